@@ -1,0 +1,180 @@
+//! Device programs of cgroup v2: bpf(2), BPF_PROG_TYPE_CGROUP_DEVICE.
+
+use crate::{Fd, Result, syscall};
+
+/// One eBPF instruction, `struct bpf_insn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Instruction {
+    /// Operation.
+    pub code: u8,
+    /// Destination register (low four bits) and source register (high four bits).
+    pub registers: u8,
+    /// Jump distance or memory offset.
+    pub offset: i16,
+    /// Immediate operand.
+    pub immediate: i32,
+}
+
+const PROG_LOAD: usize = 5;
+const PROG_ATTACH: usize = 8;
+const PROG_DETACH: usize = 9;
+const PROG_GET_FD_BY_ID: usize = 13;
+const PROG_QUERY: usize = 16;
+const PROG_TYPE_CGROUP_DEVICE: u32 = 15;
+const ATTACH_CGROUP_DEVICE: u32 = 6;
+
+/// Attach flags.
+#[allow(missing_docs, reason = "the names of bpf(2)")]
+pub mod flags {
+    pub const ALLOW_MULTI: u32 = 2;
+    pub const REPLACE: u32 = 4;
+}
+
+#[repr(C, align(8))]
+struct Load {
+    kind: u32,
+    count: u32,
+    instructions: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log: u64,
+    kernel_version: u32,
+    flags: u32,
+    name: [u8; 16],
+}
+
+#[repr(C, align(8))]
+#[derive(Default)]
+struct Attach {
+    target: u32,
+    program: u32,
+    kind: u32,
+    flags: u32,
+    replace: u32,
+    padding: u32,
+}
+
+#[repr(C, align(8))]
+#[derive(Default)]
+struct Query {
+    target: u32,
+    kind: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    ids: u64,
+    count: u32,
+    padding: u32,
+}
+
+/// Loads a device program and returns its descriptor. The verifier's log is not asked for.
+pub fn load_device_program(instructions: &[Instruction]) -> Result<Fd> {
+    let attributes = Load {
+        kind: PROG_TYPE_CGROUP_DEVICE,
+        count: instructions.len() as u32,
+        instructions: instructions.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        log_level: 0,
+        log_size: 0,
+        log: 0,
+        kernel_version: 0,
+        flags: 0,
+        name: *b"tare_devices\0\0\0\0",
+    };
+    // SAFETY: `attributes` and what it points at live until the call returns.
+    unsafe {
+        syscall!(
+            Bpf,
+            BPF,
+            PROG_LOAD,
+            &raw const attributes,
+            size_of::<Load>()
+        )
+    }
+    .map(|fd| Fd::adopt(fd as i32))
+}
+
+/// Attaches a device program to a cgroup directory; `replace` names an attached program to be replaced atomically.
+pub fn attach_device_program(cgroup: i32, program: i32, replace: Option<i32>) -> Result<()> {
+    let attributes = Attach {
+        target: cgroup as u32,
+        program: program as u32,
+        kind: ATTACH_CGROUP_DEVICE,
+        flags: flags::ALLOW_MULTI | if replace.is_some() { flags::REPLACE } else { 0 },
+        replace: replace.unwrap_or(0) as u32,
+        padding: 0,
+    };
+    // SAFETY: `attributes` lives until the call returns.
+    unsafe {
+        syscall!(
+            Bpf,
+            BPF,
+            PROG_ATTACH,
+            &raw const attributes,
+            size_of::<Attach>()
+        )
+    }
+    .map(drop)
+}
+
+/// Detaches a device program from a cgroup directory.
+pub fn detach_device_program(cgroup: i32, program: i32) -> Result<()> {
+    let attributes = Attach {
+        target: cgroup as u32,
+        program: program as u32,
+        kind: ATTACH_CGROUP_DEVICE,
+        ..Attach::default()
+    };
+    // SAFETY: `attributes` lives until the call returns.
+    unsafe {
+        syscall!(
+            Bpf,
+            BPF,
+            PROG_DETACH,
+            &raw const attributes,
+            size_of::<Attach>()
+        )
+    }
+    .map(drop)
+}
+
+/// Writes the ids of the device programs attached to a cgroup directory into `ids`; the answer is how many there are.
+///
+/// `ENOSPC` means that `ids` is too short.
+pub fn attached_device_programs(cgroup: i32, ids: &mut [u32]) -> Result<usize> {
+    let mut attributes = Query {
+        target: cgroup as u32,
+        kind: ATTACH_CGROUP_DEVICE,
+        ids: ids.as_mut_ptr() as u64,
+        count: ids.len() as u32,
+        ..Query::default()
+    };
+    // SAFETY: the kernel writes at most `count` ids, and the fields of `attributes`.
+    unsafe {
+        syscall!(
+            Bpf,
+            BPF,
+            PROG_QUERY,
+            &raw mut attributes,
+            size_of::<Query>()
+        )
+    }?;
+    Ok(attributes.count as usize)
+}
+
+/// A descriptor for the loaded program with this id.
+pub fn program_by_id(id: u32) -> Result<Fd> {
+    let attributes: [u32; 4] = [id, 0, 0, 0];
+    // SAFETY: `attributes` lives until the call returns.
+    unsafe {
+        syscall!(
+            Bpf,
+            BPF,
+            PROG_GET_FD_BY_ID,
+            attributes.as_ptr(),
+            size_of_val(&attributes)
+        )
+    }
+    .map(|fd| Fd::adopt(fd as i32))
+}

@@ -1,0 +1,421 @@
+//! Processes: starting one without fork's costs, waiting, signals, pidfds.
+
+use core::ffi::{CStr, c_char};
+
+use crate::{Call, Errno, Fault, Fd, Result, arch, check, file, syscall};
+
+/// Flags of clone3(2) that are not namespaces.
+#[allow(missing_docs, reason = "the names of clone(2)")]
+pub mod flags {
+    pub const VM: u64 = 0x100;
+    pub const PIDFD: u64 = 0x1000;
+    pub const VFORK: u64 = 0x4000;
+    pub const PARENT: u64 = 0x8000;
+    pub const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+    pub const INTO_CGROUP: u64 = 0x2_0000_0000;
+}
+
+const SIGCHLD: u64 = 17;
+
+#[repr(C, align(8))]
+#[derive(Default)]
+struct CloneArguments {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// What [`start`] runs.
+#[derive(Debug)]
+pub struct Program<'a> {
+    /// The executable, run by descriptor.
+    pub executable: i32,
+    /// Arguments, ended by a null pointer; made by [`pointers`].
+    pub arguments: &'a [*const c_char],
+    /// Descriptors that stay open in the program although they are close-on-exec here.
+    pub keep: &'a [i32],
+    /// Where the program's standard input, output and error come from; `None` keeps the caller's.
+    pub standard: [Option<i32>; 3],
+    /// A cgroup v2 directory to start in.
+    pub cgroup: Option<i32>,
+    /// Namespaces to start in, as [`crate::namespace::flags`].
+    pub namespaces: u64,
+}
+
+/// A process that [`start`] made.
+#[derive(Debug)]
+pub struct Started {
+    /// Its id in the caller's pid namespace.
+    pub pid: i32,
+    /// A pidfd for it.
+    pub pidfd: Fd,
+}
+
+/// The pointers of a list of strings, ended by null, as execve(2) wants them. `room` must have one more place.
+pub fn pointers<'a>(strings: &[&'a CStr], room: &'a mut [*const c_char]) -> &'a [*const c_char] {
+    for (place, string) in room.iter_mut().zip(strings) {
+        *place = string.as_ptr();
+    }
+    room[strings.len()] = core::ptr::null();
+    &room[..=strings.len()]
+}
+
+struct Launch<'a> {
+    program: &'a Program<'a>,
+    old_mask: u64,
+    fault: Option<Fault>,
+}
+
+/// Starts a program with `clone3(CLONE_VM | CLONE_VFORK)` and execveat(2), as posix_spawn(3) does.
+///
+/// Nothing is copied, so the cost does not depend on the caller's size; the calling thread is suspended until the
+/// program runs. Between the two calls the child only marks descriptors and sets its signal mask: it cannot allocate,
+/// take a lock or unwind, which makes this safe in programs with threads.
+pub fn start(program: &Program<'_>) -> Result<Started> {
+    const STACK: usize = 16 * 1024;
+    let mut stack = [0u128; STACK / 16];
+    let mut pidfd: i32 = -1;
+    let mut launch = Launch {
+        program,
+        old_mask: 0,
+        fault: None,
+    };
+    // Raw and for all signals: the C library keeps two signals to itself that must not reach the child either.
+    launch.old_mask = set_signal_mask(!0)?;
+    let arguments = CloneArguments {
+        flags: flags::VM
+            | flags::VFORK
+            | flags::PIDFD
+            | flags::CLEAR_SIGHAND
+            | program.namespaces
+            | if program.cgroup.is_some() {
+                flags::INTO_CGROUP
+            } else {
+                0
+            },
+        pidfd: &raw mut pidfd as u64,
+        exit_signal: SIGCHLD,
+        stack: stack.as_mut_ptr() as u64,
+        stack_size: STACK as u64,
+        cgroup: program.cgroup.unwrap_or(0) as u64,
+        ..CloneArguments::default()
+    };
+    // SAFETY: `arguments` names a stack that lives until the child has left it (CLONE_VFORK suspends us until then);
+    // `run_child` does not return and touches only `launch`.
+    let answer = check(Call::Clone3, unsafe {
+        arch::clone_onto_stack(
+            &raw const arguments as usize,
+            size_of::<CloneArguments>(),
+            run_child,
+            &raw mut launch as usize,
+        )
+    });
+    set_signal_mask(launch.old_mask)?;
+    let pid = answer? as i32;
+    let started = Started {
+        pid,
+        pidfd: Fd::adopt(pidfd),
+    };
+    // SAFETY: the child wrote this field, if it did, before we were resumed; it is read afresh.
+    match unsafe { core::ptr::read_volatile(&raw const launch.fault) } {
+        None => Ok(started),
+        Some(fault) => {
+            let _ = wait(started.pidfd.raw(), true);
+            Err(fault)
+        }
+    }
+}
+
+extern "C" fn run_child(launch: usize) -> ! {
+    // SAFETY: the address of the `Launch` that `start` keeps alive while it is suspended.
+    let launch = unsafe { &mut *(launch as *mut Launch<'_>) };
+    launch.fault = Some(prepare_and_execute(launch));
+    exit(127)
+}
+
+fn prepare_and_execute(launch: &Launch<'_>) -> Fault {
+    let program = launch.program;
+    let prepare = || -> Result<()> {
+        // Sources below 3 are first moved away, so that none is overwritten before it was used.
+        let mut sources = program.standard;
+        for source in sources.iter_mut().flatten() {
+            if *source < 3 {
+                *source = file::duplicate_above(*source, 3)?;
+            }
+        }
+        for (number, source) in sources.iter().enumerate() {
+            if let Some(source) = source {
+                file::duplicate_onto(*source, number as i32, false)?;
+            }
+        }
+        for fd in program.keep {
+            file::set_close_on_exec(*fd, false)?;
+        }
+        set_signal_mask(launch.old_mask).map(drop)
+    };
+    match prepare() {
+        Err(fault) => fault,
+        Ok(()) => execute_file(program.executable, program.arguments),
+    }
+}
+
+fn execute_file(executable: i32, arguments: &[*const c_char]) -> Fault {
+    const AT_EMPTY_PATH: usize = 0x1000;
+    let environment: [*const c_char; 1] = [core::ptr::null()];
+    // SAFETY: both lists end with null and their strings are alive.
+    let answer = unsafe {
+        syscall!(
+            Execveat,
+            EXECVEAT,
+            executable,
+            c"".as_ptr(),
+            arguments.as_ptr(),
+            environment.as_ptr(),
+            AT_EMPTY_PATH
+        )
+    };
+    answer
+        .err()
+        .unwrap_or(Fault::found(Call::Execveat, Errno::EINVAL))
+}
+
+/// execve(2) with lists made by [`pointers`]. Returns only when it failed.
+pub fn execute(path: &CStr, arguments: &[*const c_char], environment: &[*const c_char]) -> Fault {
+    // SAFETY: both lists end with null and their strings are alive.
+    let answer = unsafe {
+        syscall!(
+            Execve,
+            EXECVE,
+            path.as_ptr(),
+            arguments.as_ptr(),
+            environment.as_ptr()
+        )
+    };
+    answer
+        .err()
+        .unwrap_or(Fault::found(Call::Execve, Errno::EINVAL))
+}
+
+/// Which of the two processes returned from [`fork`].
+#[derive(Debug)]
+pub enum Forked {
+    /// The old one; the new process's id in the old one's pid namespace, and a pidfd.
+    Parent(Started),
+    /// The new one.
+    Child,
+}
+
+/// clone3(2) as fork(2) in a single-threaded program; the new process is a child of the caller's parent.
+pub fn fork_sibling() -> Result<Forked> {
+    let mut pidfd: i32 = -1;
+    let arguments = CloneArguments {
+        flags: flags::PARENT | flags::PIDFD,
+        pidfd: &raw mut pidfd as u64,
+        ..CloneArguments::default()
+    };
+    // SAFETY: without CLONE_VM the new process has its own copy of everything, this stack included.
+    let pid = unsafe {
+        syscall!(
+            Clone3,
+            CLONE3,
+            &raw const arguments,
+            size_of::<CloneArguments>()
+        )
+    }?;
+    if pid == 0 {
+        return Ok(Forked::Child);
+    }
+    // SAFETY: the kernel wrote `pidfd` before the call returned in the parent.
+    let pidfd = unsafe { core::ptr::read_volatile(&raw const pidfd) };
+    Ok(Forked::Parent(Started {
+        pid: pid as i32,
+        pidfd: Fd::adopt(pidfd),
+    }))
+}
+
+/// exit_group(2).
+pub fn exit(status: i32) -> ! {
+    loop {
+        // SAFETY: no pointers; it does not return.
+        let _ = unsafe { syscall!(Kill, EXIT_GROUP, status) };
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It called exit with this status, 0..=255.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The status as a shell shows it: the code, or 128 plus the signal.
+    pub fn shell_status(self) -> i32 {
+        match self {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => 128 + signal,
+        }
+    }
+}
+
+fn wait_for(kind: usize, id: i32, block: bool) -> Result<Option<(i32, Exit)>> {
+    const WEXITED: usize = 4;
+    const WNOHANG: usize = 1;
+    const CLD_EXITED: i32 = 1;
+    // siginfo_t: signo, errno, code, padding, pid, uid, status.
+    let mut info = [0i32; 32];
+    let options = WEXITED | if block { 0 } else { WNOHANG };
+    // SAFETY: `info` is a whole `siginfo_t` (128 bytes).
+    unsafe { syscall!(Wait, WAITID, kind, id, info.as_mut_ptr(), options, 0) }?;
+    let (code, pid, status) = (info[2], info[4], info[6]);
+    Ok((pid != 0).then_some((
+        pid,
+        if code == CLD_EXITED {
+            Exit::Code(status)
+        } else {
+            Exit::Signal(status & 0x7f)
+        },
+    )))
+}
+
+/// waitid(2) P_PIDFD: reaps a child. `None` when it has not ended and `block` is false; `ECHILD` when it is not ours.
+pub fn wait(pidfd: i32, block: bool) -> Result<Option<Exit>> {
+    const P_PIDFD: usize = 3;
+    Ok(wait_for(P_PIDFD, pidfd, block)?.map(|(_, exit)| exit))
+}
+
+/// waitid(2) P_ALL without blocking: reaps any child that has ended. `ECHILD` when there are no children.
+pub fn wait_any() -> Result<Option<(i32, Exit)>> {
+    const P_ALL: usize = 0;
+    wait_for(P_ALL, 0, false)
+}
+
+/// pidfd_open(2).
+pub fn open(pid: i32) -> Result<Fd> {
+    // SAFETY: no pointers.
+    unsafe { syscall!(PidfdOpen, PIDFD_OPEN, pid, 0) }.map(|fd| Fd::adopt(fd as i32))
+}
+
+/// pidfd_send_signal(2); signal 0 only asks whether the process exists (a zombie does).
+pub fn signal(pidfd: i32, signal: i32) -> Result<()> {
+    // SAFETY: a null siginfo is allowed.
+    unsafe { syscall!(PidfdSendSignal, PIDFD_SEND_SIGNAL, pidfd, signal, 0, 0) }.map(drop)
+}
+
+/// pidfd_getfd(2): a copy of another process's descriptor.
+pub fn descriptor_of(pidfd: i32, fd: i32) -> Result<Fd> {
+    // SAFETY: no pointers.
+    unsafe { syscall!(PidfdGetfd, PIDFD_GETFD, pidfd, fd, 0) }.map(|fd| Fd::adopt(fd as i32))
+}
+
+/// kill(2).
+pub fn kill(pid: i32, signal: i32) -> Result<()> {
+    // SAFETY: no pointers.
+    unsafe { syscall!(Kill, KILL, pid, signal) }.map(drop)
+}
+
+/// getpid(2).
+pub fn id() -> i32 {
+    // SAFETY: no arguments; it cannot fail.
+    unsafe { syscall!(Kill, GETPID) }.unwrap_or(0) as i32
+}
+
+/// setsid(2).
+pub fn new_session() -> Result<()> {
+    // SAFETY: no pointers.
+    unsafe { syscall!(Setsid, SETSID) }.map(drop)
+}
+
+/// rt_sigprocmask(2): sets the mask of blocked signals (bit n-1 is signal n) and returns the old one.
+pub fn set_signal_mask(mask: u64) -> Result<u64> {
+    const SIG_SETMASK: usize = 2;
+    let mut old = 0u64;
+    // SAFETY: the kernel's signal set is eight bytes.
+    unsafe {
+        syscall!(
+            Sigprocmask,
+            RT_SIGPROCMASK,
+            SIG_SETMASK,
+            &raw const mask,
+            &raw mut old,
+            8
+        )
+    }?;
+    Ok(old)
+}
+
+/// rt_sigaction(2): the default action for one signal. (Ignored signals would stay ignored across execve.)
+pub fn default_action(signal: i32) -> Result<()> {
+    let action = [0u64; 4];
+    // SAFETY: a zeroed `struct kernel_sigaction` is SIG_DFL without flags.
+    unsafe { syscall!(Sigaction, RT_SIGACTION, signal, action.as_ptr(), 0, 8) }.map(drop)
+}
+
+/// What [`poll`] waits for.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Watch {
+    /// The descriptor; a negative one is left out.
+    pub fd: i32,
+    /// Which events, `POLL…`.
+    pub events: i16,
+    /// Which of them came.
+    pub came: i16,
+}
+
+#[allow(missing_docs, reason = "the names of poll(2)")]
+impl Watch {
+    pub const IN: i16 = 1;
+    pub const OUT: i16 = 4;
+    pub const ERR: i16 = 8;
+    pub const HUP: i16 = 16;
+}
+
+/// ppoll(2). `timeout` in nanoseconds; `None` waits for ever. Returns how many descriptors have events.
+pub fn poll(watches: &mut [Watch], timeout: Option<u64>) -> Result<usize> {
+    let time =
+        timeout.map(|nanoseconds| [nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000]);
+    let pointer = time
+        .as_ref()
+        .map_or(core::ptr::null(), |time| time.as_ptr());
+    // SAFETY: a whole array of `struct pollfd`, and a timespec or null.
+    unsafe {
+        syscall!(
+            Poll,
+            PPOLL,
+            watches.as_mut_ptr(),
+            watches.len(),
+            pointer,
+            0,
+            0
+        )
+    }
+}
+
+/// clock_nanosleep(2) on the monotonic clock.
+pub fn sleep(nanoseconds: u64) -> Result<()> {
+    const CLOCK_MONOTONIC: usize = 1;
+    let time = [nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000];
+    // SAFETY: a whole timespec.
+    unsafe {
+        syscall!(
+            Nanosleep,
+            CLOCK_NANOSLEEP,
+            CLOCK_MONOTONIC,
+            0,
+            time.as_ptr(),
+            0
+        )
+    }
+    .map(drop)
+}

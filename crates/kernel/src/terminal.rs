@@ -1,0 +1,84 @@
+//! Pseudoterminals: pty(7), ioctl_tty(2).
+
+use crate::{Fd, Result, file::open, syscall};
+
+const TIOCSCTTY: usize = 0x540e;
+const TIOCSWINSZ: usize = 0x5414;
+const TIOCGWINSZ: usize = 0x5413;
+const TIOCSPTLCK: usize = 0x4004_5431;
+const TIOCGPTPEER: usize = 0x5441;
+const TIOCGPTN: usize = 0x8004_5430;
+
+/// Opens a new pseudoterminal from `devpts` (a descriptor of a mounted devpts) and unlocks it.
+pub fn open_master(devpts: i32, path: &core::ffi::CStr) -> Result<Fd> {
+    let master = crate::file::open_at(devpts, path, open::RDWR | open::NOCTTY, 0)?;
+    let unlocked: i32 = 0;
+    // SAFETY: the kernel reads one int.
+    unsafe { syscall!(Ioctl, IOCTL, master.raw(), TIOCSPTLCK, &raw const unlocked) }?;
+    Ok(master)
+}
+
+/// TIOCGPTPEER: the other end of a pseudoterminal, without looking its name up in any directory.
+pub fn peer(master: i32) -> Result<Fd> {
+    // SAFETY: this request takes open(2) flags as its argument.
+    unsafe {
+        syscall!(
+            Ioctl,
+            IOCTL,
+            master,
+            TIOCGPTPEER,
+            open::RDWR | open::NOCTTY | open::CLOEXEC
+        )
+    }
+    .map(|fd| Fd::adopt(fd as i32))
+}
+
+/// TIOCGPTN: the number N of `/dev/pts/N`.
+pub fn number(master: i32) -> Result<u32> {
+    let mut number = 0u32;
+    // SAFETY: the kernel writes one unsigned int.
+    unsafe { syscall!(Ioctl, IOCTL, master, TIOCGPTN, &raw mut number) }?;
+    Ok(number)
+}
+
+/// TIOCSCTTY: makes the terminal the controlling terminal of the calling session leader.
+pub fn make_controlling(terminal: i32) -> Result<()> {
+    // SAFETY: this request takes a number.
+    unsafe { syscall!(Ioctl, IOCTL, terminal, TIOCSCTTY, 0) }.map(drop)
+}
+
+/// Rows and columns of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Size {
+    /// Height in characters.
+    pub rows: u16,
+    /// Width in characters.
+    pub columns: u16,
+    pixels: [u16; 2],
+}
+
+impl Size {
+    /// A size in characters.
+    pub const fn new(rows: u16, columns: u16) -> Size {
+        Size {
+            rows,
+            columns,
+            pixels: [0; 2],
+        }
+    }
+}
+
+/// TIOCSWINSZ.
+pub fn set_size(terminal: i32, size: Size) -> Result<()> {
+    // SAFETY: `size` is a whole `struct winsize`.
+    unsafe { syscall!(Ioctl, IOCTL, terminal, TIOCSWINSZ, &raw const size) }.map(drop)
+}
+
+/// TIOCGWINSZ; `ENOTTY` for what is no terminal.
+pub fn size(terminal: i32) -> Result<Size> {
+    let mut size = Size::default();
+    // SAFETY: the kernel writes one `struct winsize`.
+    unsafe { syscall!(Ioctl, IOCTL, terminal, TIOCGWINSZ, &raw mut size) }?;
+    Ok(size)
+}
