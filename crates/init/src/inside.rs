@@ -209,7 +209,7 @@ mod tests {
             errno(directory(root.raw(), c"/loop/x", 0o755)),
             Errno::ELOOP
         );
-        assert_eq!(errno(regular_file(root.raw(), c"/new/..")), Errno::ENOENT);
+        assert_eq!(errno(regular_file(root.raw(), c"/new/..")), Errno::EINVAL);
         assert_eq!(
             errno(open_without_links(root.raw(), c"/dangling", open::PATH)),
             Errno::ELOOP

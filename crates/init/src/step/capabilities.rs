@@ -8,7 +8,7 @@ use super::{Context, Step, step};
 use crate::Text;
 
 /// Names without `CAP_`, in the order of their numbers.
-pub const NAMES: [&str; 41] = [
+pub(super) const NAMES: [&str; 41] = [
     "CHOWN",
     "DAC_OVERRIDE",
     "DAC_READ_SEARCH",

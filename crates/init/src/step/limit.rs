@@ -20,7 +20,7 @@ step! {
 }
 
 /// Names in the order of their numbers (getrlimit(2)), the same on all architectures here.
-pub const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 16] = [
     "RLIMIT_CPU",
     "RLIMIT_FSIZE",
     "RLIMIT_DATA",

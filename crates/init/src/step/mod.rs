@@ -85,6 +85,16 @@ pub use umask::Umask;
 pub use undumpable::Undumpable;
 pub use unshare::Unshare;
 
+/// Names of capabilities without `CAP_`, in the order of their numbers (capabilities(7)).
+pub fn capability_names() -> &'static [&'static str] {
+    &capabilities::NAMES
+}
+
+/// Names of resource limits, in the order of their numbers (getrlimit(2)).
+pub fn limit_names() -> &'static [&'static str] {
+    &limit::NAMES
+}
+
 /// What an operation can do.
 pub trait Step {
     /// Performs it.

@@ -16,7 +16,7 @@ step! {
 }
 
 /// The namespaces' names as unshare(1) and the specification order them.
-pub const NAMES: [(u64, &str); 8] = [
+pub(super) const NAMES: [(u64, &str); 8] = [
     (flags::NEWUSER, "user"),
     (flags::NEWNS, "mount"),
     (flags::NEWUTS, "uts"),
