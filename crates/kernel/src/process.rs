@@ -40,7 +40,9 @@ pub struct Program<'a> {
     pub executable: i32,
     /// Arguments, ended by a null pointer; made by [`pointers`].
     pub arguments: &'a [*const c_char],
-    /// Descriptors that stay open in the program although they are close-on-exec here.
+    /// Descriptors from this one on are closed in the program, whoever opened them,
+    pub closed_from: u32,
+    /// except these.
     pub keep: &'a [i32],
     /// Where the program's standard input, output and error come from; `None` keeps the caller's.
     pub standard: [Option<i32>; 3],
@@ -156,6 +158,7 @@ fn prepare_and_execute(launch: &Launch<'_>) -> Fault {
                 file::duplicate_onto(*source, number as i32, false)?;
             }
         }
+        file::close_from_on_exec(program.closed_from)?;
         for fd in program.keep {
             file::set_close_on_exec(*fd, false)?;
         }

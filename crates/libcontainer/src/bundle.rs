@@ -26,10 +26,14 @@ impl Bundle {
     /// No such directory or file, a file that is no regular one, larger than 64 MiB, or not UTF-8.
     pub fn load(directory: impl AsRef<Path>) -> Result<Bundle, Error> {
         let given = directory.as_ref();
-        let directory = given.canonicalize().map_err(|error| Error::file("open bundle", given, error))?;
+        let directory = given
+            .canonicalize()
+            .map_err(|error| Error::file("open bundle", given, error))?;
         let path = directory.join("config.json");
         let text = read(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::invalid("JSON specification file config.json not found", &path),
+            std::io::ErrorKind::NotFound => {
+                Error::invalid("JSON specification file config.json not found", &path)
+            }
             std::io::ErrorKind::InvalidData => Error::invalid(&error.to_string(), &path),
             _ => Error::file("read", &path, error),
         })?;
@@ -44,7 +48,10 @@ impl Bundle {
         let directory = directory.into();
         match Spec::parse(&text) {
             Ok(_) => Ok(Bundle { directory, text }),
-            Err(error) => Err(Error::Config { path: directory.join("config.json"), error }),
+            Err(error) => Err(Error::Config {
+                path: directory.join("config.json"),
+                error,
+            }),
         }
     }
 
@@ -53,9 +60,13 @@ impl Bundle {
     /// # Errors
     /// A value that cannot be written as JSON.
     #[cfg(feature = "oci-spec")]
-    pub fn from_spec(directory: impl Into<PathBuf>, spec: &oci_spec::runtime::Spec) -> Result<Bundle, Error> {
+    pub fn from_spec(
+        directory: impl Into<PathBuf>,
+        spec: &oci_spec::runtime::Spec,
+    ) -> Result<Bundle, Error> {
         let directory = directory.into();
-        let text = serde_json::to_string(spec).map_err(|error| Error::invalid(&error.to_string(), &directory))?;
+        let text = serde_json::to_string(spec)
+            .map_err(|error| Error::invalid(&error.to_string(), &directory))?;
         Bundle::from_text(directory, text)
     }
 
@@ -77,8 +88,16 @@ impl Bundle {
 
 /// Reads a regular file of bounded size without ever waiting: a FIFO in its place is not opened for good.
 fn read(path: &Path) -> std::io::Result<String> {
-    let invalid = |why: &str| Err(std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_owned()));
-    let mut file = File::options().read(true).custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY).open(path)?;
+    let invalid = |why: &str| {
+        Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            why.to_owned(),
+        ))
+    };
+    let mut file = File::options()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
+        .open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return invalid("config.json is not a regular file");
@@ -88,7 +107,9 @@ fn read(path: &Path) -> std::io::Result<String> {
     }
     let mut text = String::with_capacity(metadata.len() as usize + 1);
     match file.by_ref().take(LONGEST + 1).read_to_string(&mut text) {
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => invalid("config.json is not UTF-8"),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            invalid("config.json is not UTF-8")
+        }
         Err(error) => Err(error),
         Ok(_) if text.len() as u64 > LONGEST => invalid("config.json is larger than 64 MiB"),
         Ok(_) => Ok(text),

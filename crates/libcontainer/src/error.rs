@@ -89,21 +89,37 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn file(doing: &'static str, path: &Path, source: io::Error) -> Error {
-        Error::File { doing, path: path.to_owned(), source }
+        Error::File {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
     }
 
     pub(crate) fn invalid(text: &str, path: &Path) -> Error {
-        Error::Invalid { text: text.to_owned(), what: path.display().to_string() }
+        Error::Invalid {
+            text: text.to_owned(),
+            what: path.display().to_string(),
+        }
     }
 
     pub(crate) fn wrong_status(id: &str, text: impl Into<String>) -> Error {
-        Error::WrongStatus { id: id.to_owned(), text: text.into() }
+        Error::WrongStatus {
+            id: id.to_owned(),
+            text: text.into(),
+        }
     }
 
     /// A step of the runtime's that failed in the kernel.
     pub(crate) fn step(at: &ConfigPath, step: impl fmt::Display, fault: Fault) -> Error {
         let step = step.to_string();
-        Error::Step { at: at.clone(), hint: crate::hint::hint(&step, fault), step, text: None, fault }
+        Error::Step {
+            at: at.clone(),
+            hint: crate::hint::hint(&step, fault),
+            step,
+            text: None,
+            fault,
+        }
     }
 
     /// True when the container does not exist.
@@ -125,7 +141,13 @@ impl Error {
                 add("config", error.at.clone());
             }
             Error::Plan(error) => add("config", error.at.to_string()),
-            Error::Step { at, step, fault, hint, .. } => {
+            Error::Step {
+                at,
+                step,
+                fault,
+                hint,
+                ..
+            } => {
                 add("config", at.to_string());
                 add("step", step.clone());
                 add("call", fault.call.name().to_owned());
@@ -137,10 +159,14 @@ impl Error {
                 add("step", step.clone());
             }
             Error::Hook { at, .. } => add("config", at.to_string()),
-            Error::WrongStatus { id, .. } | Error::NotFound { id } | Error::Exists { id } => add("container", id.clone()),
+            Error::WrongStatus { id, .. } | Error::NotFound { id } | Error::Exists { id } => {
+                add("container", id.clone())
+            }
             Error::File { path, source, .. } => {
                 add("file", path.display().to_string());
-                let errno = source.raw_os_error().map_or("", |number| kernel::Errno(number).name());
+                let errno = source
+                    .raw_os_error()
+                    .map_or("", |number| kernel::Errno(number).name());
                 add("errno", errno.to_owned());
             }
             Error::Cgroup(_) | Error::Invalid { .. } => {}
@@ -154,7 +180,11 @@ struct Prefix<'a>(&'a ConfigPath);
 
 impl fmt::Display for Prefix<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_none() { Ok(()) } else { write!(f, "{}: ", self.0) }
+        if self.0.is_none() {
+            Ok(())
+        } else {
+            write!(f, "{}: ", self.0)
+        }
     }
 }
 
@@ -163,7 +193,13 @@ impl fmt::Display for Error {
         match self {
             Error::Config { path, error } => write!(f, "{}: {error}", path.display()),
             Error::Plan(error) => error.fmt(f),
-            Error::Step { at, step, text, fault, hint } => {
+            Error::Step {
+                at,
+                step,
+                text,
+                fault,
+                hint,
+            } => {
                 match text {
                     Some(text) => write!(f, "{}{text}", Prefix(at))?,
                     None => write!(f, "{}{step}: {fault}", Prefix(at))?,
@@ -173,16 +209,26 @@ impl fmt::Display for Error {
             Error::ChildDied { at, step, exit } => {
                 let how = match exit {
                     kernel::process::Exit::Code(code) => format!("ended with status {code}"),
-                    kernel::process::Exit::Signal(signal) => format!("was ended by signal {signal}"),
+                    kernel::process::Exit::Signal(signal) => {
+                        format!("was ended by signal {signal}")
+                    }
                 };
-                write!(f, "{}{step}: the container's process {how} before it was done", Prefix(at))
+                write!(
+                    f,
+                    "{}{step}: the container's process {how} before it was done",
+                    Prefix(at)
+                )
             }
             Error::Hook { text, .. } => f.write_str(text),
             Error::Cgroup(error) => error.fmt(f),
             Error::WrongStatus { text, .. } => f.write_str(text),
             Error::NotFound { .. } => f.write_str("container does not exist"),
             Error::Exists { .. } => f.write_str("container with given ID already exists"),
-            Error::File { doing, path, source } => {
+            Error::File {
+                doing,
+                path,
+                source,
+            } => {
                 let text = match source.raw_os_error() {
                     Some(number) => kernel::Errno(number).text().to_owned(),
                     None => source.to_string(),

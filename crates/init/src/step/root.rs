@@ -27,7 +27,12 @@ impl Step for OpenRoot {
         let path = context.text.string(self.path)?;
         let below = file::open_at(file::HERE, path, open::PATH | open::DIRECTORY, 0)?;
         if self.private_parent {
-            make_parent_private(file::open_at(below.raw(), c".", open::PATH | open::DIRECTORY, 0)?)?;
+            make_parent_private(file::open_at(
+                below.raw(),
+                c".",
+                open::PATH | open::DIRECTORY,
+                0,
+            )?)?;
         }
         let tree = mount::clone_tree(below.raw(), c"", true)?;
         if self.private_parent {

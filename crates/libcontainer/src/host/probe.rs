@@ -46,7 +46,11 @@ fn initial_user_namespace() -> bool {
 fn cgroups() -> u8 {
     match file::filesystem_at(c"/sys/fs/cgroup").map(|found| found.kind) {
         Ok(magic::CGROUP2) => 2,
-        _ if file::filesystem_at(c"/sys/fs/cgroup/unified").is_ok_and(|found| found.kind == magic::CGROUP2) => 12,
+        _ if file::filesystem_at(c"/sys/fs/cgroup/unified")
+            .is_ok_and(|found| found.kind == magic::CGROUP2) =>
+        {
+            12
+        }
         _ => 1,
     }
 }

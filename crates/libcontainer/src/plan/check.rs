@@ -36,7 +36,13 @@ impl View<'_> {
     }
 
     fn all(&self, test: impl Fn(&Step) -> bool) -> Vec<usize> {
-        self.0.entries.iter().enumerate().filter(|(_, entry)| test(&entry.step)).map(|(index, _)| index).collect()
+        self.0
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| test(&entry.step))
+            .map(|(index, _)| index)
+            .collect()
     }
 }
 
@@ -62,7 +68,16 @@ fn changes(step: &ChildStep, flags: u64) -> bool {
 
 fn is_mount(step: &ChildStep) -> bool {
     use ChildStep::{Attach, Bind, BindDevice, Device, Filesystem, Symlink, TargetPropagation};
-    matches!(step, Attach(_) | Bind(_) | BindDevice(_) | Device(_) | Filesystem(_) | Symlink(_) | TargetPropagation(_))
+    matches!(
+        step,
+        Attach(_)
+            | Bind(_)
+            | BindDevice(_)
+            | Device(_)
+            | Filesystem(_)
+            | Symlink(_)
+            | TargetPropagation(_)
+    )
 }
 
 fn is_root_change(step: &ChildStep) -> bool {
@@ -71,7 +86,10 @@ fn is_root_change(step: &ChildStep) -> bool {
 
 fn is_host_path(step: &ChildStep) -> bool {
     match step {
-        ChildStep::Bind(_) | ChildStep::BindDevice(_) | ChildStep::OpenRoot(_) | ChildStep::ShareNamespaces(_) => true,
+        ChildStep::Bind(_)
+        | ChildStep::BindDevice(_)
+        | ChildStep::OpenRoot(_)
+        | ChildStep::ShareNamespaces(_) => true,
         ChildStep::Hide(hide) => hide.path.length == 0,
         _ => false,
     }
@@ -106,7 +124,8 @@ pub const RULES: &[Rule] = &[
         reason: "only a new process is inside them",
         keeps: |view| {
             let changed = view.child(|step| changes(step, NEWPID | NEWTIME));
-            changed.is_empty() || (before(&changed, &view.child(is!(Fork))) && !view.child(is!(Fork)).is_empty())
+            changed.is_empty()
+                || (before(&changed, &view.child(is!(Fork))) && !view.child(is!(Fork)).is_empty())
         },
     },
     Rule {
@@ -114,13 +133,19 @@ pub const RULES: &[Rule] = &[
         reason: "the kernel fixes the offsets when the first process enters the time namespace",
         keeps: |view| {
             let set = view.runtime(|step| matches!(step, RuntimeStep::OffsetClocks { .. }));
-            before(&view.child(|step| changes(step, NEWTIME)), &set) && before(&set, &view.child(is!(Fork)))
+            before(&view.child(|step| changes(step, NEWTIME)), &set)
+                && before(&set, &view.child(is!(Fork)))
         },
     },
     Rule {
         name: "ids are mapped before becoming root",
         reason: "an unmapped id cannot be taken",
-        keeps: |view| before(&view.runtime(|step| matches!(step, RuntimeStep::MapIds(_))), &view.child(is!(BecomeRoot))),
+        keeps: |view| {
+            before(
+                &view.runtime(|step| matches!(step, RuntimeStep::MapIds(_))),
+                &view.child(is!(BecomeRoot)),
+            )
+        },
     },
     Rule {
         name: "the process is recorded before anything is made inside",
@@ -135,7 +160,12 @@ pub const RULES: &[Rule] = &[
         reason: "the namespace's root is the group that the process is in",
         keeps: |view| {
             let placed = view.runtime(|step| matches!(step, RuntimeStep::PlaceChild));
-            before(&placed, &view.child(|step| matches!(step, ChildStep::Unshare(u) if u.flags & NEWCGROUP != 0)))
+            before(
+                &placed,
+                &view.child(
+                    |step| matches!(step, ChildStep::Unshare(u) if u.flags & NEWCGROUP != 0),
+                ),
+            )
         },
     },
     Rule {
@@ -180,16 +210,22 @@ pub const RULES: &[Rule] = &[
         reason: "a later mount would uncover them, and /proc/sys is read-only afterwards",
         keeps: |view| {
             let masks = view.child(|step| {
-                matches!(step, ChildStep::ReadOnlyPath(_)) || matches!(step, ChildStep::Hide(hide) if hide.path.length > 0)
+                matches!(step, ChildStep::ReadOnlyPath(_))
+                    || matches!(step, ChildStep::Hide(hide) if hide.path.length > 0)
             });
-            before(&view.child(|step| is_mount(step) || matches!(step, ChildStep::Sysctl(_))), &masks)
+            before(
+                &view.child(|step| is_mount(step) || matches!(step, ChildStep::Sysctl(_))),
+                &masks,
+            )
         },
     },
     Rule {
         name: "sysctl inside its namespaces",
         reason: "it would change the host's",
         keeps: |view| {
-            let entered = view.child(|step| is_join(step) || matches!(step, ChildStep::Unshare(_) | ChildStep::Fork(_)));
+            let entered = view.child(|step| {
+                is_join(step) || matches!(step, ChildStep::Unshare(_) | ChildStep::Fork(_))
+            });
             before(&entered, &view.child(is!(Sysctl)))
         },
     },
@@ -197,7 +233,14 @@ pub const RULES: &[Rule] = &[
         name: "limits, scheduling and personality before the filter",
         reason: "a filter need not allow the calls",
         keeps: |view| {
-            let early = is!(Limit | Scheduler | IoPriority | Affinity | MemoryPolicy | Personality | Umask | FindHome);
+            let early = is!(Limit
+                | Scheduler
+                | IoPriority
+                | Affinity
+                | MemoryPolicy
+                | Personality
+                | Umask
+                | FindHome);
             before(&view.child(early), &view.child(is!(Seccomp)))
         },
     },
@@ -209,7 +252,12 @@ pub const RULES: &[Rule] = &[
             if view.child(is!(NoNewPrivileges)).is_empty() {
                 before(&filter, &view.child(is!(Identity)))
             } else {
-                let rest = view.child(|step| !matches!(step, ChildStep::AwaitStart(_) | ChildStep::Execute(_) | ChildStep::Seccomp(_)));
+                let rest = view.child(|step| {
+                    !matches!(
+                        step,
+                        ChildStep::AwaitStart(_) | ChildStep::Execute(_) | ChildStep::Seccomp(_)
+                    )
+                });
                 before(&rest, &filter)
             }
         },
@@ -217,7 +265,12 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "limits and the bounding set before identity",
         reason: "raising a limit and dropping from the bounding set need capabilities",
-        keeps: |view| before(&view.child(is!(Limit | BoundingSet)), &view.child(is!(Identity))),
+        keeps: |view| {
+            before(
+                &view.child(is!(Limit | BoundingSet)),
+                &view.child(is!(Identity)),
+            )
+        },
     },
     Rule {
         name: "nothing that needs a capability after capabilities",
@@ -237,7 +290,10 @@ pub const RULES: &[Rule] = &[
 
 /// The rules that a plan breaks.
 pub fn violations(plan: &Plan) -> Vec<&'static Rule> {
-    RULES.iter().filter(|rule| !(rule.keeps)(&View(plan))).collect()
+    RULES
+        .iter()
+        .filter(|rule| !(rule.keeps)(&View(plan)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -249,8 +305,13 @@ mod tests {
         let text = r#"{"ociVersion":"1.0.2","root":{"path":"r"},"process":{"args":["a"],"cwd":"/","user":{},"noNewPrivileges":true},
             "linux":{"namespaces":[{"type":"mount"},{"type":"pid"}],"maskedPaths":["/proc/kcore"]}}"#;
         let spec = spec::Spec::parse(text).unwrap();
-        let creation = crate::plan::Creation { root: "/r".into(), id: "a".into(), ..Default::default() };
-        let good = crate::plan::create(&spec, &creation, &crate::host::HostFacts::default()).unwrap();
+        let creation = crate::plan::Creation {
+            root: "/r".into(),
+            id: "a".into(),
+            ..Default::default()
+        };
+        let good =
+            crate::plan::create(&spec, &creation, &crate::host::HostFacts::default()).unwrap();
         assert!(violations(&good).is_empty());
         let mut found = 0;
         for from in 0..good.entries.len() {

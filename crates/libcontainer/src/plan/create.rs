@@ -2,7 +2,10 @@
 
 use spec::{ConfigPath, Spec};
 
-use super::{Draft, Plan, PlanError, cgroup, devices, hooks, mounts, namespaces, network, process, root, system, terminal};
+use super::{
+    Draft, Plan, PlanError, cgroup, devices, hooks, mounts, namespaces, network, process, root,
+    system, terminal,
+};
 use crate::host::HostFacts;
 
 /// What the caller says beyond the config.
@@ -64,12 +67,21 @@ pub fn create(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> Result<
 /// What concerns the document as a whole (config.md, "Specification version", "Platform-specific configuration").
 fn judge_document(spec: &Spec<'_>) -> Result<(), PlanError> {
     let at = ConfigPath::of("ociVersion");
-    let version = spec.oci_version.as_ref().ok_or_else(|| PlanError::missing(at.clone()))?;
+    let version = spec
+        .oci_version
+        .as_ref()
+        .ok_or_else(|| PlanError::missing(at.clone()))?;
     if !is_version(version) {
-        return Err(PlanError::invalid(at, format!("{version:?} is not a version (SemVer 2.0)")));
+        return Err(PlanError::invalid(
+            at,
+            format!("{version:?} is not a version (SemVer 2.0)"),
+        ));
     }
     if !version.starts_with("1.") {
-        return Err(PlanError::unsupported(at, format!("version {version} is not supported, only 1.x")));
+        return Err(PlanError::unsupported(
+            at,
+            format!("version {version} is not supported, only 1.x"),
+        ));
     }
     let others = [
         ("solaris", spec.solaris.is_some()),
@@ -83,7 +95,10 @@ fn judge_document(spec: &Spec<'_>) -> Result<(), PlanError> {
         return Err(PlanError::unsupported(ConfigPath::of(name), why));
     }
     if spec.annotations.iter().any(|(key, _)| key.is_empty()) {
-        return Err(PlanError::invalid(ConfigPath::of("annotations"), "a key is empty"));
+        return Err(PlanError::invalid(
+            ConfigPath::of("annotations"),
+            "a key is empty",
+        ));
     }
     Ok(())
 }
@@ -92,6 +107,11 @@ fn judge_document(spec: &Spec<'_>) -> Result<(), PlanError> {
 fn is_version(text: &str) -> bool {
     let core = text.split(['-', '+']).next().unwrap_or_default();
     let mut numbers = core.split('.');
-    let number = |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-    number(numbers.next()) && number(numbers.next()) && number(numbers.next()) && numbers.next().is_none()
+    let number = |part: Option<&str>| {
+        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    number(numbers.next())
+        && number(numbers.next())
+        && number(numbers.next())
+        && numbers.next().is_none()
 }

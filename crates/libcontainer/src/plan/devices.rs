@@ -37,7 +37,11 @@ pub(crate) fn make(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
     let nodes = !wanted.has(NEWUSER) && !draft.host.rootless();
     let from = ConfigPath::of("linux.devices");
     let empty = Vec::new();
-    let listed = draft.spec.linux.as_ref().map_or(&empty, |linux| &linux.devices);
+    let listed = draft
+        .spec
+        .linux
+        .as_ref()
+        .map_or(&empty, |linux| &linux.devices);
     for (path, major, minor) in DEFAULT {
         if listed.iter().any(|listed| listed.path == path) {
             continue;
@@ -45,9 +49,26 @@ pub(crate) fn make(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
         let (mode, device) = (mode::CHARACTER | 0o666, device(major, minor));
         let path = draft.own_text(path);
         if nodes {
-            draft.child(&from, Device { path, mode, device, uid: 0, gid: 0 });
+            draft.child(
+                &from,
+                Device {
+                    path,
+                    mode,
+                    device,
+                    uid: 0,
+                    gid: 0,
+                },
+            );
         } else {
-            draft.child(&from, BindDevice { path, source: path, mode, device });
+            draft.child(
+                &from,
+                BindDevice {
+                    path,
+                    source: path,
+                    mode,
+                    device,
+                },
+            );
         }
     }
     for (index, listed) in listed.iter().enumerate() {
@@ -56,14 +77,38 @@ pub(crate) fn make(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
         let path = draft.text(&at.clone().then("path"), &listed.path)?;
         if nodes || mode & mode::TYPE == mode::FIFO {
             let (uid, gid) = (listed.uid.unwrap_or(0), listed.gid.unwrap_or(0));
-            draft.child(&at, Device { path, mode, device, uid, gid });
+            draft.child(
+                &at,
+                Device {
+                    path,
+                    mode,
+                    device,
+                    uid,
+                    gid,
+                },
+            );
         } else {
-            draft.child(&at, BindDevice { path, source: path, mode, device });
+            draft.child(
+                &at,
+                BindDevice {
+                    path,
+                    source: path,
+                    mode,
+                    device,
+                },
+            );
         }
     }
     for (path, content, replace) in LINKS {
         let (path, content) = (draft.own_text(path), draft.own_text(content));
-        draft.child(&from, Symlink { content, path, replace });
+        draft.child(
+            &from,
+            Symlink {
+                content,
+                path,
+                replace,
+            },
+        );
     }
     Ok(())
 }
@@ -74,20 +119,33 @@ fn judge(at: &ConfigPath, listed: &spec::Device<'_>) -> Result<(u32, u64), PlanE
         "c" | "u" => mode::CHARACTER,
         "b" => mode::BLOCK,
         "p" => mode::FIFO,
-        other => return Err(PlanError::invalid(at.clone().then("type"), format!("{other:?} is none of c, b, u, p"))),
+        other => {
+            return Err(PlanError::invalid(
+                at.clone().then("type"),
+                format!("{other:?} is none of c, b, u, p"),
+            ));
+        }
     };
     if !listed.path.starts_with('/') {
-        return Err(PlanError::invalid(at.clone().then("path"), "must be absolute"));
+        return Err(PlanError::invalid(
+            at.clone().then("path"),
+            "must be absolute",
+        ));
     }
     let number = |field: &'static str, value: Option<i64>| -> Result<u32, PlanError> {
         let at = at.clone().then(field);
         match value {
             None if kind == mode::FIFO => Ok(0),
             None => Err(PlanError::missing(at)),
-            Some(value) => u32::try_from(value).map_err(|_| PlanError::invalid(at, "is no device number")),
+            Some(value) => {
+                u32::try_from(value).map_err(|_| PlanError::invalid(at, "is no device number"))
+            }
         }
     };
-    let device = match (number("major", listed.major)?, number("minor", listed.minor)?) {
+    let device = match (
+        number("major", listed.major)?,
+        number("minor", listed.minor)?,
+    ) {
         _ if kind == mode::FIFO => 0,
         (major, minor) => device(major, minor),
     };

@@ -17,36 +17,67 @@ pub(crate) struct Draft<'a> {
 
 impl PlanError {
     pub(crate) fn missing(at: ConfigPath) -> PlanError {
-        PlanError { at, why: Why::Missing }
+        PlanError {
+            at,
+            why: Why::Missing,
+        }
     }
 
     pub(crate) fn invalid(at: ConfigPath, why: impl Into<String>) -> PlanError {
-        PlanError { at, why: Why::Invalid(why.into()) }
+        PlanError {
+            at,
+            why: Why::Invalid(why.into()),
+        }
     }
 
-    pub(crate) fn conflicts(at: ConfigPath, other: ConfigPath, why: impl Into<String>) -> PlanError {
-        PlanError { at, why: Why::Conflicts(other, why.into()) }
+    pub(crate) fn conflicts(
+        at: ConfigPath,
+        other: ConfigPath,
+        why: impl Into<String>,
+    ) -> PlanError {
+        PlanError {
+            at,
+            why: Why::Conflicts(other, why.into()),
+        }
     }
 
     pub(crate) fn unsupported(at: ConfigPath, what: impl Into<String>) -> PlanError {
-        PlanError { at, why: Why::Unsupported(what.into()) }
+        PlanError {
+            at,
+            why: Why::Unsupported(what.into()),
+        }
     }
 }
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(spec: &'a Spec<'a>, host: &'a HostFacts) -> Draft<'a> {
-        let plan = Plan { entries: Vec::with_capacity(80), text: Vec::with_capacity(4096), warnings: Vec::new() };
-        Draft { spec, host, plan, next_slot: u16::from(Slot::FIRST_FREE.0) }
+        let plan = Plan {
+            entries: Vec::with_capacity(80),
+            text: Vec::with_capacity(4096),
+            warnings: Vec::new(),
+        };
+        Draft {
+            spec,
+            host,
+            plan,
+            next_slot: u16::from(Slot::FIRST_FREE.0),
+        }
     }
 
     /// Adds a step of the child's.
     pub(crate) fn child(&mut self, from: &ConfigPath, step: impl Into<ChildStep>) {
-        self.plan.entries.push(Entry { step: Step::Child(step.into()), from: from.clone() });
+        self.plan.entries.push(Entry {
+            step: Step::Child(step.into()),
+            from: from.clone(),
+        });
     }
 
     /// Adds a step of the runtime's.
     pub(crate) fn runtime(&mut self, from: &ConfigPath, step: RuntimeStep) {
-        self.plan.entries.push(Entry { step: Step::Runtime(step), from: from.clone() });
+        self.plan.entries.push(Entry {
+            step: Step::Runtime(step),
+            from: from.clone(),
+        });
     }
 
     /// Notes a warning.
@@ -56,8 +87,12 @@ impl<'a> Draft<'a> {
 
     /// A slot that nobody else uses.
     pub(crate) fn slot(&mut self, at: &ConfigPath) -> Result<Slot, PlanError> {
-        let slot = u8::try_from(self.next_slot)
-            .map_err(|_| PlanError::unsupported(at.clone(), "too many prepared mounts and namespaces (254 at most)"))?;
+        let slot = u8::try_from(self.next_slot).map_err(|_| {
+            PlanError::unsupported(
+                at.clone(),
+                "too many prepared mounts and namespaces (254 at most)",
+            )
+        })?;
         self.next_slot += 1;
         Ok(Slot(slot))
     }
@@ -83,7 +118,10 @@ impl<'a> Draft<'a> {
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Span {
         let start = self.plan.text.len() as u32;
         self.plan.text.extend_from_slice(bytes);
-        Span { start, length: bytes.len() as u32 }
+        Span {
+            start,
+            length: bytes.len() as u32,
+        }
     }
 
     /// Puts several strings into the plan's text.
@@ -96,15 +134,21 @@ impl<'a> Draft<'a> {
         for (index, string) in strings.into_iter().enumerate() {
             self.text(&at.clone().index(index), string)?;
         }
-        Ok(Strings { start, length: self.plan.text.len() as u32 - start })
+        Ok(Strings {
+            start,
+            length: self.plan.text.len() as u32 - start,
+        })
     }
 
     /// The runtime's steps so far.
     pub(crate) fn runtime_steps(&self) -> impl Iterator<Item = &RuntimeStep> {
-        self.plan.entries.iter().filter_map(|entry| match &entry.step {
-            Step::Runtime(step) => Some(step),
-            Step::Child(_) => None,
-        })
+        self.plan
+            .entries
+            .iter()
+            .filter_map(|entry| match &entry.step {
+                Step::Runtime(step) => Some(step),
+                Step::Child(_) => None,
+            })
     }
 
     /// The finished plan. The order rules must hold; that they do is a property of the planners, so it is checked
@@ -113,7 +157,11 @@ impl<'a> Draft<'a> {
         #[cfg(debug_assertions)]
         {
             let broken = super::check::violations(&self.plan);
-            assert!(broken.is_empty(), "order rules broken: {broken:#?}\n{}", self.plan);
+            assert!(
+                broken.is_empty(),
+                "order rules broken: {broken:#?}\n{}",
+                self.plan
+            );
         }
         self.plan
     }

@@ -40,7 +40,10 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
     terminal::connect(draft)?;
     draft.runtime(&at, RuntimeStep::StartChild { namespaces: 0 });
     if joining.place {
-        draft.runtime(&ConfigPath::of("linux.cgroupsPath"), RuntimeStep::PlaceChild);
+        draft.runtime(
+            &ConfigPath::of("linux.cgroupsPath"),
+            RuntimeStep::PlaceChild,
+        );
     }
     process::before_joining_for(draft, given)?;
     let from = ConfigPath::of("linux.namespaces");
@@ -52,7 +55,13 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
         [joining.namespaces, 0]
     };
     for flags in groups.into_iter().filter(|flags| *flags != 0) {
-        draft.child(&from, Join { slot: container, flags });
+        draft.child(
+            &from,
+            Join {
+                slot: container,
+                flags,
+            },
+        );
     }
     if joining.namespaces & NEWUSER != 0 {
         draft.child(&from, BecomeRoot {});
@@ -61,7 +70,6 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
         let slot = draft.slot(&from)?;
         draft.child(&from, Fork { slot });
     }
-    draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
     process::begin_for(draft, &joining.id, joining.no_keyring, true)?;
     terminal::open_for(draft, given)?;
     let surroundings = Surroundings {

@@ -69,7 +69,10 @@ fn judge(hooks: &Hooks<'_>) -> Result<(), PlanError> {
                 return Err(PlanError::invalid(at.then("path"), "must be absolute"));
             }
             if hook.timeout.is_some_and(|timeout| timeout <= 0) {
-                return Err(PlanError::invalid(at.then("timeout"), "must be greater than zero"));
+                return Err(PlanError::invalid(
+                    at.then("timeout"),
+                    "must be greater than zero",
+                ));
             }
         }
     }
@@ -77,8 +80,14 @@ fn judge(hooks: &Hooks<'_>) -> Result<(), PlanError> {
 }
 
 /// Hooks that run between the mounts and the change of root.
-pub(crate) fn before_root(draft: &mut Draft<'_>, _: &Creation, wanted: &Namespaces) -> Result<(), PlanError> {
-    let Some(hooks) = &draft.spec.hooks else { return Ok(()) };
+pub(crate) fn before_root(
+    draft: &mut Draft<'_>,
+    _: &Creation,
+    wanted: &Namespaces,
+) -> Result<(), PlanError> {
+    let Some(hooks) = &draft.spec.hooks else {
+        return Ok(());
+    };
     judge(hooks)?;
     let inside = !hooks.create_container.is_empty() || !hooks.start_container.is_empty();
     if inside && wanted.has(NEWUSER) && !draft.host.privileged {
@@ -88,12 +97,21 @@ pub(crate) fn before_root(draft: &mut Draft<'_>, _: &Creation, wanted: &Namespac
         for _ in 1..flags.count_ones() {
             draft.slot(&ConfigPath::of("hooks"))?;
         }
-        draft.child(&ConfigPath::of("hooks"), ShareNamespaces { flags, first: Slot(first.0) });
+        draft.child(
+            &ConfigPath::of("hooks"),
+            ShareNamespaces {
+                flags,
+                first: Slot(first.0),
+            },
+        );
     }
     for kind in [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer] {
         for (index, hook) in kind.of(hooks).iter().enumerate() {
             let path = hook.path.to_string();
-            draft.runtime(&kind.field(index), RuntimeStep::RunHook { kind, index, path });
+            draft.runtime(
+                &kind.field(index),
+                RuntimeStep::RunHook { kind, index, path },
+            );
         }
     }
     Ok(())

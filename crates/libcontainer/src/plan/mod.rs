@@ -3,8 +3,8 @@
 //! [`create()`] and [`exec()`] read as tables of contents; each topic has its file. A config is valid exactly if it can be
 //! planned. The order rules ([`check`]) run on every plan in debug builds and tests.
 
-pub mod check;
 mod cgroup;
+pub mod check;
 mod create;
 mod devices;
 mod draft;
@@ -30,11 +30,11 @@ use spec::ConfigPath;
 pub use create::{Creation, create};
 pub(crate) use draft::Draft;
 pub use exec::{Joining, exec};
-pub(crate) use hook::hook;
+pub(crate) use hook::{Reach, hook};
 pub(crate) use hooks::Kind as HookKind;
 pub use mounts::options;
 pub use namespaces::{FLAGS as NAMESPACES, Namespaces};
-pub(crate) use process::capabilities;
+pub(crate) use process::scheduling::{MEMORY_FLAGS, MEMORY_MODES};
 pub use steps::{IdMaps, RuntimeStep, Tree};
 
 /// The list.
@@ -115,7 +115,9 @@ impl Sink for Bytes {
 impl Plan {
     /// The index of the step that starts the child.
     pub fn start(&self) -> Option<usize> {
-        self.entries.iter().position(|entry| matches!(entry.step, Step::Runtime(RuntimeStep::StartChild { .. })))
+        self.entries
+            .iter()
+            .position(|entry| matches!(entry.step, Step::Runtime(RuntimeStep::StartChild { .. })))
     }
 
     /// The plan as init reads it, with the inherited descriptors by slot.
@@ -135,7 +137,9 @@ impl Plan {
             entry_bytes: entries.0.len() as u32,
             text_bytes: self.text.len() as u32,
         };
-        let mut all = Bytes(Vec::with_capacity(64 + slots.len() * 4 + entries.0.len() + self.text.len()));
+        let mut all = Bytes(Vec::with_capacity(
+            64 + slots.len() * 4 + entries.0.len() + self.text.len(),
+        ));
         header.put(&mut all);
         for slot in slots {
             all.put(&slot.to_ne_bytes());
@@ -144,4 +148,18 @@ impl Plan {
         all.put(&self.text);
         all.0
     }
+}
+
+/// Names of capabilities without `CAP_`, in the order of their numbers.
+pub(crate) fn capability_names() -> &'static [&'static str] {
+    init::step::capability_names()
+}
+
+/// Whether setgroups(2) works in a container with these namespaces.
+pub(crate) fn sets_groups(
+    spec: &spec::Spec<'_>,
+    host: &crate::host::HostFacts,
+    wanted: &Namespaces,
+) -> bool {
+    namespaces::can_set_groups(&Draft::new(spec, host), wanted)
 }

@@ -2,7 +2,9 @@
 
 use init::Slot;
 use init::step::{BecomeRoot, Fork, Join, Undumpable, Unshare};
-use kernel::namespace::flags::{NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS};
+use kernel::namespace::flags::{
+    NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS,
+};
 use spec::{ConfigPath, IdMapping, Linux, Spec};
 
 use super::{Creation, Draft, IdMaps, PlanError, RuntimeStep};
@@ -44,7 +46,10 @@ pub struct Joined {
 
 /// The type's name in the specification.
 pub(crate) fn name(flag: u64) -> &'static str {
-    FLAGS.iter().find(|(_, known)| *known == flag).map_or("?", |(name, _)| name)
+    FLAGS
+        .iter()
+        .find(|(_, known)| *known == flag)
+        .map_or("?", |(name, _)| name)
 }
 
 fn list() -> ConfigPath {
@@ -59,15 +64,31 @@ impl Namespaces {
     pub fn read(spec: &Spec<'_>) -> Result<Namespaces, PlanError> {
         let mut wanted = Namespaces::default();
         let mut seen = 0;
-        for (index, namespace) in spec.linux.iter().flat_map(|linux| &linux.namespaces).enumerate() {
+        for (index, namespace) in spec
+            .linux
+            .iter()
+            .flat_map(|linux| &linux.namespaces)
+            .enumerate()
+        {
             let at = list().index(index);
             let Some((_, flag)) = FLAGS.iter().find(|(name, _)| namespace.kind == *name) else {
-                return Err(PlanError::invalid(at.then("type"), format!("unknown namespace {:?}", namespace.kind)));
+                return Err(PlanError::invalid(
+                    at.then("type"),
+                    format!("unknown namespace {:?}", namespace.kind),
+                ));
             };
             if seen & flag != 0 {
-                let first = spec.linux.iter().flat_map(|linux| &linux.namespaces).position(|n| n.kind == namespace.kind);
+                let first = spec
+                    .linux
+                    .iter()
+                    .flat_map(|linux| &linux.namespaces)
+                    .position(|n| n.kind == namespace.kind);
                 let other = list().index(first.unwrap_or(0));
-                return Err(PlanError::conflicts(at, other, format!("duplicated namespace {:?}", namespace.kind)));
+                return Err(PlanError::conflicts(
+                    at,
+                    other,
+                    format!("duplicated namespace {:?}", namespace.kind),
+                ));
             }
             seen |= flag;
             match namespace.path.as_deref().filter(|path| !path.is_empty()) {
@@ -77,7 +98,12 @@ impl Namespaces {
                 }
                 Some(path) => {
                     let path = path.to_owned();
-                    wanted.joined.push(Joined { flag: *flag, path, at: at.then("path"), slot: Slot::PEER });
+                    wanted.joined.push(Joined {
+                        flag: *flag,
+                        path,
+                        at: at.then("path"),
+                        slot: Slot::PEER,
+                    });
                 }
             }
         }
@@ -96,24 +122,42 @@ impl Namespaces {
 
     /// All types that differ from the runtime's.
     pub fn all(&self) -> u64 {
-        self.joined.iter().fold(self.new, |set, joined| set | joined.flag)
+        self.joined
+            .iter()
+            .fold(self.new, |set, joined| set | joined.flag)
     }
 
     fn judge(&self, spec: &Spec<'_>) -> Result<(), PlanError> {
-        let Some(linux) = &spec.linux else { return Ok(()) };
-        for (name, mappings) in [("linux.uidMappings", &linux.uid_mappings), ("linux.gidMappings", &linux.gid_mappings)] {
+        let Some(linux) = &spec.linux else {
+            return Ok(());
+        };
+        for (name, mappings) in [
+            ("linux.uidMappings", &linux.uid_mappings),
+            ("linux.gidMappings", &linux.gid_mappings),
+        ] {
             let at = ConfigPath::of(name);
             if self.new & NEWUSER != 0 && mappings.is_empty() {
-                return Err(PlanError::invalid(at, "a new user namespace needs mappings"));
+                return Err(PlanError::invalid(
+                    at,
+                    "a new user namespace needs mappings",
+                ));
             }
             if !self.has(NEWUSER) && !mappings.is_empty() {
-                return Err(PlanError::conflicts(at, list(), "mappings without a user namespace"));
+                return Err(PlanError::conflicts(
+                    at,
+                    list(),
+                    "mappings without a user namespace",
+                ));
             }
             judge_mappings(&at, mappings)?;
         }
         if !linux.time_offsets.is_empty() && self.new & NEWTIME == 0 {
             let why = "clock offsets need a new time namespace";
-            return Err(PlanError::conflicts(ConfigPath::of("linux.timeOffsets"), list(), why));
+            return Err(PlanError::conflicts(
+                ConfigPath::of("linux.timeOffsets"),
+                list(),
+                why,
+            ));
         }
         Ok(())
     }
@@ -127,7 +171,10 @@ pub(crate) fn judge_mappings(at: &ConfigPath, mappings: &[IdMapping]) -> Result<
     for (index, line) in mappings.iter().enumerate() {
         let end = |first: u32| first.checked_add(line.size).is_some();
         if line.size == 0 || !end(line.container_id) || !end(line.host_id) {
-            return Err(PlanError::invalid(at.clone().index(index), "size must be positive and the range fit 32 bits"));
+            return Err(PlanError::invalid(
+                at.clone().index(index),
+                "size must be positive and the range fit 32 bits",
+            ));
         }
     }
     Ok(())
@@ -138,7 +185,14 @@ pub(crate) fn open(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
     // Slots are handed out in the order of the list, here and in `enter`.
     for joined in &wanted.joined {
         let slot = draft.slot(&joined.at)?;
-        draft.runtime(&joined.at, RuntimeStep::OpenNamespace { path: joined.path.clone(), flag: joined.flag, slot });
+        draft.runtime(
+            &joined.at,
+            RuntimeStep::OpenNamespace {
+                path: joined.path.clone(),
+                flag: joined.flag,
+                slot,
+            },
+        );
     }
     Ok(())
 }
@@ -160,7 +214,12 @@ fn started_in(wanted: &Namespaces) -> u64 {
 
 pub(crate) fn start_child(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespaces) {
     let from = list();
-    draft.runtime(&from, RuntimeStep::StartChild { namespaces: started_in(wanted) });
+    draft.runtime(
+        &from,
+        RuntimeStep::StartChild {
+            namespaces: started_in(wanted),
+        },
+    );
     super::cgroup::place(draft, creation);
     if !needs_fork(wanted) {
         draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
@@ -169,7 +228,8 @@ pub(crate) fn start_child(draft: &mut Draft<'_>, creation: &Creation, wanted: &N
 
 /// Being inside a pid or time namespace takes a new process.
 fn needs_fork(wanted: &Namespaces) -> bool {
-    let by_pid = wanted.joins(NEWPID) || (wanted.new & NEWPID != 0 && (wanted.has(NEWUSER) || wanted.new & NEWTIME != 0));
+    let by_pid = wanted.joins(NEWPID)
+        || (wanted.new & NEWPID != 0 && (wanted.has(NEWUSER) || wanted.new & NEWTIME != 0));
     by_pid || wanted.has(NEWTIME)
 }
 
@@ -193,7 +253,12 @@ pub(crate) fn enter(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pl
     }
     let rest = wanted.new & !NEWUSER & !started_in(wanted);
     if rest & !NEWCGROUP != 0 {
-        draft.child(&from, Unshare { flags: rest & !NEWCGROUP });
+        draft.child(
+            &from,
+            Unshare {
+                flags: rest & !NEWCGROUP,
+            },
+        );
     }
     offset_clocks(draft, wanted)?;
     if rest & NEWCGROUP != 0 {
@@ -213,7 +278,13 @@ fn join(draft: &mut Draft<'_>, wanted: &Namespaces, which: impl Fn(u64) -> bool)
     for last in [false, true] {
         for (index, joined) in wanted.joined.iter().enumerate() {
             if which(joined.flag) && (joined.flag == NEWNS) == last {
-                draft.child(&joined.at, Join { slot: slot_of(index), flags: joined.flag });
+                draft.child(
+                    &joined.at,
+                    Join {
+                        slot: slot_of(index),
+                        flags: joined.flag,
+                    },
+                );
             }
         }
     }
@@ -252,13 +323,19 @@ pub(crate) fn id_maps(linux: &Linux<'_>, host: &HostFacts) -> IdMaps {
 
 /// Whether setgroups(2) works in the container: not where the group mapping was written without privileges.
 pub(crate) fn can_set_groups(draft: &Draft<'_>, wanted: &Namespaces) -> bool {
-    let Some(linux) = &draft.spec.linux else { return true };
+    let Some(linux) = &draft.spec.linux else {
+        return true;
+    };
     !(wanted.new & NEWUSER != 0 && id_maps(linux, draft.host).deny_setgroups)
 }
 
 fn offset_clocks(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
     let at = ConfigPath::of("linux.timeOffsets");
-    let offsets = draft.spec.linux.as_ref().map_or(&[][..], |linux| &linux.time_offsets);
+    let offsets = draft
+        .spec
+        .linux
+        .as_ref()
+        .map_or(&[][..], |linux| &linux.time_offsets);
     if offsets.is_empty() || wanted.new & NEWTIME == 0 {
         return Ok(());
     }
@@ -266,10 +343,16 @@ fn offset_clocks(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanE
     for (clock, offset) in offsets {
         let at = at.clone().key(clock);
         if !matches!(clock.as_str(), "monotonic" | "boottime") {
-            return Err(PlanError::invalid(at, "only monotonic and boottime have offsets"));
+            return Err(PlanError::invalid(
+                at,
+                "only monotonic and boottime have offsets",
+            ));
         }
         if offset.nanosecs >= 1_000_000_000 {
-            return Err(PlanError::invalid(at.then("nanosecs"), "must be below one second"));
+            return Err(PlanError::invalid(
+                at.then("nanosecs"),
+                "must be below one second",
+            ));
         }
         lines.push_str(&format!("{clock} {} {}\n", offset.secs, offset.nanosecs));
     }
@@ -279,8 +362,10 @@ fn offset_clocks(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanE
 
 /// The order in which init shares its namespaces.
 pub(crate) fn share_order(namespaces: u64) -> Vec<u64> {
-    [NEWUSER, NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET, NEWCGROUP, NEWTIME]
-        .into_iter()
-        .filter(|flag| namespaces & flag != 0)
-        .collect()
+    [
+        NEWUSER, NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET, NEWCGROUP, NEWTIME,
+    ]
+    .into_iter()
+    .filter(|flag| namespaces & flag != 0)
+    .collect()
 }

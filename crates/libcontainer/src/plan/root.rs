@@ -20,7 +20,12 @@ const PROPAGATIONS: [(&str, u64); 8] = [
 ];
 
 fn wanted_propagation(draft: &Draft<'_>) -> Result<Option<u64>, PlanError> {
-    let Some(word) = draft.spec.linux.as_ref().and_then(|linux| linux.rootfs_propagation.as_deref()) else {
+    let Some(word) = draft
+        .spec
+        .linux
+        .as_ref()
+        .and_then(|linux| linux.rootfs_propagation.as_deref())
+    else {
         return Ok(None);
     };
     if word.is_empty() {
@@ -28,7 +33,10 @@ fn wanted_propagation(draft: &Draft<'_>) -> Result<Option<u64>, PlanError> {
     }
     match PROPAGATIONS.iter().find(|(name, _)| *name == word) {
         Some((_, value)) => Ok(Some(*value)),
-        None => Err(PlanError::invalid(propagation_field(), format!("unknown propagation {word:?}"))),
+        None => Err(PlanError::invalid(
+            propagation_field(),
+            format!("unknown propagation {word:?}"),
+        )),
     }
 }
 
@@ -39,11 +47,13 @@ fn propagation_field() -> ConfigPath {
 /// What all mounts are changed to before the container's are made: nothing may travel to the host, unless the config
 /// wants the container to be the host's peer (volumes with bidirectional propagation).
 pub(crate) fn first_propagation(draft: &Draft<'_>) -> Result<u64, PlanError> {
-    Ok(match wanted_propagation(draft)?.map(|value| value & !flags::REC) {
-        Some(flags::SHARED) => 0,
-        Some(flags::PRIVATE | flags::UNBINDABLE) => flags::PRIVATE | flags::REC,
-        _ => flags::SLAVE | flags::REC,
-    })
+    Ok(
+        match wanted_propagation(draft)?.map(|value| value & !flags::REC) {
+            Some(flags::SHARED) => 0,
+            Some(flags::PRIVATE | flags::UNBINDABLE) => flags::PRIVATE | flags::REC,
+            _ => flags::SLAVE | flags::REC,
+        },
+    )
 }
 
 pub(crate) fn open(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), PlanError> {
@@ -53,16 +63,34 @@ pub(crate) fn open(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), Pla
         draft.child(&propagation_field(), Propagation { flags: first });
     }
     let path = draft.text(&at, &creation.root)?;
-    draft.child(&at, OpenRoot { path, private_parent: first == 0 });
+    draft.child(
+        &at,
+        OpenRoot {
+            path,
+            private_parent: first == 0,
+        },
+    );
     Ok(())
 }
 
 pub(crate) fn enter(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), PlanError> {
     let at = ConfigPath::of("root.path");
-    let masks = draft.spec.linux.as_ref().is_some_and(|linux| !linux.masked_paths.is_empty());
+    let masks = draft
+        .spec
+        .linux
+        .as_ref()
+        .is_some_and(|linux| !linux.masked_paths.is_empty());
     if masks {
         // The device is taken from the host, so this must come before the host is left.
-        draft.child(&ConfigPath::of("linux.maskedPaths"), Hide { path: Span { start: 0, length: 0 } });
+        draft.child(
+            &ConfigPath::of("linux.maskedPaths"),
+            Hide {
+                path: Span {
+                    start: 0,
+                    length: 0,
+                },
+            },
+        );
     }
     if creation.no_pivot {
         let exposed: Vec<&str> = draft.host.exposed.iter().map(String::as_str).collect();
@@ -80,7 +108,11 @@ pub(crate) fn enter(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), Pl
 
 fn make_working_directory(draft: &mut Draft<'_>) -> Result<(), PlanError> {
     let at = ConfigPath::of("process.cwd");
-    if let Some(cwd) = draft.spec.process.as_ref().and_then(|process| process.cwd.as_deref())
+    if let Some(cwd) = draft
+        .spec
+        .process
+        .as_ref()
+        .and_then(|process| process.cwd.as_deref())
         && cwd != "/"
     {
         let path = draft.text(&at, cwd)?;
@@ -94,7 +126,15 @@ pub(crate) fn finish(draft: &mut Draft<'_>) -> Result<(), PlanError> {
     if draft.spec.root.as_ref().is_some_and(|root| root.readonly) {
         let at = ConfigPath::of("root.readonly");
         let target = draft.own_text("/");
-        draft.child(&at, SetAttributes { target, set: attributes::RDONLY, clear: 0, recursive: false });
+        draft.child(
+            &at,
+            SetAttributes {
+                target,
+                set: attributes::RDONLY,
+                clear: 0,
+                recursive: false,
+            },
+        );
     }
     super::system::protect(draft)
 }

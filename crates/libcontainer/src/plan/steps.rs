@@ -53,13 +53,6 @@ pub enum RuntimeStep {
     },
     /// Stores which process is the container.
     Record,
-    /// Moves a network device of the host into the container.
-    MoveNetDevice {
-        /// Name on the host.
-        name: String,
-        /// Name inside.
-        inside: String,
-    },
     /// Runs a hook.
     RunHook {
         /// Which list.
@@ -67,11 +60,6 @@ pub enum RuntimeStep {
         /// Which of the list.
         index: usize,
         /// The program, for people.
-        path: String,
-    },
-    /// Fetches the notification descriptor of the child's filter and hands it to the agent.
-    ForwardListener {
-        /// The agent's socket.
         path: String,
     },
 }

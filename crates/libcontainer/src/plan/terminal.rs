@@ -12,7 +12,12 @@ fn from() -> ConfigPath {
 
 /// The console socket is connected before the child starts: its path is the host's.
 pub(crate) fn connect(draft: &mut Draft<'_>) -> Result<(), PlanError> {
-    if draft.spec.process.as_ref().is_some_and(|process| process.terminal) {
+    if draft
+        .spec
+        .process
+        .as_ref()
+        .is_some_and(|process| process.terminal)
+    {
         let slot = draft.slot(&from())?;
         draft.runtime(&from(), RuntimeStep::ConnectConsole { slot });
     }
@@ -50,7 +55,16 @@ fn step(process: &Process<'_>, socket: Slot, console: bool) -> Result<Terminal, 
     let size = process.console_size.unwrap_or_default();
     let fits = |value: u32| value <= u32::from(u16::MAX);
     if !fits(size.height) || !fits(size.width) {
-        return Err(PlanError::invalid(ConfigPath::of("process.consoleSize"), "rows and columns are 65535 at most"));
+        return Err(PlanError::invalid(
+            ConfigPath::of("process.consoleSize"),
+            "rows and columns are 65535 at most",
+        ));
     }
-    Ok(Terminal { socket, rows: size.height, columns: size.width, uid: process.user.uid, console })
+    Ok(Terminal {
+        socket,
+        rows: size.height,
+        columns: size.width,
+        uid: process.user.uid,
+        console,
+    })
 }

@@ -21,7 +21,9 @@ fn source(mount: &Mount<'_>, at: &ConfigPath, bundle: &str) -> Result<String, Pl
 /// whose root may not reach the source by its path. It cannot without privileges. Otherwise the child looks the path up
 /// itself, in its copy of the host's mounts: one descriptor less to carry, and the copy has the right propagation.
 fn is_copied(draft: &Draft<'_>, mount: &Mount<'_>, options: &Options, wanted: &Namespaces) -> bool {
-    options.bind.is_some() && (is_id_mapped(mount, options) || (wanted.has(NEWUSER) && draft.host.privileged && draft.host.initial_user_namespace))
+    options.bind.is_some()
+        && (is_id_mapped(mount, options)
+            || (wanted.has(NEWUSER) && draft.host.privileged && draft.host.initial_user_namespace))
 }
 
 fn is_id_mapped(mount: &Mount<'_>, options: &Options) -> bool {
@@ -29,7 +31,11 @@ fn is_id_mapped(mount: &Mount<'_>, options: &Options) -> bool {
 }
 
 /// Copies sources before the child starts.
-pub(crate) fn copy_sources(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespaces) -> Result<(), PlanError> {
+pub(crate) fn copy_sources(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+) -> Result<(), PlanError> {
     for (index, mount) in draft.spec.mounts.iter().enumerate() {
         let (at, options) = (field(index), options_of(mount));
         if !is_copied(draft, mount, &options, wanted) {
@@ -51,7 +57,11 @@ pub(crate) fn copy_sources(draft: &mut Draft<'_>, creation: &Creation, wanted: &
         let slot = tree.slot;
         draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
         if !mount.uid_mappings.is_empty() {
-            let maps = IdMaps { uids: mount.uid_mappings.clone(), gids: mount.gid_mappings.clone(), ..IdMaps::default() };
+            let maps = IdMaps {
+                uids: mount.uid_mappings.clone(),
+                gids: mount.gid_mappings.clone(),
+                ..IdMaps::default()
+            };
             add_mapping(draft, mount, &options, &at, slot, Some(maps));
         }
     }
@@ -68,7 +78,15 @@ fn add_mapping(
 ) {
     let recursive = options.id_map == Some(true);
     let target = destination(mount);
-    draft.runtime(&at.clone().then("uidMappings"), RuntimeStep::MapTree { slot, target, recursive, maps });
+    draft.runtime(
+        &at.clone().then("uidMappings"),
+        RuntimeStep::MapTree {
+            slot,
+            target,
+            recursive,
+            maps,
+        },
+    );
 }
 
 /// The slot that [`copy_sources`] gave to a mount.
@@ -120,7 +138,14 @@ pub(crate) fn mount(
     let propagation = options.propagation.first().copied().unwrap_or(0);
     let path = draft.text(&at.clone().then("destination"), target)?;
     if let Some(slot) = slot_of(draft, index, wanted) {
-        draft.child(&at, Attach { slot, target: path, propagation });
+        draft.child(
+            &at,
+            Attach {
+                slot,
+                target: path,
+                propagation,
+            },
+        );
         return Ok(true);
     }
     let source = source(mount, &at, &creation.bundle)?;

@@ -55,8 +55,14 @@ fn unified(
         draft.child(&at, step);
         return Ok(true);
     }
-    let group = draft.host.hierarchies.iter().find(|hierarchy| hierarchy.name.is_empty());
-    let source = group.map_or("/sys/fs/cgroup", |hierarchy| hierarchy.path.as_str()).to_owned();
+    let group = draft
+        .host
+        .hierarchies
+        .iter()
+        .find(|hierarchy| hierarchy.name.is_empty());
+    let source = group
+        .map_or("/sys/fs/cgroup", |hierarchy| hierarchy.path.as_str())
+        .to_owned();
     let source = draft.own_text(&source);
     draft.child(&at, bind_of(source, path, options, propagation));
     Ok(true)
@@ -85,7 +91,11 @@ fn hierarchies(
 ) -> Result<bool, PlanError> {
     let at = field(index);
     let path = draft.text(&at.clone().then("destination"), target)?;
-    let (kind, source, data) = (draft.own_text("tmpfs"), draft.own_text("tmpfs"), draft.own_text("mode=755"));
+    let (kind, source, data) = (
+        draft.own_text("tmpfs"),
+        draft.own_text("tmpfs"),
+        draft.own_text("mode=755"),
+    );
     let step = Filesystem {
         kind,
         source,
@@ -105,12 +115,27 @@ fn hierarchies(
         for link in &hierarchy.links {
             let content = draft.own_text(&hierarchy.name);
             let path = draft.own_text(&format!("{target}/{link}"));
-            draft.child(&at, Symlink { content, path, replace: false });
+            draft.child(
+                &at,
+                Symlink {
+                    content,
+                    path,
+                    replace: false,
+                },
+            );
         }
     }
     if options.flags & flags::RDONLY != 0 {
         let target = draft.own_text(target);
-        draft.child(&at, SetAttributes { target, set: attributes::RDONLY, clear: 0, recursive: false });
+        draft.child(
+            &at,
+            SetAttributes {
+                target,
+                set: attributes::RDONLY,
+                clear: 0,
+                recursive: false,
+            },
+        );
     }
     Ok(true)
 }

@@ -23,7 +23,11 @@ pub(crate) fn mount(
         None | Some("") => return Err(PlanError::missing(at.then("type"))),
         Some("bind") => {
             let why = "a bind mount needs the option bind or rbind";
-            return Err(PlanError::conflicts(at.clone().then("type"), at.then("options"), why));
+            return Err(PlanError::conflicts(
+                at.clone().then("type"),
+                at.then("options"),
+                why,
+            ));
         }
         Some(kind) => kind,
     };
@@ -31,10 +35,17 @@ pub(crate) fn mount(
     if kind == "mqueue" || kind == "sysfs" || kind == "proc" {
         // Labels do not apply to these.
     } else if let Some(label) = mount_label(draft) {
-        data = [data.as_str(), label.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",");
+        data = [data.as_str(), label.as_str()]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(",");
     }
     if data.len() > LONGEST_DATA {
-        return Err(PlanError::invalid(at.then("options"), "longer than mount(2) takes"));
+        return Err(PlanError::invalid(
+            at.then("options"),
+            "longer than mount(2) takes",
+        ));
     }
     let source = draft.spec.mounts[index].source.as_deref().unwrap_or(kind);
     let tmpfs = kind == "tmpfs";
@@ -42,7 +53,11 @@ pub(crate) fn mount(
         kind: draft.text(&at.clone().then("type"), kind)?,
         source: draft.text(&at.clone().then("source"), source)?,
         target: draft.text(&at.clone().then("destination"), target)?,
-        flags: if tmpfs { options.flags & !flags::RDONLY } else { options.flags },
+        flags: if tmpfs {
+            options.flags & !flags::RDONLY
+        } else {
+            options.flags
+        },
         data: draft.text(&at.clone().then("options"), &data)?,
         propagation: options.propagation.first().copied().unwrap_or(0),
         plain: matches!(kind, "proc" | "sysfs"),
@@ -55,7 +70,13 @@ pub(crate) fn mount(
 }
 
 fn mount_label(draft: &Draft<'_>) -> Option<String> {
-    let label = draft.spec.linux.as_ref()?.mount_label.as_deref().filter(|label| !label.is_empty())?;
+    let label = draft
+        .spec
+        .linux
+        .as_ref()?
+        .mount_label
+        .as_deref()
+        .filter(|label| !label.is_empty())?;
     Some(format!("context=\"{label}\""))
 }
 
@@ -64,6 +85,14 @@ pub(crate) fn deepen(draft: &mut Draft<'_>, at: &ConfigPath, options: &Options, 
     if options.deep_set | options.deep_clear != 0 {
         let target = draft.own_text(target);
         let (set, clear) = (options.deep_set, options.deep_clear);
-        draft.child(at, SetAttributes { target, set, clear, recursive: true });
+        draft.child(
+            at,
+            SetAttributes {
+                target,
+                set,
+                clear,
+                recursive: true,
+            },
+        );
     }
 }

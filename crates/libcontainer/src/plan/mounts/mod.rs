@@ -17,7 +17,10 @@ pub(crate) use bind::{copy_sources, map_trees};
 
 /// Whether a mount is a bind mount: that is for its options to say, not for its type.
 pub(crate) fn is_bind(mount: &Mount<'_>) -> bool {
-    mount.options.iter().any(|word| *word == "bind" || *word == "rbind")
+    mount
+        .options
+        .iter()
+        .any(|word| *word == "bind" || *word == "rbind")
 }
 
 fn options_of(mount: &Mount<'_>) -> Options {
@@ -59,7 +62,10 @@ const COVERABLE: [&str; 10] = [
 
 /// What lies over parts of /proc could answer where security settings are read or written (CVE-2019-16884).
 fn judge_target(at: &ConfigPath, mount: &Mount<'_>, target: &str) -> Result<(), PlanError> {
-    if !target.starts_with("/proc/") || COVERABLE.contains(&target) || target.starts_with("/proc/net/") {
+    if !target.starts_with("/proc/")
+        || COVERABLE.contains(&target)
+        || target.starts_with("/proc/net/")
+    {
         return Ok(());
     }
     // Mounts of the kernel's own file systems below /proc/sys, as systems have them outside.
@@ -70,14 +76,21 @@ fn judge_target(at: &ConfigPath, mount: &Mount<'_>, target: &str) -> Result<(), 
     Err(PlanError::invalid(at.clone().then("destination"), why))
 }
 
-pub(crate) fn build(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespaces) -> Result<(), PlanError> {
+pub(crate) fn build(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+) -> Result<(), PlanError> {
     for (index, mount) in draft.spec.mounts.iter().enumerate() {
         let at = field(index);
         if mount.destination.is_empty() {
             return Err(PlanError::missing(at.then("destination")));
         }
         if !mount.destination.starts_with('/') {
-            draft.warn(at.clone().then("destination"), "a relative destination is deprecated; it counts from /");
+            draft.warn(
+                at.clone().then("destination"),
+                "a relative destination is deprecated; it counts from /",
+            );
         }
         let options = options_of(mount);
         let target = destination(mount);
@@ -85,12 +98,20 @@ pub(crate) fn build(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespa
         judge_id_mappings(&at, mount, &options, wanted)?;
         let propagation = match (options.bind, mount.kind.as_deref()) {
             (Some(_), _) => bind::mount(draft, creation, wanted, index, &options, &target)?,
-            (None, Some("cgroup" | "cgroup2")) => cgroup::mount(draft, wanted, index, &options, &target)?,
+            (None, Some("cgroup" | "cgroup2")) => {
+                cgroup::mount(draft, wanted, index, &options, &target)?
+            }
             (None, kind) => filesystem::mount(draft, index, kind, &options, &target)?,
         };
         for flags in options.propagation.iter().skip(usize::from(propagation)) {
             let target = draft.own_text(&target);
-            draft.child(&at, TargetPropagation { target, flags: *flags });
+            draft.child(
+                &at,
+                TargetPropagation {
+                    target,
+                    flags: *flags,
+                },
+            );
         }
     }
     Ok(())
@@ -102,11 +123,22 @@ fn judge_id_mappings(
     options: &Options,
     wanted: &Namespaces,
 ) -> Result<(), PlanError> {
-    let (uids, gids) = (!mount.uid_mappings.is_empty(), !mount.gid_mappings.is_empty());
+    let (uids, gids) = (
+        !mount.uid_mappings.is_empty(),
+        !mount.gid_mappings.is_empty(),
+    );
     if uids != gids {
-        let (missing, given) = if uids { ("gidMappings", "uidMappings") } else { ("uidMappings", "gidMappings") };
+        let (missing, given) = if uids {
+            ("gidMappings", "uidMappings")
+        } else {
+            ("uidMappings", "gidMappings")
+        };
         let why = format!("{missing} must be given together with {given}");
-        return Err(PlanError::conflicts(at.clone().then(missing), at.clone().then(given), why));
+        return Err(PlanError::conflicts(
+            at.clone().then(missing),
+            at.clone().then(given),
+            why,
+        ));
     }
     super::namespaces::judge_mappings(&at.clone().then("uidMappings"), &mount.uid_mappings)?;
     super::namespaces::judge_mappings(&at.clone().then("gidMappings"), &mount.gid_mappings)?;
@@ -115,7 +147,10 @@ fn judge_id_mappings(
         return Err(PlanError::invalid(at.clone().then("options"), why));
     }
     if (options.id_map.is_some() || uids) && options.bind.is_none() {
-        return Err(PlanError::unsupported(at.clone(), "id-mapped mounts are supported for bind mounts only"));
+        return Err(PlanError::unsupported(
+            at.clone(),
+            "id-mapped mounts are supported for bind mounts only",
+        ));
     }
     Ok(())
 }
@@ -124,11 +159,21 @@ fn judge_id_mappings(
 pub(crate) fn finish(draft: &mut Draft<'_>) -> Result<(), PlanError> {
     for (index, mount) in draft.spec.mounts.iter().enumerate() {
         let options = options_of(mount);
-        let late = options.bind.is_none() && mount.kind.as_deref() == Some("tmpfs") && options.flags & flags::RDONLY != 0;
+        let late = options.bind.is_none()
+            && mount.kind.as_deref() == Some("tmpfs")
+            && options.flags & flags::RDONLY != 0;
         if late {
             let target = draft.own_text(&destination(mount));
             let set = kernel::mount::attributes::RDONLY;
-            draft.child(&field(index), SetAttributes { target, set, clear: 0, recursive: false });
+            draft.child(
+                &field(index),
+                SetAttributes {
+                    target,
+                    set,
+                    clear: 0,
+                    recursive: false,
+                },
+            );
         }
     }
     Ok(())

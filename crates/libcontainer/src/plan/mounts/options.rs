@@ -34,7 +34,11 @@ pub enum Meaning {
 }
 
 const fn flag(on: bool, flag: u64, attribute: u64) -> Meaning {
-    Meaning::Flag { on, flag, attribute }
+    Meaning::Flag {
+        on,
+        flag,
+        attribute,
+    }
 }
 
 const fn recursive(on: bool, attribute: u64) -> Meaning {
@@ -48,7 +52,10 @@ pub const TABLE: &[(&str, Meaning)] = &[
     ("bind", Meaning::Bind(false)),
     ("defaults", Meaning::Nothing),
     ("dev", flag(false, flags::NODEV, attributes::NODEV)),
-    ("diratime", flag(false, flags::NODIRATIME, attributes::NODIRATIME)),
+    (
+        "diratime",
+        flag(false, flags::NODIRATIME, attributes::NODIRATIME),
+    ),
     ("dirsync", flag(true, flags::DIRSYNC, 0)),
     ("exec", flag(false, flags::NOEXEC, attributes::NOEXEC)),
     ("idmap", Meaning::IdMap(false)),
@@ -58,15 +65,24 @@ pub const TABLE: &[(&str, Meaning)] = &[
     ("mand", flag(true, flags::MANDLOCK, 0)),
     ("noatime", flag(true, flags::NOATIME, attributes::NOATIME)),
     ("nodev", flag(true, flags::NODEV, attributes::NODEV)),
-    ("nodiratime", flag(true, flags::NODIRATIME, attributes::NODIRATIME)),
+    (
+        "nodiratime",
+        flag(true, flags::NODIRATIME, attributes::NODIRATIME),
+    ),
     ("noexec", flag(true, flags::NOEXEC, attributes::NOEXEC)),
     ("noiversion", flag(false, flags::I_VERSION, 0)),
     ("nolazytime", flag(false, flags::LAZYTIME, 0)),
     ("nomand", flag(false, flags::MANDLOCK, 0)),
     ("norelatime", flag(false, flags::RELATIME, 0)),
-    ("nostrictatime", flag(false, flags::STRICTATIME, attributes::STRICTATIME)),
+    (
+        "nostrictatime",
+        flag(false, flags::STRICTATIME, attributes::STRICTATIME),
+    ),
     ("nosuid", flag(true, flags::NOSUID, attributes::NOSUID)),
-    ("nosymfollow", flag(true, flags::NOSYMFOLLOW, attributes::NOSYMFOLLOW)),
+    (
+        "nosymfollow",
+        flag(true, flags::NOSYMFOLLOW, attributes::NOSYMFOLLOW),
+    ),
     ("private", Meaning::Propagation(flags::PRIVATE)),
     ("ratime", recursive(false, attributes::NOATIME)),
     ("rbind", Meaning::Bind(true)),
@@ -85,7 +101,10 @@ pub const TABLE: &[(&str, Meaning)] = &[
     ("rnosuid", recursive(true, attributes::NOSUID)),
     ("rnosymfollow", recursive(true, attributes::NOSYMFOLLOW)),
     ("ro", flag(true, flags::RDONLY, attributes::RDONLY)),
-    ("rprivate", Meaning::Propagation(flags::PRIVATE | flags::REC)),
+    (
+        "rprivate",
+        Meaning::Propagation(flags::PRIVATE | flags::REC),
+    ),
     ("rrelatime", recursive(true, 0)),
     ("rro", recursive(true, attributes::RDONLY)),
     ("rrw", recursive(false, attributes::RDONLY)),
@@ -94,14 +113,23 @@ pub const TABLE: &[(&str, Meaning)] = &[
     ("rstrictatime", recursive(true, attributes::STRICTATIME)),
     ("rsuid", recursive(false, attributes::NOSUID)),
     ("rsymfollow", recursive(false, attributes::NOSYMFOLLOW)),
-    ("runbindable", Meaning::Propagation(flags::UNBINDABLE | flags::REC)),
+    (
+        "runbindable",
+        Meaning::Propagation(flags::UNBINDABLE | flags::REC),
+    ),
     ("rw", flag(false, flags::RDONLY, attributes::RDONLY)),
     ("shared", Meaning::Propagation(flags::SHARED)),
     ("silent", flag(true, flags::SILENT, 0)),
     ("slave", Meaning::Propagation(flags::SLAVE)),
-    ("strictatime", flag(true, flags::STRICTATIME, attributes::STRICTATIME)),
+    (
+        "strictatime",
+        flag(true, flags::STRICTATIME, attributes::STRICTATIME),
+    ),
     ("suid", flag(false, flags::NOSUID, attributes::NOSUID)),
-    ("symfollow", flag(false, flags::NOSYMFOLLOW, attributes::NOSYMFOLLOW)),
+    (
+        "symfollow",
+        flag(false, flags::NOSYMFOLLOW, attributes::NOSYMFOLLOW),
+    ),
     ("sync", flag(true, flags::SYNCHRONOUS, 0)),
     ("tmpcopyup", Meaning::CopyUp),
     ("unbindable", Meaning::Propagation(flags::UNBINDABLE)),
@@ -109,7 +137,10 @@ pub const TABLE: &[(&str, Meaning)] = &[
 
 /// The words that concern the kind of access time, of which a mount has one.
 fn is_atime(word: &str) -> bool {
-    matches!(word, "atime" | "noatime" | "relatime" | "norelatime" | "strictatime" | "nostrictatime")
+    matches!(
+        word,
+        "atime" | "noatime" | "relatime" | "norelatime" | "strictatime" | "nostrictatime"
+    )
 }
 
 /// What a list of options amounts to; later words win.
@@ -153,8 +184,16 @@ impl Options {
 
     fn add(&mut self, word: &str, meaning: Meaning) {
         match meaning {
-            Meaning::Flag { on, flag, attribute } => {
-                self.flags = if on { self.flags | flag } else { self.flags & !flag };
+            Meaning::Flag {
+                on,
+                flag,
+                attribute,
+            } => {
+                self.flags = if on {
+                    self.flags | flag
+                } else {
+                    self.flags & !flag
+                };
                 if is_atime(word) {
                     change_atime(&mut self.set, &mut self.clear, on, attribute);
                 } else {
@@ -164,7 +203,9 @@ impl Options {
             Meaning::Recursive { on, attribute } if is_atime(&word[1..]) => {
                 change_atime(&mut self.deep_set, &mut self.deep_clear, on, attribute);
             }
-            Meaning::Recursive { on, attribute } => change(&mut self.deep_set, &mut self.deep_clear, on, attribute),
+            Meaning::Recursive { on, attribute } => {
+                change(&mut self.deep_set, &mut self.deep_clear, on, attribute)
+            }
             Meaning::Bind(recursive) => self.bind = Some(recursive || self.bind == Some(true)),
             Meaning::Propagation(value) => self.propagation.push(value),
             Meaning::IdMap(recursive) => self.id_map = Some(recursive),
@@ -207,13 +248,23 @@ mod tests {
     fn later_words_win() {
         let read = |words: &str| Options::read(words.split(','));
         let options = read("rbind,ro,rw,nosuid,noexec,exec,size=4k,rro,mode=755,rprivate");
-        assert_eq!((options.set, options.clear), (attributes::NOSUID, attributes::RDONLY | attributes::NOEXEC));
+        assert_eq!(
+            (options.set, options.clear),
+            (attributes::NOSUID, attributes::RDONLY | attributes::NOEXEC)
+        );
         assert_eq!(options.deep_set, attributes::RDONLY);
         assert_eq!(options.bind, Some(true));
         assert_eq!(options.propagation, [flags::PRIVATE | flags::REC]);
         assert_eq!(options.data, ["size=4k", "mode=755"]);
         assert_eq!(read("ro,rw").flags, 0);
         assert_eq!(read("strictatime,noatime").set, attributes::NOATIME);
-        assert_eq!(read("noatime,relatime"), Options { clear: attributes::ATIME, flags: flags::NOATIME | flags::RELATIME, ..Options::default() });
+        assert_eq!(
+            read("noatime,relatime"),
+            Options {
+                clear: attributes::ATIME,
+                flags: flags::NOATIME | flags::RELATIME,
+                ..Options::default()
+            }
+        );
     }
 }

@@ -19,14 +19,23 @@ pub(crate) struct Sets {
 pub(crate) fn number(name: &str) -> Option<u32> {
     let name = name.to_ascii_uppercase();
     let bare = name.strip_prefix("CAP_").unwrap_or(&name);
-    capability_names().iter().position(|known| *known == bare).map(|number| number as u32)
+    capability_names()
+        .iter()
+        .position(|known| *known == bare)
+        .map(|number| number as u32)
 }
 
 /// Unknown names, and what the caller does not have to give, are left out with a warning (config.md).
 pub(super) fn read(draft: &mut Draft<'_>, process: &Process<'_>, user_namespace: bool) -> Sets {
-    let Some(given) = &process.capabilities else { return Sets::default() };
+    let Some(given) = &process.capabilities else {
+        return Sets::default();
+    };
     // In a user namespace of its own the process starts with all of them.
-    let grantable = if user_namespace { u64::MAX } else { draft.host.capabilities };
+    let grantable = if user_namespace {
+        u64::MAX
+    } else {
+        draft.host.capabilities
+    };
     let mut ignored: Vec<String> = Vec::new();
     let mut set = |names: &[Text<'_>]| {
         let mut bits = 0u64;
@@ -47,7 +56,10 @@ pub(super) fn read(draft: &mut Draft<'_>, process: &Process<'_>, user_namespace:
         ambient: set(&given.ambient),
     };
     if !ignored.is_empty() {
-        let text = format!("ignoring unknown or unavailable capabilities: [{}]", ignored.join(" "));
+        let text = format!(
+            "ignoring unknown or unavailable capabilities: [{}]",
+            ignored.join(" ")
+        );
         draft.warn(field("capabilities"), text);
     }
     sets
@@ -55,12 +67,31 @@ pub(super) fn read(draft: &mut Draft<'_>, process: &Process<'_>, user_namespace:
 
 /// Dropping from the bounding set needs CAP_SETPCAP, so it comes before the change of user.
 pub(super) fn bound(draft: &mut Draft<'_>, sets: &Sets) {
-    draft.child(&field("capabilities").then("bounding"), BoundingSet { keep: sets.bounding });
+    draft.child(
+        &field("capabilities").then("bounding"),
+        BoundingSet {
+            keep: sets.bounding,
+        },
+    );
 }
 
 pub(super) fn set(draft: &mut Draft<'_>, sets: &Sets) {
-    let Sets { effective, permitted, inheritable, ambient, .. } = *sets;
-    draft.child(&field("capabilities"), Capabilities { effective, permitted, inheritable, ambient });
+    let Sets {
+        effective,
+        permitted,
+        inheritable,
+        ambient,
+        ..
+    } = *sets;
+    draft.child(
+        &field("capabilities"),
+        Capabilities {
+            effective,
+            permitted,
+            inheritable,
+            ambient,
+        },
+    );
 }
 
 #[cfg(test)]
@@ -69,7 +100,13 @@ mod tests {
 
     #[test]
     fn names_have_the_kernel_s_numbers() {
-        let cases = [("CAP_CHOWN", 0), ("KILL", 5), ("cap_sys_admin", 21), ("CAP_AUDIT_READ", 37), ("CAP_CHECKPOINT_RESTORE", 40)];
+        let cases = [
+            ("CAP_CHOWN", 0),
+            ("KILL", 5),
+            ("cap_sys_admin", 21),
+            ("CAP_AUDIT_READ", 37),
+            ("CAP_CHECKPOINT_RESTORE", 40),
+        ];
         for (name, expected) in cases {
             assert_eq!(number(name), Some(expected), "{name}");
         }

@@ -13,7 +13,10 @@ pub(super) fn umask(draft: &mut Draft<'_>, process: &Process<'_>) -> Result<(), 
     let at = field("user").then("umask");
     let mask = process.user.umask.unwrap_or(USUAL_MASK);
     if mask > 0o777 {
-        return Err(PlanError::invalid(at, format!("{mask:o} has bits other than permissions")));
+        return Err(PlanError::invalid(
+            at,
+            format!("{mask:o} has bits other than permissions"),
+        ));
     }
     draft.child(&at, Umask { mask });
     Ok(())
@@ -27,8 +30,17 @@ pub(super) fn become_user(draft: &mut Draft<'_>, process: &Process<'_>, set_grou
     }
     let groups = draft.bytes(&bytes);
     if !set_groups && !user.additional_gids.is_empty() {
-        let why = "ignored: groups cannot be set where the group mapping is written without privileges";
+        let why =
+            "ignored: groups cannot be set where the group mapping is written without privileges";
         draft.warn(field("user").then("additionalGids"), why);
     }
-    draft.child(&field("user"), Identity { uid: user.uid, gid: user.gid, groups, set_groups });
+    draft.child(
+        &field("user"),
+        Identity {
+            uid: user.uid,
+            gid: user.gid,
+            groups,
+            set_groups,
+        },
+    );
 }

@@ -4,7 +4,7 @@ pub(crate) mod capabilities;
 mod command;
 mod identity;
 mod limits;
-mod scheduling;
+pub(crate) mod scheduling;
 mod security;
 
 use init::step::{AwaitStart, Execute, Session, SessionKeyring, Undumpable};
@@ -41,7 +41,10 @@ pub(crate) fn before_joining(draft: &mut Draft<'_>, lenient: bool) -> Result<(),
 }
 
 /// As [`before_joining`] for a process added to a container, then closes it to those inside.
-pub(crate) fn before_joining_for(draft: &mut Draft<'_>, process: &Process<'_>) -> Result<(), PlanError> {
+pub(crate) fn before_joining_for(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+) -> Result<(), PlanError> {
     let lenient = draft.host.rootless();
     limits::oom_score(draft, process, lenient)?;
     draft.child(&ConfigPath::none(), Undumpable {});
@@ -53,7 +56,12 @@ pub(crate) fn begin(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), Pl
     begin_for(draft, &creation.id, creation.no_new_keyring, false)
 }
 
-pub(crate) fn begin_for(draft: &mut Draft<'_>, id: &str, no_keyring: bool, join: bool) -> Result<(), PlanError> {
+pub(crate) fn begin_for(
+    draft: &mut Draft<'_>,
+    id: &str,
+    no_keyring: bool,
+    join: bool,
+) -> Result<(), PlanError> {
     let none = ConfigPath::none();
     draft.child(&none, Session {});
     if !no_keyring {
@@ -64,7 +72,11 @@ pub(crate) fn begin_for(draft: &mut Draft<'_>, id: &str, no_keyring: bool, join:
 }
 
 /// The end of a plan for a container's first process. There may be none: then only `start` fails.
-pub(crate) fn prepare_first(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespaces) -> Result<(), PlanError> {
+pub(crate) fn prepare_first(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+) -> Result<(), PlanError> {
     let surroundings = Surroundings {
         user_namespace: wanted.has(NEWUSER),
         set_groups: super::namespaces::can_set_groups(draft, wanted),
@@ -76,8 +88,17 @@ pub(crate) fn prepare_first(draft: &mut Draft<'_>, creation: &Creation, wanted: 
         Some(process) => prepare(draft, process, surroundings),
         None => {
             await_start(draft)?;
-            let nothing = Strings { start: 0, length: 0 };
-            draft.child(&ConfigPath::of("process"), Execute { arguments: nothing, environment: nothing });
+            let nothing = Strings {
+                start: 0,
+                length: 0,
+            };
+            draft.child(
+                &ConfigPath::of("process"),
+                Execute {
+                    arguments: nothing,
+                    environment: nothing,
+                },
+            );
             Ok(())
         }
     }
@@ -90,7 +111,11 @@ fn await_start(draft: &mut Draft<'_>) -> Result<(), PlanError> {
     Ok(())
 }
 
-pub(crate) fn prepare(draft: &mut Draft<'_>, process: &Process<'_>, around: Surroundings) -> Result<(), PlanError> {
+pub(crate) fn prepare(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    around: Surroundings,
+) -> Result<(), PlanError> {
     let command = command::read(draft, process, around.listen_fds)?;
     scheduling::schedule(draft, process, around.waits)?;
     limits::limit(draft, process)?;
