@@ -1,19 +1,27 @@
 //! Standard output: one write for each answer.
 
-use std::io::Write;
-
+use kernel::Errno;
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
 use crate::failure::Failure;
 
 /// Prints `text` as it is.
+///
+/// Past the standard library's buffer, which would write the last line on its own.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::io("write to standard output", &error))
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match kernel::file::write(STANDARD_OUTPUT, rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(fault) if fault.is(Errno::EINTR) => {}
+            Err(fault) => return Err(Failure::io("write to standard output", &fault.into())),
+        }
+    }
+    Ok(())
 }
+
+const STANDARD_OUTPUT: i32 = 1;
 
 /// A document of several lines, each level indented by `indent`; without a final newline.
 pub(crate) fn pretty(value: &impl Serialize, indent: &str) -> Result<String, Failure> {
