@@ -42,6 +42,14 @@ impl Failure {
         self
     }
 
+    /// The same failure with one more part before the others, unless the library named it already.
+    pub(crate) fn field(mut self, name: &'static str, value: &str) -> Failure {
+        if self.fields.iter().all(|(known, _)| *known != name) {
+            self.fields.insert(0, (name, value.to_owned()));
+        }
+        self
+    }
+
     /// The same failure with another exit code.
     pub(crate) fn status(mut self, status: i32) -> Failure {
         self.status = status;

@@ -96,5 +96,11 @@ fn run_command(command: &Command, global: &Global, words: &[OsString]) -> Result
             "{program}: \"{name}\" requires {rule} argument(s)"
         )));
     }
-    (command.run)(global, &invocation)
+    (command.run)(global, &invocation).map_err(|failure| {
+        let failure = match invocation.id() {
+            Ok(id) if command.is_about_one_container() => failure.field("container", id),
+            _ => failure,
+        };
+        failure.field("operation", command.name)
+    })
 }

@@ -288,7 +288,10 @@ fn errors_go_to_the_log_and_bare_to_standard_error() {
     assert_eq!((answer.code, answer.err), (1, format!("{error}\n")));
     let log = scratch.read("json.log");
     let start = format!("{{\"level\":\"error\",\"msg\":\"{error}\",\"time\":\"20");
-    assert!(log.starts_with(&start) && log.ends_with("Z\"}\n"), "{log}");
+    assert!(
+        log.starts_with(&start) && log.ends_with("Z\",\"operation\":\"spec\"}\n"),
+        "{log}"
+    );
 }
 
 #[test]

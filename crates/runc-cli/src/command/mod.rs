@@ -43,6 +43,13 @@ pub(crate) struct Command {
     pub(crate) run: fn(&Global, &Invocation) -> Result<i32, Failure>,
 }
 
+impl Command {
+    /// Whether the first argument is the id of a container.
+    pub(crate) fn is_about_one_container(&self) -> bool {
+        self.synopsis.starts_with("ID")
+    }
+}
+
 /// How many arguments a command takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Arguments {
