@@ -1,11 +1,13 @@
 //! Finds out which commit is being built, for the `commit:` line of `--version`.
 
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=TARE_COMMIT");
     // The log of HEAD grows with each commit and each switch; a source archive has none.
-    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {
+    let log = git(&["rev-parse", "--git-path", "logs/HEAD"]);
+    if let Some(log) = log.filter(|log| Path::new(log).exists()) {
         println!("cargo::rerun-if-changed={log}");
     }
     let commit = std::env::var("TARE_COMMIT")
