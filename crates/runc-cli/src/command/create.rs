@@ -63,16 +63,26 @@ pub(super) fn bundle(invocation: &Invocation) -> Result<Bundle, Failure> {
 
 /// What the flags say that `create`, `run` and `plan` share.
 pub(super) fn options(global: &Global, invocation: &Invocation) -> Result<CreateOptions, Failure> {
+    let listen_fds = activated_sockets();
     Ok(CreateOptions {
         console_socket: invocation.path(&CONSOLE_SOCKET)?,
         pidfd_socket: invocation.path(&PIDFD_SOCKET)?,
         pid_file: invocation.path(&PID_FILE)?,
-        preserve_fds: preserve_fds(invocation)?,
+        preserve_fds: preserve_fds(invocation)? + listen_fds,
+        listen_fds,
         no_pivot: invocation.switch(&NO_PIVOT),
         no_new_keyring: invocation.switch(&NO_NEW_KEYRING),
         systemd_cgroup: global.systemd_cgroup,
         rootless: global.rootless,
     })
+}
+
+/// Descriptors from socket activation, which stand before those of `--preserve-fds` (sd_listen_fds(3)).
+fn activated_sockets() -> u32 {
+    std::env::var("LISTEN_FDS")
+        .ok()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
 }
 
 /// `--preserve-fds`, as a number of descriptors.
