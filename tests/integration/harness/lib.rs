@@ -18,8 +18,8 @@ pub use console::{Console, ConsoleSocket};
 pub use container::Container;
 pub use host::HostState;
 pub use runner::{Case, Skip, main};
-pub use runtime::{Invocation, Output, slow, wait_until};
-pub use sandbox::Sandbox;
+pub use runtime::{Invocation, Output, Running, slow, wait_until};
+pub use sandbox::{Caller, Sandbox};
 
 /// Ends the test as skipped; the reason is printed in the list of results.
 #[macro_export]

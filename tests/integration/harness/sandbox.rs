@@ -10,19 +10,54 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::runtime;
 use crate::{Bundle, Container, HostState, Invocation, Output, need};
 
-/// Everything that one test makes. Dropping it deletes the containers and fails the test when something stays behind:
-/// a control group, a mount, a process, a file in the state directory.
-#[derive(Debug)]
-pub struct Sandbox {
+/// How a sandbox calls the runtime: what can be sent to other threads.
+#[derive(Debug, Clone)]
+pub struct Caller {
     /// A short word that is part of every name in this sandbox.
     pub tag: String,
-    /// The folder.
+    /// The sandbox's folder.
     pub path: PathBuf,
     /// The runtime's `--root`.
     pub root: PathBuf,
     /// Who the runtime runs as, when it is not the caller.
     user: Option<(u32, u32)>,
     program: PathBuf,
+}
+
+impl Caller {
+    /// A container id that no other test uses.
+    pub fn id(&self, name: &str) -> String {
+        format!("{}-{name}", self.tag)
+    }
+
+    /// The runtime's path.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// A call of any program, as the runtime's user.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Invocation {
+        let invocation = Invocation::new(program, &self.path.join("io"))
+            .env("HOME", &self.path)
+            .env("XDG_RUNTIME_DIR", &self.path)
+            .directory(&self.path);
+        match self.user {
+            Some((uid, gid)) => invocation.user(uid, gid),
+            None => invocation,
+        }
+    }
+
+    /// A call of the runtime with `--root`.
+    pub fn runtime<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Invocation {
+        self.command(&self.program).arg("--root").arg(&self.root).args(arguments)
+    }
+}
+
+/// Everything that one test makes. Dropping it deletes the containers and fails the test when something stays behind:
+/// a control group, a mount, a process, a file in the state directory.
+#[derive(Debug)]
+pub struct Sandbox {
+    caller: Caller,
     bundles: Cell<usize>,
     pub(crate) reap: RefCell<Vec<i32>>,
     before: HostState,
@@ -67,11 +102,7 @@ impl Sandbox {
         let root = path.join("state");
         let before = HostState::of(&tag, &root, None);
         Sandbox {
-            tag,
-            path,
-            root,
-            user,
-            program,
+            caller: Caller { tag, path, root, user, program },
             bundles: Cell::new(0),
             reap: RefCell::new(Vec::new()),
             before,
@@ -104,33 +135,6 @@ impl Sandbox {
         path
     }
 
-    /// A container id that no other test uses.
-    pub fn id(&self, name: &str) -> String {
-        format!("{}-{name}", self.tag)
-    }
-
-    /// A call of any program, as the runtime's user.
-    pub fn command(&self, program: impl AsRef<OsStr>) -> Invocation {
-        let invocation = Invocation::new(program, &self.path.join("io"))
-            .env("HOME", &self.path)
-            .env("XDG_RUNTIME_DIR", &self.path)
-            .directory(&self.path);
-        match self.user {
-            Some((uid, gid)) => invocation.user(uid, gid),
-            None => invocation,
-        }
-    }
-
-    /// The runtime's path.
-    pub fn program(&self) -> &Path {
-        &self.program
-    }
-
-    /// A call of the runtime with `--root`.
-    pub fn runtime<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Invocation {
-        self.command(&self.program).arg("--root").arg(&self.root).args(arguments)
-    }
-
     /// `run` in the foreground.
     #[track_caller]
     pub fn run(&self, bundle: &Bundle) -> Output {
@@ -142,6 +146,21 @@ impl Sandbox {
     #[track_caller]
     pub fn see(&self, bundle: Bundle, commands: &str) -> Output {
         self.run(&bundle.probe(commands))
+    }
+
+    /// The same for a bundle that is used again.
+    #[track_caller]
+    pub fn see_same(&self, bundle: &Bundle, commands: &str) -> Output {
+        let words = std::iter::once("/bin/probe").chain(commands.split_whitespace());
+        let mut config = bundle.config().clone();
+        config["process"]["args"] = words.collect();
+        fs::write(bundle.path.join("config.json"), config.to_string()).expect("config.json");
+        self.run(bundle)
+    }
+
+    /// What threads need to call the runtime.
+    pub fn caller(&self) -> Caller {
+        self.caller.clone()
     }
 
     /// `create`, which must succeed.
@@ -195,6 +214,14 @@ fn own(path: &Path, uid: u32, gid: u32) {
         } else if kind.is_file() {
             chown(entry.path(), Some(uid), Some(gid)).expect("chown");
         }
+    }
+}
+
+impl std::ops::Deref for Sandbox {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
     }
 }
 
