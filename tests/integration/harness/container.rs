@@ -73,6 +73,15 @@ impl<'a> Container<'a> {
         self.call("exec", flags).arg("/bin/probe").args(commands.split_whitespace()).output()
     }
 
+    /// `exec --detach` of commands of the probe; returns the new process.
+    #[track_caller]
+    pub fn exec_detached(&self, commands: &str) -> i32 {
+        let pid_file = self.sandbox.path.join("io/detached.pid");
+        let call = self.sandbox.runtime(["exec", "--detach", "--pid-file"]).arg(&pid_file);
+        call.arg(&self.id).arg("/bin/probe").args(commands.split_whitespace()).output().ok();
+        self.sandbox.adopt(&pid_file)
+    }
+
     /// `delete`.
     #[track_caller]
     pub fn delete(&self) -> Output {

@@ -227,7 +227,7 @@ impl Output {
     pub fn fails_with(self, code: i32, texts: &[&str]) -> Output {
         let output = self.exits(code);
         for text in texts {
-            assert!(output.stderr.contains(text), "{}\nwanted: {text}\nstderr: {}", output.line, output.stderr);
+            assert!(output.error().contains(text), "{}\nwanted: {text}\nstderr: {}", output.line, output.stderr);
         }
         let errors = output.stderr.lines().filter(|line| !line.contains("level=warning")).count();
         assert!(errors == 1, "{}\n{errors} lines instead of one: {}", output.line, output.stderr);
@@ -253,6 +253,11 @@ impl Output {
         let found: Vec<&str> = self.stdout.lines().collect();
         assert!(found == lines, "{}\nwanted: {lines:?}\nfound: {found:?}\nstderr: {}", self.line, self.stderr);
         self
+    }
+
+    /// Standard error; quotation marks are not escaped, as they are in the log's text format.
+    pub fn error(&self) -> String {
+        self.stderr.replace("\\\"", "\"")
     }
 
     /// Standard output as JSON.

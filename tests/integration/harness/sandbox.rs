@@ -60,6 +60,7 @@ pub struct Sandbox {
     caller: Caller,
     bundles: Cell<usize>,
     pub(crate) reap: RefCell<Vec<i32>>,
+    adopted: RefCell<Vec<i32>>,
     before: HostState,
 }
 
@@ -105,6 +106,7 @@ impl Sandbox {
             caller: Caller { tag, path, root, user, program },
             bundles: Cell::new(0),
             reap: RefCell::new(Vec::new()),
+            adopted: RefCell::new(Vec::new()),
             before,
         }
     }
@@ -192,7 +194,27 @@ impl Sandbox {
         HostState::of(&self.tag, &self.root, bundle.map(|bundle| bundle.path.as_path()))
     }
 
+    /// Takes over a process that was started in the background: it is killed and reaped at the end. The kernel does not
+    /// let a container's first process go before its parent has reaped such a process.
+    #[track_caller]
+    pub fn adopt(&self, pid_file: &Path) -> i32 {
+        let pid = fs::read_to_string(pid_file).expect("the pid file").parse().expect("a pid");
+        self.adopted.borrow_mut().push(pid);
+        pid
+    }
+
+    /// Removes control groups that nobody uses any more, such as parents of those that the runtime was told to use.
+    pub fn remove_groups(&self) {
+        self.host(None).remove_groups();
+    }
+
     fn delete_all(&self) {
+        for pid in self.adopted.take() {
+            let pid = nix::unistd::Pid::from_raw(pid);
+            if nix::sys::signal::kill(pid, nix::sys::signal::SIGKILL).is_ok() {
+                let _ = nix::sys::wait::waitpid(pid, None);
+            }
+        }
         let ids = fs::read_dir(&self.root).into_iter().flatten().flatten().map(|entry| entry.file_name());
         for id in ids.filter(|id| !id.to_string_lossy().starts_with('.')) {
             let _ = self.runtime(["delete", "--force"]).arg(id).output();

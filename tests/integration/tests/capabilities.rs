@@ -41,10 +41,10 @@ fn sets_are_exactly_those_of_the_config() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().set("/process/capabilities", all_five());
     let [inheritable, permitted, effective, bounding, ambient] = sets(&sandbox.see(bundle, FIELDS).ok().stdout);
-    // Root's execve raises permitted and effective to bounding | inheritable (capabilities(7)).
     assert_eq!(inheritable, KILL | NET_BIND);
     assert_eq!(bounding, CHOWN | KILL | SETUID | NET_BIND);
-    assert_eq!(permitted, bounding | inheritable);
+    assert_eq!(permitted, CHOWN | KILL | NET_BIND);
+    // Root's execve makes all that is permitted effective (capabilities(7)).
     assert_eq!(effective, permitted);
     assert_eq!(ambient, KILL);
 }
@@ -64,8 +64,8 @@ fn exec_gets_the_same_sets() {
     let bundle = sandbox.bundle().set("/process/capabilities", all_five());
     let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
     let seen = sets(&container.exec(FIELDS).ok().stdout);
-    let bounding = CHOWN | KILL | SETUID | NET_BIND;
-    assert_eq!(seen, [KILL | NET_BIND, bounding, bounding, bounding, KILL]);
+    let permitted = CHOWN | KILL | NET_BIND;
+    assert_eq!(seen, [KILL | NET_BIND, permitted, permitted, permitted | SETUID, KILL]);
 }
 
 fn exec_can_add_capabilities_but_never_inheritable_ones() {

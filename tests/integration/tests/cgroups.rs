@@ -28,6 +28,8 @@ fn privileged_path_is_used() {
     let groups = container.proc("cgroup");
     let placed = groups.lines().filter(|line| line.ends_with(&wanted)).count();
     assert!(placed > 0, "{groups}");
+    container.force_delete();
+    sandbox.remove_groups();
     // All hierarchies that can hold it do.
     for line in groups.lines().filter(|line| !line.ends_with(&wanted)) {
         let names = line.split(':').nth(1).unwrap();
@@ -48,9 +50,7 @@ fn privileged_path_is_made_and_removed() {
     let left = sandbox.host(None).groups().iter().filter(|group| group.ends_with("d")).count();
     assert_eq!(left, 0, "the container's own group is removed");
     // Parents that the runtime made on the way are nobody's any more; the kernel's own tools leave them too.
-    for group in sandbox.host(None).groups().iter().rev() {
-        fs::remove_dir(group).unwrap();
-    }
+    sandbox.remove_groups();
     sandbox.host(None).same_as(&before);
 }
 
@@ -88,9 +88,7 @@ fn privileged_group_with_processes_is_refused() {
     assert_eq!(first.status(), "created", "the other container is left alone");
     first.force_delete();
     first.wait();
-    for group in sandbox.host(None).groups().iter().rev() {
-        fs::remove_dir(group).unwrap();
-    }
+    sandbox.remove_groups();
 }
 
 fn privileged_default_path_names_the_container() {
@@ -112,18 +110,13 @@ fn privileged_limits_far_outside_are_refused() {
 fn path_that_leaves_is_refused() {
     need::cgroups();
     let sandbox = Sandbox::new();
-    let before = sandbox.host(None);
     let tag = &sandbox.tag;
     let bundle = sandbox.bundle().set("/linux/cgroupsPath", json!(format!("../../../../tmp/{tag}/escaped")));
     let call = sandbox.run(&bundle);
     // Cleaned up to a path below the mount point, or refused; in no case anything outside.
     assert!(call.code == 0 || !call.stderr.is_empty());
     assert!(!sandbox.path.join("escaped").exists());
-    for group in sandbox.host(None).groups().iter().rev() {
-        let _ = fs::remove_dir(group);
-        let _ = fs::remove_dir(group.parent().unwrap());
-    }
-    drop(before);
+    sandbox.remove_groups();
 }
 
 fn privileged_group_can_be_entered_by_exec() {

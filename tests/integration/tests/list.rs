@@ -72,5 +72,7 @@ fn foreign_folders_do_no_harm() {
     std::fs::write(sandbox.root.join("a-file"), "").unwrap();
     let container = sandbox.create(&sandbox.bundle(), "a");
     let output = sandbox.runtime(["list", "-q"]).output();
+    std::fs::remove_file(sandbox.root.join("a-file")).unwrap();
+    std::fs::remove_dir(sandbox.root.join("not-a-container")).unwrap();
     assert!(output.stdout.lines().any(|line| line == container.id), "{output:?}");
 }

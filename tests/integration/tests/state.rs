@@ -95,7 +95,7 @@ fn wrong_number_of_arguments() {
     let sandbox = Sandbox::new();
     for arguments in [vec!["state"], vec!["state", "a", "b"]] {
         let output = sandbox.runtime(&arguments).output().exits(1);
-        assert!(output.stderr.contains("\"state\" requires exactly 1 argument(s)"), "{}", output.stderr);
+        assert!(output.error().contains("\"state\" requires exactly 1 argument(s)"), "{}", output.stderr);
         assert!(output.stdout.contains("Incorrect Usage."), "{}", output.stdout);
     }
     for command in ["create", "start", "delete", "run", "kill"] {

@@ -84,8 +84,10 @@ fn exec_with_a_terminal() {
     let sandbox = Sandbox::new();
     let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
     let socket = ConsoleSocket::listen(sandbox.path.join("console"));
-    let call = sandbox.runtime(["exec", "--tty", "--detach", "--console-socket"]).arg(socket.path());
-    call.args([&container.id, "/bin/probe", "tty"]).output().ok();
+    let pid_file = sandbox.path.join("io/exec.pid");
+    let call = sandbox.runtime(["exec", "--tty", "--detach", "--pid-file"]).arg(&pid_file).arg("--console-socket");
+    call.arg(socket.path()).args([&container.id, "/bin/probe", "tty"]).output().ok();
+    sandbox.adopt(&pid_file);
     socket.receive().wait_for("2 tty ");
 }
 
