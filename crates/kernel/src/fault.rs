@@ -63,7 +63,7 @@ macro_rules! calls {
 }
 
 calls! {
-    Bpf = "bpf", CapGet = "capget", CapSet = "capset", Chdir = "chdir", Chroot = "chroot", Clone3 = "clone3",
+    Access = "faccessat2", Bpf = "bpf", CapGet = "capget", CapSet = "capset", Chdir = "chdir", Chroot = "chroot", Clone3 = "clone3",
     Close = "close", CloseRange = "close_range", Connect = "connect", Dup3 = "dup3", Execve = "execve",
     Execveat = "execveat", Fchdir = "fchdir", Fchmod = "fchmod", Fchown = "fchown", Fchownat = "fchownat",
     Fcntl = "fcntl", Flock = "flock", Fsconfig = "fsconfig", Fsmount = "fsmount", Fsopen = "fsopen", Fstat = "fstat",
