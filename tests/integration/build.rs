@@ -8,7 +8,10 @@ fn main() {
     let variable = |name: &str| std::env::var_os(name).expect("cargo sets it");
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for folder in build_probe::SOURCES {
-        println!("cargo::rerun-if-changed={}", workspace.join(folder).display());
+        println!(
+            "cargo::rerun-if-changed={}",
+            workspace.join(folder).display()
+        );
     }
     println!("cargo::rerun-if-changed=build_probe.rs");
     let out = PathBuf::from(variable("OUT_DIR"));

@@ -33,15 +33,29 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
 
 /// Runs a command to its end; its failure is ours.
 pub(crate) fn run(command: &mut Command) -> Answer {
-    let status = command.stdin(Stdio::null()).status().map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{command:?}: {status}"))
+    }
 }
 
 /// Runs a command and returns what it prints.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
     if !output.status.success() {
-        return Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
+        return Err(format!(
+            "{command:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        ));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -56,7 +70,10 @@ pub(crate) fn installed(name: &str) -> Option<PathBuf> {
 
 /// The caller's user and group.
 pub(crate) fn ids() -> (u32, u32) {
-    (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())
+    (
+        nix::unistd::geteuid().as_raw(),
+        nix::unistd::getegid().as_raw(),
+    )
 }
 
 /// Builds `tare` and returns its path.
@@ -67,8 +84,17 @@ pub(crate) fn build_tare() -> Result<PathBuf, String> {
 
 /// Tracked and new source files below a folder, relative to the workspace.
 pub(crate) fn rust_files() -> Result<Vec<String>, String> {
-    let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"];
-    let mut files: Vec<String> = output(program("git").args(arguments))?.lines().map(str::to_owned).collect();
+    let arguments = [
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "*.rs",
+    ];
+    let mut files: Vec<String> = output(program("git").args(arguments))?
+        .lines()
+        .map(str::to_owned)
+        .collect();
     files.retain(|file| workspace().join(file).exists());
     Ok(files)
 }

@@ -9,7 +9,11 @@ use crate::{Answer, call, task_test};
 const LARGEST_INIT: u64 = 32 * 1024;
 
 /// Where `unsafe` may stand.
-const FENCE: &[&str] = &["crates/kernel/src/", "crates/init/program/", "tests/integration/probe/entry.rs"];
+const FENCE: &[&str] = &[
+    "crates/kernel/src/",
+    "crates/init/program/",
+    "tests/integration/probe/entry.rs",
+];
 
 pub(crate) fn run(arguments: &[String]) -> Answer {
     let mut failed = Vec::new();
@@ -20,14 +24,24 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
             failed.push(name.to_owned());
         }
     };
-    check("format", &|| call::run(&mut call::cargo(["fmt", "--all", "--check"])));
+    check("format", &|| {
+        call::run(&mut call::cargo(["fmt", "--all", "--check"]))
+    });
     check("format of the probe", &|| {
         let probe = "tests/integration/probe/main.rs";
         call::run(call::program("rustfmt").args(["--check", "--edition", "2024", probe]))
     });
     check("unsafe fence", &fence);
     check("lints", &|| {
-        let arguments = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        let arguments = [
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ];
         call::run(&mut call::cargo(arguments))
     });
     check("documentation", &|| {
@@ -36,7 +50,11 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     });
     check("size of init", &init_size);
     check("tests", &|| task_test::run(arguments));
-    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("failed: {}", failed.join(", ")))
+    }
 }
 
 /// The only places with `unsafe` are those in [`FENCE`].
@@ -46,7 +64,8 @@ fn fence() -> Answer {
         if FENCE.iter().any(|place| file.starts_with(place)) {
             continue;
         }
-        let text = fs::read_to_string(call::workspace().join(&file)).map_err(|error| format!("{file}: {error}"))?;
+        let text = fs::read_to_string(call::workspace().join(&file))
+            .map_err(|error| format!("{file}: {error}"))?;
         for (number, line) in code(&text).lines().enumerate() {
             let mut words = line.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
             if words.any(|word| word == "unsafe") {
@@ -54,7 +73,14 @@ fn fence() -> Answer {
             }
         }
     }
-    if found.is_empty() { Ok(()) } else { Err(format!("unsafe outside of its fence:\n{}", found.join("\n"))) }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "unsafe outside of its fence:\n{}",
+            found.join("\n")
+        ))
+    }
 }
 
 /// The text without comments and strings; lines stay where they are.
@@ -72,7 +98,12 @@ fn code(text: &str) -> String {
                 result.push(' ');
                 while let Some(inside) = letters.next() {
                     match inside {
-                        '\\' => drop(letters.next().filter(|next| *next == '\n').map(|_| result.push('\n'))),
+                        '\\' => drop(
+                            letters
+                                .next()
+                                .filter(|next| *next == '\n')
+                                .map(|_| result.push('\n')),
+                        ),
                         '"' => break,
                         '\n' => result.push('\n'),
                         _ => {}
@@ -91,15 +122,25 @@ fn code(text: &str) -> String {
 fn init_size() -> Answer {
     let mut newest: Option<(std::time::SystemTime, PathBuf, u64)> = None;
     for profile in ["debug", "release"] {
-        for entry in fs::read_dir(call::target().join(profile).join("build")).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with("tare-libcontainer-") {
+        for entry in fs::read_dir(call::target().join(profile).join("build"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with("tare-libcontainer-")
+            {
                 look(&entry.path().join("out"), &mut newest);
             }
         }
     }
     match newest {
         None => Err("no init program was built".to_owned()),
-        Some((_, path, size)) if size >= LARGEST_INIT => Err(format!("{} has {size} bytes", path.display())),
+        Some((_, path, size)) if size >= LARGEST_INIT => {
+            Err(format!("{} has {size} bytes", path.display()))
+        }
         Some((_, _, size)) => {
             println!("{size} bytes of {LARGEST_INIT}");
             Ok(())
@@ -109,7 +150,9 @@ fn init_size() -> Answer {
 
 fn look(folder: &Path, newest: &mut Option<(std::time::SystemTime, PathBuf, u64)>) {
     let path = folder.join("init");
-    if let Some((time, size)) = fs::metadata(&path).ok().and_then(|data| Some((data.modified().ok()?, data.len())))
+    if let Some((time, size)) = fs::metadata(&path)
+        .ok()
+        .and_then(|data| Some((data.modified().ok()?, data.len())))
         && newest.as_ref().is_none_or(|(last, _, _)| *last < time)
     {
         *newest = Some((time, path, size));
@@ -122,9 +165,13 @@ mod tests {
 
     #[test]
     fn code_is_without_comments_and_strings() {
-        let text = "let a = \"unsafe \\\" unsafe\"; // unsafe\n/// unsafe\nlet b = '\"'; unsafe {}\n";
+        let text =
+            "let a = \"unsafe \\\" unsafe\"; // unsafe\n/// unsafe\nlet b = '\"'; unsafe {}\n";
         let found = code(text);
         assert_eq!(found.matches("unsafe").count(), 1);
-        assert_eq!(found.lines().position(|line| line.contains("unsafe")), Some(2));
+        assert_eq!(
+            found.lines().position(|line| line.contains("unsafe")),
+            Some(2)
+        );
     }
 }

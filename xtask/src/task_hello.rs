@@ -17,7 +17,11 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
         return Ok(());
     }
     let mut run = call::program(tare);
-    run.arg("--root").arg(bundle.join("state")).arg("run").arg("--bundle").arg(&bundle);
+    run.arg("--root")
+        .arg(bundle.join("state"))
+        .arg("run")
+        .arg("--bundle")
+        .arg(&bundle);
     call::run(run.arg(format!("hello-{}", std::process::id())))
 }
 
@@ -38,7 +42,8 @@ pub(crate) fn make_bundle(bundle: &Path) -> Answer {
         (0, _) => fs::read_to_string(source.join("config.json")).map_err(failed)?,
         (uid, gid) => {
             let text = fs::read_to_string(source.join("config.rootless.json")).map_err(failed)?;
-            text.replace("\"YOUR UID\"", &uid.to_string()).replace("\"YOUR GID\"", &gid.to_string())
+            text.replace("\"YOUR UID\"", &uid.to_string())
+                .replace("\"YOUR GID\"", &gid.to_string())
         }
     };
     fs::write(bundle.join("config.json"), config).map_err(failed)

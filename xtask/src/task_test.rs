@@ -24,23 +24,40 @@ struct Sums {
 
 pub(crate) fn run(arguments: &[String]) -> Answer {
     let quick = arguments.iter().any(|argument| argument == "--quick");
-    let filter: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
+    let filter: Vec<&String> = arguments
+        .iter()
+        .filter(|argument| !argument.starts_with("--"))
+        .collect();
     call::build_tare()?;
     let mut sums = Sums::default();
-    sums.run("all tests", call::cargo(["test", "--workspace", "--no-fail-fast", "--"]).args(&filter));
+    sums.run(
+        "all tests",
+        call::cargo(["test", "--workspace", "--no-fail-fast", "--"]).args(&filter),
+    );
     if call::ids().0 == 0 && !quick {
         let (program, _) = integration()?;
         ordinary(&mut sums, &program, &filter)?;
         unified(&mut sums, &program, &filter);
     }
     sums.print();
-    if sums.failed == 0 && sums.broken.is_empty() { Ok(()) } else { Err("some tests failed".to_owned()) }
+    if sums.failed == 0 && sums.broken.is_empty() {
+        Ok(())
+    } else {
+        Err("some tests failed".to_owned())
+    }
 }
 
 /// Builds the integration tests; returns their program and the probe.
 pub(crate) fn integration() -> Result<(PathBuf, PathBuf), String> {
     call::build_tare()?;
-    let build = ["test", "--package", "tare-integration", "--no-run", "--message-format", "json"];
+    let build = [
+        "test",
+        "--package",
+        "tare-integration",
+        "--no-run",
+        "--message-format",
+        "json",
+    ];
     let messages = call::output(&mut call::cargo(build))?;
     let value = |line: &str, key: &str| -> Option<PathBuf> {
         let (_, rest) = line.split_once(&format!("\"{key}\":\""))?;
@@ -48,9 +65,14 @@ pub(crate) fn integration() -> Result<(PathBuf, PathBuf), String> {
     };
     let mut program = None;
     let mut probe = None;
-    for line in messages.lines().filter(|line| line.contains("tare-integration")) {
+    for line in messages
+        .lines()
+        .filter(|line| line.contains("tare-integration"))
+    {
         program = value(line, "executable").or(program);
-        probe = value(line, "out_dir").map(|folder| folder.join("probe")).or(probe);
+        probe = value(line, "out_dir")
+            .map(|folder| folder.join("probe"))
+            .or(probe);
     }
     let missing = "cargo did not say where the integration tests are";
     Ok((program.ok_or(missing)?, probe.ok_or(missing)?))
@@ -64,7 +86,9 @@ fn ordinary(sums: &mut Sums, program: &PathBuf, filter: &[&String]) -> Answer {
         return Ok(());
     };
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let user = ["tare-test", "nobody"].into_iter().find(|user| passwd.contains(&format!("\n{user}:")));
+    let user = ["tare-test", "nobody"]
+        .into_iter()
+        .find(|user| passwd.contains(&format!("\n{user}:")));
     let Some(user) = user else {
         sums.skip(name, "there is no user tare-test or nobody");
         return Ok(());
@@ -83,27 +107,39 @@ fn ordinary(sums: &mut Sums, program: &PathBuf, filter: &[&String]) -> Answer {
     if copied.is_ok() {
         let mut command = call::program(setpriv);
         let group = group_of(&passwd, user);
-        command.args(["--reuid", user, "--regid", &group, "--clear-groups"]).arg(folder.join("integration"));
+        command
+            .args(["--reuid", user, "--regid", &group, "--clear-groups"])
+            .arg(folder.join("integration"));
         command.args(filter).current_dir("/");
-        command.env("TARE_RUNTIME", folder.join("tare")).env("TARE_PROBE", folder.join("probe"));
-        sums.run(name, command.env("TARE_TEST_CONTAINERS", "50").env("HOME", "/"));
+        command
+            .env("TARE_RUNTIME", folder.join("tare"))
+            .env("TARE_PROBE", folder.join("probe"));
+        sums.run(
+            name,
+            command.env("TARE_TEST_CONTAINERS", "50").env("HOME", "/"),
+        );
     }
     let _ = fs::remove_dir_all(&folder);
     copied
 }
 
 fn group_of(passwd: &str, user: &str) -> String {
-    let line = passwd.lines().find(|line| line.starts_with(&format!("{user}:"))).unwrap_or_default();
+    let line = passwd
+        .lines()
+        .find(|line| line.starts_with(&format!("{user}:")))
+        .unwrap_or_default();
     line.split(':').nth(3).unwrap_or("65534").to_owned()
 }
 
 /// The runtime under test, as the integration tests find it.
 pub(crate) fn runtime() -> PathBuf {
-    std::env::var_os("TARE_RUNTIME").map_or_else(|| call::target().join("debug/tare"), PathBuf::from)
+    std::env::var_os("TARE_RUNTIME")
+        .map_or_else(|| call::target().join("debug/tare"), PathBuf::from)
 }
 
 /// What makes a shell see cgroup version 2 alone, in a mount namespace of its own.
-pub(crate) const UNIFIED: &str = "umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"";
+pub(crate) const UNIFIED: &str =
+    "umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"";
 
 fn unified(sums: &mut Sums, program: &PathBuf, filter: &[&String]) {
     let name = "integration tests in a view of cgroup version 2";
@@ -115,14 +151,27 @@ fn unified(sums: &mut Sums, program: &PathBuf, filter: &[&String]) {
         return;
     };
     let mut command = call::program(unshare);
-    command.args(["--mount", "--propagation", "private", "sh", "-c", UNIFIED, "sh"]).arg(program);
+    command
+        .args([
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            UNIFIED,
+            "sh",
+        ])
+        .arg(program);
     sums.run(name, command.args(filter).env("TARE_TEST_CONTAINERS", "50"));
 }
 
 impl Sums {
     fn skip(&mut self, name: &str, reason: &str) {
         self.skipped += 1;
-        self.reasons.entry(reason.to_owned()).or_default().push(name.to_owned());
+        self.reasons
+            .entry(reason.to_owned())
+            .or_default()
+            .push(name.to_owned());
     }
 
     /// Runs a test program, shows its output and adds up its results.
@@ -134,7 +183,11 @@ impl Sums {
             Err(error) => return self.broken.push(format!("{name}: {command:?}: {error}")),
         };
         let output = child.stdout.take();
-        for line in output.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()).map_while(Result::ok) {
+        for line in output
+            .into_iter()
+            .flat_map(|pipe| BufReader::new(pipe).lines())
+            .map_while(Result::ok)
+        {
             // Results are printed once, at the end.
             if !line.starts_with("test result:") {
                 println!("{line}");
@@ -143,7 +196,9 @@ impl Sums {
         }
         let before = self.failed;
         match child.wait() {
-            Ok(status) if !status.success() && before == 0 => self.broken.push(format!("{name}: {status}")),
+            Ok(status) if !status.success() && before == 0 => {
+                self.broken.push(format!("{name}: {status}"))
+            }
             Ok(_) => {}
             Err(error) => self.broken.push(format!("{name}: {error}")),
         }
@@ -153,7 +208,11 @@ impl Sums {
         if let Some(rest) = line.strip_prefix("test result:") {
             let count = |word: &str| -> u64 {
                 let front = rest.split(word).next().unwrap_or_default().trim();
-                front.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+                front
+                    .rsplit(' ')
+                    .next()
+                    .and_then(|number| number.parse().ok())
+                    .unwrap_or(0)
             };
             let (passed, failed, ignored) = (count("passed"), count("failed"), count("ignored"));
             self.passed += passed;
@@ -161,7 +220,10 @@ impl Sums {
             self.skipped += ignored;
         } else if let Some((name, reason)) = line.split_once(" ... ignored, ") {
             let name = name.trim_start_matches("test ").to_owned();
-            self.reasons.entry(reason.to_owned()).or_default().push(name);
+            self.reasons
+                .entry(reason.to_owned())
+                .or_default()
+                .push(name);
         }
     }
 
@@ -178,6 +240,11 @@ impl Sums {
         for broken in &self.broken {
             println!("\nbroken: {broken}");
         }
-        println!("\n{} passed, {} failed, {} skipped", self.passed, self.failed + self.broken.len() as u64, self.skipped);
+        println!(
+            "\n{} passed, {} failed, {} skipped",
+            self.passed,
+            self.failed + self.broken.len() as u64,
+            self.skipped
+        );
     }
 }

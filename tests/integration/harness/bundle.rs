@@ -18,14 +18,20 @@ impl Bundle {
     /// A bundle like those that `spec` describes, which runs the probe's command `true`.
     pub(crate) fn new(path: PathBuf, rootless: Option<(u32, u32)>) -> Bundle {
         let root = path.join("rootfs");
-        for folder in ["bin", "dev", "etc", "mnt", "proc", "run", "sys", "tmp", "root"] {
+        for folder in [
+            "bin", "dev", "etc", "mnt", "proc", "run", "sys", "tmp", "root",
+        ] {
             fs::create_dir_all(root.join(folder)).expect("folder of the root file system");
         }
         // A copy for each bundle: its inode number tells which processes belong to it.
         fs::copy(probe(), root.join("bin/probe")).expect("copy of the probe");
-        fs::set_permissions(root.join("bin/probe"), fs::Permissions::from_mode(0o755)).expect("chmod");
+        fs::set_permissions(root.join("bin/probe"), fs::Permissions::from_mode(0o755))
+            .expect("chmod");
         fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).expect("chmod");
-        let bundle = Bundle { path, config: config(rootless) };
+        let bundle = Bundle {
+            path,
+            config: config(rootless),
+        };
         bundle.write();
         bundle
     }
@@ -79,7 +85,9 @@ impl Bundle {
 
     /// Makes the container run these commands of the probe; words are separated by spaces.
     pub fn probe(self, commands: &str) -> Bundle {
-        let words: Vec<&str> = std::iter::once("/bin/probe").chain(commands.split_whitespace()).collect();
+        let words: Vec<&str> = std::iter::once("/bin/probe")
+            .chain(commands.split_whitespace())
+            .collect();
         self.argv(&words)
     }
 
@@ -89,9 +97,18 @@ impl Bundle {
     }
 
     /// Adds a mount.
-    pub fn mount(self, destination: &str, kind: &str, source: impl AsRef<Path>, options: &[&str]) -> Bundle {
+    pub fn mount(
+        self,
+        destination: &str,
+        kind: &str,
+        source: impl AsRef<Path>,
+        options: &[&str],
+    ) -> Bundle {
         let source = source.as_ref();
-        self.push("/mounts", json!({"destination": destination, "type": kind, "source": source, "options": options}))
+        self.push(
+            "/mounts",
+            json!({"destination": destination, "type": kind, "source": source, "options": options}),
+        )
     }
 
     /// Removes the mount on a destination.
@@ -105,14 +122,17 @@ impl Bundle {
     /// Removes a namespace.
     pub fn without_namespace(self, kind: &str) -> Bundle {
         self.edit(|config| {
-            let all = config["linux"]["namespaces"].as_array_mut().expect("namespaces");
+            let all = config["linux"]["namespaces"]
+                .as_array_mut()
+                .expect("namespaces");
             all.retain(|namespace| namespace["type"] != kind);
         })
     }
 
     /// Adds a namespace to be joined.
     pub fn join_namespace(self, kind: &str, path: &str) -> Bundle {
-        self.without_namespace(kind).push("/linux/namespaces", json!({"type": kind, "path": path}))
+        self.without_namespace(kind)
+            .push("/linux/namespaces", json!({"type": kind, "path": path}))
     }
 
     /// Lets the root file system be written.
@@ -134,7 +154,13 @@ impl Bundle {
 fn config(rootless: Option<(u32, u32)>) -> Value {
     let capabilities = json!(["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]);
     let mut namespaces = vec!["pid", "ipc", "uts", "mount"];
-    let devpts = json!(["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]);
+    let devpts = json!([
+        "nosuid",
+        "noexec",
+        "newinstance",
+        "ptmxmode=0666",
+        "mode=0620"
+    ]);
     let mut config = json!({
         "ociVersion": "1.0.2",
         "process": {
@@ -166,23 +192,32 @@ fn config(rootless: Option<(u32, u32)>) -> Value {
     match rootless {
         None => {
             namespaces.push("network");
-            config["mounts"].as_array_mut().expect("mounts").push(json!({
-                "destination": "/sys", "type": "sysfs", "source": "sysfs",
-                "options": ["nosuid", "noexec", "nodev", "ro"]
-            }));
+            config["mounts"]
+                .as_array_mut()
+                .expect("mounts")
+                .push(json!({
+                    "destination": "/sys", "type": "sysfs", "source": "sysfs",
+                    "options": ["nosuid", "noexec", "nodev", "ro"]
+                }));
             config["linux"]["resources"] = json!({"devices": [{"allow": false, "access": "rwm"}]});
         }
         Some((uid, gid)) => {
             namespaces.push("user");
-            config["mounts"].as_array_mut().expect("mounts").push(json!({
-                "destination": "/sys", "type": "none", "source": "/sys",
-                "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]
-            }));
+            config["mounts"]
+                .as_array_mut()
+                .expect("mounts")
+                .push(json!({
+                    "destination": "/sys", "type": "none", "source": "/sys",
+                    "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]
+                }));
             config["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": uid, "size": 1}]);
             config["linux"]["gidMappings"] = json!([{"containerID": 0, "hostID": gid, "size": 1}]);
         }
     }
-    config["linux"]["namespaces"] = namespaces.iter().map(|kind| json!({"type": kind})).collect();
+    config["linux"]["namespaces"] = namespaces
+        .iter()
+        .map(|kind| json!({"type": kind}))
+        .collect();
     config
 }
 

@@ -21,7 +21,8 @@ impl ConsoleSocket {
         let listener = UnixListener::bind(&path).expect("console socket");
         listener.set_nonblocking(true).expect("non-blocking");
         // A runtime of another user connects too.
-        let everyone = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
+        let everyone =
+            <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
         std::fs::set_permissions(&path, everyone).expect("chmod");
         ConsoleSocket { listener, path }
     }
@@ -45,7 +46,9 @@ impl ConsoleSocket {
         let received = kernel::socket::receive(stream.as_raw_fd(), &mut name, &mut fds, true);
         let received = received.expect("a message on the console socket");
         assert_eq!(received.fds, 1, "one descriptor is sent");
-        let [Some(master), None] = fds else { panic!("one descriptor") };
+        let [Some(master), None] = fds else {
+            panic!("one descriptor")
+        };
         Console::new(File::from(OwnedFd::from(master)))
     }
 }
@@ -62,7 +65,10 @@ impl Console {
     /// Wraps a master.
     pub fn new(master: File) -> Console {
         kernel::file::set_nonblocking(master.as_raw_fd(), true).expect("non-blocking");
-        Console { master, text: String::new() }
+        Console {
+            master,
+            text: String::new(),
+        }
     }
 
     /// Sets the window's size.
@@ -73,7 +79,9 @@ impl Console {
 
     /// Types a text.
     pub fn type_in(&mut self, text: &str) {
-        self.master.write_all(text.as_bytes()).expect("write to the terminal");
+        self.master
+            .write_all(text.as_bytes())
+            .expect("write to the terminal");
     }
 
     /// Waits until the text has appeared on the terminal, and returns all that has.
@@ -92,7 +100,9 @@ impl Console {
         loop {
             match self.master.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(count) => self.text.push_str(&String::from_utf8_lossy(&buffer[..count])),
+                Ok(count) => self
+                    .text
+                    .push_str(&String::from_utf8_lossy(&buffer[..count])),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // Nothing more now, or (EIO) the other side is closed.
                 Err(_) => break,

@@ -23,12 +23,27 @@ pub struct Container<'a> {
 
 impl<'a> Container<'a> {
     #[track_caller]
-    pub(crate) fn new(sandbox: &'a Sandbox, id: String, pid_file: &Path, output: Output) -> Container<'a> {
+    pub(crate) fn new(
+        sandbox: &'a Sandbox,
+        id: String,
+        pid_file: &Path,
+        output: Output,
+    ) -> Container<'a> {
         let text = fs::read_to_string(pid_file).expect("the pid file");
-        let pid = text.parse().unwrap_or_else(|_| panic!("the pid file holds {text:?}"));
-        assert!(output.stdout.is_empty() && output.stderr.is_empty(), "create printed something: {output:?}");
+        let pid = text
+            .parse()
+            .unwrap_or_else(|_| panic!("the pid file holds {text:?}"));
+        assert!(
+            output.stdout.is_empty() && output.stderr.is_empty(),
+            "create printed something: {output:?}"
+        );
         sandbox.reap.borrow_mut().push(pid);
-        Container { sandbox, id, pid, output: output.file().to_owned() }
+        Container {
+            sandbox,
+            id,
+            pid,
+            output: output.file().to_owned(),
+        }
     }
 
     /// A call of the runtime whose last argument is this container's id.
@@ -40,7 +55,10 @@ impl<'a> Container<'a> {
     #[track_caller]
     pub fn start(&self) {
         let output = self.call("start", &[] as &[&str]).output().ok();
-        assert!(output.stdout.is_empty() && output.stderr.is_empty(), "start printed something: {output:?}");
+        assert!(
+            output.stdout.is_empty() && output.stderr.is_empty(),
+            "start printed something: {output:?}"
+        );
     }
 
     /// `state`.
@@ -52,7 +70,10 @@ impl<'a> Container<'a> {
     /// The status in `state`.
     #[track_caller]
     pub fn status(&self) -> String {
-        self.state()["status"].as_str().expect("a status").to_owned()
+        self.state()["status"]
+            .as_str()
+            .expect("a status")
+            .to_owned()
     }
 
     /// `kill`.
@@ -70,15 +91,25 @@ impl<'a> Container<'a> {
     /// `exec` with flags.
     #[track_caller]
     pub fn exec_with(&self, flags: &[impl AsRef<OsStr>], commands: &str) -> Output {
-        self.call("exec", flags).arg("/bin/probe").args(commands.split_whitespace()).output()
+        self.call("exec", flags)
+            .arg("/bin/probe")
+            .args(commands.split_whitespace())
+            .output()
     }
 
     /// `exec --detach` of commands of the probe; returns the new process.
     #[track_caller]
     pub fn exec_detached(&self, commands: &str) -> i32 {
         let pid_file = self.sandbox.path.join("io/detached.pid");
-        let call = self.sandbox.runtime(["exec", "--detach", "--pid-file"]).arg(&pid_file);
-        call.arg(&self.id).arg("/bin/probe").args(commands.split_whitespace()).output().ok();
+        let call = self
+            .sandbox
+            .runtime(["exec", "--detach", "--pid-file"])
+            .arg(&pid_file);
+        call.arg(&self.id)
+            .arg("/bin/probe")
+            .args(commands.split_whitespace())
+            .output()
+            .ok();
         self.sandbox.adopt(&pid_file)
     }
 
@@ -107,7 +138,10 @@ impl<'a> Container<'a> {
             status = exit_status(self.pid);
             status.is_some()
         });
-        self.sandbox.reap.borrow_mut().retain(|pid| *pid != self.pid);
+        self.sandbox
+            .reap
+            .borrow_mut()
+            .retain(|pid| *pid != self.pid);
         status.expect("set above")
     }
 
@@ -115,7 +149,9 @@ impl<'a> Container<'a> {
     #[track_caller]
     pub fn wait_zombie(&self) {
         let stat = format!("/proc/{}/stat", self.pid);
-        wait_until("a zombie", || fs::read_to_string(&stat).is_ok_and(|text| text.contains(") Z ")));
+        wait_until("a zombie", || {
+            fs::read_to_string(&stat).is_ok_and(|text| text.contains(") Z "))
+        });
     }
 
     /// Kills everything and deletes the container.
@@ -133,7 +169,9 @@ impl<'a> Container<'a> {
 }
 
 fn exit_status(pid: i32) -> Option<i32> {
-    match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)).expect("the container is our child") {
+    match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG))
+        .expect("the container is our child")
+    {
         WaitStatus::Exited(_, code) => Some(code),
         WaitStatus::Signaled(_, signal, _) => Some(128 + signal as i32),
         _ => None,

@@ -24,7 +24,11 @@ impl HostState {
         for mount in group_mounts(&mounts) {
             find_groups(&mount, tag, 0, &mut groups);
         }
-        entries.extend(groups.iter().map(|group| format!("cgroup {}", group.display())));
+        entries.extend(
+            groups
+                .iter()
+                .map(|group| format!("cgroup {}", group.display())),
+        );
         entries.extend(processes(tag));
         list_files(root, &mut entries);
         if let Some(bundle) = bundle {
@@ -35,8 +39,14 @@ impl HostState {
 
     /// What is here and was not there before, or the other way round.
     pub fn difference(&self, before: &HostState) -> Vec<String> {
-        let new = self.entries.difference(&before.entries).map(|entry| format!("new: {entry}"));
-        let gone = before.entries.difference(&self.entries).map(|entry| format!("gone: {entry}"));
+        let new = self
+            .entries
+            .difference(&before.entries)
+            .map(|entry| format!("new: {entry}"));
+        let gone = before
+            .entries
+            .difference(&self.entries)
+            .map(|entry| format!("gone: {entry}"));
         new.chain(gone).collect()
     }
 
@@ -44,7 +54,10 @@ impl HostState {
     #[track_caller]
     pub fn same_as(&self, before: &HostState) {
         let difference = self.difference(before);
-        assert!(difference.is_empty(), "the host has changed: {difference:#?}");
+        assert!(
+            difference.is_empty(),
+            "the host has changed: {difference:#?}"
+        );
     }
 
     /// The control groups.
@@ -64,7 +77,8 @@ impl HostState {
 fn group_mounts(mountinfo: &str) -> Vec<PathBuf> {
     let target = |line: &str| -> Option<PathBuf> {
         let (front, back) = line.split_once(" - ")?;
-        back.starts_with("cgroup").then(|| front.split(' ').nth(4).map(PathBuf::from))?
+        back.starts_with("cgroup")
+            .then(|| front.split(' ').nth(4).map(PathBuf::from))?
     };
     mountinfo.lines().filter_map(target).collect()
 }
@@ -96,19 +110,32 @@ fn processes(tag: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let path = entry.path();
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
             continue;
         };
-        let read = |name: &str| String::from_utf8_lossy(&fs::read(path.join(name)).unwrap_or_default()).into_owned();
-        let dead = read("stat").rsplit(") ").next().is_some_and(|rest| rest.starts_with(['Z', 'X']));
+        let read = |name: &str| {
+            String::from_utf8_lossy(&fs::read(path.join(name)).unwrap_or_default()).into_owned()
+        };
+        let dead = read("stat")
+            .rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with(['Z', 'X']));
         let ours = || {
-            let program = fs::metadata(path.join("exe")).map(|metadata| (metadata.dev(), metadata.ino()));
+            let program =
+                fs::metadata(path.join("exe")).map(|metadata| (metadata.dev(), metadata.ino()));
             read("cgroup").contains(tag)
                 || read("cmdline").contains(tag)
                 || program.is_ok_and(|program| inodes.contains(&program))
         };
         if pid != own && !dead && ours() {
-            found.push(format!("process {pid} {}", read("cmdline").replace('\0', " ")));
+            found.push(format!(
+                "process {pid} {}",
+                read("cmdline").replace('\0', " ")
+            ));
         }
     }
     found

@@ -7,17 +7,23 @@ use crate::skip;
 
 /// Ids of an ordinary user that root may run the runtime as: `tare-test` when there is one, else `nobody`.
 pub fn ordinary_user() -> (u32, u32) {
-    if fs::read_to_string("/proc/sys/user/max_user_namespaces").is_ok_and(|text| text.trim() == "0") {
+    if fs::read_to_string("/proc/sys/user/max_user_namespaces").is_ok_and(|text| text.trim() == "0")
+    {
         skip!("user namespaces are switched off");
     }
     let user = nix::unistd::User::from_name("tare-test").ok().flatten();
-    user.map_or((65534, 65534), |user| (user.uid.as_raw(), user.gid.as_raw()))
+    user.map_or((65534, 65534), |user| {
+        (user.uid.as_raw(), user.gid.as_raw())
+    })
 }
 
 /// A program in one of the usual places.
 pub fn program(name: &str) -> String {
     let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
-    let found = folders.iter().map(|folder| format!("{folder}/{name}")).find(|path| Path::new(path).exists());
+    let found = folders
+        .iter()
+        .map(|folder| format!("{folder}/{name}"))
+        .find(|path| Path::new(path).exists());
     found.unwrap_or_else(|| skip!("{name} is not installed"))
 }
 
@@ -55,7 +61,9 @@ pub fn is_unified() -> bool {
 
 /// Control groups that the caller can make.
 pub fn cgroups() {
-    let any = is_unified() || Path::new("/sys/fs/cgroup/pids").exists() || Path::new("/sys/fs/cgroup/unified").exists();
+    let any = is_unified()
+        || Path::new("/sys/fs/cgroup/pids").exists()
+        || Path::new("/sys/fs/cgroup/unified").exists();
     if !any {
         skip!("no control groups are mounted");
     }
@@ -64,8 +72,13 @@ pub fn cgroups() {
 /// A kernel at least this new.
 pub fn kernel(major: u32, minor: u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut numbers = release
+        .split(['.', '-'])
+        .map(|part| part.parse::<u32>().unwrap_or(0));
     if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (major, minor) {
-        skip!("Linux {major}.{minor} is needed, this is {}", release.trim());
+        skip!(
+            "Linux {major}.{minor} is needed, this is {}",
+            release.trim()
+        );
     }
 }

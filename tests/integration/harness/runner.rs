@@ -3,6 +3,9 @@
 //! libtest cannot skip a test after it was started, and whether a test can run here is often known only then; so this
 //! is a runner of our own: a test that calls [`crate::skip!`] counts as ignored and its reason is printed.
 
+#![allow(clippy::print_stdout, reason = "results are its output")]
+
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
@@ -56,8 +59,10 @@ impl Options {
                 "--exact" => options.exact = true,
                 "--skip" => options.skipped.extend(arguments.next()),
                 "--test-threads" => {
-                    options.threads =
-                        arguments.next().and_then(|count| count.parse().ok()).unwrap_or(1);
+                    options.threads = arguments
+                        .next()
+                        .and_then(|count| count.parse().ok())
+                        .unwrap_or(1);
                 }
                 "--format" | "--color" | "--logfile" => drop(arguments.next()),
                 other => match other.strip_prefix("--test-threads=") {
@@ -71,8 +76,15 @@ impl Options {
     }
 
     fn wants(&self, name: &str) -> bool {
-        let matches = |filter: &String| if self.exact { name == filter } else { name.contains(filter) };
-        (self.filters.is_empty() || self.filters.iter().any(matches)) && !self.skipped.iter().any(matches)
+        let matches = |filter: &String| {
+            if self.exact {
+                name == filter
+            } else {
+                name.contains(filter)
+            }
+        };
+        (self.filters.is_empty() || self.filters.iter().any(matches))
+            && !self.skipped.iter().any(matches)
     }
 }
 
@@ -80,9 +92,15 @@ impl Options {
 pub fn main(groups: &[&[Case]]) -> ExitCode {
     let options = Options::parse(std::env::args().skip(1));
     let short = |name: &'static str| name.split_once("::").map_or(name, |(_, rest)| rest);
-    let all: Vec<Case> = groups.iter().flat_map(|group| group.iter().copied()).collect();
-    let wanted: VecDeque<Case> =
-        all.iter().copied().filter(|case| options.wants(short(case.name))).collect();
+    let all: Vec<Case> = groups
+        .iter()
+        .flat_map(|group| group.iter().copied())
+        .collect();
+    let wanted: VecDeque<Case> = all
+        .iter()
+        .copied()
+        .filter(|case| options.wants(short(case.name)))
+        .collect();
     if options.list {
         for case in &wanted {
             println!("{}: test", short(case.name));
@@ -92,7 +110,7 @@ pub fn main(groups: &[&[Case]]) -> ExitCode {
     // Containers that outlive their runtime become our children, so that their exit status can be read.
     nix::sys::prctl::set_child_subreaper(true).expect("PR_SET_CHILD_SUBREAPER");
     panic::set_hook(Box::new(|info| {
-        let text = info.payload_as_str().unwrap_or("(no message)");
+        let text = text_of(info.payload());
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         MESSAGE.set(Some(format!("{place}: {text}")));
     }));
@@ -109,7 +127,10 @@ pub fn main(groups: &[&[Case]]) -> ExitCode {
                     let Some(case) = next else { break };
                     let outcome = run(case, short(case.name));
                     report(short(case.name), &outcome);
-                    results.lock().expect("as above").push((short(case.name), outcome));
+                    results
+                        .lock()
+                        .expect("as above")
+                        .push((short(case.name), outcome));
                 }
             });
         }
@@ -117,8 +138,18 @@ pub fn main(groups: &[&[Case]]) -> ExitCode {
     summary(&results.into_inner().expect("as above"), filtered, begin)
 }
 
+fn text_of(payload: &dyn Any) -> &str {
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    owned
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("(no message)")
+}
+
 fn run(case: Case, name: &str) -> Outcome {
-    let privileged = name.rsplit("::").next().is_some_and(|last| last.starts_with("privileged_"));
+    let privileged = name
+        .rsplit("::")
+        .next()
+        .is_some_and(|last| last.starts_with("privileged_"));
     if privileged && !nix::unistd::geteuid().is_root() {
         return Outcome::Skipped("needs root".to_owned());
     }
@@ -163,5 +194,9 @@ fn summary(results: &[(&str, Outcome)], filtered: usize, begin: Instant) -> Exit
          out; finished in {:.2}s\n",
         begin.elapsed().as_secs_f64()
     );
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(101) }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(101)
+    }
 }

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 
 /// A time limit, longer on slow machines: times the number in `TARE_TEST_SLOW`.
 pub fn slow(seconds: u64) -> Duration {
-    let factor = std::env::var("TARE_TEST_SLOW").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let factor = std::env::var("TARE_TEST_SLOW")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
     Duration::from_secs(seconds * factor)
 }
 
@@ -32,9 +35,16 @@ pub(crate) fn program() -> PathBuf {
     }
     // This program is target/PROFILE/deps/integration-HASH.
     let own = std::env::current_exe().expect("own path");
-    let profile = own.parent().and_then(Path::parent).expect("target/PROFILE/deps");
+    let profile = own
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/PROFILE/deps");
     let tare = profile.join("tare");
-    assert!(tare.exists(), "{} is missing: cargo build --bin tare", tare.display());
+    assert!(
+        tare.exists(),
+        "{} is missing: cargo build --bin tare",
+        tare.display()
+    );
     tare
 }
 
@@ -54,8 +64,17 @@ impl Invocation {
     /// Files, not pipes: a container that was left running keeps its output open, and a pipe would never end.
     pub fn new(program: impl AsRef<OsStr>, folder: &Path) -> Invocation {
         let mut command = Command::new(program);
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        Invocation { command, folder: folder.to_owned(), input: None, limit: slow(60), captured: true }
+        command.env_clear().env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        );
+        Invocation {
+            command,
+            folder: folder.to_owned(),
+            input: None,
+            limit: slow(60),
+            captured: true,
+        }
     }
 
     /// Adds an argument.
@@ -112,22 +131,41 @@ impl Invocation {
     pub fn spawn(mut self) -> Running {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let [stdout, stderr] = ["out", "err"].map(|kind| self.folder.join(format!("{number}.{kind}")));
+        let [stdout, stderr] =
+            ["out", "err"].map(|kind| self.folder.join(format!("{number}.{kind}")));
         if self.captured {
             let open = |path: &Path| {
                 let mut options = File::options();
-                options.append(true).create(true).open(path).expect("file for output")
+                options
+                    .append(true)
+                    .create(true)
+                    .open(path)
+                    .expect("file for output")
             };
             self.command.stdout(open(&stdout)).stderr(open(&stderr));
-            self.command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
+            self.command.stdin(if self.input.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            });
         }
         let line = format!("{:?}", self.command);
-        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
+        let mut child = self
+            .command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{line}: {error}"));
         if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), self.input.take()) {
             // The program may end without reading all of it.
             let _ = pipe.write_all(&bytes);
         }
-        Running { child, line, stdout, stderr, limit: self.limit, begin: Instant::now() }
+        Running {
+            child,
+            line,
+            stdout,
+            stderr,
+            limit: self.limit,
+            begin: Instant::now(),
+        }
     }
 
     /// Runs it to its end.
@@ -170,14 +208,20 @@ impl Running {
             if self.begin.elapsed() > self.limit {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
-                panic!("{} did not end within {:?}; printed: {}", self.line, self.limit, self.stdout());
+                panic!(
+                    "{} did not end within {:?}; printed: {}",
+                    self.line,
+                    self.limit,
+                    self.stdout()
+                );
             }
             std::thread::sleep(Duration::from_millis(1));
         };
         Output {
             code: shell_status(status),
             stdout: self.stdout(),
-            stderr: String::from_utf8_lossy(&fs::read(&self.stderr).unwrap_or_default()).into_owned(),
+            stderr: String::from_utf8_lossy(&fs::read(&self.stderr).unwrap_or_default())
+                .into_owned(),
             line: self.line,
             path: self.stdout,
         }
@@ -185,7 +229,9 @@ impl Running {
 }
 
 fn shell_status(status: ExitStatus) -> i32 {
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 /// What a call printed and how it ended.
@@ -227,10 +273,24 @@ impl Output {
     pub fn fails_with(self, code: i32, texts: &[&str]) -> Output {
         let output = self.exits(code);
         for text in texts {
-            assert!(output.error().contains(text), "{}\nwanted: {text}\nstderr: {}", output.line, output.stderr);
+            assert!(
+                output.error().contains(text),
+                "{}\nwanted: {text}\nstderr: {}",
+                output.line,
+                output.stderr
+            );
         }
-        let errors = output.stderr.lines().filter(|line| !line.contains("level=warning")).count();
-        assert!(errors == 1, "{}\n{errors} lines instead of one: {}", output.line, output.stderr);
+        let errors = output
+            .stderr
+            .lines()
+            .filter(|line| !line.contains("level=warning"))
+            .count();
+        assert!(
+            errors == 1,
+            "{}\n{errors} lines instead of one: {}",
+            output.line,
+            output.stderr
+        );
         output
     }
 
@@ -251,7 +311,12 @@ impl Output {
     #[track_caller]
     pub fn lines(self, lines: &[&str]) -> Output {
         let found: Vec<&str> = self.stdout.lines().collect();
-        assert!(found == lines, "{}\nwanted: {lines:?}\nfound: {found:?}\nstderr: {}", self.line, self.stderr);
+        assert!(
+            found == lines,
+            "{}\nwanted: {lines:?}\nfound: {found:?}\nstderr: {}",
+            self.line,
+            self.stderr
+        );
         self
     }
 
@@ -263,8 +328,9 @@ impl Output {
     /// Standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{}\n{error}: {}\n{}", self.line, self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!("{}\n{error}: {}\n{}", self.line, self.stdout, self.stderr)
+        })
     }
 
     /// The file that holds standard output; what a container that was left running prints is added there.

@@ -49,7 +49,10 @@ impl Caller {
 
     /// A call of the runtime with `--root`.
     pub fn runtime<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Invocation {
-        self.command(&self.program).arg("--root").arg(&self.root).args(arguments)
+        self.command(&self.program)
+            .arg("--root")
+            .arg(&self.root)
+            .args(arguments)
     }
 }
 
@@ -91,7 +94,9 @@ impl Sandbox {
         let mut program = runtime::program();
         if let Some((uid, gid)) = user {
             // The user may be unable to reach the build directory.
-            let copy = path.join("bin").join(program.file_name().expect("a file name"));
+            let copy = path
+                .join("bin")
+                .join(program.file_name().expect("a file name"));
             fs::copy(&program, &copy).expect("copy of the runtime");
             fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("chmod");
             program = copy;
@@ -103,7 +108,13 @@ impl Sandbox {
         let root = path.join("state");
         let before = HostState::of(&tag, &root, None);
         Sandbox {
-            caller: Caller { tag, path, root, user, program },
+            caller: Caller {
+                tag,
+                path,
+                root,
+                user,
+                program,
+            },
             bundles: Cell::new(0),
             reap: RefCell::new(Vec::new()),
             adopted: RefCell::new(Vec::new()),
@@ -113,8 +124,15 @@ impl Sandbox {
 
     /// Ids for a rootless container's mapping, `None` for root.
     pub fn rootless(&self) -> Option<(u32, u32)> {
-        let caller = || (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-        self.user.or_else(|| Some(caller())).filter(|(uid, _)| *uid != 0)
+        let caller = || {
+            (
+                nix::unistd::geteuid().as_raw(),
+                nix::unistd::getegid().as_raw(),
+            )
+        };
+        self.user
+            .or_else(|| Some(caller()))
+            .filter(|(uid, _)| *uid != 0)
     }
 
     /// A new bundle.
@@ -141,7 +159,10 @@ impl Sandbox {
     #[track_caller]
     pub fn run(&self, bundle: &Bundle) -> Output {
         let id = self.id(&format!("run{}", self.bundles.get()));
-        self.runtime(["run", "--bundle"]).arg(&bundle.path).arg(id).output()
+        self.runtime(["run", "--bundle"])
+            .arg(&bundle.path)
+            .arg(id)
+            .output()
     }
 
     /// What the probe prints when it runs these commands in the bundle's container.
@@ -173,10 +194,19 @@ impl Sandbox {
 
     /// `create` with more flags, which must succeed.
     #[track_caller]
-    pub fn create_with(&self, bundle: &Bundle, name: &str, flags: &[impl AsRef<OsStr>]) -> Container<'_> {
+    pub fn create_with(
+        &self,
+        bundle: &Bundle,
+        name: &str,
+        flags: &[impl AsRef<OsStr>],
+    ) -> Container<'_> {
         let id = self.id(name);
         let pid_file = self.path.join(format!("io/{id}.pid"));
-        let created = self.runtime(["create", "--bundle"]).arg(&bundle.path).arg("--pid-file").arg(&pid_file);
+        let created = self
+            .runtime(["create", "--bundle"])
+            .arg(&bundle.path)
+            .arg("--pid-file")
+            .arg(&pid_file);
         let output = created.args(flags).arg(&id).output().ok();
         Container::new(self, id, &pid_file, output)
     }
@@ -191,14 +221,21 @@ impl Sandbox {
 
     /// What the host shows of this sandbox and of these containers' bundle.
     pub fn host(&self, bundle: Option<&Bundle>) -> HostState {
-        HostState::of(&self.tag, &self.root, bundle.map(|bundle| bundle.path.as_path()))
+        HostState::of(
+            &self.tag,
+            &self.root,
+            bundle.map(|bundle| bundle.path.as_path()),
+        )
     }
 
     /// Takes over a process that was started in the background: it is killed and reaped at the end. The kernel does not
     /// let a container's first process go before its parent has reaped such a process.
     #[track_caller]
     pub fn adopt(&self, pid_file: &Path) -> i32 {
-        let pid = fs::read_to_string(pid_file).expect("the pid file").parse().expect("a pid");
+        let pid = fs::read_to_string(pid_file)
+            .expect("the pid file")
+            .parse()
+            .expect("a pid");
         self.adopted.borrow_mut().push(pid);
         pid
     }
@@ -215,7 +252,11 @@ impl Sandbox {
                 let _ = nix::sys::wait::waitpid(pid, None);
             }
         }
-        let ids = fs::read_dir(&self.root).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let ids = fs::read_dir(&self.root)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name());
         for id in ids.filter(|id| !id.to_string_lossy().starts_with('.')) {
             let _ = self.runtime(["delete", "--force"]).arg(id).output();
         }
@@ -262,7 +303,10 @@ impl Drop for Sandbox {
         after.remove_groups();
         let _ = fs::remove_dir_all(&self.path);
         if !std::thread::panicking() {
-            assert!(left.is_empty(), "left behind after delete --force: {left:#?}");
+            assert!(
+                left.is_empty(),
+                "left behind after delete --force: {left:#?}"
+            );
         }
     }
 }

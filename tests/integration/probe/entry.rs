@@ -82,9 +82,16 @@ pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, length: usize) -> 
 pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, length: usize) -> *mut u8 {
     for step in 0..length {
         // Overlapping blocks are copied from the end that is overwritten last.
-        let index = if (to as usize) < from as usize { step } else { length - 1 - step };
+        let index = if (to as usize) < from as usize {
+            step
+        } else {
+            length - 1 - step
+        };
         // SAFETY: in bounds as the caller vouches.
-        unsafe { to.add(index).write_volatile(from.add(index).read_volatile()) };
+        unsafe {
+            to.add(index)
+                .write_volatile(from.add(index).read_volatile())
+        };
     }
     to
 }
@@ -110,7 +117,12 @@ pub unsafe extern "C" fn memset(to: *mut u8, byte: i32, length: usize) -> *mut u
 pub unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, length: usize) -> i32 {
     for index in 0..length {
         // SAFETY: in bounds as the caller vouches.
-        let (a, b) = unsafe { (left.add(index).read_volatile(), right.add(index).read_volatile()) };
+        let (a, b) = unsafe {
+            (
+                left.add(index).read_volatile(),
+                right.add(index).read_volatile(),
+            )
+        };
         if a != b {
             return i32::from(a) - i32::from(b);
         }

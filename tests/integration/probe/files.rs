@@ -34,7 +34,8 @@ pub fn standard_input(context: &mut Context, _: &[&'static CStr]) -> Answer {
 
 pub fn log(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     let path = need(&mut arguments, "log FILE")?;
-    let fd = file::open_at(HERE, path, flag::WRONLY | flag::CREAT | flag::APPEND, 0o666).map_err(Wrong::at(path))?;
+    let fd = file::open_at(HERE, path, flag::WRONLY | flag::CREAT | flag::APPEND, 0o666)
+        .map_err(Wrong::at(path))?;
     context.out.flush();
     context.out = crate::out::Out::to(fd.into_raw());
     Ok(())
@@ -74,8 +75,7 @@ pub fn names(path: &'static CStr, mut found: impl FnMut(&CStr, i32)) -> Answer {
         file::open_at(HERE, path, flag::RDONLY | flag::DIRECTORY, 0).map_err(Wrong::at(path))?;
     let mut buffer = [0; 2048];
     loop {
-        let count =
-            file::read_directory(directory.raw(), &mut buffer).map_err(Wrong::at(path))?;
+        let count = file::read_directory(directory.raw(), &mut buffer).map_err(Wrong::at(path))?;
         if count == 0 {
             return Ok(());
         }
@@ -108,8 +108,8 @@ fn device(rdev: u64) -> (u64, u64) {
 
 pub fn stat(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     each(context, arguments, |context, path| {
-        let fd = file::open_at(HERE, path, flag::PATH | flag::NOFOLLOW, 0)
-            .map_err(Wrong::at(path))?;
+        let fd =
+            file::open_at(HERE, path, flag::PATH | flag::NOFOLLOW, 0).map_err(Wrong::at(path))?;
         let status = file::status(fd.raw()).map_err(Wrong::at(path))?;
         let (major, minor) = device(status.rdev);
         context.out.line(format_args!(
@@ -129,7 +129,9 @@ pub fn stat(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
 pub fn statfs(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     each(context, arguments, |context, path| {
         let filesystem = file::filesystem_at(path).map_err(Wrong::at(path))?;
-        context.out.line(format_args!("{} {filesystem:x?}", Bytes(path.to_bytes())));
+        context
+            .out
+            .line(format_args!("{} {filesystem:x?}", Bytes(path.to_bytes())));
         Ok(())
     })
 }
@@ -138,7 +140,9 @@ pub fn read_link(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     each(context, arguments, |context, path| {
         let mut buffer = [0; 1024];
         let length = file::read_link(HERE, path, &mut buffer).map_err(Wrong::at(path))?;
-        context.out.line(format_args!("{}", Bytes(&buffer[..length])));
+        context
+            .out
+            .line(format_args!("{}", Bytes(&buffer[..length])));
         Ok(())
     })
 }
@@ -162,7 +166,9 @@ pub fn open(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     };
     file::open_at(HERE, path, access | flag::NONBLOCK | flag::NOCTTY, 0)
         .map_err(Wrong::at(path))?;
-    context.out.line(format_args!("open {}: ok", Bytes(path.to_bytes())));
+    context
+        .out
+        .line(format_args!("open {}: ok", Bytes(path.to_bytes())));
     Ok(())
 }
 
@@ -183,7 +189,11 @@ pub fn touch(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
 pub fn make_node(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     const USAGE: &str = "mknod FILE c|b MAJOR MINOR";
     let path = need(&mut arguments, USAGE)?;
-    let kind = if need(&mut arguments, USAGE)? == c"b" { mode::BLOCK } else { mode::CHARACTER };
+    let kind = if need(&mut arguments, USAGE)? == c"b" {
+        mode::BLOCK
+    } else {
+        mode::CHARACTER
+    };
     let major = number(&mut arguments, USAGE)? as u32;
     let minor = number(&mut arguments, USAGE)? as u32;
     file::make_node(HERE, path, kind | 0o666, file::device(major, minor)).map_err(Wrong::at(path))
@@ -213,7 +223,10 @@ pub fn mount(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
 pub fn current_directory(context: &mut Context, _: &[&'static CStr]) -> Answer {
     let mut buffer = [0; 4096];
     let length = file::current_directory(&mut buffer).map_err(Wrong::at(c"."))?;
-    let path = buffer[..length].split(|byte| *byte == 0).next().unwrap_or_default();
+    let path = buffer[..length]
+        .split(|byte| *byte == 0)
+        .next()
+        .unwrap_or_default();
     context.out.line(format_args!("{}", Bytes(path)));
     Ok(())
 }
@@ -221,12 +234,17 @@ pub fn current_directory(context: &mut Context, _: &[&'static CStr]) -> Answer {
 /// Prints `N target` for each open descriptor besides the one used for looking.
 pub fn descriptors(context: &mut Context, _: &[&'static CStr]) -> Answer {
     names(c"/proc/self/fd", |name, directory| {
-        if name.to_str().is_ok_and(|text| text.parse() == Ok(directory)) {
+        if name
+            .to_str()
+            .is_ok_and(|text| text.parse() == Ok(directory))
+        {
             return;
         }
         let mut buffer = [0; 1024];
         let length = file::read_link(directory, name, &mut buffer).unwrap_or(0);
         let _ = write!(context.out, "{} ", Bytes(name.to_bytes()));
-        context.out.line(format_args!("{}", Bytes(&buffer[..length])));
+        context
+            .out
+            .line(format_args!("{}", Bytes(&buffer[..length])));
     })
 }

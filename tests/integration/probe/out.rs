@@ -15,7 +15,11 @@ pub struct Out {
 impl Out {
     /// Output to this descriptor.
     pub fn to(fd: i32) -> Out {
-        Out { fd, used: 0, buffer: [0; 2048] }
+        Out {
+            fd,
+            used: 0,
+            buffer: [0; 2048],
+        }
     }
 
     /// Writes what was collected.

@@ -13,15 +13,21 @@ use crate::text::{Answer, Wrong, need, number};
 
 pub fn environment(context: &mut Context, _: &[&'static CStr]) -> Answer {
     for entry in context.environment {
-        context.out.line(format_args!("{}", Bytes(entry.to_bytes())));
+        context
+            .out
+            .line(format_args!("{}", Bytes(entry.to_bytes())));
     }
     Ok(())
 }
 
 pub fn arguments(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
-    context.out.line(format_args!("{}", Bytes(context.program.to_bytes())));
+    context
+        .out
+        .line(format_args!("{}", Bytes(context.program.to_bytes())));
     for argument in arguments {
-        context.out.line(format_args!("{}", Bytes(argument.to_bytes())));
+        context
+            .out
+            .line(format_args!("{}", Bytes(argument.to_bytes())));
     }
     Ok(())
 }
@@ -48,14 +54,30 @@ pub fn echo_error(_: &mut Context, arguments: &[&'static CStr]) -> Answer {
 
 /// The limits in the order of their numbers (asm-generic/resource.h).
 const LIMITS: &[&str] = &[
-    "CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING",
-    "MSGQUEUE", "NICE", "RTPRIO", "RTTIME",
+    "CPU",
+    "FSIZE",
+    "DATA",
+    "STACK",
+    "CORE",
+    "RSS",
+    "NPROC",
+    "NOFILE",
+    "MEMLOCK",
+    "AS",
+    "LOCKS",
+    "SIGPENDING",
+    "MSGQUEUE",
+    "NICE",
+    "RTPRIO",
+    "RTTIME",
 ];
 
 pub fn limits(context: &mut Context, _: &[&'static CStr]) -> Answer {
     for (index, name) in LIMITS.iter().enumerate() {
         let (soft, hard) = scheduling::limit(index as u32).map_err(Wrong::at(c"limit"))?;
-        context.out.line(format_args!("RLIMIT_{name} {soft} {hard}"));
+        context
+            .out
+            .line(format_args!("RLIMIT_{name} {soft} {hard}"));
     }
     Ok(())
 }
@@ -102,8 +124,12 @@ pub fn umask(context: &mut Context, _: &[&'static CStr]) -> Answer {
 pub fn terminal(context: &mut Context, _: &[&'static CStr]) -> Answer {
     for fd in 0..3 {
         match tty::size(fd) {
-            Ok(size) => context.out.line(format_args!("{fd} tty {} {}", size.rows, size.columns)),
-            Err(fault) => context.out.line(format_args!("{fd} {}", fault.errno.name())),
+            Ok(size) => context
+                .out
+                .line(format_args!("{fd} tty {} {}", size.rows, size.columns)),
+            Err(fault) => context
+                .out
+                .line(format_args!("{fd} {}", fault.errno.name())),
         }
     }
     Ok(())
@@ -113,14 +139,19 @@ pub fn keyring(context: &mut Context, _: &[&'static CStr]) -> Answer {
     const SESSION: i32 = -3;
     let mut buffer = [0; 256];
     let length = kernel::keyring::describe(SESSION, &mut buffer).map_err(Wrong::at(c"keyring"))?;
-    let text = buffer[..length].split(|byte| *byte == 0).next().unwrap_or_default();
+    let text = buffer[..length]
+        .split(|byte| *byte == 0)
+        .next()
+        .unwrap_or_default();
     context.out.line(format_args!("{}", Bytes(text)));
     Ok(())
 }
 
 pub fn sleep(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     context.out.flush();
-    let text = need(&mut arguments, "sleep SECONDS")?.to_str().unwrap_or_default();
+    let text = need(&mut arguments, "sleep SECONDS")?
+        .to_str()
+        .unwrap_or_default();
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let whole: u64 = whole.parse().map_err(|_| Wrong::Usage("sleep SECONDS"))?;
     let mut nanoseconds: u64 = part.parse().map_err(|_| Wrong::Usage("sleep SECONDS"))?;
@@ -174,9 +205,9 @@ pub fn kill_self(context: &mut Context, mut arguments: &[&'static CStr]) -> Answ
 }
 
 const SIGNALS: &[&str] = &[
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-    "PWR", "SYS",
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
 /// Prints `ready`, then the name of each signal that arrives, until TERM. Blocked signals reach pid 1 too.
@@ -216,7 +247,9 @@ pub fn set_user(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
 
 pub fn execute(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     context.out.flush();
-    let Some(program) = arguments.first() else { return Err(Wrong::Usage("exec PROGRAM ARG…")) };
+    let Some(program) = arguments.first() else {
+        return Err(Wrong::Usage("exec PROGRAM ARG…"));
+    };
     let mut room: [*const c_char; 65] = [core::ptr::null(); 65];
     let count = arguments.len().min(64);
     let list = process::pointers(&arguments[..count], &mut room);
@@ -228,4 +261,3 @@ pub fn exit(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     context.out.flush();
     process::exit(number(&mut arguments, "exit STATUS")? as i32)
 }
-

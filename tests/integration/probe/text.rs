@@ -36,7 +36,12 @@ impl core::fmt::Display for Wrong {
                     "unlinkat" => "unlink",
                     other => other,
                 };
-                write!(f, "{name} {}: {}", Bytes(what.to_bytes()), fault.errno.name())
+                write!(
+                    f,
+                    "{name} {}: {}",
+                    Bytes(what.to_bytes()),
+                    fault.errno.name()
+                )
             }
             Wrong::Usage(text) => write!(f, "usage: {text}"),
         }
@@ -52,7 +57,13 @@ pub fn need(arguments: &mut &[&'static CStr], usage: &'static str) -> Result<&'s
 
 /// The next argument as a number: decimal, or octal after a leading 0.
 pub fn number(arguments: &mut &[&'static CStr], usage: &'static str) -> Result<i64, Wrong> {
-    let text = need(arguments, usage)?.to_str().map_err(|_| Wrong::Usage(usage))?;
-    let radix = if text.len() > 1 && text.starts_with('0') { 8 } else { 10 };
+    let text = need(arguments, usage)?
+        .to_str()
+        .map_err(|_| Wrong::Usage(usage))?;
+    let radix = if text.len() > 1 && text.starts_with('0') {
+        8
+    } else {
+        10
+    };
     i64::from_str_radix(text, radix).map_err(|_| Wrong::Usage(usage))
 }

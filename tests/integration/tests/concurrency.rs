@@ -19,7 +19,10 @@ fn one_of_many_creates_with_the_same_id_wins() {
     let calls: Vec<_> = (0..100)
         .map(|number| {
             let pid_file = sandbox.path.join(format!("io/{number}.pid"));
-            let call = sandbox.runtime(["create", "--pid-file"]).arg(pid_file).arg("--bundle");
+            let call = sandbox
+                .runtime(["create", "--pid-file"])
+                .arg(pid_file)
+                .arg("--bundle");
             call.arg(&bundle.path).arg(&id).limit(120).spawn()
         })
         .collect();
@@ -29,15 +32,27 @@ fn one_of_many_creates_with_the_same_id_wins() {
         if output.code == 0 {
             won.push(number);
         } else {
-            assert!(output.stderr.contains("already exists"), "{}", output.stderr);
+            assert!(
+                output.stderr.contains("already exists"),
+                "{}",
+                output.stderr
+            );
         }
     }
     assert_eq!(won.len(), 1, "{won:?}");
     let written = |number: usize| sandbox.path.join(format!("io/{number}.pid")).exists();
-    assert_eq!((0..100).filter(|number| written(*number)).collect::<Vec<_>>(), won);
+    assert_eq!(
+        (0..100)
+            .filter(|number| written(*number))
+            .collect::<Vec<_>>(),
+        won
+    );
     sandbox.runtime(["start", &id]).output().ok();
     sandbox.runtime(["delete", "--force", &id]).output().ok();
-    let pid = std::fs::read_to_string(sandbox.path.join(format!("io/{}.pid", won[0]))).unwrap().parse().unwrap();
+    let pid = std::fs::read_to_string(sandbox.path.join(format!("io/{}.pid", won[0])))
+        .unwrap()
+        .parse()
+        .unwrap();
     let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
     sandbox.host(Some(&bundle)).same_as(&before);
 }
@@ -70,7 +85,10 @@ fn state_and_list_beside_create_and_delete() {
         let worker = scope.spawn(move || {
             barrier.wait();
             for number in 0..20 {
-                let run = caller.runtime(["run", "--bundle"]).arg(path).arg(caller.id(&number.to_string()));
+                let run = caller
+                    .runtime(["run", "--bundle"])
+                    .arg(path)
+                    .arg(caller.id(&number.to_string()));
                 run.output().ok();
             }
         });
@@ -86,7 +104,9 @@ fn state_and_list_beside_create_and_delete() {
 fn many_deletes_of_one_container() {
     let sandbox = Sandbox::new();
     let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
-    let calls: Vec<_> = (0..10).map(|_| container.call("delete", &["--force"]).spawn()).collect();
+    let calls: Vec<_> = (0..10)
+        .map(|_| container.call("delete", &["--force"]).spawn())
+        .collect();
     for call in calls {
         call.finish().ok();
     }

@@ -22,13 +22,21 @@ fn killed_during_create() {
     for (number, moment) in moments().enumerate() {
         let id = sandbox.id(&format!("c{number}"));
         let before = sandbox.host(None);
-        let mut call = sandbox.runtime(["create", "--bundle"]).arg(&bundle.path).arg(&id).spawn();
+        let mut call = sandbox
+            .runtime(["create", "--bundle"])
+            .arg(&bundle.path)
+            .arg(&id)
+            .spawn();
         std::thread::sleep(moment);
         call.child.kill().unwrap();
         call.finish();
         // Whatever state it is in, these must not hang.
         sandbox.runtime(["state", &id]).limit(20).output();
-        sandbox.runtime(["delete", "--force", &id]).limit(20).output().ok();
+        sandbox
+            .runtime(["delete", "--force", &id])
+            .limit(20)
+            .output()
+            .ok();
         wait_until(&format!("nothing left after {moment:?}"), || {
             reap();
             sandbox.host(None).difference(&before).is_empty()
@@ -61,7 +69,11 @@ fn killed_run_leaves_a_container_that_can_be_deleted() {
     let bundle = sandbox.bundle().probe("echo up -- sleep 1000");
     let before = sandbox.host(None);
     let id = sandbox.id("a");
-    let mut call = sandbox.runtime(["run", "--bundle"]).arg(&bundle.path).arg(&id).spawn();
+    let mut call = sandbox
+        .runtime(["run", "--bundle"])
+        .arg(&bundle.path)
+        .arg(&id)
+        .spawn();
     wait_until("the program", || call.stdout().contains("up"));
     call.child.kill().unwrap();
     call.finish();
@@ -81,13 +93,25 @@ fn first_process_dies_when_its_creator_does() {
     let hook = serde_json::json!({"path": sleeper, "args": ["probe", "sleep", "30"]});
     let bundle = bundle.push("/hooks/createRuntime", hook);
     let id = sandbox.id("a");
-    let mut call = sandbox.runtime(["create", "--bundle"]).arg(&bundle.path).arg(&id).spawn();
+    let mut call = sandbox
+        .runtime(["create", "--bundle"])
+        .arg(&bundle.path)
+        .arg(&id)
+        .spawn();
     wait_until("the hook", || {
-        sandbox.host(None).difference(&before).iter().any(|line| line.contains("probe sleep 30"))
+        sandbox
+            .host(None)
+            .difference(&before)
+            .iter()
+            .any(|line| line.contains("probe sleep 30"))
     });
     call.child.kill().unwrap();
     call.finish();
-    sandbox.runtime(["delete", "--force", &id]).limit(20).output().ok();
+    sandbox
+        .runtime(["delete", "--force", &id])
+        .limit(20)
+        .output()
+        .ok();
     wait_until("only the hook is left", || {
         reap();
         let left = sandbox.host(None).difference(&before);

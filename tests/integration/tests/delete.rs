@@ -27,13 +27,18 @@ fn stopped_container_is_removed_completely() {
     assert_eq!(container.status(), "stopped");
     container.delete().ok();
     sandbox.host(Some(&bundle)).same_as(&before);
-    container.delete().fails_with(1, &["container does not exist"]);
+    container
+        .delete()
+        .fails_with(1, &["container does not exist"]);
 }
 
 fn running_container_is_refused() {
     let sandbox = Sandbox::new();
     let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
-    let message = format!("cannot delete container {} that is not stopped: running", container.id);
+    let message = format!(
+        "cannot delete container {} that is not stopped: running",
+        container.id
+    );
     container.delete().fails_with(1, &[&message]);
     assert_eq!(container.status(), "running");
     container.exec("true").ok();
@@ -51,7 +56,10 @@ fn created_container_is_killed() {
 fn force_kills() {
     let sandbox = Sandbox::new();
     let before = sandbox.host(None);
-    let container = sandbox.detach(&sandbox.bundle().probe("spawn sleep 1000 -- wait-signal"), "a");
+    let container = sandbox.detach(
+        &sandbox.bundle().probe("spawn sleep 1000 -- wait-signal"),
+        "a",
+    );
     container.wait_for("ready");
     container.force_delete();
     container.wait();
@@ -60,15 +68,30 @@ fn force_kills() {
 
 fn force_is_silent_about_unknown_containers() {
     let sandbox = Sandbox::new();
-    let output = sandbox.runtime(["delete", "--force", &sandbox.id("x")]).output().ok();
-    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
-    let output = sandbox.runtime(["delete", &sandbox.id("x"), "-f"]).output().ok();
-    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+    let output = sandbox
+        .runtime(["delete", "--force", &sandbox.id("x")])
+        .output()
+        .ok();
+    assert!(
+        output.stdout.is_empty() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    let output = sandbox
+        .runtime(["delete", &sandbox.id("x"), "-f"])
+        .output()
+        .ok();
+    assert!(
+        output.stdout.is_empty() && output.stderr.is_empty(),
+        "{output:?}"
+    );
 }
 
 fn unknown_container_does_not_exist() {
     let sandbox = Sandbox::new();
-    sandbox.runtime(["delete", &sandbox.id("x")]).output().fails_with(1, &["container does not exist"]);
+    sandbox
+        .runtime(["delete", &sandbox.id("x")])
+        .output()
+        .fails_with(1, &["container does not exist"]);
 }
 
 /// Groups inside: in the container's own cgroup mount when it can be written, else in the places on the host.
@@ -93,7 +116,13 @@ fn privileged_processes_in_other_groups_are_killed() {
     let sandbox = Sandbox::new();
     let before = sandbox.host(None);
     // Without a pid namespace nothing but the groups tells which processes belong to the container.
-    let container = sandbox.detach(&sandbox.bundle().without_namespace("pid").probe("spawn sleep 1000 -- true"), "a");
+    let container = sandbox.detach(
+        &sandbox
+            .bundle()
+            .without_namespace("pid")
+            .probe("spawn sleep 1000 -- true"),
+        "a",
+    );
     container.wait();
     let child: i32 = container.printed().trim().parse().unwrap();
     container.force_delete();

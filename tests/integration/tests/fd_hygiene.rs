@@ -19,24 +19,42 @@ cases![
 /// A call of the runtime by a careless caller: descriptors 3 to 9 are open, among them the host's root.
 fn careless(sandbox: &Sandbox) -> harness::Invocation {
     let shell = "exec 3</ 4</etc 5</etc/passwd 6</dev/null 7</ 8</sys/fs/cgroup 9<&0; exec \"$@\"";
-    let call = sandbox.command("/bin/sh").args(["-c", shell, "sh"]).arg(sandbox.program());
+    let call = sandbox
+        .command("/bin/sh")
+        .args(["-c", shell, "sh"])
+        .arg(sandbox.program());
     call.arg("--root").arg(&sandbox.root)
 }
 
 fn callers_descriptors_are_closed() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().probe("fds");
-    let seen = careless(&sandbox).args(["run", "--bundle"]).arg(&bundle.path).arg(sandbox.id("a")).output().ok();
-    let numbers: Vec<&str> = seen.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
+    let seen = careless(&sandbox)
+        .args(["run", "--bundle"])
+        .arg(&bundle.path)
+        .arg(sandbox.id("a"))
+        .output()
+        .ok();
+    let numbers: Vec<&str> = seen
+        .stdout
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
     assert_eq!(numbers, ["0", "1", "2"], "{}", seen.stdout);
 }
 
 fn preserved_descriptors() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().probe("fds");
-    let call = careless(&sandbox).args(["run", "--preserve-fds", "3", "--bundle"]).arg(&bundle.path);
+    let call = careless(&sandbox)
+        .args(["run", "--preserve-fds", "3", "--bundle"])
+        .arg(&bundle.path);
     let seen = call.arg(sandbox.id("a")).output().ok();
-    let numbers: Vec<&str> = seen.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
+    let numbers: Vec<&str> = seen
+        .stdout
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
     assert_eq!(numbers, ["0", "1", "2", "3", "4", "5"], "{}", seen.stdout);
 }
 
@@ -49,12 +67,26 @@ fn working_directory_cannot_be_a_descriptor_outside() {
             format!("/proc/self/fd/{number}/../.."),
             format!("/proc/1/fd/{number}"),
         ] {
-            let bundle = sandbox.bundle().set("/process/cwd", json!(path)).probe("pwd -- ls . -- cat etc/passwd passwd");
-            let call = careless(&sandbox).args(["run", "--bundle"]).arg(&bundle.path).arg(sandbox.id("a"));
+            let bundle = sandbox
+                .bundle()
+                .set("/process/cwd", json!(path))
+                .probe("pwd -- ls . -- cat etc/passwd passwd");
+            let call = careless(&sandbox)
+                .args(["run", "--bundle"])
+                .arg(&bundle.path)
+                .arg(sandbox.id("a"));
             let seen = call.output();
             let host = fs::read_to_string(marker).unwrap();
-            assert!(!seen.stdout.contains(host.lines().next().unwrap()), "{path}: {}", seen.stdout);
-            assert!(!seen.stdout.contains("(unreachable)"), "{path}: {}", seen.stdout);
+            assert!(
+                !seen.stdout.contains(host.lines().next().unwrap()),
+                "{path}: {}",
+                seen.stdout
+            );
+            assert!(
+                !seen.stdout.contains("(unreachable)"),
+                "{path}: {}",
+                seen.stdout
+            );
         }
     }
 }
@@ -66,8 +98,14 @@ fn exec_cannot_change_to_a_descriptor_outside() {
     for number in 3..20 {
         let path = format!("/proc/self/fd/{number}");
         let call = careless(&sandbox).args(["exec", "--cwd", &path, &container.id, "/bin/probe"]);
-        let seen = call.args(["pwd", "--", "cat", "etc/passwd", "passwd", "../etc/passwd"]).output();
-        assert!(!seen.stdout.contains(host.lines().next().unwrap()), "{path}: {}", seen.stdout);
+        let seen = call
+            .args(["pwd", "--", "cat", "etc/passwd", "passwd", "../etc/passwd"])
+            .output();
+        assert!(
+            !seen.stdout.contains(host.lines().next().unwrap()),
+            "{path}: {}",
+            seen.stdout
+        );
     }
 }
 
@@ -76,12 +114,25 @@ fn waiting_init_holds_nothing_of_the_host() {
     let bundle = sandbox.bundle();
     let id = sandbox.id("a");
     let pid_file = sandbox.path.join("io/pid");
-    let call = careless(&sandbox).args(["create", "--pid-file"]).arg(&pid_file).arg("--bundle").arg(&bundle.path);
+    let call = careless(&sandbox)
+        .args(["create", "--pid-file"])
+        .arg(&pid_file)
+        .arg("--bundle")
+        .arg(&bundle.path);
     call.arg(&id).output().ok();
     let pid: i32 = fs::read_to_string(&pid_file).unwrap().parse().unwrap();
     let allowed = |number: u32, target: &str| {
         number < 3
-            || ["pipe:", "socket:", "anon_inode:", "/memfd:", "/proc", "/dev/pts"].iter().any(|start| target.starts_with(start))
+            || [
+                "pipe:",
+                "socket:",
+                "anon_inode:",
+                "/memfd:",
+                "/proc",
+                "/dev/pts",
+            ]
+            .iter()
+            .any(|start| target.starts_with(start))
             || target == "/"
             || target.starts_with(sandbox.root.join(&id).to_str().unwrap())
     };
@@ -95,7 +146,11 @@ fn waiting_init_holds_nothing_of_the_host() {
             let inside = fs::metadata(format!("/proc/{pid}/root")).unwrap();
             let found = fs::metadata(entry.path()).unwrap();
             use std::os::unix::fs::MetadataExt;
-            assert_eq!((found.dev(), found.ino()), (inside.dev(), inside.ino()), "descriptor {number}");
+            assert_eq!(
+                (found.dev(), found.ino()),
+                (inside.dev(), inside.ino()),
+                "descriptor {number}"
+            );
         }
     }
     sandbox.runtime(["delete", "--force", &id]).output().ok();
@@ -106,16 +161,30 @@ fn waiting_init_holds_nothing_of_the_host() {
 fn binary_cannot_be_overwritten() {
     let sandbox = Sandbox::new();
     let before = fs::read(sandbox.program()).unwrap();
-    let bundle = sandbox.bundle().writable().argv(&["/bin/script", "write", "/proc/self/exe", "overwritten"]);
+    let bundle = sandbox.bundle().writable().argv(&[
+        "/bin/script",
+        "write",
+        "/proc/self/exe",
+        "overwritten",
+    ]);
     fs::write(bundle.rootfs().join("bin/script"), "#!/proc/self/exe\n").unwrap();
     let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
     fs::set_permissions(bundle.rootfs().join("bin/script"), mode).unwrap();
-    let call = sandbox.runtime(["run", "--bundle"]).arg(&bundle.path).arg(sandbox.id("a")).limit(20).output();
+    let call = sandbox
+        .runtime(["run", "--bundle"])
+        .arg(&bundle.path)
+        .arg(sandbox.id("a"))
+        .limit(20)
+        .output();
     assert!(call.code != 0 || call.stderr.is_empty(), "{call:?}");
     let container = sandbox.create(&bundle.probe("sleep 1000"), "b");
     let exe = fs::read_link(format!("/proc/{}/exe", container.pid)).unwrap();
     let own = fs::canonicalize(sandbox.program()).unwrap();
-    assert_ne!(Path::new(&exe), own, "the waiting process is not a file of the host");
+    assert_ne!(
+        Path::new(&exe),
+        own,
+        "the waiting process is not a file of the host"
+    );
     assert_eq!(fs::read(sandbox.program()).unwrap(), before);
 }
 
@@ -123,8 +192,15 @@ fn signals_are_reset() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().probe("status SigBlk SigIgn");
     // The shell ignores two signals, which would stay ignored across execve.
-    let call = sandbox.command("/bin/sh").args(["-c", "trap '' HUP USR1; exec \"$@\"", "sh"]).arg(sandbox.program());
-    let call = call.arg("--root").arg(&sandbox.root).args(["run", "--bundle"]).arg(&bundle.path);
+    let call = sandbox
+        .command("/bin/sh")
+        .args(["-c", "trap '' HUP USR1; exec \"$@\"", "sh"])
+        .arg(sandbox.program());
+    let call = call
+        .arg("--root")
+        .arg(&sandbox.root)
+        .args(["run", "--bundle"])
+        .arg(&bundle.path);
     let seen = call.arg(sandbox.id("a")).output().ok();
     seen.lines(&["SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"]);
 }

@@ -9,13 +9,28 @@ fn document() {
     let sandbox = Sandbox::new();
     let features = sandbox.runtime(["features"]).output().ok().json();
     let strings = |value: &Value| -> Vec<String> {
-        let list = value.as_array().unwrap_or_else(|| panic!("a list: {value}"));
-        list.iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+        let list = value
+            .as_array()
+            .unwrap_or_else(|| panic!("a list: {value}"));
+        list.iter()
+            .map(|one| one.as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(features["ociVersionMin"], "1.0.0");
-    assert!(features["ociVersionMax"].as_str().is_some_and(|version| version.starts_with("1.")));
+    assert!(
+        features["ociVersionMax"]
+            .as_str()
+            .is_some_and(|version| version.starts_with("1."))
+    );
     let hooks = strings(&features["hooks"]);
-    for kind in ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] {
+    for kind in [
+        "prestart",
+        "createRuntime",
+        "createContainer",
+        "startContainer",
+        "poststart",
+        "poststop",
+    ] {
         assert!(hooks.contains(&kind.to_owned()), "{kind}");
     }
     let options = strings(&features["mountOptions"]);
@@ -34,5 +49,10 @@ fn document() {
 
 fn works_without_root_flag() {
     let sandbox = Sandbox::new();
-    sandbox.command(sandbox.program()).arg("features").output().ok().json();
+    sandbox
+        .command(sandbox.program())
+        .arg("features")
+        .output()
+        .ok()
+        .json();
 }

@@ -26,10 +26,20 @@ fn waiting(sandbox: &Sandbox) -> Container<'_> {
 fn signals_by_name_and_number() {
     let sandbox = Sandbox::new();
     let container = waiting(&sandbox);
-    let table = [("HUP", "HUP"), ("SIGINT", "INT"), ("usr1", "USR1"), ("sigusr2", "USR2"), ("28", "WINCH"), ("3", "QUIT")];
+    let table = [
+        ("HUP", "HUP"),
+        ("SIGINT", "INT"),
+        ("usr1", "USR1"),
+        ("sigusr2", "USR2"),
+        ("28", "WINCH"),
+        ("3", "QUIT"),
+    ];
     for (given, seen) in table {
         let output = container.kill(given).ok();
-        assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+        assert!(
+            output.stdout.is_empty() && output.stderr.is_empty(),
+            "{output:?}"
+        );
         container.wait_for(&format!("{seen}\n"));
     }
     container.kill("15").ok();
@@ -47,7 +57,9 @@ fn unknown_signals_are_refused() {
     let sandbox = Sandbox::new();
     let container = waiting(&sandbox);
     for signal in ["NOSUCH", "SIGNOSUCH"] {
-        container.kill(signal).fails_with(1, &[&format!("unknown signal \"{signal}\"")]);
+        container
+            .kill(signal)
+            .fails_with(1, &[&format!("unknown signal \"{signal}\"")]);
     }
     assert_ne!(container.kill("900").code, 0);
     assert_eq!(container.status(), "running");
@@ -57,11 +69,18 @@ fn stopped_container_is_not_running() {
     let sandbox = Sandbox::new();
     let container = sandbox.detach(&sandbox.bundle().probe("true"), "a");
     container.wait_zombie();
-    container.kill("TERM").fails_with(1, &["container not running"]);
+    container
+        .kill("TERM")
+        .fails_with(1, &["container not running"]);
     container.wait();
-    container.kill("KILL").fails_with(1, &["container not running"]);
+    container
+        .kill("KILL")
+        .fails_with(1, &["container not running"]);
     // Engines send this after the end, and it must be no error.
-    sandbox.runtime(["kill", "--all", &container.id, "9"]).output().ok();
+    sandbox
+        .runtime(["kill", "--all", &container.id, "9"])
+        .output()
+        .ok();
 }
 
 fn created_container_can_be_killed() {
@@ -74,7 +93,10 @@ fn created_container_can_be_killed() {
 
 fn unknown_container_does_not_exist() {
     let sandbox = Sandbox::new();
-    sandbox.runtime(["kill", &sandbox.id("x"), "9"]).output().fails_with(1, &["container does not exist"]);
+    sandbox
+        .runtime(["kill", &sandbox.id("x"), "9"])
+        .output()
+        .fails_with(1, &["container does not exist"]);
 }
 
 fn privileged_all_processes() {
@@ -83,22 +105,35 @@ fn privileged_all_processes() {
     let bundle = sandbox.bundle().probe("spawn wait-signal -- wait-signal");
     let container = sandbox.detach(&bundle, "a");
     wait_until("both", || container.printed().matches("ready").count() == 2);
-    sandbox.runtime(["kill", "--all", &container.id, "USR1"]).output().ok();
+    sandbox
+        .runtime(["kill", "--all", &container.id, "USR1"])
+        .output()
+        .ok();
     wait_until("both", || container.printed().matches("USR1").count() == 2);
 }
 
 fn privileged_kill_without_pid_namespace_ends_everything() {
     need::cgroups();
     let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().without_namespace("pid").probe("spawn wait-signal -- wait-signal");
+    let bundle = sandbox
+        .bundle()
+        .without_namespace("pid")
+        .probe("spawn wait-signal -- wait-signal");
     let container = sandbox.detach(&bundle, "a");
     wait_until("both", || container.printed().matches("ready").count() == 2);
-    let child: i32 = container.printed().lines().find_map(|line| line.parse().ok()).unwrap();
+    let child: i32 = container
+        .printed()
+        .lines()
+        .find_map(|line| line.parse().ok())
+        .unwrap();
     container.kill("KILL").ok();
     container.wait();
     let stat = format!("/proc/{child}/stat");
     wait_until("the end of the other process", || {
-        let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), Some(nix::sys::wait::WaitPidFlag::WNOHANG));
+        let _ = nix::sys::wait::waitpid(
+            nix::unistd::Pid::from_raw(child),
+            Some(nix::sys::wait::WaitPidFlag::WNOHANG),
+        );
         fs::read_to_string(&stat).map_or(true, |text| text.contains(") Z "))
     });
     container.delete().ok();
@@ -106,7 +141,10 @@ fn privileged_kill_without_pid_namespace_ends_everything() {
 
 fn killing_the_first_process_ends_the_others() {
     let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().set("/linux/maskedPaths", json!([])).probe("spawn sleep 1000 -- sleep 1000");
+    let bundle = sandbox
+        .bundle()
+        .set("/linux/maskedPaths", json!([]))
+        .probe("spawn sleep 1000 -- sleep 1000");
     let container = sandbox.detach(&bundle, "a");
     wait_until("the child", || !container.printed().is_empty());
     container.kill("KILL").ok();

@@ -5,15 +5,25 @@ use std::fs;
 use harness::{Sandbox, cases};
 use serde_json::json;
 
-cases![nothing_is_left_after_500_containers, nothing_is_left_after_many_failures, detached_containers_leave_nothing];
+cases![
+    nothing_is_left_after_500_containers,
+    nothing_is_left_after_many_failures,
+    detached_containers_leave_nothing
+];
 
 /// Counters of the whole machine that grow when containers leak.
 fn machine() -> Vec<(&'static str, i64)> {
     let count = |path: &str| fs::read_dir(path).map_or(0, |entries| entries.count() as i64);
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count() as i64;
+    let mounts = fs::read_to_string("/proc/self/mountinfo")
+        .unwrap()
+        .lines()
+        .count() as i64;
     let groups = fs::read_to_string("/proc/cgroups").unwrap_or_default();
-    let groups: i64 =
-        groups.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<i64>().ok()).max().unwrap_or(0);
+    let groups: i64 = groups
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2)?.parse::<i64>().ok())
+        .max()
+        .unwrap_or(0);
     vec![
         ("mounts here", mounts),
         ("own descriptors", count("/proc/self/fd")),
@@ -35,8 +45,13 @@ fn zombies() -> i64 {
 
 fn nothing_is_left_after_500_containers() {
     let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().set("/linux/maskedPaths", json!(["/proc/kcore", "/proc/acpi"]));
-    let rounds = std::env::var("TARE_TEST_CONTAINERS").ok().and_then(|text| text.parse().ok()).unwrap_or(500);
+    let bundle = sandbox
+        .bundle()
+        .set("/linux/maskedPaths", json!(["/proc/kcore", "/proc/acpi"]));
+    let rounds = std::env::var("TARE_TEST_CONTAINERS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(500);
     sandbox.run(&bundle).ok();
     let (host, before) = (sandbox.host(Some(&bundle)), machine());
     for _ in 0..rounds {
@@ -45,7 +60,10 @@ fn nothing_is_left_after_500_containers() {
     sandbox.host(Some(&bundle)).same_as(&host);
     // Other tests run beside this one; a leak would be counted in hundreds.
     for ((what, old), (_, new)) in before.into_iter().zip(machine()) {
-        assert!(new - old < rounds / 4 + 20, "{what}: {old} before, {new} after {rounds} containers");
+        assert!(
+            new - old < rounds / 4 + 20,
+            "{what}: {old} before, {new} after {rounds} containers"
+        );
     }
 }
 
@@ -53,9 +71,15 @@ fn nothing_is_left_after_many_failures() {
     let sandbox = Sandbox::new();
     let bundles = [
         sandbox.bundle().argv(&["/nowhere"]),
-        sandbox.bundle().mount("/mnt", "bind", "/nowhere", &["bind"]),
-        sandbox.bundle().push("/hooks/createRuntime", json!({"path": "/bin/false"})),
-        sandbox.bundle().push("/hooks/createContainer", json!({"path": "/bin/false"})),
+        sandbox
+            .bundle()
+            .mount("/mnt", "bind", "/nowhere", &["bind"]),
+        sandbox
+            .bundle()
+            .push("/hooks/createRuntime", json!({"path": "/bin/false"})),
+        sandbox
+            .bundle()
+            .push("/hooks/createContainer", json!({"path": "/bin/false"})),
     ];
     let (host, before) = (sandbox.host(None), machine());
     for _ in 0..15 {
@@ -78,5 +102,9 @@ fn detached_containers_leave_nothing() {
         container.force_delete();
         container.wait();
     }
-    sandbox.host(None).difference(&before).iter().for_each(|line| assert!(!line.contains("cgroup"), "{line}"));
+    sandbox
+        .host(None)
+        .difference(&before)
+        .iter()
+        .for_each(|line| assert!(!line.contains("cgroup"), "{line}"));
 }

@@ -3,7 +3,12 @@
 use harness::{Sandbox, cases};
 use serde_json::json;
 
-cases![limits_are_set, limits_reach_exec_too, unknown_limit_is_refused, limit_given_twice_is_refused];
+cases![
+    limits_are_set,
+    limits_reach_exec_too,
+    unknown_limit_is_refused,
+    limit_given_twice_is_refused
+];
 
 /// Type and a pair low enough to be allowed everywhere, high enough for the probe to run.
 const LIMITS: &[(&str, u64, u64)] = &[
@@ -26,33 +31,56 @@ const LIMITS: &[(&str, u64, u64)] = &[
 ];
 
 fn config() -> serde_json::Value {
-    LIMITS.iter().map(|(kind, soft, hard)| json!({"type": kind, "soft": soft, "hard": hard})).collect()
+    LIMITS
+        .iter()
+        .map(|(kind, soft, hard)| json!({"type": kind, "soft": soft, "hard": hard}))
+        .collect()
 }
 
 fn limits_are_set() {
     let sandbox = Sandbox::new();
-    let seen = sandbox.see(sandbox.bundle().set("/process/rlimits", config()), "limits").ok();
+    let seen = sandbox
+        .see(sandbox.bundle().set("/process/rlimits", config()), "limits")
+        .ok();
     for (kind, soft, hard) in LIMITS {
-        assert!(seen.stdout.contains(&format!("{kind} {soft} {hard}\n")), "{kind}: {}", seen.stdout);
+        assert!(
+            seen.stdout.contains(&format!("{kind} {soft} {hard}\n")),
+            "{kind}: {}",
+            seen.stdout
+        );
     }
 }
 
 fn limits_reach_exec_too() {
     let sandbox = Sandbox::new();
     let limit = json!([{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 101}]);
-    let container = sandbox.detach(&sandbox.bundle().set("/process/rlimits", limit).probe("sleep 1000"), "a");
-    container.exec("limits").ok().prints("RLIMIT_NOFILE 100 101\n");
+    let container = sandbox.detach(
+        &sandbox
+            .bundle()
+            .set("/process/rlimits", limit)
+            .probe("sleep 1000"),
+        "a",
+    );
+    container
+        .exec("limits")
+        .ok()
+        .prints("RLIMIT_NOFILE 100 101\n");
 }
 
 fn unknown_limit_is_refused() {
     let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().set("/process/rlimits", json!([{"type": "RLIMIT_FUN", "soft": 1, "hard": 1}]));
+    let bundle = sandbox.bundle().set(
+        "/process/rlimits",
+        json!([{"type": "RLIMIT_FUN", "soft": 1, "hard": 1}]),
+    );
     sandbox.run(&bundle).fails_with(1, &["RLIMIT_FUN"]);
 }
 
 fn limit_given_twice_is_refused() {
     let sandbox = Sandbox::new();
     let limit = json!({"type": "RLIMIT_NOFILE", "soft": 100, "hard": 101});
-    let bundle = sandbox.bundle().set("/process/rlimits", json!([limit, limit]));
+    let bundle = sandbox
+        .bundle()
+        .set("/process/rlimits", json!([limit, limit]));
     sandbox.run(&bundle).fails_with(1, &["RLIMIT_NOFILE"]);
 }

@@ -18,7 +18,9 @@ cases![
 
 fn fields() {
     let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().set("/annotations", json!({"org.example.a": "1", "b": ""}));
+    let bundle = sandbox
+        .bundle()
+        .set("/annotations", json!({"org.example.a": "1", "b": ""}));
     let container = sandbox.create(&bundle, "a");
     let output = container.call("state", &[] as &[&str]).output().ok();
     assert!(!output.stdout.ends_with('\n'), "no newline at the end");
@@ -30,10 +32,20 @@ fn fields() {
     assert_eq!(state["rootfs"], json!(bundle.rootfs()));
     assert_eq!(state["annotations"], json!({"org.example.a": "1", "b": ""}));
     assert_eq!(state["owner"], "");
-    assert!(state["ociVersion"].as_str().is_some_and(|version| version.starts_with("1.")));
+    assert!(
+        state["ociVersion"]
+            .as_str()
+            .is_some_and(|version| version.starts_with("1."))
+    );
     let created = state["created"].as_str().unwrap();
-    let shape: String = created.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    assert!(shape.starts_with("0000-00-00T00:00:00") && shape.ends_with('Z'), "{created}");
+    let shape: String = created
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    assert!(
+        shape.starts_with("0000-00-00T00:00:00") && shape.ends_with('Z'),
+        "{created}"
+    );
 }
 
 fn statuses_along_the_life() {
@@ -46,7 +58,10 @@ fn statuses_along_the_life() {
     container.kill("TERM").ok();
     container.wait();
     let state = container.state();
-    assert_eq!((state["status"].as_str(), &state["pid"]), (Some("stopped"), &json!(0)));
+    assert_eq!(
+        (state["status"].as_str(), &state["pid"]),
+        (Some("stopped"), &json!(0))
+    );
 }
 
 fn a_zombie_is_stopped() {
@@ -54,7 +69,10 @@ fn a_zombie_is_stopped() {
     let container = sandbox.detach(&sandbox.bundle(), "a");
     container.wait_zombie();
     let state = container.state();
-    assert_eq!((state["status"].as_str(), &state["pid"]), (Some("stopped"), &json!(0)));
+    assert_eq!(
+        (state["status"].as_str(), &state["pid"]),
+        (Some("stopped"), &json!(0))
+    );
 }
 
 fn optional_fields_are_left_out() {
@@ -65,7 +83,10 @@ fn optional_fields_are_left_out() {
 
 fn unknown_container_does_not_exist() {
     let sandbox = Sandbox::new();
-    sandbox.runtime(["state", &sandbox.id("x")]).output().fails_with(1, &["container does not exist"]);
+    sandbox
+        .runtime(["state", &sandbox.id("x")])
+        .output()
+        .fails_with(1, &["container does not exist"]);
 }
 
 fn start_works_once() {
@@ -77,7 +98,10 @@ fn start_works_once() {
     container.kill("TERM").ok();
     container.wait();
     start().fails_with(1, &["cannot start a container that has stopped"]);
-    sandbox.runtime(["start", &sandbox.id("x")]).output().fails_with(1, &["container does not exist"]);
+    sandbox
+        .runtime(["start", &sandbox.id("x")])
+        .output()
+        .fails_with(1, &["container does not exist"]);
 }
 
 fn config_is_read_once() {
@@ -95,8 +119,18 @@ fn wrong_number_of_arguments() {
     let sandbox = Sandbox::new();
     for arguments in [vec!["state"], vec!["state", "a", "b"]] {
         let output = sandbox.runtime(&arguments).output().exits(1);
-        assert!(output.error().contains("\"state\" requires exactly 1 argument(s)"), "{}", output.stderr);
-        assert!(output.stdout.contains("Incorrect Usage."), "{}", output.stdout);
+        assert!(
+            output
+                .error()
+                .contains("\"state\" requires exactly 1 argument(s)"),
+            "{}",
+            output.stderr
+        );
+        assert!(
+            output.stdout.contains("Incorrect Usage."),
+            "{}",
+            output.stdout
+        );
     }
     for command in ["create", "start", "delete", "run", "kill"] {
         assert_eq!(sandbox.runtime([command]).output().code, 1, "{command}");

@@ -29,20 +29,48 @@ impl Field {
     pub(super) fn prepare(mode: &str) -> Result<Field, String> {
         let folder = super::folder();
         let unified = fs::exists("/sys/fs/cgroup/cgroup.controllers").unwrap_or(false);
-        let make = |path: PathBuf| fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()));
-        for name in ["rootfs/bin", "rootfs/proc", "rootfs/dev", "rootfs/sys", "state", "exits", "sleeps", "build"] {
+        let make = |path: PathBuf| {
+            fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        for name in [
+            "rootfs/bin",
+            "rootfs/proc",
+            "rootfs/dev",
+            "rootfs/sys",
+            "state",
+            "exits",
+            "sleeps",
+            "build",
+        ] {
             make(folder.join(name))?;
         }
         let (floor, floor_built) = build_floor(&folder)?;
         let payload = make_root(&folder)?;
-        for (name, arguments) in [("exits", "\"/bin/true\""), ("sleeps", "\"/bin/sleep\", \"100000\"")] {
-            let template = fs::read_to_string(call::workspace().join("benches/config.json")).map_err(text)?;
-            let namespace = if unified { ", {\"type\": \"cgroup\"}" } else { "" };
-            let config = template.replace("ARGS", arguments).replace("CGROUP_NAMESPACE", namespace);
+        for (name, arguments) in [
+            ("exits", "\"/bin/true\""),
+            ("sleeps", "\"/bin/sleep\", \"100000\""),
+        ] {
+            let template =
+                fs::read_to_string(call::workspace().join("benches/config.json")).map_err(text)?;
+            let namespace = if unified {
+                ", {\"type\": \"cgroup\"}"
+            } else {
+                ""
+            };
+            let config = template
+                .replace("ARGS", arguments)
+                .replace("CGROUP_NAMESPACE", namespace);
             let config = config.replace("ROOTFS", &folder.join("rootfs").display().to_string());
             fs::write(folder.join(name).join("config.json"), config).map_err(text)?;
         }
-        let mut field = Field { folder, floor, floor_built, runtimes: Vec::new(), payload, unified };
+        let mut field = Field {
+            folder,
+            floor,
+            floor_built,
+            runtimes: Vec::new(),
+            payload,
+            unified,
+        };
         field.runtimes.push(build_tare()?);
         for name in ["crun", "runc"] {
             match call::installed(name).map(|path| field.try_out(name, path)) {
@@ -57,7 +85,11 @@ impl Field {
     fn try_out(&self, name: &str, path: PathBuf) -> Result<Runtime, String> {
         let version = call::output(call::program(&path).arg("--version"))?;
         let version = version.lines().next().unwrap_or_default().to_owned();
-        let runtime = Runtime { name: name.to_owned(), path, version };
+        let runtime = Runtime {
+            name: name.to_owned(),
+            path,
+            version,
+        };
         call::output(&mut self.run(&runtime))?;
         Ok(runtime)
     }
@@ -65,14 +97,25 @@ impl Field {
     /// A call of a runtime, with its own state directory.
     pub(super) fn call(&self, runtime: &Runtime, arguments: &[&str]) -> Command {
         let mut command = quiet(&runtime.path);
-        command.arg("--root").arg(self.folder.join("state").join(&runtime.name)).args(arguments);
+        command
+            .arg("--root")
+            .arg(self.folder.join("state").join(&runtime.name))
+            .args(arguments);
         command
     }
 
     /// `run` of the bundle that exits.
     pub(super) fn run(&self, runtime: &Runtime) -> Command {
         let bundle = self.bundle("exits");
-        self.call(runtime, &["run", "--bundle", &bundle, &format!("bench-{}-run", runtime.name)])
+        self.call(
+            runtime,
+            &[
+                "run",
+                "--bundle",
+                &bundle,
+                &format!("bench-{}-run", runtime.name),
+            ],
+        )
     }
 
     /// The path of a bundle.
@@ -114,7 +157,10 @@ fn text(error: std::io::Error) -> String {
 /// A command without input and output, the same for all.
 fn quiet(path: &Path) -> Command {
     let mut command = Command::new(path);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command
 }
 
@@ -124,11 +170,22 @@ fn build_floor(folder: &Path) -> Result<(PathBuf, String), String> {
     let program = folder.join("floor");
     let compile = |compiler: &str, more: &[&str]| {
         let mut command = call::program(compiler);
-        call::output(command.args(["-O2", "-static", "-o"]).arg(&program).arg(&source).args(more))
+        call::output(
+            command
+                .args(["-O2", "-static", "-o"])
+                .arg(&program)
+                .arg(&source)
+                .args(more),
+        )
     };
     let machine = std::env::consts::ARCH;
     let headers = format!("/usr/include/{machine}-linux-gnu");
-    if compile("musl-gcc", &["-idirafter", "/usr/include", "-idirafter", &headers]).is_ok() {
+    if compile(
+        "musl-gcc",
+        &["-idirafter", "/usr/include", "-idirafter", &headers],
+    )
+    .is_ok()
+    {
         return Ok((program, "C, musl, static".to_owned()));
     }
     compile("cc", &[])?;
@@ -138,12 +195,18 @@ fn build_floor(folder: &Path) -> Result<(PathBuf, String), String> {
 /// busybox when there is a static one, as in most measurements of runtimes, else our own small program.
 fn make_root(folder: &Path) -> Result<String, String> {
     let bin = folder.join("rootfs/bin");
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from).into_iter().find(|path| is_static(path));
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|path| is_static(path));
     let (program, name) = match busybox {
         Some(path) => (path, "busybox"),
         None => {
             let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-            (probe::build_probe(&rustc, &call::workspace(), &folder.join("build"))?, "probe")
+            (
+                probe::build_probe(&rustc, &call::workspace(), &folder.join("build"))?,
+                "probe",
+            )
         }
     };
     for command in ["true", "sleep"] {
@@ -156,26 +219,52 @@ fn make_root(folder: &Path) -> Result<String, String> {
 fn is_static(path: &Path) -> bool {
     const INTERPRETER: &[u8] = b"/ld-linux";
     let start = fs::read(path).unwrap_or_default();
-    !start.is_empty() && !start.iter().take(4096).collect::<Vec<_>>().windows(INTERPRETER.len()).any(|window| {
-        window.iter().map(|byte| **byte).eq(INTERPRETER.iter().copied())
-    })
+    !start.is_empty()
+        && !start
+            .iter()
+            .take(4096)
+            .collect::<Vec<_>>()
+            .windows(INTERPRETER.len())
+            .any(|window| {
+                window
+                    .iter()
+                    .map(|byte| **byte)
+                    .eq(INTERPRETER.iter().copied())
+            })
 }
 
 /// tare as it is meant to be measured: a static release build when that target is installed, else the usual one.
 fn build_tare() -> Result<Runtime, String> {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    let installed = call::output(call::program("rustc").args(["--print", "target-libdir", "--target", &target]));
+    let installed = call::output(call::program("rustc").args([
+        "--print",
+        "target-libdir",
+        "--target",
+        &target,
+    ]));
     let is_there = installed.is_ok_and(|path| Path::new(path.trim()).exists());
     let mut build = call::cargo(["build", "--quiet", "--release", "--bin", "tare"]);
     let (path, kind) = if is_there {
         build.args(["--target", &target]);
-        (call::target().join(&target).join("release/tare"), "static, musl")
+        (
+            call::target().join(&target).join("release/tare"),
+            "static, musl",
+        )
     } else {
         (call::target().join("release/tare"), "dynamic, glibc")
     };
     call::run(&mut build)?;
     let version = call::output(call::program(&path).arg("--version")).unwrap_or_default();
-    let commit = call::output(call::program("git").args(["rev-parse", "--short", "HEAD"])).unwrap_or_default();
-    let version = format!("{} ({kind}, commit {})", version.lines().next().unwrap_or("tare"), commit.trim());
-    Ok(Runtime { name: "tare".to_owned(), path, version })
+    let commit = call::output(call::program("git").args(["rev-parse", "--short", "HEAD"]))
+        .unwrap_or_default();
+    let version = format!(
+        "{} ({kind}, commit {})",
+        version.lines().next().unwrap_or("tare"),
+        commit.trim()
+    );
+    Ok(Runtime {
+        name: "tare".to_owned(),
+        path,
+        version,
+    })
 }

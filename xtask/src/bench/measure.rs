@@ -29,8 +29,12 @@ pub(super) enum Measured {
 
 /// Times all contestants in turns: in each round each has `runs` in a row, and another one begins.
 pub(super) fn interleaved(field: &Field, rounds: usize, runs: usize, what: Measured) -> Rows {
-    let running = matches!(what, Measured::Exec | Measured::State).then(|| start_all(field)).unwrap_or_default();
-    let names: Vec<&str> = std::iter::once("floor").chain(field.runtimes.iter().map(|one| one.name.as_str())).collect();
+    let running = matches!(what, Measured::Exec | Measured::State)
+        .then(|| start_all(field))
+        .unwrap_or_default();
+    let names: Vec<&str> = std::iter::once("floor")
+        .chain(field.runtimes.iter().map(|one| one.name.as_str()))
+        .collect();
     let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     let mut failed: Vec<&str> = Vec::new();
     for round in 0..=rounds {
@@ -53,7 +57,9 @@ pub(super) fn interleaved(field: &Field, rounds: usize, runs: usize, what: Measu
     }
     for runtime in &field.runtimes {
         if !running.is_empty() {
-            let _ = field.call(runtime, &["delete", "--force", &id(runtime)]).status();
+            let _ = field
+                .call(runtime, &["delete", "--force", &id(runtime)])
+                .status();
         }
     }
     let row = |name: &&str| {
@@ -86,8 +92,13 @@ fn start_all(field: &Field) -> BTreeMap<String, i32> {
 fn create(field: &Field, runtime: &Runtime, bundle: &str, id: &str) -> Option<i32> {
     let pid_file = field.folder.join(format!("{}.pid", runtime.name));
     let (bundle, file) = (field.bundle(bundle), pid_file.display().to_string());
-    let created = succeeds(&mut field.call(runtime, &["create", "--bundle", &bundle, "--pid-file", &file, id]));
-    created.then(|| fs::read_to_string(pid_file).ok()?.trim().parse().ok()).flatten()
+    let created = succeeds(&mut field.call(
+        runtime,
+        &["create", "--bundle", &bundle, "--pid-file", &file, id],
+    ));
+    created
+        .then(|| fs::read_to_string(pid_file).ok()?.trim().parse().ok())
+        .flatten()
 }
 
 fn once(field: &Field, name: &str, what: Measured, running: &BTreeMap<String, i32>) -> bool {
@@ -95,7 +106,11 @@ fn once(field: &Field, name: &str, what: Measured, running: &BTreeMap<String, i3
         return match what {
             Measured::Run | Measured::LifeCycle => succeeds(&mut field.floor_run()),
             Measured::Exec => running.values().next().is_some_and(|pid| {
-                succeeds(field.floor().args(["--exec", &pid.to_string(), "/bin/true"]))
+                succeeds(
+                    field
+                        .floor()
+                        .args(["--exec", &pid.to_string(), "/bin/true"]),
+                )
             }),
             Measured::State => succeeds(field.floor().arg("--noop")),
         };
@@ -104,7 +119,9 @@ fn once(field: &Field, name: &str, what: Measured, running: &BTreeMap<String, i3
         Measured::Run => succeeds(&mut field.run(runtime)),
         Measured::LifeCycle => {
             let id = format!("bench-{name}-cycle");
-            let Some(pid) = create(field, runtime, "exits", &id) else { return false };
+            let Some(pid) = create(field, runtime, "exits", &id) else {
+                return false;
+            };
             succeeds(&mut field.call(runtime, &["start", &id]))
                 && waitpid(Pid::from_raw(pid), None).is_ok()
                 && succeeds(&mut field.call(runtime, &["delete", &id]))
@@ -147,9 +164,15 @@ pub(super) fn loops(field: &Field, rounds: usize) -> Rows {
                     })
                 };
                 let workers: Vec<_> = (0..WORKERS).map(worker).collect();
-                workers.into_iter().map(|worker| worker.join().unwrap_or(0)).sum::<u32>()
+                workers
+                    .into_iter()
+                    .map(|worker| worker.join().unwrap_or(0))
+                    .sum::<u32>()
             });
-            results.entry(name).or_default().push(f64::from(counts) / begin.elapsed().as_secs_f64());
+            results
+                .entry(name)
+                .or_default()
+                .push(f64::from(counts) / begin.elapsed().as_secs_f64());
         }
     }
     contestants()
@@ -160,20 +183,37 @@ pub(super) fn loops(field: &Field, rounds: usize) -> Rows {
 
 /// Peak resident memory in KiB and CPU time in ms of `run`, told by wait4(2) to a small parent.
 pub(super) fn usage(field: &Field, rounds: usize) -> (Rows, Rows) {
-    let commands = std::iter::once(("floor".to_owned(), field.floor_run()))
-        .chain(field.runtimes.iter().map(|runtime| (runtime.name.clone(), field.run(runtime))));
+    let commands = std::iter::once(("floor".to_owned(), field.floor_run())).chain(
+        field
+            .runtimes
+            .iter()
+            .map(|runtime| (runtime.name.clone(), field.run(runtime))),
+    );
     let (mut peak, mut cpu) = (Rows::new(), Rows::new());
     for (name, command) in commands {
         let mut lists = (Vec::new(), Vec::new());
         for _ in 0..rounds.max(3) {
             let mut call = Command::new(&field.floor);
-            call.arg("--usage").arg(command.get_program()).args(command.get_args());
-            let output = call.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
-            let text = output.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
-            let line = text.lines().find_map(|line| line.strip_prefix("usage ")).unwrap_or_default();
+            call.arg("--usage")
+                .arg(command.get_program())
+                .args(command.get_args());
+            let output = call
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .output();
+            let text = output
+                .map(|output| String::from_utf8_lossy(&output.stderr).into_owned())
+                .unwrap_or_default();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("usage "))
+                .unwrap_or_default();
             let mut numbers = line.split(' ').filter_map(|word| word.parse::<f64>().ok());
             lists.0.extend(numbers.next());
-            lists.1.extend(numbers.next().map(|microseconds| microseconds / 1000.0));
+            lists
+                .1
+                .extend(numbers.next().map(|microseconds| microseconds / 1000.0));
         }
         let result = |list: Vec<f64>| (!list.is_empty()).then(|| median(list));
         peak.push((name.clone(), result(lists.0)));
@@ -202,14 +242,23 @@ pub(super) fn waiting(field: &Field, key: &str) -> Rows {
 
 /// The number of system calls of one `run`, all processes together.
 pub(super) fn system_calls(field: &Field, strace: &Path) -> Rows {
-    let commands = std::iter::once(("floor".to_owned(), field.floor_run()))
-        .chain(field.runtimes.iter().map(|runtime| (runtime.name.clone(), field.run(runtime))));
+    let commands = std::iter::once(("floor".to_owned(), field.floor_run())).chain(
+        field
+            .runtimes
+            .iter()
+            .map(|runtime| (runtime.name.clone(), field.run(runtime))),
+    );
     let mut rows = Rows::new();
     for (name, command) in commands {
         let file = field.folder.join("calls");
         let mut call = Command::new(strace);
-        call.args(["-f", "-c", "-o"]).arg(&file).arg(command.get_program()).args(command.get_args());
-        call.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        call.args(["-f", "-c", "-o"])
+            .arg(&file)
+            .arg(command.get_program())
+            .args(command.get_args());
+        call.stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let worked = succeeds(&mut call);
         let text = fs::read_to_string(&file).unwrap_or_default();
         let total = text.lines().find(|line| line.trim_end().ends_with("total"));

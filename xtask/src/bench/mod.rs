@@ -46,17 +46,32 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     field.clean();
     let text = report::section(&options.mode, &field, options.rounds, &tables);
     println!("{text}");
-    if options.write { report::write(&options.mode, &text) } else { Ok(()) }
+    if options.write {
+        report::write(&options.mode, &text)
+    } else {
+        Ok(())
+    }
 }
 
 fn parse(arguments: &[String]) -> Result<Options, String> {
-    let mut options = Options { mode: "host".to_owned(), rounds: 8, inside: false, write: true };
+    let mut options = Options {
+        mode: "host".to_owned(),
+        rounds: 8,
+        inside: false,
+        write: true,
+    };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        let mut value = || rest.next().cloned().ok_or(format!("{argument} needs a value"));
+        let mut value = || {
+            rest.next()
+                .cloned()
+                .ok_or(format!("{argument} needs a value"))
+        };
         match argument.as_str() {
             "--mode" => options.mode = value()?,
-            "--rounds" => options.rounds = value()?.parse().map_err(|_| "--rounds needs a number")?,
+            "--rounds" => {
+                options.rounds = value()?.parse().map_err(|_| "--rounds needs a number")?
+            }
             "--inside" => options.inside = true,
             "--no-write" => options.write = false,
             other => return Err(format!("unknown option {other}")),
@@ -71,11 +86,32 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
 /// Runs this program once more where only one version of control groups is to be seen.
 fn again(options: &Options) -> Answer {
     const LEGACY: &str = "if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; exec \"$@\"";
-    let script = if options.mode == "v2" { task_test::UNIFIED } else { LEGACY };
+    let script = if options.mode == "v2" {
+        task_test::UNIFIED
+    } else {
+        LEGACY
+    };
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = call::program("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(own);
-    command.args(["bench", "--inside", "--mode", &options.mode, "--rounds", &options.rounds.to_string()]);
+    command
+        .args([
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ])
+        .arg(own);
+    command.args([
+        "bench",
+        "--inside",
+        "--mode",
+        &options.mode,
+        "--rounds",
+        &options.rounds.to_string(),
+    ]);
     if !options.write {
         command.arg("--no-write");
     }
@@ -83,12 +119,29 @@ fn again(options: &Options) -> Answer {
 }
 
 fn measure_all(field: &Field, rounds: usize) -> Vec<Table> {
-    let table = |title, rows| Table { title, unit: "ms", rows, ratios: true };
+    let table = |title, rows| Table {
+        title,
+        unit: "ms",
+        rows,
+        ratios: true,
+    };
     let mut tables = vec![
-        table("run a program that exits", measure::interleaved(field, rounds, 15, Measured::Run)),
-        table("create, start, wait, delete", measure::interleaved(field, rounds, 10, Measured::LifeCycle)),
-        table("exec in a running container", measure::interleaved(field, rounds, 15, Measured::Exec)),
-        table("state", measure::interleaved(field, rounds, 15, Measured::State)),
+        table(
+            "run a program that exits",
+            measure::interleaved(field, rounds, 15, Measured::Run),
+        ),
+        table(
+            "create, start, wait, delete",
+            measure::interleaved(field, rounds, 10, Measured::LifeCycle),
+        ),
+        table(
+            "exec in a running container",
+            measure::interleaved(field, rounds, 15, Measured::Exec),
+        ),
+        table(
+            "state",
+            measure::interleaved(field, rounds, 15, Measured::State),
+        ),
     ];
     tables.push(Table {
         title: "8 loops of run at once",
@@ -97,14 +150,37 @@ fn measure_all(field: &Field, rounds: usize) -> Vec<Table> {
         ratios: false,
     });
     let (peak, cpu) = measure::usage(field, rounds);
-    tables.push(Table { title: "CPU time of run", unit: "ms", rows: cpu, ratios: true });
-    tables.push(Table { title: "peak resident memory of run", unit: "KiB", rows: peak, ratios: false });
-    for (title, key) in [("waiting init, anonymous memory", "Anonymous:"), ("waiting init, proportional share", "Pss:")] {
-        tables.push(Table { title, unit: "KiB", rows: measure::waiting(field, key), ratios: false });
+    tables.push(Table {
+        title: "CPU time of run",
+        unit: "ms",
+        rows: cpu,
+        ratios: true,
+    });
+    tables.push(Table {
+        title: "peak resident memory of run",
+        unit: "KiB",
+        rows: peak,
+        ratios: false,
+    });
+    for (title, key) in [
+        ("waiting init, anonymous memory", "Anonymous:"),
+        ("waiting init, proportional share", "Pss:"),
+    ] {
+        tables.push(Table {
+            title,
+            unit: "KiB",
+            rows: measure::waiting(field, key),
+            ratios: false,
+        });
     }
     if let Some(strace) = call::installed("strace") {
         let rows = measure::system_calls(field, &strace);
-        tables.push(Table { title: "system calls of run", unit: "", rows, ratios: true });
+        tables.push(Table {
+            title: "system calls of run",
+            unit: "",
+            rows,
+            ratios: true,
+        });
     }
     tables
 }
