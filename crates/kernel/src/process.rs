@@ -357,6 +357,13 @@ pub fn set_signal_mask(mask: u64) -> Result<u64> {
     Ok(old)
 }
 
+/// rt_sigtimedwait(2): takes the next pending signal out of `mask`, whose signals must be blocked. Waits for ever.
+pub fn next_signal(mask: u64) -> Result<i32> {
+    // SAFETY: the kernel's signal set is eight bytes; information and time-out may be null.
+    unsafe { syscall!(Sigtimedwait, RT_SIGTIMEDWAIT, &raw const mask, 0, 0, 8) }
+        .map(|signal| signal as i32)
+}
+
 /// rt_sigaction(2): the default action for one signal. (Ignored signals would stay ignored across execve.)
 pub fn default_action(signal: i32) -> Result<()> {
     let action = [0u64; 4];

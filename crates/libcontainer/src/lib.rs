@@ -46,7 +46,7 @@ mod state;
 pub use bundle::Bundle;
 pub use container::{
     Container, CreateOptions, ExecRequest, Process, RunOptions, StateReport, exec, features,
-    plan_of, run,
+    plan_of, plan_text, run,
 };
 pub use error::Error;
 pub use kernel::process::Exit;

@@ -290,6 +290,19 @@ pub fn plan_of(bundle: &Bundle, id: &str, options: &CreateOptions) -> Result<Pla
     Prepared::new(id, bundle, &spec, options).map(|prepared| prepared.plan)
 }
 
+/// [`plan_of`] as text for people, or as JSON for programs.
+///
+/// # Errors
+/// As [`plan_of`].
+pub fn plan_text(bundle: &Bundle, options: &CreateOptions, json: bool) -> Result<String, Error> {
+    let plan = plan_of(bundle, "ID", options)?;
+    Ok(if json {
+        plan.to_json()
+    } else {
+        plan.to_string()
+    })
+}
+
 /// Where the child waits for `start`.
 pub(super) enum Fence {
     /// At a FIFO in the container's folder, which any process can open later.

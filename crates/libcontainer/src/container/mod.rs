@@ -11,12 +11,13 @@ mod process;
 mod report;
 mod run;
 mod start;
+mod update;
 
 use crate::Error;
 use crate::host::HostFacts;
 use crate::state::{Folder, Liveness, Record, Status, Store};
 
-pub use create::{CreateOptions, plan_of};
+pub use create::{CreateOptions, plan_of, plan_text};
 pub use exec::{ExecRequest, exec};
 pub use features::features;
 pub use process::Process;
