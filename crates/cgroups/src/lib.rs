@@ -39,3 +39,4 @@ pub use group::{Group, Seat};
 pub use host::{Hierarchy, Host, Version};
 pub use place::{CgroupMount, Driver, Place};
 pub use setting::{Setting, Settings, When, settings};
+pub use systemd::BusError;

@@ -57,6 +57,21 @@ impl Sandbox {
         Group::create(&self.place, &self.host, settings).expect("created")
     }
 
+    /// Why the cgroup cannot be used for another container. systemd's part comes when the process does.
+    pub(crate) fn refusal(&self) -> String {
+        let process = Process::sleeping();
+        let made = Group::create(&self.place, &self.host, &Settings::default());
+        let used = made.and_then(|mut group| match self.is_systemd() {
+            true => group.place(process.id()),
+            false => Ok(()),
+        });
+        used.expect_err("refused").to_string()
+    }
+
+    pub(crate) fn is_systemd(&self) -> bool {
+        self.place.driver() != Driver::Direct
+    }
+
     pub(crate) fn open(&self) -> Group {
         Group::open(&self.place, &self.host).expect("opened")
     }
