@@ -5,4 +5,5 @@
 
 mod life;
 mod limits;
+mod reading;
 mod sandbox;
