@@ -3,6 +3,8 @@
 
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
+mod change;
+mod devices;
 mod life;
 mod limits;
 mod reading;

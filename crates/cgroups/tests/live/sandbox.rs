@@ -26,13 +26,23 @@ impl Sandbox {
     pub(crate) fn new() -> Option<Sandbox> {
         let host = Host::probe().expect("a cgroup file system");
         let name = unique();
-        let place = Place::resolve(
-            &host,
-            Driver::Direct,
-            Some(&format!("/{name}")),
-            &name,
-            false,
-        );
+        // Set in the guest that runs systemd: the same body of tests with the other driver.
+        let (driver, path) = match std::env::var("TARE_TEST_DRIVER").as_deref() {
+            Err(_) | Ok("direct") => (Driver::Direct, format!("/{name}")),
+            Ok("systemd") => (
+                Driver::Systemd { user: false },
+                format!("system.slice:tare:{name}"),
+            ),
+            Ok("systemd-user") => (
+                Driver::Systemd { user: true },
+                format!("user.slice:tare:{name}"),
+            ),
+            Ok(other) => {
+                panic!("TARE_TEST_DRIVER={other} is none of direct, systemd, systemd-user")
+            }
+        };
+        let rootless = driver == Driver::Systemd { user: true };
+        let place = Place::resolve(&host, driver, Some(&path), &name, rootless);
         let sandbox = Sandbox {
             host,
             place: place.expect("a place"),
