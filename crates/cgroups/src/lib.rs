@@ -33,10 +33,15 @@ mod group;
 mod host;
 mod place;
 mod setting;
+pub mod stats;
 mod systemd;
+mod watch;
 
 pub use error::{Error, SettingError};
 pub use group::{Group, Seat};
 pub use host::{Hierarchy, Host, Version};
 pub use place::{CgroupMount, Driver, Place};
 pub use setting::{Setting, Settings, When, settings};
+pub use stats::Stats;
+pub use systemd::BusError;
+pub use watch::{Events, Watch};

@@ -41,6 +41,26 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Waits, with the same bound, for what is being killed to leave.
+    pub(crate) fn wait_until_empty(&self) -> Result<(), Error> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Some(dir) = self.existing().next() else {
+                return Ok(());
+            };
+            match self.processes()?.len() {
+                0 => return Ok(()),
+                processes if Instant::now() >= deadline => {
+                    let path = dir.path().to_owned();
+                    return Err(Error::Busy { path, processes });
+                }
+                _ => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+}
+
 /// The usual cgroup has nothing below it: one call.
 fn remove_tree(path: &Path, deadline: Instant) -> Result<(), Error> {
     let name = c_string(path)?;
