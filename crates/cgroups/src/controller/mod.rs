@@ -1,0 +1,46 @@
+//! One file for each controller: its settings for v1, v2 and systemd side by side.
+
+pub(crate) mod cpu;
+pub(crate) mod cpuset;
+pub(crate) mod devices;
+pub(crate) mod hugetlb;
+pub(crate) mod io;
+pub(crate) mod memory;
+pub(crate) mod network;
+pub(crate) mod pids;
+pub(crate) mod rdma;
+pub(crate) mod unified;
+
+use spec::{ConfigPath, LinuxResources};
+
+use crate::SettingError;
+use crate::setting::Draft;
+
+/// The order matters in two places: `unified` comes last because its values win, and memory comes late because the
+/// runtime itself may not fit in afterwards.
+pub(crate) fn compile(
+    draft: &mut Draft<'_>,
+    resources: &LinuxResources<'_>,
+) -> Result<(), SettingError> {
+    let at = |name| ConfigPath::of("linux.resources").then(name);
+    if let Some(cpu) = &resources.cpu {
+        cpu::compile(draft, cpu, &at("cpu"))?;
+        cpuset::compile(draft, cpu, &at("cpu"))?;
+    }
+    if let Some(block_io) = &resources.block_io {
+        io::compile(draft, block_io, &at("blockIO"))?;
+    }
+    hugetlb::compile(draft, &resources.hugepage_limits, &at("hugepageLimits"))?;
+    rdma::compile(draft, &resources.rdma, &at("rdma"))?;
+    if let Some(network) = &resources.network {
+        network::compile(draft, network, &at("network"))?;
+    }
+    if let Some(pids) = &resources.pids {
+        pids::compile(draft, pids, &at("pids"))?;
+    }
+    if let Some(memory) = &resources.memory {
+        memory::compile(draft, memory, &at("memory"))?;
+    }
+    unified::compile(draft, &resources.unified, &at("unified"))?;
+    devices::compile(draft, &resources.devices, &at("devices"))
+}

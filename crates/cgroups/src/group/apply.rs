@@ -1,0 +1,305 @@
+//! Writing settings.
+
+use std::path::PathBuf;
+
+use kernel::Errno;
+
+use super::{Group, make};
+use crate::setting::{Missing, Old, Setting, When};
+use crate::{Error, Settings};
+
+/// What a file held before it was written, in the form in which it is put back.
+pub(super) struct Before {
+    location: usize,
+    file: String,
+    value: String,
+}
+
+impl Group {
+    /// What has to be in place before anything enters.
+    pub(super) fn apply_early(&mut self, settings: &Settings) -> Result<(), Error> {
+        self.write_all(settings, |setting| setting.when == When::Early, None)?;
+        self.set_devices(&settings.devices)
+    }
+
+    /// Applies the settings that were held back: limits that the runtime itself might not fit in. Called at the last
+    /// moment before the user's program.
+    ///
+    /// # Errors
+    /// Whatever the kernel refuses, with the property that asked for it.
+    pub fn restrict(&self, settings: &Settings) -> Result<(), Error> {
+        self.write_all(settings, |setting| setting.when == When::Late, None)
+    }
+
+    /// Changes what the settings ask for and nothing else. When the kernel refuses one of them, those written before
+    /// get their old values back.
+    ///
+    /// # Errors
+    /// What was refused; [`Error::HalfUpdated`] if the old values were refused as well.
+    pub fn update(&self, settings: &Settings) -> Result<(), Error> {
+        if self.is_none() && !settings.is_empty() {
+            return Err(Error::None("change its limits"));
+        }
+        self.check_usage(settings)?;
+        let mut before = Vec::new();
+        let written = self
+            .write_all(settings, |_| true, Some(&mut before))
+            .and_then(|()| match settings.devices.given {
+                true => self.update_devices(&settings.devices),
+                false => Ok(()),
+            })
+            .and_then(|()| self.update_unit(settings));
+        let Err(error) = written else {
+            return Ok(());
+        };
+        match self.put_back(before) {
+            Ok(()) => Err(error),
+            Err(restoring) => Err(Error::HalfUpdated {
+                source: Box::new(error),
+                restoring: restoring.to_string(),
+            }),
+        }
+    }
+
+    pub(super) fn write_all(
+        &self,
+        settings: &Settings,
+        which: impl Fn(&Setting) -> bool,
+        mut before: Option<&mut Vec<Before>>,
+    ) -> Result<(), Error> {
+        let mut again = Vec::new();
+        for setting in settings.list.iter().filter(|setting| which(setting)) {
+            match self.write_one(setting, before.as_deref_mut()) {
+                Err(error) if setting.again && error.is(Errno::EINVAL) => again.push(setting),
+                result => result.map_err(|error| self.explain(setting, error))?,
+            }
+        }
+        // In reverse: what was refused because of a later one may itself be needed by an earlier one.
+        for setting in again.into_iter().rev() {
+            self.write_one(setting, before.as_deref_mut())
+                .map_err(|error| self.explain(setting, error))?;
+        }
+        Ok(())
+    }
+
+    fn write_one(
+        &self,
+        setting: &Setting,
+        mut before: Option<&mut Vec<Before>>,
+    ) -> Result<(), Error> {
+        let Some(dir) = &self.dirs[setting.location] else {
+            return Err(Error::None("apply a limit"));
+        };
+        let value = if setting.keep_first {
+            let present = dir.read(&setting.file)?;
+            let (first, rest) = (
+                present.split_whitespace().next(),
+                setting.value.split_once(' '),
+            );
+            match (first, rest) {
+                (Some(first), Some((_, rest))) => format!("{first} {rest}"),
+                _ => setting.value.clone(),
+            }
+        } else {
+            setting.value.clone()
+        };
+        match self.write_noting(setting, &setting.file, &value, before.as_deref_mut()) {
+            Err(error) if error.is(Errno::ENOENT) => {}
+            result => return result,
+        }
+        match &setting.missing {
+            Missing::Fine => Ok(()),
+            Missing::Else(file, value) => match self.write_noting(setting, file, value, before) {
+                Err(error) if error.is(Errno::ENOENT) => {
+                    self.enable_and_write(setting, file, value)
+                }
+                result => result,
+            },
+            Missing::Fail => self.enable_and_write(setting, &setting.file, &value),
+        }
+    }
+
+    /// Writes, after having noted what was there if asked to.
+    fn write_noting(
+        &self,
+        setting: &Setting,
+        file: &str,
+        value: &str,
+        before: Option<&mut Vec<Before>>,
+    ) -> Result<(), Error> {
+        let Some(dir) = &self.dirs[setting.location] else {
+            return Ok(());
+        };
+        let old = match before.is_some() {
+            true => dir
+                .read(file)
+                .map(|content| old_value(&setting.old, &content)),
+            false => Ok(None),
+        };
+        dir.write(file, value)?;
+        if let (Some(before), Ok(Some(value))) = (before, old) {
+            before.push(Before {
+                location: setting.location,
+                file: file.to_owned(),
+                value,
+            });
+        }
+        Ok(())
+    }
+
+    /// The file is missing: on v2 the controller may only need to be enabled.
+    fn enable_and_write(&self, setting: &Setting, file: &str, value: &str) -> Result<(), Error> {
+        let location = &self.place.locations[setting.location];
+        let Some(dir) = &self.dirs[setting.location] else {
+            return Ok(());
+        };
+        if location.is_unified() && setting.controller != "cgroup" {
+            make::enable_one(location, dir)?;
+            match dir.write(file, value) {
+                Err(error) if error.is(Errno::ENOENT) => {}
+                result => return result,
+            }
+        }
+        Err(self.no_controller(setting, dir.path().to_owned()))
+    }
+
+    fn no_controller(&self, setting: &Setting, path: PathBuf) -> Error {
+        let location = &self.place.locations[setting.location];
+        let list = |path: &std::path::Path| {
+            let list = crate::dir::read_path(&path.join("cgroup.controllers")).unwrap_or_default();
+            list.split_whitespace()
+                .any(|name| name == setting.controller)
+        };
+        let why = if !location.is_unified() || list(&path) {
+            format!("this kernel has no {}", setting.file)
+        } else if !list(&location.mount) {
+            "the host does not have it".to_owned()
+        } else {
+            "it cannot be enabled here: a cgroup above holds processes, is threaded, or was not delegated".to_owned()
+        };
+        Error::Controller {
+            controller: setting.controller.to_string(),
+            path,
+            why,
+        }
+    }
+
+    /// Adds what the kernel's error number does not say.
+    fn explain(&self, setting: &Setting, error: Error) -> Error {
+        let usage = match (&*setting.file, &self.dirs[setting.location]) {
+            ("memory.limit_in_bytes", Some(dir)) if error.is(Errno::EBUSY) => {
+                dir.read("memory.usage_in_bytes").ok()
+            }
+            _ => None,
+        };
+        match (error, usage) {
+            (Error::File { doing, path, fault }, Some(usage)) => Error::File {
+                doing: format!(
+                    "unable to set memory limit (current usage: {}): {doing}",
+                    usage.trim()
+                ),
+                path,
+                fault,
+            },
+            (error, _) => error,
+        }
+        .at(&setting.at)
+    }
+
+    fn put_back(&self, before: Vec<Before>) -> Result<(), Error> {
+        let mut failed = Ok(());
+        let mut again = Vec::new();
+        for old in before.into_iter().rev() {
+            let Some(dir) = &self.dirs[old.location] else {
+                continue;
+            };
+            // As on the way there, one may have to wait for another.
+            if dir.write(&old.file, &old.value).is_err() {
+                again.push(old);
+            }
+        }
+        for old in again {
+            if let Some(dir) = &self.dirs[old.location] {
+                failed = dir.write(&old.file, &old.value).and(failed);
+            }
+        }
+        failed
+    }
+
+    /// `checkBeforeUpdate`: the kernel would not refuse a limit below the use but kill to reach it.
+    fn check_usage(&self, settings: &Settings) -> Result<(), Error> {
+        let Some(check) = &settings.check else {
+            return Ok(());
+        };
+        let Some(dir) = &self.dirs[check.location] else {
+            return Ok(());
+        };
+        let number = |file: &str| -> Result<u64, Error> {
+            let text = dir.read_if_there(file)?.unwrap_or_default();
+            Ok(text.trim().parse().unwrap_or(0))
+        };
+        let unified = self.place.locations[check.location].is_unified();
+        let (memory, total) = if unified {
+            let memory = number("memory.current")?;
+            (memory, memory + number("memory.swap.current")?)
+        } else {
+            let total = number("memory.memsw.usage_in_bytes")?;
+            (number("memory.usage_in_bytes")?, total)
+        };
+        for (what, limit, usage) in [
+            ("memory", check.memory, memory),
+            ("memory+swap", check.total, total),
+        ] {
+            if let Some(limit) = limit.filter(|&limit| limit < usage) {
+                return Err(Error::BelowUsage { what, limit, usage }.at(&check.at));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn old_value(old: &Old, content: &str) -> Option<String> {
+    let content = content.trim_end();
+    match old {
+        Old::Content => Some(content.to_owned()),
+        Old::Line { key, absent } => {
+            let line = content
+                .lines()
+                .find(|line| line.split_whitespace().next() == Some(key));
+            Some(line.unwrap_or(absent).to_owned())
+        }
+        Old::Word(name) => {
+            let mut words = content.split_whitespace();
+            words.find(|word| word == name)?;
+            words.next().map(str::to_owned)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_values_are_taken_from_the_form_of_the_file() {
+        let line = Old::Line {
+            key: "8:0".into(),
+            absent: "8:0 max".into(),
+        };
+        assert_eq!(
+            old_value(&line, "7:0 a=1\n8:0 a=2 b=3\n").unwrap(),
+            "8:0 a=2 b=3"
+        );
+        assert_eq!(old_value(&line, "").unwrap(), "8:0 max");
+        assert_eq!(
+            old_value(&Old::Content, "max 100000\n").unwrap(),
+            "max 100000"
+        );
+        let word = Old::Word("oom_kill_disable");
+        assert_eq!(
+            old_value(&word, "oom_kill_disable 0\nunder_oom 1\n").unwrap(),
+            "0"
+        );
+        assert_eq!(old_value(&word, "x"), None);
+    }
+}

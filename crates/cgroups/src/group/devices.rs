@@ -1,0 +1,137 @@
+//! Device rules: a program on v2, lists on v1.
+
+use kernel::{Errno, Fd, bpf};
+
+use super::Group;
+use crate::controller::devices::{DeviceRules, Exceptions, parse_v1_list, v1_line};
+use crate::dir::{Dir, read_path};
+use crate::{Error, device_program};
+
+impl Group {
+    /// Sets the rules of a cgroup that was just made: nothing is attached to it yet, so nothing needs to be asked for.
+    pub(super) fn set_devices(&mut self, rules: &DeviceRules) -> Result<(), Error> {
+        if rules.exceptions.is_none() && rules.rules.is_empty() {
+            return Ok(());
+        }
+        let result = match self.dir_of("devices") {
+            None => return Ok(()),
+            Some(dir) if self.on_v1() => self.v1_devices(dir, rules),
+            Some(dir) => load(dir, rules).and_then(|program| attach(dir, &program, None)),
+        };
+        match result {
+            Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()) => {
+                log::warn!("device rules are not applied, which takes privileges: {error}");
+                self.skipped.push("linux.resources.devices");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn on_v1(&self) -> bool {
+        self.place
+            .locations
+            .iter()
+            .any(|location| location.has("devices"))
+    }
+
+    /// Changes the rules without a moment in which others hold.
+    pub(super) fn update_devices(&self, rules: &DeviceRules) -> Result<(), Error> {
+        let result = match self.dir_of("devices") {
+            None => return Ok(()),
+            Some(dir) if self.on_v1() => self.v1_devices(dir, rules),
+            Some(dir) => replace(dir, rules),
+        };
+        match result {
+            Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()) => {
+                log::warn!("device rules are not changed, which takes privileges: {error}");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// What is new is allowed first, then what is gone is denied: what is in both lists works throughout.
+    fn v1_devices(&self, dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
+        let Some(wanted) = &rules.exceptions else {
+            return Ok(());
+        };
+        let present = parse_v1_list(&dir.read("devices.list")?);
+        let (add, take) = match wanted.allow {
+            true => ("devices.deny", "devices.allow"),
+            false => ("devices.allow", "devices.deny"),
+        };
+        // While everything is allowed the list does not show the exceptions: start again from the default.
+        let known = if wanted.allow || present.allow {
+            dir.write(take, "a")?;
+            Exceptions::default()
+        } else {
+            present
+        };
+        for rule in &wanted.list {
+            if !known
+                .list
+                .iter()
+                .any(|k| k.access & rule.access == rule.access && same(k, rule))
+            {
+                dir.write(add, &v1_line(rule))?;
+            }
+        }
+        for rule in &known.list {
+            let kept = wanted
+                .list
+                .iter()
+                .filter(|w| same(w, rule))
+                .fold(0, |bits, w| bits | w.access);
+            let mut gone = *rule;
+            gone.access &= !kept;
+            if gone.access != 0 {
+                dir.write(take, &v1_line(&gone))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn same(a: &crate::controller::devices::Rule, b: &crate::controller::devices::Rule) -> bool {
+    (a.kind, a.major, a.minor) == (b.kind, b.major, b.minor)
+}
+
+/// No limit on locked memory is raised before: since Linux 5.11 programs are charged to the memory controller.
+fn load(dir: &Dir, rules: &DeviceRules) -> Result<Fd, Error> {
+    let too_long = || kernel::Fault::found(kernel::Call::Bpf, Errno::E2BIG);
+    let program = device_program::compile(rules).ok_or_else(too_long);
+    program
+        .and_then(|program| bpf::load_device_program(&program))
+        .map_err(|fault| Error::file("load the device program for", dir.path(), fault))
+}
+
+fn attach(dir: &Dir, program: &Fd, replaced: Option<&Fd>) -> Result<(), Error> {
+    bpf::attach_device_program(dir.fd().raw(), program.raw(), replaced.map(Fd::raw))
+        .map_err(|fault| Error::file("attach the device program to", dir.path(), fault))
+}
+
+/// One program is replaced atomically. Where there are several (systemd attaches its own) the new one comes first, then
+/// ours that was there goes.
+fn replace(dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
+    let fail = |fault| Error::file("look at the device programs of", dir.path(), fault);
+    let new = load(dir, rules)?;
+    let mut ids = [0; 64];
+    let count = bpf::attached_device_programs(dir.fd().raw(), &mut ids).map_err(fail)?;
+    let mut present = Vec::new();
+    for &id in &ids[..count.min(ids.len())] {
+        present.push(bpf::program_by_id(id).map_err(fail)?);
+    }
+    match &present[..] {
+        [] => attach(dir, &new, None),
+        [old] => attach(dir, &new, Some(old)),
+        [.., last] => attach(dir, &new, Some(last)),
+    }
+}
+
+/// Whether ids here are not those of the machine: then the kernel takes no device programs from anyone.
+fn in_user_namespace() -> bool {
+    let map = read_path("/proc/self/uid_map".as_ref()).unwrap_or_default();
+    let words: Vec<&str> = map.split_whitespace().collect();
+    words != ["0", "0", "4294967295"]
+}

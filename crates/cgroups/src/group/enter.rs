@@ -1,0 +1,235 @@
+//! Putting processes into cgroups.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use kernel::Errno;
+
+use super::Group;
+use crate::dir::{Dir, read_path};
+use crate::host::memberships;
+use crate::place::normal;
+use crate::{Driver, Error};
+
+/// Where a process can be put: the container's cgroup, one below it, or the one that its init is in.
+#[derive(Debug)]
+pub struct Seat {
+    /// Opened directories; each hierarchy that the place has.
+    dirs: Vec<Dir>,
+    unified: bool,
+}
+
+impl Seat {
+    /// The directory for CLONE_INTO_CGROUP, on v2 hosts.
+    pub fn entry(&self) -> Option<BorrowedFd<'_>> {
+        match &self.dirs[..] {
+            [dir] if self.unified => Some(dir.fd().as_fd()),
+            _ => None,
+        }
+    }
+
+    /// Moves a process here.
+    ///
+    /// # Errors
+    /// `EBUSY` when the cgroup cannot hold processes because controllers are enabled for those below it.
+    pub fn place(&self, pid: i32) -> Result<(), Error> {
+        place_all(self.dirs.iter(), pid)
+    }
+}
+
+/// All hierarchies back to back: each write waits for the kernel, but the waits of writes that follow each other at
+/// once are shared.
+fn place_all<'d>(dirs: impl Iterator<Item = &'d Dir>, pid: i32) -> Result<(), Error> {
+    let number = pid.to_string();
+    for dir in dirs {
+        dir.write("cgroup.procs", &number)
+            .map_err(|error| match error {
+                Error::File { path, fault, .. } => Error::file(
+                    format!("error adding pid {pid} to cgroups: write"),
+                    path,
+                    fault,
+                ),
+                other => other,
+            })?;
+    }
+    Ok(())
+}
+
+impl Group {
+    /// Moves a process into the cgroup, in all hierarchies; with the systemd driver this starts the scope and applies
+    /// what has to be there early. Not needed for a process that was cloned into [`Group::entry`].
+    ///
+    /// # Errors
+    /// Whatever the kernel or systemd refuses.
+    pub fn place(&mut self, pid: i32) -> Result<(), Error> {
+        if let Driver::Systemd { .. } = self.place.driver
+            && let Some(settings) = self.pending.take()
+        {
+            return self.start_unit(pid, &settings);
+        }
+        place_all(self.existing(), pid)
+    }
+
+    /// A seat for a further process: the container's own cgroup, or, if that cannot hold processes because controllers
+    /// are enabled for the cgroups below it ("no internal processes", cgroups(7)), the one that `init` is in.
+    ///
+    /// # Errors
+    /// It does not exist any more.
+    pub fn seat_for(&self, init: i32) -> Result<Seat, Error> {
+        let divided = self.entry().is_some()
+            && self.dirs[0].as_ref().is_some_and(|dir| {
+                matches!(dir.read("cgroup.subtree_control"), Ok(enabled) if !enabled.trim().is_empty())
+            });
+        if divided {
+            self.beside(init)
+        } else {
+            self.seat()
+        }
+    }
+
+    /// The container's own cgroup as a seat for a further process.
+    ///
+    /// # Errors
+    /// It does not exist any more.
+    pub fn seat(&self) -> Result<Seat, Error> {
+        self.seat_at(
+            self.place
+                .locations
+                .iter()
+                .map(|location| location.path.clone()),
+        )
+    }
+
+    /// Where the container's init is, for when its own cgroup cannot hold processes (`EBUSY`): a container that runs
+    /// systemd has moved everything into cgroups below and enabled controllers for them.
+    ///
+    /// # Errors
+    /// The process is gone, or is not inside the container's cgroup.
+    pub fn beside(&self, init: i32) -> Result<Seat, Error> {
+        let file = PathBuf::from(format!("/proc/{init}/cgroup"));
+        let text = read_path(&file)?;
+        let paths = self.place.locations.iter().map(|location| {
+            let same = |line: &crate::host::Membership<'_>| match location.controllers.first() {
+                None => line.controllers.is_empty(),
+                Some(first) => line.controllers.split(',').any(|name| name == first),
+            };
+            let inside = memberships(&text).find(same).map(|line| normal(line.path));
+            let path = inside.map(|inside| location.mount.join(inside));
+            // Never outside: whatever the file says, the process stays under the container's limits.
+            path.filter(|path| path.starts_with(&location.path))
+                .unwrap_or_else(|| location.path.clone())
+        });
+        self.seat_at(paths.collect::<Vec<_>>().into_iter())
+    }
+
+    /// A cgroup below the container's, as `exec --cgroup [CONTROLLER[,CONTROLLER…]:]PATH` names it. On v1 hierarchies that
+    /// are not named the container's own cgroup is meant.
+    ///
+    /// # Errors
+    /// [`Error::SubPath`] for a path that leads out, [`Error::UnknownController`], or there is no such cgroup.
+    pub fn sub(&self, arguments: &[impl AsRef<str>]) -> Result<Seat, Error> {
+        let mut paths: Vec<PathBuf> = self
+            .place
+            .locations
+            .iter()
+            .map(|l| l.path.clone())
+            .collect();
+        let mut named = vec![false; paths.len()];
+        for argument in arguments.iter().map(AsRef::as_ref) {
+            let (controllers, inside) = match argument.split_once(':') {
+                Some((controllers, inside)) => (controllers.split(',').collect(), inside),
+                None if arguments.len() == 1 => (vec![""], argument),
+                None => {
+                    return Err(Error::SubPath(format!(
+                        "{argument} (missing <controller>: prefix)"
+                    )));
+                }
+            };
+            for controller in controllers {
+                let index = self.named_location(controller, argument)?;
+                let base = &self.place.locations[index].path;
+                let path = below(base, inside)
+                    .ok_or_else(|| Error::SubPath(base.join(inside).display().to_string()))?;
+                if std::mem::replace(&mut named[index], true) && paths[index] != path {
+                    return Err(Error::SubPath(format!(
+                        "{argument} (controller {controller} given twice)"
+                    )));
+                }
+                paths[index] = path;
+            }
+        }
+        self.seat_at(paths.into_iter())
+    }
+
+    fn named_location(&self, controller: &str, argument: &str) -> Result<usize, Error> {
+        let v2_only = self.place.locations.len() == 1 && self.place.locations[0].is_unified();
+        match controller {
+            _ if v2_only => Ok(0),
+            "" if argument.contains(':') => Err(Error::SubPath(format!(
+                "{argument} (empty <controller> prefix)"
+            ))),
+            "" => self.place.unified().ok_or_else(|| {
+                Error::SubPath(format!("{argument} (missing <controller>: prefix)"))
+            }),
+            name => self
+                .place
+                .locations
+                .iter()
+                .position(|location| location.has(name))
+                .ok_or_else(|| Error::UnknownController(name.to_owned())),
+        }
+    }
+
+    fn seat_at(&self, paths: impl Iterator<Item = PathBuf>) -> Result<Seat, Error> {
+        let mut dirs = Vec::new();
+        for (path, location) in paths.zip(&self.place.locations) {
+            match Dir::open(&path) {
+                Ok(dir) => dirs.push(dir),
+                // Rootless: this hierarchy was left out.
+                Err(error)
+                    if self.place.optional
+                        && (error.is(Errno::ENOENT) || error.is_refusal())
+                        && path == location.path => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let unified = self.place.locations.len() == 1 && self.place.locations[0].is_unified();
+        Ok(Seat { dirs, unified })
+    }
+}
+
+/// The path below `base`, `None` when `..` leads above it.
+fn below(base: &Path, inside: &str) -> Option<PathBuf> {
+    let mut depth = 0i32;
+    for part in inside.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+        if depth < 0 {
+            return None;
+        }
+    }
+    Some(base.join(normal(inside)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sub_paths_stay_below() {
+        let base = Path::new("/cg/box");
+        for (inside, path) in [
+            ("a", Some("/cg/box/a")),
+            ("/a//b/../c", Some("/cg/box/a/c")),
+            ("", Some("/cg/box")),
+            ("..", None),
+            ("a/../../b", None),
+            ("../box/a", None),
+        ] {
+            assert_eq!(below(base, inside), path.map(PathBuf::from), "{inside}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Who is inside, and signalling all of them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kernel::{Errno, process};
+
+use super::Group;
+use crate::Error;
+use crate::dir::Dir;
+
+const SIGKILL: i32 = 9;
+
+/// The processes of a cgroup and of all below it.
+pub(super) fn processes_below(dir: &Dir) -> Result<BTreeSet<i32>, Error> {
+    let mut found = BTreeSet::new();
+    collect(dir, &mut found)?;
+    Ok(found)
+}
+
+fn collect(dir: &Dir, found: &mut BTreeSet<i32>) -> Result<(), Error> {
+    let list = match dir.read("cgroup.procs") {
+        // A threaded cgroup has no list of processes; its domain's has them.
+        Err(error) if error.is(Errno::EOPNOTSUPP) => String::new(),
+        Err(error) if error.is(Errno::ENODEV) || error.is(Errno::ENOENT) => return Ok(()),
+        result => result?,
+    };
+    found.extend(
+        list.lines()
+            .filter_map(|line| line.parse::<i32>().ok())
+            .filter(|&pid| pid > 0),
+    );
+    for name in dir.children()? {
+        match dir.child(&name) {
+            Ok(child) => collect(&child, found)?,
+            Err(error) if error.is(Errno::ENOENT) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+impl Group {
+    /// The processes in the cgroup and in those made below it, as this process's pid namespace numbers them.
+    ///
+    /// # Errors
+    /// A list cannot be read. A cgroup that is gone has no processes.
+    pub fn processes(&self) -> Result<Vec<i32>, Error> {
+        let Some(dir) = self.members() else {
+            return Ok(Vec::new());
+        };
+        Ok(processes_below(dir)?.into_iter().collect())
+    }
+
+    /// The directory whose list of members counts: that of v2 if all are in it, else the first of v1.
+    fn members(&self) -> Option<&Dir> {
+        self.unified()
+            .or_else(|| self.freezer())
+            .or_else(|| self.existing().next())
+    }
+
+    /// Sends a signal to everything inside.
+    ///
+    /// SIGKILL is one write on v2, where nothing can escape it. Otherwise the cgroup is frozen meanwhile, so that nobody
+    /// forks between being listed and being signalled; where there is no freezer, this is repeated until nobody new is
+    /// found.
+    ///
+    /// # Errors
+    /// The lists cannot be read, or a process may not be signalled.
+    pub fn kill(&self, signal: i32) -> Result<(), Error> {
+        if signal == SIGKILL && self.kill_at_once()? {
+            return Ok(());
+        }
+        let was_frozen = self.is_frozen().unwrap_or(false);
+        // Signals that nothing is done about while frozen are kept by the kernel until the thaw.
+        let froze = !was_frozen && self.freeze_briefly();
+        let result = self.signal_all(signal, was_frozen || froze);
+        // A frozen process of v1 does not even die.
+        if (froze || (was_frozen && signal == SIGKILL))
+            && let Err(error) = self.thaw()
+        {
+            log::warn!("{error}");
+        }
+        result
+    }
+
+    /// `cgroup.kill`; false when there is none.
+    fn kill_at_once(&self) -> Result<bool, Error> {
+        let Some(dir) = self.unified() else {
+            return Ok(false);
+        };
+        match dir.write("cgroup.kill", "1") {
+            Ok(()) => {}
+            Err(error) if error.is(Errno::ENODEV) || error.is(Errno::ENOENT) => {
+                return Ok(dir_is_gone(dir));
+            }
+            Err(error) if error.is(Errno::EOPNOTSUPP) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        // On hybrid hosts a freezer of v1 would keep them from dying.
+        if self.freezer().is_some() && self.is_frozen().unwrap_or(false) {
+            self.thaw()?;
+        }
+        Ok(true)
+    }
+
+    fn signal_all(&self, signal: i32, frozen: bool) -> Result<(), Error> {
+        const MOST_ROUNDS: usize = 100;
+        let mut signalled = BTreeSet::new();
+        for _ in 0..MOST_ROUNDS {
+            let inside: BTreeSet<i32> = self.processes()?.into_iter().collect();
+            let new: Vec<i32> = inside.difference(&signalled).copied().collect();
+            if new.is_empty() {
+                return Ok(());
+            }
+            for pid in new {
+                match process::kill(pid, signal) {
+                    Ok(()) => {}
+                    Err(fault) if fault.is(Errno::ESRCH) => {}
+                    Err(fault) => {
+                        return Err(Error::file(
+                            format!("send signal {signal} to"),
+                            format!("process {pid}"),
+                            fault,
+                        ));
+                    }
+                }
+                signalled.insert(pid);
+            }
+            if frozen {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}
+
+/// The directory was removed: then nothing is in it.
+fn dir_is_gone(dir: &Dir) -> bool {
+    dir.read("cgroup.procs")
+        .is_err_and(|error| error.is(Errno::ENODEV) || error.is(Errno::ENOENT))
+}

@@ -1,0 +1,213 @@
+//! Making directories, and enabling the controllers of v2.
+
+use std::path::{Path, PathBuf};
+
+use kernel::file::{self, HERE};
+use kernel::{Errno, Fault};
+
+use super::Group;
+use crate::dir::Dir;
+use crate::error::c_string;
+use crate::place::Location;
+use crate::{Error, Host, Settings};
+
+/// What engines and monitors expect every container on v2 to have statistics of. Where these are enabled, nothing more
+/// is done; where one is missing, everything the host has is enabled on the way.
+const USUAL: [&str; 4] = ["cpu", "io", "memory", "pids"];
+
+impl Group {
+    /// Makes and opens the directory in every hierarchy.
+    pub(super) fn make(&mut self, host: &Host, settings: &Settings) -> Result<(), Error> {
+        for (index, location) in self.place.locations.clone().iter().enumerate() {
+            match self.make_one(location, host, settings, index) {
+                Ok(dir) => self.dirs[index] = Some(dir),
+                Err(error) if self.place.optional && error.is_refusal() => {
+                    if let Some(wanted) = settings.list.iter().find(|s| s.location == index) {
+                        return Err(error.at(&wanted.at));
+                    }
+                    log::debug!("goes without: {error}");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn make_one(
+        &self,
+        location: &Location,
+        _host: &Host,
+        settings: &Settings,
+        index: usize,
+    ) -> Result<Dir, Error> {
+        let fresh = make_all(location)?;
+        let dir = Dir::open(&location.path)?;
+        if !fresh {
+            check_unused(&dir, location)?;
+        }
+        if location.is_unified() {
+            let wanted = settings.list.iter().filter(|s| s.location == index);
+            enable(location, &dir, wanted.map(|s| s.controller.as_ref()))?;
+        }
+        Ok(dir)
+    }
+}
+
+/// Makes the directory, and those above it which are missing. False when it was there already.
+fn make_all(location: &Location) -> Result<bool, Error> {
+    let mut missing: Vec<PathBuf> = vec![location.path.clone()];
+    let mut fresh = false;
+    while let Some(path) = missing.last() {
+        match make_directory(path) {
+            Ok(()) => {
+                fresh = missing.len() == 1;
+                missing.pop();
+            }
+            Err(fault) if fault.is(Errno::EEXIST) => {
+                missing.pop();
+            }
+            Err(fault) if fault.is(Errno::ENOENT) => match path.parent() {
+                Some(parent) if parent.starts_with(&location.mount) => {
+                    missing.push(parent.to_owned())
+                }
+                _ => return Err(Error::file("create", path, fault)),
+            },
+            Err(fault) => return Err(Error::file("create", path, fault)),
+        }
+    }
+    if location.has("cpuset") {
+        inherit_cpuset(&location.path, &location.mount)?;
+    }
+    Ok(fresh)
+}
+
+fn make_directory(path: &Path) -> Result<(), Fault> {
+    let name = c_string(path).map_err(|_| Fault::found(kernel::Call::Mkdirat, Errno::EINVAL))?;
+    file::make_directory(HERE, &name, 0o755)
+}
+
+/// A new cpuset of v1 is empty and nothing can enter it: it starts with what its parent has.
+fn inherit_cpuset(path: &Path, mount: &Path) -> Result<(), Error> {
+    let Some(above) = path.parent().filter(|_| path != mount) else {
+        return Ok(());
+    };
+    let dir = Dir::open(path)?;
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        if !dir.read(file)?.trim().is_empty() {
+            continue;
+        }
+        let parent = Dir::open(above)?;
+        let mut value = parent.read(file)?;
+        if value.trim().is_empty() {
+            inherit_cpuset(above, mount)?;
+            value = parent.read(file)?;
+        }
+        dir.write(file, value.trim())?;
+    }
+    Ok(())
+}
+
+/// An existing cgroup may be used again if nothing is in it and whatever enters it would run.
+fn check_unused(dir: &Dir, location: &Location) -> Result<(), Error> {
+    let frozen = if location.is_unified() {
+        dir.read_if_there("cgroup.freeze")?
+            .is_some_and(|text| text.trim() == "1")
+    } else if location.has("freezer") {
+        dir.read_if_there("freezer.state")?
+            .is_some_and(|text| text.trim() != "THAWED")
+    } else {
+        false
+    };
+    if frozen {
+        return Err(Error::Frozen);
+    }
+    match super::kill::processes_below(dir)?.len() {
+        0 => Ok(()),
+        count => Err(Error::NotEmpty(count)),
+    }
+}
+
+/// Enables the controllers that the settings need, and the usual ones, in every cgroup above.
+///
+/// The new cgroup's own list says what is enabled already, so on a machine that has run a container before this is one
+/// file to read. A controller that the host does not have, or that cannot be enabled here, is an error only when a
+/// setting needs it; that shows when its file is written.
+fn enable<'a>(
+    location: &Location,
+    dir: &Dir,
+    wanted: impl Iterator<Item = &'a str>,
+) -> Result<(), Error> {
+    let has = |list: &str, name: &str| list.split_whitespace().any(|c| c == name);
+    let enabled = dir.read("cgroup.controllers")?;
+    let wanted: Vec<&str> = wanted
+        .filter(|name| *name != "cgroup")
+        .chain(USUAL)
+        .collect();
+    if wanted.iter().all(|name| has(&enabled, name)) {
+        return Ok(());
+    }
+    let root = Dir::open(&location.mount)?;
+    let available = root.read("cgroup.controllers")?;
+    if !available.split_whitespace().all(|name| has(&enabled, name)) {
+        enable_above(location, &root, &available)?;
+    }
+    if !wanted.iter().all(|name| has(&enabled, name)) {
+        become_threaded_if_needed(dir)?;
+    }
+    Ok(())
+}
+
+/// From the root down to the parent. The kernel takes a list as a whole or not at all, so one that is refused is given
+/// again piece by piece.
+fn enable_above(location: &Location, root: &Dir, available: &str) -> Result<(), Error> {
+    let Ok(inside) = location.path.strip_prefix(&location.mount) else {
+        return Ok(());
+    };
+    let all: String = available
+        .split_whitespace()
+        .map(|name| format!("+{name} "))
+        .collect();
+    let mut at = root.path().to_owned();
+    let mut parts = inside.components();
+    parts.next_back();
+    for part in std::iter::once(None).chain(parts.map(Some)) {
+        if let Some(part) = part {
+            at.push(part);
+        }
+        let dir = match Dir::open(&at) {
+            Ok(dir) => dir,
+            // Above what was delegated to the caller.
+            Err(error) if error.is_refusal() => continue,
+            Err(error) => return Err(error),
+        };
+        if let Err(error) = dir.write("cgroup.subtree_control", all.trim_end()) {
+            log::debug!("{error}");
+            for one in all.split_whitespace() {
+                if let Err(error) = dir.write("cgroup.subtree_control", one) {
+                    log::debug!("{error}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Below a threaded cgroup a new one is "domain invalid" and nothing can enter it before it is threaded, too.
+fn become_threaded_if_needed(dir: &Dir) -> Result<(), Error> {
+    let kind = dir.read_if_there("cgroup.type")?;
+    if kind.is_some_and(|kind| kind.trim() == "domain invalid") {
+        dir.write("cgroup.type", "threaded")?;
+    }
+    Ok(())
+}
+
+/// Enables one controller for an existing cgroup: an update may ask for what `create` did not need.
+pub(super) fn enable_one(location: &Location, dir: &Dir) -> Result<(), Error> {
+    let root = Dir::open(&location.mount)?;
+    let available = root.read("cgroup.controllers")?;
+    let enabled = dir.read("cgroup.controllers")?;
+    if available.split_whitespace().count() > enabled.split_whitespace().count() {
+        enable_above(location, &root, &available)?;
+    }
+    Ok(())
+}

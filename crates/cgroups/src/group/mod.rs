@@ -1,0 +1,120 @@
+//! A cgroup that exists: the handle.
+
+mod apply;
+mod devices;
+mod enter;
+mod freeze;
+mod kill;
+mod make;
+mod remove;
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::dir::Dir;
+use crate::{Driver, Error, Host, Place, Settings};
+pub use enter::Seat;
+
+/// A cgroup that exists, in every hierarchy of its place.
+///
+/// Dropping the handle changes nothing; the cgroup stays until [`Group::remove`].
+#[derive(Debug)]
+pub struct Group {
+    pub(crate) place: Place,
+    /// One for each location; `None` where none could be made, or not yet (systemd).
+    pub(crate) dirs: Vec<Option<Dir>>,
+    /// With systemd: what the scope will be started with.
+    pending: Option<Settings>,
+    /// What a rootless caller has to do without.
+    skipped: Vec<&'static str>,
+}
+
+impl Group {
+    /// Makes the cgroup in every hierarchy, enables controllers, and applies what has to be there before anything enters.
+    ///
+    /// With the systemd driver the scope is started by [`Group::place`], since it needs a process.
+    ///
+    /// # Errors
+    /// An existing cgroup that is frozen or in which something runs; whatever the kernel refuses. What had been made is
+    /// removed again.
+    pub fn create(place: &Place, host: &Host, settings: &Settings) -> Result<Group, Error> {
+        let mut group = Group::at(place);
+        if place.driver != Driver::Direct {
+            group.pending = Some(settings.clone());
+            return Ok(group);
+        }
+        let made = group
+            .make(host, settings)
+            .and_then(|()| group.apply_early(settings));
+        if let Err(error) = made {
+            // Only what this call made: an existing cgroup with processes in it is somebody else's.
+            if !matches!(error, Error::NotEmpty(_) | Error::Frozen)
+                && let Err(left) = group.remove_quietly()
+            {
+                log::warn!("{left}");
+            }
+            return Err(error);
+        }
+        Ok(group)
+    }
+
+    /// Opens an existing cgroup. Where it has vanished meanwhile, nothing is opened, which is no error: the handle can
+    /// still be asked to kill and remove.
+    ///
+    /// # Errors
+    /// Whatever else the kernel refuses.
+    pub fn open(place: &Place, _host: &Host) -> Result<Group, Error> {
+        let mut group = Group::at(place);
+        for (dir, location) in group.dirs.iter_mut().zip(&place.locations) {
+            *dir = match Dir::open(&location.path) {
+                Ok(opened) => Some(opened),
+                Err(error) if error.is(kernel::Errno::ENOENT) => None,
+                Err(error) if place.optional && error.is_refusal() => None,
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(group)
+    }
+
+    fn at(place: &Place) -> Group {
+        Group {
+            place: place.clone(),
+            dirs: place.locations.iter().map(|_| None).collect(),
+            pending: None,
+            skipped: Vec::new(),
+        }
+    }
+
+    /// The directory for CLONE_INTO_CGROUP, which is how a process enters on v2. `None` on v1 and hybrid hosts and before
+    /// systemd has made the scope: use [`Group::place`] there.
+    pub fn entry(&self) -> Option<BorrowedFd<'_>> {
+        match &self.dirs[..] {
+            [Some(dir)] if self.place.locations[0].is_unified() => Some(dir.fd().as_fd()),
+            _ => None,
+        }
+    }
+
+    /// True when no cgroup could be made for a rootless caller who asked for no limits.
+    pub fn is_none(&self) -> bool {
+        self.pending.is_none() && self.dirs.iter().all(Option::is_none)
+    }
+
+    /// What was asked for and left out, because the caller lacks the privilege: never silently.
+    pub fn skipped(&self) -> &[&'static str] {
+        &self.skipped
+    }
+
+    /// The directory whose files tell about a controller (v1 name).
+    pub(crate) fn dir_of(&self, controller: &str) -> Option<&Dir> {
+        self.dirs[self.place.location_of(controller)?].as_ref()
+    }
+
+    /// The directory of v2.
+    pub(crate) fn unified(&self) -> Option<&Dir> {
+        self.dirs[self.place.unified()?].as_ref()
+    }
+
+    /// Directories that exist.
+    pub(crate) fn existing(&self) -> impl Iterator<Item = &Dir> {
+        self.dirs.iter().flatten()
+    }
+}

@@ -1,0 +1,99 @@
+//! Removing a cgroup and everything below it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use kernel::file::{self, HERE};
+use kernel::{Errno, Fault};
+
+use super::Group;
+use super::kill::processes_below;
+use crate::Error;
+use crate::dir::Dir;
+use crate::error::c_string;
+
+/// How long the kernel may take to let go. A process that was killed leaves its cgroup some time after its parent can
+/// see it dead, and on v1 a removed child may hold its parent for a moment. It is for all hierarchies together.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Group {
+    /// Removes the cgroup with everything below it, in every hierarchy, and stops the systemd unit. Kills nothing. Succeeds
+    /// if it is gone already.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when processes are still inside after some seconds.
+    pub fn remove(self) -> Result<(), Error> {
+        self.remove_quietly()
+    }
+
+    pub(super) fn remove_quietly(&self) -> Result<(), Error> {
+        let stopped = self.stop_unit();
+        let mut failed = Ok(());
+        let deadline = Instant::now() + PATIENCE;
+        for location in &self.place.locations {
+            match remove_tree(&location.path, deadline) {
+                // Rootless: what could not be made cannot be removed either.
+                Err(error) if self.place.optional && error.is_refusal() => {}
+                result => failed = failed.and(result),
+            }
+        }
+        stopped.and(failed)
+    }
+}
+
+/// The usual cgroup has nothing below it: one call.
+fn remove_tree(path: &Path, deadline: Instant) -> Result<(), Error> {
+    let name = c_string(path)?;
+    let mut pause = Duration::from_micros(200);
+    loop {
+        let fault = match file::remove_directory(HERE, &name) {
+            Ok(()) => return Ok(()),
+            Err(fault) if is_gone(fault) => return Ok(()),
+            Err(fault) => fault,
+        };
+        if !matches!(fault.errno, Errno::EBUSY | Errno::ENOTEMPTY | Errno::EINTR) {
+            return Err(Error::file("remove", path, fault));
+        }
+        let dir = match Dir::open(path) {
+            Ok(dir) => dir,
+            Err(error) if error.is(Errno::ENOENT) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let removed = remove_children(&dir)?;
+        if Instant::now() >= deadline {
+            let path = path.to_owned();
+            return Err(match processes_below(&dir)?.len() {
+                0 => Error::file("remove", path, fault),
+                processes => Error::Busy { path, processes },
+            });
+        }
+        if !removed {
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+}
+
+fn is_gone(fault: Fault) -> bool {
+    matches!(fault.errno, Errno::ENOENT | Errno::ENODEV)
+}
+
+/// Deepest first. True when something was removed, so that trying the parent again at once is worth while.
+fn remove_children(dir: &Dir) -> Result<bool, Error> {
+    let mut any = false;
+    for name in dir.children()? {
+        let child = match dir.child(&name) {
+            Ok(child) => child,
+            Err(error) if error.is(Errno::ENOENT) => continue,
+            Err(error) => return Err(error),
+        };
+        any |= remove_children(&child)?;
+        match file::remove_directory(dir.fd().raw(), &name) {
+            Ok(()) => any = true,
+            Err(fault) if is_gone(fault) => {}
+            Err(fault) if matches!(fault.errno, Errno::EBUSY | Errno::ENOTEMPTY) => {}
+            Err(fault) => return Err(Error::file("remove", child.path(), fault)),
+        }
+    }
+    Ok(any)
+}

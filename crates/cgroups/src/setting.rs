@@ -1,0 +1,233 @@
+//! `linux.resources` compiled to a flat list of writes.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use spec::{ConfigPath, LinuxResources};
+
+use crate::controller::devices::DeviceRules;
+use crate::controller::{self, memory::UsageCheck};
+use crate::systemd::Property;
+use crate::{Host, Place, SettingError};
+
+/// When a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Before anything enters the cgroup.
+    Early,
+    /// At the last moment before the user's program: a limit that the runtime itself might not fit in.
+    Late,
+}
+
+/// What to do when the file is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Enable the controller, or fail.
+    Fail,
+    /// The kernel has no such thing, and what was asked for is what it does anyway.
+    Fine,
+    /// Write this instead.
+    Else(&'static str, String),
+}
+
+/// How the old value is found, to be put back when an update fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Old {
+    /// The file's content is what one writes to it.
+    Content,
+    /// The file has a line for each key; without one, this is written.
+    Line {
+        /// The first word of the line.
+        key: String,
+        /// What to write when there is no such line.
+        absent: String,
+    },
+    /// The word after this one.
+    Word(&'static str),
+}
+
+/// One value for one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The property that it comes from.
+    pub at: ConfigPath,
+    /// Controller, as v2 or v1 name it.
+    pub controller: Cow<'static, str>,
+    /// File in the cgroup's directory.
+    pub file: Cow<'static, str>,
+    /// What is written, in one write.
+    pub value: String,
+    /// When.
+    pub when: When,
+    /// Index into the place's locations.
+    pub(crate) location: usize,
+    pub(crate) missing: Missing,
+    pub(crate) old: Old,
+    /// The kernel may refuse this value (`EINVAL`) until a later one of the list has been written.
+    pub(crate) again: bool,
+    /// The value's first word is to be kept as it is: `cpu.max` when only the period changes.
+    pub(crate) keep_first: bool,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}", self.file, self.value.trim_end())
+    }
+}
+
+/// What `linux.resources` asks for on this host, as a list. Compiling judges values; writing them is the drivers' part.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub(crate) list: Vec<Setting>,
+    pub(crate) devices: DeviceRules,
+    pub(crate) check: Option<UsageCheck>,
+    pub(crate) properties: Vec<Property>,
+}
+
+impl Settings {
+    /// The writes, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Setting> {
+        self.list.iter()
+    }
+
+    /// True when no limit was asked for. (Device rules are always there: everything but the default devices is denied.)
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+/// Compiles `linux.resources` for a place on a host. Nothing is read or written.
+///
+/// Device rules are completed with the devices that every container has (config-linux.md, "Default Devices"), and
+/// without any rule everything else is denied.
+///
+/// # Errors
+/// A value that is wrong, that contradicts another, or that this kind of host cannot do.
+///
+/// ```
+/// use cgroups::{Driver, Host, Place, settings};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let resources: spec::LinuxResources =
+///     serde_json::from_str(r#"{"pids": {"limit": 10}, "cpu": {"quota": 20000}}"#)?;
+/// let host = Host::probe()?;
+/// let place = Place::resolve(&host, Driver::Direct, Some("/example"), "example", false)?;
+/// for setting in settings(&resources, &host, &place)?.iter() {
+///     println!("{}: {setting}", setting.at); // linux.resources.pids.limit: pids.max = 10
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn settings(
+    resources: &LinuxResources<'_>,
+    _host: &Host,
+    place: &Place,
+) -> Result<Settings, SettingError> {
+    let mut draft = Draft {
+        place,
+        settings: Settings::default(),
+    };
+    controller::compile(&mut draft, resources)?;
+    Ok(draft.settings)
+}
+
+/// The list under construction.
+pub(crate) struct Draft<'a> {
+    pub(crate) place: &'a Place,
+    pub(crate) settings: Settings,
+}
+
+/// Which dialect a controller's files speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    V1,
+    V2,
+}
+
+impl Draft<'_> {
+    /// The dialect of a controller (v1 name); an error when this host does not have it at all.
+    pub(crate) fn dialect(
+        &self,
+        controller: &str,
+        at: &ConfigPath,
+    ) -> Result<Dialect, SettingError> {
+        match self.place.location_of(controller) {
+            Some(index) if self.place.locations[index].is_unified() => Ok(Dialect::V2),
+            Some(_) => Ok(Dialect::V1),
+            None => Err(SettingError {
+                at: at.clone(),
+                why: format!("no cgroup hierarchy with the {controller} controller is mounted"),
+            }),
+        }
+    }
+
+    /// Appends a write. The caller has asked for the dialect before, so that the location exists.
+    pub(crate) fn write(
+        &mut self,
+        at: &ConfigPath,
+        controller: impl Into<Cow<'static, str>>,
+        file: impl Into<Cow<'static, str>>,
+        value: impl ToString,
+    ) -> &mut Setting {
+        let controller = controller.into();
+        let location = self.place.location_of(&controller).unwrap_or_default();
+        self.settings.list.push(Setting {
+            at: at.clone(),
+            controller,
+            file: file.into(),
+            value: value.to_string(),
+            when: When::Early,
+            location,
+            missing: Missing::Fail,
+            old: Old::Content,
+            again: false,
+            keep_first: false,
+        });
+        let last = self.settings.list.len() - 1;
+        &mut self.settings.list[last]
+    }
+
+    /// Appends a property for systemd, if that is the driver.
+    pub(crate) fn property(&mut self, property: Property) {
+        if self.place.unit.is_some() {
+            self.settings.properties.push(property);
+        }
+    }
+}
+
+impl Setting {
+    pub(crate) fn late(&mut self) -> &mut Setting {
+        self.when = When::Late;
+        self
+    }
+
+    pub(crate) fn again(&mut self) -> &mut Setting {
+        self.again = true;
+        self
+    }
+
+    pub(crate) fn or_else(&mut self, file: &'static str, value: impl ToString) -> &mut Setting {
+        self.missing = Missing::Else(file, value.to_string());
+        self
+    }
+
+    pub(crate) fn fine_without(&mut self) -> &mut Setting {
+        self.missing = Missing::Fine;
+        self
+    }
+
+    pub(crate) fn line(&mut self, key: impl ToString, absent: impl ToString) -> &mut Setting {
+        self.old = Old::Line {
+            key: key.to_string(),
+            absent: absent.to_string(),
+        };
+        self
+    }
+}
+
+/// Refuses a value.
+pub(crate) fn wrong<T>(at: &ConfigPath, why: impl Into<String>) -> Result<T, SettingError> {
+    Err(SettingError {
+        at: at.clone(),
+        why: why.into(),
+    })
+}

@@ -1,0 +1,229 @@
+//! Making, entering, killing, freezing, removing.
+
+use cgroups::{Error, Group, Settings};
+
+use crate::sandbox::{Process, Sandbox, eventually};
+
+#[test]
+fn a_cgroup_is_made_entered_killed_and_removed_everywhere() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    for path in sandbox.paths() {
+        assert!(path.is_dir(), "{}", path.display());
+    }
+    let mut process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    let membership = std::fs::read_to_string(format!("/proc/{}/cgroup", process.id())).unwrap();
+    let member = membership
+        .lines()
+        .filter(|line| line.ends_with(&sandbox.name))
+        .count();
+    assert_eq!(member, sandbox.host.hierarchies().len(), "{membership}");
+    assert_eq!(group.processes().unwrap(), [process.id()]);
+    group.kill(9).unwrap();
+    assert!(process.is_dead_soon());
+    group.remove().unwrap();
+    for path in sandbox.paths() {
+        assert!(!path.exists(), "{}", path.display());
+    }
+    // Again, when it is gone already.
+    let group = sandbox.open();
+    assert!(group.is_none());
+    assert!(group.processes().unwrap().is_empty());
+    group.kill(9).unwrap();
+    group.remove().unwrap();
+}
+
+#[test]
+fn nested_cgroups_are_listed_killed_and_removed() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    let outer = Process::sleeping();
+    group.place(outer.id()).unwrap();
+    let mut inner = Process::sleeping();
+    for path in sandbox.paths() {
+        std::fs::create_dir_all(path.join("a/b")).unwrap();
+        std::fs::create_dir_all(path.join("c")).unwrap();
+        if path.join("cpuset.cpus").exists() && !sandbox.is_v2("cpuset") {
+            for below in ["a", "a/b"] {
+                for file in ["cpuset.cpus", "cpuset.mems"] {
+                    std::fs::write(
+                        path.join(below).join(file),
+                        std::fs::read(path.join(file)).unwrap(),
+                    )
+                    .unwrap();
+                }
+            }
+        }
+        std::fs::write(path.join("a/b/cgroup.procs"), inner.id().to_string()).unwrap();
+    }
+    let mut expected = [outer.id(), inner.id()];
+    expected.sort();
+    assert_eq!(group.processes().unwrap(), expected);
+    group.kill(9).unwrap();
+    assert!(inner.is_dead_soon());
+    group.remove().unwrap();
+}
+
+#[test]
+fn a_populated_or_frozen_cgroup_is_refused_and_left_alone() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    // Empty and thawed: it may be used again.
+    drop(sandbox.create(&Settings::default()));
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    let refused = Group::create(&sandbox.place, &sandbox.host, &Settings::default());
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "container's cgroup is not empty: 1 process(es) found"
+    );
+    assert_eq!(group.processes().unwrap(), [process.id()]);
+    drop(process);
+    assert!(eventually(|| group.processes().unwrap().is_empty()));
+    group.freeze().unwrap();
+    let refused = Group::create(&sandbox.place, &sandbox.host, &Settings::default());
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "container's cgroup unexpectedly frozen"
+    );
+    assert!(group.is_frozen().unwrap());
+    group.thaw().unwrap();
+    drop(sandbox.create(&Settings::default()));
+}
+
+#[test]
+fn a_frozen_process_stands_still_and_can_be_killed() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    let mut process = Process::start("while :; do :; done");
+    group.place(process.id()).unwrap();
+    let ticks = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+        stat.rsplit(' ')
+            .nth(52 - 14)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+    };
+    assert!(!group.is_frozen().unwrap());
+    group.freeze().unwrap();
+    assert!(group.is_frozen().unwrap());
+    let before = ticks();
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    assert_eq!(ticks(), before);
+    group.thaw().unwrap();
+    assert!(!group.is_frozen().unwrap());
+    assert!(eventually(|| ticks() > before));
+    group.freeze().unwrap();
+    group.kill(9).unwrap();
+    assert!(process.is_dead_soon());
+}
+
+#[test]
+fn other_signals_reach_everybody_once() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    let mut all: Vec<Process> = (0..5).map(|_| Process::sleeping()).collect();
+    for process in &all {
+        group.place(process.id()).unwrap();
+    }
+    group.kill(15).unwrap();
+    assert!(!group.is_frozen().unwrap());
+    for process in &mut all {
+        assert!(process.is_dead_soon());
+    }
+}
+
+#[test]
+fn a_cgroup_with_processes_is_not_removed() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    let error = group.remove().unwrap_err();
+    assert!(matches!(error, Error::Busy { processes: 1, .. }), "{error}");
+    drop(process);
+    sandbox.open().remove().unwrap();
+}
+
+#[test]
+fn zombies_do_not_keep_a_cgroup() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    let zombie = Process::sleeping();
+    group.place(zombie.id()).unwrap();
+    group.kill(9).unwrap();
+    // Not waited for.
+    group.remove().unwrap();
+    drop(zombie);
+}
+
+#[test]
+fn further_processes_enter_beside_init_or_below() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    let init = Process::sleeping();
+    group.place(init.id()).unwrap();
+    let second = Process::sleeping();
+    group.seat().unwrap().place(second.id()).unwrap();
+    assert_eq!(group.processes().unwrap().len(), 2);
+    for path in sandbox.paths() {
+        std::fs::create_dir(path.join("inner")).unwrap();
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            if path.join(file).exists() && !sandbox.is_v2("cpuset") {
+                std::fs::write(
+                    path.join("inner").join(file),
+                    std::fs::read(path.join(file)).unwrap(),
+                )
+                .unwrap();
+            }
+        }
+        std::fs::write(path.join("inner/cgroup.procs"), init.id().to_string()).unwrap();
+    }
+    let third = Process::sleeping();
+    group.beside(init.id()).unwrap().place(third.id()).unwrap();
+    let of = |process: &Process| {
+        std::fs::read_to_string(format!("/proc/{}/cgroup", process.id())).unwrap()
+    };
+    assert_eq!(of(&third), of(&init));
+    assert_ne!(of(&second), of(&init));
+    let fourth = Process::sleeping();
+    let single = sandbox.host.hierarchies().len() == 1;
+    let arguments = if single {
+        vec!["inner"]
+    } else {
+        vec!["freezer,pids:inner"]
+    };
+    group.sub(&arguments).unwrap().place(fourth.id()).unwrap();
+    assert!(of(&fourth).contains("/inner"), "{}", of(&fourth));
+    let wrong = if single { "../x" } else { "pids:../x" };
+    let error = group.sub(&[wrong]).unwrap_err().to_string();
+    assert!(error.starts_with("bad sub cgroup path"), "{error}");
+    if !single {
+        let error = group.sub(&["nosuch:x"]).unwrap_err().to_string();
+        assert!(error.starts_with("unknown controller nosuch"), "{error}");
+    }
+    assert!(
+        group
+            .sub(&[if single { "missing" } else { "pids:missing" }])
+            .is_err()
+    );
+    group.kill(9).unwrap();
+}

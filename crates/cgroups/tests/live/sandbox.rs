@@ -1,0 +1,164 @@
+//! A cgroup of the test's own, and what is left of it at the end: nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cgroups::{Driver, Group, Host, Place, Settings, settings};
+
+/// Says why a test does nothing here.
+macro_rules! skip {
+    ($($why:tt)*) => {{
+        println!("SKIPPED: {}", format_args!($($why)*));
+        return;
+    }};
+}
+pub(crate) use skip;
+
+pub(crate) struct Sandbox {
+    pub(crate) host: Host,
+    pub(crate) place: Place,
+    pub(crate) name: String,
+}
+
+impl Sandbox {
+    /// A place that nobody else uses; `None` where the caller may not make cgroups.
+    pub(crate) fn new() -> Option<Sandbox> {
+        let host = Host::probe().expect("a cgroup file system");
+        let name = unique();
+        let place = Place::resolve(
+            &host,
+            Driver::Direct,
+            Some(&format!("/{name}")),
+            &name,
+            false,
+        );
+        let sandbox = Sandbox {
+            host,
+            place: place.expect("a place"),
+            name,
+        };
+        match Group::create(&sandbox.place, &sandbox.host, &Settings::default()) {
+            Ok(group) => group.remove().expect("removed"),
+            Err(error) => {
+                println!("SKIPPED: no cgroups can be made here: {error}");
+                return None;
+            }
+        }
+        Some(sandbox)
+    }
+
+    pub(crate) fn settings(&self, resources: &str) -> Settings {
+        let resources = serde_json::from_str(resources).expect("resources");
+        settings(&resources, &self.host, &self.place).expect("settings")
+    }
+
+    pub(crate) fn create(&self, settings: &Settings) -> Group {
+        Group::create(&self.place, &self.host, settings).expect("created")
+    }
+
+    pub(crate) fn open(&self) -> Group {
+        Group::open(&self.place, &self.host).expect("opened")
+    }
+
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.place
+            .paths()
+            .map(|(_, path)| path.to_owned())
+            .collect()
+    }
+
+    /// The directory of a controller by its v1 and its v2 name; `None` when the host has neither.
+    pub(crate) fn dir(&self, v1: &str, v2: &str) -> Option<PathBuf> {
+        let of = |wanted: &str| {
+            self.place
+                .paths()
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, path)| path.to_owned())
+        };
+        of(v1).or_else(|| {
+            let unified = of("")?;
+            let mount = Host::probe().ok()?.hierarchies().last()?.mount.clone();
+            let available = std::fs::read_to_string(mount.join("cgroup.controllers")).ok()?;
+            available
+                .split_whitespace()
+                .any(|name| name == v2)
+                .then_some(unified)
+        })
+    }
+
+    /// True when a controller is on v2.
+    pub(crate) fn is_v2(&self, v1: &str) -> bool {
+        !self.place.paths().any(|(name, _)| name == v1)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let group = Group::open(&self.place, &self.host).expect("opened");
+        let _ = group.kill(9);
+        group.remove().expect("removed");
+        for path in self.paths() {
+            assert!(!path.exists(), "left behind: {}", path.display());
+        }
+    }
+}
+
+pub(crate) fn unique() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!(
+        "tare-test-{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+/// A process that is killed when the test ends.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Process {
+    pub(crate) fn start(shell: &str) -> Process {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", shell])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        Process(command.spawn().expect("sh"))
+    }
+
+    pub(crate) fn sleeping() -> Process {
+        Process::start("exec sleep 1000")
+    }
+
+    pub(crate) fn id(&self) -> i32 {
+        self.0.id() as i32
+    }
+
+    pub(crate) fn is_dead_soon(&mut self) -> bool {
+        eventually(|| self.0.try_wait().expect("wait").is_some())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) fn eventually(mut what: impl FnMut() -> bool) -> bool {
+    for _ in 0..1000 {
+        if what() {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    false
+}
+
+pub(crate) fn read(dir: &Path, file: &str) -> String {
+    let text = std::fs::read_to_string(dir.join(file));
+    text.unwrap_or_else(|e| panic!("{}/{file}: {e}", dir.display()))
+        .trim()
+        .to_owned()
+}
