@@ -4,6 +4,7 @@ pub mod generate;
 #[path = "../../../../crates/seccomp/tests/interpreter/mod.rs"]
 pub mod interpreter;
 pub mod libseccomp;
+pub mod measure;
 pub mod referee;
 pub mod vectors;
 
