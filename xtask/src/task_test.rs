@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::{Answer, call};
@@ -34,6 +34,9 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
         "all tests",
         call::cargo(["test", "--workspace", "--no-fail-fast", "--"]).args(&filter),
     );
+    if !quick && filter.is_empty() {
+        seccomp_oracle(&mut sums);
+    }
     if call::ids().0 == 0 && !quick {
         let (program, _) = integration()?;
         ordinary(&mut sums, &program, &filter)?;
@@ -45,6 +48,25 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     } else {
         Err("some tests failed".to_owned())
     }
+}
+
+/// The seccomp compiler beside libseccomp, seccompiler and the running kernel: a crate of its own, because it links libseccomp.
+fn seccomp_oracle(sums: &mut Sums) {
+    let name = "the seccomp compiler beside others";
+    if !Path::new("/usr/include/seccomp.h").exists() {
+        sums.skip(name, "libseccomp-dev is not installed");
+        return;
+    }
+    let manifest = [
+        "test",
+        "--manifest-path",
+        "tests/oracle/seccomp/Cargo.toml",
+        "--no-fail-fast",
+        "--",
+        "--nocapture",
+    ];
+    let target = call::target().join("oracle");
+    sums.run(name, call::cargo(manifest).env("CARGO_TARGET_DIR", target));
 }
 
 /// Builds the integration tests; returns their program and the probe.

@@ -92,14 +92,15 @@ impl Group {
         let default = Leaf::Return(profile.default);
         let mut resolver = Resolver::new(architecture, profile, &mut self.decisions);
         let mut ranges = std::mem::take(&mut self.ranges);
-        let newest = newest(architecture, profile).filter(|_| profile.refuse_newer);
+        let entries = entries(architecture, profile);
+        let newest = newest(architecture, profile, &entries).filter(|_| profile.refuse_newer);
         let newer = |after: Option<u32>| {
             newest
                 .and(after)
                 .map(|last| (last + 1, Leaf::Return(Action::ENOSYS)))
         };
         let mut aside = architecture.set_aside();
-        for same in entries(architecture, profile).chunk_by(|one, other| one >> 32 == other >> 32) {
+        for same in entries.chunk_by(|one, other| one >> 32 == other >> 32) {
             let number = (same[0] >> 32) as u32;
             if let Some((start, _)) = aside.take_if(|(start, _)| number >= *start) {
                 extend(&mut ranges, newer(newest));
@@ -151,18 +152,21 @@ fn push(ranges: &mut Vec<(u32, Leaf)>, start: u32, leaf: Leaf) {
     }
 }
 
-/// The largest number that the profile names for this architecture, rules without effect included: what its author knew.
-fn newest(architecture: Architecture, profile: &Profile) -> Option<u32> {
-    let named = profile
-        .names
+/// The largest number that the profile has an answer for on this architecture: what its author knew. Rules without effect count
+/// too, and so do socketcall and ipc where they stand for a call that is named.
+fn newest(architecture: Architecture, profile: &Profile, entries: &[u64]) -> Option<u32> {
+    let ruled = entries.iter().map(|entry| (entry >> 32) as u32);
+    let redundant = profile
+        .redundant
         .iter()
-        .map(|(name, _)| name)
-        .chain(&profile.redundant);
-    let numbers = named.filter_map(|name| architecture.number(*name));
+        .filter_map(|name| architecture.number(*name));
     let aside = architecture
         .set_aside()
         .map_or(u32::MAX, |(start, _)| start);
-    numbers.filter(|number| *number < aside).max()
+    ruled
+        .chain(redundant)
+        .filter(|number| *number < aside)
+        .max()
 }
 
 /// Number in the upper half, position in `profile.names` times two in the lower, plus one where the call is reached through

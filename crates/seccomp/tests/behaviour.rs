@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests stop where something is missing")]
 
+#[allow(unreachable_pub, reason = "the oracle crate exports it")]
 mod interpreter;
 
 use interpreter::{Call, run, verify};
@@ -514,4 +515,16 @@ fn the_description_says_what_the_program_does() {
         text.ends_with("any other architecture: kill process\n"),
         "{text}"
     );
+}
+
+#[test]
+fn a_multiplexer_is_as_new_as_what_stands_behind_it() {
+    let filter = compiled(
+        r#"{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86"],"syscalls":[
+            {"names":["close","semtimedop"],"action":"SCMP_ACT_ALLOW"}]}"#,
+        &x86_64(),
+    );
+    assert_eq!(ask(&filter, "SCMP_ARCH_X86", "ipc", &[4]), ALLOW);
+    assert_eq!(ask(&filter, "SCMP_ARCH_X86", "ipc", &[3]), EPERM);
+    assert_eq!(ask(&filter, "SCMP_ARCH_X86", "fsync", &[]), ENOSYS);
 }

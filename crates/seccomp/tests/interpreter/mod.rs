@@ -5,17 +5,17 @@ use seccompiler::sock_filter;
 
 /// `struct seccomp_data`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Call {
+pub struct Call {
     /// Number.
-    pub(crate) number: u32,
+    pub number: u32,
     /// `AUDIT_ARCH_…`.
-    pub(crate) audit: u32,
+    pub audit: u32,
     /// Arguments.
-    pub(crate) arguments: [u64; 6],
+    pub arguments: [u64; 6],
 }
 
 /// The return value of a program for a call on a machine of this byte order, and how many instructions it took.
-pub(crate) fn run(program: &[sock_filter], call: &Call, big_endian: bool) -> (u32, usize) {
+pub fn run(program: &[sock_filter], call: &Call, big_endian: bool) -> (u32, usize) {
     let mut accumulator = 0u32;
     let mut at = 0;
     let mut steps = 0;
@@ -63,7 +63,7 @@ fn load(call: &Call, offset: u32, big_endian: bool) -> u32 {
 }
 
 /// What the kernel's verifier would refuse.
-pub(crate) fn verify(program: &[sock_filter]) -> Result<(), String> {
+pub fn verify(program: &[sock_filter]) -> Result<(), String> {
     if program.is_empty() || program.len() > 4096 {
         return Err(format!("{} instructions", program.len()));
     }
