@@ -176,6 +176,7 @@ pub fn spawn(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
         arguments: process::pointers(&strings[..=count], &mut room),
         keep: &[],
         standard: [None; 3],
+        closed_from: 3,
         cgroup: None,
         namespaces: 0,
     })
