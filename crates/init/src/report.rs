@@ -13,7 +13,8 @@ pub const LENGTH: usize = 4096;
 const STEP: usize = 0;
 const FAULT: usize = 1;
 const NOT_RAISED: usize = 2;
-const WORDS: usize = 4;
+const LISTENER: usize = 4;
+const WORDS: usize = 8;
 
 const FAILED: u32 = 1 << 31;
 
@@ -54,6 +55,16 @@ impl Report {
     pub fn not_raised(&self, capabilities: u64) {
         self.0.store(NOT_RAISED, capabilities as u32);
         self.0.store(NOT_RAISED + 1, (capabilities >> 32) as u32);
+    }
+
+    /// Notes under which descriptor number init holds the listener of its filter.
+    pub fn listening(&self, fd: i32) {
+        self.0.store(LISTENER, fd as u32);
+    }
+
+    /// The descriptor number of the filter's listener in init, once there is one.
+    pub fn listener(&self) -> Option<i32> {
+        Some(self.0.load(LISTENER) as i32).filter(|fd| *fd > 0)
     }
 
     /// Capabilities that could not be raised in the ambient set.

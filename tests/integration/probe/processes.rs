@@ -174,6 +174,7 @@ pub fn spawn(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     let started = process::start(&Program {
         executable: executable.raw(),
         arguments: process::pointers(&strings[..=count], &mut room),
+        closed_from: 3,
         keep: &[],
         standard: [None; 3],
         closed_from: 3,

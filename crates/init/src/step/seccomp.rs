@@ -14,7 +14,7 @@ step! {
         program: Span,
         /// SECCOMP_FILTER_FLAG_….
         flags: u64,
-        /// Where the notification descriptor goes, if the flags ask for one: the runtime fetches it from here.
+        /// Where the notification descriptor is kept, if the flags ask for one, until the runtime has fetched a copy.
         listener: Slot,
     }
 }
@@ -22,6 +22,8 @@ step! {
 impl Step for Seccomp {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         if let Some(listener) = seccomp::install(context.text.bytes(self.program), self.flags)? {
+            // A store, not a call: from here on every call is the filter's business.
+            context.report.listening(listener.raw());
             context.slots.set(self.listener, listener);
         }
         Ok(())

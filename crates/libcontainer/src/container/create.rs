@@ -312,33 +312,42 @@ pub(super) enum Fence {
 }
 
 impl Fence {
-    /// The child's end and ours. One byte is in the pipe, which has room for no more: see the step.
+    /// The child's end and ours.
     fn make(&self, folder: &Folder) -> Result<(Fd, Fd), Error> {
-        let failed = |fault| crate::perform::own("make the start fence", fault);
-        let (theirs, ours) = match self {
+        match self {
+            Fence::Pipe => pipe_fence(),
             Fence::Fifo => {
                 let fifo = folder.make_fence()?;
-                let copy = Fd::adopt(file::duplicate_above(fifo.raw(), 3).map_err(failed)?);
-                (fifo, copy)
+                let copy = Fd::adopt(file::duplicate_above(fifo.raw(), 3).map_err(no_fence)?);
+                fill(fifo, copy)
             }
-            Fence::Pipe => {
-                let (read, write) =
-                    nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| {
-                        failed(kernel::Fault::found(
-                            kernel::Call::Openat,
-                            kernel::Errno(errno as i32),
-                        ))
-                    })?;
-                (read.into(), write.into())
-            }
-        };
-        // One slot is one page, so one byte fills it.
-        file::set_pipe_size(ours.raw(), 4096).map_err(failed)?;
-        file::write(ours.raw(), b"r").map_err(failed)?;
-        // Init reads without a loop around O_NONBLOCK, which both ends of a FIFO share.
-        file::set_nonblocking(theirs.raw(), false).map_err(failed)?;
-        Ok((theirs, ours))
+        }
     }
+}
+
+fn no_fence(fault: kernel::Fault) -> Error {
+    crate::perform::own("make the start fence", fault)
+}
+
+/// A fence that only this process can open: the child's end and ours.
+pub(super) fn pipe_fence() -> Result<(Fd, Fd), Error> {
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| {
+        no_fence(kernel::Fault::found(
+            kernel::Call::Openat,
+            kernel::Errno(errno as i32),
+        ))
+    })?;
+    fill(read.into(), write.into())
+}
+
+/// One byte is in the pipe, which has room for no more: see the step `AwaitStart`.
+fn fill(theirs: Fd, ours: Fd) -> Result<(Fd, Fd), Error> {
+    // Room is counted in pages, and one byte takes a whole one.
+    file::set_pipe_size(ours.raw(), 4096).map_err(no_fence)?;
+    file::write(ours.raw(), b"r").map_err(no_fence)?;
+    // Init is to wait in its read; both ends of a FIFO share this flag.
+    file::set_nonblocking(theirs.raw(), false).map_err(no_fence)?;
+    Ok((theirs, ours))
 }
 
 impl Container {
@@ -424,7 +433,7 @@ fn perform(
         preserve_fds: options.preserve_fds,
         standard: [None; 3],
         given: Vec::new(),
-        hooks: Some(prepared.hooks()),
+        state: Some(prepared.hooks()),
     };
     let (performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
         record.pid = child.pid;

@@ -7,11 +7,11 @@ use kernel::{Fd, file};
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
 use super::Container;
-use super::create::{send_pidfd, write_pid_file};
+use super::create::{pipe_fence, send_pidfd, write_pid_file};
 use crate::Error;
 use crate::foreground::{self, Terminal};
 use crate::host::HostFacts;
-use crate::perform::{Cgroup, Console, Performed, Setting, walk};
+use crate::perform::{Cgroup, Console, HookState, Performed, Setting, execution_failed, walk};
 use crate::plan::{self, Joining};
 use crate::state::{Liveness, Status, Store};
 
@@ -122,7 +122,7 @@ impl Container {
         } else {
             Some(foreground::Waiting::begin()?)
         };
-        let performed = self.perform(&plan, pidfd, request, &host, seat, console)?;
+        let performed = self.perform(&plan, &spec, pidfd, request, &host, seat, console)?;
         if performed.missing_ambient != 0 {
             log::warn!("some ambient capabilities could not be raised");
         }
@@ -141,6 +141,7 @@ impl Container {
     fn perform(
         &self,
         plan: &plan::Plan,
+        spec: &Spec<'_>,
         pidfd: Fd,
         request: &ExecRequest,
         host: &HostFacts,
@@ -155,11 +156,18 @@ impl Container {
             None => None,
         };
         let settings = cgroups::Settings::default();
+        let state = HookState {
+            spec,
+            id: self.id(),
+            bundle: &self.record.bundle,
+            status: "running",
+            namespaces: self.record.namespaces,
+        };
         let cgroup = self.record.cgroup.as_ref().zip(cgroup_host.as_ref());
         let setting = Setting {
             host,
             report,
-            fence: None,
+            fence: plan.waits().then(pipe_fence).transpose()?,
             console,
             cgroup: cgroup.map(|(place, host)| Cgroup {
                 place,
@@ -171,9 +179,20 @@ impl Container {
             preserve_fds: request.preserve_fds,
             standard: [None; 3],
             given: vec![(Slot::FIRST_FREE, pidfd)],
-            hooks: None,
+            state: Some(state),
         };
-        walk(plan, setting, &mut |_| Ok(())).map(|(performed, _)| performed)
+        let (performed, _) = walk(plan, setting, &mut |_| Ok(()))?;
+        let failed = |fault| crate::perform::own("let the process go", fault);
+        match performed.release().map_err(failed)? {
+            Some(fault) => {
+                let program = spec.process.iter().flat_map(|process| &process.args).next();
+                Err(execution_failed(
+                    program.map_or("", |name| name.as_str()),
+                    fault,
+                ))
+            }
+            None => Ok(performed),
+        }
     }
 
     /// The cgroup that the process goes to: the one asked for, else the container's, else, if that cannot hold

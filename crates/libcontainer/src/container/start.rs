@@ -1,12 +1,11 @@
 //! `start`: the user's program runs.
 
-use kernel::process::Watch;
-use kernel::{Errno, Fault, Fd, file, process};
+use kernel::{Fault, Fd};
 use spec::Spec;
 
 use super::Container;
 use crate::Error;
-use crate::perform::{HookState, run_hooks};
+use crate::perform::{HookState, release, run_hooks};
 use crate::plan::HookKind;
 use crate::state::{Liveness, Status};
 
@@ -55,20 +54,7 @@ impl Container {
         };
         let spec = Spec::parse(&config).unwrap_or_default();
         self.run_start_hooks(&spec, HookKind::StartContainer, "created")?;
-        let failed = |fault| crate::perform::own("let the container go", fault);
-        file::write(fence.raw(), b"g").map_err(failed)?;
-        // Nobody at the other end means that init has executed the program, or is gone.
-        let mut watch = [Watch {
-            fd: fence.raw(),
-            events: 0,
-            came: 0,
-        }];
-        loop {
-            match process::poll(&mut watch, None) {
-                Err(fault) if fault.is(Errno::EINTR) => {}
-                answer => break answer.map(drop).map_err(failed)?,
-            }
-        }
+        release(fence).map_err(|fault| crate::perform::own("let the container go", fault))?;
         if let (_, Some(fault)) = self.folder.report()? {
             return Err(self.execution_failed(fault)?);
         }

@@ -12,7 +12,7 @@ use init::Slot;
 use kernel::namespace::flags::NEWPID;
 use kernel::process::{Exit, Watch};
 use kernel::{Errno, Fd, file, process};
-use spec::{Hook, Spec, State, Words};
+use spec::{Hook, Spec, State};
 
 use super::{Console, Setting, walk};
 use crate::Error;
@@ -33,22 +33,20 @@ pub(crate) struct HookState<'a> {
 }
 
 impl HookState<'_> {
-    fn json(&self, pid: Option<i32>) -> String {
-        let none = Words::default();
-        let annotations: &Words<'_> = if self.spec.annotations.is_empty() {
-            &none
-        } else {
-            &self.spec.annotations
-        };
-        let state = State {
+    /// As the specification's type.
+    pub(crate) fn as_spec(&self, pid: Option<i32>) -> State<'_> {
+        State {
             oci_version: self.spec.oci_version.as_deref().unwrap_or(spec::VERSION),
             id: self.id,
             status: self.status,
             pid,
             bundle: self.bundle,
-            annotations,
-        };
-        serde_json::to_string(&state).unwrap_or_default()
+            annotations: &self.spec.annotations,
+        }
+    }
+
+    fn json(&self, pid: Option<i32>) -> String {
+        serde_json::to_string(&self.as_spec(pid)).unwrap_or_default()
     }
 }
 
@@ -188,7 +186,7 @@ impl Running {
                 Some(err.as_raw_fd()),
             ],
             given,
-            hooks: None,
+            state: None,
         };
         // The state is written before the start: it fits a pipe, and a hook that does not read it does no harm.
         let json = state.json(seen_pid);

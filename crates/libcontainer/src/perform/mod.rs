@@ -3,6 +3,7 @@
 pub(crate) mod child;
 mod hooks;
 mod id_maps;
+mod listener;
 mod trees;
 
 use std::path::PathBuf;
@@ -42,8 +43,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) standard: [Option<i32>; 3],
     /// Descriptors for slots that are filled from the beginning.
     pub(crate) given: Vec<(Slot, Fd)>,
-    /// What hooks get to read.
-    pub(crate) hooks: Option<HookState<'a>>,
+    /// What hooks, and the agent of a filter that notifies, get to read.
+    pub(crate) state: Option<HookState<'a>>,
 }
 
 /// The container's cgroup, and how it is entered.
@@ -88,6 +89,35 @@ pub(crate) struct Performed {
     pub(crate) fence: Option<Fd>,
     /// Capabilities that could not be raised in the ambient set.
     pub(crate) missing_ambient: u64,
+    report: Report,
+}
+
+impl Performed {
+    /// Lets a process go that waits at its fence and watches it execute. The answer is how that failed, if it did.
+    pub(crate) fn release(&self) -> kernel::Result<Option<Fault>> {
+        let Some(fence) = &self.fence else {
+            return Ok(None);
+        };
+        release(fence)?;
+        Ok(self.report.fault())
+    }
+}
+
+/// Lets whoever waits at the fence go, and waits until it has executed its program or is gone: then nobody is at the
+/// other end any more.
+pub(crate) fn release(fence: &Fd) -> kernel::Result<()> {
+    file::write(fence.raw(), b"g")?;
+    let mut watch = [Watch {
+        fd: fence.raw(),
+        events: 0,
+        came: 0,
+    }];
+    loop {
+        match process::poll(&mut watch, None) {
+            Err(fault) if fault.is(Errno::EINTR) => {}
+            answer => return answer.map(drop),
+        }
+    }
 }
 
 /// Walks the plan: performs the runtime's steps and waits for the child to perform its own, up to the fence, or, where
@@ -134,6 +164,7 @@ pub(crate) fn walk(
                 child,
                 fence,
                 missing_ambient,
+                report: walk.report,
             },
             group,
         )),
@@ -263,7 +294,7 @@ impl Walk<'_> {
             }
             RuntimeStep::RunHook { kind, index, .. } => {
                 let namespaces = self.shared_namespaces();
-                if let (Some(hooks), Some(child)) = (&self.setting.hooks, &self.child) {
+                if let (Some(hooks), Some(child)) = (&self.setting.state, &self.child) {
                     hooks::run(
                         hooks,
                         *kind,
@@ -406,7 +437,7 @@ impl Walk<'_> {
             .fence
             .as_ref()
             .map_or(-1, |(_, ours)| ours.raw());
-        // Its own end is the child's alone from here on, or its leaving would not be noticed.
+        let mut agent = self.agent();
         loop {
             let Some(peer) = self.peer.as_ref().map(Fd::raw) else {
                 return Ok(());
@@ -423,11 +454,19 @@ impl Walk<'_> {
                     came: 0,
                 },
             ];
-            match process::poll(&mut watches, None) {
+            // Nobody announces a listener: init may not be able to make any call any more. So look from time to time.
+            let pause = agent.is_some().then_some(listener::LOOK_EVERY);
+            match process::poll(&mut watches, pause) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| own("wait for the child", fault))?,
             };
-            if watches[1].came & Watch::OUT != 0 {
+            if let (Some(waiting), Some(fd), Some(child)) =
+                (&agent, self.report.listener(), &self.child)
+            {
+                listener::forward(waiting, fd, child, self.setting.state.as_ref())?;
+                agent = None;
+            }
+            if watches[1].came & Watch::OUT != 0 && agent.is_none() {
                 return Ok(());
             }
             if watches[0].came == 0 {
@@ -441,6 +480,14 @@ impl Walk<'_> {
                 Err(_) => return Err(self.died()),
             }
         }
+    }
+
+    /// The agent that waits for the listener of the plan's filter.
+    fn agent(&self) -> Option<listener::Agent> {
+        use kernel::seccomp::flags::NEW_LISTENER;
+        let notifies = |entry: &crate::plan::Entry| matches!(&entry.step, Step::Child(ChildStep::Seccomp(step)) if step.flags & NEW_LISTENER != 0);
+        let any = self.plan.entries.iter().any(notifies);
+        any.then(|| listener::Agent::of(self.setting.state.as_ref()))
     }
 
     /// The socket is closed and no fault is noted: by execve, if that was the step.

@@ -120,6 +120,13 @@ impl Plan {
             .position(|entry| matches!(entry.step, Step::Runtime(RuntimeStep::StartChild { .. })))
     }
 
+    /// Whether the child waits before it executes.
+    pub fn waits(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| matches!(entry.step, Step::Child(ChildStep::AwaitStart(_))))
+    }
+
     /// The plan as init reads it, with the inherited descriptors by slot.
     pub fn encode(&self, slots: &[i32]) -> Vec<u8> {
         use init::wire::{Entry as Wired, Header, Wire};

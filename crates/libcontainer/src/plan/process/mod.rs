@@ -142,7 +142,8 @@ pub(crate) fn prepare(
     if let (true, Some(filter)) = (process.no_new_privileges, &filter) {
         security::load(draft, filter)?;
     }
-    if around.waits {
+    // A filter that notifies needs its agent before the program runs, so its process waits as the first one does.
+    if around.waits || filter.is_some_and(|filter| filter.notify) {
         await_start(draft)?;
     }
     command::execute(draft, &command);

@@ -1,6 +1,7 @@
 //! `process.apparmorProfile`, `process.selinuxLabel`, `process.noNewPrivileges`, `linux.seccomp`.
 
-use init::step::{Label, NoNewPrivileges};
+use init::step::{Label, NoNewPrivileges, Seccomp};
+use seccomp::{Filter, Support};
 use spec::{ConfigPath, Process};
 
 use super::{Draft, PlanError, field};
@@ -47,24 +48,35 @@ pub(super) fn no_new_privileges(draft: &mut Draft<'_>) {
     draft.child(&field("noNewPrivileges"), NoNewPrivileges {});
 }
 
-/// A compiled filter.
-pub(super) struct Filter;
-
+/// The container's filter, compiled. A profile without any effect is still loaded: its flags may matter.
 pub(super) fn filter(draft: &mut Draft<'_>) -> Result<Option<Filter>, PlanError> {
-    match draft
+    let Some(profile) = draft
         .spec
         .linux
         .as_ref()
         .and_then(|linux| linux.seccomp.as_ref())
-    {
-        None => Ok(None),
-        Some(_) => Err(PlanError::unsupported(
-            ConfigPath::of("linux.seccomp"),
-            "system call filters are not supported yet",
-        )),
+    else {
+        return Ok(None);
+    };
+    let filter = seccomp::compile(profile, &Support::default())
+        .map_err(|error| PlanError::invalid(error.at, error.why.to_string()))?;
+    for warning in &filter.warnings {
+        draft.warn(warning.at.clone(), warning.text.clone());
     }
+    Ok(Some(filter))
 }
 
-pub(super) fn load(_: &mut Draft<'_>, _: &Filter) -> Result<(), PlanError> {
+pub(super) fn load(draft: &mut Draft<'_>, filter: &Filter) -> Result<(), PlanError> {
+    let at = ConfigPath::of("linux.seccomp");
+    let program = draft.bytes(&filter.bytes());
+    let listener = draft.slot(&at)?;
+    draft.child(
+        &at,
+        Seccomp {
+            program,
+            flags: filter.flags,
+            listener,
+        },
+    );
     Ok(())
 }
