@@ -177,7 +177,6 @@ pub fn spawn(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
         closed_from: 3,
         keep: &[],
         standard: [None; 3],
-        closed_from: 3,
         cgroup: None,
         namespaces: 0,
     })
