@@ -39,7 +39,7 @@ state, `/run/runc`.
 Errors and warnings are lines on standard error: `time=\"…\" level=error msg=\"…\"`. With `--log FILE` they are appended
 to the file, and the error that ended the command is also printed on standard error. With `--log-format json` a line is
 `{\"level\":\"error\",\"msg\":\"…\",\"time\":\"…\"}`, followed by the parts of an error that are known by name: `operation`,
-`container`, `config` (the field of config.json), `step`, `call`, `errno`, `hint`.
+`container`, `config` (the field of config.json), `step`, `file`, `call`, `errno`, `hint`.
 ";
 
 fn page() -> String {

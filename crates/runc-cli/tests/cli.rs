@@ -347,6 +347,14 @@ fn an_empty_store_is_listed() {
             (0, out, "")
         );
     }
+    // Nobody said that this one exists.
+    let mut list = command("tare", &scratch.0, &["list"]);
+    list.env("XDG_RUNTIME_DIR", scratch.0.join("session"));
+    list.env("USER", "nobody");
+    let answer: Answer = list.output().unwrap().into();
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(answer.out.starts_with("ID "));
+
     let answer = tare(&scratch, &["list", "-f", "xml"]);
     assert_eq!(
         (answer.code, message(&answer.err)),

@@ -94,7 +94,10 @@ impl Namespaces {
             match namespace.path.as_deref().filter(|path| !path.is_empty()) {
                 None => wanted.new |= flag,
                 Some(path) if !path.starts_with('/') => {
-                    return Err(PlanError::invalid(at.then("path"), "must be absolute"));
+                    return Err(PlanError::invalid(
+                        at.then("path"),
+                        format!("{path:?} must be absolute"),
+                    ));
                 }
                 Some(path) => {
                     let path = path.to_owned();

@@ -103,7 +103,7 @@ impl Store {
 }
 
 /// The grammar of ids that engines rely on, and that keeps them safe as names of files and cgroups.
-fn judge_id(id: &str) -> Result<(), Error> {
+pub(crate) fn judge_id(id: &str) -> Result<(), Error> {
     let text = if id.is_empty() {
         "container id cannot be empty"
     } else if id == "."

@@ -63,12 +63,12 @@ pub(super) fn bundle(invocation: &Invocation) -> Result<Bundle, Failure> {
 
 /// What the flags say that `create`, `run` and `plan` share.
 pub(super) fn options(global: &Global, invocation: &Invocation) -> Result<CreateOptions, Failure> {
-    let listen_fds = activated_sockets();
+    let listen_fds = listen_fds();
     Ok(CreateOptions {
         console_socket: invocation.path(&CONSOLE_SOCKET)?,
         pidfd_socket: invocation.path(&PIDFD_SOCKET)?,
         pid_file: invocation.path(&PID_FILE)?,
-        preserve_fds: preserve_fds(invocation)? + listen_fds,
+        preserve_fds: preserve_fds(invocation)?.saturating_add(listen_fds),
         listen_fds,
         no_pivot: invocation.switch(&NO_PIVOT),
         no_new_keyring: invocation.switch(&NO_NEW_KEYRING),
@@ -77,17 +77,20 @@ pub(super) fn options(global: &Global, invocation: &Invocation) -> Result<Create
     })
 }
 
-/// Descriptors from socket activation, which stand before those of `--preserve-fds` (sd_listen_fds(3)).
-fn activated_sockets() -> u32 {
-    std::env::var("LISTEN_FDS")
-        .ok()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0)
-}
-
 /// `--preserve-fds`, as a number of descriptors.
 pub(super) fn preserve_fds(invocation: &Invocation) -> Result<u32, Failure> {
     let number = invocation.number(&PRESERVE_FDS).unwrap_or(0);
     u32::try_from(number)
         .map_err(|_| Failure::new(format!("invalid value {number} for --preserve-fds")))
+}
+
+/// How many descriptors a service manager passed for the container to listen on (sd_listen_fds(3)).
+///
+/// Only when they are meant for this process: the variables survive in the environment of children.
+fn listen_fds() -> u32 {
+    let read = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    match read("LISTEN_FDS") {
+        Some(count) if read("LISTEN_PID") == Some(std::process::id()) => count,
+        _ => 0,
+    }
 }

@@ -1,6 +1,7 @@
 //! `list`: the containers of one store.
 
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -28,12 +29,7 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    // A directory that somebody named should exist; the default one appears with the first container.
-    if global.root_from == RootFrom::Flag {
-        std::fs::metadata(&global.root)
-            .map_err(|error| Failure::io(&format!("open {}", global.root.display()), &error))?;
-    }
-    let ids = global.store().ids()?;
+    let ids = ids(global)?;
     if invocation.switch(&QUIET) {
         let text: String = ids.iter().flat_map(|id| [id.as_str(), "\n"]).collect();
         return output::print(&text).map(|()| 0);
@@ -47,6 +43,20 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
         Some(_) => return Err(Failure::new("invalid format option")),
     };
     output::print(&text).map(|()| 0)
+}
+
+/// A directory that somebody named should exist; others appear with the first container.
+fn ids(global: &Global) -> Result<Vec<String>, Failure> {
+    match std::fs::metadata(&global.root) {
+        Ok(_) => Ok(global.store().ids()?),
+        Err(error) if error.kind() == ErrorKind::NotFound && global.root_from != RootFrom::Flag => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(Failure::io(
+            &format!("open {}", global.root.display()),
+            &error,
+        )),
+    }
 }
 
 /// The states of all containers that can be read. One that is just being deleted must not hide the others.
@@ -75,12 +85,12 @@ fn table(reports: &[StateReport]) -> String {
     let mut rows = vec![header];
     rows.extend(reports.iter().map(|report| {
         [
-            report.id.to_string(),
+            report.id.clone(),
             report.pid.to_string(),
-            report.status.to_string(),
-            report.bundle.to_string(),
-            report.created.to_string(),
-            report.owner.to_string(),
+            report.status.clone(),
+            report.bundle.clone(),
+            report.created.clone(),
+            report.owner.clone(),
         ]
     }));
     let width = |column: usize| {
@@ -135,6 +145,31 @@ mod tests {
         assert_eq!(
             table(&[]),
             "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n"
+        );
+    }
+
+    #[test]
+    fn columns_grow_with_their_words() {
+        let report = StateReport {
+            oci_version: "1.3.0".to_owned(),
+            id: "a-rather-long-id".to_owned(),
+            pid: 12,
+            status: "running".to_owned(),
+            bundle: "/bündel".to_owned(),
+            rootfs: "/bündel/rootfs".to_owned(),
+            created: "2026-11-21T10:00:00.5Z".to_owned(),
+            annotations: Vec::new(),
+            owner: "root".to_owned(),
+            owner_id: 0,
+        };
+        let table = table(&[report]);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "ID                 PID         STATUS      BUNDLE      CREATED                  OWNER",
+                "a-rather-long-id   12          running     /bündel     2026-11-21T10:00:00.5Z   root",
+            ]
         );
     }
 

@@ -27,13 +27,21 @@ on the system changes.",
     run,
 };
 
+/// The id of a container that is never made; the default cgroup is named after it.
+const NO_ID: &str = "plan";
+
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let options = create::options(global, invocation)?;
     let bundle = match invocation.arguments.first() {
         Some(dir) => Bundle::load(&absolute(Path::new(dir))?)?,
         None => create::bundle(invocation)?,
     };
-    let mut text = libcontainer::plan_text(&bundle, &options, invocation.switch(&JSON))?;
+    let plan = libcontainer::plan_of(&bundle, NO_ID, &options)?;
+    let mut text = if invocation.switch(&JSON) {
+        plan.to_json()
+    } else {
+        plan.to_string()
+    };
     if !text.ends_with('\n') {
         text.push('\n');
     }
