@@ -112,7 +112,11 @@ fn trimmed(mut path: &[u8]) -> &[u8] {
 /// Most symbolic links that are followed to something that is not there yet, as in path_resolution(7).
 const MOST_LINKS: usize = 40;
 
-fn make_directories(root: i32, path: &[u8], permissions: u32) -> Result<Fd> {
+/// As [`directory`], for a path that is known to be missing.
+///
+/// # Errors
+/// As there.
+pub fn make_directories(root: i32, path: &[u8], permissions: u32) -> Result<Fd> {
     let mut whole = [0u8; LONGEST];
     let mut length = trimmed(path).len();
     if length >= LONGEST {
@@ -138,8 +142,15 @@ enum Progress {
 }
 
 fn make_until_link(root: i32, path: &[u8], permissions: u32) -> Result<Progress> {
-    let mut above = open(root, c"/", open::PATH | open::DIRECTORY)?;
-    let mut next = 0;
+    // Mostly only the last directory is missing, so the walk begins there if it can.
+    let cut = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    let start = if cut == 0 { &b"/"[..] } else { &path[..cut] };
+    let (mut above, mut next) = match with_string(start, |start| {
+        open(root, start, open::PATH | open::DIRECTORY)
+    }) {
+        Ok(above) => (above, cut),
+        Err(_) => (open(root, c"/", open::PATH | open::DIRECTORY)?, 0),
+    };
     while next < path.len() {
         let start = next;
         let end = path[start..]
@@ -156,7 +167,12 @@ fn make_until_link(root: i32, path: &[u8], permissions: u32) -> Result<Progress>
                 open(root, prefix, open::PATH | open::DIRECTORY)
             })
         };
-        above = match open_prefix() {
+        let there = if end == path.len() {
+            Err(Fault::found(Call::Openat2, Errno::ENOENT))
+        } else {
+            open_prefix()
+        };
+        above = match there {
             Err(fault) if fault.is(Errno::ENOENT) => {
                 let mode = if end == path.len() {
                     permissions

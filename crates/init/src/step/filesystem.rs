@@ -63,9 +63,10 @@ impl Filesystem {
             inside::open
         };
         match there(root, path, wanted) {
-            Err(fault) if fault.is(Errno::ENOENT) => {
-                Ok((inside::directory(root, path, 0o755)?, false))
-            }
+            Err(fault) if fault.is(Errno::ENOENT) => Ok((
+                inside::make_directories(root, path.to_bytes(), 0o755)?,
+                false,
+            )),
             answer => Ok((answer?, true)),
         }
     }
