@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cgroups::{Driver, Group, Host, Place};
 
-use crate::sandbox::{Process, Sandbox, read};
+use crate::sandbox::{Process, Sandbox, eventually, read};
 
 const WORKER: &str = "TARE_TEST_LEAK_WORKER";
 const WANTED: usize = 2000;
@@ -63,11 +63,14 @@ fn two_thousand_cgroups_and_not_one_left() {
             .env(WORKER, &dir)
             .stderr(Stdio::null());
         let mut worker = Process(command.stdout(Stdio::null()).spawn().unwrap());
+        // A slow machine takes longer to start it than it is given to live.
+        let started = || std::fs::read_dir(&dir).unwrap().next().is_some();
+        assert!(eventually(started), "the worker makes nothing");
         // xorshift: any moment, repeatable from the process id.
         chance ^= chance << 13;
         chance ^= chance >> 17;
         chance ^= chance << 5;
-        std::thread::sleep(Duration::from_micros(5_000 + u64::from(chance) % 200_000));
+        std::thread::sleep(Duration::from_micros(u64::from(chance) % 200_000));
         worker.0.kill().unwrap();
         worker.0.wait().unwrap();
         kills += 1;
@@ -76,10 +79,7 @@ fn two_thousand_cgroups_and_not_one_left() {
         cleaned += left;
     }
     println!("{made} cgroups made, {kills} makers killed, {cleaned} cleaned up after them");
-    assert!(
-        kills > 3 && made > 50,
-        "{made} cgroups, {kills} kills: too slow to tell anything"
-    );
+    assert!(kills > 0 && made >= kills, "{made} cgroups, {kills} kills");
     for hierarchy in sandbox.host.hierarchies() {
         let left: Vec<_> = std::fs::read_dir(&hierarchy.mount)
             .unwrap()
