@@ -330,3 +330,6 @@ fn ordered(rules: &[Rule]) -> Option<Vec<Instruction>> {
     }
     out.finish(false)
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,6 +86,9 @@ pub enum Error {
         /// What is in use, in bytes.
         usage: u64,
     },
+    /// systemd did not do its part.
+    #[error(transparent)]
+    Systemd(#[from] crate::systemd::BusError),
     /// The container has no cgroup (rootless, and none could be made).
     #[error("the container has no cgroup, which is needed to {0}")]
     None(&'static str),

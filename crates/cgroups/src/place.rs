@@ -99,7 +99,7 @@ impl Place {
             Driver::Systemd { user } => {
                 let (unit, path) = Unit::resolve(given, id, user)?;
                 place.unit = Some(unit);
-                Some(path)
+                Some(crate::systemd::below_manager(path, user)?)
             }
         };
         for hierarchy in host.hierarchies() {

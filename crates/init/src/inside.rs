@@ -87,7 +87,7 @@ pub fn regular_file(root: i32, path: &CStr) -> Result<Fd> {
 ///
 /// # Errors
 /// As [`directory`]; `EINVAL` for a path without a name at its end.
-pub fn parent<'a>(root: i32, path: &'a CStr) -> Result<(Fd, &'a [u8])> {
+pub fn parent(root: i32, path: &CStr) -> Result<(Fd, &[u8])> {
     let bytes = trimmed(path.to_bytes());
     let cut = bytes
         .iter()
@@ -109,40 +109,119 @@ fn trimmed(mut path: &[u8]) -> &[u8] {
     path
 }
 
-fn make_directories(root: i32, path: &[u8], permissions: u32) -> Result<Fd> {
-    let path = trimmed(path);
-    let mut above = open(root, c"/", open::PATH | open::DIRECTORY)?;
-    let mut end = 0;
-    while end < path.len() {
-        let start = end;
-        end = path[start..]
+/// Most symbolic links that are followed to something that is not there yet, as in path_resolution(7).
+const MOST_LINKS: usize = 40;
+
+/// As [`directory`], for a path that is known to be missing.
+///
+/// # Errors
+/// As there.
+pub fn make_directories(root: i32, path: &[u8], permissions: u32) -> Result<Fd> {
+    let mut whole = [0u8; LONGEST];
+    let mut length = trimmed(path).len();
+    if length >= LONGEST {
+        return Err(Fault::found(Call::Openat2, Errno::ENAMETOOLONG));
+    }
+    whole[..length].copy_from_slice(&path[..length]);
+    for _ in 0..MOST_LINKS {
+        match make_until_link(root, &whole[..length], permissions)? {
+            Progress::Done(fd) => return Ok(fd),
+            Progress::Link { start, end } => length = follow(root, &mut whole, length, start, end)?,
+        }
+    }
+    Err(Fault::found(Call::Openat2, Errno::ELOOP))
+}
+
+enum Progress {
+    Done(Fd),
+    /// The component here is a link to something that is not there.
+    Link {
+        start: usize,
+        end: usize,
+    },
+}
+
+fn make_until_link(root: i32, path: &[u8], permissions: u32) -> Result<Progress> {
+    // Mostly only the last directory is missing, so the walk begins there if it can.
+    let cut = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    let start = if cut == 0 { &b"/"[..] } else { &path[..cut] };
+    let (mut above, mut next) = match with_string(start, |start| {
+        open(root, start, open::PATH | open::DIRECTORY)
+    }) {
+        Ok(above) => (above, cut),
+        Err(_) => (open(root, c"/", open::PATH | open::DIRECTORY)?, 0),
+    };
+    while next < path.len() {
+        let start = next;
+        let end = path[start..]
             .iter()
             .position(|byte| *byte == b'/')
             .map_or(path.len(), |slash| start + slash);
+        next = end + 1;
         let name = &path[start..end];
-        end += 1;
         if matches!(name, b"" | b".") {
             continue;
         }
-        let prefix = &path[..end - 1];
         let open_prefix = || {
-            with_string(prefix, |prefix| {
+            with_string(&path[..end], |prefix| {
                 open(root, prefix, open::PATH | open::DIRECTORY)
             })
         };
-        above = match open_prefix() {
+        let there = if end == path.len() {
+            Err(Fault::found(Call::Openat2, Errno::ENOENT))
+        } else {
+            open_prefix()
+        };
+        above = match there {
             Err(fault) if fault.is(Errno::ENOENT) => {
-                let mode = if end > path.len() { permissions } else { 0o755 };
+                let mode = if end == path.len() {
+                    permissions
+                } else {
+                    0o755
+                };
                 match with_string(name, |name| file::make_directory(above.raw(), name, mode)) {
-                    // Somebody else was faster, or the name is a dangling link, which the next call reports.
-                    Err(fault) if !fault.is(Errno::EEXIST) => return Err(fault),
-                    _ => open_prefix()?,
+                    Err(fault) if fault.is(Errno::EEXIST) => match open_prefix() {
+                        Err(fault) if fault.is(Errno::ENOENT) => {
+                            return Ok(Progress::Link { start, end });
+                        }
+                        // Somebody else was faster.
+                        answer => answer?,
+                    },
+                    answer => answer.and_then(|()| open_prefix())?,
                 }
             }
             answer => answer?,
         };
     }
-    Ok(above)
+    Ok(Progress::Done(above))
+}
+
+/// Puts what the link at `start..end` says in its place; the answer is the new length.
+fn follow(
+    root: i32,
+    whole: &mut [u8; LONGEST],
+    length: usize,
+    start: usize,
+    end: usize,
+) -> Result<usize> {
+    let mut content = [0u8; LONGEST];
+    let link = with_string(&whole[..end], |path| {
+        open_resolved(
+            root,
+            path,
+            open::PATH | open::NOFOLLOW,
+            resolve::IN_ROOT | resolve::NO_MAGICLINKS,
+        )
+    })?;
+    let got = file::read_link(link.raw(), c"", &mut content)?;
+    let keep = if content[0] == b'/' { 0 } else { start };
+    let new = keep + got + (length - end);
+    if new >= LONGEST {
+        return Err(Fault::found(Call::Openat2, Errno::ENAMETOOLONG));
+    }
+    whole.copy_within(end..length, keep + got);
+    whole[keep..keep + got].copy_from_slice(&content[..got]);
+    Ok(new)
 }
 
 /// Calls `run` with `bytes` as a C string.
@@ -197,10 +276,11 @@ mod tests {
         symlink("loop", outer.join("root/loop")).unwrap();
         std::fs::write(outer.join("root/file"), "").unwrap();
         let errno = |result: Result<Fd>| result.unwrap_err().errno;
-        assert_eq!(
-            errno(directory(root.raw(), c"/dangling", 0o755)),
-            Errno::ENOENT
-        );
+        directory(root.raw(), c"/dangling/below", 0o755).unwrap();
+        assert!(outer.join("root/nowhere/at/all/below").is_dir());
+        symlink("/../../outside", outer.join("root/out")).unwrap();
+        directory(root.raw(), c"/out/x", 0o755).unwrap();
+        assert!(outer.join("root/outside/x").is_dir() && !outer.join("outside").exists());
         assert_eq!(
             errno(directory(root.raw(), c"/file/x", 0o755)),
             Errno::ENOTDIR
@@ -211,7 +291,7 @@ mod tests {
         );
         assert_eq!(errno(regular_file(root.raw(), c"/new/..")), Errno::EINVAL);
         assert_eq!(
-            errno(open_without_links(root.raw(), c"/dangling", open::PATH)),
+            errno(open_without_links(root.raw(), c"/loop", open::PATH)),
             Errno::ELOOP
         );
         std::fs::remove_dir_all(&outer).unwrap();

@@ -1,7 +1,5 @@
 //! The home directory of a user, from a passwd(5) file that may be hostile.
 
-use core::ffi::CStr;
-
 use kernel::file::{self, mode, open};
 
 /// Most bytes of the file that are looked at; a longer file is as good as its beginning.
@@ -46,7 +44,7 @@ pub fn home(root: i32, uid: u32, home: &mut [u8]) -> Option<usize> {
 fn home_in(line: &[u8], uid: u32, home: &mut [u8]) -> Option<usize> {
     let mut fields = line.split(|byte| *byte == b':');
     let found = fields.nth(2)?;
-    if core::str::from_utf8(found).ok()?.parse::<u32>().ok()? != uid {
+    if number(found, 10)? != uid {
         return None;
     }
     let directory = fields.nth(2)?;
@@ -57,14 +55,15 @@ fn home_in(line: &[u8], uid: u32, home: &mut [u8]) -> Option<usize> {
     Some(directory.len())
 }
 
-/// True when the environment names a home directory already.
-pub fn is_set<'a>(mut environment: impl Iterator<Item = &'a CStr>) -> bool {
-    environment.any(|entry| {
-        entry
-            .to_bytes()
-            .strip_prefix(b"HOME=")
-            .is_some_and(|home| !home.is_empty())
-    })
+/// A number in this radix, without a sign; `None` for anything else and beyond 32 bits.
+pub fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(radix);
+    let add = |sum: u32, digit: Option<u32>| sum.checked_mul(radix)?.checked_add(digit?);
+    if digits.is_empty() {
+        None
+    } else {
+        digits.iter().map(digit).try_fold(0, add)
+    }
 }
 
 #[cfg(test)]

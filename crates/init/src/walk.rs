@@ -2,6 +2,7 @@
 
 use kernel::{file, process};
 
+use crate::passwd::number;
 use crate::slots::{COUNT, Slots};
 use crate::step::{Context, perform_next};
 use crate::wire::{Image, RUNTIMES, take_bytes};
@@ -23,12 +24,11 @@ pub fn main(argument: &[u8]) -> ! {
 }
 
 fn start(argument: &[u8]) -> Option<(Image<'static>, Slots, Report)> {
-    let mut numbers = core::str::from_utf8(argument)
-        .ok()?
-        .split(' ')
-        .map(str::parse::<u32>);
-    let fd = kernel::Fd::adopt(numbers.next()?.ok()? as i32);
-    let offset = numbers.next()?.ok()? as usize;
+    let mut numbers = argument
+        .split(|byte| *byte == b' ')
+        .map(|digits| number(digits, 10));
+    let fd = kernel::Fd::adopt(numbers.next()?? as i32);
+    let offset = numbers.next()?? as usize;
     let length = file::status(fd.raw()).ok()?.size as usize;
     let image = Image::read(
         kernel::memory::map_sealed(fd.raw(), length)

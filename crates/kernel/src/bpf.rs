@@ -20,6 +20,7 @@ const PROG_LOAD: usize = 5;
 const PROG_ATTACH: usize = 8;
 const PROG_DETACH: usize = 9;
 const PROG_GET_FD_BY_ID: usize = 13;
+const OBJ_GET_INFO_BY_FD: usize = 15;
 const PROG_QUERY: usize = 16;
 const PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const ATTACH_CGROUP_DEVICE: u32 = 6;
@@ -30,6 +31,9 @@ pub mod flags {
     pub const ALLOW_MULTI: u32 = 2;
     pub const REPLACE: u32 = 4;
 }
+
+/// What programs loaded here are called, to tell them from those of others.
+pub const NAME: [u8; 16] = *b"tare_devices\0\0\0\0";
 
 #[repr(C, align(8))]
 struct Load {
@@ -80,7 +84,7 @@ pub fn load_device_program(instructions: &[Instruction]) -> Result<Fd> {
         log: 0,
         kernel_version: 0,
         flags: 0,
-        name: *b"tare_devices\0\0\0\0",
+        name: NAME,
     };
     // SAFETY: `attributes` and what it points at live until the call returns.
     unsafe {
@@ -177,4 +181,39 @@ pub fn program_by_id(id: u32) -> Result<Fd> {
         )
     }
     .map(|fd| Fd::adopt(fd as i32))
+}
+
+#[repr(C, align(8))]
+#[derive(Default)]
+struct Info {
+    kind: u32,
+    id: u32,
+    tag: [u8; 8],
+    lengths: [u32; 2],
+    instructions: [u64; 2],
+    load_time: u64,
+    creator: u32,
+    map_count: u32,
+    maps: u64,
+    name: [u8; 16],
+}
+
+/// The name that a loaded program was given.
+pub fn program_name(program: i32) -> Result<[u8; 16]> {
+    let mut info = Info::default();
+    let attributes: [u64; 2] = [
+        u64::from(program as u32) | (size_of::<Info>() as u64) << 32,
+        &raw mut info as u64,
+    ];
+    // SAFETY: the kernel writes at most `size_of::<Info>()` bytes to `info`, which lives until the call returns.
+    unsafe {
+        syscall!(
+            Bpf,
+            BPF,
+            OBJ_GET_INFO_BY_FD,
+            attributes.as_ptr(),
+            size_of_val(&attributes)
+        )
+    }?;
+    Ok(info.name)
 }

@@ -80,6 +80,7 @@ calls! {
     Setresuid = "setresuid", Setsid = "setsid", Setxattr = "setxattr", Sigaction = "sigaction",
     Sigprocmask = "sigprocmask", Sigtimedwait = "sigtimedwait", Socket = "socket", Socketpair = "socketpair", Stat = "stat", Symlinkat = "symlinkat",
     Umask = "umask", Umount = "umount", Unlinkat = "unlinkat", Unshare = "unshare", Wait = "wait", Write = "write",
+    Eventfd = "eventfd2", InotifyAddWatch = "inotify_add_watch", InotifyInit = "inotify_init1",
 }
 
 impl Call {

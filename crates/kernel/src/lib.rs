@@ -6,7 +6,8 @@
 //! converts to and from the standard library's descriptor types.
 //!
 //! Functions are grouped by what a reader would look for: [`file`], [`mount`], [`namespace`], [`process`],
-//! [`identity`], [`scheduling`], [`socket`], [`terminal`], [`seccomp`], [`bpf`], [`keyring`], [`memory`], [`network`].
+//! [`identity`], [`scheduling`], [`socket`], [`terminal`], [`seccomp`], [`bpf`], [`keyring`], [`memory`], [`network`],
+//! [`watch`].
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod arch;
@@ -26,6 +27,7 @@ pub mod scheduling;
 pub mod seccomp;
 pub mod socket;
 pub mod terminal;
+pub mod watch;
 
 pub use errno::Errno;
 pub use fault::{Call, Fault};

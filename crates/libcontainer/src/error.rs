@@ -188,6 +188,9 @@ impl fmt::Display for Prefix<'_> {
     }
 }
 
+/// What callers of runtimes look for before the reason.
+const NOT_STARTED: &str = "unable to start container process: ";
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -200,9 +203,16 @@ impl fmt::Display for Error {
                 fault,
                 hint,
             } => {
+                f.write_str(NOT_STARTED)?;
                 match text {
-                    Some(text) => write!(f, "{}{text}", Prefix(at))?,
-                    None => write!(f, "{}{step}: {fault}", Prefix(at))?,
+                    // A text that others match on stays whole; the field comes behind it.
+                    Some(text) if at.is_none() => f.write_str(text)?,
+                    Some(text) => write!(f, "{text} ({at})")?,
+                    None => write!(
+                        f,
+                        "error during container init: {}{step}: {fault}",
+                        Prefix(at)
+                    )?,
                 }
                 hint.map_or(Ok(()), |hint| write!(f, " ({hint})"))
             }
@@ -219,7 +229,7 @@ impl fmt::Display for Error {
                     Prefix(at)
                 )
             }
-            Error::Hook { text, .. } => f.write_str(text),
+            Error::Hook { text, .. } => write!(f, "{NOT_STARTED}{text}"),
             Error::Cgroup(error) => error.fmt(f),
             Error::WrongStatus { text, .. } => f.write_str(text),
             Error::NotFound { .. } => f.write_str("container does not exist"),

@@ -112,7 +112,10 @@ pub fn main(groups: &[&[Case]]) -> ExitCode {
     panic::set_hook(Box::new(|info| {
         let text = text_of(info.payload());
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        MESSAGE.set(Some(format!("{place}: {text}")));
+        // Only the first: more may follow while the test cleans up.
+        MESSAGE.with_borrow_mut(|message| {
+            message.get_or_insert_with(|| format!("{place}: {text}"));
+        });
     }));
     let begin = Instant::now();
     println!("\nrunning {} tests", wanted.len());

@@ -290,7 +290,8 @@ impl std::ops::Deref for Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        self.delete_all();
+        // A second panic while a failed test unwinds would end the whole program.
+        let deleted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.delete_all()));
         let mut after = HostState::of(&self.tag, &self.root, None);
         for _ in 0..200 {
             if after.difference(&self.before).is_empty() {
@@ -303,6 +304,7 @@ impl Drop for Sandbox {
         after.remove_groups();
         let _ = fs::remove_dir_all(&self.path);
         if !std::thread::panicking() {
+            assert!(deleted.is_ok(), "delete --force did not end");
             assert!(
                 left.is_empty(),
                 "left behind after delete --force: {left:#?}"

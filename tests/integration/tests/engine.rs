@@ -174,8 +174,8 @@ fn last_error(log: &std::path::Path) -> String {
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
     let error = lines
-        .filter(|line| line["level"] == "error")
-        .last()
+        .rev()
+        .find(|line| line["level"] == "error")
         .expect("an error in the log");
     error["msg"].as_str().unwrap().to_owned()
 }

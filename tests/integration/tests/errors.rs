@@ -80,7 +80,7 @@ const WRONG: &[(&str, Change, &str)] = &[
     (
         "relative namespace path",
         |c| c["linux"]["namespaces"][0]["path"] = json!("ns/x"),
-        "ns/x",
+        "namespaces",
     ),
     ("missing root", |c| remove(c, "", "root"), "root"),
     (

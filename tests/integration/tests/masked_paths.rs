@@ -7,6 +7,7 @@ use serde_json::json;
 
 cases![
     masked_file_reads_as_empty,
+    many_files_and_directories_are_masked,
     masked_directory_is_empty_and_read_only,
     missing_and_repeated_paths_do_no_harm,
     read_only_path_cannot_be_written,
@@ -22,6 +23,31 @@ fn masked_file_reads_as_empty() {
     fs::write(bundle.rootfs().join("etc/secret"), "secret").unwrap();
     let seen = sandbox.see(bundle, "cat /etc/secret -- echo end").ok();
     seen.lines(&["end"]);
+}
+
+fn many_files_and_directories_are_masked() {
+    let sandbox = Sandbox::new();
+    let names = ["a", "b", "c", "d"];
+    let files = names.map(|name| format!("/etc/{name}.file"));
+    let folders = names.map(|name| format!("/etc/{name}.folder"));
+    let all: Vec<&String> = files
+        .iter()
+        .zip(&folders)
+        .flat_map(|(file, folder)| [file, folder])
+        .collect();
+    let bundle = sandbox.bundle().set("/linux/maskedPaths", json!(all));
+    let root = bundle.rootfs();
+    for (file, folder) in files.iter().zip(&folders) {
+        fs::write(root.join(&file[1..]), "secret").unwrap();
+        fs::create_dir(root.join(&folder[1..])).unwrap();
+        fs::write(root.join(&folder[1..]).join("secret"), "").unwrap();
+    }
+    let commands = format!(
+        "cat {} -- ls {} -- echo end",
+        files.join(" "),
+        folders.join(" ")
+    );
+    sandbox.see(bundle, &commands).ok().lines(&["end"]);
 }
 
 fn masked_directory_is_empty_and_read_only() {

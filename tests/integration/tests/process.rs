@@ -83,7 +83,7 @@ fn home_is_set_from_passwd() {
     let bundle = sandbox
         .bundle()
         .set("/process/env", json!(["PATH=/bin", "HOME="]));
-    sandbox.see(bundle, "env").ok().prints("HOME=/\n");
+    sandbox.see(bundle, "env").ok().prints("HOME=/");
 }
 
 fn working_directory() {

@@ -211,6 +211,8 @@ fn every_target_in_every_hostile_shape() {
                 let path = root.join(folder);
                 if path.symlink_metadata().is_ok_and(|data| !data.is_dir()) {
                     fs::remove_file(&path).unwrap();
+                } else {
+                    let _ = fs::remove_dir_all(&path);
                 }
                 fs::create_dir_all(&path).unwrap();
             }

@@ -9,7 +9,7 @@ use crate::setting::{Missing, Old, Setting, When};
 use crate::{Error, Settings};
 
 /// What a file held before it was written, in the form in which it is put back.
-pub(super) struct Before {
+pub(crate) struct Before {
     location: usize,
     file: String,
     value: String,
@@ -17,7 +17,7 @@ pub(super) struct Before {
 
 impl Group {
     /// What has to be in place before anything enters.
-    pub(super) fn apply_early(&mut self, settings: &Settings) -> Result<(), Error> {
+    pub(crate) fn apply_early(&mut self, settings: &Settings) -> Result<(), Error> {
         self.write_all(settings, |setting| setting.when == When::Early, None)?;
         self.set_devices(&settings.devices)
     }
@@ -61,7 +61,7 @@ impl Group {
         }
     }
 
-    pub(super) fn write_all(
+    pub(crate) fn write_all(
         &self,
         settings: &Settings,
         which: impl Fn(&Setting) -> bool,

@@ -111,22 +111,20 @@ fn attach(dir: &Dir, program: &Fd, replaced: Option<&Fd>) -> Result<(), Error> {
         .map_err(|fault| Error::file("attach the device program to", dir.path(), fault))
 }
 
-/// One program is replaced atomically. Where there are several (systemd attaches its own) the new one comes first, then
-/// ours that was there goes.
+/// Our program is replaced atomically. systemd may have attached one of its own, which is left alone: the kernel asks all of
+/// them.
 fn replace(dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
     let fail = |fault| Error::file("look at the device programs of", dir.path(), fault);
     let new = load(dir, rules)?;
     let mut ids = [0; 64];
     let count = bpf::attached_device_programs(dir.fd().raw(), &mut ids).map_err(fail)?;
-    let mut present = Vec::new();
     for &id in &ids[..count.min(ids.len())] {
-        present.push(bpf::program_by_id(id).map_err(fail)?);
+        let program = bpf::program_by_id(id).map_err(fail)?;
+        if bpf::program_name(program.raw()).map_err(fail)? == bpf::NAME {
+            return attach(dir, &new, Some(&program));
+        }
     }
-    match &present[..] {
-        [] => attach(dir, &new, None),
-        [old] => attach(dir, &new, Some(old)),
-        [.., last] => attach(dir, &new, Some(last)),
-    }
+    attach(dir, &new, None)
 }
 
 /// Whether ids here are not those of the machine: then the kernel takes no device programs from anyone.

@@ -9,7 +9,7 @@ use super::Group;
 use crate::dir::Dir;
 use crate::error::c_string;
 use crate::place::Location;
-use crate::{Error, Host, Settings};
+use crate::{Error, Settings};
 
 /// What engines and monitors expect every container on v2 to have statistics of. Where these are enabled, nothing more
 /// is done; where one is missing, everything the host has is enabled on the way.
@@ -17,9 +17,9 @@ const USUAL: [&str; 4] = ["cpu", "io", "memory", "pids"];
 
 impl Group {
     /// Makes and opens the directory in every hierarchy.
-    pub(super) fn make(&mut self, host: &Host, settings: &Settings) -> Result<(), Error> {
+    pub(super) fn make(&mut self, settings: &Settings, unused: bool) -> Result<(), Error> {
         for (index, location) in self.place.locations.clone().iter().enumerate() {
-            match self.make_one(location, host, settings, index) {
+            match make_one(location, settings, index, unused) {
                 Ok(dir) => self.dirs[index] = Some(dir),
                 Err(error) if self.place.optional && error.is_refusal() => {
                     if let Some(wanted) = settings.list.iter().find(|s| s.location == index) {
@@ -33,24 +33,28 @@ impl Group {
         Ok(())
     }
 
-    fn make_one(
-        &self,
-        location: &Location,
-        _host: &Host,
-        settings: &Settings,
-        index: usize,
-    ) -> Result<Dir, Error> {
-        let fresh = make_all(location)?;
-        let dir = Dir::open(&location.path)?;
-        if !fresh {
-            check_unused(&dir, location)?;
-        }
-        if location.is_unified() {
-            let wanted = settings.list.iter().filter(|s| s.location == index);
-            enable(location, &dir, wanted.map(|s| s.controller.as_ref()))?;
-        }
-        Ok(dir)
+    /// After systemd has made the scope: opens what it made and makes what it does not care about.
+    pub(crate) fn make_beside_systemd(&mut self, settings: &Settings) -> Result<(), Error> {
+        self.make(settings, false)
     }
+}
+
+fn make_one(
+    location: &Location,
+    settings: &Settings,
+    index: usize,
+    unused: bool,
+) -> Result<Dir, Error> {
+    let fresh = make_all(location)?;
+    let dir = Dir::open(&location.path)?;
+    if unused && !fresh {
+        check_unused(&dir, location)?;
+    }
+    if location.is_unified() {
+        let wanted = settings.list.iter().filter(|s| s.location == index);
+        enable(location, &dir, wanted.map(|s| s.controller.as_ref()))?;
+    }
+    Ok(dir)
 }
 
 /// Makes the directory, and those above it which are missing. False when it was there already.

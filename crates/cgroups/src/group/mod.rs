@@ -36,14 +36,14 @@ impl Group {
     /// # Errors
     /// An existing cgroup that is frozen or in which something runs; whatever the kernel refuses. What had been made is
     /// removed again.
-    pub fn create(place: &Place, host: &Host, settings: &Settings) -> Result<Group, Error> {
+    pub fn create(place: &Place, _host: &Host, settings: &Settings) -> Result<Group, Error> {
         let mut group = Group::at(place);
         if place.driver != Driver::Direct {
             group.pending = Some(settings.clone());
             return Ok(group);
         }
         let made = group
-            .make(host, settings)
+            .make(settings, true)
             .and_then(|()| group.apply_early(settings));
         if let Err(error) = made {
             // Only what this call made: an existing cgroup with processes in it is somebody else's.
@@ -63,6 +63,10 @@ impl Group {
     /// # Errors
     /// Whatever else the kernel refuses.
     pub fn open(place: &Place, _host: &Host) -> Result<Group, Error> {
+        Group::open_place(place)
+    }
+
+    pub(crate) fn open_place(place: &Place) -> Result<Group, Error> {
         let mut group = Group::at(place);
         for (dir, location) in group.dirs.iter_mut().zip(&place.locations) {
             *dir = match Dir::open(&location.path) {

@@ -26,6 +26,23 @@ impl Group {
         self.remove_quietly()
     }
 
+    /// Removes the cgroup if it is a plain directory without anything in it or below it, as it nearly always is when a
+    /// container has ended: one call for each hierarchy. False when more has to be done; what is gone then stays gone.
+    pub fn remove_if_empty(&self) -> bool {
+        let removed =
+            |path: &Path| match c_string(path).map(|name| file::remove_directory(HERE, &name)) {
+                Ok(Err(fault)) => is_gone(fault),
+                Ok(Ok(())) => true,
+                Err(_) => false,
+            };
+        self.place.unit.is_none()
+            && self
+                .place
+                .locations
+                .iter()
+                .all(|location| removed(&location.path))
+    }
+
     pub(super) fn remove_quietly(&self) -> Result<(), Error> {
         let stopped = self.stop_unit();
         let mut failed = Ok(());
@@ -38,6 +55,26 @@ impl Group {
             }
         }
         stopped.and(failed)
+    }
+}
+
+impl Group {
+    /// Waits, with the same bound, for what is being killed to leave.
+    pub(crate) fn wait_until_empty(&self) -> Result<(), Error> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Some(dir) = self.existing().next() else {
+                return Ok(());
+            };
+            match self.processes()?.len() {
+                0 => return Ok(()),
+                processes if Instant::now() >= deadline => {
+                    let path = dir.path().to_owned();
+                    return Err(Error::Busy { path, processes });
+                }
+                _ => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::bus::Bus;
 use crate::Error;
+use crate::place::normal;
 
 /// The scope of one container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,15 @@ impl Unit {
         let slice = slice.to_owned();
         Ok((Unit { name, slice, user }, path))
     }
+}
+
+/// The path from the root of the hierarchy: a user's manager has its own part of it, which only it knows.
+pub(crate) fn below_manager(path: PathBuf, user: bool) -> Result<PathBuf, Error> {
+    if !user {
+        return Ok(path);
+    }
+    let manager = Bus::connect(true)?.manager_text("ControlGroup")?;
+    Ok(normal(&manager).join(path))
 }
 
 /// The cgroup of a slice: `a-b.slice` is below `a.slice`, and `-.slice` is the root (systemd.slice(5)).

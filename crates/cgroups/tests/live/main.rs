@@ -3,6 +3,9 @@
 
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
+mod change;
+mod devices;
 mod life;
 mod limits;
+mod reading;
 mod sandbox;

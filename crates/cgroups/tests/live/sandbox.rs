@@ -26,13 +26,23 @@ impl Sandbox {
     pub(crate) fn new() -> Option<Sandbox> {
         let host = Host::probe().expect("a cgroup file system");
         let name = unique();
-        let place = Place::resolve(
-            &host,
-            Driver::Direct,
-            Some(&format!("/{name}")),
-            &name,
-            false,
-        );
+        // Set in the guest that runs systemd: the same body of tests with the other driver.
+        let (driver, path) = match std::env::var("TARE_TEST_DRIVER").as_deref() {
+            Err(_) | Ok("direct") => (Driver::Direct, format!("/{name}")),
+            Ok("systemd") => (
+                Driver::Systemd { user: false },
+                format!("system.slice:tare:{name}"),
+            ),
+            Ok("systemd-user") => (
+                Driver::Systemd { user: true },
+                format!("user.slice:tare:{name}"),
+            ),
+            Ok(other) => {
+                panic!("TARE_TEST_DRIVER={other} is none of direct, systemd, systemd-user")
+            }
+        };
+        let rootless = driver == Driver::Systemd { user: true };
+        let place = Place::resolve(&host, driver, Some(&path), &name, rootless);
         let sandbox = Sandbox {
             host,
             place: place.expect("a place"),
@@ -55,6 +65,21 @@ impl Sandbox {
 
     pub(crate) fn create(&self, settings: &Settings) -> Group {
         Group::create(&self.place, &self.host, settings).expect("created")
+    }
+
+    /// Why the cgroup cannot be used for another container. systemd's part comes when the process does.
+    pub(crate) fn refusal(&self) -> String {
+        let process = Process::sleeping();
+        let made = Group::create(&self.place, &self.host, &Settings::default());
+        let used = made.and_then(|mut group| match self.is_systemd() {
+            true => group.place(process.id()),
+            false => Ok(()),
+        });
+        used.expect_err("refused").to_string()
+    }
+
+    pub(crate) fn is_systemd(&self) -> bool {
+        self.place.driver() != Driver::Direct
     }
 
     pub(crate) fn open(&self) -> Group {

@@ -63,9 +63,10 @@ impl Filesystem {
             inside::open
         };
         match there(root, path, wanted) {
-            Err(fault) if fault.is(Errno::ENOENT) => {
-                Ok((inside::directory(root, path, 0o755)?, false))
-            }
+            Err(fault) if fault.is(Errno::ENOENT) => Ok((
+                inside::make_directories(root, path.to_bytes(), 0o755)?,
+                false,
+            )),
             answer => Ok((answer?, true)),
         }
     }
@@ -112,17 +113,23 @@ impl Step for Filesystem {
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "mount {} at {} ",
+            "mount {} at {}",
             Show(text.bytes(self.kind)),
             Show(text.bytes(self.target))
         )?;
-        words(f, self.flags, &NAMES)?;
+        if NAMES.iter().any(|(flag, _)| self.flags & flag != 0) {
+            f.write_str(" ")?;
+            words(f, self.flags, &NAMES)?;
+        }
         if self.data.length > 0 {
             write!(f, " {}", Show(text.bytes(self.data)))?;
         }
         if self.propagation != 0 {
             f.write_str(" ")?;
             words(f, self.propagation, &super::propagation::NAMES)?;
+        }
+        if self.inherit_mode {
+            f.write_str(" with the permissions of what it covers")?;
         }
         f.write_str(if self.copy_up {
             " with a copy of what it covers"

@@ -21,6 +21,22 @@ step! {
     }
 }
 
+/// A mount that hides something.
+#[derive(Debug)]
+pub struct Cover {
+    tree: Fd,
+    attached: bool,
+}
+
+impl Cover {
+    fn new(tree: Fd) -> Cover {
+        Cover {
+            tree,
+            attached: false,
+        }
+    }
+}
+
 /// A detached copy of the host's null device.
 fn fetch_null(context: &mut Context<'_>) -> Result<()> {
     let null = file::open_at(HERE, c"/dev/null", open::PATH | open::NOFOLLOW, 0)?;
@@ -28,25 +44,22 @@ fn fetch_null(context: &mut Context<'_>) -> Result<()> {
     if status.kind() != mode::CHARACTER || status.rdev != device(1, 3) {
         return Err(Fault::found(Call::Fstat, Errno::ENODEV));
     }
-    context.null = Some(mount::clone_tree(null.raw(), c"", false)?);
+    context.null = Some(Cover::new(mount::clone_tree(null.raw(), c"", false)?));
     Ok(())
 }
 
-/// Attaches what `cover` holds and puts a copy of it, which can be attached next, in its place.
-fn cover(cover: &mut Option<Fd>, target: &Fd) -> Result<()> {
-    let Some(tree) = cover else {
+/// Attaches what `cover` holds; from the second time on a copy, for attaching it again would only move it.
+fn cover(cover: &mut Option<Cover>, target: &Fd) -> Result<()> {
+    let Some(cover) = cover else {
         return Err(Fault::found(Call::MoveMount, Errno::EBADF));
     };
-    match mount::attach(tree.raw(), target.raw()) {
-        // It is attached somewhere already: take a copy of that.
-        Err(fault)
-            if fault.is(Errno::EINVAL) || fault.is(Errno::ELOOP) || fault.is(Errno::EBUSY) =>
-        {
-            let copy = mount::clone_tree(tree.raw(), c"", false)?;
-            mount::attach(copy.raw(), target.raw())
-        }
-        answer => answer,
+    if cover.attached {
+        let copy = mount::clone_tree(cover.tree.raw(), c"", false)?;
+        return mount::attach(copy.raw(), target.raw());
     }
+    mount::attach(cover.tree.raw(), target.raw())?;
+    cover.attached = true;
+    Ok(())
 }
 
 fn make_empty() -> Result<Fd> {
@@ -73,7 +86,7 @@ impl Step for Hide {
             return cover(&mut context.null, &target);
         }
         if context.empty.is_none() {
-            context.empty = Some(make_empty()?);
+            context.empty = Some(Cover::new(make_empty()?));
         }
         cover(&mut context.empty, &target)
     }

@@ -5,6 +5,7 @@ use core::fmt;
 use kernel::{Errno, keyring};
 
 use super::{Context, Show, Step, step};
+use crate::passwd::number;
 use crate::{Span, Text};
 
 step! {
@@ -38,8 +39,7 @@ impl Step for SessionKeyring {
         let permissions = description[..length]
             .split(|byte| *byte == b';')
             .nth(3)
-            .and_then(|field| core::str::from_utf8(field).ok())
-            .and_then(|field| u32::from_str_radix(field, 16).ok());
+            .and_then(|field| number(field, 16));
         match permissions {
             Some(permissions) => keyring::set_permissions(serial, permissions | USER_SEARCH),
             None => Ok(()),

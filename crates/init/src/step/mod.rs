@@ -16,6 +16,7 @@ mod await_start;
 mod become_root;
 mod bind;
 mod capabilities;
+mod close_working;
 mod device;
 mod directory;
 mod execute;
@@ -53,6 +54,7 @@ pub use await_start::AwaitStart;
 pub use become_root::BecomeRoot;
 pub use bind::Bind;
 pub use capabilities::{BoundingSet, Capabilities};
+pub use close_working::CloseWorking;
 pub use device::{BindDevice, Device, Symlink};
 pub use directory::{Directory, MakeDirectory};
 pub use execute::Execute;
@@ -130,10 +132,10 @@ pub struct Context<'a> {
     pub home: Found,
     /// The last directory in which something was made: its path in the text, and itself.
     pub parent: Option<(&'a [u8], Fd)>,
-    /// A device node that hides files, not attached yet.
-    pub null: Option<Fd>,
-    /// An empty directory that hides directories, not attached yet or attached.
-    pub empty: Option<Fd>,
+    /// A device node that hides files.
+    pub null: Option<hide::Cover>,
+    /// An empty directory that hides directories.
+    pub empty: Option<hide::Cover>,
     /// The working directory could not be entered before the change of user.
     pub directory_pending: bool,
     /// Init has already sent the message that hands the turn over (a fork does).
@@ -203,6 +205,13 @@ impl<'a> Context<'a> {
     pub fn root(&self) -> i32 {
         // A dirfd with RESOLVE_IN_ROOT makes the current directory the root: fine after a join, where it is "/".
         self.root.as_ref().map_or(kernel::file::HERE, Fd::raw)
+    }
+
+    /// Closes what only the building of the container needed: whoever waits holds nothing of the host's.
+    pub fn close_working(&mut self) {
+        self.parent = None;
+        self.null = None;
+        self.empty = None;
     }
 
     /// Marks a filled slot to be sent to the runtime with the next turn; false when there are too many.
@@ -313,7 +322,7 @@ macro_rules! steps {
 }
 
 steps! {
-    Affinity, Attach, AwaitStart, BecomeRoot, Bind, BindDevice, BoundingSet, Capabilities, Device, Directory,
+    Affinity, Attach, AwaitStart, BecomeRoot, Bind, BindDevice, BoundingSet, Capabilities, CloseWorking, Device, Directory,
     Domainname, EnterRoot, Execute, Filesystem, FindHome, FindProgram, Fork, Hide, Hostname, Identity, IoPriority,
     Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, OomScore, OpenRoot,
     Personality, Propagation, ReadOnlyPath, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,

@@ -3,6 +3,7 @@
 macro_rules! numbers { ($($name:ident = $n:expr),+ $(,)?) => { $(pub(crate) const $name: usize = $n;)+ } }
 numbers! {
     SETXATTR = 5, GETCWD = 17, DUP3 = 24, FCNTL = 25, IOCTL = 29, IOPRIO_SET = 30, IOPRIO_GET = 31, FLOCK = 32, MKNODAT = 33,
+    EVENTFD2 = 19, INOTIFY_INIT1 = 26, INOTIFY_ADD_WATCH = 27,
     MKDIRAT = 34, UNLINKAT = 35, SYMLINKAT = 36, UMOUNT2 = 39, MOUNT = 40, PIVOT_ROOT = 41, STATFS = 43,
     FSTATFS = 44, FTRUNCATE = 46, CHDIR = 49, FCHDIR = 50, CHROOT = 51, FCHMOD = 52, FCHMODAT = 53, FCHOWNAT = 54,
     FCHOWN = 55, OPENAT = 56, CLOSE = 57, GETDENTS64 = 61, READ = 63, WRITE = 64, PREAD64 = 67,

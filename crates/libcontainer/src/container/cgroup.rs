@@ -17,7 +17,10 @@ impl Container {
     }
 
     pub(super) fn is_frozen(&self) -> bool {
-        matches!(self.group(), Ok(Some(group)) if matches!(group.is_frozen(), Ok(true)))
+        self.record
+            .cgroup
+            .as_ref()
+            .is_some_and(cgroups::Place::is_frozen)
     }
 
     /// The processes in the container, by their numbers in the caller's pid namespace.

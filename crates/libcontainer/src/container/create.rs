@@ -13,7 +13,7 @@ use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::{Cgroup, Console, HookState, Performed, Setting, run_hooks, walk};
 use crate::plan::{self, Creation, HookKind, Namespaces, Plan, PlanError, Step};
-use crate::state::{Folder, Record, Store, identity_of, time};
+use crate::state::{Folder, Record, Store, identity_of, judge_id, time};
 
 /// How a container is created.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +101,10 @@ impl<'a> Prepared<'a> {
         };
         let linux = self.spec.linux.as_ref();
         let path = linux.and_then(|linux| linux.cgroups_path.as_deref());
+        if rootless && path.is_none_or(str::is_empty) && host.version() != cgroups::Version::V2 {
+            // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
+            return Ok(());
+        }
         let place = cgroups::Place::resolve(host, driver, path, id, rootless)?;
         let none = LinuxResources::default();
         let resources = linux
@@ -116,7 +120,16 @@ impl<'a> Prepared<'a> {
 
     /// Where the container's cgroup is in each hierarchy, for mounts of type cgroup.
     fn tell_hierarchies(&self, facts: &mut HostFacts) {
-        let (Some(host), Some(place)) = (&self.cgroup_host, &self.place) else {
+        let Some(host) = &self.cgroup_host else {
+            return;
+        };
+        let Some(place) = &self.place else {
+            facts.hierarchies = host
+                .hierarchies()
+                .iter()
+                .filter(|one| !one.is_unified())
+                .map(as_mounted)
+                .collect();
             return;
         };
         let unified = host.version() == cgroups::Version::V2;
@@ -208,6 +221,20 @@ impl<'a> Prepared<'a> {
             status: "creating",
             namespaces: Namespaces::read(self.spec).unwrap_or_default().all(),
         }
+    }
+}
+
+/// A whole hierarchy, for a container without a group in it.
+fn as_mounted(hierarchy: &cgroups::Hierarchy) -> Hierarchy {
+    Hierarchy {
+        name: hierarchy
+            .mount
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        path: hierarchy.mount.to_string_lossy().into_owned(),
+        links: hierarchy.links().map(str::to_owned).collect(),
     }
 }
 
@@ -363,6 +390,12 @@ impl Container {
         bundle: &Bundle,
         options: &CreateOptions,
     ) -> Result<Container, Error> {
+        let terminal = bundle
+            .spec()
+            .process
+            .as_ref()
+            .is_some_and(|process| process.terminal);
+        crate::foreground::judge_terminal(terminal, true, options.console_socket.is_some())?;
         let console = match &options.console_socket {
             Some(path) => Console::Socket(path.clone()),
             None => Console::None,
@@ -380,6 +413,7 @@ impl Container {
         console: Console,
         fence: &Fence,
     ) -> Result<(Container, Performed), Error> {
+        judge_id(id)?;
         let spec = bundle.spec();
         let prepared = Prepared::new(id, bundle, &spec, options)?;
         for (at, text) in &prepared.plan.warnings {

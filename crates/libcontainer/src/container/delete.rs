@@ -50,7 +50,9 @@ impl Container {
             }
             super::kill::end(&pidfd);
         }
-        if let Some(group) = self.group()? {
+        if let Some(group) = self.group()?
+            && !group.remove_if_empty()
+        {
             // Processes may outlive the first one where the pid namespace is somebody else's.
             if !group.processes()?.is_empty() {
                 group.kill(SIGKILL)?;

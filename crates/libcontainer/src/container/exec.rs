@@ -83,6 +83,16 @@ pub fn exec(store: &Store, id: &str, request: &ExecRequest) -> Result<i32, Error
     container.execute(pidfd, request)
 }
 
+/// How a process gets into the container.
+struct Way {
+    /// The container's first process, whose namespaces are joined.
+    pidfd: Fd,
+    /// The cgroup to enter.
+    seat: Option<cgroups::Seat>,
+    /// Where its terminal goes.
+    console: Console,
+}
+
 impl Container {
     fn execute(&self, pidfd: Fd, request: &ExecRequest) -> Result<i32, Error> {
         let config = self.folder.config()?;
@@ -122,7 +132,17 @@ impl Container {
         } else {
             Some(foreground::Waiting::begin()?)
         };
-        let performed = self.perform(&plan, &spec, pidfd, request, &host, seat, console)?;
+        let performed = self.perform(
+            &plan,
+            &spec,
+            Way {
+                pidfd,
+                seat,
+                console,
+            },
+            request,
+            &host,
+        )?;
         if performed.missing_ambient != 0 {
             log::warn!("some ambient capabilities could not be raised");
         }
@@ -142,12 +162,15 @@ impl Container {
         &self,
         plan: &plan::Plan,
         spec: &Spec<'_>,
-        pidfd: Fd,
+        way: Way,
         request: &ExecRequest,
         host: &HostFacts,
-        seat: Option<cgroups::Seat>,
-        console: Console,
     ) -> Result<Performed, Error> {
+        let Way {
+            pidfd,
+            seat,
+            console,
+        } = way;
         let failed = |fault| crate::perform::own("make the report page", fault);
         let report = file::memory_file(c"tare-report", false).map_err(failed)?;
         file::set_length(report.raw(), init::report::LENGTH as u64).map_err(failed)?;

@@ -29,10 +29,8 @@ pub(super) fn probe() -> HostFacts {
 
 /// What the caller has and has not dropped from its bounding set.
 fn passable(permitted: u64) -> u64 {
-    (0..64)
-        .filter(|capability| permitted >> capability & 1 == 1)
-        .take_while(|capability| identity::in_bounding(*capability).is_ok())
-        .filter(|capability| identity::in_bounding(*capability) == Ok(true))
+    let held = (0..64).filter(|capability| permitted >> capability & 1 == 1);
+    held.filter(|capability| identity::in_bounding(*capability) == Ok(true))
         .fold(0, |set, capability| set | 1 << capability)
 }
 

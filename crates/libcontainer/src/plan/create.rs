@@ -40,6 +40,7 @@ pub fn create(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> Result<
     let mut draft = Draft::new(spec, host);
     let draft = &mut draft;
     let wanted = namespaces::Namespaces::read(spec)?;
+    wanted.judge_root()?;
     namespaces::open(draft, &wanted)?;
     mounts::copy_sources(draft, creation, &wanted)?;
     terminal::connect(draft)?;
@@ -93,6 +94,15 @@ fn judge_document(spec: &Spec<'_>) -> Result<(), PlanError> {
     if let Some((name, _)) = others.iter().find(|(_, present)| *present) {
         let why = format!("this config is for {name}; only linux is supported");
         return Err(PlanError::unsupported(ConfigPath::of(name), why));
+    }
+    if spec.root.is_none() {
+        return Err(PlanError::missing(ConfigPath::of("root")));
+    }
+    if spec.linux.iter().any(|linux| linux.intel_rdt.is_some()) {
+        return Err(PlanError::unsupported(
+            ConfigPath::of("linux.intelRdt"),
+            "cache and memory bandwidth allocation is not supported yet",
+        ));
     }
     if spec.annotations.iter().any(|(key, _)| key.is_empty()) {
         return Err(PlanError::invalid(

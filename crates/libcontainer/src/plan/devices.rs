@@ -32,6 +32,15 @@ pub(crate) fn make(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
     if draft.spec.mounts.iter().any(|mount| {
         mount.destination.trim_end_matches('/') == "/dev" && super::mounts::is_bind(mount)
     }) {
+        if draft
+            .spec
+            .linux
+            .iter()
+            .any(|linux| !linux.devices.is_empty())
+        {
+            let why = "none is made: /dev is bound from elsewhere, and its owner fills it";
+            draft.warn(ConfigPath::of("linux.devices"), why);
+        }
         return Ok(());
     }
     let nodes = !wanted.has(NEWUSER) && !draft.host.rootless();

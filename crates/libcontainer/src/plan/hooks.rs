@@ -68,6 +68,13 @@ fn judge(hooks: &Hooks<'_>) -> Result<(), PlanError> {
             if !hook.path.starts_with('/') {
                 return Err(PlanError::invalid(at.then("path"), "must be absolute"));
             }
+            let strings = hook.args.iter().chain(&hook.env);
+            if let Some(text) = std::iter::once(&hook.path)
+                .chain(strings)
+                .find(|text| text.contains('\0'))
+            {
+                return Err(PlanError::invalid(at, format!("{text:?} holds a NUL byte")));
+            }
             if hook.timeout.is_some_and(|timeout| timeout <= 0) {
                 return Err(PlanError::invalid(
                     at.then("timeout"),

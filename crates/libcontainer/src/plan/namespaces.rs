@@ -94,7 +94,13 @@ impl Namespaces {
             match namespace.path.as_deref().filter(|path| !path.is_empty()) {
                 None => wanted.new |= flag,
                 Some(path) if !path.starts_with('/') => {
-                    return Err(PlanError::invalid(at.then("path"), "must be absolute"));
+                    return Err(PlanError::invalid(
+                        at.then("path"),
+                        format!("{path:?} must be absolute"),
+                    ));
+                }
+                Some(path) if path.contains('\0') => {
+                    return Err(PlanError::invalid(at.then("path"), "holds a NUL byte"));
                 }
                 Some(path) => {
                     let path = path.to_owned();
@@ -125,6 +131,15 @@ impl Namespaces {
         self.joined
             .iter()
             .fold(self.new, |set, joined| set | joined.flag)
+    }
+
+    /// A container changes the root of its mount namespace and what is mounted there: never the runtime's own.
+    pub(crate) fn judge_root(&self) -> Result<(), PlanError> {
+        if self.has(NEWNS) {
+            return Ok(());
+        }
+        let why = "a container needs a mount namespace of its own: its root and mounts would become the host's";
+        Err(PlanError::unsupported(list(), why))
     }
 
     fn judge(&self, spec: &Spec<'_>) -> Result<(), PlanError> {

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use init::{Step as _, Text};
+use kernel::mount::attributes;
 use serde_json::json;
 
-use super::{Entry, NAMESPACES, Plan, RuntimeStep, Step};
+use super::options::{self, Meaning};
+use super::{Entry, NAMESPACES, Plan, RuntimeStep, Step, Tree};
 
 impl fmt::Display for RuntimeStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,8 +15,9 @@ impl fmt::Display for RuntimeStep {
             RuntimeStep::OpenNamespace { path, flag, slot } => {
                 write!(
                     f,
-                    "open {} namespace {path} as slot {}",
+                    "open {} namespace {} as slot {}",
                     super::namespaces::name(*flag),
+                    OneLine(path),
                     slot.0
                 )
             }
@@ -27,17 +30,20 @@ impl fmt::Display for RuntimeStep {
                 write!(
                     f,
                     "copy mount {}{below} as tree {}",
-                    tree.source, tree.slot.0
-                )
+                    OneLine(&tree.source),
+                    tree.slot.0
+                )?;
+                write_attributes(f, tree)
             }
             RuntimeStep::MapTree {
                 slot, target, maps, ..
             } => match maps {
-                Some(_) => write!(f, "map ids of tree {} for {target}", slot.0),
+                Some(_) => write!(f, "map ids of tree {} for {}", slot.0, OneLine(target)),
                 None => write!(
                     f,
-                    "map ids of tree {} for {target} as in the child's user namespace",
-                    slot.0
+                    "map ids of tree {} for {} as in the child's user namespace",
+                    slot.0,
+                    OneLine(target)
                 ),
             },
             RuntimeStep::ConnectConsole { slot } => {
@@ -70,7 +76,7 @@ impl fmt::Display for RuntimeStep {
                 lines.trim_end().replace('\n', ", ")
             ),
             RuntimeStep::Record => f.write_str("record process"),
-            RuntimeStep::RunHook { path, .. } => write!(f, "run hook {path}"),
+            RuntimeStep::RunHook { path, .. } => write!(f, "run hook {}", OneLine(path)),
         }
     }
 }
@@ -82,6 +88,41 @@ fn write_flags(f: &mut fmt::Formatter<'_>, flags: u64) -> fmt::Result {
         separator = ",";
     }
     Ok(())
+}
+
+/// The attributes that a copied mount gets, as mount options.
+fn write_attributes(f: &mut fmt::Formatter<'_>, tree: &Tree) -> fmt::Result {
+    for (title, value) in [
+        (" set ", tree.set),
+        (" clear ", tree.clear & !attributes::ATIME),
+        (" recursively set ", tree.deep_set),
+        (" recursively clear ", tree.deep_clear & !attributes::ATIME),
+    ] {
+        let words = options::TABLE.iter().filter(|(_, meaning)| {
+            matches!(meaning, Meaning::Flag { on: true, attribute, .. } if attribute & value != 0)
+        });
+        for (index, (word, _)) in words.enumerate() {
+            f.write_str(if index == 0 { title } else { "," })?;
+            f.write_str(word)?;
+        }
+    }
+    Ok(())
+}
+
+/// A string of the config, without characters that could make one line look like two.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                fmt::Write::write_char(f, character)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// One step in words; a child's step needs the plan's text.
@@ -160,7 +201,7 @@ impl fmt::Display for Plan {
             }
         }
         for (at, text) in &self.warnings {
-            writeln!(f, "warning: {at}: {text}")?;
+            writeln!(f, "warning: {at}: {}", OneLine(text))?;
         }
         Ok(())
     }

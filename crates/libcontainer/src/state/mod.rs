@@ -8,5 +8,5 @@ pub(crate) mod time;
 pub use record::Record;
 pub use status::Status;
 pub(crate) use status::{Liveness, identity_of};
-pub(crate) use store::Folder;
 pub use store::Store;
+pub(crate) use store::{Folder, judge_id};

@@ -103,7 +103,7 @@ impl Store {
 }
 
 /// The grammar of ids that engines rely on, and that keeps them safe as names of files and cgroups.
-fn judge_id(id: &str) -> Result<(), Error> {
+pub(crate) fn judge_id(id: &str) -> Result<(), Error> {
     let text = if id.is_empty() {
         "container id cannot be empty"
     } else if id == "."
@@ -230,12 +230,11 @@ impl Folder {
         serde_json::from_slice(&bytes).map(Some).map_err(broken)
     }
 
-    /// Writes the record such that a reader, or a crash, sees the old one or the new one.
+    /// Writes the record such that a reader, or a runtime that starts after this one was killed, sees the old one or the
+    /// new one. It is not synced to the disk: what a record describes does not survive the machine's own crash either.
     pub(crate) fn store(&self, record: &Record) -> Result<(), Error> {
         let text = serde_json::to_vec(record).unwrap_or_default();
-        let fd = self.write(NEW_RECORD, &text)?;
-        nix::unistd::fdatasync(&fd)
-            .map_err(|errno| self.failed("sync", NEW_RECORD, fault_of(errno)))?;
+        self.write(NEW_RECORD, &text)?;
         file::rename(self.directory.raw(), NEW_RECORD, RECORD)
             .map_err(|fault| self.failed("rename", NEW_RECORD, fault))
     }
@@ -326,8 +325,4 @@ impl Folder {
             _ => Ok(()),
         }
     }
-}
-
-fn fault_of(errno: nix::Error) -> kernel::Fault {
-    kernel::Fault::found(kernel::Call::Write, Errno(errno as i32))
 }

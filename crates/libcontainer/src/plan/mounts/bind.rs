@@ -12,6 +12,10 @@ use crate::plan::{IdMaps, RuntimeStep, Tree};
 fn source(mount: &Mount<'_>, at: &ConfigPath, bundle: &str) -> Result<String, PlanError> {
     match mount.source.as_deref().filter(|source| !source.is_empty()) {
         None => Err(PlanError::missing(at.clone().then("source"))),
+        Some(source) if source.contains('\0') => Err(PlanError::invalid(
+            at.clone().then("source"),
+            "holds a NUL byte",
+        )),
         Some(source) if source.starts_with('/') => Ok(source.to_owned()),
         Some(source) => Ok(format!("{bundle}/{source}")),
     }

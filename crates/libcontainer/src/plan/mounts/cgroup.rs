@@ -32,15 +32,15 @@ fn unified(
     wanted: &Namespaces,
     index: usize,
     options: &Options,
-    target: &str,
+    mounted: &str,
 ) -> Result<bool, PlanError> {
     let at = field(index);
     let own_view = wanted.has(NEWCGROUP) && !(wanted.joins(NEWUSER) && draft.host.rootless());
-    let path = draft.text(&at.clone().then("destination"), target)?;
+    let path = draft.text(&at.clone().then("destination"), mounted)?;
     let propagation = options.propagation.first().copied().unwrap_or(0);
     if own_view {
         let (kind, source) = (draft.own_text("cgroup2"), draft.own_text("cgroup"));
-        let data = draft.own_text("");
+        let data = draft.text(&at.clone().then("options"), &options.data.join(","))?;
         let step = Filesystem {
             kind,
             source,
@@ -53,6 +53,7 @@ fn unified(
             copy_up: false,
         };
         draft.child(&at, step);
+        super::filesystem::deepen(draft, &at, options, mounted);
         return Ok(true);
     }
     let group = draft

@@ -146,6 +146,10 @@ fn judge_id_mappings(
         let why = "an id-mapped mount needs mappings or a user namespace";
         return Err(PlanError::invalid(at.clone().then("options"), why));
     }
+    if options.id_map.is_some() && !uids && wanted.joins(NEWUSER) {
+        let why = "an id-mapped mount in a joined user namespace needs mappings of its own";
+        return Err(PlanError::unsupported(at.clone().then("options"), why));
+    }
     if (options.id_map.is_some() || uids) && options.bind.is_none() {
         return Err(PlanError::unsupported(
             at.clone(),

@@ -24,13 +24,19 @@ pub(super) fn read(
 ) -> Result<Command, PlanError> {
     let at = field("args");
     let Some(name) = process.args.first() else {
-        return Err(PlanError::missing(at));
+        return Err(PlanError::invalid(at, "process args cannot be empty"));
     };
     if name.is_empty() {
         return Err(PlanError::invalid(at.index(0), "is empty"));
     }
     let name = draft.text(&at.clone().index(0), name)?;
     let arguments = draft.strings(&at, process.args.iter().map(|argument| argument.as_str()))?;
+    for (index, entry) in process.env.iter().enumerate() {
+        if entry.find('=').unwrap_or(0) == 0 {
+            let why = format!("invalid environment variable {entry:?}: must be NAME=value");
+            return Err(PlanError::invalid(field("env").index(index), why));
+        }
+    }
     let mut entries = last_of_each(process.env.iter().map(|entry| entry.as_str()));
     // An empty HOME is as good as none: shells and many programs insist on one.
     entries.retain(|entry| *entry != "HOME=");

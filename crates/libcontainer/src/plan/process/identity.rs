@@ -22,17 +22,39 @@ pub(super) fn umask(draft: &mut Draft<'_>, process: &Process<'_>) -> Result<(), 
     Ok(())
 }
 
-pub(super) fn become_user(draft: &mut Draft<'_>, process: &Process<'_>, set_groups: bool) {
+pub(super) fn become_user(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    set_groups: bool,
+) -> Result<(), PlanError> {
     let user = &process.user;
+    // To the system calls this number means "leave it as it is", which would be root.
+    let groups = user
+        .additional_gids
+        .iter()
+        .map(|gid| ("additionalGids", *gid));
+    for (name, id) in [("uid", user.uid), ("gid", user.gid)]
+        .into_iter()
+        .chain(groups)
+    {
+        if id == u32::MAX {
+            return Err(PlanError::invalid(
+                field("user").then(name),
+                format!("{id} is no id"),
+            ));
+        }
+    }
     let mut bytes = Vec::with_capacity(user.additional_gids.len() * 4);
     for group in &user.additional_gids {
         bytes.extend_from_slice(&group.to_ne_bytes());
     }
     let groups = draft.bytes(&bytes);
     if !set_groups && !user.additional_gids.is_empty() {
-        let why =
-            "ignored: groups cannot be set where the group mapping is written without privileges";
-        draft.warn(field("user").then("additionalGids"), why);
+        let why = "groups cannot be set where the group mapping is written without privileges";
+        return Err(PlanError::unsupported(
+            field("user").then("additionalGids"),
+            why,
+        ));
     }
     draft.child(
         &field("user"),
@@ -43,4 +65,5 @@ pub(super) fn become_user(draft: &mut Draft<'_>, process: &Process<'_>, set_grou
             set_groups,
         },
     );
+    Ok(())
 }

@@ -7,7 +7,7 @@ mod limits;
 pub(crate) mod scheduling;
 mod security;
 
-use init::step::{AwaitStart, Execute, Session, SessionKeyring, Undumpable};
+use init::step::{AwaitStart, CloseWorking, Execute, Session, SessionKeyring, Undumpable};
 use init::{Slot, Strings};
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Process};
@@ -84,6 +84,7 @@ pub(crate) fn prepare_first(
         listen_fds: creation.listen_fds,
     };
     let spec = draft.spec;
+    draft.child(&ConfigPath::none(), CloseWorking {});
     match &spec.process {
         Some(process) => prepare(draft, process, surroundings),
         None => {
@@ -133,7 +134,7 @@ pub(crate) fn prepare(
         command::find(draft, &command);
         security::load(draft, filter)?;
     }
-    identity::become_user(draft, process, around.set_groups);
+    identity::become_user(draft, process, around.set_groups)?;
     capabilities::set(draft, &sets);
     command::directory(draft, process, true)?;
     if process.no_new_privileges || filter.is_none() {

@@ -1,0 +1,314 @@
+//! A connection to a manager: systemd's private socket where we may use it, else the bus.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::message::{Call, Malformed, Message, Reader, Writer, kind};
+
+/// How long systemd may take for one answer or one job.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+
+/// What went wrong between us and systemd.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BusError {
+    /// There is no socket that can be connected.
+    #[error("cannot connect to systemd: {0}")]
+    Connect(String),
+    /// The connection broke.
+    #[error("the connection to systemd broke: {0}")]
+    Broken(String),
+    /// systemd did not answer in time.
+    #[error("systemd did not {doing} within {} s", PATIENCE.as_secs())]
+    TimeOut {
+        /// What was waited for.
+        doing: String,
+    },
+    /// systemd refused.
+    #[error("systemd refused to {doing}: {text} ({name})")]
+    Refused {
+        /// What was asked for.
+        doing: String,
+        /// The error's name, such as `org.freedesktop.systemd1.UnitExists`.
+        name: String,
+        /// In systemd's words.
+        text: String,
+    },
+    /// A job did not end well.
+    #[error("systemd could not {doing}: the job's result is {result}")]
+    Job {
+        /// What was asked for.
+        doing: String,
+        /// `failed`, `timeout`, `canceled`, ….
+        result: String,
+    },
+}
+
+impl From<std::io::Error> for BusError {
+    fn from(error: std::io::Error) -> Self {
+        BusError::Broken(error.to_string())
+    }
+}
+
+impl From<Malformed> for BusError {
+    fn from(_: Malformed) -> Self {
+        BusError::Broken("a message is malformed".to_owned())
+    }
+}
+
+/// One connection, used by one thread for one operation.
+pub(crate) struct Bus {
+    stream: UnixStream,
+    received: Vec<u8>,
+    serial: u32,
+    /// Signals that came while an answer was waited for.
+    signals: Vec<Message>,
+    /// There is a bus in between: calls need a destination, and signals have to be asked for.
+    routed: bool,
+}
+
+impl Bus {
+    /// Connects to the system's or to the calling user's manager.
+    pub(crate) fn connect(user: bool) -> Result<Bus, BusError> {
+        let mut failed = String::new();
+        for (path, routed) in sockets(user) {
+            match Bus::connect_to(&path, routed) {
+                Ok(bus) => return Ok(bus),
+                Err(error) => {
+                    let comma = if failed.is_empty() { "" } else { ", " };
+                    failed += &format!("{comma}{}: {error}", path.display());
+                }
+            }
+        }
+        if failed.is_empty() {
+            failed = "neither XDG_RUNTIME_DIR nor DBUS_SESSION_BUS_ADDRESS is set".to_owned();
+        }
+        Err(BusError::Connect(failed))
+    }
+
+    fn connect_to(path: &std::path::Path, routed: bool) -> Result<Bus, BusError> {
+        let mut stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        // Without naming a user id: the peer looks at the socket's credentials, which are right in user namespaces, too.
+        stream.write_all(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")?;
+        let mut bus = Bus {
+            stream,
+            received: Vec::new(),
+            serial: 0,
+            signals: Vec::new(),
+            routed,
+        };
+        bus.authenticated()?;
+        if routed {
+            let own = |member, signature| Call {
+                destination: "org.freedesktop.DBus",
+                path: "/org/freedesktop/DBus",
+                interface: "org.freedesktop.DBus",
+                member,
+                signature,
+            };
+            bus.call(&own("Hello", ""), &Writer::default(), "greet")?;
+            let mut rule = Writer::default();
+            rule.text(
+                "type='signal',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
+            );
+            bus.call(&own("AddMatch", "s"), &rule, "tell about jobs")?;
+            bus.manager("Subscribe", "", &Writer::default(), "tell about jobs")?;
+        }
+        Ok(bus)
+    }
+
+    /// The server's lines: `DATA` and `OK`.
+    fn authenticated(&mut self) -> Result<(), BusError> {
+        let mut line = Vec::new();
+        for _ in 0..4096 {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte)?;
+            if byte[0] != b'\n' {
+                line.push(byte[0]);
+                continue;
+            }
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            match text.split(' ').next() {
+                Some("OK") => return Ok(()),
+                Some("DATA") => line.clear(),
+                _ => {
+                    return Err(BusError::Broken(format!(
+                        "authentication was answered with {text:?}"
+                    )));
+                }
+            }
+        }
+        Err(BusError::Broken("authentication does not end".to_owned()))
+    }
+
+    /// Calls a method of the manager.
+    pub(crate) fn manager(
+        &mut self,
+        member: &str,
+        signature: &str,
+        body: &Writer,
+        doing: &str,
+    ) -> Result<Message, BusError> {
+        let call = Call {
+            destination: self.destination(),
+            path: "/org/freedesktop/systemd1",
+            interface: MANAGER,
+            member,
+            signature,
+        };
+        self.call(&call, body, doing)
+    }
+
+    fn destination(&self) -> &'static str {
+        if self.routed {
+            "org.freedesktop.systemd1"
+        } else {
+            ""
+        }
+    }
+
+    /// A property of the manager that is a text.
+    pub(crate) fn manager_text(&mut self, property: &str) -> Result<String, BusError> {
+        let mut body = Writer::default();
+        body.text(MANAGER);
+        body.text(property);
+        let call = Call {
+            destination: self.destination(),
+            path: "/org/freedesktop/systemd1",
+            interface: "org.freedesktop.DBus.Properties",
+            member: "Get",
+            signature: "ss",
+        };
+        let answer = self.call(&call, &body, &format!("tell its {property}"))?;
+        Ok(answer.body().text_variant()?.to_owned())
+    }
+
+    /// Calls a method that starts a job, and waits for the job's end.
+    pub(crate) fn job(
+        &mut self,
+        member: &str,
+        signature: &str,
+        body: &Writer,
+        doing: &str,
+    ) -> Result<(), BusError> {
+        let answer = self.manager(member, signature, body, doing)?;
+        let job = answer.body().text()?.to_owned();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let signal = match self.signals.pop() {
+                Some(signal) => signal,
+                None => self.next(deadline, doing)?,
+            };
+            if signal.kind != kind::SIGNAL || signal.member != "JobRemoved" {
+                continue;
+            }
+            let (path, result) = job_removed(&mut signal.body())?;
+            if path == job {
+                return match result {
+                    "done" | "skipped" => Ok(()),
+                    result => Err(BusError::Job {
+                        doing: doing.to_owned(),
+                        result: result.to_owned(),
+                    }),
+                };
+            }
+        }
+    }
+
+    fn call(&mut self, call: &Call<'_>, body: &Writer, doing: &str) -> Result<Message, BusError> {
+        self.serial += 1;
+        let serial = self.serial;
+        self.stream.write_all(&call.message(serial, body))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let message = self.next(deadline, doing)?;
+            match message.kind {
+                kind::ANSWER if message.reply_to == serial => return Ok(message),
+                kind::ERROR if message.reply_to == serial => {
+                    let text = match message.signature.starts_with('s') {
+                        true => message.body().text()?.to_owned(),
+                        false => String::new(),
+                    };
+                    return Err(BusError::Refused {
+                        doing: doing.to_owned(),
+                        name: message.error,
+                        text,
+                    });
+                }
+                // systemd sends signals about everything that happens on the machine; most are not ours.
+                kind::SIGNAL if message.member == "JobRemoved" => self.signals.push(message),
+                _ => {}
+            }
+        }
+    }
+
+    fn next(&mut self, deadline: Instant, doing: &str) -> Result<Message, BusError> {
+        loop {
+            if let Some((message, length)) = Message::take(&self.received)? {
+                self.received.drain(..length);
+                return Ok(message);
+            }
+            let time_out = || BusError::TimeOut {
+                doing: doing.to_owned(),
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(time_out());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            let mut buffer = [0; 4096];
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(BusError::Broken("systemd closed it".to_owned())),
+                Ok(length) => self.received.extend_from_slice(&buffer[..length]),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
+                    return Err(time_out());
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// The body of `JobRemoved`: number, path, unit, result.
+fn job_removed<'a>(body: &mut Reader<'a>) -> Result<(&'a str, &'a str), Malformed> {
+    body.number()?;
+    let path = body.text()?;
+    body.text()?;
+    Ok((path, body.text()?))
+}
+
+/// Sockets to try, and whether a bus is behind them. The private one saves the way through the bus, and works when there
+/// is none.
+fn sockets(user: bool) -> Vec<(PathBuf, bool)> {
+    if !user {
+        return vec![
+            ("/run/systemd/private".into(), false),
+            ("/run/dbus/system_bus_socket".into(), true),
+        ];
+    }
+    let mut found = Vec::new();
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+        .filter(|dir| !dir.is_empty())
+        .map(PathBuf::from);
+    let runtime =
+        runtime.unwrap_or_else(|| format!("/run/user/{}", kernel::identity::user()).into());
+    found.push((runtime.join("systemd/private"), false));
+    if let Ok(addresses) = std::env::var("DBUS_SESSION_BUS_ADDRESS") {
+        for address in addresses.split(';') {
+            let keys = address.strip_prefix("unix:").unwrap_or_default();
+            let path = keys.split(',').find_map(|pair| pair.strip_prefix("path="));
+            found.extend(path.map(|path| (PathBuf::from(path), true)));
+        }
+    }
+    found.push((runtime.join("bus"), true));
+    found
+}

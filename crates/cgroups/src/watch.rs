@@ -1,0 +1,176 @@
+//! Events without threads: descriptors to poll.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use kernel::watch;
+use kernel::{Errno, Fd};
+
+use crate::dir::Dir;
+use crate::{Error, Group};
+
+/// What has happened since it was last asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Events {
+    /// How many processes the OOM killer has killed (v2), or how often memory ran out (v1).
+    pub oom: u64,
+    /// It was frozen or thawed: the new state.
+    pub frozen: Option<bool>,
+    /// The last process has left, or the cgroup was removed.
+    pub empty: bool,
+}
+
+/// A watch over one cgroup: wait until [`Watch::as_fd`] is readable, then ask [`Watch::events`].
+#[derive(Debug)]
+pub struct Watch {
+    /// An inotify instance on v2, an eventfd on v1.
+    fd: Fd,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    V2 {
+        memory: Option<Fd>,
+        cgroup: Fd,
+        oom_kills: u64,
+        frozen: bool,
+    },
+    V1 {
+        /// Kept open: the kernel tells about this file.
+        _control: Fd,
+        directory: std::path::PathBuf,
+    },
+}
+
+impl Group {
+    /// Starts to watch for processes killed for want of memory, for being frozen and for the end of the last process.
+    ///
+    /// On v1 hosts only memory is told about.
+    ///
+    /// # Errors
+    /// The cgroup is gone, or has no memory controller of v1.
+    pub fn watch(&self) -> Result<Watch, Error> {
+        let on_v1 = self
+            .place
+            .locations
+            .iter()
+            .position(|location| location.has("memory"));
+        if let Some(dir) = on_v1.and_then(|index| self.dirs[index].as_ref()) {
+            return watch_v1(dir);
+        }
+        self.unified()
+            .map_or(Err(Error::None("watch it")), watch_v2)
+    }
+}
+
+fn watch_v2(dir: &Dir) -> Result<Watch, Error> {
+    let fail = |fault| Error::file("watch", dir.path(), fault);
+    let fd = watch::notifier().map_err(fail)?;
+    let memory = match dir.open_to_read("memory.events") {
+        Ok(file) => Some(file),
+        Err(error) if error.is(Errno::ENOENT) => None,
+        Err(error) => return Err(error),
+    };
+    for file in ["memory.events", "cgroup.events"] {
+        if file == "memory.events" && memory.is_none() {
+            continue;
+        }
+        let path = crate::error::c_string(&dir.path().join(file))?;
+        watch::notify_of_changes(fd.raw(), &path).map_err(fail)?;
+    }
+    let mut watch = Watch {
+        fd,
+        source: Source::V2 {
+            memory,
+            cgroup: dir.open_to_read("cgroup.events")?,
+            oom_kills: 0,
+            frozen: false,
+        },
+    };
+    // What was before the watch is no event.
+    watch.events()?;
+    Ok(watch)
+}
+
+/// The kernel's interface of v1: an eventfd, told by writing its number and that of the file into a third.
+fn watch_v1(dir: &Dir) -> Result<Watch, Error> {
+    let fd = watch::event_counter().map_err(|fault| Error::file("watch", dir.path(), fault))?;
+    let control = dir.open_to_read("memory.oom_control")?;
+    dir.write(
+        "cgroup.event_control",
+        &format!("{} {}", fd.raw(), control.raw()),
+    )?;
+    Ok(Watch {
+        fd,
+        source: Source::V1 {
+            _control: control,
+            directory: dir.path().to_owned(),
+        },
+    })
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Watch {
+    /// What has happened since the last call; nothing, when nothing has. Does not wait.
+    ///
+    /// # Errors
+    /// Whatever the kernel refuses; a cgroup that is gone is `empty`.
+    pub fn events(&mut self) -> Result<Events, Error> {
+        let signalled = self.drain()?;
+        let mut events = Events::default();
+        match &mut self.source {
+            Source::V1 { directory, .. } => {
+                // The kernel signals the removal as well.
+                events.empty = !directory.exists();
+                events.oom = if events.empty { 0 } else { signalled };
+            }
+            Source::V2 {
+                memory,
+                cgroup,
+                oom_kills,
+                frozen,
+            } => {
+                if let Some(count) = memory.as_ref().and_then(|file| value(file, "oom_kill")) {
+                    events.oom = count.saturating_sub(*oom_kills);
+                    *oom_kills = count;
+                }
+                let now = value(cgroup, "frozen").map(|state| state == 1);
+                if let Some(now) = now.filter(|now| now != frozen) {
+                    events.frozen = Some(now);
+                    *frozen = now;
+                }
+                events.empty = value(cgroup, "populated").is_none_or(|populated| populated == 0);
+            }
+        }
+        Ok(events)
+    }
+
+    /// Takes what made the descriptor readable; for v1 the number of events.
+    fn drain(&self) -> Result<u64, Error> {
+        // Aligned and large enough for several inotify events, whose content does not matter.
+        let mut buffer = [0; 4096];
+        match kernel::file::read(self.fd.raw(), &mut buffer) {
+            Ok(8) => Ok(u64::from_ne_bytes([
+                buffer[0], buffer[1], buffer[2], buffer[3], buffer[4], buffer[5], buffer[6],
+                buffer[7],
+            ])),
+            Ok(_) => Ok(0),
+            Err(fault) if fault.is(Errno::EAGAIN) || fault.is(Errno::EINTR) => Ok(0),
+            Err(fault) => Err(Error::file("read events of", "cgroup", fault)),
+        }
+    }
+}
+
+/// The number behind a key; `None` when the cgroup is gone.
+fn value(file: &Fd, key: &str) -> Option<u64> {
+    let mut buffer = [0; 1024];
+    let length = kernel::file::read_at(file.raw(), &mut buffer, 0).ok()?;
+    let text = std::str::from_utf8(&buffer[..length]).ok()?;
+    text.lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.parse().ok())
+}

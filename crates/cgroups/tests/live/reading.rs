@@ -1,0 +1,105 @@
+//! Statistics and events.
+
+use std::os::fd::AsFd;
+
+use cgroups::Settings;
+
+use crate::sandbox::{Process, Sandbox, eventually, skip};
+
+#[test]
+fn statistics_tell_what_a_process_used() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let settings = sandbox.settings(r#"{"pids": {"limit": 55}, "memory": {"limit": 67108864}}"#);
+    let limited =
+        sandbox.dir("pids", "pids").is_some() && sandbox.dir("memory", "memory").is_some();
+    let settings = if limited {
+        settings
+    } else {
+        Settings::default()
+    };
+    let mut group = sandbox.create(&settings);
+    let process = Process::start("while :; do :; done");
+    group.place(process.id()).unwrap();
+    group.restrict(&settings).unwrap();
+    let enough = eventually(|| {
+        let stats = group.stats().unwrap();
+        stats.cpu.usage.total > 20_000_000 && stats.cpu.usage.user + stats.cpu.usage.kernel > 0
+    });
+    assert!(enough, "{:?}", group.stats().unwrap().cpu);
+    let stats = group.stats().unwrap();
+    assert_eq!(stats.pids.current, 1);
+    let json = serde_json::to_value(&stats).unwrap();
+    assert!(json["cpu"]["usage"]["total"].as_u64().unwrap() > 0);
+    if limited {
+        assert_eq!(stats.pids.limit, 55);
+        assert_eq!(stats.memory.usage.limit, 67_108_864);
+        assert!(stats.memory.usage.usage > 0 || !stats.memory.raw.is_empty());
+    } else {
+        println!("skipped a part: no pids and memory controllers here");
+    }
+    if !sandbox.is_v2("cpuset") {
+        assert!(!stats.cpuset.cpus.is_empty());
+    }
+    group.kill(9).unwrap();
+}
+
+#[test]
+fn running_out_of_memory_is_told() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if sandbox.dir("memory", "memory").is_none() {
+        skip!("no memory controller here");
+    }
+    let settings = sandbox.settings(r#"{"memory": {"limit": 8388608, "swap": 8388608}}"#);
+    let mut group = sandbox.create(&settings);
+    let mut process = Process::start("read line; x=0123456789abcdef; while :; do x=$x$x; done");
+    group.place(process.id()).unwrap();
+    group.restrict(&settings).unwrap();
+    let mut watch = group.watch().unwrap();
+    assert_eq!(watch.events().unwrap().oom, 0);
+    drop(process.0.stdin.take());
+    assert!(process.is_dead_soon());
+    let mut ooms = 0;
+    assert!(eventually(|| {
+        ooms += watch.events().unwrap().oom;
+        ooms > 0
+    }));
+}
+
+#[test]
+fn the_watch_wakes_for_freezing_and_for_the_end() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if sandbox.paths().len() > 1 {
+        skip!("only v2 tells about these");
+    }
+    let mut group = sandbox.create(&Settings::default());
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    let mut watch = group.watch().unwrap();
+    assert_eq!(watch.events().unwrap(), cgroups::Events::default());
+    group.freeze().unwrap();
+    wait(&watch);
+    assert_eq!(watch.events().unwrap().frozen, Some(true));
+    group.thaw().unwrap();
+    wait(&watch);
+    assert!(eventually(|| watch.events().unwrap().frozen == Some(false)));
+    group.kill(9).unwrap();
+    assert!(eventually(|| watch.events().unwrap().empty));
+}
+
+/// Until the descriptor is readable; hangs (and so fails) when it never is.
+fn wait(watch: &cgroups::Watch) {
+    use std::os::fd::AsRawFd;
+    let mut watched = [kernel::process::Watch {
+        fd: watch.as_fd().as_raw_fd(),
+        events: 1,
+        came: 0,
+    }];
+    let ready = kernel::process::poll(&mut watched, Some(20_000_000_000)).expect("poll");
+    assert_eq!(ready, 1, "nothing came within 20 s");
+}
