@@ -40,6 +40,8 @@ impl Archive {
             .map_err(|e| Error::file("seek in", path, e))?;
         if Compression::detect(&start[..n]) != Compression::None {
             file = plain(file, path, limits)?;
+            file.seek(SeekFrom::Start(0))
+                .map_err(|e| Error::file("seek in", path, e))?;
         }
         let input = Counted {
             inner: BufReader::with_capacity(128 << 10, &file),

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use oci_spec::image::Digest;
@@ -13,44 +14,74 @@ use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
 use crate::unpack::{Layer, Owner};
 
-/// Unpacks one layer into the empty `directory`. `source` runs on this thread and writes the compressed layer into the
-/// pipe; its result comes first, since what it reports explains what the other stages see.
+/// The way into the stages.
+pub(crate) struct Feed<'a> {
+    sender: Sender,
+    /// The stages need no more, and it is not the content's fault.
+    abort: &'a AtomicBool,
+    closed: bool,
+}
+
+impl Feed<'_> {
+    /// Passes compressed bytes on. When the stages have stopped because the content makes no sense, the rest is accepted and
+    /// dropped: only at its end can be told whether the source sent something wrong, which is worth another try.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Result<()> {
+        if !self.closed && self.sender.copy(bytes).is_err() {
+            self.closed = true;
+        }
+        if self.closed && self.abort.load(Ordering::Acquire) {
+            return Err(Error::stopped());
+        }
+        Ok(())
+    }
+}
+
+/// Unpacks one layer into the empty `directory`. `source` runs on this thread and passes the compressed layer on; its
+/// result comes first, since what it reports explains what the other stages see.
 ///
 /// # Errors
 /// The first failure in the order of the stages; [`Kind::Integrity`] when the content has another DiffID.
 pub(crate) fn unpack(
-    source: impl FnOnce(&mut Sender) -> Result<()>,
+    source: impl FnOnce(&mut Feed<'_>) -> Result<()>,
     directory: &Path,
     diff_id: &Digest,
     owner: Owner,
     limits: &Limits,
 ) -> Result<Layer> {
-    let (mut compressed, input) = chunks::pipe();
+    let (sender, input) = chunks::pipe();
     let (plain, output) = chunks::pipe();
+    let abort = AtomicBool::new(false);
+    let judged = |result: &Error| {
+        if matches!(result.kind(), Kind::Local | Kind::Limit) && !result.is_stopped() {
+            abort.store(true, Ordering::Release);
+        }
+    };
     thread::scope(|scope| {
-        let inflating = scope.spawn(move || inflate(input, plain, limits));
-        let writing = scope.spawn(move || write(output, directory, diff_id, owner, limits));
-        let fetched = source(&mut compressed);
+        let judge = &judged;
+        let inflating = scope.spawn(move || inflate(input, plain, limits).inspect_err(judge));
+        let writing = scope
+            .spawn(move || write(output, directory, diff_id, owner, limits).inspect_err(judge));
+        let mut feed = Feed {
+            sender,
+            abort: &abort,
+            closed: false,
+        };
+        let fetched = source(&mut feed);
         if fetched.is_ok() {
             // When the other side is gone, its own result says why.
-            let _ = compressed.end();
+            let _ = feed.sender.end();
         } else {
-            drop(compressed);
+            drop(feed);
         }
         let inflated = inflating.join().unwrap_or_else(|_| Err(Error::stopped()));
         let written = writing.join().unwrap_or_else(|_| Err(Error::stopped()));
-        match fetched {
-            Err(e) if !e.is_stopped() => return Err(e),
-            _ => {}
-        }
-        match inflated {
-            Err(e) if !e.is_stopped() => return Err(e),
-            _ => {}
-        }
-        match written {
-            Err(e) if !e.is_stopped() => Err(e),
-            Err(e) => Err(fetched.err().or(inflated.err()).unwrap_or(e)),
-            Ok(layer) => inflated.map(|()| layer),
+        let failures = [fetched.err(), inflated.err()];
+        match (
+            failures.into_iter().flatten().find(|e| !e.is_stopped()),
+            written,
+        ) {
+            (Some(error), _) => Err(error),
+            (None, written) => written,
         }
     })
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags};
 
 use crate::error::{Error, Result};
-use crate::unpack::overlay_namespace;
+use crate::unpack::{copy_attributes, open_directory, overlay_namespace};
 
 /// Mounts `layers` (the lowest first) at `target`, writable through `upper` with `work` beside it on the same file system.
 ///
@@ -19,7 +19,27 @@ pub fn mount(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Re
     for folder in [upper, work, target] {
         std::fs::create_dir_all(folder).map_err(|e| Error::file("make directory", folder, e))?;
     }
-    // Of directories of the same image on the same file system; what is above stands first.
+    // The root of what is mounted has the attributes of the writable directory.
+    if let Some(top) = layers.last() {
+        let (from, to) = (open_directory(top)?, open_directory(upper)?);
+        copy_attributes(
+            from.as_fd(),
+            to.as_fd(),
+            rustix::process::geteuid().is_root(),
+        )?;
+        let stat = rustix::fs::fstat(&from)
+            .map_err(|e| Error::file("read attributes of", top, e.into()))?;
+        let time = rustix::fs::Timespec {
+            tv_sec: stat.st_mtime,
+            tv_nsec: stat.st_mtime_nsec as i64,
+        };
+        let times = rustix::fs::Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        rustix::fs::futimens(&to, &times)
+            .map_err(|e| Error::file("set time of", upper, e.into()))?;
+    }
     match mount_one_by_one(layers, upper, work, target) {
         Err(e) if e.errno() == Some(Errno::INVAL.raw_os_error()) => {
             mount_at_once(layers, upper, work, target)

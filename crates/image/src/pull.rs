@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::manifest::{Content, Document, Image};
 use crate::platform::{self, Wanted};
 use crate::reference::Reference;
+use crate::retry::Patience;
 use crate::source::{self, Source};
 use crate::store::{Staging, Store};
 use crate::transfer;
@@ -142,6 +143,10 @@ impl Source for Known<'_> {
                 .open(descriptor, start, end);
         }
         self.source.open(descriptor, start, end)
+    }
+
+    fn patience(&self) -> Patience {
+        self.source.patience()
     }
 }
 
@@ -373,13 +378,13 @@ fn prepare(
         remove_tree(&fs)?;
         make_directory(&fs)?;
         layer::unpack(
-            |sender| {
+            |feed| {
                 transfer::fetch(
                     source,
                     descriptor,
                     store.layout(),
                     &options.transfer,
-                    &mut |bytes| Ok(sender.copy(bytes)?),
+                    &mut |bytes| feed.pass(bytes),
                 )
             },
             &fs,

@@ -49,11 +49,8 @@ impl Attempts {
         self.failed += 1;
         if self.failed >= self.patience.attempts {
             let hint = format!("Gave up after {} attempts", self.failed);
-            return Err(if error.retry() == Retry::Never {
-                error
-            } else {
-                error.hint(hint)
-            });
+            let once = self.patience.attempts == 1 || error.retry() == Retry::Never;
+            return Err(if once { error } else { error.hint(hint) });
         }
         let pause = match error.retry() {
             Retry::Never => return Err(error),

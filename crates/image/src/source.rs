@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::layout::Layout;
 use crate::limits::Limits;
 use crate::manifest::Document;
+use crate::retry::{Attempts, Patience};
 
 /// Content from some position on.
 pub struct Content {
@@ -36,6 +37,11 @@ pub trait Source: Sync {
     /// # Errors
     /// [`Kind::NotFound`], [`Kind::Network`] and others.
     fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content>;
+
+    /// How often to try again what this source may fail at by accident.
+    fn patience(&self) -> Patience {
+        Patience::default()
+    }
 
     /// True if several parts of one blob can be fetched at the same time.
     fn is_remote(&self) -> bool {
@@ -163,14 +169,25 @@ pub fn read(source: &dyn Source, descriptor: &Descriptor, limit: u64) -> Result<
             ),
         ));
     }
-    let content = source.open(descriptor, 0, None)?;
-    let mut bytes = Vec::new();
-    // One more than announced is enough to see that there is too much.
-    content
-        .reader
-        .take(descriptor.size() + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| Error::system(format!("read {}", descriptor.digest()), e))?;
-    crate::digest::verify(&bytes, descriptor)?;
-    Ok(bytes)
+    let mut attempts = Attempts::new(source.patience());
+    loop {
+        let read = || -> Result<Vec<u8>> {
+            let content = source.open(descriptor, 0, None)?;
+            let mut bytes = Vec::new();
+            // One more than announced is enough to see that there is too much.
+            content
+                .reader
+                .take(descriptor.size() + 1)
+                .read_to_end(&mut bytes)
+                .map_err(|e| crate::transfer::cut(descriptor, 0, &e))?;
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) => {
+                crate::digest::verify(&bytes, descriptor)?;
+                return Ok(bytes);
+            }
+            Err(e) => attempts.pause(e)?,
+        }
+    }
 }

@@ -84,19 +84,33 @@ fn variable(text: String) -> String {
     format!("{text}={value}")
 }
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
     let mut options = Options::default();
     let mut overrides = Overrides::default();
     let mut rootfs = Rootfs::Flat;
-    let mut values = options::parse(parser, &mut options, |name, parser| match name {
-        "overlay" => {
-            rootfs = Rootfs::Overlay;
-            Ok(true)
+    let mut values = Vec::new();
+    // What follows the directory belongs to the command.
+    while values.len() < 2 {
+        let Some(argument) = options::next(&mut parser)? else {
+            break;
+        };
+        if let lexopt::Arg::Value(value) = argument {
+            values.push(value.to_string_lossy().into_owned());
+            continue;
         }
-        "flat" => Ok(true),
-        _ => change(&mut overrides, name, parser),
-    })?;
-    overrides.command = values.split_off(values.len().min(2));
+        let owned = options::own(&argument);
+        match owned.name().as_str() {
+            "overlay" => rootfs = Rootfs::Overlay,
+            "flat" => rootfs = Rootfs::Flat,
+            other => {
+                if !change(&mut overrides, other, &mut parser)? {
+                    options.take(owned.borrow(), &mut parser)?;
+                }
+            }
+        }
+    }
+    let rest = parser.raw_args().map_err(|e| options::usage(&e))?;
+    overrides.command = rest.map(|a| a.to_string_lossy().into_owned()).collect();
     let [location, folder] = options::exactly(values, ["LOCATION", "DIR"])?;
     let location: Location = location.parse()?;
     overrides.rootless = !rustix::process::getuid().is_root();

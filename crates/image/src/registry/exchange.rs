@@ -36,6 +36,7 @@ pub(super) struct Call<'a> {
 }
 
 const REDIRECTS: usize = 10;
+const PLAIN: &str = "If the registry speaks plain HTTP, allow it with --plain-http; a private authority is named with --ca-file";
 
 impl Repository<'_> {
     pub(super) fn scope(&self, actions: &str) -> Vec<String> {
@@ -66,8 +67,9 @@ impl Repository<'_> {
     }
 
     fn try_send(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<Response<Body>> {
+        let before = self.authorization(endpoint, call);
         let mut response = self.follow(endpoint, call)?;
-        if response.status() == 401 && self.authenticate(endpoint, call, &response)? {
+        if response.status() == 401 && self.authenticate(endpoint, call, &response, before)? {
             response = self.follow(endpoint, call)?;
         }
         let status = response.status().as_u16();
@@ -150,7 +152,17 @@ impl Repository<'_> {
                 )
             }
         };
-        let response = result.map_err(|e| network_error(&e, &endpoint.host))?;
+        let response = result.map_err(|e| {
+            let ended =
+                matches!(&e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::UnexpectedEof);
+            let error = network_error(&e, &endpoint.host);
+            // What a server does that is spoken to in a language it does not know.
+            if ended && address.starts_with("https:") {
+                error.hint(PLAIN)
+            } else {
+                error
+            }
+        })?;
         for value in response.headers().get_all("warning") {
             // Only code 299 is meant for people.
             if let Some(text) = value.to_str().ok().and_then(|v| v.strip_prefix("299 - ")) {
@@ -176,12 +188,13 @@ impl Repository<'_> {
         }
     }
 
-    /// Answers a challenge; false when there is nothing more to offer than what was refused.
+    /// Answers a challenge. `refused` is what was offered; false when there is nothing else to offer.
     fn authenticate(
         &self,
         endpoint: &Endpoint,
         call: &Call<'_>,
         response: &Response<Body>,
+        refused: Option<String>,
     ) -> Result<bool> {
         let values = response
             .headers()
@@ -191,35 +204,47 @@ impl Repository<'_> {
         let Some(challenge) = Challenge::parse(values) else {
             return Ok(false);
         };
+        {
+            let mut auth = lock(&endpoint.auth);
+            self.credential(endpoint, &mut auth)?;
+            auth.challenge = Some(challenge.clone());
+        }
+        // Another thread may have been quicker, with this challenge or with the token.
+        let now = self.authorization(endpoint, call);
+        if now.is_some() && now != refused {
+            return Ok(true);
+        }
+        let Challenge::Bearer {
+            realm,
+            service,
+            scope,
+        } = challenge
+        else {
+            return Ok(false);
+        };
         let mut auth = lock(&endpoint.auth);
         let credential = self.credential(endpoint, &mut auth)?;
-        let known = auth.challenge.replace(challenge.clone());
-        match challenge {
-            Challenge::Basic => Ok(credential.is_some() && known != Some(Challenge::Basic)),
-            Challenge::Bearer {
-                realm,
-                service,
-                scope,
-            } => {
-                let mut scopes = call.scopes.clone();
-                if let Some(scope) = scope {
-                    // The registry may want more than was thought, never less.
-                    scopes.extend(scope.split(' ').filter(|s| !s.is_empty()).map(String::from));
-                    scopes.sort();
-                    scopes.dedup();
-                }
-                let token = challenge::fetch(
-                    &endpoint.agent,
-                    &realm,
-                    service.as_deref(),
-                    &scopes,
-                    credential.as_ref(),
-                    endpoint.plain_allowed,
-                )?;
-                auth.tokens.insert(call.scopes.join(" "), token);
-                Ok(true)
-            }
-        }
+        let mut scopes = call.scopes.clone();
+        // The registry may want more than was thought, never less.
+        scopes.extend(
+            scope
+                .iter()
+                .flat_map(|s| s.split(' '))
+                .filter(|s| !s.is_empty())
+                .map(String::from),
+        );
+        scopes.sort();
+        scopes.dedup();
+        let token = challenge::fetch(
+            &endpoint.agent,
+            &realm,
+            service.as_deref(),
+            &scopes,
+            credential.as_ref(),
+            endpoint.plain_allowed,
+        )?;
+        auth.tokens.insert(call.scopes.join(" "), token);
+        Ok(true)
     }
 
     fn credential(
@@ -317,9 +342,7 @@ pub fn network_error(error: &ureq::Error, host: &str) -> Error {
             Some("Nothing listens there")
         }
         // The TLS library reports through the I/O error.
-        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => Some(
-            "If the registry speaks plain HTTP, allow it with --plain-http; a private authority is named with --ca-file",
-        ),
+        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => Some(PLAIN),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => Some(
             "A private authority is named with --ca-file; for plain HTTP there is --plain-http",
         ),

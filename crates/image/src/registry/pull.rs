@@ -1,6 +1,7 @@
 //! Reading: manifests and blobs.
 
 use std::io::Read;
+use std::time::Duration;
 
 use oci_spec::image::Descriptor;
 use ureq::Body;
@@ -11,8 +12,15 @@ use super::{Endpoint, Repository, network_error, url};
 use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result, Retry};
 use crate::manifest::{ACCEPT, Document};
-use crate::retry::Patience;
+use crate::retry::{Attempts, Patience};
 use crate::source::{Content, Source};
+
+/// For requests that are repeated together with what follows them.
+const ONCE: Patience = Patience {
+    attempts: 1,
+    first: Duration::ZERO,
+    longest: Duration::MAX,
+};
 
 /// What an address is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,16 +42,17 @@ impl Repository<'_> {
             Purpose::Resolve
         };
         self.try_each(purpose, |endpoint, patience| {
-            self.manifest_from(endpoint, patience, target)
+            let mut attempts = Attempts::new(patience);
+            loop {
+                match self.manifest_from(endpoint, target) {
+                    Ok(document) => return Ok(document),
+                    Err(e) => attempts.pause(e)?,
+                }
+            }
         })
     }
 
-    fn manifest_from(
-        &self,
-        endpoint: &Endpoint,
-        patience: Patience,
-        target: &str,
-    ) -> Result<Document> {
+    fn manifest_from(&self, endpoint: &Endpoint, target: &str) -> Result<Document> {
         let call = Call {
             method: "GET",
             url: self.url(endpoint, &format!("manifests/{target}")),
@@ -52,7 +61,7 @@ impl Repository<'_> {
             scopes: self.scope("pull"),
             accept: &[200],
         };
-        let mut response = self.send_with(endpoint, &call, patience)?;
+        let mut response = self.send_with(endpoint, &call, ONCE)?;
         let media_type = header(&response, "content-type");
         let claimed = header(&response, "docker-content-digest");
         let bytes = self.body(endpoint, &mut response)?;
@@ -101,14 +110,14 @@ impl Repository<'_> {
         Ok(bytes)
     }
 
-    /// Opens a blob at byte `start`. A registry may ignore the range and start at the beginning.
+    /// Opens a blob at byte `start`, without trying again: whoever reads it has to, when it breaks off, too. A registry may ignore the range and start at the beginning.
     ///
     /// # Errors
     /// [`Kind::NotFound`], [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
     pub fn blob(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
-        let result = self.try_each(Purpose::Pull, |endpoint, patience| {
+        let result = self.try_each(Purpose::Pull, |endpoint, _| {
             let address = self.url(endpoint, &format!("blobs/{}", descriptor.digest()));
-            self.content(endpoint, patience, address, (start, end))
+            self.content(endpoint, address, (start, end))
         });
         match result {
             Err(e) if e.kind() == Kind::NotFound && self.registry.options.foreign_urls => {
@@ -121,7 +130,6 @@ impl Repository<'_> {
     fn content(
         &self,
         endpoint: &Endpoint,
-        patience: Patience,
         address: String,
         range: (u64, Option<u64>),
     ) -> Result<Content> {
@@ -141,7 +149,7 @@ impl Repository<'_> {
             scopes: self.scope("pull"),
             accept: &[200, 206],
         };
-        let response = self.send_with(endpoint, &call, patience)?;
+        let response = self.send_with(endpoint, &call, ONCE)?;
         let begins = match response.status().as_u16() {
             206 => {
                 let range = header(&response, "content-range").unwrap_or_default();
@@ -304,6 +312,10 @@ impl Source for RegistrySource<'_> {
 
     fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
         self.repository.blob(descriptor, start, end)
+    }
+
+    fn patience(&self) -> Patience {
+        self.repository.registry.options.patience
     }
 
     fn is_remote(&self) -> bool {

@@ -155,7 +155,17 @@ impl Repository<'_> {
                         )
                     });
                     attempts.pause(error)?;
-                    (session.location, position) = self.status(endpoint, &session.location)?;
+                    // Some registries end a session that broke off: then it starts over.
+                    let known =
+                        self.status(endpoint, &session.location)
+                            .map_err(|e| match e.kind() {
+                                Kind::NotFound => Error::network(
+                                    format!("the upload session is gone: {e}"),
+                                    Retry::Later,
+                                ),
+                                _ => e,
+                            })?;
+                    (session.location, position) = known;
                 }
             }
         }

@@ -30,7 +30,7 @@ pub enum EntryKind {
 }
 
 /// One entry with everything that its headers say. Kept and refilled to spare allocations.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Entry {
     /// Name as written, any bytes but NUL.
     pub path: Vec<u8>,

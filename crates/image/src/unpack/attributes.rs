@@ -215,7 +215,7 @@ fn in_initial_user_namespace() -> bool {
 }
 
 /// Gives `to` the owner, mode and attributes of `from`; not the times.
-pub(super) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, privileged: bool) -> Result<()> {
+pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, privileged: bool) -> Result<()> {
     let error = |e| Error::system("copy attributes", e);
     let stat = fs::fstat(from).map_err(error)?;
     if privileged {

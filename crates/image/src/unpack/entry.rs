@@ -1,7 +1,7 @@
 //! One entry of an archive becomes one inode (image-spec, layer.md, "Applying Changesets").
 
 use std::io::BufRead;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
@@ -72,6 +72,25 @@ impl Layer {
         }
     }
 
+    /// Until an entry describes the root, it is like any directory that was left out.
+    pub(super) fn start(&mut self) -> Result<()> {
+        self.mark(self.tree.root())?;
+        self.journal.push(&Record::Implicit { path: Vec::new() })
+    }
+
+    fn mark(&self, directory: BorrowedFd<'_>) -> Result<()> {
+        fs::fsetxattr(
+            directory,
+            self.attributes.implicit(),
+            b"y",
+            fs::XattrFlags::empty(),
+        )
+        .map_err(|e| {
+            Error::system("mark directory", e)
+                .hint("The store must be on a file system with extended attributes")
+        })
+    }
+
     /// The root's own entry. Were it anything but a directory, later names would lead elsewhere (CVE-2021-29136).
     fn root(&mut self, entry: &Entry) -> Result<()> {
         if entry.kind != EntryKind::Directory {
@@ -82,6 +101,7 @@ impl Layer {
         } else {
             entry.mode | 0o700
         };
+        self.strip(self.tree.root())?;
         self.attributes.apply(self.tree.root(), entry, mode)?;
         self.journal.push(&Record::Times {
             path: Vec::new(),
@@ -94,16 +114,7 @@ impl Layer {
         let mut made = Made::default();
         let fd = self.tree.folder(folder, &mut made)?;
         for directory in made.paths {
-            fs::fsetxattr(
-                &*directory.fd,
-                self.attributes.implicit(),
-                b"y",
-                fs::XattrFlags::empty(),
-            )
-            .map_err(|e| {
-                Error::system("mark directory", e)
-                    .hint("The store must be on a file system with extended attributes")
-            })?;
+            self.mark(directory.fd.as_fd())?;
             // mkdir(2) was subject to the caller's umask.
             fs::fchmod(&*directory.fd, Mode::from_raw_mode(0o755))
                 .map_err(|e| Error::system("change mode", e))?;
@@ -221,12 +232,7 @@ impl Layer {
             self.attributes.make_opaque(&*fd)?;
         }
         if existed {
-            // Last wins: nothing of an earlier description may stay, nor the mark that there was none.
-            for old in attributes::names(fd.as_fd())? {
-                if !attributes::is_private(&old) || old == self.attributes.implicit().as_bytes() {
-                    let _ = fs::fremovexattr(&*fd, old.as_slice());
-                }
-            }
+            self.strip(fd.as_fd())?;
         }
         // Without privilege, a directory that its owner may not write to would refuse what comes next.
         let mode = if self.attributes.privileged() {
@@ -242,6 +248,17 @@ impl Layer {
             path: path.to_vec(),
             time: entry.mtime,
         })
+    }
+
+    /// Last wins: nothing of an earlier description may stay, nor the mark that there was none.
+    fn strip(&self, directory: BorrowedFd<'_>) -> Result<()> {
+        for old in attributes::names(directory)? {
+            if !attributes::is_private(&old) || old == self.attributes.implicit().as_bytes() {
+                fs::fremovexattr(directory, old.as_slice())
+                    .map_err(|e| Error::system("replace attributes", e))?;
+            }
+        }
+        Ok(())
     }
 
     fn hard_link(

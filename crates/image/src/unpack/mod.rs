@@ -17,7 +17,7 @@ mod settle;
 mod tree;
 
 pub use attributes::Owner;
-pub(crate) use attributes::{is_private, names, overlay_namespace, value};
+pub(crate) use attributes::{copy as copy_attributes, is_private, names, overlay_namespace, value};
 pub use remove::remove_tree;
 
 use std::io::BufRead;
@@ -61,13 +61,15 @@ impl Layer {
     /// When it cannot be opened or is on a file system without what is needed.
     pub fn new(directory: &Path, owner: Owner, limits: &Limits) -> Result<Self> {
         let root = open_directory(directory)?;
-        Ok(Layer {
+        let mut layer = Layer {
             journal: Journal::new(directory)?,
             tree: Tree::new(root),
             attributes: Attributes::new(owner),
             limits: limits.clone(),
             summary: Summary::default(),
-        })
+        };
+        layer.start()?;
+        Ok(layer)
     }
 
     /// Unpacks all entries of an uncompressed archive. What follows the end of the archive is left in `input`.
