@@ -482,7 +482,7 @@ fn limits_hold() {
         "22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n37 GNU.sparse.realsize=9999999999999\n";
     let map = padded(b"1\n0\n10\n");
     let bomb = [
-        pax(&records).as_slice(),
+        pax(records).as_slice(),
         &header(b"s", b'0', 522),
         &map,
         &padded(b"0123456789"),

@@ -2,6 +2,12 @@
 //!
 //! Tests that need root begin with `privileged_`. A test whose peer is not installed says so and does nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says what it left out"
+)]
+
 mod attacks;
 mod cli;
 mod faults;

@@ -54,7 +54,8 @@ impl Proxy {
     pub(crate) fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (rules, seen): (Arc<Mutex<Vec<Rule>>>, Arc<Mutex<Vec<Seen>>>) = Default::default();
+        let rules = Arc::new(Mutex::new(Vec::<Rule>::new()));
+        let seen = Arc::new(Mutex::new(Vec::<Seen>::new()));
         let (upstream, all_rules, all_seen) = (upstream.to_string(), rules.clone(), seen.clone());
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
