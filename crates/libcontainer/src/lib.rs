@@ -44,9 +44,10 @@ pub mod plan;
 mod state;
 
 pub use bundle::Bundle;
+pub use cgroups;
 pub use container::{
-    Container, CreateOptions, ExecRequest, Process, RunOptions, StateReport, exec, features,
-    plan_of, plan_text, run,
+    Container, CreateOptions, Event, ExecRequest, Process, RunOptions, StateReport, exec, features,
+    plan_of, run, seccomp_text,
 };
 pub use error::Error;
 pub use kernel::process::Exit;

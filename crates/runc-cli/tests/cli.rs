@@ -80,7 +80,7 @@ fn message(err: &str) -> &str {
     rest
 }
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "checkpoint",
     "create",
     "delete",
@@ -96,6 +96,7 @@ const COMMANDS: [&str; 19] = [
     "restore",
     "resume",
     "run",
+    "seccomp",
     "spec",
     "start",
     "state",

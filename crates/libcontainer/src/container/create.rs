@@ -114,6 +114,14 @@ impl<'a> Prepared<'a> {
             at: error.at,
             why: plan::Why::Invalid(error.why),
         })?;
+        if matches!(driver, cgroups::Driver::Systemd { .. }) {
+            self.settings
+                .annotate(&self.spec.annotations)
+                .map_err(|error| PlanError {
+                    at: error.at,
+                    why: plan::Why::Invalid(error.why),
+                })?;
+        }
         self.place = Some(place);
         Ok(())
     }
@@ -317,16 +325,25 @@ pub fn plan_of(bundle: &Bundle, id: &str, options: &CreateOptions) -> Result<Pla
     Prepared::new(id, bundle, &spec, options).map(|prepared| prepared.plan)
 }
 
-/// [`plan_of`] as text for people, or as JSON for programs.
+/// The bundle's system call filter as readable text: for each architecture, which calls get which answer.
 ///
 /// # Errors
-/// As [`plan_of`].
-pub fn plan_text(bundle: &Bundle, options: &CreateOptions, json: bool) -> Result<String, Error> {
-    let plan = plan_of(bundle, "ID", options)?;
-    Ok(if json {
-        plan.to_json()
-    } else {
-        plan.to_string()
+/// The bundle has no filter, or one that cannot be compiled.
+pub fn seccomp_text(bundle: &Bundle) -> Result<String, Error> {
+    let spec = bundle.spec();
+    let at = ConfigPath::of("linux.seccomp");
+    let profile = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    let profile = profile.ok_or(PlanError {
+        at,
+        why: plan::Why::Missing,
+    })?;
+    let described = seccomp::describe(profile, &seccomp::Support::default());
+    described.map_err(|error| {
+        PlanError {
+            at: error.at,
+            why: plan::Why::Invalid(error.why.to_string()),
+        }
+        .into()
     })
 }
 

@@ -3,6 +3,7 @@
 mod cgroup;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod kill;
@@ -17,7 +18,8 @@ use crate::Error;
 use crate::host::HostFacts;
 use crate::state::{Folder, Liveness, Record, Status, Store};
 
-pub use create::{CreateOptions, plan_of, plan_text};
+pub use create::{CreateOptions, plan_of, seccomp_text};
+pub use events::Event;
 pub use exec::{ExecRequest, exec};
 pub use features::features;
 pub use process::Process;

@@ -1,8 +1,9 @@
 //! `events`: statistics and out-of-memory events as they come.
 
+use std::io::Write;
 use std::time::Duration;
 
-use libcontainer::Container;
+use libcontainer::{Container, Event};
 
 use super::{Arguments, Command};
 use crate::failure::Failure;
@@ -12,6 +13,8 @@ use crate::invocation::{Invocation, Order};
 
 static INTERVAL: Flag = Flag::duration("interval", "time between statistics (default: 5s)");
 static STATS: Flag = Flag::switch("stats", "print statistics once and end");
+
+const USUAL_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(crate) static COMMAND: Command = Command {
     name: "events",
@@ -29,8 +32,36 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     if interval == Some(Duration::ZERO) {
         return Err(Failure::new("duration interval must be greater than 0"));
     }
-    Container::open(&global.store(), invocation.id()?)?;
-    Err(Failure::new(
-        "events is not supported yet: reading statistics of cgroups is missing",
-    ))
+    let container = Container::open(&global.store(), invocation.id()?)?;
+    if invocation.switch(&STATS) {
+        print(&container, &Event::Stats(Box::new(container.stats()?)));
+        return Ok(0);
+    }
+    container.watch(interval.unwrap_or(USUAL_INTERVAL), &mut |event| {
+        print(&container, &event)
+    })?;
+    Ok(0)
+}
+
+/// Prints one document; false when nobody reads any more.
+fn print(container: &Container, event: &Event) -> bool {
+    #[derive(serde::Serialize)]
+    struct Document<'a> {
+        r#type: &'static str,
+        id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<&'a libcontainer::cgroups::Stats>,
+    }
+    let (kind, data) = match event {
+        Event::Stats(stats) => ("stats", Some(&**stats)),
+        Event::Oom => ("oom", None),
+    };
+    let document = Document {
+        r#type: kind,
+        id: container.id(),
+        data,
+    };
+    let text = serde_json::to_string(&document).unwrap_or_default();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
 }

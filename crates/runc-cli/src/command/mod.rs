@@ -15,6 +15,7 @@ mod ps;
 mod restore;
 mod resume;
 mod run;
+mod seccomp;
 mod spec;
 mod start;
 mod state;
@@ -89,6 +90,7 @@ pub(crate) static ALL: &[&Command] = &[
     &restore::COMMAND,
     &resume::COMMAND,
     &run::COMMAND,
+    &seccomp::COMMAND,
     &spec::COMMAND,
     &start::COMMAND,
     &state::COMMAND,

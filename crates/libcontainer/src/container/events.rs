@@ -1,0 +1,85 @@
+//! `events`: what the container uses, and when it runs out of memory.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+use kernel::process::Watch;
+use kernel::{Errno, process};
+
+use super::Container;
+use crate::Error;
+use crate::state::{Liveness, Status};
+
+/// Something that happened in a container.
+#[derive(Debug)]
+pub enum Event {
+    /// Time for statistics.
+    Stats(Box<cgroups::Stats>),
+    /// Memory ran out.
+    Oom,
+}
+
+impl Container {
+    /// What the container uses now.
+    ///
+    /// # Errors
+    /// It does not run, or has no cgroup.
+    pub fn stats(&self) -> Result<cgroups::Stats, Error> {
+        Ok(self.watched_group()?.stats()?)
+    }
+
+    /// Hands events to `tell` until the container ends or `tell` answers false: statistics at once and after each
+    /// `interval`, and whenever memory runs out.
+    ///
+    /// # Errors
+    /// As [`Container::stats`].
+    pub fn watch(
+        &self,
+        interval: Duration,
+        tell: &mut dyn FnMut(Event) -> bool,
+    ) -> Result<(), Error> {
+        let group = self.watched_group()?;
+        let Liveness::Alive(pidfd) = Liveness::of(&self.record) else {
+            return Err(Error::wrong_status(self.id(), "container not running"));
+        };
+        let mut watch = group.watch()?;
+        let mut next = Instant::now();
+        loop {
+            let left = next.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                next += interval;
+                if !tell(Event::Stats(Box::new(group.stats()?))) {
+                    return Ok(());
+                }
+                continue;
+            }
+            let mut watches = [pidfd.raw(), watch.as_fd().as_raw_fd()].map(|fd| Watch {
+                fd,
+                events: Watch::IN,
+                came: 0,
+            });
+            match process::poll(&mut watches, Some(left.as_nanos() as u64)) {
+                Err(fault) if fault.is(Errno::EINTR) => continue,
+                answer => answer.map_err(|fault| crate::perform::own("wait for events", fault))?,
+            };
+            if watches[1].came != 0 && watch.events()?.oom > 0 && !tell(Event::Oom) {
+                return Ok(());
+            }
+            if watches[0].came != 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn watched_group(&self) -> Result<cgroups::Group, Error> {
+        if self.status()? == Status::Stopped {
+            return Err(Error::wrong_status(self.id(), "container not running"));
+        }
+        self.group()?.ok_or_else(|| {
+            Error::wrong_status(
+                self.id(),
+                "the container has no cgroup to read statistics of",
+            )
+        })
+    }
+}
