@@ -144,6 +144,7 @@ fn extend(ranges: &mut Vec<(u32, Leaf)>, range: Option<(u32, Leaf)>) {
 
 /// Appends a range, merged with an equal neighbour and in place of an empty one.
 fn push(ranges: &mut Vec<(u32, Leaf)>, start: u32, leaf: Leaf) {
+    debug_assert!(ranges.last().is_none_or(|(last, _)| *last <= start));
     if ranges.last().is_some_and(|(last, _)| *last == start) {
         ranges.pop();
     }

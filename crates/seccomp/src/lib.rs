@@ -31,6 +31,7 @@ pub use architecture::{ARCHITECTURES, Architecture};
 pub use condition::OPERATORS;
 pub use describe::describe;
 pub use flags::FLAGS;
+pub use seccompiler::{BpfProgram, sock_filter};
 pub use tables::KERNEL;
 
 /// The kernel refuses longer programs (BPF_MAXINSNS).
@@ -85,7 +86,7 @@ impl Support {
 #[derive(Clone, Debug)]
 pub struct Filter {
     /// The program.
-    pub program: seccompiler::BpfProgram,
+    pub program: BpfProgram,
     /// `SECCOMP_FILTER_FLAG_…` as the kernel's numbers, `NEW_LISTENER` included where a rule notifies.
     pub flags: u64,
     /// Whether a rule notifies: the container's state must then be sent to the agent.
