@@ -22,7 +22,7 @@ pub fn open(root: i32, path: &CStr, flags: u64) -> Result<Fd> {
     open_resolved(root, path, flags, resolve::IN_ROOT | resolve::NO_MAGICLINKS)
 }
 
-/// As [`open`], but no component may be a symbolic link (`ELOOP`).
+/// As [`open()`], but no component may be a symbolic link (`ELOOP`).
 ///
 /// # Errors
 /// As openat2(2).

@@ -217,7 +217,11 @@ pub fn wait_signal(context: &mut Context, _: &[&'static CStr]) -> Answer {
     context.out.line(format_args!("ready"));
     loop {
         context.out.flush();
-        let signal = process::next_signal(!0).map_err(Wrong::at(c"wait"))?;
+        let signal = match process::next_signal(!0) {
+            // Being frozen and thawed interrupts the call.
+            Err(fault) if fault.is(kernel::Errno::EINTR) => continue,
+            answer => answer.map_err(Wrong::at(c"wait"))?,
+        };
         match SIGNALS.get(signal as usize - 1) {
             Some(name) => context.out.line(format_args!("{name}")),
             None => context.out.line(format_args!("{signal}")),

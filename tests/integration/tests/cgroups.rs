@@ -36,6 +36,10 @@ fn privileged_path_is_used() {
     assert!(placed > 0, "{groups}");
     container.force_delete();
     sandbox.remove_groups();
+    if need::is_unified() {
+        // Hierarchies of version 1 may exist without being mounted here.
+        return;
+    }
     // All hierarchies that can hold it do.
     for line in groups.lines().filter(|line| !line.ends_with(&wanted)) {
         let names = line.split(':').nth(1).unwrap();

@@ -52,7 +52,9 @@ fn default_document() {
     }
     assert!(process["capabilities"].get("inheritable").is_none());
     assert_eq!(config["root"], json!({"path": "rootfs", "readonly": true}));
-    assert_eq!(config["hostname"], "runc");
+    // The name by which the runtime is called, as in its messages.
+    let name = sandbox.program().file_name().unwrap().to_str().unwrap();
+    assert_eq!(config["hostname"], name);
     assert_eq!(
         config["linux"]["resources"]["devices"],
         json!([{"allow": false, "access": "rwm"}])

@@ -338,9 +338,10 @@ fn privileged_null_as_a_link_to_a_mounted_file() {
 fn runtime_files_are_not_in_the_root() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().writable();
-    fs::remove_dir(bundle.rootfs().join("run")).unwrap();
-    let container = sandbox.create(&bundle, "a");
-    let found: Vec<String> = fs::read_dir(bundle.rootfs())
+    let root = bundle.rootfs();
+    fs::remove_dir(root.join("run")).unwrap();
+    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+    let found: Vec<String> = fs::read_dir(root)
         .unwrap()
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
