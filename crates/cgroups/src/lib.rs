@@ -28,6 +28,7 @@ mod controller;
 mod device_program;
 mod dir;
 mod error;
+mod frozen;
 mod group;
 mod host;
 mod place;

@@ -63,12 +63,12 @@ macro_rules! calls {
 }
 
 calls! {
-    Bpf = "bpf", CapGet = "capget", CapSet = "capset", Chdir = "chdir", Chroot = "chroot", Clone3 = "clone3",
+    Access = "faccessat2", Bpf = "bpf", CapGet = "capget", CapSet = "capset", Chdir = "chdir", Chroot = "chroot", Clone3 = "clone3",
     Close = "close", CloseRange = "close_range", Connect = "connect", Dup3 = "dup3", Execve = "execve",
     Execveat = "execveat", Fchdir = "fchdir", Fchmod = "fchmod", Fchown = "fchown", Fchownat = "fchownat",
     Fcntl = "fcntl", Flock = "flock", Fsconfig = "fsconfig", Fsmount = "fsmount", Fsopen = "fsopen", Fstat = "fstat",
     Fstatfs = "fstatfs", Ftruncate = "ftruncate", Getcwd = "getcwd", Getdents = "getdents64", Ioctl = "ioctl",
-    IoprioSet = "ioprio_set", Keyctl = "keyctl", Kill = "kill", MemfdCreate = "memfd_create", Mkdirat = "mkdirat",
+    IoprioGet = "ioprio_get", IoprioSet = "ioprio_set", Keyctl = "keyctl", Kill = "kill", MemfdCreate = "memfd_create", Mkdirat = "mkdirat",
     Mknodat = "mknodat", Mmap = "mmap", Mount = "mount", MountSetattr = "mount_setattr", MoveMount = "move_mount",
     Munmap = "munmap", Nanosleep = "clock_nanosleep", OpenTree = "open_tree", Openat = "openat", Openat2 = "openat2",
     Personality = "personality", PidfdGetfd = "pidfd_getfd", PidfdOpen = "pidfd_open",
@@ -78,7 +78,7 @@ calls! {
     Seccomp = "seccomp", Sendmsg = "sendmsg", SetMempolicy = "set_mempolicy", Setdomainname = "setdomainname",
     Setgroups = "setgroups", Sethostname = "sethostname", Setns = "setns", Setresgid = "setresgid",
     Setresuid = "setresuid", Setsid = "setsid", Setxattr = "setxattr", Sigaction = "sigaction",
-    Sigprocmask = "sigprocmask", Socket = "socket", Socketpair = "socketpair", Stat = "stat", Symlinkat = "symlinkat",
+    Sigprocmask = "sigprocmask", Sigtimedwait = "sigtimedwait", Socket = "socket", Socketpair = "socketpair", Stat = "stat", Symlinkat = "symlinkat",
     Umask = "umask", Umount = "umount", Unlinkat = "unlinkat", Unshare = "unshare", Wait = "wait", Write = "write",
     Eventfd = "eventfd2", InotifyAddWatch = "inotify_add_watch", InotifyInit = "inotify_init1",
 }

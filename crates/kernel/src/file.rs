@@ -538,11 +538,36 @@ pub fn set_length(fd: i32, bytes: u64) -> Result<()> {
     unsafe { syscall!(Ftruncate, FTRUNCATE, fd, bytes) }.map(drop)
 }
 
+/// faccessat2(2) with AT_EACCESS: whether the effective user may do `how` (R_OK 4, W_OK 2, X_OK 1) with an open file.
+pub fn accessible(fd: i32, how: u32) -> Result<()> {
+    const AT_EACCESS: usize = 0x200;
+    const AT_EMPTY_PATH: usize = 0x1000;
+    // SAFETY: a valid string.
+    unsafe {
+        syscall!(
+            Access,
+            FACCESSAT2,
+            fd,
+            c"".as_ptr(),
+            how,
+            AT_EACCESS | AT_EMPTY_PATH
+        )
+    }
+    .map(drop)
+}
+
 /// flock(2) LOCK_EX: waits for an exclusive lock on the open file.
 pub fn lock(fd: i32) -> Result<()> {
     const LOCK_EX: usize = 2;
     // SAFETY: no pointers.
     unsafe { syscall!(Flock, FLOCK, fd, LOCK_EX) }.map(drop)
+}
+
+/// flock(2): gives an exclusive lock back.
+pub fn unlock(fd: i32) -> Result<()> {
+    const LOCK_UN: usize = 8;
+    // SAFETY: no pointers.
+    unsafe { syscall!(Flock, FLOCK, fd, LOCK_UN) }.map(drop)
 }
 
 /// mknodat(2) for a FIFO.

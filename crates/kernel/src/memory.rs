@@ -24,6 +24,13 @@ pub fn map_sealed(fd: i32, length: usize) -> Result<&'static [u8]> {
     Ok(unsafe { core::slice::from_raw_parts(start as *const u8, length) })
 }
 
+/// Room for `count` string pointers, all null, for the rest of the program's life.
+pub fn pointer_room(count: usize) -> Result<&'static mut [*const core::ffi::c_char]> {
+    let start = map_anonymous(count * size_of::<usize>())?;
+    // SAFETY: the mapping is new, large enough, zeroed (null pointers), and never unmapped.
+    Ok(unsafe { core::slice::from_raw_parts_mut(start as *mut *const core::ffi::c_char, count) })
+}
+
 /// 32-bit words of a file that another process has mapped too; unmapped when dropped.
 #[derive(Debug)]
 pub struct SharedWords {

@@ -40,7 +40,9 @@ pub struct Program<'a> {
     pub executable: i32,
     /// Arguments, ended by a null pointer; made by [`pointers`].
     pub arguments: &'a [*const c_char],
-    /// Descriptors that stay open in the program although they are close-on-exec here.
+    /// Descriptors from this one on are closed in the program, whoever opened them,
+    pub closed_from: u32,
+    /// except these.
     pub keep: &'a [i32],
     /// Where the program's standard input, output and error come from; `None` keeps the caller's.
     pub standard: [Option<i32>; 3],
@@ -156,6 +158,7 @@ fn prepare_and_execute(launch: &Launch<'_>) -> Fault {
                 file::duplicate_onto(*source, number as i32, false)?;
             }
         }
+        file::close_from_on_exec(program.closed_from)?;
         for fd in program.keep {
             file::set_close_on_exec(*fd, false)?;
         }
@@ -352,6 +355,13 @@ pub fn set_signal_mask(mask: u64) -> Result<u64> {
         )
     }?;
     Ok(old)
+}
+
+/// rt_sigtimedwait(2): takes the next pending signal out of `mask`, whose signals must be blocked. Waits for ever.
+pub fn next_signal(mask: u64) -> Result<i32> {
+    // SAFETY: the kernel's signal set is eight bytes; information and time-out may be null.
+    unsafe { syscall!(Sigtimedwait, RT_SIGTIMEDWAIT, &raw const mask, 0, 0, 8) }
+        .map(|signal| signal as i32)
 }
 
 /// rt_sigaction(2): the default action for one signal. (Ignored signals would stay ignored across execve.)

@@ -9,6 +9,14 @@ pub fn set_io_priority(class: u32, level: u32) -> Result<()> {
     unsafe { syscall!(IoprioSet, IOPRIO_SET, WHO_PROCESS, 0, (class << 13) | level) }.map(drop)
 }
 
+/// ioprio_get(2) for the calling process: class and level, as set by [`set_io_priority`].
+pub fn io_priority() -> Result<(u32, u32)> {
+    const WHO_PROCESS: usize = 1;
+    // SAFETY: no pointers.
+    let value = unsafe { syscall!(IoprioGet, IOPRIO_GET, WHO_PROCESS, 0) }? as u32;
+    Ok((value >> 13, value & 0x1fff))
+}
+
 /// `struct sched_attr` of sched_setattr(2), up to the fields of Linux 5.3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]

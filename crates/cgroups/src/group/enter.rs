@@ -84,6 +84,23 @@ impl Group {
         place_all(self.existing(), pid)
     }
 
+    /// A seat for a further process: the container's own cgroup, or, if that cannot hold processes because controllers
+    /// are enabled for the cgroups below it ("no internal processes", cgroups(7)), the one that `init` is in.
+    ///
+    /// # Errors
+    /// It does not exist any more.
+    pub fn seat_for(&self, init: i32) -> Result<Seat, Error> {
+        let divided = self.entry().is_some()
+            && self.dirs[0].as_ref().is_some_and(|dir| {
+                matches!(dir.read("cgroup.subtree_control"), Ok(enabled) if !enabled.trim().is_empty())
+            });
+        if divided {
+            self.beside(init)
+        } else {
+            self.seat()
+        }
+    }
+
     /// The container's own cgroup as a seat for a further process.
     ///
     /// # Errors

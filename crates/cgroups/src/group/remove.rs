@@ -26,6 +26,23 @@ impl Group {
         self.remove_quietly()
     }
 
+    /// Removes the cgroup if it is a plain directory without anything in it or below it, as it nearly always is when a
+    /// container has ended: one call for each hierarchy. False when more has to be done; what is gone then stays gone.
+    pub fn remove_if_empty(&self) -> bool {
+        let removed =
+            |path: &Path| match c_string(path).map(|name| file::remove_directory(HERE, &name)) {
+                Ok(Err(fault)) => is_gone(fault),
+                Ok(Ok(())) => true,
+                Err(_) => false,
+            };
+        self.place.unit.is_none()
+            && self
+                .place
+                .locations
+                .iter()
+                .all(|location| removed(&location.path))
+    }
+
     pub(super) fn remove_quietly(&self) -> Result<(), Error> {
         let stopped = self.stop_unit();
         let mut failed = Ok(());

@@ -1,0 +1,91 @@
+//! The home directory of a user, from a passwd(5) file that may be hostile.
+
+use kernel::file::{self, mode, open};
+
+/// Most bytes of the file that are looked at; a longer file is as good as its beginning.
+const MOST: usize = 1 << 20;
+
+/// Copies the home directory of `uid` in `/etc/passwd` below `root` into `home`; the answer is its length.
+///
+/// Anything unexpected (no such file, a FIFO in its place, an endless line) means that there is none.
+pub fn home(root: i32, uid: u32, home: &mut [u8]) -> Option<usize> {
+    let fd = crate::inside::open(
+        root,
+        c"/etc/passwd",
+        open::RDONLY | open::NONBLOCK | open::NOCTTY,
+    )
+    .ok()?;
+    if file::status(fd.raw()).ok()?.kind() != mode::REGULAR {
+        return None;
+    }
+    let mut buffer = [0u8; 4096];
+    let (mut filled, mut seen) = (0, 0);
+    loop {
+        let got = file::read(fd.raw(), &mut buffer[filled..]).ok()?;
+        filled += got;
+        seen += got;
+        while let Some(end) = buffer[..filled].iter().position(|byte| *byte == b'\n') {
+            if let Some(length) = home_in(&buffer[..end], uid, home) {
+                return Some(length);
+            }
+            buffer.copy_within(end + 1..filled, 0);
+            filled -= end + 1;
+        }
+        if got == 0 || seen >= MOST {
+            return home_in(&buffer[..filled], uid, home);
+        }
+        if filled == buffer.len() {
+            // A line longer than the buffer: drop it up to here, its rest will not look like an entry.
+            filled = 0;
+        }
+    }
+}
+
+fn home_in(line: &[u8], uid: u32, home: &mut [u8]) -> Option<usize> {
+    let mut fields = line.split(|byte| *byte == b':');
+    let found = fields.nth(2)?;
+    if number(found, 10)? != uid {
+        return None;
+    }
+    let directory = fields.nth(2)?;
+    if directory.is_empty() || directory.contains(&0) {
+        return None;
+    }
+    home.get_mut(..directory.len())?.copy_from_slice(directory);
+    Some(directory.len())
+}
+
+/// A number in this radix, without a sign; `None` for anything else and beyond 32 bits.
+pub fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(radix);
+    let add = |sum: u32, digit: Option<u32>| sum.checked_mul(radix)?.checked_add(digit?);
+    if digits.is_empty() {
+        None
+    } else {
+        digits.iter().map(digit).try_fold(0, add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::home_in;
+
+    #[test]
+    fn a_line_is_taken_apart_by_field() {
+        let cases: [(&str, u32, Option<&str>); 7] = [
+            ("root:x:0:0:root:/root:/bin/sh", 0, Some("/root")),
+            ("1000:x:7:7::/home/a:/bin/sh", 1000, None),
+            ("a:x:1000:7::/home/a", 1000, Some("/home/a")),
+            ("a:x:1000:7::", 1000, None),
+            ("a:x:4294967296:7::/root:", 0, None),
+            ("a:x:-1:7::/root:", 0, None),
+            ("", 0, None),
+        ];
+        for (line, uid, expected) in cases {
+            let mut home = [0; 64];
+            let found =
+                home_in(line.as_bytes(), uid, &mut home).map(|length| home[..length].to_vec());
+            assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{line}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The report page: where init is, and how it failed.
+//!
+//! A page of a file that both processes have mapped. Writing to it needs no system call, so neither a system call
+//! filter nor closed descriptors nor a crash can hide what happened: whatever ends init, the page still says in which
+//! step. It goes away from the container's address space with execve(2), and stays readable in the file.
+
+use kernel::memory::SharedWords;
+use kernel::{Call, Errno, Fault};
+
+/// Length of the file in bytes.
+pub const LENGTH: usize = 4096;
+
+const STEP: usize = 0;
+const FAULT: usize = 1;
+const NOT_RAISED: usize = 2;
+const LISTENER: usize = 4;
+const WORDS: usize = 8;
+
+const FAILED: u32 = 1 << 31;
+
+/// The page, as either side sees it.
+#[derive(Debug)]
+pub struct Report(SharedWords);
+
+impl Report {
+    /// Maps the page from a file of at least [`LENGTH`] bytes.
+    ///
+    /// # Errors
+    /// As mmap(2).
+    pub fn map(fd: i32) -> kernel::Result<Report> {
+        SharedWords::map(fd, WORDS).map(Report)
+    }
+
+    /// Notes that step `index` of the plan begins.
+    pub fn enter(&self, index: u32) {
+        self.0.store(STEP, index + 1);
+    }
+
+    /// The step that was begun last.
+    pub fn step(&self) -> Option<u32> {
+        self.0.load(STEP).checked_sub(1)
+    }
+
+    /// Notes that the present step failed.
+    pub fn fail(&self, fault: Fault) {
+        self.0.store(FAULT, encode_fault(fault));
+    }
+
+    /// How the present step failed, if it did.
+    pub fn fault(&self) -> Option<Fault> {
+        decode_fault(self.0.load(FAULT))
+    }
+
+    /// Notes capabilities (one bit each) that could not be raised in the ambient set, which is only worth a warning.
+    pub fn not_raised(&self, capabilities: u64) {
+        self.0.store(NOT_RAISED, capabilities as u32);
+        self.0.store(NOT_RAISED + 1, (capabilities >> 32) as u32);
+    }
+
+    /// Notes under which descriptor number init holds the listener of its filter.
+    pub fn listening(&self, fd: i32) {
+        self.0.store(LISTENER, fd as u32);
+    }
+
+    /// The descriptor number of the filter's listener in init, once there is one.
+    pub fn listener(&self) -> Option<i32> {
+        Some(self.0.load(LISTENER) as i32).filter(|fd| *fd > 0)
+    }
+
+    /// Capabilities that could not be raised in the ambient set.
+    pub fn missing_ambient(&self) -> u64 {
+        u64::from(self.0.load(NOT_RAISED)) | u64::from(self.0.load(NOT_RAISED + 1)) << 32
+    }
+}
+
+/// What the bytes of a report file say, for a reader that does not map it: the step and the fault.
+pub fn read(bytes: &[u8]) -> (Option<u32>, Option<Fault>) {
+    let word = |index: usize| {
+        bytes
+            .get(index * 4..index * 4 + 4)
+            .and_then(|four| four.try_into().ok())
+            .map_or(0, u32::from_ne_bytes)
+    };
+    (word(STEP).checked_sub(1), decode_fault(word(FAULT)))
+}
+
+fn encode_fault(fault: Fault) -> u32 {
+    FAILED | (fault.call as u32) << 16 | (fault.errno.0 as u32 & 0xffff)
+}
+
+fn decode_fault(word: u32) -> Option<Fault> {
+    if word & FAILED == 0 {
+        return None;
+    }
+    let call = Call::from_number((word >> 16) as u8).unwrap_or(Call::Read);
+    Some(Fault {
+        call,
+        errno: Errno((word & 0xffff) as i32),
+    })
+}

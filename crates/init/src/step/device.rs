@@ -1,0 +1,177 @@
+//! Device nodes and symbolic links inside.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use kernel::file::{self, HERE, mode, open};
+use kernel::{Call, Errno, Fault, Fd, Result, mount};
+
+use super::bind::attach_inside;
+use super::{Context, Show, Step, step};
+use crate::{Span, Text, inside};
+
+step! {
+    /// mknodat(2). A node that is there already must be the same. `linux.devices[]`, default devices
+    Device {
+        /// Where, below the root.
+        path: Span,
+        /// Type and permissions.
+        mode: u32,
+        /// Number, as [`kernel::file::device`].
+        device: u64,
+        /// Owner inside.
+        uid: u32,
+        /// Group inside.
+        gid: u32,
+    }
+}
+
+/// Calls `run` with the directory that holds the last component of `path`, and that component.
+///
+/// The directory of the step before is used again when it is the same: device nodes come in flocks.
+fn in_parent<'a, T>(
+    context: &mut Context<'a>,
+    path: Span,
+    run: impl FnOnce(i32, &CStr) -> Result<T>,
+) -> Result<T> {
+    let text: Text<'a> = context.text;
+    let string = text.string(path)?;
+    let bytes = string.to_bytes();
+    let above = &bytes[..bytes.iter().rposition(|byte| *byte == b'/').unwrap_or(0)];
+    match &context.parent {
+        Some((known, fd)) if *known == above => {
+            inside::with_string(&bytes[above.len() + 1..], |name| run(fd.raw(), name))
+        }
+        _ => {
+            let (fd, name) = inside::parent(context.root(), string)?;
+            let answer = inside::with_string(name, |name| run(fd.raw(), name));
+            context.parent = Some((above, fd));
+            answer
+        }
+    }
+}
+
+impl Step for Device {
+    fn run(&self, context: &mut Context<'_>) -> Result<()> {
+        in_parent(context, self.path, |dir, name| {
+            match file::make_node(dir, name, self.mode, self.device) {
+                Err(fault) if fault.is(Errno::EEXIST) => {
+                    let there = file::status_at(dir, name)?;
+                    let node = !matches!(self.mode & mode::TYPE, mode::FIFO);
+                    if there.kind() != self.mode & mode::TYPE || (node && there.rdev != self.device)
+                    {
+                        return Err(fault);
+                    }
+                }
+                answer => answer?,
+            }
+            if self.uid | self.gid != 0 {
+                file::set_owner_at(dir, name, self.uid, self.gid)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.mode & mode::TYPE {
+            mode::BLOCK => 'b',
+            mode::FIFO => 'p',
+            _ => 'c',
+        };
+        let (major, minor) = (
+            (self.device >> 8 & 0xfff) | (self.device >> 32 & !0xfff),
+            (self.device & 0xff) | (self.device >> 12 & !0xff & 0xffff_ffff),
+        );
+        write!(
+            f,
+            "device {} {kind} {major}:{minor} mode {:o}",
+            Show(text.bytes(self.path)),
+            self.mode & 0o7777
+        )?;
+        if self.uid | self.gid != 0 {
+            write!(f, " owner {}:{}", self.uid, self.gid)?;
+        }
+        Ok(())
+    }
+}
+
+step! {
+    /// Binds a device node of the host inside, where mknod(2) is not permitted (user_namespaces(7)).
+    /// `linux.devices[]`, default devices
+    BindDevice {
+        /// Where, below the root, and (if `source` is empty) also on the host.
+        path: Span,
+        /// Path on the host.
+        source: Span,
+        /// Type that it must have, with any permissions.
+        mode: u32,
+        /// Number that it must have.
+        device: u64,
+    }
+}
+
+impl Step for BindDevice {
+    fn run(&self, context: &mut Context<'_>) -> Result<()> {
+        let source = context.text.string(self.source)?;
+        let node = file::open_at(HERE, source, open::PATH, 0)?;
+        let status = file::status(node.raw())?;
+        if status.kind() != self.mode & mode::TYPE || status.rdev != self.device {
+            return Err(Fault::found(Call::Fstat, Errno::ENODEV));
+        }
+        let tree: Fd = mount::clone_tree(node.raw(), c"", false)?;
+        attach_inside(context, &tree, self.path)
+    }
+
+    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "bind device {} at {}",
+            Show(text.bytes(self.source)),
+            Show(text.bytes(self.path))
+        )
+    }
+}
+
+step! {
+    /// symlinkat(2). Default symbolic links (config-linux.md, "Dev symbolic links")
+    Symlink {
+        /// What the link says.
+        content: Span,
+        /// Where, below the root.
+        path: Span,
+        /// Something else in its place is removed; otherwise it stays.
+        replace: bool,
+    }
+}
+
+impl Step for Symlink {
+    fn run(&self, context: &mut Context<'_>) -> Result<()> {
+        let text = context.text;
+        let content = text.string(self.content)?;
+        in_parent(context, self.path, |dir, name| {
+            match file::make_link(content, dir, name) {
+                Err(fault) if fault.is(Errno::EEXIST) && self.replace => {
+                    let mut there = [0u8; 256];
+                    if let Ok(length) = file::read_link(dir, name, &mut there)
+                        && there.get(..length) == Some(content.to_bytes())
+                    {
+                        return Ok(());
+                    }
+                    file::remove(dir, name)?;
+                    file::make_link(content, dir, name)
+                }
+                Err(fault) if fault.is(Errno::EEXIST) => Ok(()),
+                answer => answer,
+            }
+        })
+    }
+
+    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "symlink {} to {}",
+            Show(text.bytes(self.path)),
+            Show(text.bytes(self.content))
+        )
+    }
+}

@@ -1,0 +1,32 @@
+//! The user's home directory, when the environment does not name one.
+
+use core::fmt;
+
+use super::{Context, Step, step};
+use crate::{Text, passwd};
+
+step! {
+    /// Looks HOME up in the container's passwd(5) file. `process.env`
+    FindHome {
+        /// Whose.
+        uid: u32,
+    }
+}
+
+impl Step for FindHome {
+    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        let mut home = [0u8; 4096];
+        let found = passwd::home(context.root(), self.uid, &mut home);
+        let directory = match found {
+            Some(length) => &home[..length],
+            None if self.uid == 0 => b"/root",
+            None => b"/",
+        };
+        context.home.set(&[b"HOME=", directory]);
+        Ok(())
+    }
+
+    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "find HOME of user {}", self.uid)
+    }
+}

@@ -1,0 +1,30 @@
+//! Joins namespaces of others.
+
+use core::fmt;
+
+use kernel::namespace;
+
+use super::unshare::NAMES;
+use super::{Context, Step, step, words};
+use crate::{Slot, Text};
+
+step! {
+    /// setns(2). `linux.namespaces[].path`, or a process's namespaces for exec.
+    Join {
+        /// A namespace file, or a pidfd.
+        slot: Slot,
+        /// Which, as [`kernel::namespace::flags`]; the kernel refuses a file of another type.
+        flags: u64,
+    }
+}
+
+impl Step for Join {
+    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        namespace::join(context.slots.raw(self.slot)?, self.flags)
+    }
+
+    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "join slot {}: ", self.slot.0)?;
+        words(f, self.flags, &NAMES)
+    }
+}

@@ -1,0 +1,365 @@
+//! The operations of the child, one file each, and the list of them all.
+//!
+//! To add one: a file here with its `step!`, and a line in `steps!` below. The encoding, the walk and `tare plan`
+//! then know it.
+
+use core::fmt;
+
+use kernel::Fd;
+
+use crate::slots::Slots;
+use crate::wire::{Sink, Wire, take_bytes};
+use crate::{Report, Slot, Text, turn};
+
+mod attach;
+mod await_start;
+mod become_root;
+mod bind;
+mod capabilities;
+mod close_working;
+mod device;
+mod directory;
+mod execute;
+mod filesystem;
+mod find_home;
+mod find_program;
+mod fork;
+mod hide;
+mod identity;
+mod join;
+mod keyring;
+mod label;
+mod limit;
+mod loopback;
+mod move_root;
+mod names;
+mod no_new_privileges;
+mod oom_score;
+mod personality;
+mod propagation;
+mod read_only;
+mod root;
+mod scheduling;
+mod seccomp;
+mod session;
+mod share_namespaces;
+mod sysctl;
+mod terminal;
+mod umask;
+mod undumpable;
+mod unshare;
+
+pub use attach::Attach;
+pub use await_start::AwaitStart;
+pub use become_root::BecomeRoot;
+pub use bind::Bind;
+pub use capabilities::{BoundingSet, Capabilities};
+pub use close_working::CloseWorking;
+pub use device::{BindDevice, Device, Symlink};
+pub use directory::{Directory, MakeDirectory};
+pub use execute::Execute;
+pub use filesystem::Filesystem;
+pub use find_home::FindHome;
+pub use find_program::FindProgram;
+pub use fork::Fork;
+pub use hide::Hide;
+pub use identity::Identity;
+pub use join::Join;
+pub use keyring::SessionKeyring;
+pub use label::Label;
+pub use limit::Limit;
+pub use loopback::Loopback;
+pub use move_root::MoveRoot;
+pub use names::{Domainname, Hostname};
+pub use no_new_privileges::NoNewPrivileges;
+pub use oom_score::OomScore;
+pub use personality::Personality;
+pub use propagation::{Propagation, TargetPropagation};
+pub use read_only::{ReadOnlyPath, SetAttributes};
+pub use root::{EnterRoot, OpenRoot};
+pub use scheduling::{Affinity, IoPriority, MemoryPolicy, Scheduler};
+pub use seccomp::Seccomp;
+pub use session::Session;
+pub use share_namespaces::ShareNamespaces;
+pub use sysctl::Sysctl;
+pub use terminal::Terminal;
+pub use umask::Umask;
+pub use undumpable::Undumpable;
+pub use unshare::Unshare;
+
+/// Names of capabilities without `CAP_`, in the order of their numbers (capabilities(7)).
+pub fn capability_names() -> &'static [&'static str] {
+    &capabilities::NAMES
+}
+
+/// Names of resource limits, in the order of their numbers (getrlimit(2)).
+pub fn limit_names() -> &'static [&'static str] {
+    &limit::NAMES
+}
+
+/// What an operation can do.
+pub trait Step {
+    /// Performs it.
+    ///
+    /// # Errors
+    /// The call that failed, and how.
+    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()>;
+
+    /// Says in a few words what it will do, for `tare plan`.
+    ///
+    /// # Errors
+    /// Only those of the formatter.
+    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// Most descriptors that one turn carries from init to the runtime.
+const OUTGOING: usize = 16;
+
+/// What the steps of one walk share.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The plan's strings.
+    pub text: Text<'a>,
+    /// Descriptors by slot.
+    pub slots: Slots,
+    /// The page that the runtime reads.
+    pub report: &'a Report,
+    /// The container's root directory; until it is opened, the process's own.
+    pub root: Option<Fd>,
+    /// The program that [`FindProgram`] found: path and length.
+    pub program: Found,
+    /// `HOME=…`, when [`FindHome`] looked it up.
+    pub home: Found,
+    /// The last directory in which something was made: its path in the text, and itself.
+    pub parent: Option<(&'a [u8], Fd)>,
+    /// A device node that hides files.
+    pub null: Option<hide::Cover>,
+    /// An empty directory that hides directories.
+    pub empty: Option<hide::Cover>,
+    /// The working directory could not be entered before the change of user.
+    pub directory_pending: bool,
+    /// Init has already sent the message that hands the turn over (a fork does).
+    pub announced: bool,
+    outgoing: [Option<Slot>; OUTGOING],
+}
+
+/// A string with room for the longest path.
+#[derive(Debug)]
+pub struct Found {
+    bytes: [u8; 4096 + 8],
+    length: usize,
+}
+
+impl Found {
+    const fn none() -> Found {
+        Found {
+            bytes: [0; 4096 + 8],
+            length: 0,
+        }
+    }
+
+    /// The string, if one was found.
+    pub fn string(&self) -> Option<&core::ffi::CStr> {
+        if self.length == 0 {
+            return None;
+        }
+        core::ffi::CStr::from_bytes_until_nul(&self.bytes).ok()
+    }
+
+    /// Stores the parts, one behind the other; false when they are too long.
+    pub fn set(&mut self, parts: &[&[u8]]) -> bool {
+        let mut end = 0;
+        for part in parts {
+            let Some(room) = self.bytes[..4096 + 7].get_mut(end..end + part.len()) else {
+                return false;
+            };
+            room.copy_from_slice(part);
+            end += part.len();
+        }
+        self.bytes[end] = 0;
+        self.length = end;
+        true
+    }
+}
+
+impl<'a> Context<'a> {
+    /// A context at the beginning of a walk.
+    pub fn new(text: Text<'a>, slots: Slots, report: &'a Report) -> Context<'a> {
+        Context {
+            text,
+            slots,
+            report,
+            root: None,
+            program: Found::none(),
+            home: Found::none(),
+            parent: None,
+            null: None,
+            empty: None,
+            directory_pending: false,
+            announced: false,
+            outgoing: [None; OUTGOING],
+        }
+    }
+
+    /// The directory below which container paths are resolved.
+    pub fn root(&self) -> i32 {
+        // A dirfd with RESOLVE_IN_ROOT makes the current directory the root: fine after a join, where it is "/".
+        self.root.as_ref().map_or(kernel::file::HERE, Fd::raw)
+    }
+
+    /// Closes what only the building of the container needed: whoever waits holds nothing of the host's.
+    pub fn close_working(&mut self) {
+        self.parent = None;
+        self.null = None;
+        self.empty = None;
+    }
+
+    /// Marks a filled slot to be sent to the runtime with the next turn; false when there are too many.
+    pub fn send_with_turn(&mut self, slot: Slot) -> bool {
+        match self.outgoing.iter_mut().find(|place| place.is_none()) {
+            Some(place) => {
+                *place = Some(slot);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Sends the message that hands the turn to the runtime, with the descriptors that wait for it.
+    ///
+    /// # Errors
+    /// As sendmsg(2).
+    pub fn announce(&mut self, peer: i32, pid: i32) -> kernel::Result<()> {
+        let mut carried = [(Slot::REPORT, -1); OUTGOING];
+        let mut count = 0;
+        for slot in self.outgoing.iter_mut().filter_map(Option::take) {
+            carried[count] = (slot, self.slots.raw(slot)?);
+            count += 1;
+        }
+        turn::send(peer, pid, &carried[..count])
+    }
+}
+
+/// Defines an operation's data: a struct of wire types with its encoding.
+macro_rules! step {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $kind),* }
+
+        impl $crate::wire::Wire for $name {
+            #[allow(unused_variables, reason = "operations without data write nothing")]
+            fn put(&self, sink: &mut dyn $crate::wire::Sink) {
+                $(sink.put(&$crate::wire::Word::to_word(self.$field).to_ne_bytes());)*
+            }
+
+            #[allow(unused, reason = "operations without data read nothing")]
+            fn take(source: &mut &[u8]) -> Option<Self> {
+                let [$($field),*] = $crate::wire::take_words(source)?;
+                Some($name { $($field: $crate::wire::Word::from_word($field)),* })
+            }
+        }
+    };
+}
+pub(crate) use step;
+
+macro_rules! steps {
+    ($($name:ident),+ $(,)?) => {
+        /// Any operation of the child.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "each variant is documented at its own type")]
+        pub enum ChildStep { $($name($name)),+ }
+
+        #[repr(u8)]
+        enum Tag { Runtime, $($name),+ }
+
+        impl ChildStep {
+            /// The operation's name, as in the sources.
+            pub fn name(&self) -> &'static str {
+                match self { $(ChildStep::$name(_) => stringify!($name)),+ }
+            }
+        }
+
+        $(impl From<$name> for ChildStep {
+            fn from(step: $name) -> ChildStep {
+                ChildStep::$name(step)
+            }
+        })+
+
+        impl Wire for ChildStep {
+            fn put(&self, sink: &mut dyn Sink) {
+                match self { $(ChildStep::$name(step) => { sink.put(&[Tag::$name as u8]); step.put(sink); })+ }
+            }
+
+            fn take(source: &mut &[u8]) -> Option<Self> {
+                let [tag] = *take_bytes(source)?;
+                if tag == Tag::Runtime as u8 {
+                    return None;
+                }
+                $(if tag == Tag::$name as u8 { return $name::take(source).map(ChildStep::$name); })+
+                None
+            }
+        }
+
+        /// Decodes the next operation and performs it; `None` when there is none.
+        ///
+        /// The same as [`ChildStep::take`] and then [`ChildStep::run`], but without putting the operation together
+        /// in between, which halves the code that init needs for it.
+        pub(crate) fn perform_next(source: &mut &[u8], context: &mut Context<'_>) -> Option<kernel::Result<()>> {
+            let [tag] = *take_bytes(source)?;
+            $(if tag == Tag::$name as u8 { return Some($name::take(source)?.run(context)); })+
+            None
+        }
+
+        impl Step for ChildStep {
+            fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+                match self { $(ChildStep::$name(step) => step.run(context)),+ }
+            }
+
+            fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $(ChildStep::$name(step) => step.describe(text, f)),+ }
+            }
+        }
+    };
+}
+
+steps! {
+    Affinity, Attach, AwaitStart, BecomeRoot, Bind, BindDevice, BoundingSet, Capabilities, CloseWorking, Device, Directory,
+    Domainname, EnterRoot, Execute, Filesystem, FindHome, FindProgram, Fork, Hide, Hostname, Identity, IoPriority,
+    Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, OomScore, OpenRoot,
+    Personality, Propagation, ReadOnlyPath, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,
+    ShareNamespaces, Symlink, Sysctl, TargetPropagation, Terminal, Umask, Undumpable, Unshare,
+}
+
+/// Writes a path or another string of the plan for people.
+pub(crate) struct Show<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Show<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if character.is_control() {
+                    write!(f, "{}", character.escape_default())?;
+                } else {
+                    fmt::Write::write_char(f, character)?;
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the names of the bits that are set in `value`, with commas between.
+pub(crate) fn words(f: &mut fmt::Formatter<'_>, value: u64, names: &[(u64, &str)]) -> fmt::Result {
+    let mut separator = "";
+    for (bits, name) in names {
+        if value & bits == *bits {
+            write!(f, "{separator}{name}")?;
+            separator = ",";
+        }
+    }
+    Ok(())
+}

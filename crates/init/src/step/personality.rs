@@ -1,0 +1,26 @@
+//! The execution domain.
+
+use core::fmt;
+
+use kernel::scheduling;
+
+use super::{Context, Step, step};
+use crate::Text;
+
+step! {
+    /// personality(2). `linux.personality`
+    Personality {
+        /// PER_….
+        persona: u32,
+    }
+}
+
+impl Step for Personality {
+    fn run(&self, _: &mut Context<'_>) -> kernel::Result<()> {
+        scheduling::set_personality(self.persona)
+    }
+
+    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "personality {:#x}", self.persona)
+    }
+}

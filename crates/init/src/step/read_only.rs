@@ -1,0 +1,80 @@
+//! Mounts and paths inside that may not be written.
+
+use core::fmt;
+
+use kernel::Errno;
+use kernel::file::open;
+use kernel::mount::{self, Change, attributes};
+
+use super::bind::describe_changes;
+use super::{Context, Show, Step, step};
+use crate::{Span, Text, inside};
+
+step! {
+    /// mount_setattr(2) on a mount inside. `root.readonly`, `mounts[].options`
+    SetAttributes {
+        /// Where, below the root.
+        target: Span,
+        /// Attributes to set.
+        set: u64,
+        /// Attributes to clear.
+        clear: u64,
+        /// On everything mounted below, too.
+        recursive: bool,
+    }
+}
+
+impl Step for SetAttributes {
+    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        let target = inside::open(
+            context.root(),
+            context.text.string(self.target)?,
+            open::PATH,
+        )?;
+        let change = Change {
+            set: self.set,
+            clear: self.clear,
+            ..Change::default()
+        };
+        mount::set_attributes(target.raw(), c"", self.recursive, &change)
+    }
+
+    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mount at {}:", Show(text.bytes(self.target)))?;
+        if self.recursive {
+            describe_changes(f, 0, 0, self.set, self.clear)
+        } else {
+            describe_changes(f, self.set, self.clear, 0, 0)
+        }
+    }
+}
+
+step! {
+    /// Binds a path on itself, read-only with all below it. A path that does not exist is left out.
+    /// `linux.readonlyPaths`
+    ReadOnlyPath {
+        /// The path.
+        path: Span,
+    }
+}
+
+impl Step for ReadOnlyPath {
+    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        let path = context.text.string(self.path)?;
+        let below = match inside::open(context.root(), path, open::PATH) {
+            Err(fault) if fault.is(Errno::ENOENT) => return Ok(()),
+            answer => answer?,
+        };
+        let tree = mount::clone_tree(below.raw(), c"", true)?;
+        let change = Change {
+            set: attributes::RDONLY,
+            ..Change::default()
+        };
+        mount::set_attributes(tree.raw(), c"", true, &change)?;
+        mount::attach(tree.raw(), below.raw())
+    }
+
+    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "read-only {}", Show(text.bytes(self.path)))
+    }
+}

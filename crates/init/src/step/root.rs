@@ -1,0 +1,88 @@
+//! The container's root: made a mount, opened, and entered.
+
+use core::fmt;
+
+use kernel::file::{self, open};
+use kernel::mount::{self, flags};
+use kernel::{Errno, Fd};
+
+use super::propagation::propagate;
+use super::{Context, Show, Step, step};
+use crate::{Span, Text};
+
+step! {
+    /// Binds the root directory on itself, since pivot_root(2) wants a mount, and keeps it open: everything inside is
+    /// resolved from this descriptor. `root.path`
+    OpenRoot {
+        /// Absolute path on the host.
+        path: Span,
+        /// Mounts are shared with the host: the one that holds the root is made private, so that the new mount does
+        /// not appear there, and pivot_root(2) accepts it.
+        private_parent: bool,
+    }
+}
+
+impl Step for OpenRoot {
+    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        let path = context.text.string(self.path)?;
+        let below = file::open_at(file::HERE, path, open::PATH | open::DIRECTORY, 0)?;
+        if self.private_parent {
+            make_parent_private(file::open_at(
+                below.raw(),
+                c".",
+                open::PATH | open::DIRECTORY,
+                0,
+            )?)?;
+        }
+        let tree = mount::clone_tree(below.raw(), c"", true)?;
+        if self.private_parent {
+            propagate(tree.raw(), flags::PRIVATE)?;
+        }
+        mount::attach(tree.raw(), below.raw())?;
+        context.root = Some(tree);
+        Ok(())
+    }
+
+    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "open root {}", Show(text.bytes(self.path)))
+    }
+}
+
+/// Only the root of a mount can be changed: walk up until there is one.
+fn make_parent_private(mut directory: Fd) -> kernel::Result<()> {
+    loop {
+        match propagate(directory.raw(), flags::PRIVATE) {
+            Err(fault) if fault.is(Errno::EINVAL) => {
+                directory = file::open_at(directory.raw(), c"..", open::PATH | open::DIRECTORY, 0)?;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+step! {
+    /// pivot_root(2) of the root on itself, then the old root, which now lies on top, is unmounted: nothing of the
+    /// host is left, not even as an empty directory. `root.path`
+    EnterRoot {
+        /// Mounts are shared with the host: unmounting the old root must not reach it.
+        shared: bool,
+    }
+}
+
+impl Step for EnterRoot {
+    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        file::change_directory_to(context.root())?;
+        mount::pivot_root(c".", c".")?;
+        if self.shared {
+            mount::mount(None, c".", None, flags::SLAVE | flags::REC, None)?;
+        }
+        mount::detach(c".")?;
+        file::change_directory(c"/")?;
+        context.parent = None;
+        Ok(())
+    }
+
+    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("enter root")
+    }
+}

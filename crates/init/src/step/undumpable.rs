@@ -1,0 +1,24 @@
+//! Closes the process to others of the same user.
+
+use core::fmt;
+
+use kernel::identity;
+
+use super::{Context, Step, step};
+use crate::Text;
+
+step! {
+    /// PR_SET_DUMPABLE 0, until execve(2): nobody may trace this process or look at its descriptors, root and working
+    /// directory (CVE-2016-9962). It must come before a namespace is joined in which others live.
+    Undumpable {}
+}
+
+impl Step for Undumpable {
+    fn run(&self, _: &mut Context<'_>) -> kernel::Result<()> {
+        identity::set_dumpable(false)
+    }
+
+    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("undumpable")
+    }
+}

@@ -1,0 +1,105 @@
+//! The loop: note the step, perform it, take turns with the runtime.
+
+use kernel::{file, process};
+
+use crate::passwd::number;
+use crate::slots::{COUNT, Slots};
+use crate::step::{Context, perform_next};
+use crate::wire::{Image, RUNTIMES, take_bytes};
+use crate::{Report, Slot, turn};
+
+/// Exit status when a step failed; the report page says which and how.
+pub const FAILED: i32 = 70;
+/// Exit status when there is no plan, or not a whole one.
+pub const BAD_PLAN: i32 = 71;
+/// Exit status when init itself is broken.
+pub const PANICKED: i32 = 72;
+
+/// The whole life of init. `argument` is `FD OFFSET` in decimal: where the plan is.
+pub fn main(argument: &[u8]) -> ! {
+    match start(argument) {
+        Some((image, slots, report)) => walk(image, slots, &report),
+        None => process::exit(BAD_PLAN),
+    }
+}
+
+fn start(argument: &[u8]) -> Option<(Image<'static>, Slots, Report)> {
+    let mut numbers = argument
+        .split(|byte| *byte == b' ')
+        .map(|digits| number(digits, 10));
+    let fd = kernel::Fd::adopt(numbers.next()?? as i32);
+    let offset = numbers.next()?? as usize;
+    let length = file::status(fd.raw()).ok()?.size as usize;
+    let image = Image::read(
+        kernel::memory::map_sealed(fd.raw(), length)
+            .ok()?
+            .get(offset..)?,
+    )?;
+    let mut slots = Slots::default();
+    let mut source = image.slots;
+    for index in 0..(image.header.slots as usize).min(COUNT) {
+        let raw = i32::from_ne_bytes(*take_bytes(&mut source)?);
+        if raw >= 0 {
+            file::set_close_on_exec(raw, true).ok()?;
+            slots.set(Slot(index as u8), kernel::Fd::adopt(raw));
+        }
+    }
+    let report = Report::map(slots.raw(Slot::REPORT).ok()?).ok()?;
+    // The mapping is all that is needed, and a descriptor of the host's file system is not to stay around.
+    drop(slots.take(Slot::REPORT));
+    Some((image, slots, report))
+}
+
+/// A process starts with the actions and the mask that its starter had; the user's program is to find the default.
+fn reset_signals() {
+    for signal in 1..=64 {
+        let _ = process::default_action(signal);
+    }
+    let _ = process::set_signal_mask(0);
+}
+
+fn walk(image: Image<'static>, slots: Slots, report: &Report) -> ! {
+    reset_signals();
+    file::set_mask(0);
+    let mut context = Context::new(image.text, slots, report);
+    let mut entries = image.entries;
+    let mut runtimes_turn = false;
+    for index in 0..image.header.entries {
+        if entries.first() == Some(&RUNTIMES) {
+            entries = &entries[1..];
+            // What the runtime did before it started us is past, and its steps in a row are one turn.
+            if index < image.header.first || runtimes_turn {
+                continue;
+            }
+            runtimes_turn = true;
+            report.enter(index);
+            // At the very beginning the runtime does not wait for us.
+            settle(hand_over(&mut context, index != image.header.first), report);
+        } else {
+            runtimes_turn = false;
+            report.enter(index);
+            match perform_next(&mut entries, &mut context) {
+                Some(outcome) => settle(outcome, report),
+                None => break,
+            }
+        }
+    }
+    process::exit(BAD_PLAN)
+}
+
+fn settle(outcome: kernel::Result<()>, report: &Report) {
+    if let Err(fault) = outcome {
+        report.fail(fault);
+        process::exit(FAILED);
+    }
+}
+
+fn hand_over(context: &mut Context<'_>, announce: bool) -> kernel::Result<()> {
+    let peer = context.slots.raw(Slot::PEER)?;
+    if announce && !context.announced {
+        context.announce(peer, 0)?;
+    }
+    context.announced = false;
+    let slots = &mut context.slots;
+    turn::receive(peer, |slot, fd| slots.set(slot, fd)).map(drop)
+}

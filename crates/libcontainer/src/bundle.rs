@@ -1,0 +1,117 @@
+//! A bundle: a directory with `config.json` (bundle.md). Found and read, nothing judged.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use spec::Spec;
+
+use crate::Error;
+
+/// Longer files are refused unread: no config of this size is meant.
+const LONGEST: u64 = 64 << 20;
+
+/// A bundle in memory. `config.json` is read once; later changes to the file do not matter (runtime.md, "Lifecycle").
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    directory: PathBuf,
+    text: String,
+}
+
+impl Bundle {
+    /// Reads `config.json` in `directory`.
+    ///
+    /// # Errors
+    /// No such directory or file, a file that is no regular one, larger than 64 MiB, or not UTF-8.
+    pub fn load(directory: impl AsRef<Path>) -> Result<Bundle, Error> {
+        let given = directory.as_ref();
+        let directory = given
+            .canonicalize()
+            .map_err(|error| Error::file("open bundle", given, error))?;
+        let path = directory.join("config.json");
+        let text = read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::invalid("JSON specification file config.json not found", &path)
+            }
+            std::io::ErrorKind::InvalidData => Error::invalid(&error.to_string(), &path),
+            _ => Error::file("read", &path, error),
+        })?;
+        Bundle::from_text(directory, text)
+    }
+
+    /// A bundle whose config is already in memory; `directory` is what relative paths start from.
+    ///
+    /// # Errors
+    /// Text that is no config: broken JSON, or a property of a wrong type.
+    pub fn from_text(directory: impl Into<PathBuf>, text: String) -> Result<Bundle, Error> {
+        let directory = directory.into();
+        match Spec::parse(&text) {
+            Ok(_) => Ok(Bundle { directory, text }),
+            Err(error) => Err(Error::Config {
+                path: directory.join("config.json"),
+                error,
+            }),
+        }
+    }
+
+    /// A bundle from the types of the `oci-spec` crate.
+    ///
+    /// # Errors
+    /// A value that cannot be written as JSON.
+    #[cfg(feature = "oci-spec")]
+    pub fn from_spec(
+        directory: impl Into<PathBuf>,
+        spec: &oci_spec::runtime::Spec,
+    ) -> Result<Bundle, Error> {
+        let directory = directory.into();
+        let text = serde_json::to_string(spec)
+            .map_err(|error| Error::invalid(&error.to_string(), &directory))?;
+        Bundle::from_text(directory, text)
+    }
+
+    /// The config.
+    pub fn spec(&self) -> Spec<'_> {
+        Spec::parse(&self.text).unwrap_or_default()
+    }
+
+    /// The config as it was read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The bundle's directory, absolute.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+/// Reads a regular file of bounded size without ever waiting: a FIFO in its place is not opened for good.
+fn read(path: &Path) -> std::io::Result<String> {
+    let invalid = |why: &str| {
+        Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            why.to_owned(),
+        ))
+    };
+    let mut file = File::options()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return invalid("config.json is not a regular file");
+    }
+    if metadata.len() > LONGEST {
+        return invalid("config.json is larger than 64 MiB");
+    }
+    let mut text = String::with_capacity(metadata.len() as usize + 1);
+    match file.by_ref().take(LONGEST + 1).read_to_string(&mut text) {
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            invalid("config.json is not UTF-8")
+        }
+        Err(error) => Err(error),
+        Ok(_) if text.len() as u64 > LONGEST => invalid("config.json is larger than 64 MiB"),
+        Ok(_) => Ok(text),
+    }
+}

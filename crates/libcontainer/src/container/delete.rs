@@ -1,0 +1,89 @@
+//! `delete`: removes what `create` made.
+
+use nix::libc::SIGKILL;
+use spec::Spec;
+
+use super::Container;
+use crate::Error;
+use crate::host::HostFacts;
+use crate::perform::{HookState, run_hooks};
+use crate::plan::HookKind;
+use crate::state::{Folder, Liveness, Status, Store};
+
+impl Container {
+    /// Deletes a container that has stopped, or was never started; with `force` any, after killing it. With `force` a
+    /// container that does not exist is no error. (runtime.md, "Delete")
+    ///
+    /// # Errors
+    /// The container runs, or something of it cannot be removed: then it can be deleted again.
+    pub fn delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
+        let folder = match store
+            .folder(id)
+            .and_then(|folder| folder.lock().map(|()| folder))
+        {
+            Err(error) if force && error.is_not_found() => return Ok(()),
+            answer => answer?,
+        };
+        match folder.record()? {
+            Some(record) => Container { folder, record }.destroy(force),
+            // The runtime was killed before it recorded anything, so it had not made anything either.
+            None if force => folder.remove(),
+            None => Err(Error::NotFound { id: id.to_owned() }),
+        }
+    }
+
+    fn destroy(self, force: bool) -> Result<(), Error> {
+        let (status, liveness) = self.status_and_liveness()?;
+        if !force && !matches!(status, Status::Stopped | Status::Created | Status::Creating) {
+            let text = format!(
+                "cannot delete container {} that is not stopped: {status}",
+                self.id()
+            );
+            return Err(Error::wrong_status(self.id(), text));
+        }
+        if let Liveness::Alive(pidfd) = liveness {
+            if status == Status::Paused
+                && let Some(group) = self.group()?
+            {
+                let _ = kernel::process::signal(pidfd.raw(), SIGKILL);
+                group.thaw()?;
+            }
+            super::kill::end(&pidfd);
+        }
+        if let Some(group) = self.group()?
+            && !group.remove_if_empty()
+        {
+            // Processes may outlive the first one where the pid namespace is somebody else's.
+            if !group.processes()?.is_empty() {
+                group.kill(SIGKILL)?;
+            }
+            group.remove()?;
+        }
+        let Container { folder, record } = self;
+        if record.has_hooks {
+            run_poststop(&folder, &record.bundle, record.namespaces);
+        }
+        folder.remove()
+    }
+
+    /// Runs after a failed start or the end of a foreground run: nobody is told of failures here, they are logged.
+    pub(super) fn discard(self) {
+        if let Err(error) = self.destroy(true) {
+            log::warn!("{error}");
+        }
+    }
+}
+
+fn run_poststop(folder: &Folder, bundle: &str, namespaces: u64) {
+    let Ok(config) = folder.config() else { return };
+    let spec = Spec::parse(&config).unwrap_or_default();
+    let state = HookState {
+        spec: &spec,
+        id: folder.id(),
+        bundle,
+        status: "stopped",
+        namespaces,
+    };
+    // Each failure is a warning of its own.
+    let _ = run_hooks(&state, HookKind::Poststop, None, &HostFacts::probe());
+}

@@ -1,0 +1,88 @@
+//! A container, and what can be done with it: one file per operation.
+
+mod cgroup;
+mod create;
+mod delete;
+mod exec;
+mod features;
+mod kill;
+mod pause;
+mod process;
+mod report;
+mod run;
+mod start;
+mod update;
+
+use crate::Error;
+use crate::host::HostFacts;
+use crate::state::{Folder, Liveness, Record, Status, Store};
+
+pub use create::{CreateOptions, plan_of, plan_text};
+pub use exec::{ExecRequest, exec};
+pub use features::features;
+pub use process::Process;
+pub use report::StateReport;
+pub use run::{RunOptions, run};
+
+/// A container that exists.
+#[derive(Debug)]
+pub struct Container {
+    folder: Folder,
+    record: Record,
+}
+
+impl Container {
+    /// Finds a container by its id.
+    ///
+    /// # Errors
+    /// There is none, or its record cannot be read.
+    pub fn open(store: &Store, id: &str) -> Result<Container, Error> {
+        let folder = store.folder(id)?;
+        match folder.record()? {
+            Some(record) => Ok(Container { folder, record }),
+            None => Err(Error::NotFound { id: id.to_owned() }),
+        }
+    }
+
+    /// The container's id.
+    pub fn id(&self) -> &str {
+        &self.record.id
+    }
+
+    /// What is recorded about it.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// What it is doing now.
+    ///
+    /// # Errors
+    /// The report page cannot be read.
+    pub fn status(&self) -> Result<Status, Error> {
+        self.status_and_liveness().map(|(status, _)| status)
+    }
+
+    fn status_and_liveness(&self) -> Result<(Status, Liveness), Error> {
+        let liveness = Liveness::of(&self.record);
+        if !matches!(liveness, Liveness::Alive(_)) {
+            return Ok((Status::Stopped, liveness));
+        }
+        let (step, _) = self.folder.report()?;
+        let status = match step {
+            Some(step) if step < self.record.fence => Status::Creating,
+            Some(step) if step == self.record.fence => Status::Created,
+            None => Status::Creating,
+            Some(_) if self.is_frozen() => Status::Paused,
+            Some(_) => Status::Running,
+        };
+        Ok((status, liveness))
+    }
+
+    fn relock(&self) -> Result<(), Error> {
+        self.folder.lock()
+    }
+
+    fn facts(&self) -> HostFacts {
+        HostFacts::probe()
+    }
+}

@@ -1,0 +1,86 @@
+//! The container's first process, to wait for.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use kernel::process::{Exit, Watch};
+use kernel::{Errno, Fd, process};
+
+use super::Container;
+use crate::Error;
+use crate::state::Liveness;
+
+/// A process, held by its pidfd: its number cannot come to mean another one.
+#[derive(Debug)]
+pub struct Process {
+    pub(crate) pid: i32,
+    pub(crate) pidfd: Fd,
+}
+
+impl Process {
+    /// Its number in the caller's pid namespace.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Waits until it has ended. The exit is known to its parent only: elsewhere it counts as status 0.
+    ///
+    /// # Errors
+    /// As poll(2) and waitid(2).
+    pub fn wait(&self) -> Result<Exit, Error> {
+        let failed = |fault| crate::perform::own("wait for the process", fault);
+        loop {
+            match process::wait(self.pidfd.raw(), true) {
+                Ok(exit) => return Ok(exit.unwrap_or(Exit::Code(0))),
+                Err(fault) if fault.is(Errno::EINTR) => {}
+                Err(fault) if fault.is(Errno::ECHILD) => break,
+                Err(fault) => return Err(failed(fault)),
+            }
+        }
+        let mut watch = [Watch {
+            fd: self.pidfd.raw(),
+            events: Watch::IN,
+            came: 0,
+        }];
+        loop {
+            match process::poll(&mut watch, None) {
+                Err(fault) if fault.is(Errno::EINTR) => {}
+                answer => return answer.map(|_| Exit::Code(0)).map_err(failed),
+            }
+        }
+    }
+}
+
+impl AsFd for Process {
+    /// The pidfd: readable once the process has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+impl Container {
+    /// The container's first process.
+    ///
+    /// # Errors
+    /// It has ended and was reaped.
+    pub fn process(&self) -> Result<Process, Error> {
+        match Liveness::of(&self.record) {
+            Liveness::Alive(pidfd) => Ok(Process {
+                pid: self.record.pid,
+                pidfd,
+            }),
+            // A zombie of ours can still be waited for.
+            Liveness::Gone => match process::open(self.record.pid) {
+                Ok(pidfd)
+                    if crate::state::identity_of(self.record.pid, &pidfd)
+                        == Some(self.record.identity) =>
+                {
+                    Ok(Process {
+                        pid: self.record.pid,
+                        pidfd,
+                    })
+                }
+                _ => Err(Error::wrong_status(self.id(), "container not running")),
+            },
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `run`: create and start, and, in the foreground, wait.
+
+use super::Container;
+use super::create::{CreateOptions, Fence};
+use crate::Error;
+use crate::bundle::Bundle;
+use crate::foreground::{self, Terminal, Waiting};
+use crate::state::Store;
+
+/// How a container is run.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// As for `create`.
+    pub create: CreateOptions,
+    /// Return when it runs, instead of when it has ended.
+    pub detach: bool,
+    /// Do not delete it when it has ended.
+    pub keep: bool,
+    /// Do not become the reaper of the container's orphans.
+    pub no_subreaper: bool,
+}
+
+/// Creates and starts a container; unless it is detached, passes signals and the terminal through, waits for its end and
+/// deletes it. The answer is its status as a shell shows it.
+///
+/// Made for command lines: in the foreground, signals of the calling thread are blocked and passed on.
+///
+/// # Errors
+/// As [`Container::create`] and [`Container::start`]; nothing is left behind then.
+pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Result<i32, Error> {
+    let spec = bundle.spec();
+    let wants_terminal = spec
+        .process
+        .as_ref()
+        .is_some_and(|process| process.terminal);
+    if spec.process.is_none() {
+        return Err(Error::invalid(
+            "process is required to run a container",
+            bundle.directory(),
+        ));
+    }
+    let socket = options.create.console_socket.as_deref();
+    foreground::judge_terminal(wants_terminal, options.detach, socket.is_some())?;
+    let (console, terminal) = Terminal::prepare(wants_terminal, socket)?;
+    // Before there is a child whose end could be missed.
+    let waiting = if options.detach {
+        None
+    } else {
+        Some(Waiting::begin()?)
+    };
+    if !options.detach && !options.no_subreaper {
+        kernel::identity::set_child_subreaper(true)
+            .map_err(|fault| crate::perform::own("become a subreaper", fault))?;
+    }
+    let (container, performed) =
+        Container::create_with(store, id, bundle, &options.create, console, &Fence::Pipe)?;
+    let started = match &performed.fence {
+        Some(fence) => container.release(fence),
+        None => Ok(()),
+    };
+    if let Err(error) = started {
+        container.discard();
+        return Err(error);
+    }
+    drop(performed.fence);
+    let Some(waiting) = waiting else { return Ok(0) };
+    // Others may look at, signal and delete the container while this waits for its end.
+    container.folder.unlock();
+    let status = waiting.wait(&performed.child, terminal);
+    if !options.keep && container.relock().is_ok() {
+        container.discard();
+    }
+    status
+}

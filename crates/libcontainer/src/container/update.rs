@@ -1,0 +1,36 @@
+//! `update`: new limits for a container that exists.
+
+use spec::LinuxResources;
+
+use super::Container;
+use crate::Error;
+use crate::plan::{PlanError, Why};
+use crate::state::Status;
+
+impl Container {
+    /// Applies limits, given as a `linux.resources` object in JSON: only what is given changes, everything is judged
+    /// first, and what had been changed when one fails is put back.
+    ///
+    /// # Errors
+    /// JSON that is no `linux.resources`, a value that cannot be, a container that has stopped, or one without a cgroup.
+    pub fn update(&self, resources: &str) -> Result<(), Error> {
+        self.relock()?;
+        if self.status()? == Status::Stopped {
+            return Err(Error::wrong_status(self.id(), "container not running"));
+        }
+        let resources = LinuxResources::parse(resources).map_err(|error| Error::Config {
+            path: "resources".into(),
+            error,
+        })?;
+        let no_cgroup =
+            || Error::wrong_status(self.id(), "the container has no cgroup to set limits in");
+        let place = self.record().cgroup.as_ref().ok_or_else(no_cgroup)?;
+        let host = cgroups::Host::probe()?;
+        let settings = cgroups::settings(&resources, &host, place).map_err(|error| PlanError {
+            at: error.at,
+            why: Why::Invalid(error.why),
+        })?;
+        let group = self.group()?.ok_or_else(no_cgroup)?;
+        Ok(group.update(&settings)?)
+    }
+}

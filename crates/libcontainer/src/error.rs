@@ -1,0 +1,266 @@
+//! What can go wrong, sorted by who can act, and told in one line.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kernel::Fault;
+use spec::ConfigPath;
+
+use crate::plan::PlanError;
+
+/// An error of this library. Its text is one line: config field, what was tried, call, errno, hint.
+#[derive(Debug)]
+pub enum Error {
+    /// `config.json` is not JSON, or not of the specification's shape.
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        error: spec::ParseError,
+    },
+    /// The config cannot be planned: its author can act.
+    Plan(PlanError),
+    /// A step failed: the field it comes from, what it does, and how it failed.
+    Step {
+        /// The config field.
+        at: ConfigPath,
+        /// The step in words.
+        step: String,
+        /// What callers know the failure as, if there is such a text.
+        text: Option<String>,
+        /// Call and errno.
+        fault: Fault,
+        /// The next thing to try.
+        hint: Option<&'static str>,
+    },
+    /// The process ended before it reached the user's program, without saying why.
+    ChildDied {
+        /// The config field of the step it was in.
+        at: ConfigPath,
+        /// The step in words.
+        step: String,
+        /// How it ended.
+        exit: kernel::process::Exit,
+    },
+    /// A hook failed.
+    Hook {
+        /// The config field, such as `hooks.createRuntime[0]`.
+        at: ConfigPath,
+        /// What callers know the failure as.
+        text: String,
+    },
+    /// Control groups.
+    Cgroup(cgroups::Error),
+    /// The container is in another state than the operation needs.
+    WrongStatus {
+        /// The container.
+        id: String,
+        /// What callers know the failure as.
+        text: String,
+    },
+    /// There is no such container.
+    NotFound {
+        /// The id asked for.
+        id: String,
+    },
+    /// There is such a container already.
+    Exists {
+        /// The id asked for.
+        id: String,
+    },
+    /// A file outside the container.
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// How it failed.
+        source: io::Error,
+    },
+    /// A value given by the caller, not by the config.
+    Invalid {
+        /// What is wrong.
+        text: String,
+        /// With what.
+        what: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn file(doing: &'static str, path: &Path, source: io::Error) -> Error {
+        Error::File {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn invalid(text: &str, path: &Path) -> Error {
+        Error::Invalid {
+            text: text.to_owned(),
+            what: path.display().to_string(),
+        }
+    }
+
+    pub(crate) fn wrong_status(id: &str, text: impl Into<String>) -> Error {
+        Error::WrongStatus {
+            id: id.to_owned(),
+            text: text.into(),
+        }
+    }
+
+    /// A step of the runtime's that failed in the kernel.
+    pub(crate) fn step(at: &ConfigPath, step: impl fmt::Display, fault: Fault) -> Error {
+        let step = step.to_string();
+        Error::Step {
+            at: at.clone(),
+            hint: crate::hint::hint(&step, fault),
+            step,
+            text: None,
+            fault,
+        }
+    }
+
+    /// True when the container does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Error::NotFound { .. })
+    }
+
+    /// The parts of the message that apply, by name: for structured logs.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = Vec::new();
+        let mut add = |name, value: String| {
+            if !value.is_empty() {
+                fields.push((name, value));
+            }
+        };
+        match self {
+            Error::Config { path, error } => {
+                add("file", path.display().to_string());
+                add("config", error.at.clone());
+            }
+            Error::Plan(error) => add("config", error.at.to_string()),
+            Error::Step {
+                at,
+                step,
+                fault,
+                hint,
+                ..
+            } => {
+                add("config", at.to_string());
+                add("step", step.clone());
+                add("call", fault.call.name().to_owned());
+                add("errno", fault.errno.name().to_owned());
+                add("hint", hint.unwrap_or_default().to_owned());
+            }
+            Error::ChildDied { at, step, .. } => {
+                add("config", at.to_string());
+                add("step", step.clone());
+            }
+            Error::Hook { at, .. } => add("config", at.to_string()),
+            Error::WrongStatus { id, .. } | Error::NotFound { id } | Error::Exists { id } => {
+                add("container", id.clone())
+            }
+            Error::File { path, source, .. } => {
+                add("file", path.display().to_string());
+                let errno = source
+                    .raw_os_error()
+                    .map_or("", |number| kernel::Errno(number).name());
+                add("errno", errno.to_owned());
+            }
+            Error::Cgroup(_) | Error::Invalid { .. } => {}
+        }
+        fields
+    }
+}
+
+/// `field: ` or nothing.
+struct Prefix<'a>(&'a ConfigPath);
+
+impl fmt::Display for Prefix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_none() {
+            Ok(())
+        } else {
+            write!(f, "{}: ", self.0)
+        }
+    }
+}
+
+/// What callers of runtimes look for before the reason.
+const NOT_STARTED: &str = "unable to start container process: ";
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Config { path, error } => write!(f, "{}: {error}", path.display()),
+            Error::Plan(error) => error.fmt(f),
+            Error::Step {
+                at,
+                step,
+                text,
+                fault,
+                hint,
+            } => {
+                f.write_str(NOT_STARTED)?;
+                match text {
+                    // A text that others match on stays whole; the field comes behind it.
+                    Some(text) if at.is_none() => f.write_str(text)?,
+                    Some(text) => write!(f, "{text} ({at})")?,
+                    None => write!(
+                        f,
+                        "error during container init: {}{step}: {fault}",
+                        Prefix(at)
+                    )?,
+                }
+                hint.map_or(Ok(()), |hint| write!(f, " ({hint})"))
+            }
+            Error::ChildDied { at, step, exit } => {
+                let how = match exit {
+                    kernel::process::Exit::Code(code) => format!("ended with status {code}"),
+                    kernel::process::Exit::Signal(signal) => {
+                        format!("was ended by signal {signal}")
+                    }
+                };
+                write!(
+                    f,
+                    "{}{step}: the container's process {how} before it was done",
+                    Prefix(at)
+                )
+            }
+            Error::Hook { text, .. } => write!(f, "{NOT_STARTED}{text}"),
+            Error::Cgroup(error) => error.fmt(f),
+            Error::WrongStatus { text, .. } => f.write_str(text),
+            Error::NotFound { .. } => f.write_str("container does not exist"),
+            Error::Exists { .. } => f.write_str("container with given ID already exists"),
+            Error::File {
+                doing,
+                path,
+                source,
+            } => {
+                let text = match source.raw_os_error() {
+                    Some(number) => kernel::Errno(number).text().to_owned(),
+                    None => source.to_string(),
+                };
+                write!(f, "{doing} {}: {text}", path.display())
+            }
+            Error::Invalid { text, what } if what.is_empty() => f.write_str(text),
+            Error::Invalid { text, what } => write!(f, "{text}: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Error {
+        Error::Plan(error)
+    }
+}
+
+impl From<cgroups::Error> for Error {
+    fn from(error: cgroups::Error) -> Error {
+        Error::Cgroup(error)
+    }
+}

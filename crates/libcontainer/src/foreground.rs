@@ -1,0 +1,257 @@
+//! Waiting in the foreground: signals and the terminal are passed through, no end is missed.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use kernel::process::{Exit, Started, Watch};
+use kernel::terminal::{self, Size};
+use kernel::{Errno, Fd, process};
+use nix::libc::{SIGCHLD, SIGPIPE, SIGURG, SIGWINCH};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::termios::{self, SetArg, Termios};
+
+use crate::Error;
+use crate::perform::{Console, own};
+
+/// Which of terminal, detached and socket go together.
+pub(crate) fn judge_terminal(terminal: bool, detach: bool, socket: bool) -> Result<(), Error> {
+    let text = if detach && terminal && !socket {
+        "cannot allocate tty if runc will detach without setting console socket"
+    } else if (!detach || !terminal) && socket {
+        "cannot use console socket if runc will not detach or allocate tty"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Invalid {
+        text: text.to_owned(),
+        what: String::new(),
+    })
+}
+
+fn failed(doing: &'static str) -> impl Fn(nix::Error) -> Error {
+    move |errno| {
+        own(
+            doing,
+            kernel::Fault::found(kernel::Call::Ioctl, Errno(errno as i32)),
+        )
+    }
+}
+
+/// The way on which the container's terminal will come.
+pub(crate) struct Terminal(Fd);
+
+impl Terminal {
+    /// Where the container is to send its terminal: to a socket of the caller's, or, in the foreground, to us.
+    pub(crate) fn prepare(
+        wanted: bool,
+        socket: Option<&Path>,
+    ) -> Result<(Console, Option<Terminal>), Error> {
+        match (wanted, socket) {
+            (false, _) => Ok((Console::None, None)),
+            (true, Some(path)) => Ok((Console::Socket(path.to_owned()), None)),
+            (true, None) => {
+                let (ours, theirs) = kernel::socket::pair()
+                    .map_err(|fault| own("make a socket for the terminal", fault))?;
+                Ok((Console::Connected(theirs), Some(Terminal(ours))))
+            }
+        }
+    }
+
+    fn receive(self) -> Result<OwnedFd, Error> {
+        let mut fds = [const { None }; 1];
+        let mut name = [0; 64];
+        kernel::socket::receive(self.0.raw(), &mut name, &mut fds, true)
+            .map_err(|fault| own("receive the terminal", fault))?;
+        let [fd] = fds;
+        let missing = kernel::Fault::found(kernel::Call::Recvmsg, Errno::EPIPE);
+        fd.map(OwnedFd::from)
+            .ok_or_else(|| own("receive the terminal", missing))
+    }
+}
+
+/// Signals are blocked and collected from here on, so that none is lost between the start of a child and the wait.
+pub(crate) struct Waiting {
+    signals: SignalFd,
+    old: SigSet,
+}
+
+impl Waiting {
+    pub(crate) fn begin() -> Result<Waiting, Error> {
+        let mut old = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut old))
+            .map_err(failed("block signals"))?;
+        let signals = SignalFd::with_flags(
+            &SigSet::all(),
+            SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
+        )
+        .map_err(failed("collect signals"))?;
+        Ok(Waiting { signals, old })
+    }
+
+    /// Waits for a child of ours; the answer is its status as a shell shows it.
+    pub(crate) fn wait(self, child: &Started, terminal: Option<Terminal>) -> Result<i32, Error> {
+        let mut relay = match terminal {
+            Some(terminal) => Some(Relay::begin(terminal.receive()?)?),
+            None => None,
+        };
+        loop {
+            let mut watches =
+                [child.pidfd.raw(), self.signals.as_fd().as_raw_fd(), -1, -1].map(|fd| Watch {
+                    fd,
+                    events: Watch::IN,
+                    came: 0,
+                });
+            if let Some(relay) = &relay {
+                watches[2].fd = relay.master.as_raw_fd();
+                watches[3].fd = if relay.input_open { 0 } else { -1 };
+            }
+            match process::poll(&mut watches, None) {
+                Err(fault) if fault.is(Errno::EINTR) => continue,
+                answer => answer.map_err(|fault| own("wait for the process", fault))?,
+            };
+            if watches[1].came != 0 {
+                self.pass_signals(child, relay.as_ref());
+            }
+            if let Some(relay) = &mut relay {
+                if watches[2].came != 0 {
+                    relay.copy_out();
+                }
+                if watches[3].came != 0 {
+                    relay.copy_in();
+                }
+            }
+            if watches[0].came != 0 {
+                break;
+            }
+        }
+        if let Some(relay) = &mut relay {
+            relay.drain();
+        }
+        let exit = process::wait(child.pidfd.raw(), true)
+            .map_err(|fault| own("wait for the process", fault))?;
+        Ok(exit.unwrap_or(Exit::Code(0)).shell_status())
+    }
+
+    fn pass_signals(&self, child: &Started, relay: Option<&Relay>) {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            match info.ssi_signo as i32 {
+                SIGCHLD => reap_orphans(child),
+                // About us, not about the container.
+                SIGPIPE | SIGURG => {}
+                SIGWINCH => {
+                    if let Some(relay) = relay {
+                        relay.resize();
+                    }
+                }
+                signal => {
+                    let _ = process::signal(child.pidfd.raw(), signal);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.old), None);
+    }
+}
+
+/// As a subreaper we get the container's orphans. The container's own process is left for the wait by its pidfd.
+fn reap_orphans(child: &Started) {
+    use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+    let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    while let Ok(status) = waitid(Id::All, peek) {
+        match status.pid() {
+            Some(pid) if pid.as_raw() != child.pid && !matches!(status, WaitStatus::StillAlive) => {
+                let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
+            }
+            _ => return,
+        }
+    }
+}
+
+/// The container's terminal, connected to ours.
+struct Relay {
+    master: std::fs::File,
+    /// Our terminal as it was, to be put back.
+    saved: Option<Termios>,
+    input_open: bool,
+}
+
+fn standard_input() -> BorrowedFd<'static> {
+    // `Stdin` is a static, so its descriptor can be borrowed for ever.
+    static STDIN: std::sync::OnceLock<std::io::Stdin> = std::sync::OnceLock::new();
+    STDIN.get_or_init(std::io::stdin).as_fd()
+}
+
+impl Relay {
+    fn begin(master: OwnedFd) -> Result<Relay, Error> {
+        let saved = termios::tcgetattr(standard_input()).ok();
+        if let Some(saved) = &saved {
+            let mut raw = saved.clone();
+            termios::cfmakeraw(&mut raw);
+            termios::tcsetattr(standard_input(), SetArg::TCSANOW, &raw)
+                .map_err(failed("set the terminal raw"))?;
+        }
+        let relay = Relay {
+            master: std::fs::File::from(master),
+            saved,
+            input_open: true,
+        };
+        relay.resize();
+        Ok(relay)
+    }
+
+    /// The container's terminal gets the size of ours.
+    fn resize(&self) {
+        if let Ok(size @ Size { rows: 1.., .. }) = terminal::size(0) {
+            let _ = terminal::set_size(self.master.as_raw_fd(), size);
+        }
+    }
+
+    /// False when there is nothing (more) to copy.
+    fn copy_out(&mut self) -> bool {
+        let mut buffer = [0; 8192];
+        match self.master.read(&mut buffer) {
+            Ok(length) if length > 0 => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(&buffer[..length])
+                    .and_then(|()| out.flush())
+                    .is_ok()
+            }
+            _ => false,
+        }
+    }
+
+    fn copy_in(&mut self) {
+        const END_OF_TRANSMISSION: u8 = 4;
+        let mut buffer = [0; 8192];
+        match kernel::file::read(0, &mut buffer) {
+            Ok(length) if length > 0 => {
+                let _ = self.master.write_all(&buffer[..length]);
+            }
+            _ => {
+                // The end of a pipe or file is typed as a user would.
+                let _ = self.master.write_all(&[END_OF_TRANSMISSION]);
+                self.input_open = false;
+            }
+        }
+    }
+
+    /// What the container wrote last is still in the terminal.
+    fn drain(&mut self) {
+        let _ = kernel::file::set_nonblocking(self.master.as_raw_fd(), true);
+        while self.copy_out() {}
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some(saved) = &self.saved {
+            let _ = termios::tcsetattr(standard_input(), SetArg::TCSANOW, saved);
+        }
+    }
+}

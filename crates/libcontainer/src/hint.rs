@@ -1,0 +1,59 @@
+//! What to try next, for failures whose errno alone does not say it.
+
+use kernel::{Call, Errno, Fault};
+
+/// A hint for a failed step; `step` is the step in words.
+pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
+    let Fault { call, errno } = fault;
+    Some(match (call, errno) {
+        (Call::Unshare | Call::Clone3, Errno::ENOSPC) => {
+            "a limit in /proc/sys/user/ is reached: raise max_*_namespaces"
+        }
+        (Call::Unshare, Errno::EPERM) if step.contains("user") => {
+            "unprivileged user namespaces are disabled: see kernel.unprivileged_userns_clone, user.max_user_namespaces \
+             and kernel.apparmor_restrict_unprivileged_userns"
+        }
+        (Call::Unshare | Call::Clone3, Errno::EPERM) => {
+            "new namespaces need CAP_SYS_ADMIN: add a user namespace with mappings to the config"
+        }
+        (Call::Mount | Call::Fsopen, Errno::ENODEV) => "the kernel does not know this file system",
+        (Call::Mount, Errno::EPERM) if step.contains("sysfs") => {
+            "sysfs needs a network namespace of the container's own: bind /sys instead"
+        }
+        (Call::Mount, Errno::EPERM) if step.contains("proc") => {
+            "procfs needs a pid namespace of the container's own, and a /proc outside of which nothing is hidden"
+        }
+        (Call::Mount | Call::Fsconfig, Errno::EINVAL) => {
+            "an option that the file system does not know? see dmesg"
+        }
+        (Call::MountSetattr, Errno::EPERM) => {
+            "the flag is locked: the source is mounted with it by a more privileged user"
+        }
+        (Call::MountSetattr, Errno::EINVAL) if step.contains("map ids") => {
+            "the file system does not support id-mapped mounts"
+        }
+        (Call::Prlimit, Errno::EPERM) => "raising a hard limit needs CAP_SYS_RESOURCE",
+        (Call::Write, Errno::EACCES) if step.contains("oom") => {
+            "lowering the score needs CAP_SYS_RESOURCE"
+        }
+        (Call::PivotRoot, Errno::EINVAL) => {
+            "the root may be on an initial RAM disk: try --no-pivot"
+        }
+        (Call::Mknodat, Errno::EPERM) => "device nodes need CAP_MKNOD and no user namespace",
+        (Call::Setgroups, Errno::EPERM) => {
+            "groups cannot be set where the group mapping was written without privileges"
+        }
+        (Call::Setresuid | Call::Setresgid, Errno::EINVAL) => {
+            "the id is not mapped in the user namespace"
+        }
+        (Call::Keyctl, Errno::EDQUOT) => {
+            "too many keyrings: raise kernel.keys.maxkeys or use --no-new-keyring"
+        }
+        (Call::Fstatfs, Errno::ENODEV) => "a terminal needs a devpts mounted at /dev/pts",
+        (Call::Openat2, Errno::ENOSYS) => "Linux 5.14 or newer is needed",
+        (Call::Execveat, Errno::EACCES) => {
+            "memory files may not be executed here: see vm.memfd_noexec"
+        }
+        _ => return None,
+    })
+}

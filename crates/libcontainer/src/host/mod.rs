@@ -1,0 +1,77 @@
+//! What the kernel and the caller can do, as data: the planner sees the host only through this.
+
+mod probe;
+pub(crate) mod subordinate_ids;
+
+use serde::Deserialize;
+
+/// Facts about the host and the caller, on which plans depend. At most sixteen.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HostFacts {
+    /// The caller's effective user id.
+    pub uid: u32,
+    /// The caller's effective group id.
+    pub gid: u32,
+    /// Whether the caller has CAP_SYS_ADMIN in its user namespace.
+    pub privileged: bool,
+    /// Whether the caller may write any id mapping (CAP_SETUID and CAP_SETGID).
+    pub maps_any_id: bool,
+    /// Whether the caller is in the initial user namespace, where device nodes can be made.
+    pub initial_user_namespace: bool,
+    /// Capabilities that the caller can pass on: one bit each.
+    pub capabilities: u64,
+    /// How cgroups are mounted: 1, 2, or 12 for both.
+    pub cgroups: u8,
+    /// Whether the kernel has AppArmor enabled.
+    pub apparmor: bool,
+    /// Whether the kernel has SELinux enabled.
+    pub selinux: bool,
+    /// Mount points of proc and sysfs, the innermost first; only known when asked for.
+    pub exposed: Vec<String>,
+    /// The mount points and the container's paths of cgroup v1 hierarchies, for mounts of type cgroup.
+    pub hierarchies: Vec<Hierarchy>,
+}
+
+/// One mounted cgroup hierarchy.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Hierarchy {
+    /// Name of the directory below `/sys/fs/cgroup`, such as `cpu,cpuacct`; empty for v2.
+    pub name: String,
+    /// Where the container's group in it is on the host.
+    pub path: String,
+    /// Other names of the same hierarchy, as links.
+    pub links: Vec<String>,
+}
+
+impl Default for HostFacts {
+    /// Root on a current machine with cgroup v2.
+    fn default() -> HostFacts {
+        HostFacts {
+            uid: 0,
+            gid: 0,
+            privileged: true,
+            maps_any_id: true,
+            initial_user_namespace: true,
+            capabilities: (1 << 41) - 1,
+            cgroups: 2,
+            apparmor: false,
+            selinux: false,
+            exposed: Vec::new(),
+            hierarchies: Vec::new(),
+        }
+    }
+}
+
+impl HostFacts {
+    /// Asks the kernel.
+    pub fn probe() -> HostFacts {
+        probe::probe()
+    }
+
+    /// Whether the caller lacks privileges that a container without a user namespace of its own needs.
+    pub fn rootless(&self) -> bool {
+        !self.privileged || !self.initial_user_namespace
+    }
+}

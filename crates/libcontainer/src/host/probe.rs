@@ -1,0 +1,58 @@
+//! Asking the kernel for the facts. Every start of the program pays for this, so each fact is one cheap call.
+
+use kernel::file::{self, magic};
+use kernel::identity;
+
+use super::HostFacts;
+
+const CAP_SETGID: u32 = 6;
+const CAP_SETUID: u32 = 7;
+const CAP_SYS_ADMIN: u32 = 21;
+
+pub(super) fn probe() -> HostFacts {
+    let (effective, permitted, _) = identity::capabilities().unwrap_or_default();
+    let has = |capability: u32| effective >> capability & 1 == 1;
+    HostFacts {
+        uid: nix::unistd::geteuid().as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+        privileged: has(CAP_SYS_ADMIN),
+        maps_any_id: has(CAP_SETUID) && has(CAP_SETGID),
+        initial_user_namespace: initial_user_namespace(),
+        capabilities: passable(permitted),
+        cgroups: cgroups(),
+        apparmor: enabled("/sys/module/apparmor/parameters/enabled", "Y"),
+        selinux: std::path::Path::new("/sys/fs/selinux/enforce").exists(),
+        exposed: Vec::new(),
+        hierarchies: Vec::new(),
+    }
+}
+
+/// What the caller has and has not dropped from its bounding set.
+fn passable(permitted: u64) -> u64 {
+    let held = (0..64).filter(|capability| permitted >> capability & 1 == 1);
+    held.filter(|capability| identity::in_bounding(*capability) == Ok(true))
+        .fold(0, |set, capability| set | 1 << capability)
+}
+
+/// The initial user namespace has this inode number since Linux 3.8 (include/linux/proc_ns.h, PROC_USER_INIT_INO).
+fn initial_user_namespace() -> bool {
+    const PROC_USER_INIT_INO: u64 = 0xefff_fffd;
+    std::fs::metadata("/proc/self/ns/user")
+        .is_ok_and(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata) == PROC_USER_INIT_INO)
+}
+
+fn cgroups() -> u8 {
+    match file::filesystem_at(c"/sys/fs/cgroup").map(|found| found.kind) {
+        Ok(magic::CGROUP2) => 2,
+        _ if file::filesystem_at(c"/sys/fs/cgroup/unified")
+            .is_ok_and(|found| found.kind == magic::CGROUP2) =>
+        {
+            12
+        }
+        _ => 1,
+    }
+}
+
+fn enabled(path: &str, yes: &str) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.trim() == yes)
+}

@@ -1,0 +1,53 @@
+//! Containers from OCI bundles: create, start, run, kill and delete them.
+//!
+//! `config.json` is compiled to a [`plan`]: a flat list of steps that can be read, checked and tested without touching
+//! the system. The runtime (this library) and a tiny `init` program walk the list together; the last step is the user's
+//! program.
+//!
+//! ```no_run
+//! use libcontainer::{Bundle, Container, CreateOptions, Store};
+//!
+//! # fn main() -> Result<(), libcontainer::Error> {
+//! // A directory with `config.json` and a root file system, and a directory for the containers' state.
+//! let bundle = Bundle::load("/var/lib/bundles/web")?;
+//! let store = Store::open("/run/example");
+//!
+//! // Everything is made; the program waits.
+//! let container = Container::create(&store, "web", &bundle, &CreateOptions::default())?;
+//! println!("created as process {}", container.state()?.pid);
+//!
+//! // Now it runs. Its end is seen at a pidfd, which any event loop can wait for.
+//! container.start()?;
+//! let process = container.process()?;
+//! let exit = process.wait()?;
+//! println!("ended with status {}", exit.shell_status());
+//!
+//! Container::delete(&store, "web", false)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # In programs with threads
+//! Every function may be called from any thread, also at the same time. Nothing forks the caller: the child is started
+//! as posix_spawn(3) does it, sharing the caller's memory only until init runs, so neither the caller's size nor its
+//! threads matter. No signal handlers are installed and no environment is read. Only [`run`], which is made for command
+//! lines, changes the signal mask of its thread while it waits.
+
+mod bundle;
+mod container;
+mod error;
+mod foreground;
+mod hint;
+pub mod host;
+mod perform;
+pub mod plan;
+mod state;
+
+pub use bundle::Bundle;
+pub use container::{
+    Container, CreateOptions, ExecRequest, Process, RunOptions, StateReport, exec, features,
+    plan_of, plan_text, run,
+};
+pub use error::Error;
+pub use kernel::process::Exit;
+pub use state::{Record, Status, Store};

@@ -1,0 +1,293 @@
+//! Running hooks: programs of the caller's at points of the life cycle (config.md, "POSIX-platform Hooks").
+//!
+//! A hook is started by init like everything else, so it gets exactly the environment of its entry, no descriptors but
+//! its standard three, and a failure to start it names the call.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use init::Slot;
+use kernel::namespace::flags::NEWPID;
+use kernel::process::{Exit, Watch};
+use kernel::{Errno, Fd, file, process};
+use spec::{Hook, Spec, State};
+
+use super::{Console, Setting, walk};
+use crate::Error;
+use crate::host::HostFacts;
+use crate::plan::{self, HookKind, Reach};
+
+/// Most output of a hook that a message quotes.
+const MOST_OUTPUT: usize = 64 * 1024;
+
+/// What hooks need to know about the container.
+pub(crate) struct HookState<'a> {
+    pub(crate) spec: &'a Spec<'a>,
+    pub(crate) id: &'a str,
+    pub(crate) bundle: &'a str,
+    pub(crate) status: &'a str,
+    /// Types of namespaces in which the container differs from the runtime.
+    pub(crate) namespaces: u64,
+}
+
+impl HookState<'_> {
+    /// As the specification's type.
+    pub(crate) fn as_spec(&self, pid: Option<i32>) -> State<'_> {
+        State {
+            oci_version: self.spec.oci_version.as_deref().unwrap_or(spec::VERSION),
+            id: self.id,
+            status: self.status,
+            pid,
+            bundle: self.bundle,
+            annotations: &self.spec.annotations,
+        }
+    }
+
+    fn json(&self, pid: Option<i32>) -> String {
+        serde_json::to_string(&self.as_spec(pid)).unwrap_or_default()
+    }
+}
+
+/// Runs all hooks of one kind. The first failure ends it, except for `poststop`, where each failure is a warning.
+pub(crate) fn run_all(
+    state: &HookState<'_>,
+    kind: HookKind,
+    pid: Option<i32>,
+    host: &HostFacts,
+) -> Result<(), Error> {
+    let Some(hooks) = &state.spec.hooks else {
+        return Ok(());
+    };
+    for index in 0..kind.of(hooks).len() {
+        match run(state, kind, index, pid, &[], host) {
+            Err(error) if kind == HookKind::Poststop => log::warn!("{error}"),
+            answer => answer?,
+        }
+    }
+    Ok(())
+}
+
+/// Runs one hook and waits for it.
+pub(crate) fn run(
+    state: &HookState<'_>,
+    kind: HookKind,
+    index: usize,
+    pid: Option<i32>,
+    shared: &[i32],
+    host: &HostFacts,
+) -> Result<(), Error> {
+    let Some(hook) = state
+        .spec
+        .hooks
+        .as_ref()
+        .and_then(|hooks| kind.of(hooks).get(index))
+    else {
+        return Ok(());
+    };
+    let failed = |why: String| Error::Hook {
+        at: kind.field(index),
+        text: format!("error running {} hook #{index}: {why}", kind.name()),
+    };
+    let started = Instant::now();
+    let mut running = Running::start(state, kind, hook, index, pid, shared, host)
+        .map_err(|error| failed(error.to_string()))?;
+    let (exit, out, err) = running.wait(
+        hook.timeout
+            .map(|seconds| started + Duration::from_secs(seconds as u64)),
+    );
+    let how = match exit {
+        Some(Exit::Code(0)) => return Ok(()),
+        Some(Exit::Code(code)) => format!("exit status {code}"),
+        Some(Exit::Signal(signal)) => format!("signal {signal}"),
+        None => format!("timed out after {} s", hook.timeout.unwrap_or_default()),
+    };
+    Err(failed(format!(
+        "{how}, stdout: {}, stderr: {}",
+        one_line(&out),
+        one_line(&err)
+    )))
+}
+
+/// Output as part of a message of one line.
+fn one_line(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).trim().replace('\n', "\\n")
+}
+
+struct Running {
+    child: kernel::process::Started,
+    out: Option<File>,
+    err: Option<File>,
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
+    nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| {
+        super::own(
+            "make a pipe",
+            kernel::Fault::found(kernel::Call::Openat, Errno(errno as i32)),
+        )
+    })
+}
+
+impl Running {
+    fn start(
+        state: &HookState<'_>,
+        kind: HookKind,
+        hook: &Hook<'_>,
+        index: usize,
+        pid: Option<i32>,
+        shared: &[i32],
+        host: &HostFacts,
+    ) -> Result<Running, Error> {
+        let inside = matches!(kind, HookKind::CreateContainer | HookKind::StartContainer);
+        let (reach, given) = match pid {
+            Some(pid) if inside => reach(pid, shared)?,
+            _ => (Reach::Here, Vec::new()),
+        };
+        // A container's process is the first of its pid namespace, or has some other number in a joined one.
+        let seen_pid = pid.map(|pid| {
+            if inside && state.namespaces & NEWPID != 0 {
+                pid_inside(pid)
+            } else {
+                pid
+            }
+        });
+        let directory = if kind == HookKind::StartContainer {
+            "/"
+        } else {
+            state.bundle
+        };
+        let at = kind.field(index);
+        let plan = plan::hook(
+            state.spec,
+            hook,
+            &at,
+            reach,
+            state.namespaces,
+            directory,
+            host,
+        )?;
+        let ((stdin, to_stdin), (from_out, out), (from_err, err)) = (pipe()?, pipe()?, pipe()?);
+        let report = file::memory_file(c"tare-report", false)
+            .map_err(|fault| super::own("make the report page", fault))?;
+        file::set_length(report.raw(), init::report::LENGTH as u64)
+            .map_err(|fault| super::own("make the report page", fault))?;
+        let setting = Setting {
+            host,
+            report,
+            fence: None,
+            console: Console::None,
+            cgroup: None,
+            preserve_fds: 0,
+            standard: [
+                Some(stdin.as_raw_fd()),
+                Some(out.as_raw_fd()),
+                Some(err.as_raw_fd()),
+            ],
+            given,
+            state: None,
+        };
+        // The state is written before the start: it fits a pipe, and a hook that does not read it does no harm.
+        let json = state.json(seen_pid);
+        let mut to_stdin = File::from(to_stdin);
+        if json.len() <= 4096 {
+            let _ = to_stdin.write_all(json.as_bytes());
+        }
+        let (performed, _) = walk(&plan, setting, &mut |_| Ok(()))?;
+        drop((stdin, out, err));
+        if json.len() > 4096 {
+            // A hook that ends without reading makes this fail, which is its right.
+            let _ = to_stdin.write_all(json.as_bytes());
+        }
+        Ok(Running {
+            child: performed.child,
+            out: Some(File::from(from_out)),
+            err: Some(File::from(from_err)),
+        })
+    }
+
+    /// Collects output until the hook has ended or the time is up; then it is killed, and the answer has no exit.
+    fn wait(&mut self, deadline: Option<Instant>) -> (Option<Exit>, Vec<u8>, Vec<u8>) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        loop {
+            let raw = |file: &Option<File>| file.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+            let mut watches =
+                [self.child.pidfd.raw(), raw(&self.out), raw(&self.err)].map(|fd| Watch {
+                    fd,
+                    events: Watch::IN,
+                    came: 0,
+                });
+            let left = deadline.map(|deadline| {
+                deadline
+                    .saturating_duration_since(Instant::now())
+                    .as_nanos() as u64
+            });
+            let count = process::poll(&mut watches, left);
+            if watches[1].came != 0 {
+                collect(&mut self.out, &mut out);
+            }
+            if watches[2].came != 0 {
+                collect(&mut self.err, &mut err);
+            }
+            if watches[0].came != 0 {
+                // What is still in the pipes is wanted, but a process that it left behind may keep them open.
+                for (file, output) in [(&mut self.out, &mut out), (&mut self.err, &mut err)] {
+                    if let Some(open) = file {
+                        let _ = file::set_nonblocking(open.as_raw_fd(), true);
+                        while file.is_some() && collect(file, output) {}
+                    }
+                }
+                let exit = process::wait(self.child.pidfd.raw(), true).ok().flatten();
+                return (Some(exit.unwrap_or(Exit::Code(0))), out, err);
+            }
+            if count == Ok(0) && deadline.is_some() {
+                let _ = process::signal(self.child.pidfd.raw(), nix::libc::SIGKILL);
+                let _ = process::wait(self.child.pidfd.raw(), true);
+                return (None, out, err);
+            }
+        }
+    }
+}
+
+/// Reads what there is; false when there is nothing (more).
+fn collect(file: &mut Option<File>, output: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 4096];
+    match file.as_mut().map(|open| open.read(&mut buffer)) {
+        Some(Ok(0)) | None => *file = None,
+        Some(Ok(length)) => {
+            let room = MOST_OUTPUT.saturating_sub(output.len());
+            output.extend_from_slice(&buffer[..length.min(room)]);
+            return true;
+        }
+        Some(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => return true,
+        Some(Err(_)) => *file = None,
+    }
+    false
+}
+
+/// The way to the container's namespaces: by files that init shared, or by its process.
+fn reach(pid: i32, shared: &[i32]) -> Result<(Reach, Vec<(Slot, Fd)>), Error> {
+    let failed = |fault| super::own("reach the container's namespaces", fault);
+    let first = Slot::FIRST_FREE;
+    if shared.is_empty() {
+        return Ok((
+            Reach::Process(first),
+            vec![(first, process::open(pid).map_err(failed)?)],
+        ));
+    }
+    let mut given = Vec::new();
+    for (index, raw) in shared.iter().enumerate() {
+        let copy = file::duplicate_above(*raw, 3).map_err(failed)?;
+        given.push((Slot(first.0 + index as u8), Fd::adopt(copy)));
+    }
+    Ok((Reach::Files(first), given))
+}
+
+/// The process's number in its own pid namespace: the last of `NSpid` in proc_pid_status(5).
+fn pid_inside(pid: i32) -> i32 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    line.and_then(|line| line.split_whitespace().last()?.parse().ok())
+        .unwrap_or(pid)
+}

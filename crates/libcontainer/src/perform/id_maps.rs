@@ -1,0 +1,81 @@
+//! Id mappings of user namespaces (user_namespaces(7)).
+
+use std::ffi::CString;
+use std::process::{Command, Stdio};
+
+use kernel::{Call, Errno, Fault, Fd, file, process};
+use spec::{ConfigPath, IdMapping};
+
+use crate::Error;
+use crate::plan::IdMaps;
+
+/// Writes a file in `/proc/<pid>`, in one write(2), as these files want.
+pub(crate) fn write_file(pid: i32, name: &str, text: &str) -> kernel::Result<()> {
+    let path = CString::new(format!("/proc/{pid}/{name}"))
+        .map_err(|_| Fault::found(Call::Openat, Errno::EINVAL))?;
+    let fd = file::open_at(file::HERE, &path, file::open::WRONLY, 0)?;
+    file::write(fd.raw(), text.as_bytes()).map(drop)
+}
+
+/// Writes the mappings of a process that has made a user namespace.
+pub(crate) fn write(pid: i32, maps: &IdMaps, at: &ConfigPath) -> Result<(), Error> {
+    if maps.by_helper {
+        call_helper("newuidmap", pid, &maps.uids, at)?;
+        return call_helper("newgidmap", pid, &maps.gids, at);
+    }
+    let failed = |name: &'static str| {
+        move |fault| Error::step(at, format_args!("write {name} of the child"), fault)
+    };
+    if maps.deny_setgroups {
+        write_file(pid, "setgroups", "deny").map_err(failed("setgroups"))?;
+    }
+    write_file(pid, "uid_map", &IdMaps::lines(&maps.uids)).map_err(failed("uid_map"))?;
+    write_file(pid, "gid_map", &IdMaps::lines(&maps.gids)).map_err(failed("gid_map"))
+}
+
+/// newuidmap(1) and newgidmap(1) write what /etc/subuid and /etc/subgid allow.
+fn call_helper(
+    name: &'static str,
+    pid: i32,
+    mappings: &[IdMapping],
+    at: &ConfigPath,
+) -> Result<(), Error> {
+    let mut command = Command::new(name);
+    command.arg(pid.to_string()).stdin(Stdio::null());
+    for line in mappings {
+        command.args([line.container_id, line.host_id, line.size].map(|number| number.to_string()));
+    }
+    let failed = |text: String| Error::Step {
+        at: at.clone(),
+        step: format!("run {name}"),
+        text: Some(text),
+        fault: Fault::found(Call::Execve, Errno::EPERM),
+        hint: Some("see subuid(5) and subgid(5): the ranges must hold what the mappings use"),
+    };
+    match command.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(failed(format!(
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ))),
+        Err(error) => Err(failed(format!("{name} could not be run: {error}"))),
+    }
+}
+
+/// The user namespace of a process.
+pub(crate) fn namespace_of(pid: i32) -> kernel::Result<Fd> {
+    let path = CString::new(format!("/proc/{pid}/ns/user"))
+        .map_err(|_| Fault::found(Call::Openat, Errno::EINVAL))?;
+    file::open_at(file::HERE, &path, file::open::RDONLY, 0)
+}
+
+/// A user namespace with these mappings, kept alive by its descriptor: made by a process that lives no longer.
+pub(crate) fn namespace_with(maps: &IdMaps, at: &ConfigPath) -> Result<Fd, Error> {
+    let failed = |fault| Error::step(at, "make a user namespace for the mapping", fault);
+    let (holder, lifeline) =
+        super::child::hold(kernel::namespace::flags::NEWUSER).map_err(failed)?;
+    let made = write(holder.pid, maps, at).and_then(|()| namespace_of(holder.pid).map_err(failed));
+    drop(lifeline);
+    let _ = process::wait(holder.pidfd.raw(), true);
+    made
+}

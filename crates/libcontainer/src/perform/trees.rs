@@ -1,0 +1,56 @@
+//! Bind mounts that are copied, and id-mapped, outside.
+
+use std::ffi::CString;
+
+use kernel::mount::{self, Change, attributes, flags};
+use kernel::{Call, Errno, Fault, Fd, file};
+
+use crate::plan::Tree;
+
+/// A detached copy with its attributes.
+pub(crate) fn copy(tree: &Tree) -> kernel::Result<Fd> {
+    let source = CString::new(tree.source.as_str())
+        .map_err(|_| Fault::found(Call::OpenTree, Errno::EINVAL))?;
+    let fd = mount::clone_tree(file::HERE, &source, tree.recursive)?;
+    let change = |set, clear, deep| {
+        if set | clear == 0 {
+            return Ok(());
+        }
+        mount::set_attributes(
+            fd.raw(),
+            c"",
+            deep,
+            &Change {
+                set,
+                clear,
+                ..Change::default()
+            },
+        )
+    };
+    change(tree.deep_set, tree.deep_clear, true)?;
+    change(tree.set, tree.clear, false)?;
+    if tree.propagation != 0 {
+        // A copy made inside would have been changed with all other mounts.
+        let propagation = tree.propagation & !flags::REC;
+        mount::set_attributes(
+            fd.raw(),
+            c"",
+            true,
+            &Change {
+                propagation,
+                ..Change::default()
+            },
+        )?;
+    }
+    Ok(fd)
+}
+
+/// Gives a detached tree the ids of a user namespace.
+pub(crate) fn map(tree: i32, recursive: bool, namespace: &Fd) -> kernel::Result<()> {
+    let change = Change {
+        set: attributes::IDMAP,
+        user_namespace: namespace.raw() as u64,
+        ..Change::default()
+    };
+    mount::set_attributes(tree, c"", recursive, &change)
+}

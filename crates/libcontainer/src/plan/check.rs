@@ -1,0 +1,326 @@
+//! The order rules: each with its reason, as data.
+//!
+//! What a planner must not get wrong stands here once, apart from the planners. The rules run on every plan in tests
+//! and in debug builds; `violations` is empty for every plan that the planners make, whatever the config.
+
+use init::ChildStep;
+use kernel::namespace::flags::{NEWCGROUP, NEWPID, NEWTIME, NEWUSER};
+
+use super::{Plan, RuntimeStep, Step};
+
+/// A rule: what it is called, why it holds, and whether a plan keeps it.
+pub struct Rule {
+    /// A few words.
+    pub name: &'static str,
+    /// Why the order matters.
+    pub reason: &'static str,
+    keeps: fn(&View<'_>) -> bool,
+}
+
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.name, self.reason)
+    }
+}
+
+/// The steps of a plan, to ask where things stand.
+struct View<'a>(&'a Plan);
+
+impl View<'_> {
+    fn child(&self, test: impl Fn(&ChildStep) -> bool) -> Vec<usize> {
+        self.all(|step| matches!(step, Step::Child(step) if test(step)))
+    }
+
+    fn runtime(&self, test: impl Fn(&RuntimeStep) -> bool) -> Vec<usize> {
+        self.all(|step| matches!(step, Step::Runtime(step) if test(step)))
+    }
+
+    fn all(&self, test: impl Fn(&Step) -> bool) -> Vec<usize> {
+        self.0
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| test(&entry.step))
+            .map(|(index, _)| index)
+            .collect()
+    }
+}
+
+/// Every one of `first` stands before every one of `second`.
+fn before(first: &[usize], second: &[usize]) -> bool {
+    match (first.iter().max(), second.iter().min()) {
+        (Some(last), Some(earliest)) => last < earliest,
+        _ => true,
+    }
+}
+
+fn is_join(step: &ChildStep) -> bool {
+    matches!(step, ChildStep::Join(_))
+}
+
+fn changes(step: &ChildStep, flags: u64) -> bool {
+    match step {
+        ChildStep::Unshare(unshare) => unshare.flags & flags != 0,
+        ChildStep::Join(join) => join.flags & flags != 0,
+        _ => false,
+    }
+}
+
+fn is_mount(step: &ChildStep) -> bool {
+    use ChildStep::{Attach, Bind, BindDevice, Device, Filesystem, Symlink, TargetPropagation};
+    matches!(
+        step,
+        Attach(_)
+            | Bind(_)
+            | BindDevice(_)
+            | Device(_)
+            | Filesystem(_)
+            | Symlink(_)
+            | TargetPropagation(_)
+    )
+}
+
+fn is_root_change(step: &ChildStep) -> bool {
+    matches!(step, ChildStep::EnterRoot(_) | ChildStep::MoveRoot(_))
+}
+
+fn is_host_path(step: &ChildStep) -> bool {
+    match step {
+        ChildStep::Bind(_)
+        | ChildStep::BindDevice(_)
+        | ChildStep::OpenRoot(_)
+        | ChildStep::ShareNamespaces(_) => true,
+        ChildStep::Hide(hide) => hide.path.length == 0,
+        _ => false,
+    }
+}
+
+macro_rules! is {
+    ($($name:ident)|+) => { |step: &ChildStep| matches!(step, $(ChildStep::$name(_))|+) };
+}
+
+/// All rules.
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "one start, and only runtime steps before it",
+        reason: "there is nobody else yet",
+        keeps: |view| {
+            let starts = view.runtime(|step| matches!(step, RuntimeStep::StartChild { .. }));
+            starts.len() == 1 && before(&starts, &view.child(|_| true))
+        },
+    },
+    Rule {
+        name: "one execute, and it is last",
+        reason: "after execve there is nobody left to perform anything",
+        keeps: |view| view.child(is!(Execute)) == [view.0.entries.len() - 1],
+    },
+    Rule {
+        name: "no runtime step after the start fence",
+        reason: "create has returned by then, and perhaps nobody waits",
+        keeps: |view| before(&view.runtime(|_| true), &view.child(is!(AwaitStart))),
+    },
+    Rule {
+        name: "fork follows every change of pid or time namespace",
+        reason: "only a new process is inside them",
+        keeps: |view| {
+            let changed = view.child(|step| changes(step, NEWPID | NEWTIME));
+            changed.is_empty()
+                || (before(&changed, &view.child(is!(Fork))) && !view.child(is!(Fork)).is_empty())
+        },
+    },
+    Rule {
+        name: "clocks are set between unshare and fork",
+        reason: "the kernel fixes the offsets when the first process enters the time namespace",
+        keeps: |view| {
+            let set = view.runtime(|step| matches!(step, RuntimeStep::OffsetClocks { .. }));
+            before(&view.child(|step| changes(step, NEWTIME)), &set)
+                && before(&set, &view.child(is!(Fork)))
+        },
+    },
+    Rule {
+        name: "ids are mapped before becoming root",
+        reason: "an unmapped id cannot be taken",
+        keeps: |view| {
+            before(
+                &view.runtime(|step| matches!(step, RuntimeStep::MapIds(_))),
+                &view.child(is!(BecomeRoot)),
+            )
+        },
+    },
+    Rule {
+        name: "the process is recorded before anything is made inside",
+        reason: "a runtime that is killed must leave a record of what to clean up",
+        keeps: |view| {
+            let recorded = view.runtime(|step| matches!(step, RuntimeStep::Record));
+            before(&recorded, &view.child(is_mount))
+        },
+    },
+    Rule {
+        name: "placed in its cgroup before the cgroup namespace",
+        reason: "the namespace's root is the group that the process is in",
+        keeps: |view| {
+            let placed = view.runtime(|step| matches!(step, RuntimeStep::PlaceChild));
+            before(
+                &placed,
+                &view.child(
+                    |step| matches!(step, ChildStep::Unshare(u) if u.flags & NEWCGROUP != 0),
+                ),
+            )
+        },
+    },
+    Rule {
+        name: "oom score before undumpable",
+        reason: "the files in /proc/self belong to root afterwards",
+        keeps: |view| before(&view.child(is!(OomScore)), &view.child(is!(Undumpable))),
+    },
+    Rule {
+        name: "undumpable before joining what others live in",
+        reason: "they could trace the process and reach the host through it (CVE-2016-9962)",
+        keeps: |view| {
+            // A hook is the caller's own program and joins as it is; so plans of hooks have no such step.
+            let closed = view.child(is!(Undumpable));
+            closed.is_empty() || {
+                let joins = view.child(|step| is_join(step) && !changes(step, NEWUSER));
+                before(&closed, &joins) || !view.child(is!(BecomeRoot)).is_empty()
+            }
+        },
+    },
+    Rule {
+        name: "session before terminal",
+        reason: "only a session leader gets a controlling terminal",
+        keeps: |view| before(&view.child(is!(Session)), &view.child(is!(Terminal))),
+    },
+    Rule {
+        name: "root is opened before anything is made in it",
+        reason: "every path is resolved from its descriptor",
+        keeps: |view| before(&view.child(is!(OpenRoot)), &view.child(is_mount)),
+    },
+    Rule {
+        name: "mounts before the change of root",
+        reason: "sources are the host's",
+        keeps: |view| before(&view.child(is_mount), &view.child(is_root_change)),
+    },
+    Rule {
+        name: "no host path after the change of root",
+        reason: "the same name would be somebody else's file",
+        keeps: |view| before(&view.child(is_host_path), &view.child(is_root_change)),
+    },
+    Rule {
+        name: "masks after mounts and parameters",
+        reason: "a later mount would uncover them, and /proc/sys is read-only afterwards",
+        keeps: |view| {
+            let masks = view.child(|step| {
+                matches!(step, ChildStep::ReadOnlyPath(_))
+                    || matches!(step, ChildStep::Hide(hide) if hide.path.length > 0)
+            });
+            before(
+                &view.child(|step| is_mount(step) || matches!(step, ChildStep::Sysctl(_))),
+                &masks,
+            )
+        },
+    },
+    Rule {
+        name: "sysctl inside its namespaces",
+        reason: "it would change the host's",
+        keeps: |view| {
+            let entered = view.child(|step| {
+                is_join(step) || matches!(step, ChildStep::Unshare(_) | ChildStep::Fork(_))
+            });
+            before(&entered, &view.child(is!(Sysctl)))
+        },
+    },
+    Rule {
+        name: "limits, scheduling and personality before the filter",
+        reason: "a filter need not allow the calls",
+        keeps: |view| {
+            let early = is!(Limit
+                | Scheduler
+                | IoPriority
+                | Affinity
+                | MemoryPolicy
+                | Personality
+                | Umask
+                | FindHome);
+            before(&view.child(early), &view.child(is!(Seccomp)))
+        },
+    },
+    Rule {
+        name: "without no_new_privs the filter precedes identity, with it only the fence and execute follow",
+        reason: "loading it needs CAP_SYS_ADMIN or no_new_privs",
+        keeps: |view| {
+            let filter = view.child(is!(Seccomp));
+            if view.child(is!(NoNewPrivileges)).is_empty() {
+                before(&filter, &view.child(is!(Identity)))
+            } else {
+                let rest = view.child(|step| {
+                    !matches!(
+                        step,
+                        ChildStep::AwaitStart(_) | ChildStep::Execute(_) | ChildStep::Seccomp(_)
+                    )
+                });
+                before(&rest, &filter)
+            }
+        },
+    },
+    Rule {
+        name: "limits and the bounding set before identity",
+        reason: "raising a limit and dropping from the bounding set need capabilities",
+        keeps: |view| {
+            before(
+                &view.child(is!(Limit | BoundingSet)),
+                &view.child(is!(Identity)),
+            )
+        },
+    },
+    Rule {
+        name: "nothing that needs a capability after capabilities",
+        reason: "the program's own may be none",
+        keeps: |view| {
+            let free = is!(Directory | FindProgram | Seccomp | AwaitStart | Execute | Capabilities);
+            let needy = view.child(|step| !free(step));
+            before(&needy, &view.child(is!(Capabilities)))
+        },
+    },
+    Rule {
+        name: "identity before capabilities",
+        reason: "a change of user clears them",
+        keeps: |view| before(&view.child(is!(Identity)), &view.child(is!(Capabilities))),
+    },
+];
+
+/// The rules that a plan breaks.
+pub fn violations(plan: &Plan) -> Vec<&'static Rule> {
+    RULES
+        .iter()
+        .filter(|rule| !(rule.keeps)(&View(plan)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_order_is_found() {
+        let text = r#"{"ociVersion":"1.0.2","root":{"path":"r"},"process":{"args":["a"],"cwd":"/","user":{},"noNewPrivileges":true},
+            "linux":{"namespaces":[{"type":"mount"},{"type":"pid"}],"maskedPaths":["/proc/kcore"]}}"#;
+        let spec = spec::Spec::parse(text).unwrap();
+        let creation = crate::plan::Creation {
+            root: "/r".into(),
+            id: "a".into(),
+            ..Default::default()
+        };
+        let good =
+            crate::plan::create(&spec, &creation, &crate::host::HostFacts::default()).unwrap();
+        assert!(violations(&good).is_empty());
+        let mut found = 0;
+        for from in 0..good.entries.len() {
+            let mut bad = good.clone();
+            let moved = bad.entries.remove(from);
+            bad.entries.push(moved);
+            found += usize::from(!violations(&bad).is_empty());
+        }
+        // Everything but the last entry itself, moved behind `execute`, breaks at least one rule.
+        assert_eq!(found, good.entries.len() - 1);
+    }
+}

@@ -1,0 +1,168 @@
+//! A plan under construction.
+
+use init::wire::{Span, Strings};
+use init::{ChildStep, Slot};
+use spec::{ConfigPath, Spec};
+
+use super::{Entry, Plan, PlanError, RuntimeStep, Step, Why};
+use crate::host::HostFacts;
+
+/// What the planners write into.
+pub(crate) struct Draft<'a> {
+    pub(crate) spec: &'a Spec<'a>,
+    pub(crate) host: &'a HostFacts,
+    plan: Plan,
+    next_slot: u16,
+}
+
+impl PlanError {
+    pub(crate) fn missing(at: ConfigPath) -> PlanError {
+        PlanError {
+            at,
+            why: Why::Missing,
+        }
+    }
+
+    pub(crate) fn invalid(at: ConfigPath, why: impl Into<String>) -> PlanError {
+        PlanError {
+            at,
+            why: Why::Invalid(why.into()),
+        }
+    }
+
+    pub(crate) fn conflicts(
+        at: ConfigPath,
+        other: ConfigPath,
+        why: impl Into<String>,
+    ) -> PlanError {
+        PlanError {
+            at,
+            why: Why::Conflicts(other, why.into()),
+        }
+    }
+
+    pub(crate) fn unsupported(at: ConfigPath, what: impl Into<String>) -> PlanError {
+        PlanError {
+            at,
+            why: Why::Unsupported(what.into()),
+        }
+    }
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(spec: &'a Spec<'a>, host: &'a HostFacts) -> Draft<'a> {
+        let plan = Plan {
+            entries: Vec::with_capacity(80),
+            text: Vec::with_capacity(4096),
+            warnings: Vec::new(),
+        };
+        Draft {
+            spec,
+            host,
+            plan,
+            next_slot: u16::from(Slot::FIRST_FREE.0),
+        }
+    }
+
+    /// Adds a step of the child's.
+    pub(crate) fn child(&mut self, from: &ConfigPath, step: impl Into<ChildStep>) {
+        self.plan.entries.push(Entry {
+            step: Step::Child(step.into()),
+            from: from.clone(),
+        });
+    }
+
+    /// Adds a step of the runtime's.
+    pub(crate) fn runtime(&mut self, from: &ConfigPath, step: RuntimeStep) {
+        self.plan.entries.push(Entry {
+            step: Step::Runtime(step),
+            from: from.clone(),
+        });
+    }
+
+    /// Notes a warning.
+    pub(crate) fn warn(&mut self, at: ConfigPath, text: impl Into<String>) {
+        self.plan.warnings.push((at, text.into()));
+    }
+
+    /// A slot that nobody else uses.
+    pub(crate) fn slot(&mut self, at: &ConfigPath) -> Result<Slot, PlanError> {
+        let slot = u8::try_from(self.next_slot).map_err(|_| {
+            PlanError::unsupported(
+                at.clone(),
+                "too many prepared mounts and namespaces (254 at most)",
+            )
+        })?;
+        self.next_slot += 1;
+        Ok(Slot(slot))
+    }
+
+    /// Puts a string into the plan's text.
+    pub(crate) fn text(&mut self, at: &ConfigPath, text: &str) -> Result<Span, PlanError> {
+        if text.as_bytes().contains(&0) {
+            return Err(PlanError::invalid(at.clone(), "holds a NUL byte"));
+        }
+        let span = self.bytes(text.as_bytes());
+        self.plan.text.push(0);
+        Ok(span)
+    }
+
+    /// A string that the planner made itself.
+    pub(crate) fn own_text(&mut self, text: &str) -> Span {
+        let span = self.bytes(text.as_bytes());
+        self.plan.text.push(0);
+        span
+    }
+
+    /// Puts bytes into the plan's text.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Span {
+        let start = self.plan.text.len() as u32;
+        self.plan.text.extend_from_slice(bytes);
+        Span {
+            start,
+            length: bytes.len() as u32,
+        }
+    }
+
+    /// Puts several strings into the plan's text.
+    pub(crate) fn strings<'t>(
+        &mut self,
+        at: &ConfigPath,
+        strings: impl IntoIterator<Item = &'t str>,
+    ) -> Result<Strings, PlanError> {
+        let start = self.plan.text.len() as u32;
+        for (index, string) in strings.into_iter().enumerate() {
+            self.text(&at.clone().index(index), string)?;
+        }
+        Ok(Strings {
+            start,
+            length: self.plan.text.len() as u32 - start,
+        })
+    }
+
+    /// The runtime's steps so far.
+    pub(crate) fn runtime_steps(&self) -> impl Iterator<Item = &RuntimeStep> {
+        self.plan
+            .entries
+            .iter()
+            .filter_map(|entry| match &entry.step {
+                Step::Runtime(step) => Some(step),
+                Step::Child(_) => None,
+            })
+    }
+
+    /// The finished plan. The order rules must hold; that they do is a property of the planners, so it is checked
+    /// where planners are worked on and not in every start of a container.
+    pub(crate) fn finish(self) -> Plan {
+        #[cfg(debug_assertions)]
+        {
+            let broken = super::check::violations(&self.plan);
+            assert!(
+                broken.is_empty(),
+                "order rules broken: {broken:#?}\n{}",
+                self.plan
+            );
+        }
+        self.plan
+    }
+}

@@ -1,0 +1,117 @@
+//! The plan of a hook that runs in the container's namespaces: join them and execute.
+
+use init::Slot;
+use init::step::{Directory, Execute, FindProgram, Fork, Join, Session, Umask};
+use kernel::namespace::flags::{NEWNS, NEWPID, NEWTIME, NEWUSER};
+use spec::{ConfigPath, Hook, Spec};
+
+use super::{Draft, Plan, PlanError, RuntimeStep};
+use crate::host::HostFacts;
+
+/// How the namespaces are reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reach {
+    /// They are the runtime's own.
+    Here,
+    /// By a pidfd of the container, in this slot.
+    Process(Slot),
+    /// By one file each, from this slot on, in the order in which init shares them.
+    Files(Slot),
+}
+
+/// Compiles a hook to a plan. The program is looked up where it runs: for `createContainer` before the change of root,
+/// so in a mount namespace that still shows the host; for `startContainer` inside.
+pub(crate) fn hook(
+    spec: &Spec<'_>,
+    hook: &Hook<'_>,
+    at: &ConfigPath,
+    reach: Reach,
+    namespaces: u64,
+    directory: &str,
+    host: &HostFacts,
+) -> Result<Plan, PlanError> {
+    let mut draft = Draft::new(spec, host);
+    let reserved = match reach {
+        Reach::Here => 0,
+        Reach::Process(_) => 1,
+        Reach::Files(_) => namespaces.count_ones(),
+    };
+    for _ in 0..reserved {
+        draft.slot(at)?;
+    }
+    draft.runtime(at, RuntimeStep::StartChild { namespaces: 0 });
+    match reach {
+        Reach::Here => {}
+        Reach::Process(slot) if host.privileged => {
+            for flags in [namespaces & !NEWUSER, namespaces & NEWUSER] {
+                if flags != 0 {
+                    draft.child(at, Join { slot, flags });
+                }
+            }
+        }
+        Reach::Process(slot) => draft.child(
+            at,
+            Join {
+                slot,
+                flags: namespaces,
+            },
+        ),
+        Reach::Files(first) => {
+            // The same order as `ShareNamespaces`, in which the user namespace is the first.
+            let order = super::namespaces::share_order(namespaces);
+            for mount_last in [false, true] {
+                for (index, flag) in order
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, flag)| (**flag == NEWNS) == mount_last)
+                {
+                    draft.child(
+                        at,
+                        Join {
+                            slot: Slot(first.0 + index as u8),
+                            flags: *flag,
+                        },
+                    );
+                }
+            }
+        }
+    }
+    if !matches!(reach, Reach::Here) && namespaces & (NEWPID | NEWTIME) != 0 {
+        let slot = draft.slot(at)?;
+        draft.child(at, Fork { slot });
+    }
+    draft.child(at, Session {});
+    draft.child(at, Umask { mask: 0o022 });
+    let (directory, name, path) = (
+        draft.text(at, directory)?,
+        draft.text(at, &hook.path)?,
+        draft.own_text(""),
+    );
+    draft.child(
+        at,
+        Directory {
+            path: directory,
+            again: false,
+        },
+    );
+    draft.child(at, FindProgram { name, path });
+    let own_name = [hook.path.as_str()];
+    let given: Vec<&str> = hook.args.iter().map(|argument| argument.as_str()).collect();
+    let arguments = draft.strings(
+        at,
+        if given.is_empty() {
+            own_name.to_vec()
+        } else {
+            given
+        },
+    )?;
+    let environment = draft.strings(at, hook.env.iter().map(|entry| entry.as_str()))?;
+    draft.child(
+        at,
+        Execute {
+            arguments,
+            environment,
+        },
+    );
+    Ok(draft.finish())
+}

@@ -1,0 +1,386 @@
+//! `linux.namespaces`, `linux.uidMappings`, `linux.gidMappings`, `linux.timeOffsets`: who enters what, and when.
+
+use init::Slot;
+use init::step::{BecomeRoot, Fork, Join, Undumpable, Unshare};
+use kernel::namespace::flags::{
+    NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS,
+};
+use spec::{ConfigPath, IdMapping, Linux, Spec};
+
+use super::{Creation, Draft, IdMaps, PlanError, RuntimeStep};
+use crate::host::{HostFacts, subordinate_ids};
+
+/// Types by their name in the specification.
+pub const FLAGS: [(&str, u64); 8] = [
+    ("pid", NEWPID),
+    ("network", NEWNET),
+    ("mount", NEWNS),
+    ("ipc", NEWIPC),
+    ("uts", NEWUTS),
+    ("user", NEWUSER),
+    ("cgroup", NEWCGROUP),
+    ("time", NEWTIME),
+];
+
+/// What the config asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Namespaces {
+    /// To be made, as a set of flags.
+    pub new: u64,
+    /// To be joined.
+    pub joined: Vec<Joined>,
+}
+
+/// One namespace that exists.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// Its type.
+    pub flag: u64,
+    /// Its file.
+    pub path: String,
+    /// Which entry of the list.
+    pub at: ConfigPath,
+    /// The slot that will hold it.
+    pub slot: Slot,
+}
+
+/// The type's name in the specification.
+pub(crate) fn name(flag: u64) -> &'static str {
+    FLAGS
+        .iter()
+        .find(|(_, known)| *known == flag)
+        .map_or("?", |(name, _)| name)
+}
+
+fn list() -> ConfigPath {
+    ConfigPath::of("linux.namespaces")
+}
+
+impl Namespaces {
+    /// Reads the list.
+    ///
+    /// # Errors
+    /// An unknown type, a type given twice, a relative path.
+    pub fn read(spec: &Spec<'_>) -> Result<Namespaces, PlanError> {
+        let mut wanted = Namespaces::default();
+        let mut seen = 0;
+        for (index, namespace) in spec
+            .linux
+            .iter()
+            .flat_map(|linux| &linux.namespaces)
+            .enumerate()
+        {
+            let at = list().index(index);
+            let Some((_, flag)) = FLAGS.iter().find(|(name, _)| namespace.kind == *name) else {
+                return Err(PlanError::invalid(
+                    at.then("type"),
+                    format!("unknown namespace {:?}", namespace.kind),
+                ));
+            };
+            if seen & flag != 0 {
+                let first = spec
+                    .linux
+                    .iter()
+                    .flat_map(|linux| &linux.namespaces)
+                    .position(|n| n.kind == namespace.kind);
+                let other = list().index(first.unwrap_or(0));
+                return Err(PlanError::conflicts(
+                    at,
+                    other,
+                    format!("duplicated namespace {:?}", namespace.kind),
+                ));
+            }
+            seen |= flag;
+            match namespace.path.as_deref().filter(|path| !path.is_empty()) {
+                None => wanted.new |= flag,
+                Some(path) if !path.starts_with('/') => {
+                    return Err(PlanError::invalid(
+                        at.then("path"),
+                        format!("{path:?} must be absolute"),
+                    ));
+                }
+                Some(path) if path.contains('\0') => {
+                    return Err(PlanError::invalid(at.then("path"), "holds a NUL byte"));
+                }
+                Some(path) => {
+                    let path = path.to_owned();
+                    wanted.joined.push(Joined {
+                        flag: *flag,
+                        path,
+                        at: at.then("path"),
+                        slot: Slot::PEER,
+                    });
+                }
+            }
+        }
+        wanted.judge(spec)?;
+        Ok(wanted)
+    }
+
+    /// Whether a namespace of this type is new or joined.
+    pub(crate) fn has(&self, flag: u64) -> bool {
+        self.new & flag != 0 || self.joins(flag)
+    }
+
+    pub(crate) fn joins(&self, flag: u64) -> bool {
+        self.joined.iter().any(|joined| joined.flag == flag)
+    }
+
+    /// All types that differ from the runtime's.
+    pub fn all(&self) -> u64 {
+        self.joined
+            .iter()
+            .fold(self.new, |set, joined| set | joined.flag)
+    }
+
+    /// A container changes the root of its mount namespace and what is mounted there: never the runtime's own.
+    pub(crate) fn judge_root(&self) -> Result<(), PlanError> {
+        if self.has(NEWNS) {
+            return Ok(());
+        }
+        let why = "a container needs a mount namespace of its own: its root and mounts would become the host's";
+        Err(PlanError::unsupported(list(), why))
+    }
+
+    fn judge(&self, spec: &Spec<'_>) -> Result<(), PlanError> {
+        let Some(linux) = &spec.linux else {
+            return Ok(());
+        };
+        for (name, mappings) in [
+            ("linux.uidMappings", &linux.uid_mappings),
+            ("linux.gidMappings", &linux.gid_mappings),
+        ] {
+            let at = ConfigPath::of(name);
+            if self.new & NEWUSER != 0 && mappings.is_empty() {
+                return Err(PlanError::invalid(
+                    at,
+                    "a new user namespace needs mappings",
+                ));
+            }
+            if !self.has(NEWUSER) && !mappings.is_empty() {
+                return Err(PlanError::conflicts(
+                    at,
+                    list(),
+                    "mappings without a user namespace",
+                ));
+            }
+            judge_mappings(&at, mappings)?;
+        }
+        if !linux.time_offsets.is_empty() && self.new & NEWTIME == 0 {
+            let why = "clock offsets need a new time namespace";
+            return Err(PlanError::conflicts(
+                ConfigPath::of("linux.timeOffsets"),
+                list(),
+                why,
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The kernel takes at most 340 lines, none of them empty (user_namespaces(7)).
+pub(crate) fn judge_mappings(at: &ConfigPath, mappings: &[IdMapping]) -> Result<(), PlanError> {
+    if mappings.len() > 340 {
+        return Err(PlanError::invalid(at.clone(), "more than 340 lines"));
+    }
+    for (index, line) in mappings.iter().enumerate() {
+        let end = |first: u32| first.checked_add(line.size).is_some();
+        if line.size == 0 || !end(line.container_id) || !end(line.host_id) {
+            return Err(PlanError::invalid(
+                at.clone().index(index),
+                "size must be positive and the range fit 32 bits",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Namespace files are opened first, by the runtime, and checked.
+pub(crate) fn open(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+    // Slots are handed out in the order of the list, here and in `enter`.
+    for joined in &wanted.joined {
+        let slot = draft.slot(&joined.at)?;
+        draft.runtime(
+            &joined.at,
+            RuntimeStep::OpenNamespace {
+                path: joined.path.clone(),
+                flag: joined.flag,
+                slot,
+            },
+        );
+    }
+    Ok(())
+}
+
+fn slot_of(index: usize) -> Slot {
+    Slot(Slot::FIRST_FREE.0 + index as u8)
+}
+
+/// A child in the runtime's user namespace can be started inside its new namespaces at once: one clone3 instead of an
+/// unshare and a fork. Where a user namespace is entered, the others must wait, for they are to belong to it; where a
+/// pid namespace is joined, or a time namespace is new, it takes a fork anyway.
+fn started_in(wanted: &Namespaces) -> u64 {
+    if wanted.has(NEWUSER) {
+        return 0;
+    }
+    let pid = if needs_fork(wanted) { 0 } else { NEWPID };
+    wanted.new & (NEWNS | NEWUTS | NEWIPC | NEWNET | pid)
+}
+
+pub(crate) fn start_child(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespaces) {
+    let from = list();
+    draft.runtime(
+        &from,
+        RuntimeStep::StartChild {
+            namespaces: started_in(wanted),
+        },
+    );
+    super::cgroup::place(draft, creation);
+    if !needs_fork(wanted) {
+        draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
+    }
+}
+
+/// Being inside a pid or time namespace takes a new process.
+fn needs_fork(wanted: &Namespaces) -> bool {
+    let by_pid = wanted.joins(NEWPID)
+        || (wanted.new & NEWPID != 0 && (wanted.has(NEWUSER) || wanted.new & NEWTIME != 0));
+    by_pid || wanted.has(NEWTIME)
+}
+
+pub(crate) fn enter(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+    let from = list();
+    let maps_by_runtime_alone = draft.host.rootless() && wanted.new & NEWUSER != 0;
+    if !maps_by_runtime_alone {
+        draft.child(&from, Undumpable {});
+    }
+    // With privileges, joining others' namespaces comes before the user namespace, which would take the rights to them
+    // away; without, only the user namespace gives those rights.
+    if draft.host.privileged {
+        join(draft, wanted, |flag| flag != NEWUSER);
+    }
+    enter_user(draft, wanted)?;
+    if maps_by_runtime_alone {
+        draft.child(&from, Undumpable {});
+    }
+    if !draft.host.privileged {
+        join(draft, wanted, |flag| flag != NEWUSER);
+    }
+    let rest = wanted.new & !NEWUSER & !started_in(wanted);
+    if rest & !NEWCGROUP != 0 {
+        draft.child(
+            &from,
+            Unshare {
+                flags: rest & !NEWCGROUP,
+            },
+        );
+    }
+    offset_clocks(draft, wanted)?;
+    if rest & NEWCGROUP != 0 {
+        // The root of a cgroup namespace is where the process is: it has been placed by now.
+        draft.child(&from, Unshare { flags: NEWCGROUP });
+    }
+    if needs_fork(wanted) {
+        let slot = draft.slot(&from)?;
+        draft.child(&from, Fork { slot });
+        draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
+    }
+    Ok(())
+}
+
+fn join(draft: &mut Draft<'_>, wanted: &Namespaces, which: impl Fn(u64) -> bool) {
+    // The mount namespace last: joining it changes root and working directory.
+    for last in [false, true] {
+        for (index, joined) in wanted.joined.iter().enumerate() {
+            if which(joined.flag) && (joined.flag == NEWNS) == last {
+                draft.child(
+                    &joined.at,
+                    Join {
+                        slot: slot_of(index),
+                        flags: joined.flag,
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn enter_user(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+    if wanted.joins(NEWUSER) {
+        join(draft, wanted, |flag| flag == NEWUSER);
+        draft.child(&list(), BecomeRoot {});
+        return Ok(());
+    }
+    if wanted.new & NEWUSER == 0 {
+        return Ok(());
+    }
+    let at = ConfigPath::of("linux.uidMappings");
+    draft.child(&list(), Unshare { flags: NEWUSER });
+    let empty = Linux::default();
+    let maps = id_maps(draft.spec.linux.as_ref().unwrap_or(&empty), draft.host);
+    draft.runtime(&at, RuntimeStep::MapIds(maps));
+    super::mounts::map_trees(draft, wanted)?;
+    draft.child(&at, BecomeRoot {});
+    Ok(())
+}
+
+/// How the mappings get written (user_namespaces(7)).
+pub(crate) fn id_maps(linux: &Linux<'_>, host: &HostFacts) -> IdMaps {
+    let own = subordinate_ids::is_own_only(&linux.uid_mappings, host.uid)
+        && subordinate_ids::is_own_only(&linux.gid_mappings, host.gid);
+    IdMaps {
+        uids: linux.uid_mappings.clone(),
+        gids: linux.gid_mappings.clone(),
+        by_helper: !host.maps_any_id && !own,
+        deny_setgroups: !host.maps_any_id && own,
+    }
+}
+
+/// Whether setgroups(2) works in the container: not where the group mapping was written without privileges.
+pub(crate) fn can_set_groups(draft: &Draft<'_>, wanted: &Namespaces) -> bool {
+    let Some(linux) = &draft.spec.linux else {
+        return true;
+    };
+    !(wanted.new & NEWUSER != 0 && id_maps(linux, draft.host).deny_setgroups)
+}
+
+fn offset_clocks(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+    let at = ConfigPath::of("linux.timeOffsets");
+    let offsets = draft
+        .spec
+        .linux
+        .as_ref()
+        .map_or(&[][..], |linux| &linux.time_offsets);
+    if offsets.is_empty() || wanted.new & NEWTIME == 0 {
+        return Ok(());
+    }
+    let mut lines = String::new();
+    for (clock, offset) in offsets {
+        let at = at.clone().key(clock);
+        if !matches!(clock.as_str(), "monotonic" | "boottime") {
+            return Err(PlanError::invalid(
+                at,
+                "only monotonic and boottime have offsets",
+            ));
+        }
+        if offset.nanosecs >= 1_000_000_000 {
+            return Err(PlanError::invalid(
+                at.then("nanosecs"),
+                "must be below one second",
+            ));
+        }
+        lines.push_str(&format!("{clock} {} {}\n", offset.secs, offset.nanosecs));
+    }
+    draft.runtime(&at, RuntimeStep::OffsetClocks { lines });
+    Ok(())
+}
+
+/// The order in which init shares its namespaces.
+pub(crate) fn share_order(namespaces: u64) -> Vec<u64> {
+    [
+        NEWUSER, NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET, NEWCGROUP, NEWTIME,
+    ]
+    .into_iter()
+    .filter(|flag| namespaces & flag != 0)
+    .collect()
+}

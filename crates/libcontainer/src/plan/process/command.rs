@@ -1,0 +1,149 @@
+//! `process.args`, `process.env`, `process.cwd`: the program, its environment and its directory.
+
+use init::Span;
+use init::step::{Directory, Execute, FindHome, FindProgram};
+use init::wire::Strings;
+use spec::Process;
+
+use super::{Draft, PlanError, field};
+
+/// What is executed.
+#[derive(Debug)]
+pub(super) struct Command {
+    arguments: Strings,
+    environment: Strings,
+    name: Span,
+    path: Span,
+    has_home: bool,
+}
+
+pub(super) fn read(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    listen_fds: u32,
+) -> Result<Command, PlanError> {
+    let at = field("args");
+    let Some(name) = process.args.first() else {
+        return Err(PlanError::invalid(at, "process args cannot be empty"));
+    };
+    if name.is_empty() {
+        return Err(PlanError::invalid(at.index(0), "is empty"));
+    }
+    let name = draft.text(&at.clone().index(0), name)?;
+    let arguments = draft.strings(&at, process.args.iter().map(|argument| argument.as_str()))?;
+    for (index, entry) in process.env.iter().enumerate() {
+        if entry.find('=').unwrap_or(0) == 0 {
+            let why = format!("invalid environment variable {entry:?}: must be NAME=value");
+            return Err(PlanError::invalid(field("env").index(index), why));
+        }
+    }
+    let mut entries = last_of_each(process.env.iter().map(|entry| entry.as_str()));
+    // An empty HOME is as good as none: shells and many programs insist on one.
+    entries.retain(|entry| *entry != "HOME=");
+    let fds = format!("LISTEN_FDS={listen_fds}");
+    if listen_fds > 0 {
+        entries
+            .retain(|entry| !entry.starts_with("LISTEN_FDS=") && !entry.starts_with("LISTEN_PID="));
+        entries.extend([fds.as_str(), "LISTEN_PID=1"]);
+    }
+    let path = entries
+        .iter()
+        .find_map(|entry| entry.strip_prefix("PATH="))
+        .unwrap_or_default();
+    let path = draft.text(&field("env"), path)?;
+    let has_home = entries.iter().any(|entry| entry.starts_with("HOME="));
+    let environment = draft.strings(&field("env"), entries)?;
+    Ok(Command {
+        arguments,
+        environment,
+        name,
+        path,
+        has_home,
+    })
+}
+
+/// Of entries with the same name, the last counts; the order is that of the last ones.
+fn last_of_each<'t>(entries: impl DoubleEndedIterator<Item = &'t str>) -> Vec<&'t str> {
+    let name = |entry: &'t str| entry.split_once('=').map_or(entry, |(name, _)| name);
+    let mut kept: Vec<&str> = Vec::new();
+    for entry in entries.rev() {
+        if !kept.iter().any(|later| name(later) == name(entry)) {
+            kept.push(entry);
+        }
+    }
+    kept.reverse();
+    kept
+}
+
+pub(super) fn home(draft: &mut Draft<'_>, process: &Process<'_>, command: &Command) {
+    if !command.has_home {
+        draft.child(
+            &field("env"),
+            FindHome {
+                uid: process.user.uid,
+            },
+        );
+    }
+}
+
+/// The directory is entered before the change of user, and after it if that was not permitted.
+pub(super) fn directory(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    again: bool,
+) -> Result<(), PlanError> {
+    let at = field("cwd");
+    let cwd = process
+        .cwd
+        .as_deref()
+        .filter(|cwd| !cwd.is_empty())
+        .ok_or_else(|| PlanError::missing(at.clone()))?;
+    if !cwd.starts_with('/') {
+        return Err(PlanError::invalid(
+            at,
+            format!("Cwd must be an absolute path: {cwd:?}"),
+        ));
+    }
+    let path = draft.text(&at, cwd)?;
+    draft.child(&at, Directory { path, again });
+    Ok(())
+}
+
+pub(super) fn find(draft: &mut Draft<'_>, command: &Command) {
+    draft.child(
+        &field("args"),
+        FindProgram {
+            name: command.name,
+            path: command.path,
+        },
+    );
+}
+
+pub(super) fn execute(draft: &mut Draft<'_>, command: &Command) {
+    let Command {
+        arguments,
+        environment,
+        ..
+    } = *command;
+    draft.child(
+        &field("args"),
+        Execute {
+            arguments,
+            environment,
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_of_each;
+
+    #[test]
+    fn the_last_of_equal_names_counts() {
+        let entries = ["A=1", "B=2", "A=3", "C", "AB=4", "C=5"];
+        assert_eq!(
+            last_of_each(entries.into_iter()),
+            ["B=2", "A=3", "AB=4", "C=5"]
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! The runtime's operations: what must be done from outside.
+
+use init::Slot;
+use spec::IdMapping;
+
+use super::hooks::Kind;
+
+/// What the runtime performs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuntimeStep {
+    /// Opens a namespace file and checks its type.
+    OpenNamespace {
+        /// The file.
+        path: String,
+        /// Type that it must have, as [`kernel::namespace::flags`].
+        flag: u64,
+        /// Where the descriptor goes.
+        slot: Slot,
+    },
+    /// Copies a mount of the host, detached, with its new attributes.
+    CopyTree(Tree),
+    /// Gives a copied tree the id mapping of a user namespace.
+    MapTree {
+        /// The tree.
+        slot: Slot,
+        /// Where in the container, for messages.
+        target: String,
+        /// With everything mounted below.
+        recursive: bool,
+        /// The mapping; `None` takes the child's user namespace.
+        maps: Option<IdMaps>,
+    },
+    /// Connects to the socket that wants the terminal.
+    ConnectConsole {
+        /// Where the descriptor goes.
+        slot: Slot,
+    },
+    /// Makes the cgroup and applies the limits.
+    MakeCgroup,
+    /// Starts the child.
+    StartChild {
+        /// Namespaces that it starts in.
+        namespaces: u64,
+    },
+    /// Puts the child into the cgroup, unless it was started there.
+    PlaceChild,
+    /// Writes the child's id mappings.
+    MapIds(IdMaps),
+    /// Writes the offsets of the child's new time namespace.
+    OffsetClocks {
+        /// Lines for `timens_offsets`.
+        lines: String,
+    },
+    /// Stores which process is the container.
+    Record,
+    /// Runs a hook.
+    RunHook {
+        /// Which list.
+        kind: Kind,
+        /// Which of the list.
+        index: usize,
+        /// The program, for people.
+        path: String,
+    },
+}
+
+/// A bind mount that is copied outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// Path on the host.
+    pub source: String,
+    /// With everything mounted below.
+    pub recursive: bool,
+    /// Attributes to set on the mount.
+    pub set: u64,
+    /// Attributes to clear.
+    pub clear: u64,
+    /// Attributes to set on all mounts of the tree.
+    pub deep_set: u64,
+    /// Attributes to clear on all.
+    pub deep_clear: u64,
+    /// The propagation that the rest of the container has: a copy must not stay the host's peer.
+    pub propagation: u64,
+    /// Where the descriptor goes.
+    pub slot: Slot,
+}
+
+/// The id mappings of a user namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdMaps {
+    /// User ids.
+    pub uids: Vec<IdMapping>,
+    /// Group ids.
+    pub gids: Vec<IdMapping>,
+    /// Written by newuidmap(1) and newgidmap(1).
+    pub by_helper: bool,
+    /// setgroups(2) must be denied first.
+    pub deny_setgroups: bool,
+}
+
+impl IdMaps {
+    /// The lines of a map file.
+    pub fn lines(mappings: &[IdMapping]) -> String {
+        mappings.iter().fold(String::new(), |mut text, line| {
+            use std::fmt::Write;
+            let _ = writeln!(text, "{} {} {}", line.container_id, line.host_id, line.size);
+            text
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! `hostname`, `domainname`, `linux.sysctl`, `linux.maskedPaths`, `linux.readonlyPaths`.
+
+use init::step::{Domainname, Hide, Hostname, ReadOnlyPath, Sysctl};
+use kernel::namespace::flags::{NEWIPC, NEWNET, NEWUTS};
+use spec::ConfigPath;
+
+use super::{Draft, Namespaces, PlanError};
+
+/// Longest name that the kernel takes (`__NEW_UTS_LEN`).
+const LONGEST_NAME: usize = 64;
+
+pub(crate) fn name(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+    let spec = draft.spec;
+    let names = [
+        ("hostname", spec.hostname.as_deref()),
+        ("domainname", spec.domainname.as_deref()),
+    ];
+    for (field, value) in names {
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        let at = ConfigPath::of(field);
+        if !wanted.has(NEWUTS) {
+            let why = format!("unable to set {field} without a private UTS namespace");
+            return Err(PlanError::conflicts(
+                at,
+                ConfigPath::of("linux.namespaces"),
+                why,
+            ));
+        }
+        if value.len() > LONGEST_NAME {
+            return Err(PlanError::invalid(at, "longer than 64 bytes"));
+        }
+        let name = draft.text(&at, value)?;
+        match field {
+            "hostname" => draft.child(&at, Hostname { name }),
+            _ => draft.child(&at, Domainname { name }),
+        }
+    }
+    Ok(())
+}
+
+/// Parameters of kernel.* that belong to an IPC namespace (ipc_namespaces(7)).
+const IPC_PARAMETERS: [&str; 10] = [
+    "kernel/msgmax",
+    "kernel/msgmnb",
+    "kernel/msgmni",
+    "kernel/sem",
+    "kernel/shmall",
+    "kernel/shmmax",
+    "kernel/shmmni",
+    "kernel/shm_rmid_forced",
+    "kernel/msg_next_id",
+    "kernel/auto_msgmni",
+];
+
+/// A parameter's file below `/proc/sys`. As sysctl(8): if a slash comes before the first dot, slashes separate and dots
+/// are part of names (interfaces may have dots); else the other way round.
+fn file_of(key: &str) -> String {
+    match key.find(['.', '/']) {
+        Some(first) if key.as_bytes()[first] == b'/' => key.to_owned(),
+        _ => key
+            .chars()
+            .map(|c| match c {
+                '.' => '/',
+                '/' => '.',
+                other => other,
+            })
+            .collect(),
+    }
+}
+
+pub(crate) fn configure(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+    let Some(linux) = &draft.spec.linux else {
+        return Ok(());
+    };
+    for (key, value) in linux.sysctl.iter() {
+        let at = ConfigPath::of("linux.sysctl").key(key);
+        let file = file_of(key);
+        if file.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(PlanError::invalid(at, "is no parameter's name"));
+        }
+        judge_owner(&at, key, &file, wanted)?;
+        let (path, value) = (
+            draft.text(&at, &format!("sys/{file}"))?,
+            draft.text(&at, value)?,
+        );
+        draft.child(&at, Sysctl { path, value });
+    }
+    Ok(())
+}
+
+/// Only parameters of the container's own namespaces may be set: others are the host's.
+fn judge_owner(
+    at: &ConfigPath,
+    key: &str,
+    file: &str,
+    wanted: &Namespaces,
+) -> Result<(), PlanError> {
+    let (owner, namespace) = match file {
+        "kernel/hostname" => {
+            let why = format!("sysctl {key:?} conflicts with the field for it");
+            return Err(PlanError::conflicts(
+                at.clone(),
+                ConfigPath::of("hostname"),
+                why,
+            ));
+        }
+        "kernel/domainname" => (NEWUTS, "uts"),
+        file if file.starts_with("net/") => (NEWNET, "network"),
+        file if file.starts_with("fs/mqueue/") || IPC_PARAMETERS.contains(&file) => (NEWIPC, "ipc"),
+        _ => {
+            return Err(PlanError::invalid(
+                at.clone(),
+                format!("sysctl {key:?} is not in a separate kernel namespace"),
+            ));
+        }
+    };
+    if wanted.has(owner) {
+        return Ok(());
+    }
+    let why = format!("sysctl {key:?} is not allowed in the host's {namespace} namespace");
+    Err(PlanError::conflicts(
+        at.clone(),
+        ConfigPath::of("linux.namespaces"),
+        why,
+    ))
+}
+
+pub(crate) fn protect(draft: &mut Draft<'_>) -> Result<(), PlanError> {
+    let Some(linux) = &draft.spec.linux else {
+        return Ok(());
+    };
+    for (field, list) in [
+        ("linux.readonlyPaths", &linux.readonly_paths),
+        ("linux.maskedPaths", &linux.masked_paths),
+    ] {
+        for (index, path) in list.iter().enumerate() {
+            let at = ConfigPath::of(field).index(index);
+            if !path.starts_with('/') {
+                return Err(PlanError::invalid(at, format!("{path:?} must be absolute")));
+            }
+            // Once is enough for a path that is listed twice.
+            if list[..index].contains(path) {
+                continue;
+            }
+            let path = draft.text(&at, path)?;
+            match field {
+                "linux.readonlyPaths" => draft.child(&at, ReadOnlyPath { path }),
+                _ => draft.child(&at, Hide { path }),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_of;
+
+    #[test]
+    fn both_notations_of_parameters_are_understood() {
+        assert_eq!(file_of("net.ipv4.ip_forward"), "net/ipv4/ip_forward");
+        assert_eq!(
+            file_of("net/ipv4/conf/eth0.1/rp_filter"),
+            "net/ipv4/conf/eth0.1/rp_filter"
+        );
+        assert_eq!(
+            file_of("net.ipv4.conf.eth0/1.rp_filter"),
+            "net/ipv4/conf/eth0.1/rp_filter"
+        );
+        assert_eq!(file_of("kernel"), "kernel");
+    }
+}

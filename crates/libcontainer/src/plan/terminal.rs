@@ -1,0 +1,70 @@
+//! `process.terminal`, `process.consoleSize`.
+
+use init::Slot;
+use init::step::Terminal;
+use spec::{ConfigPath, Process};
+
+use super::{Draft, PlanError, RuntimeStep};
+
+fn from() -> ConfigPath {
+    ConfigPath::of("process.terminal")
+}
+
+/// The console socket is connected before the child starts: its path is the host's.
+pub(crate) fn connect(draft: &mut Draft<'_>) -> Result<(), PlanError> {
+    if draft
+        .spec
+        .process
+        .as_ref()
+        .is_some_and(|process| process.terminal)
+    {
+        let slot = draft.slot(&from())?;
+        draft.runtime(&from(), RuntimeStep::ConnectConsole { slot });
+    }
+    Ok(())
+}
+
+/// The slot that [`connect`] filled.
+fn socket(draft: &Draft<'_>) -> Option<Slot> {
+    draft.runtime_steps().find_map(|step| match step {
+        RuntimeStep::ConnectConsole { slot } => Some(*slot),
+        _ => None,
+    })
+}
+
+/// The container's first process opens its terminal once /dev/pts is there.
+pub(crate) fn open(draft: &mut Draft<'_>) -> Result<(), PlanError> {
+    let process = draft.spec.process.as_ref();
+    if let (Some(socket), Some(process)) = (socket(draft), process) {
+        let step = step(process, socket, true)?;
+        draft.child(&from(), step);
+    }
+    Ok(())
+}
+
+/// As [`open`], for a process added to a container.
+pub(crate) fn open_for(draft: &mut Draft<'_>, process: &Process<'_>) -> Result<(), PlanError> {
+    if let (Some(socket), true) = (socket(draft), process.terminal) {
+        let step = step(process, socket, false)?;
+        draft.child(&from(), step);
+    }
+    Ok(())
+}
+
+fn step(process: &Process<'_>, socket: Slot, console: bool) -> Result<Terminal, PlanError> {
+    let size = process.console_size.unwrap_or_default();
+    let fits = |value: u32| value <= u32::from(u16::MAX);
+    if !fits(size.height) || !fits(size.width) {
+        return Err(PlanError::invalid(
+            ConfigPath::of("process.consoleSize"),
+            "rows and columns are 65535 at most",
+        ));
+    }
+    Ok(Terminal {
+        socket,
+        rows: size.height,
+        columns: size.width,
+        uid: process.user.uid,
+        console,
+    })
+}

@@ -1,0 +1,142 @@
+//! `exec`: one more process in a container.
+
+use libcontainer::ExecRequest;
+
+use super::{Arguments, Command, create};
+use crate::failure::Failure;
+use crate::flag::{CONSOLE_SOCKET, DETACH, Flag, PID_FILE, PIDFD_SOCKET, PRESERVE_FDS};
+use crate::global::Global;
+use crate::invocation::{Invocation, Order};
+
+static CWD: Flag = Flag::text("cwd", "DIR", "current directory of the process");
+static ENV: Flag = Flag::list("env", "NAME=VALUE", "set an environment variable").short("e");
+static TTY: Flag = Flag::switch("tty", "give the process a terminal").short("t");
+static USER: Flag = Flag::text("user", "UID[:GID]", "user and group, by number").short("u");
+static ADDITIONAL_GIDS: Flag =
+    Flag::list("additional-gids", "GID", "add a group, by number").short("g");
+static PROCESS: Flag = Flag::path(
+    "process",
+    "FILE",
+    "read the whole process from FILE, which is like `process` in config.json",
+)
+.short("p");
+static PROCESS_LABEL: Flag = Flag::text("process-label", "LABEL", "SELinux label of the process");
+static APPARMOR: Flag = Flag::text("apparmor", "PROFILE", "AppArmor profile of the process");
+static NO_NEW_PRIVS: Flag = Flag::switch("no-new-privs", "forbid the process to gain privileges");
+static CAP: Flag = Flag::list("cap", "CAPABILITY", "add a capability").short("c");
+static CGROUP: Flag = Flag::list(
+    "cgroup",
+    "[CONTROLLER,...:]PATH",
+    "start in this existing cgroup below the container's",
+);
+static IGNORE_PAUSED: Flag = Flag::switch(
+    "ignore-paused",
+    "allow it in a paused container, where it waits for resume",
+);
+
+pub(crate) static COMMAND: Command = Command {
+    name: "exec",
+    summary: "start a process in a running container",
+    synopsis: "ID COMMAND [ARGUMENT...]",
+    about: "\
+Whatever follows ID belongs to COMMAND, which may be left out with --process.
+Without --detach the exit code of the process becomes {name}'s; it is 255 when
+the process could not be started.",
+    flags: &[
+        &CONSOLE_SOCKET,
+        &PIDFD_SOCKET,
+        &CWD,
+        &ENV,
+        &TTY,
+        &USER,
+        &ADDITIONAL_GIDS,
+        &PROCESS,
+        &DETACH,
+        &PID_FILE,
+        &PROCESS_LABEL,
+        &APPARMOR,
+        &NO_NEW_PRIVS,
+        &CAP,
+        &PRESERVE_FDS,
+        &CGROUP,
+        &IGNORE_PAUSED,
+    ],
+    order: Order::First,
+    arguments: Arguments::AtLeast(1),
+    run,
+};
+
+/// Tells "could not be started" from the exit codes of most programs; engines know the number.
+const NOT_STARTED: i32 = 255;
+
+fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
+    exec(global, invocation).map_err(|failure| failure.prefix("exec failed: ").status(NOT_STARTED))
+}
+
+fn exec(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
+    let id = invocation.id()?;
+    let request = request(invocation)?;
+    Ok(libcontainer::exec(&global.store(), id, &request)?)
+}
+
+fn request(invocation: &Invocation) -> Result<ExecRequest, Failure> {
+    let process_json = match invocation.path(&PROCESS)? {
+        Some(path) => Some(
+            std::fs::read_to_string(&path)
+                .map_err(|error| Failure::io(&format!("open {}", path.display()), &error))?,
+        ),
+        None => None,
+    };
+    let text = |flag| invocation.text(flag).filter(|text| !text.is_empty());
+    let additional_gids = invocation.list(&ADDITIONAL_GIDS);
+    Ok(ExecRequest {
+        process_json,
+        args: invocation.arguments_from(1)?,
+        cwd: text(&CWD).map(str::to_owned),
+        env: invocation.list(&ENV),
+        terminal: invocation.switch(&TTY),
+        user: text(&USER).map(user).transpose()?,
+        additional_gids: additional_gids
+            .iter()
+            .map(|gid| number("additional gid", gid))
+            .collect::<Result<_, _>>()?,
+        process_label: text(&PROCESS_LABEL).map(str::to_owned),
+        apparmor: text(&APPARMOR).map(str::to_owned),
+        no_new_privileges: invocation.switch(&NO_NEW_PRIVS),
+        capabilities: invocation.list(&CAP),
+        cgroup: invocation.list(&CGROUP),
+        ignore_paused: invocation.switch(&IGNORE_PAUSED),
+        detach: invocation.switch(&DETACH),
+        console_socket: invocation.path(&CONSOLE_SOCKET)?,
+        pidfd_socket: invocation.path(&PIDFD_SOCKET)?,
+        pid_file: invocation.path(&PID_FILE)?,
+        preserve_fds: create::preserve_fds(invocation)?,
+    })
+}
+
+/// `UID[:GID]`. Names would have to be looked up in files of the container: that is the engines' work.
+fn user(text: &str) -> Result<(u32, Option<u32>), Failure> {
+    match text.split_once(':') {
+        None => Ok((number("uid", text)?, None)),
+        Some((uid, gid)) => Ok((number("uid", uid)?, Some(number("gid", gid)?))),
+    }
+}
+
+fn number(what: &str, text: &str) -> Result<u32, Failure> {
+    text.parse()
+        .map_err(|_| Failure::new(format!("invalid {what} \"{text}\": a number is needed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_numbers() {
+        assert_eq!(user("7").unwrap(), (7, None));
+        assert_eq!(user("7:8").unwrap(), (7, Some(8)));
+        for text in ["root", "7:", ":7", "-1", "7:8:9", "4294967296"] {
+            assert!(user(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `kill`: send a signal.
+
+use libcontainer::Container;
+
+use super::{Arguments, Command};
+use crate::failure::Failure;
+use crate::flag::Flag;
+use crate::global::Global;
+use crate::invocation::{Invocation, Order};
+use crate::signal;
+
+// Engines pass it for containers that share a pid namespace.
+static ALL: Flag = Flag::switch("all", "signal all processes of the container")
+    .short("a")
+    .hidden();
+
+pub(crate) static COMMAND: Command = Command {
+    name: "kill",
+    summary: "send a signal to a container's first process",
+    synopsis: "ID [SIGNAL]",
+    about: "\
+SIGNAL is a number or a name such as KILL, SIGKILL or RTMIN+1; TERM when left
+out. KILL ends all processes of a container that has no pid namespace of its
+own.",
+    flags: &[&ALL],
+    order: Order::Anywhere,
+    arguments: Arguments::Between(1, 2),
+    run,
+};
+
+fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
+    let container = Container::open(&global.store(), invocation.id()?)?;
+    let signal = match invocation.argument(1)? {
+        "" => signal::TERM,
+        text => {
+            signal::parse(text).ok_or_else(|| Failure::new(format!("unknown signal \"{text}\"")))?
+        }
+    };
+    container.kill(signal, invocation.switch(&ALL))?;
+    Ok(0)
+}

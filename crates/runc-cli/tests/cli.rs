@@ -1,0 +1,381 @@
+//! The binary as a caller sees it: what it prints where, and how it exits. No container is started here.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A directory of its own for each test; removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Scratch {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tare-cli-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What came of a call.
+#[derive(Debug, PartialEq)]
+struct Answer {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Answer {
+        Answer {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+fn command(name: &str, dir: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tare"));
+    command
+        .arg0(name)
+        .args(words)
+        .current_dir(dir)
+        .env_remove("XDG_RUNTIME_DIR")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Calls tare with a store of its own.
+fn tare(scratch: &Scratch, words: &[&str]) -> Answer {
+    let mut all = vec!["--root", "store"];
+    all.extend(words);
+    command("tare", &scratch.0, &all).output().unwrap().into()
+}
+
+/// The message of the only line of a text log.
+fn message(err: &str) -> &str {
+    let line = err.strip_suffix('\n').unwrap();
+    assert!(!line.contains('\n'), "{err}");
+    let (time, rest) = line.split_once(" level=error msg=").unwrap();
+    let time = time
+        .strip_prefix("time=\"")
+        .unwrap()
+        .strip_suffix("Z\"")
+        .unwrap();
+    assert_eq!(time.len(), "2026-11-21T09:55:21".len());
+    rest
+}
+
+const COMMANDS: [&str; 19] = [
+    "checkpoint",
+    "create",
+    "delete",
+    "events",
+    "exec",
+    "features",
+    "help",
+    "kill",
+    "list",
+    "pause",
+    "plan",
+    "ps",
+    "restore",
+    "resume",
+    "run",
+    "spec",
+    "start",
+    "state",
+    "update",
+];
+
+#[test]
+fn help_names_the_program_and_the_command() {
+    let scratch = Scratch::new();
+    for words in [&["--help"][..], &["-h"], &["help"], &["h"], &[]] {
+        let answer = tare(&scratch, words);
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{words:?}");
+        let mut lines = answer.out.lines();
+        assert_eq!(lines.next(), Some("NAME:"));
+        assert_eq!(
+            lines.next(),
+            Some("   tare - Open Container Initiative runtime")
+        );
+        for name in COMMANDS {
+            assert!(answer.out.contains(&format!("\n   {name}")), "{name}");
+        }
+    }
+    for name in COMMANDS {
+        let answer = tare(&scratch, &[name, "--help"]);
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{name}");
+        let mut lines = answer.out.lines();
+        assert_eq!(lines.next(), Some("NAME:"));
+        let second = lines.next().unwrap();
+        assert!(
+            second.starts_with(&format!("   tare {name} - ")),
+            "{second}"
+        );
+        assert_eq!(tare(&scratch, &[name, "-h"]), answer);
+        assert_eq!(tare(&scratch, &["help", name]), answer);
+    }
+}
+
+#[test]
+fn the_name_of_the_program_is_the_one_it_was_called_by() {
+    let scratch = Scratch::new();
+    let call = |name: &str, words: &[&str]| -> Answer {
+        command(name, &scratch.0, words).output().unwrap().into()
+    };
+    for (called, first) in [
+        ("/usr/sbin/runc", "runc version "),
+        ("tare", "tare version "),
+    ] {
+        for flag in ["-v", "--version"] {
+            let answer = call(called, &[flag]);
+            let lines: Vec<&str> = answer.out.lines().collect();
+            assert_eq!((answer.code, lines.len()), (0, 3));
+            assert!(lines[0].starts_with(first), "{}", answer.out);
+            assert!(lines[1].starts_with("commit: "));
+            assert_eq!(lines[2], "spec: 1.3.0");
+        }
+    }
+    let answer = call(
+        "/opt/runc",
+        &["--root", "store", "run", "-b", "nowhere", "c"],
+    );
+    assert_eq!(answer.code, 1);
+    assert!(
+        message(&answer.err).starts_with("\"runc run failed: "),
+        "{}",
+        answer.err
+    );
+    let answer = call("/opt/runc", &["kill", "-h"]);
+    assert!(
+        answer
+            .out
+            .contains("\n   runc kill [command options] ID [SIGNAL]\n")
+    );
+}
+
+#[test]
+fn wrong_usage() {
+    let scratch = Scratch::new();
+    for (words, start, error) in [
+        (
+            &["--foo", "list"][..],
+            "Incorrect Usage. flag provided but not defined: -foo\n\nNAME:\n   tare - ",
+            "\"flag provided but not defined: -foo\"",
+        ),
+        (
+            &["state", "--foo", "c"],
+            "Incorrect Usage: flag provided but not defined: -foo\n\nNAME:\n   tare state - ",
+            "\"flag provided but not defined: -foo\"",
+        ),
+        (
+            &["state"],
+            "Incorrect Usage.\n\nNAME:\n   tare state - ",
+            r#""tare: \"state\" requires exactly 1 argument(s)""#,
+        ),
+        (
+            &["list", "c"],
+            "Incorrect Usage.\n\nNAME:\n   tare list - ",
+            r#""tare: \"list\" requires exactly 0 argument(s)""#,
+        ),
+        (
+            &["exec"],
+            "Incorrect Usage.\n\nNAME:\n   tare exec - ",
+            r#""tare: \"exec\" requires a minimum of 1 argument(s)""#,
+        ),
+        (
+            &["kill", "c", "9", "9"],
+            "Incorrect Usage.\n\nNAME:\n   tare kill - ",
+            r#""tare: \"kill\" requires a maximum of 2 argument(s)""#,
+        ),
+        (
+            &["exec", "-e", "A=1", "--env", "B=2", "c", "ls"],
+            "Incorrect Usage: Cannot use two forms of the same flag: e env\n\nNAME:",
+            "\"Cannot use two forms of the same flag: e env\"",
+        ),
+    ] {
+        let answer = tare(&scratch, words);
+        assert_eq!(answer.code, 1, "{words:?}");
+        assert!(answer.out.starts_with(start), "{words:?}: {}", answer.out);
+        assert_eq!(message(&answer.err), error, "{words:?}");
+    }
+}
+
+#[test]
+fn unknown_commands_exit_with_3() {
+    let scratch = Scratch::new();
+    for words in [&["foo"][..], &["foo", "-h"], &["help", "foo"]] {
+        let answer = tare(&scratch, words);
+        assert_eq!((answer.code, answer.out.as_str()), (3, ""), "{words:?}");
+        assert_eq!(message(&answer.err), "\"No help topic for 'foo'\"");
+    }
+}
+
+#[test]
+fn global_values_are_checked() {
+    let scratch = Scratch::new();
+    for (words, error) in [
+        (
+            &["--log-format", "xml", "list"][..],
+            "\"invalid log-format: xml\"",
+        ),
+        (
+            &["--root", "/", "list"],
+            "\"Option --root argument should not be set to /\"",
+        ),
+        (
+            &["--log", "no/log", "list"],
+            "/no/log: no such file or directory\"",
+        ),
+        (
+            &["--rootless=maybe", "list"],
+            "\"invalid rootless: maybe (true, false or auto)\"",
+        ),
+        (
+            &["list", "-f", "xml"],
+            "/store: no such file or directory\"",
+        ),
+    ] {
+        let answer = tare(&scratch, words);
+        assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{words:?}");
+        assert!(
+            message(&answer.err).ends_with(error),
+            "{words:?}: {}",
+            answer.err
+        );
+    }
+}
+
+#[test]
+fn errors_go_to_the_log_and_bare_to_standard_error() {
+    let scratch = Scratch::new();
+    let spec = scratch.0.join("config.json");
+    std::fs::write(spec, "").unwrap();
+    let error = "File config.json exists. Remove it first";
+
+    let answer = tare(&scratch, &["spec"]);
+    assert_eq!(
+        (answer.code, message(&answer.err)),
+        (1, &*format!("\"{error}\""))
+    );
+
+    for _ in 0..2 {
+        let answer = tare(&scratch, &["--log", "text.log", "spec"]);
+        assert_eq!((answer.code, answer.err), (1, format!("{error}\n")));
+    }
+    let log = scratch.read("text.log");
+    assert_eq!(log.lines().count(), 2, "the log is appended to");
+    let first = log.split_inclusive('\n').next().unwrap();
+    assert_eq!(message(first), format!("\"{error}\""));
+
+    let answer = tare(&scratch, &["--log=json.log", "--log-format=json", "spec"]);
+    assert_eq!((answer.code, answer.err), (1, format!("{error}\n")));
+    let log = scratch.read("json.log");
+    let start = format!("{{\"level\":\"error\",\"msg\":\"{error}\",\"time\":\"20");
+    assert!(
+        log.starts_with(&start) && log.ends_with("Z\",\"operation\":\"spec\"}\n"),
+        "{log}"
+    );
+}
+
+#[test]
+fn exec_says_by_its_exit_code_that_nothing_was_started() {
+    let scratch = Scratch::new();
+    for words in [
+        &["exec", "none", "true"][..],
+        &["exec", "-p", "none.json", "none"],
+    ] {
+        let answer = tare(&scratch, words);
+        assert_eq!((answer.code, answer.out.as_str()), (255, ""), "{words:?}");
+        assert!(message(&answer.err).starts_with("\"exec failed: "));
+    }
+}
+
+#[test]
+fn absent_containers() {
+    let scratch = Scratch::new();
+    for words in [
+        &["state", "none"][..],
+        &["start", "none"],
+        &["delete", "none"],
+        &["kill", "none"],
+    ] {
+        let answer = tare(&scratch, words);
+        assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{words:?}");
+        assert!(
+            answer.err.contains("container does not exist"),
+            "{}",
+            answer.err
+        );
+    }
+    let answer = tare(&scratch, &["delete", "none", "--force"]);
+    assert_eq!(
+        (answer.code, answer.out, answer.err),
+        (0, String::new(), String::new())
+    );
+}
+
+#[test]
+fn an_empty_store_is_listed() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.0.join("store")).unwrap();
+    let header = "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n";
+    for (words, out) in [
+        (&["list"][..], header),
+        (&["list", "--format", "json"], "null\n"),
+        (&["list", "-q"], ""),
+    ] {
+        let answer = tare(&scratch, words);
+        assert_eq!(
+            (answer.code, answer.out.as_str(), answer.err.as_str()),
+            (0, out, "")
+        );
+    }
+    // Nobody said that this one exists.
+    let mut list = command("tare", &scratch.0, &["list"]);
+    list.env("XDG_RUNTIME_DIR", scratch.0.join("session"));
+    list.env("USER", "nobody");
+    let answer: Answer = list.output().unwrap().into();
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(answer.out.starts_with("ID "));
+
+    let answer = tare(&scratch, &["list", "-f", "xml"]);
+    assert_eq!(
+        (answer.code, message(&answer.err)),
+        (1, "\"invalid format option\"")
+    );
+}
+
+#[test]
+fn spec_writes_what_it_can_read_again() {
+    let scratch = Scratch::new();
+    for (bundle, flags) in [("root", &[][..]), ("user", &["--rootless"])] {
+        std::fs::create_dir(scratch.0.join(bundle)).unwrap();
+        let mut words = vec!["spec", "--bundle", bundle];
+        words.extend(flags);
+        let answer = tare(&scratch, &words);
+        assert_eq!(
+            (answer.code, answer.out, answer.err),
+            (0, String::new(), String::new())
+        );
+        let text = scratch.read(&format!("{bundle}/config.json"));
+        assert!(text.starts_with("{\n\t\"ociVersion\": \"1.3.0\",\n\t\"process\": {\n"));
+        assert_eq!(text.contains("\"uidMappings\""), bundle == "user");
+    }
+}

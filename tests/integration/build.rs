@@ -1,0 +1,22 @@
+//! Builds the probe program that the tests run inside containers.
+
+mod build_probe;
+
+use std::path::{Path, PathBuf};
+
+fn main() {
+    let variable = |name: &str| std::env::var_os(name).expect("cargo sets it");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for folder in build_probe::SOURCES {
+        println!(
+            "cargo::rerun-if-changed={}",
+            workspace.join(folder).display()
+        );
+    }
+    println!("cargo::rerun-if-changed=build_probe.rs");
+    let out = PathBuf::from(variable("OUT_DIR"));
+    match build_probe::build_probe(&variable("RUSTC"), &workspace, &out) {
+        Ok(program) => println!("cargo::rustc-env=PROBE={}", program.display()),
+        Err(message) => panic!("the probe cannot be built: {message}"),
+    }
+}

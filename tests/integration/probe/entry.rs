@@ -1,0 +1,155 @@
+//! The entry point, and the few functions that the compiler expects from a C library.
+//!
+//! The only file of the probe with `unsafe`: what the kernel hands over at start is turned into safe types here.
+
+use core::arch::global_asm;
+use core::ffi::{CStr, c_char};
+
+#[cfg(target_arch = "x86_64")]
+global_asm!(
+    ".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {enter}", "ud2",
+    enter = sym enter
+);
+#[cfg(target_arch = "aarch64")]
+global_asm!(
+    ".globl _start", "_start:", "mov x29, #0", "mov x30, #0", "mov x0, sp", "bl {enter}", "brk #1",
+    enter = sym enter
+);
+#[cfg(target_arch = "riscv64")]
+global_asm!(
+    ".globl _start", "_start:", ".option push", ".option norelax", "lla gp, __global_pointer$", ".option pop",
+    "mv a0, sp", "andi sp, sp, -16", "call {enter}", "ebreak",
+    enter = sym enter
+);
+
+/// The strings that the program was started with.
+#[derive(Clone, Copy)]
+pub struct Strings(*const *const c_char);
+
+impl Iterator for Strings {
+    type Item = &'static CStr;
+
+    fn next(&mut self) -> Option<&'static CStr> {
+        // SAFETY: the kernel ends the list with a null pointer, behind which `next` never goes; strings live for ever.
+        unsafe {
+            let string = *self.0;
+            if string.is_null() {
+                return None;
+            }
+            self.0 = self.0.add(1);
+            Some(CStr::from_ptr(string))
+        }
+    }
+}
+
+extern "C" fn enter(stack: *const usize) -> ! {
+    // SAFETY: at start the stack holds argc, argc pointers, null, the environment's pointers, null (System V ABI).
+    let (arguments, environment) = unsafe {
+        let first = stack.add(1).cast::<*const c_char>();
+        (Strings(first), Strings(first.add(*stack + 1)))
+    };
+    kernel::process::exit(crate::run(arguments, environment))
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    crate::out::Out::to(2).line(format_args!("probe: {info}"));
+    kernel::process::exit(134)
+}
+
+/// Named by the unwinding tables of the precompiled core library; nothing unwinds here.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+/// memcpy(3). Volatile writes keep the compiler from turning the loop into a call of the function it is in.
+///
+/// # Safety
+/// As memcpy(3).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, length: usize) -> *mut u8 {
+    for index in 0..length {
+        // SAFETY: in bounds as the caller vouches.
+        unsafe { to.add(index).write_volatile(from.add(index).read()) };
+    }
+    to
+}
+
+/// memmove(3).
+///
+/// # Safety
+/// As memmove(3).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, length: usize) -> *mut u8 {
+    for step in 0..length {
+        // Overlapping blocks are copied from the end that is overwritten last.
+        let index = if (to as usize) < from as usize {
+            step
+        } else {
+            length - 1 - step
+        };
+        // SAFETY: in bounds as the caller vouches.
+        unsafe {
+            to.add(index)
+                .write_volatile(from.add(index).read_volatile())
+        };
+    }
+    to
+}
+
+/// memset(3).
+///
+/// # Safety
+/// As memset(3).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memset(to: *mut u8, byte: i32, length: usize) -> *mut u8 {
+    for index in 0..length {
+        // SAFETY: in bounds as the caller vouches.
+        unsafe { to.add(index).write_volatile(byte as u8) };
+    }
+    to
+}
+
+/// memcmp(3).
+///
+/// # Safety
+/// As memcmp(3).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, length: usize) -> i32 {
+    for index in 0..length {
+        // SAFETY: in bounds as the caller vouches.
+        let (a, b) = unsafe {
+            (
+                left.add(index).read_volatile(),
+                right.add(index).read_volatile(),
+            )
+        };
+        if a != b {
+            return i32::from(a) - i32::from(b);
+        }
+    }
+    0
+}
+
+/// bcmp(3): memcmp without order.
+///
+/// # Safety
+/// As memcmp(3).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bcmp(left: *const u8, right: *const u8, length: usize) -> i32 {
+    // SAFETY: the same contract.
+    unsafe { memcmp(left, right, length) }
+}
+
+/// strlen(3).
+///
+/// # Safety
+/// As strlen(3).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn strlen(string: *const c_char) -> usize {
+    let mut length = 0;
+    // SAFETY: the caller vouches for the final NUL.
+    while unsafe { string.add(length).read_volatile() } != 0 {
+        length += 1;
+    }
+    length
+}

@@ -1,0 +1,149 @@
+//! `process.capabilities`: all five sets, for root and other users, also in `exec`.
+
+use harness::{Sandbox, cases};
+use serde_json::{Value, json};
+
+cases![
+    sets_are_exactly_those_of_the_config,
+    no_capabilities_at_all,
+    exec_gets_the_same_sets,
+    exec_can_add_capabilities_but_never_inheritable_ones,
+    privileged_sets_of_another_user,
+    unknown_capabilities_are_a_warning,
+    ambient_without_inheritable_is_a_warning,
+];
+
+const CHOWN: u64 = 1 << 0;
+const KILL: u64 = 1 << 5;
+const SETUID: u64 = 1 << 7;
+const NET_BIND: u64 = 1 << 10;
+
+fn sets(status: &str) -> [u64; 5] {
+    ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|name| {
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_else(|| panic!("{name}: {status}"));
+        u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
+    })
+}
+
+const FIELDS: &str = "status CapInh CapPrm CapEff CapBnd CapAmb";
+
+fn all_five() -> Value {
+    json!({
+        "bounding": ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_NET_BIND_SERVICE"],
+        "permitted": ["CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
+        "effective": ["CAP_CHOWN", "CAP_KILL"],
+        "inheritable": ["CAP_KILL", "CAP_NET_BIND_SERVICE"],
+        "ambient": ["CAP_KILL"],
+    })
+}
+
+fn sets_are_exactly_those_of_the_config() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().set("/process/capabilities", all_five());
+    let [inheritable, permitted, effective, bounding, ambient] =
+        sets(&sandbox.see(bundle, FIELDS).ok().stdout);
+    assert_eq!(inheritable, KILL | NET_BIND);
+    assert_eq!(bounding, CHOWN | KILL | SETUID | NET_BIND);
+    assert_eq!(permitted, CHOWN | KILL | NET_BIND);
+    // Root's execve makes all that is permitted effective (capabilities(7)).
+    assert_eq!(effective, permitted);
+    assert_eq!(ambient, KILL);
+}
+
+fn no_capabilities_at_all() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().set("/process/capabilities", json!({}));
+    assert_eq!(sets(&sandbox.see(bundle, FIELDS).ok().stdout), [0; 5]);
+    let bundle = sandbox.bundle().edit(|config| {
+        config["process"]
+            .as_object_mut()
+            .unwrap()
+            .remove("capabilities");
+    });
+    assert_eq!(sets(&sandbox.see(bundle, FIELDS).ok().stdout), [0; 5]);
+}
+
+fn exec_gets_the_same_sets() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().set("/process/capabilities", all_five());
+    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+    let seen = sets(&container.exec(FIELDS).ok().stdout);
+    let permitted = CHOWN | KILL | NET_BIND;
+    assert_eq!(
+        seen,
+        [
+            KILL | NET_BIND,
+            permitted,
+            permitted,
+            permitted | SETUID,
+            KILL
+        ]
+    );
+}
+
+fn exec_can_add_capabilities_but_never_inheritable_ones() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .set("/process/capabilities", json!({"bounding": ["CAP_KILL"]}));
+    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+    let [inheritable, permitted, effective, bounding, ambient] = sets(
+        &container
+            .exec_with(&["--cap", "CAP_CHOWN"], FIELDS)
+            .ok()
+            .stdout,
+    );
+    assert_eq!([inheritable, ambient], [0, 0]);
+    assert_eq!(bounding & CHOWN, CHOWN);
+    assert_eq!([permitted & CHOWN, effective & CHOWN], [CHOWN, CHOWN]);
+}
+
+fn privileged_sets_of_another_user() {
+    let sandbox = Sandbox::new();
+    let user = json!({"uid": 1000, "gid": 1000});
+    let bundle = sandbox
+        .bundle()
+        .set("/process/user", user.clone())
+        .set("/process/capabilities", all_five());
+    // Without root's rules only the ambient set survives execve.
+    let seen = sets(&sandbox.see(bundle, FIELDS).ok().stdout);
+    assert_eq!(
+        seen,
+        [
+            KILL | NET_BIND,
+            KILL,
+            KILL,
+            CHOWN | KILL | SETUID | NET_BIND,
+            KILL
+        ]
+    );
+    let bundle = sandbox.bundle().set("/process/user", user);
+    let [inheritable, permitted, effective, _, ambient] =
+        sets(&sandbox.see(bundle, FIELDS).ok().stdout);
+    assert_eq!([inheritable, permitted, effective, ambient], [0; 4]);
+}
+
+fn unknown_capabilities_are_a_warning() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .push("/process/capabilities/bounding", json!("CAP_TO_FLY"));
+    let seen = sandbox.see(bundle, "echo ran").ok().prints("ran");
+    assert!(
+        seen.stderr.contains("CAP_TO_FLY") && seen.stderr.contains("level=warning"),
+        "{}",
+        seen.stderr
+    );
+}
+
+fn ambient_without_inheritable_is_a_warning() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .set("/process/capabilities/ambient", json!(["CAP_KILL"]));
+    let seen = sandbox.see(bundle, FIELDS).ok();
+    assert_eq!(sets(&seen.stdout)[4], 0);
+}

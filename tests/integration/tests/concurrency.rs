@@ -1,0 +1,114 @@
+//! Many calls at once.
+
+use std::sync::Barrier;
+
+use harness::{Sandbox, cases};
+
+cases![
+    one_of_many_creates_with_the_same_id_wins,
+    parallel_loops,
+    state_and_list_beside_create_and_delete,
+    many_deletes_of_one_container,
+];
+
+fn one_of_many_creates_with_the_same_id_wins() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("sleep 1000");
+    let before = sandbox.host(Some(&bundle));
+    let id = sandbox.id("same");
+    let calls: Vec<_> = (0..100)
+        .map(|number| {
+            let pid_file = sandbox.path.join(format!("io/{number}.pid"));
+            let call = sandbox
+                .runtime(["create", "--pid-file"])
+                .arg(pid_file)
+                .arg("--bundle");
+            call.arg(&bundle.path).arg(&id).limit(120).spawn()
+        })
+        .collect();
+    let mut won = Vec::new();
+    for (number, call) in calls.into_iter().enumerate() {
+        let output = call.finish();
+        if output.code == 0 {
+            won.push(number);
+        } else {
+            assert!(
+                output.stderr.contains("already exists"),
+                "{}",
+                output.stderr
+            );
+        }
+    }
+    assert_eq!(won.len(), 1, "{won:?}");
+    let written = |number: usize| sandbox.path.join(format!("io/{number}.pid")).exists();
+    assert_eq!(
+        (0..100)
+            .filter(|number| written(*number))
+            .collect::<Vec<_>>(),
+        won
+    );
+    sandbox.runtime(["start", &id]).output().ok();
+    sandbox.runtime(["delete", "--force", &id]).output().ok();
+    let pid = std::fs::read_to_string(sandbox.path.join(format!("io/{}.pid", won[0])))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+    sandbox.host(Some(&bundle)).same_as(&before);
+}
+
+fn parallel_loops() {
+    let sandbox = Sandbox::new();
+    let before = sandbox.host(None);
+    let bundle = sandbox.bundle().probe("echo ran");
+    std::thread::scope(|scope| {
+        for worker in 0..8 {
+            let (bundle, sandbox) = (&bundle.path, sandbox.caller());
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    let id = sandbox.id(&format!("w{worker}"));
+                    let run = sandbox.runtime(["run", "--bundle"]).arg(bundle).arg(id);
+                    run.limit(120).output().ok().lines(&["ran"]);
+                }
+            });
+        }
+    });
+    sandbox.host(None).same_as(&before);
+}
+
+fn state_and_list_beside_create_and_delete() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("true");
+    let barrier = Barrier::new(2);
+    std::thread::scope(|scope| {
+        let (path, caller, barrier) = (&bundle.path, sandbox.caller(), &barrier);
+        let worker = scope.spawn(move || {
+            barrier.wait();
+            for number in 0..20 {
+                let run = caller
+                    .runtime(["run", "--bundle"])
+                    .arg(path)
+                    .arg(caller.id(&number.to_string()));
+                run.output().ok();
+            }
+        });
+        barrier.wait();
+        while !worker.is_finished() {
+            let list = sandbox.runtime(["list", "--format", "json"]).output().ok();
+            list.json();
+        }
+        worker.join().unwrap();
+    });
+}
+
+fn many_deletes_of_one_container() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    let calls: Vec<_> = (0..10)
+        .map(|_| container.call("delete", &["--force"]).spawn())
+        .collect();
+    for call in calls {
+        call.finish().ok();
+    }
+    container.wait();
+}

@@ -1,0 +1,175 @@
+//! The command `delete`.
+
+use std::fs;
+
+use harness::{Sandbox, cases, need};
+use serde_json::json;
+
+cases![
+    stopped_container_is_removed_completely,
+    running_container_is_refused,
+    created_container_is_killed,
+    force_kills,
+    force_ends_a_foreground_run,
+    force_is_silent_about_unknown_containers,
+    unknown_container_does_not_exist,
+    privileged_groups_made_inside_are_removed,
+    privileged_processes_in_other_groups_are_killed,
+    id_can_be_used_again,
+    bundle_may_be_gone,
+];
+
+fn stopped_container_is_removed_completely() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle();
+    let before = sandbox.host(Some(&bundle));
+    let container = sandbox.detach(&bundle, "a");
+    container.wait();
+    assert_eq!(container.status(), "stopped");
+    container.delete().ok();
+    sandbox.host(Some(&bundle)).same_as(&before);
+    container
+        .delete()
+        .fails_with(1, &["container does not exist"]);
+}
+
+fn running_container_is_refused() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    let message = format!(
+        "cannot delete container {} that is not stopped: running",
+        container.id
+    );
+    container.delete().fails_with(1, &[&message]);
+    assert_eq!(container.status(), "running");
+    container.exec("true").ok();
+}
+
+fn created_container_is_killed() {
+    let sandbox = Sandbox::new();
+    let before = sandbox.host(None);
+    let container = sandbox.create(&sandbox.bundle(), "a");
+    container.delete().ok();
+    container.wait();
+    sandbox.host(None).same_as(&before);
+}
+
+fn force_kills() {
+    let sandbox = Sandbox::new();
+    let before = sandbox.host(None);
+    let container = sandbox.detach(
+        &sandbox.bundle().probe("spawn sleep 1000 -- wait-signal"),
+        "a",
+    );
+    container.wait_for("ready");
+    container.force_delete();
+    container.wait();
+    sandbox.host(None).same_as(&before);
+}
+
+/// `run` in the foreground must not keep others from the container that it waits for.
+fn force_ends_a_foreground_run() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("echo up -- sleep 1000");
+    let id = sandbox.id("a");
+    let call = sandbox
+        .runtime(["run", "--bundle"])
+        .arg(&bundle.path)
+        .arg(&id)
+        .spawn();
+    harness::wait_until("up", || call.stdout().contains("up"));
+    sandbox.runtime(["state", &id]).limit(20).output().ok();
+    sandbox
+        .runtime(["delete", "--force", &id])
+        .limit(20)
+        .output()
+        .ok();
+    assert_ne!(call.finish().code, 0);
+}
+
+fn force_is_silent_about_unknown_containers() {
+    let sandbox = Sandbox::new();
+    let output = sandbox
+        .runtime(["delete", "--force", &sandbox.id("x")])
+        .output()
+        .ok();
+    assert!(
+        output.stdout.is_empty() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    let output = sandbox
+        .runtime(["delete", &sandbox.id("x"), "-f"])
+        .output()
+        .ok();
+    assert!(
+        output.stdout.is_empty() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+}
+
+fn unknown_container_does_not_exist() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .runtime(["delete", &sandbox.id("x")])
+        .output()
+        .fails_with(1, &["container does not exist"]);
+}
+
+/// Groups inside: in the container's own cgroup mount when it can be written, else in the places on the host.
+fn privileged_groups_made_inside_are_removed() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let before = sandbox.host(None);
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    let groups = sandbox.host(None).groups().to_vec();
+    assert!(!groups.is_empty(), "the container has a group");
+    for group in &groups {
+        fs::create_dir_all(group.join("sub/below")).unwrap();
+    }
+    container.kill("KILL").ok();
+    container.wait();
+    container.delete().ok();
+    sandbox.host(None).same_as(&before);
+}
+
+fn privileged_processes_in_other_groups_are_killed() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let before = sandbox.host(None);
+    // Without a pid namespace nothing but the groups tells which processes belong to the container.
+    let container = sandbox.detach(
+        &sandbox
+            .bundle()
+            .without_namespace("pid")
+            .probe("spawn sleep 1000 -- true"),
+        "a",
+    );
+    container.wait();
+    let child: i32 = container.printed().trim().parse().unwrap();
+    container.force_delete();
+    harness::wait_until("the end of the child", || {
+        let flags = Some(nix::sys::wait::WaitPidFlag::WNOHANG);
+        let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), flags);
+        !fs::exists(format!("/proc/{child}")).unwrap()
+    });
+    sandbox.host(None).same_as(&before);
+}
+
+fn id_can_be_used_again() {
+    let sandbox = Sandbox::new();
+    for _ in 0..3 {
+        let container = sandbox.detach(&sandbox.bundle(), "same");
+        container.wait();
+        container.delete().ok();
+    }
+}
+
+fn bundle_may_be_gone() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().set("/annotations", json!({"a": "b"}));
+    let container = sandbox.detach(&bundle, "a");
+    container.wait();
+    fs::remove_dir_all(&bundle.path).unwrap();
+    assert_eq!(container.state()["annotations"], json!({"a": "b"}));
+    container.delete().ok();
+}

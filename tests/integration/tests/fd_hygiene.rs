@@ -1,0 +1,206 @@
+//! Descriptors: nothing of the caller or the runtime reaches the container (CVE-2024-21626 and relatives).
+
+use std::fs;
+use std::path::Path;
+
+use harness::{Sandbox, cases};
+use serde_json::json;
+
+cases![
+    callers_descriptors_are_closed,
+    preserved_descriptors,
+    working_directory_cannot_be_a_descriptor_outside,
+    exec_cannot_change_to_a_descriptor_outside,
+    waiting_init_holds_nothing_of_the_host,
+    binary_cannot_be_overwritten,
+    signals_are_reset,
+];
+
+/// A call of the runtime by a careless caller: descriptors 3 to 9 are open, among them the host's root.
+fn careless(sandbox: &Sandbox) -> harness::Invocation {
+    let shell = "exec 3</ 4</etc 5</etc/passwd 6</dev/null 7</ 8</sys/fs/cgroup 9<&0; exec \"$@\"";
+    let call = sandbox
+        .command("/bin/sh")
+        .args(["-c", shell, "sh"])
+        .arg(sandbox.program());
+    call.arg("--root").arg(&sandbox.root)
+}
+
+fn callers_descriptors_are_closed() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("fds");
+    let seen = careless(&sandbox)
+        .args(["run", "--bundle"])
+        .arg(&bundle.path)
+        .arg(sandbox.id("a"))
+        .output()
+        .ok();
+    let numbers: Vec<&str> = seen
+        .stdout
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(numbers, ["0", "1", "2"], "{}", seen.stdout);
+}
+
+fn preserved_descriptors() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("fds");
+    let call = careless(&sandbox)
+        .args(["run", "--preserve-fds", "3", "--bundle"])
+        .arg(&bundle.path);
+    let seen = call.arg(sandbox.id("a")).output().ok();
+    let numbers: Vec<&str> = seen
+        .stdout
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(numbers, ["0", "1", "2", "3", "4", "5"], "{}", seen.stdout);
+}
+
+fn working_directory_cannot_be_a_descriptor_outside() {
+    let sandbox = Sandbox::new();
+    let marker = "/etc/passwd";
+    for number in 3..20 {
+        for path in [
+            format!("/proc/self/fd/{number}"),
+            format!("/proc/self/fd/{number}/../.."),
+            format!("/proc/1/fd/{number}"),
+        ] {
+            let bundle = sandbox
+                .bundle()
+                .set("/process/cwd", json!(path))
+                .probe("pwd -- ls . -- cat etc/passwd passwd");
+            let call = careless(&sandbox)
+                .args(["run", "--bundle"])
+                .arg(&bundle.path)
+                .arg(sandbox.id("a"));
+            let seen = call.output();
+            let host = fs::read_to_string(marker).unwrap();
+            assert!(
+                !seen.stdout.contains(host.lines().next().unwrap()),
+                "{path}: {}",
+                seen.stdout
+            );
+            assert!(
+                !seen.stdout.contains("(unreachable)"),
+                "{path}: {}",
+                seen.stdout
+            );
+        }
+    }
+}
+
+fn exec_cannot_change_to_a_descriptor_outside() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    let host = fs::read_to_string("/etc/passwd").unwrap();
+    for number in 3..20 {
+        let path = format!("/proc/self/fd/{number}");
+        let call = careless(&sandbox).args(["exec", "--cwd", &path, &container.id, "/bin/probe"]);
+        let seen = call
+            .args(["pwd", "--", "cat", "etc/passwd", "passwd", "../etc/passwd"])
+            .output();
+        assert!(
+            !seen.stdout.contains(host.lines().next().unwrap()),
+            "{path}: {}",
+            seen.stdout
+        );
+    }
+}
+
+fn waiting_init_holds_nothing_of_the_host() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle();
+    let id = sandbox.id("a");
+    let pid_file = sandbox.path.join("io/pid");
+    let call = careless(&sandbox)
+        .args(["create", "--pid-file"])
+        .arg(&pid_file)
+        .arg("--bundle")
+        .arg(&bundle.path);
+    call.arg(&id).output().ok();
+    let pid: i32 = fs::read_to_string(&pid_file).unwrap().parse().unwrap();
+    let allowed = |number: u32, target: &str| {
+        number < 3
+            || [
+                "pipe:",
+                "socket:",
+                "anon_inode:",
+                "/memfd:",
+                "/proc",
+                "/dev/pts",
+            ]
+            .iter()
+            .any(|start| target.starts_with(start))
+            || target == "/"
+            || target.starts_with(sandbox.root.join(&id).to_str().unwrap())
+    };
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
+        let number: u32 = entry.file_name().to_str().unwrap().parse().unwrap();
+        let target = fs::read_link(entry.path()).unwrap_or_default();
+        let target = target.to_string_lossy();
+        // `/` must be the container's own.
+        assert!(allowed(number, &target), "descriptor {number} is {target}");
+        if target == "/" {
+            let inside = fs::metadata(format!("/proc/{pid}/root")).unwrap();
+            let found = fs::metadata(entry.path()).unwrap();
+            use std::os::unix::fs::MetadataExt;
+            assert_eq!(
+                (found.dev(), found.ino()),
+                (inside.dev(), inside.ino()),
+                "descriptor {number}"
+            );
+        }
+    }
+    sandbox.runtime(["delete", "--force", &id]).output().ok();
+    let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+}
+
+/// CVE-2019-5736: a program whose interpreter is /proc/self/exe must not be able to reach the runtime's file.
+fn binary_cannot_be_overwritten() {
+    let sandbox = Sandbox::new();
+    let before = fs::read(sandbox.program()).unwrap();
+    let bundle = sandbox.bundle().writable().argv(&[
+        "/bin/script",
+        "write",
+        "/proc/self/exe",
+        "overwritten",
+    ]);
+    fs::write(bundle.rootfs().join("bin/script"), "#!/proc/self/exe\n").unwrap();
+    let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+    fs::set_permissions(bundle.rootfs().join("bin/script"), mode).unwrap();
+    let call = sandbox
+        .runtime(["run", "--bundle"])
+        .arg(&bundle.path)
+        .arg(sandbox.id("a"))
+        .limit(20)
+        .output();
+    assert!(call.code != 0 || call.stderr.is_empty(), "{call:?}");
+    let container = sandbox.create(&bundle.probe("sleep 1000"), "b");
+    let exe = fs::read_link(format!("/proc/{}/exe", container.pid)).unwrap();
+    let own = fs::canonicalize(sandbox.program()).unwrap();
+    assert_ne!(
+        Path::new(&exe),
+        own,
+        "the waiting process is not a file of the host"
+    );
+    assert_eq!(fs::read(sandbox.program()).unwrap(), before);
+}
+
+fn signals_are_reset() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("status SigBlk SigIgn");
+    // The shell ignores two signals, which would stay ignored across execve.
+    let call = sandbox
+        .command("/bin/sh")
+        .args(["-c", "trap '' HUP USR1; exec \"$@\"", "sh"])
+        .arg(sandbox.program());
+    let call = call
+        .arg("--root")
+        .arg(&sandbox.root)
+        .args(["run", "--bundle"])
+        .arg(&bundle.path);
+    let seen = call.arg(sandbox.id("a")).output().ok();
+    seen.lines(&["SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"]);
+}

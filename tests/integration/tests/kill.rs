@@ -1,0 +1,153 @@
+//! The command `kill`.
+
+use std::fs;
+
+use harness::{Container, Sandbox, cases, need, wait_until};
+use serde_json::json;
+
+cases![
+    signals_by_name_and_number,
+    default_signal_is_term,
+    unknown_signals_are_refused,
+    stopped_container_is_not_running,
+    created_container_can_be_killed,
+    unknown_container_does_not_exist,
+    privileged_all_processes,
+    privileged_kill_without_pid_namespace_ends_everything,
+    killing_the_first_process_ends_the_others,
+];
+
+fn waiting(sandbox: &Sandbox) -> Container<'_> {
+    let container = sandbox.detach(&sandbox.bundle().probe("wait-signal"), "a");
+    container.wait_for("ready");
+    container
+}
+
+fn signals_by_name_and_number() {
+    let sandbox = Sandbox::new();
+    let container = waiting(&sandbox);
+    let table = [
+        ("HUP", "HUP"),
+        ("SIGINT", "INT"),
+        ("usr1", "USR1"),
+        ("sigusr2", "USR2"),
+        ("28", "WINCH"),
+        ("3", "QUIT"),
+    ];
+    for (given, seen) in table {
+        let output = container.kill(given).ok();
+        assert!(
+            output.stdout.is_empty() && output.stderr.is_empty(),
+            "{output:?}"
+        );
+        container.wait_for(&format!("{seen}\n"));
+    }
+    container.kill("15").ok();
+    assert_eq!(container.wait(), 42);
+}
+
+fn default_signal_is_term() {
+    let sandbox = Sandbox::new();
+    let container = waiting(&sandbox);
+    container.call("kill", &[] as &[&str]).output().ok();
+    assert_eq!(container.wait(), 42);
+}
+
+fn unknown_signals_are_refused() {
+    let sandbox = Sandbox::new();
+    let container = waiting(&sandbox);
+    for signal in ["NOSUCH", "SIGNOSUCH"] {
+        container
+            .kill(signal)
+            .fails_with(1, &[&format!("unknown signal \"{signal}\"")]);
+    }
+    assert_ne!(container.kill("900").code, 0);
+    assert_eq!(container.status(), "running");
+}
+
+fn stopped_container_is_not_running() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle().probe("true"), "a");
+    container.wait_zombie();
+    container
+        .kill("TERM")
+        .fails_with(1, &["container not running"]);
+    container.wait();
+    container
+        .kill("KILL")
+        .fails_with(1, &["container not running"]);
+    // Engines send this after the end, and it must be no error.
+    sandbox
+        .runtime(["kill", "--all", &container.id, "9"])
+        .output()
+        .ok();
+}
+
+fn created_container_can_be_killed() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.create(&sandbox.bundle(), "a");
+    container.kill("KILL").ok();
+    assert_eq!(container.wait(), 128 + 9);
+    assert_eq!(container.status(), "stopped");
+}
+
+fn unknown_container_does_not_exist() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .runtime(["kill", &sandbox.id("x"), "9"])
+        .output()
+        .fails_with(1, &["container does not exist"]);
+}
+
+fn privileged_all_processes() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("spawn wait-signal -- wait-signal");
+    let container = sandbox.detach(&bundle, "a");
+    wait_until("both", || container.printed().matches("ready").count() == 2);
+    sandbox
+        .runtime(["kill", "--all", &container.id, "USR1"])
+        .output()
+        .ok();
+    wait_until("both", || container.printed().matches("USR1").count() == 2);
+}
+
+fn privileged_kill_without_pid_namespace_ends_everything() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .without_namespace("pid")
+        .probe("spawn wait-signal -- wait-signal");
+    let container = sandbox.detach(&bundle, "a");
+    wait_until("both", || container.printed().matches("ready").count() == 2);
+    let child: i32 = container
+        .printed()
+        .lines()
+        .find_map(|line| line.parse().ok())
+        .unwrap();
+    container.kill("KILL").ok();
+    container.wait();
+    let stat = format!("/proc/{child}/stat");
+    wait_until("the end of the other process", || {
+        let _ = nix::sys::wait::waitpid(
+            nix::unistd::Pid::from_raw(child),
+            Some(nix::sys::wait::WaitPidFlag::WNOHANG),
+        );
+        fs::read_to_string(&stat).map_or(true, |text| text.contains(") Z "))
+    });
+    container.delete().ok();
+}
+
+fn killing_the_first_process_ends_the_others() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .set("/linux/maskedPaths", json!([]))
+        .probe("spawn sleep 1000 -- sleep 1000");
+    let container = sandbox.detach(&bundle, "a");
+    wait_until("the child", || !container.printed().is_empty());
+    container.kill("KILL").ok();
+    container.wait();
+    container.delete().ok();
+}

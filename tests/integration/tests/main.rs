@@ -1,0 +1,67 @@
+//! Integration tests: the runtime on real bundles. One file for each area of config.json and each command.
+//!
+//! Tests whose names begin with `privileged_` need root. All others run as root and, with rootless containers, as an
+//! ordinary user.
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
+mod capabilities;
+mod cgroups;
+mod concurrency;
+mod crash;
+mod delete;
+mod devices;
+mod engine;
+mod errors;
+mod exec;
+mod fd_hygiene;
+mod features;
+mod hooks;
+mod kill;
+mod leaks;
+mod list;
+mod masked_paths;
+mod mounts;
+mod namespaces;
+mod process;
+mod ps;
+mod rlimits;
+mod rootless;
+mod run;
+mod spec;
+mod state;
+mod symlinks;
+mod sysctl;
+mod terminal;
+
+fn main() -> std::process::ExitCode {
+    harness::main(&[
+        capabilities::CASES,
+        cgroups::CASES,
+        concurrency::CASES,
+        crash::CASES,
+        delete::CASES,
+        devices::CASES,
+        engine::CASES,
+        errors::CASES,
+        exec::CASES,
+        fd_hygiene::CASES,
+        features::CASES,
+        hooks::CASES,
+        kill::CASES,
+        leaks::CASES,
+        list::CASES,
+        masked_paths::CASES,
+        mounts::CASES,
+        namespaces::CASES,
+        process::CASES,
+        ps::CASES,
+        rlimits::CASES,
+        rootless::CASES,
+        run::CASES,
+        spec::CASES,
+        state::CASES,
+        symlinks::CASES,
+        sysctl::CASES,
+        terminal::CASES,
+    ])
+}

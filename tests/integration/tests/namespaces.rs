@@ -1,0 +1,303 @@
+//! `linux.namespaces`, id mappings, host name, time offsets.
+
+use std::fs;
+use std::path::Path;
+
+use harness::{Bundle, Sandbox, cases, need, skip};
+use serde_json::json;
+
+cases![
+    listed_namespaces_are_new,
+    privileged_missing_namespaces_are_the_hosts,
+    privileged_namespaces_are_joined_by_path,
+    wrong_type_of_namespace_file_is_refused,
+    missing_namespace_file_is_refused,
+    namespaces_listed_twice_are_refused,
+    unknown_namespace_is_refused,
+    host_and_domain_name,
+    privileged_host_name_needs_its_namespace,
+    cgroup_namespace_hides_the_path,
+    time_offsets,
+    privileged_user_namespace_maps_ids,
+    privileged_joined_user_namespace,
+    mappings_need_a_user_namespace,
+    loopback_is_up_in_a_new_network_namespace,
+];
+
+fn own(kind: &str) -> String {
+    fs::read_link(format!("/proc/self/ns/{kind}"))
+        .unwrap()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn inside(sandbox: &Sandbox, bundle: Bundle, kind: &str) -> String {
+    let seen = sandbox
+        .see(bundle, &format!("readlink /proc/self/ns/{kind}"))
+        .ok();
+    seen.stdout.trim().to_owned()
+}
+
+const KINDS: [(&str, &str); 5] = [
+    ("pid", "pid"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("mount", "mnt"),
+    ("network", "net"),
+];
+
+fn listed_namespaces_are_new() {
+    let sandbox = Sandbox::new();
+    for (kind, link) in KINDS.into_iter().chain([("cgroup", "cgroup")]) {
+        let bundle = sandbox
+            .bundle()
+            .without_namespace(kind)
+            .push("/linux/namespaces", json!({"type": kind}));
+        assert_ne!(inside(&sandbox, bundle, link), own(link), "{kind}");
+    }
+    if sandbox.rootless().is_some() {
+        assert_ne!(inside(&sandbox, sandbox.bundle(), "user"), own("user"));
+    }
+}
+
+fn privileged_missing_namespaces_are_the_hosts() {
+    let sandbox = Sandbox::new();
+    let bundle = || sandbox.bundle().without_mount("/dev/mqueue");
+    for (kind, link) in [
+        ("ipc", "ipc"),
+        ("network", "net"),
+        ("cgroup", "cgroup"),
+        ("user", "user"),
+    ] {
+        assert_eq!(
+            inside(&sandbox, bundle().without_namespace(kind), link),
+            own(link),
+            "{kind}"
+        );
+    }
+    let bundle = bundle().without_namespace("uts").edit(|config| {
+        config.as_object_mut().unwrap().remove("hostname");
+    });
+    assert_eq!(inside(&sandbox, bundle, "uts"), own("uts"));
+    let bundle = sandbox.bundle().without_namespace("pid");
+    assert_eq!(inside(&sandbox, bundle, "pid"), own("pid"));
+}
+
+fn privileged_namespaces_are_joined_by_path() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    for (kind, link) in KINDS {
+        if kind == "mount" {
+            continue;
+        }
+        let path = format!("/proc/{}/ns/{link}", first.pid);
+        let wanted = fs::read_link(&path).unwrap();
+        let mut bundle = sandbox.bundle().join_namespace(kind, &path);
+        if kind == "uts" {
+            bundle = bundle.set("/hostname", json!("joined"));
+        }
+        assert_eq!(Path::new(&inside(&sandbox, bundle, link)), wanted, "{kind}");
+    }
+    first
+        .exec("cat /proc/sys/kernel/hostname")
+        .ok()
+        .lines(&["joined"]);
+}
+
+fn wrong_type_of_namespace_file_is_refused() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().join_namespace("ipc", "/proc/self/ns/uts");
+    assert_eq!(sandbox.run(&bundle).code, 1);
+    let bundle = sandbox.bundle().join_namespace("ipc", "/etc/passwd");
+    assert_eq!(sandbox.run(&bundle).code, 1);
+}
+
+fn missing_namespace_file_is_refused() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().join_namespace("ipc", "/nowhere/ns");
+    sandbox
+        .run(&bundle)
+        .fails_with(1, &["/nowhere/ns", "no such file or directory"]);
+}
+
+fn namespaces_listed_twice_are_refused() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .push("/linux/namespaces", json!({"type": "uts"}));
+    assert_eq!(sandbox.run(&bundle).code, 1);
+}
+
+fn unknown_namespace_is_refused() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .push("/linux/namespaces", json!({"type": "wormhole"}));
+    sandbox.run(&bundle).fails_with(1, &["wormhole"]);
+}
+
+fn host_and_domain_name() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .set("/hostname", json!("name-of-host"))
+        .set("/domainname", json!("of.domain"));
+    let seen = sandbox
+        .see(
+            bundle,
+            "cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname",
+        )
+        .ok();
+    seen.lines(&["name-of-host", "of.domain"]);
+}
+
+fn privileged_host_name_needs_its_namespace() {
+    let sandbox = Sandbox::new();
+    let before = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(
+        sandbox.run(&sandbox.bundle().without_namespace("uts")).code,
+        1
+    );
+    assert_eq!(
+        fs::read_to_string("/proc/sys/kernel/hostname").unwrap(),
+        before
+    );
+}
+
+fn cgroup_namespace_hides_the_path() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .push("/linux/namespaces", json!({"type": "cgroup"}));
+    let seen = sandbox.see(bundle, "cat /proc/self/cgroup").ok();
+    assert!(
+        seen.stdout.lines().all(|line| line.ends_with(":/")),
+        "{}",
+        seen.stdout
+    );
+}
+
+fn time_offsets() {
+    need::file("/proc/self/ns/time");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .push("/linux/namespaces", json!({"type": "time"}))
+        .set(
+            "/linux/timeOffsets",
+            json!({"monotonic": {"secs": 7}, "boottime": {"secs": 1_000_000, "nanosecs": 5}}),
+        );
+    let seen = sandbox
+        .see(bundle, "cat /proc/self/timens_offsets /proc/uptime")
+        .ok();
+    let fields: Vec<Vec<&str>> = seen
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(fields[0], ["monotonic", "7", "0"]);
+    assert_eq!(fields[1], ["boottime", "1000000", "5"]);
+    assert!(fields[2][0].parse::<f64>().unwrap() > 1_000_000.0);
+}
+
+fn mapped(sandbox: &Sandbox) -> Bundle {
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
+    let bundle = sandbox
+        .bundle()
+        .push("/linux/namespaces", json!({"type": "user"}));
+    bundle
+        .set("/linux/uidMappings", map.clone())
+        .set("/linux/gidMappings", map)
+}
+
+fn privileged_user_namespace_maps_ids() {
+    let sandbox = Sandbox::new();
+    let bundle = mapped(&sandbox).set(
+        "/process/user",
+        json!({"uid": 5, "gid": 6, "additionalGids": [7]}),
+    );
+    let container = sandbox.detach(
+        &bundle.probe("cat /proc/self/uid_map -- status Uid -- sleep 1000"),
+        "a",
+    );
+    container.wait_for("Uid:");
+    let words: Vec<String> = container
+        .printed()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(words[..3], ["0", "100000", "1000"]);
+    let status = container.proc("status");
+    assert!(
+        status.contains("Uid:\t100005\t100005\t100005\t100005"),
+        "{status}"
+    );
+    assert!(
+        status.contains("Gid:\t100006\t100006\t100006\t100006"),
+        "{status}"
+    );
+    assert!(status.contains("Groups:\t100007"), "{status}");
+}
+
+fn privileged_joined_user_namespace() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.detach(&mapped(&sandbox).probe("sleep 1000"), "a");
+    let path = |kind: &str| format!("/proc/{}/ns/{kind}", first.pid);
+    let bundle = sandbox
+        .bundle()
+        .join_namespace("user", &path("user"))
+        .join_namespace("network", &path("net"));
+    let seen = sandbox
+        .see(
+            bundle,
+            "cat /proc/self/uid_map -- readlink /proc/self/ns/net",
+        )
+        .ok();
+    assert!(seen.stdout.contains("100000"), "{seen:?}");
+    seen.prints(&fs::read_link(path("net")).unwrap().to_string_lossy());
+}
+
+fn mappings_need_a_user_namespace() {
+    let sandbox = Sandbox::new();
+    if sandbox.rootless().is_some() {
+        skip!("an ordinary user needs the namespace anyway");
+    }
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
+    let bundle = sandbox
+        .bundle()
+        .set("/linux/uidMappings", map.clone())
+        .set("/linux/gidMappings", map);
+    assert_eq!(sandbox.run(&bundle).code, 1);
+}
+
+fn loopback_is_up_in_a_new_network_namespace() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .without_namespace("network")
+        .push("/linux/namespaces", json!({"type": "network"}));
+    let bundle = bundle.without_mount("/sys").mount(
+        "/sys",
+        "sysfs",
+        "sysfs",
+        &["nosuid", "noexec", "nodev", "ro"],
+    );
+    let bundle = bundle.set("/linux/maskedPaths", json!([]));
+    // Bit 0 is IFF_UP.
+    let seen = sandbox
+        .see(bundle, "ls /sys/class/net -- cat /sys/class/net/lo/flags")
+        .ok();
+    let last = seen
+        .stdout
+        .lines()
+        .last()
+        .unwrap()
+        .trim_start_matches("0x")
+        .to_owned();
+    assert_eq!(
+        u32::from_str_radix(&last, 16).unwrap() & 1,
+        1,
+        "{}",
+        seen.stdout
+    );
+}

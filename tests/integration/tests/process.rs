@@ -1,0 +1,300 @@
+//! The object `process` of config.json.
+
+use harness::{Sandbox, cases, need};
+use serde_json::json;
+
+cases![
+    arguments_are_passed_verbatim,
+    program_is_searched_in_the_containers_path,
+    environment_keeps_its_order_and_the_last_of_duplicates,
+    home_is_set_from_passwd,
+    working_directory,
+    umask_is_applied_and_is_022_by_default,
+    first_process_is_pid_1_and_status_is_passed_on,
+    death_by_signal_is_128_plus_number,
+    standard_input_reaches_the_program,
+    no_new_privileges,
+    oom_score_is_written_only_when_set,
+    io_priority,
+    privileged_user_and_groups,
+    privileged_callers_groups_do_not_leak,
+    scheduler,
+    personality,
+    session_keyring_is_new_unless_refused,
+];
+
+fn arguments_are_passed_verbatim() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .argv(&["/bin/probe", "args", "a b", "", "ü", "-x"]);
+    sandbox
+        .run(&bundle)
+        .ok()
+        .lines(&["/bin/probe", "a b", "", "ü", "-x"]);
+}
+
+fn program_is_searched_in_the_containers_path() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .argv(&["probe", "args"])
+        .set("/process/env", json!(["PATH=/nowhere:/bin"]));
+    sandbox.run(&bundle).ok().lines(&["probe"]);
+    let bundle = bundle.set("/process/env", json!(["PATH=/nowhere"]));
+    sandbox
+        .run(&bundle)
+        .fails_with(1, &["exec: \"probe\": executable file not found in $PATH"]);
+}
+
+fn environment_keeps_its_order_and_the_last_of_duplicates() {
+    let sandbox = Sandbox::new();
+    let environment = json!(["PATH=/bin", "B=1", "A=old", "HOME=/x", "A=new", "EMPTY="]);
+    let bundle = sandbox.bundle().set("/process/env", environment);
+    let seen = sandbox.see(bundle, "env").ok();
+    assert_eq!(
+        seen.stdout
+            .lines()
+            .filter(|line| line.starts_with("A="))
+            .collect::<Vec<_>>(),
+        ["A=new"]
+    );
+    let others: Vec<&str> = seen
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with("A="))
+        .collect();
+    assert_eq!(others, ["PATH=/bin", "B=1", "HOME=/x", "EMPTY="]);
+}
+
+fn home_is_set_from_passwd() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle();
+    std::fs::write(
+        bundle.rootfs().join("etc/passwd"),
+        "root:x:0:0::/home/of/root:/bin/sh\n",
+    )
+    .unwrap();
+    let bundle = bundle.set("/process/env", json!(["PATH=/bin"]));
+    sandbox
+        .see(bundle, "env")
+        .ok()
+        .prints("HOME=/home/of/root\n");
+    let bundle = sandbox
+        .bundle()
+        .set("/process/env", json!(["PATH=/bin", "HOME="]));
+    sandbox.see(bundle, "env").ok().prints("HOME=/");
+}
+
+fn working_directory() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .see(sandbox.bundle().set("/process/cwd", json!("/tmp")), "pwd")
+        .ok()
+        .lines(&["/tmp"]);
+    let bundle = sandbox.bundle().set("/process/cwd", json!("/etc/passwd"));
+    std::fs::write(bundle.rootfs().join("etc/passwd"), "").unwrap();
+    sandbox
+        .see(bundle, "pwd")
+        .fails_with(1, &["not a directory"]);
+}
+
+fn umask_is_applied_and_is_022_by_default() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().set("/process/user/umask", json!(0o27));
+    sandbox.see(bundle, "umask").ok().lines(&["0027"]);
+    sandbox.see(sandbox.bundle(), "umask").ok().lines(&["0022"]);
+}
+
+fn first_process_is_pid_1_and_status_is_passed_on() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .see(sandbox.bundle(), "status Pid NSpid -- exit 17")
+        .exits(17)
+        .prints("Pid:\t1\n");
+}
+
+fn death_by_signal_is_128_plus_number() {
+    let sandbox = Sandbox::new();
+    // Pid 1 of a namespace is not hit by its own signals, its parent namespace's first process is.
+    let bundle = sandbox.bundle().probe("echo up -- sleep 100");
+    let container = sandbox.detach(&bundle, "a");
+    container.wait_for("up");
+    container.kill("KILL").ok();
+    assert_eq!(container.wait(), 128 + 9);
+}
+
+fn standard_input_reaches_the_program() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("read-line -- read-line");
+    let run = sandbox
+        .runtime(["run", "--bundle"])
+        .arg(&bundle.path)
+        .arg(sandbox.id("a"));
+    run.input("first\nsecond\nthird\n")
+        .output()
+        .ok()
+        .lines(&["first", "second"]);
+}
+
+fn no_new_privileges() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .see(sandbox.bundle(), "status NoNewPrivs")
+        .ok()
+        .lines(&["NoNewPrivs:\t1"]);
+    let bundle = sandbox
+        .bundle()
+        .set("/process/noNewPrivileges", json!(false));
+    sandbox
+        .see(bundle, "status NoNewPrivs")
+        .ok()
+        .lines(&["NoNewPrivs:\t0"]);
+}
+
+fn oom_score_is_written_only_when_set() {
+    let sandbox = Sandbox::new();
+    let own: i32 = std::fs::read_to_string("/proc/self/oom_score_adj")
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let raised = (own + 50).min(1000);
+    let bundle = sandbox.bundle().set("/process/oomScoreAdj", json!(raised));
+    sandbox
+        .see(bundle, "cat /proc/self/oom_score_adj")
+        .ok()
+        .lines(&[&raised.to_string()]);
+    sandbox
+        .see(sandbox.bundle(), "cat /proc/self/oom_score_adj")
+        .ok()
+        .lines(&[&own.to_string()]);
+}
+
+fn io_priority() {
+    let sandbox = Sandbox::new();
+    for (class, level, seen) in [
+        ("IOPRIO_CLASS_BE", 7, "2 7"),
+        ("IOPRIO_CLASS_IDLE", 0, "3 0"),
+    ] {
+        let bundle = sandbox.bundle().set(
+            "/process/ioPriority",
+            json!({"class": class, "priority": level}),
+        );
+        sandbox.see(bundle, "io-priority").ok().lines(&[seen]);
+    }
+    let bundle = sandbox.bundle().set(
+        "/process/ioPriority",
+        json!({"class": "IOPRIO_CLASS_BE", "priority": 8}),
+    );
+    assert_ne!(
+        sandbox.see(bundle, "io-priority").code,
+        0,
+        "8 is no I/O priority"
+    );
+}
+
+fn privileged_user_and_groups() {
+    let sandbox = Sandbox::new();
+    let user = json!({"uid": 1000, "gid": 1001, "additionalGids": [5, 27]});
+    let bundle = sandbox.bundle().set("/process/user", user);
+    let seen = sandbox.see(bundle, "status Uid Gid Groups").ok();
+    let seen = seen
+        .prints("Uid:\t1000\t1000\t1000\t1000\n")
+        .prints("Gid:\t1001\t1001\t1001\t1001\n");
+    let groups = seen.stdout.lines().last().unwrap().to_owned();
+    let groups: Vec<&str> = groups.split_whitespace().skip(1).collect();
+    // Setting the primary group among the supplementary ones, as initgroups(3) does, is not asked for.
+    assert_eq!(groups, ["5", "27"]);
+}
+
+fn privileged_callers_groups_do_not_leak() {
+    let setpriv = need::program("setpriv");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("status Groups -- sleep 100");
+    let id = sandbox.id("a");
+    let flags = ["--groups", "0,6,999"];
+    let call = |verb: &str| {
+        let call = sandbox.command(&setpriv).args(flags).arg(sandbox.program());
+        call.arg("--root").arg(&sandbox.root).arg(verb)
+    };
+    let created = call("create")
+        .arg("--bundle")
+        .arg(&bundle.path)
+        .arg(&id)
+        .output()
+        .ok();
+    call("start").arg(&id).output().ok();
+    harness::wait_until("output", || {
+        std::fs::read_to_string(created.file()).is_ok_and(|text| text.contains("Groups"))
+    });
+    assert_eq!(
+        std::fs::read_to_string(created.file()).unwrap().trim(),
+        "Groups:"
+    );
+    let seen = call("exec")
+        .arg(&id)
+        .args(["/bin/probe", "status", "Groups"])
+        .output()
+        .ok();
+    assert_eq!(seen.stdout.trim(), "Groups:");
+}
+
+/// Policy and nice value as /proc/PID/stat shows them (proc_pid_stat(5), fields 41 and 19).
+fn scheduling(stat: &str) -> (i32, i32) {
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    (
+        fields[41 - 3].parse().unwrap(),
+        fields[19 - 3].parse().unwrap(),
+    )
+}
+
+fn scheduler() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().set(
+        "/process/scheduler",
+        json!({"policy": "SCHED_BATCH", "nice": 7}),
+    );
+    let seen = sandbox.see(bundle, "cat /proc/self/stat").ok();
+    assert_eq!(scheduling(&seen.stdout), (3, 7));
+    let bundle = sandbox
+        .bundle()
+        .set("/process/scheduler", json!({"policy": "SCHED_WRONG"}));
+    assert_ne!(sandbox.run(&bundle).code, 0, "an unknown policy is refused");
+}
+
+fn personality() {
+    if !cfg!(target_arch = "x86_64") {
+        harness::skip!("LINUX32 is for x86-64 here");
+    }
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .set("/linux/personality", json!({"domain": "LINUX32"}));
+    sandbox
+        .see(bundle, "cat /proc/self/personality")
+        .ok()
+        .lines(&["00000008"]);
+}
+
+fn session_keyring_is_new_unless_refused() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("keyring");
+    let id = sandbox.id("a");
+    let seen = sandbox
+        .runtime(["run", "--bundle"])
+        .arg(&bundle.path)
+        .arg(&id)
+        .output();
+    if seen.stdout.contains("ENOSYS") {
+        harness::skip!("this kernel has no keyrings");
+    }
+    assert!(seen.stdout.contains(&format!("_ses.{id}")), "{seen:?}");
+    let other = sandbox.id("b");
+    let seen = sandbox
+        .runtime(["run", "--no-new-keyring", "--bundle"])
+        .arg(&bundle.path)
+        .arg(&other)
+        .output();
+    assert!(!seen.stdout.contains(&other), "{seen:?}");
+}

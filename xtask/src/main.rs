@@ -1,0 +1,95 @@
+//! The project's tasks, run as `cargo xtask TASK`. One file for each.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for the terminal"
+)]
+
+mod bench;
+mod call;
+#[path = "../../tests/integration/build_probe.rs"]
+mod probe;
+mod task_bench_image;
+mod task_check;
+mod task_field_cost;
+mod task_golden;
+mod task_hello;
+mod task_lab;
+mod task_lengths;
+mod task_test;
+
+use std::process::ExitCode;
+
+/// What a task answers: a message when it failed.
+type Answer = Result<(), String>;
+
+type Task = (&'static str, &'static str, fn(&[String]) -> Answer);
+
+const TASKS: &[Task] = &[
+    (
+        "hello",
+        "build tare and run the bundle in bundles/hello",
+        task_hello::run,
+    ),
+    (
+        "test",
+        "[--quick] [FILTER] run all tests that this machine allows",
+        task_test::run,
+    ),
+    (
+        "check",
+        "all that CI runs: format, lints, documentation, the unsafe fence, tests",
+        task_check::run,
+    ),
+    ("golden", "write the expected plans anew", task_golden::run),
+    (
+        "lengths",
+        "list files over 400 lines and functions over 60",
+        task_lengths::run,
+    ),
+    (
+        "field-cost",
+        "COMMIT count the files that a commit changed, by kind",
+        task_field_cost::run,
+    ),
+    (
+        "lab",
+        "[LAB OPTION…] [-- COMMAND…] run the integration tests in a small guest",
+        task_lab::run,
+    ),
+    (
+        "bench",
+        "[--mode host|v1|v2] [--rounds N] measure tare beside runc, crun and the floor",
+        bench::run,
+    ),
+    (
+        "bench-image",
+        "measure the image library",
+        task_bench_image::run,
+    ),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let found = arguments
+        .first()
+        .and_then(|name| TASKS.iter().find(|task| task.0 == name));
+    let Some((_, _, run)) = found else {
+        println!("cargo xtask TASK, where TASK is one of\n");
+        for (name, help, _) in TASKS {
+            println!("  {name:<12} {help}");
+        }
+        return if arguments.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
+    };
+    match run(&arguments[1..]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

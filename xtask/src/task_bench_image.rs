@@ -1,0 +1,19 @@
+//! `cargo xtask bench-image`: the benchmark program of the image library.
+
+use crate::{Answer, call};
+
+pub(crate) fn run(arguments: &[String]) -> Answer {
+    if !call::workspace().join("crates/image").exists() {
+        return Err("there is no image library in this tree".to_owned());
+    }
+    let mut bench = call::cargo([
+        "run",
+        "--release",
+        "--package",
+        "tare-image",
+        "--example",
+        "bench",
+        "--",
+    ]);
+    call::run(bench.args(arguments))
+}
