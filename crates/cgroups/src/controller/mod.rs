@@ -44,3 +44,6 @@ pub(crate) fn compile(
     unified::compile(draft, &resources.unified, &at("unified"))?;
     devices::compile(draft, &resources.devices, &at("devices"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,10 @@ impl Bus {
     }
 
     fn connect_to(path: &std::path::Path, routed: bool) -> Result<Bus, BusError> {
-        let mut stream = UnixStream::connect(path)?;
+        Bus::greet(UnixStream::connect(path)?, routed)
+    }
+
+    fn greet(mut stream: UnixStream, routed: bool) -> Result<Bus, BusError> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         // Without naming a user id: the peer looks at the socket's credentials, which are right in user namespaces, too.
@@ -311,4 +314,117 @@ fn sockets(user: bool) -> Vec<(PathBuf, bool)> {
     }
     found.push((runtime.join("bus"), true));
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A peer that says this and nothing else, whatever it is asked.
+    fn says(bytes: Vec<u8>) -> UnixStream {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        std::thread::spawn(move || {
+            let _ = theirs.write_all(&bytes);
+            // Until the other side is closed, as a living peer does.
+            let _ = std::io::copy(&mut theirs, &mut std::io::sink());
+        });
+        ours
+    }
+
+    const WELCOME: &[u8] = b"DATA\r\nOK 0123456789abcdef\r\n";
+
+    /// A message of one kind with a body of numbers and texts.
+    fn message(
+        kind: u8,
+        member: &str,
+        reply_to: u32,
+        error: &str,
+        signature: &str,
+        body: &[Part<'_>],
+    ) -> Vec<u8> {
+        let mut content = Writer::default();
+        for part in body {
+            match part {
+                Part::Number(number) => content.number(*number),
+                Part::Text(text) => content.text(text),
+            }
+        }
+        super::super::message::tests::message(kind, member, reply_to, error, signature, &content)
+    }
+
+    enum Part<'a> {
+        Number(u32),
+        Text(&'a str),
+    }
+    use Part::{Number, Text};
+
+    fn removed(path: &str, result: &str) -> Vec<u8> {
+        message(
+            kind::SIGNAL,
+            "JobRemoved",
+            0,
+            "",
+            "uoss",
+            &[Number(7), Text(path), Text("x.scope"), Text(result)],
+        )
+    }
+
+    fn job(parts: &[&[u8]]) -> Result<(), BusError> {
+        let stream = says([WELCOME, &parts.concat()].concat());
+        Bus::greet(stream, false)?.job("StopUnit", "", &Writer::default(), "stop unit x.scope")
+    }
+
+    #[test]
+    fn a_job_ends_with_its_signal_whenever_that_comes() {
+        let answer = message(kind::ANSWER, "", 1, "", "o", &[Text("/job/7")]);
+        let other = removed("/job/6", "failed");
+        job(&[&answer, &other, &removed("/job/7", "done")]).unwrap();
+        // Before the answer, too: then it is remembered.
+        job(&[&removed("/job/7", "done"), &other, &answer]).unwrap();
+        let error = job(&[&answer, &removed("/job/7", "timeout")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "systemd could not stop unit x.scope: the job's result is timeout"
+        );
+    }
+
+    #[test]
+    fn a_refusal_has_systemds_words() {
+        let name = "org.freedesktop.systemd1.NoSuchUnit";
+        let error = message(
+            kind::ERROR,
+            "",
+            1,
+            name,
+            "s",
+            &[Text("Unit x.scope not loaded.")],
+        );
+        let text = job(&[&error]).unwrap_err().to_string();
+        assert_eq!(
+            text,
+            format!("systemd refused to stop unit x.scope: Unit x.scope not loaded. ({name})")
+        );
+    }
+
+    #[test]
+    fn broken_peers_are_errors() {
+        for bytes in [
+            &b"REJECTED EXTERNAL\r\n"[..],
+            b"",
+            b"OK\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        ] {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            theirs.write_all(bytes).unwrap();
+            theirs.shutdown(std::net::Shutdown::Write).unwrap();
+            let result = Bus::greet(ours, false).and_then(|mut bus| {
+                bus.manager("GetUnit", "", &Writer::default(), "find it")
+                    .map(drop)
+            });
+            assert!(matches!(result, Err(BusError::Broken(_))), "{result:?}");
+        }
+        // An error whose body is not what its signature says.
+        let mut error = message(kind::ERROR, "", 1, "a.b", "s", &[Number(u32::MAX)]);
+        error.truncate(error.len());
+        assert!(matches!(job(&[&error]), Err(BusError::Broken(_))));
+    }
 }

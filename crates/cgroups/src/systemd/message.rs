@@ -315,9 +315,51 @@ impl<'a> Reader<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// A message as a peer sends it.
+    pub(crate) fn message(
+        kind: u8,
+        member: &str,
+        reply_to: u32,
+        error: &str,
+        signature: &str,
+        body: &Writer,
+    ) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.bytes.extend([b'l', kind, 0, 1]);
+        out.number(body.bytes.len() as u32);
+        out.number(99);
+        out.array(8, |out| {
+            for (code, kind, text) in [
+                (field::MEMBER, "s", member),
+                (field::ERROR_NAME, "s", error),
+                (field::SIGNATURE, "g", signature),
+            ] {
+                if text.is_empty() {
+                    continue;
+                }
+                out.structure();
+                out.bytes.push(code);
+                out.signature(kind);
+                match kind {
+                    "g" => out.signature(text),
+                    _ => out.text(text),
+                }
+            }
+            if reply_to != 0 {
+                out.structure();
+                out.bytes.push(field::REPLY_SERIAL);
+                out.signature("u");
+                out.number(reply_to);
+            }
+        });
+        out.align(8);
+        out.bytes.extend(&body.bytes);
+        out.bytes
+    }
 
     fn example() -> Vec<u8> {
         let mut body = Writer::default();

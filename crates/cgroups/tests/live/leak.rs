@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cgroups::{Driver, Group, Host, Place};
 
-use crate::sandbox::{Process, Sandbox, eventually, read};
+use crate::sandbox::{Process, Sandbox, eventually, read, resolve};
 
 const WORKER: &str = "TARE_TEST_LEAK_WORKER";
 const WANTED: usize = 2000;
@@ -21,21 +21,14 @@ fn worker() {
     let resources = serde_json::from_str(r#"{"pids": {"limit": 10}}"#).unwrap();
     for number in 0.. {
         let name = format!("tare-test-leak-{}-{number}", std::process::id());
-        let place = Place::resolve(
-            &host,
-            Driver::Direct,
-            Some(&format!("/{name}")),
-            &name,
-            false,
-        )
-        .unwrap();
+        let place = resolve(&host, &name);
         let record = dir.join(&name);
         std::fs::write(dir.join("next"), serde_json::to_vec(&place).unwrap()).unwrap();
         std::fs::rename(dir.join("next"), &record).unwrap();
         // Where the host has no pids controller: without limits.
         let limits = cgroups::settings(&resources, &host, &place).unwrap_or_default();
         let mut group = Group::create(&place, &host, &limits).unwrap();
-        if number % 5 == 0 {
+        if number % 5 == 0 || place.driver() != Driver::Direct {
             let child = Process::sleeping();
             group.place(child.id()).unwrap();
             let _ = group.restrict(&limits);
@@ -80,17 +73,26 @@ fn two_thousand_cgroups_and_not_one_left() {
     }
     println!("{made} cgroups made, {kills} makers killed, {cleaned} cleaned up after them");
     assert!(kills > 0 && made >= kills, "{made} cgroups, {kills} kills");
-    for hierarchy in sandbox.host.hierarchies() {
-        let left: Vec<_> = std::fs::read_dir(&hierarchy.mount)
-            .unwrap()
+    for path in sandbox.paths() {
+        let parent = path.parent().unwrap();
+        let entries = std::fs::read_dir(parent).unwrap();
+        let left: Vec<_> = entries
             .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-            .filter(|name| name.starts_with("tare-test-leak-"))
+            .filter(|name| name.contains("tare-test-leak-"))
             .collect();
-        assert!(
-            left.is_empty(),
-            "left in {}: {left:?}",
-            hierarchy.mount.display()
-        );
+        assert!(left.is_empty(), "left in {}: {left:?}", parent.display());
+    }
+    if sandbox.is_systemd() {
+        let mut command = Command::new("systemctl");
+        if sandbox.place.driver() == (Driver::Systemd { user: true }) {
+            command.arg("--user");
+        }
+        let units = command
+            .args(["list-units", "--all", "--plain", "tare-*leak*"])
+            .output()
+            .unwrap();
+        let units = String::from_utf8_lossy(&units.stdout).into_owned();
+        assert!(!units.contains("tare-test-leak-"), "{units}");
     }
     std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -9,4 +9,5 @@ mod leak;
 mod life;
 mod limits;
 mod reading;
+mod rootless;
 mod sandbox;

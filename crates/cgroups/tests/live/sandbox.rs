@@ -26,28 +26,8 @@ impl Sandbox {
     pub(crate) fn new() -> Option<Sandbox> {
         let host = Host::probe().expect("a cgroup file system");
         let name = unique();
-        // Set in the guest that runs systemd: the same body of tests with the other driver.
-        let (driver, path) = match std::env::var("TARE_TEST_DRIVER").as_deref() {
-            Err(_) | Ok("direct") => (Driver::Direct, format!("/{name}")),
-            Ok("systemd") => (
-                Driver::Systemd { user: false },
-                format!("system.slice:tare:{name}"),
-            ),
-            Ok("systemd-user") => (
-                Driver::Systemd { user: true },
-                format!("user.slice:tare:{name}"),
-            ),
-            Ok(other) => {
-                panic!("TARE_TEST_DRIVER={other} is none of direct, systemd, systemd-user")
-            }
-        };
-        let rootless = driver == Driver::Systemd { user: true };
-        let place = Place::resolve(&host, driver, Some(&path), &name, rootless);
-        let sandbox = Sandbox {
-            host,
-            place: place.expect("a place"),
-            name,
-        };
+        let place = resolve(&host, &name);
+        let sandbox = Sandbox { host, place, name };
         match Group::create(&sandbox.place, &sandbox.host, &Settings::default()) {
             Ok(group) => group.remove().expect("removed"),
             Err(error) => {
@@ -142,6 +122,25 @@ impl Drop for Sandbox {
             assert!(!path.exists(), "left behind: {}", path.display());
         }
     }
+}
+
+/// A place of this name, by the driver that is tested.
+pub(crate) fn resolve(host: &Host, name: &str) -> Place {
+    // Set in the guest that runs systemd: the same body of tests with the other driver.
+    let (driver, path) = match std::env::var("TARE_TEST_DRIVER").as_deref() {
+        Err(_) | Ok("direct") => (Driver::Direct, format!("/{name}")),
+        Ok("systemd") => (
+            Driver::Systemd { user: false },
+            format!("system.slice:tare:{name}"),
+        ),
+        Ok("systemd-user") => (
+            Driver::Systemd { user: true },
+            format!("user.slice:tare:{name}"),
+        ),
+        Ok(other) => panic!("TARE_TEST_DRIVER={other} is none of direct, systemd, systemd-user"),
+    };
+    let rootless = driver == Driver::Systemd { user: true };
+    Place::resolve(host, driver, Some(&path), name, rootless).expect("a place")
 }
 
 pub(crate) fn unique() -> String {
