@@ -159,7 +159,15 @@ pub(crate) fn read_all(fd: &Fd) -> Result<String, Fault> {
     Ok(String::from_utf8_lossy(&content).into_owned())
 }
 
-/// Reads a file by path.
+/// Reads a file of kernfs by path.
+pub(crate) fn read_whole(path: &Path) -> Result<String, Error> {
+    let fail = |fault| Error::file("read", path, fault);
+    let name = c_string(path)?;
+    let fd = file::open_at(HERE, &name, open::RDONLY, 0).map_err(fail)?;
+    read_all(&fd).map_err(fail)
+}
+
+/// Reads a file of procfs by path.
 pub(crate) fn read_path(path: &Path) -> Result<String, Error> {
     let fail = |fault| Error::file("read", path, fault);
     let name = c_string(path)?;

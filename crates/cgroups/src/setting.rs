@@ -90,6 +90,13 @@ impl Settings {
         self.list.iter()
     }
 
+    /// Leaves device nodes alone: for groups of processes that are no containers.
+    pub fn leave_devices(&mut self) {
+        self.devices = DeviceRules::default();
+        self.properties
+            .retain(|property| !property.name.starts_with("Device"));
+    }
+
     /// True when no limit was asked for. (Device rules are always there: everything but the default devices is denied.)
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -563,6 +563,13 @@ pub fn lock(fd: i32) -> Result<()> {
     unsafe { syscall!(Flock, FLOCK, fd, LOCK_EX) }.map(drop)
 }
 
+/// flock(2): gives an exclusive lock back.
+pub fn unlock(fd: i32) -> Result<()> {
+    const LOCK_UN: usize = 8;
+    // SAFETY: no pointers.
+    unsafe { syscall!(Flock, FLOCK, fd, LOCK_UN) }.map(drop)
+}
+
 /// mknodat(2) for a FIFO.
 pub fn make_fifo(dir: i32, path: &CStr, permissions: u32) -> Result<()> {
     make_node(dir, path, mode::FIFO | permissions, 0)

@@ -10,6 +10,7 @@ cases![
     running_container_is_refused,
     created_container_is_killed,
     force_kills,
+    force_ends_a_foreground_run,
     force_is_silent_about_unknown_containers,
     unknown_container_does_not_exist,
     privileged_groups_made_inside_are_removed,
@@ -64,6 +65,26 @@ fn force_kills() {
     container.force_delete();
     container.wait();
     sandbox.host(None).same_as(&before);
+}
+
+/// `run` in the foreground must not keep others from the container that it waits for.
+fn force_ends_a_foreground_run() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("echo up -- sleep 1000");
+    let id = sandbox.id("a");
+    let call = sandbox
+        .runtime(["run", "--bundle"])
+        .arg(&bundle.path)
+        .arg(&id)
+        .spawn();
+    harness::wait_until("up", || call.stdout().contains("up"));
+    sandbox.runtime(["state", &id]).limit(20).output().ok();
+    sandbox
+        .runtime(["delete", "--force", &id])
+        .limit(20)
+        .output()
+        .ok();
+    assert_ne!(call.finish().code, 0);
 }
 
 fn force_is_silent_about_unknown_containers() {

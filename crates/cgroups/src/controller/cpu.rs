@@ -153,8 +153,7 @@ fn v2(
     Ok(())
 }
 
-/// An idle cgroup has no weight of its own, and the kernel refuses to give it one: leave the idle state first, enter it
-/// last.
+/// An idle cgroup has no weight of its own, and the kernel refuses to give it one: leave the idle state first.
 fn weight_and_idle(
     draft: &mut Draft<'_>,
     values: &Values,
@@ -166,7 +165,7 @@ fn weight_and_idle(
     if values.idle == Some(0) {
         draft.write(&idle_at, "cpu", "cpu.idle", 0).fine_without();
     }
-    if let Some(shares) = values.shares {
+    if let Some(shares) = values.shares.filter(|_| values.idle != Some(1)) {
         draft.write(&at.clone().then("shares"), "cpu", file, convert(shares));
     }
     if values.idle == Some(1) {
@@ -184,12 +183,14 @@ fn systemd(draft: &mut Draft<'_>, values: &Values) {
             Property::number("CPUShares", shares),
         ));
     }
-    if values.quota.is_some() || values.period.is_some() {
-        let period = values.period.unwrap_or(PERIOD);
+    if let Some(period) = values.period {
         draft.property(Property::number("CPUQuotaPeriodUSec", period));
+    }
+    if let Some(quota) = values.quota {
+        let period = values.period.unwrap_or(PERIOD);
         draft.property(Property::number(
             "CPUQuotaPerSecUSec",
-            quota_per_second(values.quota.unwrap_or(-1), period),
+            quota_per_second(quota, period),
         ));
     }
 }

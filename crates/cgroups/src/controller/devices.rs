@@ -90,9 +90,13 @@ pub(crate) fn compile(
     }
     match &exceptions {
         Some(Exceptions { allow: false, list }) => {
-            let list = list.iter().flat_map(for_systemd).collect();
             draft.property(Property::new("DevicePolicy", Value::Text("strict".into())));
-            draft.property(Property::new("DeviceAllow", Value::Pairs(list)));
+            // An update adds to the list, unless an empty one comes first.
+            draft.property(Property::new("DeviceAllow", Value::Pairs(Vec::new())));
+            draft.property(Property::new(
+                "DeviceAllow",
+                Value::Pairs(for_systemd(list)),
+            ));
         }
         // systemd can only list what is allowed. Our own program decides.
         _ => {
@@ -299,20 +303,31 @@ fn letters(access: u8) -> String {
         .collect()
 }
 
-/// How systemd names devices: by a path that need not exist, or by the name that a driver has in `/proc/devices`.
-fn for_systemd(rule: &Rule) -> Vec<(String, String)> {
-    let letters = letters(rule.access);
-    let kind = match rule.kind {
-        Some(Kind::Block) => "block",
-        _ => "char",
-    };
-    match (rule.major, rule.minor) {
-        (Some(major), Some(minor)) => vec![(format!("/dev/{kind}/{major}:{minor}"), letters)],
-        // The only major number with a wildcard that everybody uses.
-        (Some(136), None) if kind == "char" => vec![("char-pts".to_owned(), letters)],
-        // Others by number would need `/proc/devices`; allowing the kind leaves the decision to our own program.
-        _ => vec![(format!("{kind}-*"), letters)],
+/// How systemd names devices: by a path that need not exist, or by the name that a driver has in `/proc/devices`. A name
+/// may come once only: of several the last would count.
+fn for_systemd(list: &[Rule]) -> Vec<(String, String)> {
+    let mut names: Vec<(String, u8)> = Vec::new();
+    for rule in list {
+        let kind = match rule.kind {
+            Some(Kind::Block) => "block",
+            _ => "char",
+        };
+        let name = match (rule.major, rule.minor) {
+            (Some(major), Some(minor)) => format!("/dev/{kind}/{major}:{minor}"),
+            // The only major number with a wildcard that everybody uses.
+            (Some(136), None) if kind == "char" => "char-pts".to_owned(),
+            // Others by number would need `/proc/devices`; allowing the kind leaves the decision to our own program.
+            _ => format!("{kind}-*"),
+        };
+        match names.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, access)) => *access |= rule.access,
+            None => names.push((name, rule.access)),
+        }
     }
+    let names = names.into_iter();
+    names
+        .map(|(name, access)| (name, letters(access)))
+        .collect()
 }
 
 #[cfg(test)]

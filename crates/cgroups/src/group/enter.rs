@@ -9,6 +9,7 @@ use super::Group;
 use crate::dir::{Dir, read_path};
 use crate::host::memberships;
 use crate::place::normal;
+use crate::systemd::{Unit, attach};
 use crate::{Driver, Error};
 
 /// Where a process can be put: the container's cgroup, one below it, or the one that its init is in.
@@ -17,6 +18,8 @@ pub struct Seat {
     /// Opened directories; each hierarchy that the place has.
     dirs: Vec<Dir>,
     unified: bool,
+    /// The unit, and the path below its cgroup.
+    unit: Option<(Unit, String)>,
 }
 
 impl Seat {
@@ -33,7 +36,15 @@ impl Seat {
     /// # Errors
     /// `EBUSY` when the cgroup cannot hold processes because controllers are enabled for those below it.
     pub fn place(&self, pid: i32) -> Result<(), Error> {
-        place_all(self.dirs.iter(), pid)
+        match (place_all(self.dirs.iter(), pid), &self.unit) {
+            // A user may not move processes out of what is not the user's, but the user's manager can have it done.
+            (Err(error), Some((unit, below))) if error.is_refusal() => attach(unit, below, pid)
+                .map_err(|refused| {
+                    log::debug!("{refused}");
+                    error
+                }),
+            (result, _) => result,
+        }
     }
 }
 
@@ -66,6 +77,9 @@ impl Group {
             && let Some(settings) = self.pending.take()
         {
             return self.start_unit(pid, &settings);
+        }
+        if self.place.unit.as_ref().is_some_and(|unit| unit.user) {
+            return self.seat()?.place(pid);
         }
         place_all(self.existing(), pid)
     }
@@ -182,7 +196,12 @@ impl Group {
 
     fn seat_at(&self, paths: impl Iterator<Item = PathBuf>) -> Result<Seat, Error> {
         let mut dirs = Vec::new();
+        let mut unit = None;
         for (path, location) in paths.zip(&self.place.locations) {
+            if let (true, Some(own)) = (location.is_unified(), &self.place.unit) {
+                let below = path.strip_prefix(&location.path).unwrap_or(Path::new(""));
+                unit = Some((own.clone(), below.display().to_string()));
+            }
             match Dir::open(&path) {
                 Ok(dir) => dirs.push(dir),
                 // Rootless: this hierarchy was left out.
@@ -194,7 +213,11 @@ impl Group {
             }
         }
         let unified = self.place.locations.len() == 1 && self.place.locations[0].is_unified();
-        Ok(Seat { dirs, unified })
+        Ok(Seat {
+            dirs,
+            unified,
+            unit,
+        })
     }
 }
 

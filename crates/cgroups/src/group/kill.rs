@@ -46,17 +46,12 @@ impl Group {
     /// # Errors
     /// A list cannot be read. A cgroup that is gone has no processes.
     pub fn processes(&self) -> Result<Vec<i32>, Error> {
-        let Some(dir) = self.members() else {
-            return Ok(Vec::new());
-        };
-        Ok(processes_below(dir)?.into_iter().collect())
-    }
-
-    /// The directory whose list of members counts: that of v2 if all are in it, else the first of v1.
-    fn members(&self) -> Option<&Dir> {
-        self.unified()
-            .or_else(|| self.freezer())
-            .or_else(|| self.existing().next())
+        let mut found = BTreeSet::new();
+        // In every hierarchy: who was killed while placing somebody left them in some of the hierarchies only.
+        for dir in self.existing() {
+            collect(dir, &mut found)?;
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// Sends a signal to everything inside.
@@ -68,7 +63,7 @@ impl Group {
     /// # Errors
     /// The lists cannot be read, or a process may not be signalled.
     pub fn kill(&self, signal: i32) -> Result<(), Error> {
-        if signal == SIGKILL && self.kill_at_once()? {
+        if signal == SIGKILL && self.kill_at_once()? && self.place.locations.len() == 1 {
             return Ok(());
         }
         let was_frozen = self.is_frozen().unwrap_or(false);
@@ -96,10 +91,6 @@ impl Group {
             }
             Err(error) if error.is(Errno::EOPNOTSUPP) => return Ok(false),
             Err(error) => return Err(error),
-        }
-        // On hybrid hosts a freezer of v1 would keep them from dying.
-        if self.freezer().is_some() && self.is_frozen().unwrap_or(false) {
-            self.thaw()?;
         }
         Ok(true)
     }

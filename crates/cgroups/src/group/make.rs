@@ -6,7 +6,7 @@ use kernel::file::{self, HERE};
 use kernel::{Errno, Fault};
 
 use super::Group;
-use crate::dir::Dir;
+use crate::dir::{Dir, read_whole};
 use crate::error::c_string;
 use crate::place::Location;
 use crate::{Error, Settings};
@@ -150,20 +150,17 @@ fn enable<'a>(
     if wanted.iter().all(|name| has(&enabled, name)) {
         return Ok(());
     }
-    let root = Dir::open(&location.mount)?;
-    let available = root.read("cgroup.controllers")?;
-    if !available.split_whitespace().all(|name| has(&enabled, name)) {
-        enable_above(location, &root, &available)?;
+    let available = read_whole(&location.mount.join("cgroup.controllers"))?;
+    if available.split_whitespace().all(|name| has(&enabled, name)) {
+        return Ok(());
     }
-    if !wanted.iter().all(|name| has(&enabled, name)) {
-        become_threaded_if_needed(dir)?;
-    }
-    Ok(())
+    enable_above(location, &available)?;
+    become_threaded_if_needed(dir)
 }
 
 /// From the root down to the parent. The kernel takes a list as a whole or not at all, so one that is refused is given
 /// again piece by piece.
-fn enable_above(location: &Location, root: &Dir, available: &str) -> Result<(), Error> {
+fn enable_above(location: &Location, available: &str) -> Result<(), Error> {
     let Ok(inside) = location.path.strip_prefix(&location.mount) else {
         return Ok(());
     };
@@ -171,7 +168,7 @@ fn enable_above(location: &Location, root: &Dir, available: &str) -> Result<(), 
         .split_whitespace()
         .map(|name| format!("+{name} "))
         .collect();
-    let mut at = root.path().to_owned();
+    let mut at = location.mount.clone();
     let mut parts = inside.components();
     parts.next_back();
     for part in std::iter::once(None).chain(parts.map(Some)) {
@@ -207,11 +204,10 @@ fn become_threaded_if_needed(dir: &Dir) -> Result<(), Error> {
 
 /// Enables one controller for an existing cgroup: an update may ask for what `create` did not need.
 pub(super) fn enable_one(location: &Location, dir: &Dir) -> Result<(), Error> {
-    let root = Dir::open(&location.mount)?;
-    let available = root.read("cgroup.controllers")?;
+    let available = read_whole(&location.mount.join("cgroup.controllers"))?;
     let enabled = dir.read("cgroup.controllers")?;
     if available.split_whitespace().count() > enabled.split_whitespace().count() {
-        enable_above(location, &root, &available)?;
+        enable_above(location, &available)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A cgroup that exists: the handle.
 
 mod apply;
+mod delegate;
 mod devices;
 mod enter;
 mod freeze;

@@ -8,4 +8,5 @@ mod unit;
 
 pub use bus::BusError;
 pub(crate) use property::{Property, Value};
+pub(crate) use scope::attach;
 pub(crate) use unit::{Unit, below_manager};

@@ -3,6 +3,7 @@
 use super::bus::{Bus, BusError};
 use super::message::Writer;
 use super::{Property, Unit, Value};
+use crate::controller::cpu::quota_per_second;
 use crate::group::Group;
 use crate::{Error, Settings, Version};
 
@@ -80,6 +81,17 @@ impl Group {
         if properties.is_empty() {
             return Ok(());
         }
+        let quota = self.quota()?.filter(|_| {
+            let about = |property: &Property| property.name.starts_with("CPUQuota");
+            properties.iter().any(about)
+        });
+        if let Some((_, quota, period)) = &quota {
+            // An update may have named one of the two only.
+            properties.retain(|property| !property.name.starts_with("CPUQuota"));
+            properties.push(Property::number("CPUQuotaPeriodUSec", *period));
+            let share = quota_per_second(*quota, *period);
+            properties.push(Property::number("CPUQuotaPerSecUSec", share));
+        }
         let mut bus = Bus::connect(unit.user)?;
         without_unknown(&mut properties, |properties| {
             let mut body = Writer::default();
@@ -94,8 +106,41 @@ impl Group {
             )
             .map(drop)
         })?;
-        self.write_all(settings, |_| true, None)
+        self.write_all(settings, |setting| !setting.keep_first, None)?;
+        match (quota, self.unified()) {
+            (Some((text, ..)), Some(dir)) => dir.write("cpu.max", text.trim()),
+            _ => Ok(()),
+        }
     }
+
+    /// The present `cpu.max`, as text and in numbers (a quota of -1 for none); `None` on v1.
+    fn quota(&self) -> Result<Option<(String, i64, u64)>, Error> {
+        let Some(dir) = self.unified().filter(|_| self.place.version == Version::V2) else {
+            return Ok(None);
+        };
+        let text = dir.read_if_there("cpu.max")?;
+        Ok(text.and_then(|text| {
+            let (quota, period) = text.trim().split_once(' ')?;
+            let (quota, period) = (quota.parse().unwrap_or(-1), period.parse().ok()?);
+            Some((text, quota, period))
+        }))
+    }
+}
+
+/// Has systemd move a process into a unit's cgroup or one below it.
+pub(crate) fn attach(unit: &Unit, below: &str, pid: i32) -> Result<(), BusError> {
+    let mut body = Writer::default();
+    body.text(&unit.name);
+    body.text(&if below.is_empty() {
+        String::new()
+    } else {
+        format!("/{below}")
+    });
+    body.array(4, |out| out.number(pid as u32));
+    let doing = format!("attach process {pid} to unit {}", unit.name);
+    Bus::connect(unit.user)?
+        .manager("AttachProcessesToUnit", "ssau", &body, &doing)
+        .map(drop)
 }
 
 /// What every scope has.

@@ -158,9 +158,11 @@ fn a_limit_below_the_use_is_refused_when_that_is_to_be_checked() {
         skip!("no memory controller here");
     };
     let mut group = sandbox.create(&Settings::default());
-    let process =
-        Process::start("x=$(head -c 3000000 /dev/zero | tr '\\0' x); echo ready; read line");
+    // Only what is allocated inside counts here.
+    let script = "read line; x=$(head -c 3000000 /dev/zero | tr '\\0' x); read line";
+    let mut process = Process::start(script);
     group.place(process.id()).unwrap();
+    std::io::Write::write_all(process.0.stdin.as_mut().unwrap(), b"go\n").unwrap();
     let use_file = if sandbox.is_v2("memory") {
         "memory.current"
     } else {

@@ -2,7 +2,7 @@
 
 use cgroups::{Error, Settings};
 
-use crate::sandbox::{Process, Sandbox, eventually};
+use crate::sandbox::{Process, Sandbox, eventually, skip};
 
 #[test]
 fn a_cgroup_is_made_entered_killed_and_removed_everywhere() {
@@ -59,8 +59,12 @@ fn nested_cgroups_are_listed_killed_and_removed() {
                 }
             }
         }
-        std::fs::write(path.join("a/b/cgroup.procs"), inner.id().to_string()).unwrap();
     }
+    group
+        .sub(&sandbox.below("a/b"))
+        .unwrap()
+        .place(inner.id())
+        .unwrap();
     let mut expected = [outer.id(), inner.id()];
     expected.sort();
     assert_eq!(group.processes().unwrap(), expected);
@@ -194,8 +198,9 @@ fn further_processes_enter_beside_init_or_below() {
                 .unwrap();
             }
         }
-        std::fs::write(path.join("inner/cgroup.procs"), init.id().to_string()).unwrap();
     }
+    let inner = group.sub(&sandbox.below("inner")).unwrap();
+    inner.place(init.id()).unwrap();
     let third = Process::sleeping();
     group.beside(init.id()).unwrap().place(third.id()).unwrap();
     let of = |process: &Process| {
@@ -225,4 +230,33 @@ fn further_processes_enter_beside_init_or_below() {
             .is_err()
     );
     group.kill(9).unwrap();
+}
+
+#[test]
+fn a_delegated_cgroup_belongs_to_the_user_but_its_limits_do_not() {
+    use std::os::unix::fs::MetadataExt;
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if sandbox.paths().len() > 1 {
+        skip!("delegating is for v2");
+    }
+    if kernel::identity::user() != 0 {
+        skip!("giving to another user takes privileges");
+    }
+    let mut group = sandbox.create(&Settings::default());
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    group.delegate(12345).unwrap();
+    let path = &sandbox.paths()[0];
+    let owner = |file: &str| std::fs::metadata(path.join(file)).unwrap().uid();
+    for file in [
+        "",
+        "cgroup.procs",
+        "cgroup.subtree_control",
+        "cgroup.threads",
+    ] {
+        assert_eq!(owner(file), 12345, "{file}");
+    }
+    assert_eq!(owner("cgroup.freeze"), 0);
 }

@@ -5,6 +5,7 @@
 
 mod change;
 mod devices;
+mod leak;
 mod life;
 mod limits;
 mod reading;

@@ -78,6 +78,20 @@ impl Sandbox {
         used.expect_err("refused").to_string()
     }
 
+    /// The argument of `exec --cgroup` for a path below, in every hierarchy.
+    pub(crate) fn below(&self, path: &str) -> Vec<String> {
+        let names: Vec<&str> = self
+            .place
+            .paths()
+            .map(|(name, _)| name)
+            .filter(|name| !name.is_empty())
+            .collect();
+        match names.is_empty() {
+            true => vec![path.to_owned()],
+            false => vec![format!("{}:{path}", names.join(","))],
+        }
+    }
+
     pub(crate) fn is_systemd(&self) -> bool {
         self.place.driver() != Driver::Direct
     }
@@ -105,10 +119,11 @@ impl Sandbox {
             let unified = of("")?;
             let mount = Host::probe().ok()?.hierarchies().last()?.mount.clone();
             let available = std::fs::read_to_string(mount.join("cgroup.controllers")).ok()?;
-            available
-                .split_whitespace()
-                .any(|name| name == v2)
-                .then_some(unified)
+            // What systemd delegates to users.
+            let delegated = self.place.driver() != Driver::Systemd { user: true }
+                || matches!(v2, "cpu" | "memory" | "pids");
+            let has = available.split_whitespace().any(|name| name == v2);
+            (delegated && has).then_some(unified)
         })
     }
 
@@ -147,7 +162,8 @@ impl Process {
         command
             .args(["-c", shell])
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         Process(command.spawn().expect("sh"))
     }
 

@@ -84,7 +84,7 @@ pub use share_namespaces::ShareNamespaces;
 pub use sysctl::Sysctl;
 pub use terminal::Terminal;
 pub use umask::Umask;
-pub use undumpable::Undumpable;
+pub use undumpable::{Dumpable, Undumpable};
 pub use unshare::Unshare;
 
 /// Names of capabilities without `CAP_`, in the order of their numbers (capabilities(7)).
@@ -293,8 +293,10 @@ macro_rules! steps {
 
             fn take(source: &mut &[u8]) -> Option<Self> {
                 let [tag] = *take_bytes(source)?;
+                if tag == Tag::Runtime as u8 {
+                    return None;
+                }
                 $(if tag == Tag::$name as u8 { return $name::take(source).map(ChildStep::$name); })+
-                debug_assert!(tag > Tag::Runtime as u8);
                 None
             }
         }
@@ -323,7 +325,7 @@ macro_rules! steps {
 
 steps! {
     Affinity, Attach, AwaitStart, BecomeRoot, Bind, BindDevice, BoundingSet, Capabilities, CloseWorking, Device, Directory,
-    Domainname, EnterRoot, Execute, Filesystem, FindHome, FindProgram, Fork, Hide, Hostname, Identity, IoPriority,
+    Domainname, Dumpable, EnterRoot, Execute, Filesystem, FindHome, FindProgram, Fork, Hide, Hostname, Identity, IoPriority,
     Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, OomScore, OpenRoot,
     Personality, Propagation, ReadOnlyPath, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,
     ShareNamespaces, Symlink, Sysctl, TargetPropagation, Terminal, Umask, Undumpable, Unshare,

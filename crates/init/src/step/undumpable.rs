@@ -22,3 +22,19 @@ impl Step for Undumpable {
         f.write_str("undumpable")
     }
 }
+
+step! {
+    /// PR_SET_DUMPABLE 1: a caller without privileges may reach the waiting process again, by now it holds nothing of
+    /// the host's.
+    Dumpable {}
+}
+
+impl Step for Dumpable {
+    fn run(&self, _: &mut Context<'_>) -> kernel::Result<()> {
+        identity::set_dumpable(true)
+    }
+
+    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dumpable")
+    }
+}

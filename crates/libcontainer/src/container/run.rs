@@ -64,8 +64,10 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
     }
     drop(performed.fence);
     let Some(waiting) = waiting else { return Ok(0) };
+    // Others may look at, signal and delete the container while this waits for its end.
+    container.folder.unlock();
     let status = waiting.wait(&performed.child, terminal);
-    if !options.keep {
+    if !options.keep && container.relock().is_ok() {
         container.discard();
     }
     status

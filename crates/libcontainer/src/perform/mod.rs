@@ -4,6 +4,8 @@ pub(crate) mod child;
 mod hooks;
 mod id_maps;
 mod listener;
+#[cfg(test)]
+mod tests;
 mod trees;
 
 use std::path::PathBuf;

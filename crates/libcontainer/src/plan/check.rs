@@ -276,7 +276,13 @@ pub const RULES: &[Rule] = &[
         name: "nothing that needs a capability after capabilities",
         reason: "the program's own may be none",
         keeps: |view| {
-            let free = is!(Directory | FindProgram | Seccomp | AwaitStart | Execute | Capabilities);
+            let free = is!(Directory
+                | Dumpable
+                | FindProgram
+                | Seccomp
+                | AwaitStart
+                | Execute
+                | Capabilities);
             let needy = view.child(|step| !free(step));
             before(&needy, &view.child(is!(Capabilities)))
         },

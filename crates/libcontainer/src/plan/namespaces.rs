@@ -260,7 +260,13 @@ pub(crate) fn enter(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pl
         join(draft, wanted, |flag| flag != NEWUSER);
     }
     enter_user(draft, wanted)?;
-    if maps_by_runtime_alone {
+    // A runtime without privileges can write the clocks of a process only as long as that is dumpable.
+    let clocks = draft
+        .spec
+        .linux
+        .as_ref()
+        .is_some_and(|linux| !linux.time_offsets.is_empty());
+    if maps_by_runtime_alone && !clocks {
         draft.child(&from, Undumpable {});
     }
     if !draft.host.privileged {
@@ -276,6 +282,9 @@ pub(crate) fn enter(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pl
         );
     }
     offset_clocks(draft, wanted)?;
+    if maps_by_runtime_alone && clocks {
+        draft.child(&from, Undumpable {});
+    }
     if rest & NEWCGROUP != 0 {
         // The root of a cgroup namespace is where the process is: it has been placed by now.
         draft.child(&from, Unshare { flags: NEWCGROUP });

@@ -186,6 +186,12 @@ impl Folder {
         }
     }
 
+    /// Lets others work on this container; [`Folder::lock`] takes it back.
+    pub(crate) fn unlock(&self) {
+        // It can only fail for a wrong descriptor.
+        let _ = file::unlock(self.directory.raw());
+    }
+
     fn read(&self, name: &CStr) -> Result<Option<Vec<u8>>, Error> {
         let fd = match file::open_at(self.directory.raw(), name, open::RDONLY | open::NOFOLLOW, 0) {
             Ok(fd) => fd,

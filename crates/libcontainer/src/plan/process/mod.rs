@@ -7,7 +7,9 @@ mod limits;
 pub(crate) mod scheduling;
 mod security;
 
-use init::step::{AwaitStart, CloseWorking, Execute, Session, SessionKeyring, Undumpable};
+use init::step::{
+    AwaitStart, CloseWorking, Dumpable, Execute, Session, SessionKeyring, Undumpable,
+};
 use init::{Slot, Strings};
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Process};
@@ -136,6 +138,10 @@ pub(crate) fn prepare(
     }
     identity::become_user(draft, process, around.set_groups)?;
     capabilities::set(draft, &sets);
+    if around.waits && around.user_namespace && draft.host.rootless() {
+        // Or a caller without privileges could neither run hooks nor other processes in a created container.
+        draft.child(&ConfigPath::none(), Dumpable {});
+    }
     command::directory(draft, process, true)?;
     if process.no_new_privileges || filter.is_none() {
         command::find(draft, &command);

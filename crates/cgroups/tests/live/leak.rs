@@ -1,0 +1,119 @@
+//! Killed at any moment, nothing stays: the stored place is enough to clean up.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cgroups::{Driver, Group, Host, Place};
+
+use crate::sandbox::{Process, Sandbox, eventually, read};
+
+const WORKER: &str = "TARE_TEST_LEAK_WORKER";
+const WANTED: usize = 2000;
+
+/// Not a test by itself: makes and removes cgroups until it is killed, and stores each place before.
+#[test]
+fn worker() {
+    let Some(dir) = std::env::var_os(WORKER).map(PathBuf::from) else {
+        return;
+    };
+    let host = Host::probe().unwrap();
+    let resources = serde_json::from_str(r#"{"pids": {"limit": 10}}"#).unwrap();
+    for number in 0.. {
+        let name = format!("tare-test-leak-{}-{number}", std::process::id());
+        let place = Place::resolve(
+            &host,
+            Driver::Direct,
+            Some(&format!("/{name}")),
+            &name,
+            false,
+        )
+        .unwrap();
+        let record = dir.join(&name);
+        std::fs::write(dir.join("next"), serde_json::to_vec(&place).unwrap()).unwrap();
+        std::fs::rename(dir.join("next"), &record).unwrap();
+        // Where the host has no pids controller: without limits.
+        let limits = cgroups::settings(&resources, &host, &place).unwrap_or_default();
+        let mut group = Group::create(&place, &host, &limits).unwrap();
+        if number % 5 == 0 {
+            let child = Process::sleeping();
+            group.place(child.id()).unwrap();
+            let _ = group.restrict(&limits);
+            group.kill(9).unwrap();
+        }
+        group.remove().unwrap();
+        std::fs::rename(&record, dir.join(format!("done-{name}"))).unwrap();
+    }
+}
+
+#[test]
+fn two_thousand_cgroups_and_not_one_left() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let dir = std::env::temp_dir().join(&sandbox.name);
+    std::fs::create_dir(&dir).unwrap();
+    let (mut made, mut kills, mut cleaned) = (0, 0, 0);
+    let deadline = Instant::now() + Duration::from_secs(40);
+    let mut chance = std::process::id();
+    while made < WANTED && Instant::now() < deadline {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "leak::worker", "--test-threads=1"])
+            .env(WORKER, &dir)
+            .stderr(Stdio::null());
+        let mut worker = Process(command.stdout(Stdio::null()).spawn().unwrap());
+        // A slow machine takes longer to start it than it is given to live.
+        let started = || std::fs::read_dir(&dir).unwrap().next().is_some();
+        assert!(eventually(started), "the worker makes nothing");
+        // xorshift: any moment, repeatable from the process id.
+        chance ^= chance << 13;
+        chance ^= chance >> 17;
+        chance ^= chance << 5;
+        std::thread::sleep(Duration::from_micros(u64::from(chance) % 200_000));
+        worker.0.kill().unwrap();
+        worker.0.wait().unwrap();
+        kills += 1;
+        let (done, left) = clean_up(&dir, &sandbox.host);
+        made += done + left;
+        cleaned += left;
+    }
+    println!("{made} cgroups made, {kills} makers killed, {cleaned} cleaned up after them");
+    assert!(kills > 0 && made >= kills, "{made} cgroups, {kills} kills");
+    for hierarchy in sandbox.host.hierarchies() {
+        let left: Vec<_> = std::fs::read_dir(&hierarchy.mount)
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+            .filter(|name| name.starts_with("tare-test-leak-"))
+            .collect();
+        assert!(
+            left.is_empty(),
+            "left in {}: {left:?}",
+            hierarchy.mount.display()
+        );
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Does what a later `delete` does, with nothing but the record.
+fn clean_up(dir: &Path, host: &Host) -> (usize, usize) {
+    let (mut done, mut left) = (0, 0);
+    for entry in std::fs::read_dir(dir).expect("records") {
+        let name = entry
+            .expect("a record")
+            .file_name()
+            .into_string()
+            .expect("a name");
+        if name.starts_with("done-") {
+            done += 1;
+        } else if name != "next" {
+            let place: Place = serde_json::from_str(&read(dir, &name)).expect("a place");
+            let group = Group::open(&place, host).expect("opened");
+            group.kill(9).expect("killed");
+            group.remove().expect("removed");
+            left += 1;
+        }
+        std::fs::remove_file(dir.join(name)).expect("a record removed");
+    }
+    (done, left)
+}

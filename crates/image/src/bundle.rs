@@ -1,0 +1,426 @@
+//! From an image's configuration to a runtime bundle's `config.json` (image-spec, conversion.md).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::{Config, ImageConfiguration};
+use oci_spec::runtime as rt;
+use serde_json::{Value, json};
+
+use crate::accounts::{self, User};
+use crate::error::{Error, Kind, Result};
+use crate::layout::to_json;
+use crate::limits::Limits;
+use crate::manifest::Image;
+
+/// What the caller changes.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// In place of the image's `Cmd`.
+    pub command: Vec<String>,
+    /// In place of the image's `Entrypoint`; empty for none.
+    pub entrypoint: Option<Vec<String>>,
+    /// Added to the image's variables, replacing those of the same name.
+    pub env: Vec<String>,
+    /// In place of the image's `User`.
+    pub user: Option<String>,
+    /// In place of the image's `WorkingDir`.
+    pub cwd: Option<String>,
+    /// A terminal.
+    pub terminal: bool,
+    /// Name of the machine inside.
+    pub hostname: Option<String>,
+    /// The network of the host instead of an empty one.
+    pub host_network: bool,
+    /// The root file system cannot be written to.
+    pub read_only: bool,
+    /// Adapt to a caller without privilege on the host, inside a user namespace.
+    pub rootless: bool,
+}
+
+/// Capabilities that containers usually have; the image specification leaves the choice to the implementation.
+const CAPABILITIES: [&str; 14] = [
+    "CAP_AUDIT_WRITE",
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_MKNOD",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_RAW",
+    "CAP_SETFCAP",
+    "CAP_SETGID",
+    "CAP_SETPCAP",
+    "CAP_SETUID",
+    "CAP_SYS_CHROOT",
+];
+
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The runtime configuration for `image`, whose files are below `roots`, the uppermost first.
+///
+/// # Errors
+/// [`Kind::NotFound`] for a user that the image does not have; [`Kind::Usage`] when there is nothing to run.
+pub fn spec(
+    image: &Image,
+    roots: &[&Path],
+    overrides: &Overrides,
+    limits: &Limits,
+) -> Result<rt::Spec> {
+    let config = image.config.config().clone().unwrap_or_default();
+    let text = overrides
+        .user
+        .as_deref()
+        .or(config.user().as_deref())
+        .unwrap_or("");
+    let user = accounts::resolve(text, roots, limits)?;
+    let value = json!({
+        "ociVersion": "1.2.0",
+        "process": process(&config, &user, overrides)?,
+        "root": {"path": "rootfs", "readonly": overrides.read_only},
+        "hostname": overrides.hostname.as_deref().unwrap_or("tare"),
+        "mounts": mounts(&config, overrides)?,
+        "annotations": annotations(&image.config, &config),
+        "linux": linux(overrides),
+    });
+    serde_json::from_value(value)
+        .map_err(|e| Error::new(Kind::Malformed, format!("runtime configuration: {e}")))
+}
+
+/// Writes `config.json` into `bundle`.
+///
+/// # Errors
+/// What the file system reports.
+pub fn write(spec: &rt::Spec, bundle: &Path) -> Result<PathBuf> {
+    let path = bundle.join("config.json");
+    let mut bytes = serde_json::from_slice::<Value>(&to_json(spec)?)
+        .and_then(|v| serde_json::to_vec_pretty(&v))
+        .map_err(|e| Error::new(Kind::Malformed, e.to_string()))?;
+    bytes.push(b'\n');
+    std::fs::write(&path, bytes).map_err(|e| Error::file("write", &path, e))?;
+    Ok(path)
+}
+
+fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value> {
+    let entrypoint = match &overrides.entrypoint {
+        Some(given) => given.clone(),
+        None => config.entrypoint().clone().unwrap_or_default(),
+    };
+    // An entrypoint given by the caller also takes the image's arguments away: they were meant for another program.
+    let command = match (&overrides.command[..], &overrides.entrypoint) {
+        ([], None) => config.cmd().clone().unwrap_or_default(),
+        (given, _) => given.to_vec(),
+    };
+    let args: Vec<String> = entrypoint.into_iter().chain(command).collect();
+    if args.is_empty() {
+        return Err(
+            Error::new(Kind::Usage, "the image does not say what to run").hint("Give a command"),
+        );
+    }
+    let cwd = overrides
+        .cwd
+        .as_deref()
+        .or(config.working_dir().as_deref())
+        .filter(|d| !d.is_empty())
+        .unwrap_or("/");
+    if !cwd.starts_with('/') {
+        return Err(Error::new(
+            Kind::Malformed,
+            format!("the working directory {cwd:?} is not absolute"),
+        ));
+    }
+    let capabilities: Value = json!(CAPABILITIES);
+    Ok(json!({
+        "terminal": overrides.terminal,
+        "user": {"uid": user.uid, "gid": user.gid, "additionalGids": user.additional},
+        "args": args,
+        "env": env(config, user, overrides),
+        "cwd": cwd,
+        "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
+        "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}],
+        "noNewPrivileges": true,
+    }))
+}
+
+/// The image's variables as they are; those that every program counts on only when the image is silent.
+fn env(config: &Config, user: &User, overrides: &Overrides) -> Vec<String> {
+    let name = |entry: &str| entry.split('=').next().unwrap_or("").to_string();
+    let mut env: Vec<String> = config.env().clone().unwrap_or_default();
+    for entry in &overrides.env {
+        env.retain(|e| name(e) != name(entry));
+        env.push(entry.clone());
+    }
+    let mut default = |entry: String| {
+        if !env.iter().any(|e| name(e) == name(&entry)) {
+            env.push(entry);
+        }
+    };
+    default(PATH.into());
+    default(format!("HOME={}", user.home.as_deref().unwrap_or("/")));
+    if overrides.terminal {
+        default("TERM=xterm".into());
+    }
+    env
+}
+
+fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Value>> {
+    let mount = |to: &str, kind: &str, options: &[&str]| json!({"destination": to, "type": kind, "source": kind, "options": options});
+    let mut mounts = vec![
+        mount("/proc", "proc", &[]),
+        mount(
+            "/dev",
+            "tmpfs",
+            &["nosuid", "strictatime", "mode=755", "size=65536k"],
+        ),
+        // Without privilege the group "tty" is not mapped.
+        match overrides.rootless {
+            true => mount(
+                "/dev/pts",
+                "devpts",
+                &[
+                    "nosuid",
+                    "noexec",
+                    "newinstance",
+                    "ptmxmode=0666",
+                    "mode=0620",
+                ],
+            ),
+            false => mount(
+                "/dev/pts",
+                "devpts",
+                &[
+                    "nosuid",
+                    "noexec",
+                    "newinstance",
+                    "ptmxmode=0666",
+                    "mode=0620",
+                    "gid=5",
+                ],
+            ),
+        },
+        mount(
+            "/dev/shm",
+            "tmpfs",
+            &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
+        ),
+        mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+    ];
+    // A new sysfs needs a network namespace of one's own.
+    mounts.push(match overrides.host_network && overrides.rootless {
+        true => json!({"destination": "/sys", "type": "none", "source": "/sys", "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]}),
+        false => mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
+    });
+    mounts.push(mount(
+        "/sys/fs/cgroup",
+        "cgroup",
+        &["nosuid", "noexec", "nodev", "relatime", "ro"],
+    ));
+    if overrides.host_network {
+        mounts.push(json!({
+            "destination": "/etc/resolv.conf", "type": "bind", "source": "/etc/resolv.conf",
+            "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
+        }));
+    }
+    let mut volumes = config.volumes().clone().unwrap_or_default();
+    volumes.sort();
+    for volume in volumes {
+        let clean = volume.starts_with('/') && !volume.split('/').any(|c| c == "..");
+        if !clean || volume.trim_matches('/').is_empty() {
+            return Err(Error::new(
+                Kind::Unsafe,
+                format!("the image wants a volume at {volume:?}"),
+            ));
+        }
+        mounts.push(mount(
+            &volume,
+            "tmpfs",
+            &["nosuid", "nodev", "mode=0755", "tmpcopyup"],
+        ));
+    }
+    Ok(mounts)
+}
+
+/// Implicit annotations, over which the image's labels win (conversion.md, "Annotation Fields").
+fn annotations(image: &ImageConfiguration, config: &Config) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    let mut set = |key: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|v| !v.is_empty()) {
+            all.insert(format!("org.opencontainers.image.{key}"), value);
+        }
+    };
+    set("os", Some(image.os().to_string()));
+    set("architecture", Some(image.architecture().to_string()));
+    set("variant", image.variant().clone());
+    set("os.version", image.os_version().clone());
+    set(
+        "os.features",
+        image.os_features().as_ref().map(|f| f.join(",")),
+    );
+    set("author", image.author().clone());
+    set("created", image.created().clone());
+    set("stopSignal", config.stop_signal().clone());
+    set(
+        "exposedPorts",
+        config.exposed_ports().as_ref().map(|ports| {
+            let mut ports = ports.clone();
+            ports.sort();
+            ports.join(",")
+        }),
+    );
+    for (key, value) in config.labels().iter().flatten() {
+        all.insert(key.clone(), value.clone());
+    }
+    all
+}
+
+fn linux(overrides: &Overrides) -> Value {
+    let mut namespaces = vec!["pid", "ipc", "uts", "mount"];
+    if !overrides.host_network {
+        namespaces.push("network");
+    }
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        namespaces.push("cgroup");
+    }
+    let namespaces: Vec<Value> = namespaces.into_iter().map(|n| json!({"type": n})).collect();
+    let mut linux = json!({
+        "namespaces": namespaces,
+        "maskedPaths": [
+            "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+            "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+            "/sys/devices/virtual/powercap",
+        ],
+        "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+    });
+    if !overrides.rootless {
+        linux["resources"] = json!({"devices": [{"allow": false, "access": "rwm"}]});
+    }
+    linux
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest;
+    use crate::manifest::parse_json;
+    use oci_spec::image::{Descriptor, ImageManifest, MediaType};
+
+    fn image(config: &str) -> Image {
+        let config = format!(
+            r#"{{"architecture":"arm64","variant":"v8","os":"linux","author":"me","created":"2020-01-01T00:00:00Z",
+                "rootfs":{{"type":"layers","diff_ids":[]}},"config":{config}}}"#
+        );
+        let mut manifest: ImageManifest = parse_json(
+            br#"{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[]}"#,
+            "m",
+        )
+        .unwrap();
+        let descriptor = Descriptor::new(
+            MediaType::ImageConfig,
+            config.len() as u64,
+            digest::of(config.as_bytes()),
+        );
+        manifest.set_config(descriptor.clone());
+        Image::assemble(descriptor, manifest, config.as_bytes(), &Limits::default()).unwrap()
+    }
+
+    fn convert(config: &str, overrides: &Overrides) -> Result<Value> {
+        let root = tempfile::tempdir().unwrap();
+        let spec = spec(
+            &image(config),
+            &[root.path()],
+            overrides,
+            &Limits::default(),
+        )?;
+        Ok(serde_json::to_value(spec).unwrap())
+    }
+
+    #[test]
+    fn the_whole_conversion() {
+        let config = r#"{"Entrypoint":["/e","-x"],"Cmd":["c"],"Env":["A=1","PATH=/p"],"User":"5:6","WorkingDir":"/w",
+            "Volumes":{"/data":{},"/a":{}},"ExposedPorts":{"80/tcp":{},"443/udp":{}},"StopSignal":"SIGINT",
+            "Labels":{"org.opencontainers.image.author":"label","x":"y"}}"#;
+        let spec = convert(config, &Overrides::default()).unwrap();
+        assert_eq!(spec["process"]["args"], json!(["/e", "-x", "c"]));
+        assert_eq!(spec["process"]["env"], json!(["A=1", "PATH=/p", "HOME=/"]));
+        assert_eq!(spec["process"]["user"]["uid"], 5);
+        assert_eq!(spec["process"]["user"]["gid"], 6);
+        assert_eq!(spec["process"]["cwd"], "/w");
+        let annotations = &spec["annotations"];
+        for (key, value) in [
+            ("os", "linux"),
+            ("architecture", "arm64"),
+            ("variant", "v8"),
+            ("author", "label"),
+            ("created", "2020-01-01T00:00:00Z"),
+            ("stopSignal", "SIGINT"),
+            ("exposedPorts", "443/udp,80/tcp"),
+        ] {
+            assert_eq!(
+                annotations[format!("org.opencontainers.image.{key}")],
+                value,
+                "{key}"
+            );
+        }
+        assert_eq!(annotations["x"], "y");
+        let volumes: Vec<_> = spec["mounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|m| m["destination"].as_str())
+            .skip(7)
+            .collect();
+        assert_eq!(volumes, ["/a", "/data"]);
+    }
+
+    #[test]
+    fn overrides() {
+        let config = r#"{"Entrypoint":["/e"],"Cmd":["c"],"Env":["A=1","B=2"]}"#;
+        let args = |o: &Overrides| convert(config, o).unwrap()["process"]["args"].clone();
+        assert_eq!(
+            args(&Overrides {
+                command: vec!["d".into()],
+                ..Overrides::default()
+            }),
+            json!(["/e", "d"])
+        );
+        assert_eq!(
+            args(&Overrides {
+                entrypoint: Some(vec!["/f".into()]),
+                ..Overrides::default()
+            }),
+            json!(["/f"])
+        );
+        let cleared = Overrides {
+            entrypoint: Some(vec![]),
+            command: vec!["sh".into()],
+            env: vec!["A=3".into()],
+            ..Overrides::default()
+        };
+        assert_eq!(args(&cleared), json!(["sh"]));
+        assert_eq!(
+            convert(config, &cleared).unwrap()["process"]["env"][1],
+            "A=3"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for config in [
+            "{}",
+            r#"{"Cmd":[]}"#,
+            r#"{"Cmd":["a"],"WorkingDir":"w"}"#,
+            r#"{"Cmd":["a"],"User":"nobody"}"#,
+            r#"{"Cmd":["a"],"Volumes":{"/../etc":{}}}"#,
+            r#"{"Cmd":["a"],"Volumes":{"/":{}}}"#,
+            r#"{"Cmd":["a"],"Volumes":{"rel":{}}}"#,
+        ] {
+            assert!(convert(config, &Overrides::default()).is_err(), "{config}");
+        }
+        assert_eq!(
+            convert(r#"{"Cmd":["a"],"WorkingDir":""}"#, &Overrides::default()).unwrap()["process"]
+                ["cwd"],
+            "/"
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! Directories written as layers: the changes in an overlay's upper directory, or a whole root file system.
+//!
+//! Names are sorted and nothing of the machine goes in, so that the same tree gives the same layer.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat};
+
+use crate::error::{During, Error, Result};
+use crate::tar::{Entry, EntryKind, Time, Writer};
+use crate::unpack::{is_private, names, open_directory, overlay_namespace, value};
+
+/// Writes everything below `root` to `output`. With `upper`, whiteouts and opaque directories of overlayfs are written as the
+/// image specification wants them; without, there are none. Returns the newest time of modification seen.
+///
+/// # Errors
+/// What the file system reports; sockets are left out, as everywhere.
+pub fn write<W: Write>(root: &Path, upper: bool, output: W) -> Result<(W, Time)> {
+    let fd = open_directory(root)?;
+    let mut walk = Walk {
+        writer: Writer::new(output),
+        opaque: format!("{}.overlay.opaque", overlay_namespace()).into_bytes(),
+        upper,
+        links: HashMap::new(),
+        newest: Time::default(),
+        path: Vec::new(),
+    };
+    if !upper {
+        walk.path.extend_from_slice(b"./");
+        walk.entry(
+            &fd,
+            None,
+            &fs::fstat(&fd).map_err(|e| Error::system("read attributes", e))?,
+        )?;
+        walk.path.clear();
+    }
+    walk.directory(&fd)
+        .during(|| format!("pack {}", root.display()))?;
+    let output = walk
+        .writer
+        .finish()
+        .map_err(|e| Error::system("write layer", e))?;
+    Ok((output, walk.newest))
+}
+
+struct Walk<W> {
+    writer: Writer<W>,
+    opaque: Vec<u8>,
+    upper: bool,
+    /// Inode of a file with several names to the first of them.
+    links: HashMap<(u64, u64), Vec<u8>>,
+    newest: Time,
+    path: Vec<u8>,
+}
+
+impl<W: Write> Walk<W> {
+    fn directory(&mut self, directory: &OwnedFd) -> Result<()> {
+        let error = |e| Error::system("read directory", e);
+        let mut children: Vec<OsString> = Vec::new();
+        for entry in Dir::read_from(directory).map_err(error)? {
+            let entry = entry.map_err(error)?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                children.push(std::os::unix::ffi::OsStringExt::from_vec(name.to_vec()));
+            }
+        }
+        children.sort();
+        let length = self.path.len();
+        for name in children {
+            let stat = fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
+            if self.upper
+                && stat.st_rdev == 0
+                && FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+            {
+                self.whiteout(&[b".wh.", name.as_bytes()].concat())?;
+                continue;
+            }
+            self.path.extend_from_slice(name.as_bytes());
+            self.child(directory, &name, &stat)
+                .during(|| name.to_string_lossy().into_owned())?;
+            self.path.truncate(length);
+        }
+        Ok(())
+    }
+
+    fn child(&mut self, parent: &OwnedFd, name: &OsString, stat: &Stat) -> Result<()> {
+        let error = |e| Error::system("open", e);
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let fd = fs::openat(parent, name, flags, Mode::empty()).map_err(error)?;
+                self.path.push(b'/');
+                self.entry(&fd, None, stat)?;
+                if self.upper && names(fd.as_fd())?.contains(&self.opaque) {
+                    self.whiteout(b".wh..wh..opq")?;
+                }
+                self.directory(&fd)
+            }
+            FileType::RegularFile => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                let fd = fs::openat(parent, name, flags, Mode::empty()).map_err(error)?;
+                self.entry(&fd, None, stat)
+            }
+            FileType::Symlink => {
+                let link = fs::readlinkat(parent, name, Vec::new()).map_err(error)?;
+                let fd = fs::openat(
+                    parent,
+                    name,
+                    OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                    Mode::empty(),
+                )
+                .map_err(error)?;
+                self.entry(&fd, Some(link.into_bytes()), stat)
+            }
+            FileType::CharacterDevice | FileType::BlockDevice | FileType::Fifo => {
+                let fd = fs::openat(
+                    parent,
+                    name,
+                    OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                    Mode::empty(),
+                )
+                .map_err(error)?;
+                self.entry(&fd, None, stat)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn entry(&mut self, fd: &OwnedFd, link: Option<Vec<u8>>, stat: &Stat) -> Result<()> {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => EntryKind::Directory,
+            FileType::Symlink => EntryKind::Symlink,
+            FileType::CharacterDevice => EntryKind::CharDevice,
+            FileType::BlockDevice => EntryKind::BlockDevice,
+            FileType::Fifo => EntryKind::Fifo,
+            _ => EntryKind::File,
+        };
+        let mut entry = Entry {
+            path: self.path.clone(),
+            kind,
+            link: link.unwrap_or_default(),
+            mode: stat.st_mode & 0o7777,
+            uid: i64::from(stat.st_uid),
+            gid: i64::from(stat.st_gid),
+            size: if kind == EntryKind::File {
+                stat.st_size as u64
+            } else {
+                0
+            },
+            mtime: Time {
+                seconds: stat.st_mtime,
+                nanoseconds: stat.st_mtime_nsec as u32,
+            },
+            ..Entry::default()
+        };
+        if matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice) {
+            entry.device = (fs::major(stat.st_rdev), fs::minor(stat.st_rdev));
+        }
+        let newer = (entry.mtime.seconds, entry.mtime.nanoseconds)
+            > (self.newest.seconds, self.newest.nanoseconds);
+        if newer {
+            self.newest = entry.mtime;
+        }
+        if kind == EntryKind::File && stat.st_nlink > 1 {
+            match self.links.get(&(stat.st_dev, stat.st_ino)) {
+                Some(first) => {
+                    entry.kind = EntryKind::HardLink;
+                    entry.link.clone_from(first);
+                    entry.size = 0;
+                    return self.append(&entry, &mut io::empty());
+                }
+                None => drop(
+                    self.links
+                        .insert((stat.st_dev, stat.st_ino), self.path.clone()),
+                ),
+            }
+        }
+        if matches!(kind, EntryKind::File | EntryKind::Directory) {
+            for name in names(fd.as_fd())? {
+                if !is_private(&name) && name != b"security.selinux" {
+                    let value = value(fd.as_fd(), &name)?;
+                    entry.xattrs.push((name, value));
+                }
+            }
+        }
+        if kind == EntryKind::File {
+            let file = File::from(
+                fd.try_clone()
+                    .map_err(|e| Error::system("duplicate descriptor", e))?,
+            );
+            return self.append(&entry, &mut BufReader::with_capacity(128 << 10, file));
+        }
+        self.append(&entry, &mut io::empty())
+    }
+
+    /// A whiteout in the directory that `path` ends with.
+    fn whiteout(&mut self, name: &[u8]) -> Result<()> {
+        let path = [self.path.as_slice(), name].concat();
+        self.append(
+            &Entry {
+                path,
+                ..Entry::default()
+            },
+            &mut io::empty(),
+        )
+    }
+
+    fn append(&mut self, entry: &Entry, data: &mut dyn io::Read) -> Result<()> {
+        self.writer
+            .append(entry, data)
+            .map_err(|e| Error::system("write layer", e))
+    }
+}

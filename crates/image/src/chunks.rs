@@ -1,0 +1,173 @@
+//! A pipe between two threads that passes whole buffers and reuses them.
+
+use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
+/// Bytes of one buffer. Large enough that waking the other thread costs nothing, small enough for the cache.
+pub(crate) const CHUNK: usize = 128 << 10;
+/// Buffers on the way.
+const DEPTH: usize = 4;
+
+/// The writing end.
+pub(crate) struct Sender {
+    full: SyncSender<Message>,
+    empty: Receiver<Vec<u8>>,
+    made: usize,
+}
+
+enum Message {
+    Data(Vec<u8>),
+    End,
+}
+
+/// The reading end gave up; why, is what its thread returns.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+/// A pipe.
+pub(crate) fn pipe() -> (Sender, ChunkReader) {
+    let (full, data) = sync_channel(DEPTH);
+    let (back, empty) = sync_channel(DEPTH + 2);
+    let reader = ChunkReader {
+        data,
+        back,
+        current: Vec::new(),
+        at: 0,
+        ended: false,
+        count: 0,
+    };
+    (
+        Sender {
+            full,
+            empty,
+            made: 0,
+        },
+        reader,
+    )
+}
+
+impl Sender {
+    /// An empty buffer with room for [`CHUNK`] bytes.
+    pub(crate) fn buffer(&mut self) -> Result<Vec<u8>, Closed> {
+        match self.empty.try_recv() {
+            Ok(buffer) => return Ok(buffer),
+            Err(TryRecvError::Disconnected) => return Err(Closed),
+            Err(TryRecvError::Empty) => {}
+        }
+        if self.made < DEPTH + 2 {
+            self.made += 1;
+            return Ok(Vec::with_capacity(CHUNK));
+        }
+        self.empty.recv().map_err(|_| Closed)
+    }
+
+    /// Passes a buffer on; waits when the reader is behind.
+    pub(crate) fn send(&mut self, buffer: Vec<u8>) -> Result<(), Closed> {
+        self.full.send(Message::Data(buffer)).map_err(|_| Closed)
+    }
+
+    /// Copies `bytes` through.
+    pub(crate) fn copy(&mut self, mut bytes: &[u8]) -> Result<(), Closed> {
+        while !bytes.is_empty() {
+            let mut buffer = self.buffer()?;
+            let n = bytes.len().min(CHUNK);
+            buffer.extend_from_slice(&bytes[..n]);
+            self.send(buffer)?;
+            bytes = &bytes[n..];
+        }
+        Ok(())
+    }
+
+    /// Says that all is there. A sender that is dropped without it makes the reader fail: half a layer must not look whole.
+    pub(crate) fn end(self) -> Result<(), Closed> {
+        self.full.send(Message::End).map_err(|_| Closed)
+    }
+}
+
+/// The reading end.
+pub(crate) struct ChunkReader {
+    data: Receiver<Message>,
+    back: SyncSender<Vec<u8>>,
+    current: Vec<u8>,
+    at: usize,
+    ended: bool,
+    count: u64,
+}
+
+impl ChunkReader {
+    /// Bytes received.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+impl BufRead for ChunkReader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at == self.current.len() && !self.ended {
+            let mut used = std::mem::take(&mut self.current);
+            self.at = 0;
+            if used.capacity() > 0 {
+                used.clear();
+                let _ = self.back.try_send(used);
+            }
+            match self.data.recv() {
+                Ok(Message::Data(buffer)) => {
+                    self.count += buffer.len() as u64;
+                    self.current = buffer;
+                }
+                Ok(Message::End) => self.ended = true,
+                Err(_) => return Err(io::ErrorKind::BrokenPipe.into()),
+            }
+        }
+        Ok(&self.current[self.at..])
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.at += n;
+    }
+}
+
+impl Read for ChunkReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.fill_buf()?.read(into)?;
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_arrives_in_order() {
+        let (mut sender, mut reader) = pipe();
+        let sent: Vec<u8> = (0..3_000_000u32).map(|n| (n * 7) as u8).collect();
+        let copy = sent.clone();
+        let thread = std::thread::spawn(move || {
+            sender.copy(&copy).unwrap();
+            sender.end().unwrap();
+        });
+        let mut received = Vec::new();
+        reader.read_to_end(&mut received).unwrap();
+        thread.join().unwrap();
+        assert_eq!(received, sent);
+        assert_eq!(reader.count(), sent.len() as u64);
+    }
+
+    #[test]
+    fn a_writer_that_gives_up_is_an_error_for_the_reader() {
+        let (mut sender, mut reader) = pipe();
+        sender.copy(b"half").unwrap();
+        drop(sender);
+        let mut received = Vec::new();
+        assert!(reader.read_to_end(&mut received).is_err());
+    }
+
+    #[test]
+    fn a_reader_that_gives_up_stops_the_writer() {
+        let (mut sender, reader) = pipe();
+        drop(reader);
+        assert!(sender.copy(&vec![0; CHUNK * 20]).is_err());
+    }
+}

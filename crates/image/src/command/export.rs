@@ -1,0 +1,43 @@
+//! `export`: an image's files as one tar archive.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+
+use tare_image::error::During;
+use tare_image::reference::Location;
+use tare_image::source::LayoutSource;
+use tare_image::{Error, Result, changes, pull};
+
+use super::options::{self, Options};
+use super::place;
+
+pub(super) const COMMAND: super::Command = super::Command {
+    name: "export",
+    usage: "LOCATION FILE|-",
+    about: "Write an image's files as one tar archive",
+    options: &[],
+    run,
+};
+
+fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+    let mut options = Options::default();
+    let [location, file] = options::rest(parser, &mut options, ["LOCATION", "FILE"])?;
+    let location: Location = location.parse()?;
+    let store = options.store_as_root()?;
+    let (image, _) = place::local_or_pulled(&store, &location, &options)?;
+    let staging = store.staging()?;
+    let root = staging.path().join("root");
+    let source = LayoutSource::new(store.layout().clone(), None, options.limits().clone());
+    pull::flatten(&source, &store, &image, &root, &options.pull(None))
+        .during(|| format!("export {location}"))?;
+    let error = |e| Error::file("write", file.as_ref(), e);
+    let output: Box<dyn Write> = match file.as_str() {
+        "-" => Box::new(std::io::stdout().lock()),
+        _ => Box::new(File::create(&file).map_err(error)?),
+    };
+    let (mut output, _) =
+        changes::write(&root, false, BufWriter::with_capacity(128 << 10, output))?;
+    output.flush().map_err(error)?;
+    Ok(ExitCode::SUCCESS)
+}

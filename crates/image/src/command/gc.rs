@@ -1,0 +1,30 @@
+//! `gc`: free what nothing leads to.
+
+use std::process::ExitCode;
+
+use tare_image::progress::size;
+use tare_image::{Result, gc};
+
+use super::options::{self, Options};
+
+pub(super) const COMMAND: super::Command = super::Command {
+    name: "gc",
+    usage: "",
+    about: "Remove content that no name and no container leads to, and half-fetched layers",
+    options: &[],
+    run,
+};
+
+fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+    let mut options = Options::default();
+    let [] = options::rest(parser, &mut options, [])?;
+    let store = options.store_as_root()?;
+    let freed = gc::collect(&store)?;
+    println!(
+        "freed {} in {} blobs and {} layers",
+        size(freed.bytes),
+        freed.blobs,
+        freed.layers
+    );
+    Ok(ExitCode::SUCCESS)
+}

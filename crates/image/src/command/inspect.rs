@@ -1,0 +1,80 @@
+//! `inspect`: manifest and configuration of an image, from anywhere.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use tare_image::manifest::Content;
+use tare_image::reference::Location;
+use tare_image::{Error, Kind, Result, pull};
+
+use super::options::{self, Options};
+use super::place;
+
+pub(super) const COMMAND: super::Command = super::Command {
+    name: "inspect",
+    usage: "LOCATION",
+    about: "Show an image's manifest and configuration as JSON",
+    options: &[
+        ("--raw", "the document that the name stands for, as it is"),
+        ("--referrers", "what refers to the image instead"),
+    ],
+    run,
+};
+
+fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+    let mut options = Options::default();
+    let (mut raw, mut referrers) = (false, false);
+    let values = options::parse(parser, &mut options, |name, _| {
+        raw |= name == "raw";
+        referrers |= name == "referrers";
+        Ok(name == "raw" || name == "referrers")
+    })?;
+    let [location] = options::exactly(values, ["LOCATION"])?;
+    let location: Location = location.parse()?;
+    let registry = options.registry()?;
+    if referrers {
+        let Location::Registry(reference) = &location else {
+            return Err(Error::new(Kind::Usage, "only registries know referrers")
+                .hint("Write docker://REFERENCE"));
+        };
+        let repository = registry.repository(reference)?;
+        let digest = repository
+            .manifest(reference.target())?
+            .descriptor
+            .digest()
+            .clone();
+        print(&json!(repository.referrers(&digest, None)?));
+        return Ok(ExitCode::SUCCESS);
+    }
+    place::with_source(&location, &options, &registry, |source| {
+        let root = source.root()?;
+        if raw {
+            print!("{}", String::from_utf8_lossy(&root.bytes));
+            return Ok(());
+        }
+        let mut shown = json!({"name": location.to_string(), "digest": root.descriptor.digest()});
+        if let Content::Index(index) = &root.content {
+            shown["index"] = json!(index);
+        }
+        match pull::choose(source, &root, &options.pull(None)) {
+            Ok((image, _)) => {
+                shown["manifest"] = json!(image.manifest);
+                shown["config"] = json!(image.config);
+                shown["chainIds"] = json!(image.chain_ids);
+            }
+            // An artifact, or an index for other machines: what there is can still be shown.
+            Err(e) if matches!(e.kind(), Kind::Unsupported | Kind::NotFound) => {
+                log::warn!("{e}");
+                shown["document"] = serde_json::from_slice(&root.bytes).unwrap_or(Value::Null);
+            }
+            Err(e) => return Err(e),
+        }
+        print(&shown);
+        Ok(())
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(value: &Value) {
+    println!("{value:#}");
+}

@@ -1,0 +1,71 @@
+//! `list`: what is in the store, or in a layout.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use tare_image::layout::Layout;
+use tare_image::progress::size;
+use tare_image::reference::Location;
+use tare_image::{Error, Kind, Result};
+
+use super::options::{self, Options};
+use super::place;
+
+pub(super) const COMMAND: super::Command = super::Command {
+    name: "list",
+    usage: "[oci:PATH]",
+    about: "List images",
+    options: &[("--json", "for programs")],
+    run,
+};
+
+fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+    let mut options = Options::default();
+    let mut as_json = false;
+    let values = options::parse(parser, &mut options, |name, _| {
+        let own = name == "json";
+        as_json |= own;
+        Ok(own)
+    })?;
+    let layout = match &values[..] {
+        [] => options.store()?.layout().clone(),
+        [one] => match one.parse()? {
+            Location::Layout { path, name: None } => Layout::open(&path)?,
+            other => return Err(Error::new(Kind::Usage, format!("{other} cannot be listed"))),
+        },
+        _ => return Err(Error::new(Kind::Usage, "list takes at most one layout")),
+    };
+    let mut rows = Vec::new();
+    for (name, descriptor) in layout.names()? {
+        let document = layout.document(&descriptor, options.limits().manifest_bytes)?;
+        let mut bytes = 0;
+        for child in document.children() {
+            if layout.has(&child)? {
+                bytes += child.size();
+            }
+        }
+        rows.push((
+            name,
+            descriptor.digest().to_string(),
+            bytes,
+            place::shape(&document.content),
+        ));
+    }
+    if as_json {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(n, d, b, s)| json!({"name": n, "digest": d, "size": b, "content": s}))
+            .collect();
+        println!("{}", json!(rows));
+    } else {
+        let width = rows.iter().map(|r| r.0.len()).max().unwrap_or(0);
+        for (name, digest, bytes, shape) in rows {
+            println!(
+                "{name:<width$}  {}  {:>9}  {shape}",
+                &digest[..digest.len().min(19)],
+                size(bytes)
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

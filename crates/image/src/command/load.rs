@@ -1,0 +1,87 @@
+//! `load`: what `save` wrote, back into the store.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tare_image::archive::docker_names;
+use tare_image::error::During;
+use tare_image::reference::{Location, Reference};
+use tare_image::{Error, Kind, Result, copy};
+
+use super::options::{self, Options};
+use super::place;
+
+pub(super) const COMMAND: super::Command = super::Command {
+    name: "load",
+    usage: "FILE [REFERENCE]",
+    about: "Read images from a file that save, docker save or podman save wrote",
+    options: &[],
+    run,
+};
+
+fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+    let mut options = Options::default();
+    let values = options::parse(parser, &mut options, |_, _| Ok(false))?;
+    let (file, name) = match &values[..] {
+        [file] => (PathBuf::from(file), None),
+        [file, name] => (PathBuf::from(file), Some(name.parse::<Reference>()?)),
+        _ => {
+            return Err(Error::new(
+                Kind::Usage,
+                "load takes a file, and perhaps a name",
+            ));
+        }
+    };
+    let registry = options.registry()?;
+    let known = match docker_names(&file, options.limits()) {
+        Ok(names) => Some(names),
+        Err(e) if e.kind() == Kind::NotFound => None,
+        Err(e) => return Err(e).during(|| format!("load {}", file.display())),
+    };
+    let work: Vec<(Location, Reference)> = match (known, name) {
+        (Some(names), None) if !names.is_empty() => names
+            .into_iter()
+            .map(|n| {
+                (
+                    Location::DockerArchive {
+                        path: file.clone(),
+                        reference: Some(n.clone()),
+                    },
+                    n,
+                )
+            })
+            .collect(),
+        (Some(_), Some(name)) => vec![(
+            Location::DockerArchive {
+                path: file.clone(),
+                reference: None,
+            },
+            name,
+        )],
+        (None, Some(name)) => vec![(
+            Location::Layout {
+                path: file.clone(),
+                name: None,
+            },
+            name,
+        )],
+        _ => {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{} does not name its image", file.display()),
+            )
+            .hint("Give a name after the file"));
+        }
+    };
+    for (from, name) in work {
+        let to = Location::Store(name.clone());
+        place::with_source(&from, &options, &registry, |source| {
+            place::with_destination(&to, &from, &options, &registry, |destination| {
+                copy::copy(source, destination, &copy::Selection::All, 2).map(drop)
+            })
+        })
+        .during(|| format!("load {name}"))?;
+        println!("{name}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

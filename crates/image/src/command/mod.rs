@@ -1,0 +1,127 @@
+//! The command line: one file for each verb, which parses and prints, and leaves deciding to the library.
+
+mod bundle;
+mod commit;
+mod copy;
+mod export;
+mod gc;
+mod history;
+mod import;
+mod inspect;
+mod list;
+mod load;
+mod login;
+mod logout;
+mod options;
+mod place;
+mod pull;
+mod push;
+mod remove;
+mod run;
+mod save;
+mod tag;
+mod tags;
+mod unpack;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use tare_image::{Error, Kind, Result};
+
+/// A verb.
+struct Command {
+    name: &'static str,
+    /// Arguments, as they are shown.
+    usage: &'static str,
+    /// One line.
+    about: &'static str,
+    /// Options of its own, each as it is shown.
+    options: &'static [(&'static str, &'static str)],
+    run: fn(lexopt::Parser) -> Result<ExitCode>,
+}
+
+const COMMANDS: [&Command; 20] = [
+    &pull::COMMAND,
+    &push::COMMAND,
+    &copy::COMMAND,
+    &unpack::COMMAND,
+    &bundle::COMMAND,
+    &run::COMMAND,
+    &list::COMMAND,
+    &inspect::COMMAND,
+    &history::COMMAND,
+    &tag::COMMAND,
+    &remove::COMMAND,
+    &save::COMMAND,
+    &load::COMMAND,
+    &import::COMMAND,
+    &export::COMMAND,
+    &commit::COMMAND,
+    &tags::COMMAND,
+    &gc::COMMAND,
+    &login::COMMAND,
+    &logout::COMMAND,
+];
+
+/// Runs the verb that `arguments` begin with.
+pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
+    let first = arguments.first().and_then(|a| a.to_str()).unwrap_or("");
+    match first {
+        "" | "help" | "-h" | "--help" => {
+            help();
+            return Ok(if first.is_empty() {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            });
+        }
+        "-V" | "--version" => {
+            println!("tare-image {}", env!("CARGO_PKG_VERSION"));
+            return Ok(ExitCode::SUCCESS);
+        }
+        tare_image::identity::HELPER => {
+            let rest: Vec<String> = arguments[1..]
+                .iter()
+                .map(|a| a.to_string_lossy().into_owned())
+                .collect();
+            tare_image::identity::help(&rest)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
+    }
+    let command = COMMANDS.iter().find(|c| c.name == first).ok_or_else(|| {
+        Error::new(Kind::Usage, format!("there is no verb {first:?}"))
+            .hint("\"tare-image help\" lists them")
+    })?;
+    if arguments[1..]
+        .iter()
+        .take_while(|a| *a != "--")
+        .any(|a| a == "--help")
+    {
+        explain(command);
+        return Ok(ExitCode::SUCCESS);
+    }
+    (command.run)(lexopt::Parser::from_args(arguments.into_iter().skip(1)))
+}
+
+fn help() {
+    println!("Images from registries to bundles and back, without a daemon.\n");
+    println!("Usage: tare-image VERB [OPTIONS] ARGUMENTS\n\nVerbs:");
+    for command in COMMANDS {
+        println!("  {:<9} {}", command.name, command.about);
+    }
+    println!("\n\"tare-image VERB --help\" explains one verb.");
+    println!(
+        "Images are at docker://REFERENCE, oci:PATH[:NAME], docker-archive:FILE[:REFERENCE], or, without any of these, in the store."
+    );
+}
+
+fn explain(command: &Command) {
+    println!(
+        "{}\n\nUsage: tare-image {} [OPTIONS] {}\n\nOptions:",
+        command.about, command.name, command.usage
+    );
+    for (option, about) in command.options.iter().chain(options::COMMON) {
+        println!("  {option:<24} {about}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Locations on the command line turned into sources and destinations.
+
+use std::path::{Path, PathBuf};
+
+use tare_image::archive::{ArchiveSource, pack_layout, save_docker};
+use tare_image::error::During;
+use tare_image::layout::Layout;
+use tare_image::manifest::{Content, Image};
+use tare_image::pull;
+use tare_image::reference::{Location, Reference};
+use tare_image::registry::{Registry, RegistryDestination, RegistrySource};
+use tare_image::source::{Destination, LayoutDestination, LayoutSource, Source};
+use tare_image::store::Store;
+use tare_image::{Error, Kind, Result};
+
+use super::options::Options;
+
+/// True for archives of layouts; directories are layouts themselves.
+fn is_archive(path: &Path) -> bool {
+    path.is_file() || (!path.exists() && path.extension().is_some_and(|e| e == "tar"))
+}
+
+/// Opens a place to read from and calls `run` with it.
+pub(super) fn with_source<T>(
+    location: &Location,
+    options: &Options,
+    registry: &Registry,
+    run: impl FnOnce(&dyn Source) -> Result<T>,
+) -> Result<T> {
+    match location {
+        Location::Registry(reference) => run(&RegistrySource::new(registry.repository(reference)?)),
+        Location::Store(reference) => {
+            let store = options.store()?;
+            // Not only by the name, but also by a digest that some name leads to.
+            let descriptor = store.resolve(reference)?;
+            run(&LayoutSource::new(
+                store.layout().clone(),
+                Some(descriptor.digest().to_string()),
+                options.limits().clone(),
+            ))
+        }
+        Location::Layout { path, name } if is_archive(path) => run(&ArchiveSource::layout(
+            path,
+            name.as_deref(),
+            options.limits(),
+        )?),
+        Location::Layout { path, name } => run(&LayoutSource::new(
+            Layout::open(path)?,
+            name.clone(),
+            options.limits().clone(),
+        )),
+        Location::DockerArchive { path, reference } => run(&ArchiveSource::docker(
+            path,
+            reference.as_ref(),
+            options.limits(),
+        )?),
+    }
+}
+
+/// Opens a place to write to, calls `run` with it, and completes what needs completing.
+pub(super) fn with_destination(
+    location: &Location,
+    from: &Location,
+    options: &Options,
+    registry: &Registry,
+    run: impl FnOnce(&dyn Destination) -> Result<()>,
+) -> Result<()> {
+    match location {
+        Location::Registry(reference) => {
+            let from = match from {
+                Location::Registry(from) if from.host() == reference.host() => {
+                    Some(from.repository().to_string())
+                }
+                _ => None,
+            };
+            run(&RegistryDestination::new(
+                registry.repository(reference)?,
+                from,
+            ))
+        }
+        Location::Store(reference) => {
+            let store = options.store()?;
+            run(&LayoutDestination::new(
+                store.layout().clone(),
+                Some(reference.to_string()),
+            ))
+        }
+        Location::Layout { path, name } if is_archive(path) => {
+            in_temporary_layout(path, name.clone(), run, |layout| pack_layout(layout, path))
+        }
+        Location::Layout { path, name } => {
+            run(&LayoutDestination::new(Layout::create(path)?, name.clone()))
+        }
+        Location::DockerArchive { path, reference } => {
+            in_temporary_layout(path, Some("image".into()), run, |layout| {
+                save(layout, options, reference.as_ref(), path)
+            })
+        }
+    }
+}
+
+/// Collects the image beside its archive first.
+fn in_temporary_layout(
+    path: &Path,
+    name: Option<String>,
+    run: impl FnOnce(&dyn Destination) -> Result<()>,
+    finish: impl FnOnce(&Layout) -> Result<()>,
+) -> Result<()> {
+    let mut folder = path.as_os_str().to_owned();
+    folder.push(format!(".{}.layout", std::process::id()));
+    let folder = PathBuf::from(folder);
+    let result = Layout::create(&folder).and_then(|layout| {
+        run(&LayoutDestination::new(layout.clone(), name)).and_then(|()| finish(&layout))
+    });
+    tare_image::unpack::remove_tree(&folder)?;
+    result.during(|| format!("write {}", path.display()))
+}
+
+fn save(
+    layout: &Layout,
+    options: &Options,
+    reference: Option<&Reference>,
+    path: &Path,
+) -> Result<()> {
+    let source = LayoutSource::new(layout.clone(), None, options.limits().clone());
+    let (image, _) = pull::choose(&source, &source.root()?, &options.pull(None))?;
+    save_docker(&source, &image.manifest, &image.diff_ids, reference, path)
+}
+
+/// The image that `reference` stands for in the store, for the wanted platform.
+pub(super) fn local(store: &Store, reference: &Reference, options: &Options) -> Result<Image> {
+    let descriptor = store.resolve(reference)?;
+    let source = LayoutSource::new(
+        store.layout().clone(),
+        Some(descriptor.digest().to_string()),
+        options.limits().clone(),
+    );
+    let root = source.root()?;
+    let image = pull::choose(&source, &root, &options.pull(None))?.0;
+    for layer in image.manifest.layers() {
+        if !store.layout().has(layer)? {
+            return Err(Error::new(
+                Kind::NotFound,
+                format!(
+                    "layer {} of {reference} is not in the store",
+                    layer.digest()
+                ),
+            ));
+        }
+    }
+    Ok(image)
+}
+
+/// As [`local`]; what is not there is pulled first.
+pub(super) fn local_or_pulled(
+    store: &Store,
+    location: &Location,
+    options: &Options,
+) -> Result<(Image, Reference)> {
+    let reference = match location {
+        Location::Store(reference) | Location::Registry(reference) => reference.clone(),
+        Location::DockerArchive {
+            reference: Some(reference),
+            ..
+        } => reference.clone(),
+        Location::Layout { path, name } => by_path(path, name.as_deref())?,
+        Location::DockerArchive {
+            path,
+            reference: None,
+        } => by_path(path, None)?,
+    };
+    if matches!(location, Location::Store(_)) {
+        match local(store, &reference, options) {
+            Err(e) if e.kind() == Kind::NotFound => {}
+            other => return other.map(|image| (image, reference)),
+        }
+    }
+    let location = match location {
+        Location::Store(reference) => Location::Registry(reference.clone()),
+        other => other.clone(),
+    };
+    let registry = options.registry()?;
+    let (bar, progress) = options.bar(&format!("pull {reference}"));
+    let pulled = with_source(&location, options, &registry, |source| {
+        pull::pull(
+            source,
+            store,
+            &reference,
+            false,
+            &options.pull(Some(progress)),
+        )
+    });
+    drop(bar);
+    Ok((pulled?.image, reference))
+}
+
+/// A name for an image that came from a file.
+fn by_path(path: &Path, name: Option<&str>) -> Result<Reference> {
+    let stem = path
+        .file_stem()
+        .map(|s| s.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    let clean: String = stem
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    let clean = clean.trim_matches('-');
+    let tag = name
+        .filter(|n| format!("x:{n}").parse::<Reference>().is_ok())
+        .unwrap_or("latest");
+    format!(
+        "localhost/{}:{tag}",
+        if clean.is_empty() { "image" } else { clean }
+    )
+    .parse()
+}
+
+/// Kind and number of entries of a document, for people.
+pub(super) fn shape(content: &Content) -> String {
+    match content {
+        Content::Manifest(m) => format!("image with {} layers", m.layers().len()),
+        Content::Index(i) => format!("index of {} images", i.manifests().len()),
+    }
+}

@@ -1,0 +1,38 @@
+//! `unpack`: an image's files in a directory.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use tare_image::error::During;
+use tare_image::reference::Location;
+use tare_image::source::LayoutSource;
+use tare_image::{Result, pull};
+
+use super::options::{self, Options};
+use super::place;
+
+pub(super) const COMMAND: super::Command = super::Command {
+    name: "unpack",
+    usage: "LOCATION DIR",
+    about: "Put an image's files into a new directory",
+    options: &[],
+    run,
+};
+
+fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+    let mut options = Options::default();
+    let [location, target] = options::rest(parser, &mut options, ["LOCATION", "DIR"])?;
+    let location: Location = location.parse()?;
+    let store = options.store_as_root()?;
+    let (image, _) = place::local_or_pulled(&store, &location, &options)?;
+    let source = LayoutSource::new(store.layout().clone(), None, options.limits().clone());
+    pull::flatten(
+        &source,
+        &store,
+        &image,
+        Path::new(&target),
+        &options.pull(None),
+    )
+    .during(|| format!("unpack {location}"))?;
+    Ok(ExitCode::SUCCESS)
+}

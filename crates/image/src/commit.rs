@@ -1,0 +1,274 @@
+//! New images from changes: a layer on top of another image, or a first one.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
+
+use oci_spec::image::{Descriptor, Digest, MediaType};
+use serde_json::{Value, json};
+
+use crate::changes;
+use crate::compression::{Compression, Compressor};
+use crate::digest::{self, HashingWriter};
+use crate::error::{During, Error, Kind, Result};
+use crate::layout::to_json;
+use crate::limits::Limits;
+use crate::manifest::{Document, Image, parse_json};
+use crate::reference::Reference;
+use crate::store::Store;
+use crate::tar::{Entry, Reader, Time};
+
+/// What the new image says about itself.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// Form of the layer.
+    pub compression: Compression,
+    /// Who made it.
+    pub author: Option<String>,
+    /// For `history`.
+    pub comment: Option<String>,
+    /// When; without it the newest time in the layer, so that the same changes give the same image.
+    pub created: Option<i64>,
+    /// Replaces fields of the configuration's `config`, by their names there (`Cmd`, `Env`, …).
+    pub config: serde_json::Map<String, Value>,
+}
+
+impl Default for Description {
+    fn default() -> Self {
+        Description {
+            compression: Compression::Gzip,
+            author: None,
+            comment: None,
+            created: None,
+            config: serde_json::Map::new(),
+        }
+    }
+}
+
+/// A layer that was written.
+struct Made {
+    descriptor: Descriptor,
+    diff_id: Digest,
+    newest: Time,
+}
+
+/// Puts the changes in the overlay directory `upper` on top of `base` and names the result.
+///
+/// # Errors
+/// What the file system reports.
+pub fn commit(
+    store: &Store,
+    base: &Image,
+    upper: &Path,
+    name: &Reference,
+    description: &Description,
+) -> Result<Descriptor> {
+    let work = || {
+        let made = layer(store, description.compression, |output| {
+            let (output, newest) = changes::write(upper, true, output)?;
+            Ok((output, newest))
+        })?;
+        let bytes = store
+            .layout()
+            .read_blob(base.manifest.config(), Limits::default().config_bytes)?;
+        // As a value: fields that the types do not know (health checks, shells) belong to the image all the same.
+        let config: Value = parse_json(&bytes, "configuration")?;
+        finish(
+            store,
+            config,
+            base.manifest.layers().clone(),
+            made,
+            name,
+            description,
+        )
+    };
+    work().during(|| format!("commit {name}"))
+}
+
+/// Makes an image of one layer from the archive `input`, which may be compressed.
+///
+/// # Errors
+/// [`Kind::Malformed`] and others for what is no archive that could be unpacked.
+pub fn import(
+    store: &Store,
+    input: impl Read + Send,
+    name: &Reference,
+    description: &Description,
+    limits: &Limits,
+) -> Result<Descriptor> {
+    let work = || {
+        let plain =
+            crate::compression::decompress(std::io::BufReader::with_capacity(128 << 10, input))
+                .map_err(|e| Error::system("read archive", e))?;
+        let made = layer(store, description.compression, |mut output| {
+            let tee = Tee {
+                input: plain,
+                output: &mut output,
+            };
+            let mut reader = Reader::new(
+                std::io::BufReader::with_capacity(128 << 10, tee),
+                limits.clone(),
+            );
+            let mut entry = Entry::default();
+            let mut newest = Time::default();
+            while reader.next(&mut entry)? {
+                if (entry.mtime.seconds, entry.mtime.nanoseconds)
+                    > (newest.seconds, newest.nanoseconds)
+                {
+                    newest = entry.mtime;
+                }
+            }
+            std::io::copy(&mut reader.into_inner(), &mut std::io::sink())
+                .map_err(|e| Error::system("read archive", e))?;
+            Ok((output, newest))
+        })?;
+        let platform = crate::platform::Wanted::host();
+        let config = json!({
+            "architecture": platform.architecture, "os": platform.os, "config": {},
+            "rootfs": {"type": "layers", "diff_ids": []}, "history": [],
+        });
+        finish(store, config, Vec::new(), made, name, description)
+    };
+    work().during(|| format!("import {name}"))
+}
+
+/// Passes on what is read.
+struct Tee<R, W> {
+    input: R,
+    output: W,
+}
+
+impl<R: Read, W: Write> Read for Tee<R, W> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.input.read(into)?;
+        self.output.write_all(&into[..n])?;
+        Ok(n)
+    }
+}
+
+type Output = HashingWriter<Compressor<HashingWriter<BufWriter<File>>>>;
+
+/// Writes a layer through both digests into the store.
+fn layer(
+    store: &Store,
+    compression: Compression,
+    fill: impl FnOnce(Output) -> Result<(Output, Time)>,
+) -> Result<Made> {
+    let staging = store.staging()?;
+    let path = staging.path().join("layer");
+    let error = |e| Error::file("write", &path, e);
+    let file = BufWriter::with_capacity(128 << 10, File::create(&path).map_err(error)?);
+    let output =
+        HashingWriter::new(Compressor::new(HashingWriter::new(file), compression).map_err(error)?);
+    let (output, newest) = fill(output)?;
+    let (compressor, diff_id, _) = output.finish();
+    let (mut file, digest, size) = compressor.finish().map_err(error)?.finish();
+    file.flush().map_err(error)?;
+    let descriptor = Descriptor::new(compression.media_type(), size, digest);
+    let target = store.layout().blob_path(descriptor.digest())?;
+    std::fs::rename(&path, &target).map_err(error)?;
+    Ok(Made {
+        descriptor,
+        diff_id,
+        newest,
+    })
+}
+
+fn finish(
+    store: &Store,
+    mut config: Value,
+    mut layers: Vec<Descriptor>,
+    made: Made,
+    name: &Reference,
+    description: &Description,
+) -> Result<Descriptor> {
+    let malformed = |what: &str| {
+        Error::new(
+            Kind::Malformed,
+            format!("the configuration of the image has no {what}"),
+        )
+    };
+    let created = rfc3339(description.created.unwrap_or(made.newest.seconds));
+    config["rootfs"]["diff_ids"]
+        .as_array_mut()
+        .ok_or_else(|| malformed("rootfs.diff_ids"))?
+        .push(json!(made.diff_id));
+    let mut history = json!({"created": created, "created_by": "tare-image"});
+    for (key, value) in [
+        ("author", &description.author),
+        ("comment", &description.comment),
+    ] {
+        if let Some(value) = value {
+            history[key] = json!(value);
+        }
+    }
+    if let Some(author) = &description.author {
+        config["author"] = json!(author);
+    }
+    config["created"] = json!(created);
+    if !config["history"].is_array() {
+        config["history"] = json!([]);
+    }
+    config["history"]
+        .as_array_mut()
+        .ok_or_else(|| malformed("history"))?
+        .push(history);
+    if !config["config"].is_object() {
+        config["config"] = json!({});
+    }
+    for (key, value) in &description.config {
+        config["config"][key] = value.clone();
+    }
+    let config = to_json(&config)?;
+    let config_descriptor = Descriptor::new(
+        MediaType::ImageConfig,
+        config.len() as u64,
+        digest::of(&config),
+    );
+    store.layout().put(&config_descriptor, &config)?;
+    layers.push(made.descriptor);
+    let manifest = json!({"schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": config_descriptor, "layers": layers});
+    let document = Document::parse(to_json(&manifest)?, Some(MediaType::ImageManifest.as_ref()))?;
+    store.layout().put(&document.descriptor, &document.bytes)?;
+    store
+        .layout()
+        .tag(Some(&name.to_string()), &document.descriptor)?;
+    Ok(document.descriptor)
+}
+
+/// `2006-01-02T15:04:05Z` of seconds since 1970.
+pub fn rfc3339(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days since 0000-03-01: years that start in March have the leap day at the end.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (year, month) = (
+        year_of_era + era * 400 + i64::from(month >= 10),
+        if month < 10 { month + 3 } else { month - 9 },
+    );
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(951_782_399), "2000-02-28T23:59:59Z");
+        assert_eq!(rfc3339(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(rfc3339(1_700_000_000), "2023-11-14T22:13:20Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59Z");
+    }
+}

@@ -1,0 +1,111 @@
+//! Removing what no name, and no container, leads to.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use oci_spec::image::Descriptor;
+
+use crate::container::Record;
+use crate::error::{Error, Result};
+use crate::manifest::{self, Content, Document, ImageConfigurationLite};
+use crate::store::{Store, clear};
+use crate::unpack::remove_tree;
+
+/// What was freed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// Blobs.
+    pub blobs: u64,
+    /// Bytes of these.
+    pub bytes: u64,
+    /// Unpacked layers.
+    pub layers: u64,
+}
+
+/// Removes all content that is not needed any more; waits until nobody else uses the store.
+///
+/// # Errors
+/// What the file system reports. Nothing is removed when a document that is there cannot be understood.
+pub fn collect(store: &Store) -> Result<Freed> {
+    store.alone()?;
+    let mut wanted = Wanted::default();
+    for entry in store.layout().index()?.manifests() {
+        wanted.mark(store, entry, 0)?;
+    }
+    for record in Record::all(store)? {
+        wanted.layers.extend(record.chain_ids);
+    }
+    let mut freed = Freed::default();
+    for (algorithm, hex, path) in children(&store.root().join("blobs")) {
+        if !wanted.blobs.contains(&format!("{algorithm}:{hex}")) {
+            freed.bytes += fs::symlink_metadata(&path).map_or(0, |m| m.len());
+            freed.blobs += 1;
+            fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+        }
+    }
+    for (algorithm, hex, path) in children(&store.root().join("layers")) {
+        if !wanted.layers.contains(&format!("{algorithm}:{hex}")) {
+            freed.layers += 1;
+            remove_tree(&path)?;
+        }
+    }
+    for folder in ["ingest", "staging"] {
+        clear(&store.root().join(folder))?;
+    }
+    Ok(freed)
+}
+
+#[derive(Default)]
+struct Wanted {
+    blobs: HashSet<String>,
+    layers: HashSet<String>,
+}
+
+impl Wanted {
+    fn mark(&mut self, store: &Store, descriptor: &Descriptor, depth: usize) -> Result<()> {
+        if !self.blobs.insert(descriptor.digest().to_string()) || depth > 16 {
+            return Ok(());
+        }
+        let media_type = descriptor.media_type().as_ref();
+        let is_document = manifest::is_index(media_type) || manifest::is_manifest(media_type);
+        // Content of other platforms is usually not there; then neither is anything below it.
+        if !is_document || !store.layout().has(descriptor)? {
+            return Ok(());
+        }
+        let document: Document = store.layout().document(descriptor, u64::MAX)?;
+        for child in document.children() {
+            self.mark(store, &child, depth + 1)?;
+        }
+        if let Content::Manifest(manifest) = &document.content
+            && store.layout().has(manifest.config())?
+        {
+            let config = store.layout().read_blob(manifest.config(), u64::MAX)?;
+            for chain_id in ImageConfigurationLite::chain_ids(&config) {
+                self.layers.insert(chain_id.to_string());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `<algorithm>/<hex>` below a folder.
+fn children(folder: &Path) -> Vec<(String, String, std::path::PathBuf)> {
+    let mut found = Vec::new();
+    for algorithm in fs::read_dir(folder).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(algorithm.path())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let names = (
+                algorithm.file_name().into_string(),
+                entry.file_name().into_string(),
+            );
+            if let (Ok(algorithm), Ok(hex)) = names {
+                found.push((algorithm, hex, entry.path()));
+            }
+        }
+    }
+    found
+}

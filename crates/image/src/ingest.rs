@@ -1,0 +1,307 @@
+//! Content on its way in: a file that grows, survives interruptions, and appears under its digest only when it is right.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
+
+use oci_spec::image::Descriptor;
+use rustix::fs::FlockOperation;
+
+use crate::digest::{self, Hasher};
+use crate::error::{Error, Kind, Result};
+use crate::layout::Layout;
+
+/// A partial blob, locked against other processes.
+pub(crate) struct Ingest {
+    descriptor: Descriptor,
+    path: PathBuf,
+    target: PathBuf,
+    folder: PathBuf,
+    file: File,
+    hasher: Hasher,
+    /// Bytes hashed, from the start.
+    hashed: u64,
+}
+
+impl Ingest {
+    /// Opens what is there of `descriptor`'s content, or starts. Waits while another process is at it; none when that
+    /// one has completed it.
+    pub(crate) fn open(layout: &Layout, descriptor: &Descriptor) -> Result<Option<Self>> {
+        let digest = descriptor.digest();
+        let target = layout.blob_path(digest)?;
+        let folder = layout.root().join("ingest");
+        let path = folder.join(format!(
+            "{}-{}",
+            digest.algorithm().as_ref(),
+            digest.digest()
+        ));
+        loop {
+            fs::create_dir_all(&folder).map_err(|e| Error::file("make directory", &folder, e))?;
+            let file = match OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+            {
+                Ok(file) => file,
+                // Another process has finished and removed the empty folder.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(Error::file("open", &path, e)),
+            };
+            rustix::fs::flock(&file, FlockOperation::LockExclusive)
+                .map_err(|e| Error::file("lock", &path, e.into()))?;
+            // While waiting, the other process may have moved it to its place.
+            let same = match (file.metadata(), fs::metadata(&path)) {
+                (Ok(a), Ok(b)) => a.ino() == b.ino(),
+                _ => false,
+            };
+            if !same {
+                if layout.has(descriptor)? {
+                    let _ = fs::remove_dir(&folder);
+                    return Ok(None);
+                }
+                continue;
+            }
+            if layout.has(descriptor)? {
+                let _ = fs::remove_file(&path);
+                let _ = fs::remove_dir(&folder);
+                return Ok(None);
+            }
+            let hasher = Hasher::like(digest)?;
+            return Ok(Some(Ingest {
+                descriptor: descriptor.clone(),
+                path,
+                target,
+                folder,
+                file,
+                hasher,
+                hashed: 0,
+            }));
+        }
+    }
+
+    /// Bytes that are there and not in doubt.
+    pub(crate) fn position(&self) -> u64 {
+        self.hashed
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where the list of finished pieces is kept while several connections fill the file.
+    pub(crate) fn pieces_path(&self) -> PathBuf {
+        self.path.with_extension("pieces")
+    }
+
+    /// Forgets everything.
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        let _ = fs::remove_file(self.pieces_path());
+        self.file
+            .set_len(0)
+            .map_err(|e| self.error("truncate", e))?;
+        self.file
+            .seek(SeekFrom::Start(0))
+            .map_err(|e| self.error("seek", e))?;
+        self.hasher = Hasher::like(self.descriptor.digest())?;
+        self.hashed = 0;
+        Ok(())
+    }
+
+    /// Hashes what an earlier attempt left and passes it to `each`. Returns the number of bytes.
+    pub(crate) fn replay(&mut self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<u64> {
+        let size = self
+            .file
+            .metadata()
+            .map_err(|e| self.error("read attributes of", e))?
+            .len();
+        // Several connections leave holes: only what a list of pieces vouches for could be used, and is, elsewhere.
+        if self.pieces_path().exists() || size > self.descriptor.size() {
+            self.restart()?;
+            return Ok(0);
+        }
+        self.hash_until(size, each)?;
+        self.file
+            .seek(SeekFrom::Start(size))
+            .map_err(|e| self.error("seek", e))?;
+        Ok(size)
+    }
+
+    /// Hashes the file from where hashing stopped up to `end`.
+    pub(crate) fn hash_until(
+        &mut self,
+        end: u64,
+        each: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut buffer = vec![0u8; crate::chunks::CHUNK];
+        while self.hashed < end {
+            let most = usize::try_from(end - self.hashed)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
+            let n = self
+                .file
+                .read_at(&mut buffer[..most], self.hashed)
+                .map_err(|e| self.error("read", e))?;
+            if n == 0 {
+                return Err(Error::new(
+                    Kind::Local,
+                    format!("{} became shorter", self.path.display()),
+                ));
+            }
+            self.hasher.update(&buffer[..n]);
+            each(&buffer[..n])?;
+            self.hashed += n as u64;
+        }
+        Ok(())
+    }
+
+    /// Appends.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.hashed + bytes.len() as u64 > self.descriptor.size() {
+            return Err(digest::wrong_size(
+                self.descriptor.digest(),
+                self.descriptor.size(),
+                self.hashed + bytes.len() as u64,
+            )
+            .hint("The source sends more than the descriptor says"));
+        }
+        self.file
+            .write_all(bytes)
+            .map_err(|e| self.error("write", e))?;
+        self.hasher.update(bytes);
+        self.hashed += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Verifies, and moves the content to its place. What is wrong is deleted.
+    pub(crate) fn commit(self) -> Result<()> {
+        let right = if self.hashed != self.descriptor.size() {
+            Err(digest::wrong_size(
+                self.descriptor.digest(),
+                self.descriptor.size(),
+                self.hashed,
+            ))
+        } else {
+            digest::expect(&self.hasher.clone().finish(), self.descriptor.digest())
+        };
+        if let Err(e) = right {
+            self.discard();
+            return Err(e);
+        }
+        if let Some(parent) = self.target.parent() {
+            fs::create_dir_all(parent).map_err(|e| self.error("make directory for", e))?;
+        }
+        fs::rename(&self.path, &self.target).map_err(|e| self.error("move", e))?;
+        let _ = fs::remove_file(self.pieces_path());
+        let _ = fs::remove_dir(&self.folder);
+        Ok(())
+    }
+
+    /// Deletes what is there.
+    pub(crate) fn discard(self) {
+        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(self.pieces_path());
+        let _ = fs::remove_dir(&self.folder);
+    }
+
+    fn error(&self, doing: &str, e: std::io::Error) -> Error {
+        let full = e.kind() == std::io::ErrorKind::StorageFull;
+        let error = Error::file(doing, &self.path, e);
+        if full {
+            error.hint("Free some space; what was fetched is kept and continued")
+        } else {
+            error
+        }
+    }
+}
+
+/// Reads `file` from the start and passes it on.
+pub(crate) fn pass(mut file: impl Read, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut buffer = vec![0u8; crate::chunks::CHUNK];
+    loop {
+        let n = file
+            .read(&mut buffer)
+            .map_err(|e| Error::system("read stored content", e))?;
+        if n == 0 {
+            return Ok(());
+        }
+        each(&buffer[..n])?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oci_spec::image::MediaType;
+
+    fn setup(content: &[u8]) -> (tempfile::TempDir, Layout, Descriptor) {
+        let temporary = tempfile::tempdir().unwrap();
+        let layout = Layout::create(temporary.path()).unwrap();
+        let descriptor = Descriptor::new(
+            MediaType::ImageLayer,
+            content.len() as u64,
+            digest::of(content),
+        );
+        (temporary, layout, descriptor)
+    }
+
+    #[test]
+    fn an_interrupted_blob_goes_on_at_every_byte() {
+        let content = b"the content of a blob";
+        for cut in 0..=content.len() {
+            let (_temporary, layout, descriptor) = setup(content);
+            let mut first = Ingest::open(&layout, &descriptor).unwrap().unwrap();
+            first.replay(&mut |_| Ok(())).unwrap();
+            first.write(&content[..cut]).unwrap();
+            drop(first); // as after kill -9: no commit, no clean-up
+            assert!(!layout.has(&descriptor).unwrap());
+            let mut second = Ingest::open(&layout, &descriptor).unwrap().unwrap();
+            let mut seen = Vec::new();
+            let there = second
+                .replay(&mut |b| {
+                    seen.extend_from_slice(b);
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!((there, seen.as_slice()), (cut as u64, &content[..cut]));
+            second.write(&content[cut..]).unwrap();
+            second.commit().unwrap();
+            assert_eq!(layout.read_blob(&descriptor, 100).unwrap(), content);
+            assert!(!layout.root().join("ingest").exists());
+        }
+    }
+
+    #[test]
+    fn wrong_content_leaves_nothing() {
+        let (_temporary, layout, descriptor) = setup(b"right");
+        for wrong in [&b"wrong"[..], b"rig", b""] {
+            let mut ingest = Ingest::open(&layout, &descriptor).unwrap().unwrap();
+            ingest.write(wrong).unwrap();
+            assert_eq!(ingest.commit().unwrap_err().kind(), Kind::Integrity);
+            assert!(!layout.root().join("ingest").exists());
+        }
+        let mut ingest = Ingest::open(&layout, &descriptor).unwrap().unwrap();
+        assert!(
+            ingest.write(b"right and more").is_err(),
+            "more than announced is never written"
+        );
+    }
+
+    #[test]
+    fn a_second_process_waits_and_finds_it_done() {
+        let (_temporary, layout, descriptor) = setup(b"abc");
+        let mut first = Ingest::open(&layout, &descriptor).unwrap().unwrap();
+        let (other_layout, other_descriptor) = (layout.clone(), descriptor.clone());
+        let second = std::thread::spawn(move || {
+            Ingest::open(&other_layout, &other_descriptor)
+                .unwrap()
+                .is_none()
+        });
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        first.write(b"abc").unwrap();
+        first.commit().unwrap();
+        assert!(second.join().unwrap());
+    }
+}

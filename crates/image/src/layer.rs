@@ -1,0 +1,229 @@
+//! The stages that a layer runs through, each in a thread of its own: source, decompression, then digest and writing.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use oci_spec::image::Digest;
+
+use crate::chunks::{self, CHUNK, ChunkReader, Closed, Sender};
+use crate::compression;
+use crate::digest::{self, Hasher};
+use crate::error::{Error, Kind, Result};
+use crate::limits::Limits;
+use crate::unpack::{Layer, Owner};
+
+/// The way into the stages.
+pub(crate) struct Feed<'a> {
+    sender: Sender,
+    /// The stages need no more, and it is not the content's fault.
+    abort: &'a AtomicBool,
+    closed: bool,
+}
+
+impl Feed<'_> {
+    /// Passes compressed bytes on. When the stages have stopped because the content makes no sense, the rest is accepted and
+    /// dropped: only at its end can be told whether the source sent something wrong, which is worth another try.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Result<()> {
+        if !self.closed && self.sender.copy(bytes).is_err() {
+            self.closed = true;
+        }
+        if self.closed && self.abort.load(Ordering::Acquire) {
+            return Err(Error::stopped());
+        }
+        Ok(())
+    }
+}
+
+/// Unpacks one layer into the empty `directory`. `source` runs on this thread and passes the compressed layer on; its
+/// result comes first, since what it reports explains what the other stages see.
+///
+/// # Errors
+/// The first failure in the order of the stages; [`Kind::Integrity`] when the content has another DiffID.
+pub(crate) fn unpack(
+    source: impl FnOnce(&mut Feed<'_>) -> Result<()>,
+    directory: &Path,
+    diff_id: &Digest,
+    owner: Owner,
+    limits: &Limits,
+) -> Result<Layer> {
+    let (sender, input) = chunks::pipe();
+    let (plain, output) = chunks::pipe();
+    let abort = AtomicBool::new(false);
+    let judged = |result: &Error| {
+        if matches!(result.kind(), Kind::Local | Kind::Limit) && !result.is_stopped() {
+            abort.store(true, Ordering::Release);
+        }
+    };
+    thread::scope(|scope| {
+        let judge = &judged;
+        let inflating = scope.spawn(move || inflate(input, plain, limits).inspect_err(judge));
+        let writing = scope
+            .spawn(move || write(output, directory, diff_id, owner, limits).inspect_err(judge));
+        let mut feed = Feed {
+            sender,
+            abort: &abort,
+            closed: false,
+        };
+        let fetched = source(&mut feed);
+        if fetched.is_ok() {
+            // When the other side is gone, its own result says why.
+            let _ = feed.sender.end();
+        } else {
+            drop(feed);
+        }
+        let inflated = inflating.join().unwrap_or_else(|_| Err(Error::stopped()));
+        let written = writing.join().unwrap_or_else(|_| Err(Error::stopped()));
+        let failures = [fetched.err(), inflated.err()];
+        match (
+            failures.into_iter().flatten().find(|e| !e.is_stopped()),
+            written,
+        ) {
+            (Some(error), _) => Err(error),
+            (None, written) => written,
+        }
+    })
+}
+
+impl From<Closed> for Error {
+    fn from(_: Closed) -> Self {
+        Error::stopped()
+    }
+}
+
+fn inflate(input: ChunkReader, mut output: Sender, limits: &Limits) -> Result<()> {
+    let error = |e: io::Error| match e.kind() {
+        io::ErrorKind::BrokenPipe => Error::stopped(),
+        _ => Error::new(Kind::Malformed, format!("decompress: {e}")),
+    };
+    let counted = Counted {
+        input,
+        count: std::sync::Arc::default(),
+    };
+    let compressed = counted.count.clone();
+    let mut plain = compression::decompress(counted).map_err(error)?;
+    let mut total = 0u64;
+    loop {
+        let mut buffer = output.buffer()?;
+        buffer.resize(CHUNK, 0);
+        let mut filled = 0;
+        // Whole buffers only: decompressors return pieces of their own size.
+        while filled < buffer.len() {
+            match plain.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(error(e)),
+            }
+        }
+        total += filled as u64;
+        if total > limits.layer_bytes {
+            return Err(Error::new(
+                Kind::Limit,
+                format!("the layer is larger than {} bytes", limits.layer_bytes),
+            ));
+        }
+        let read = compressed.load(std::sync::atomic::Ordering::Relaxed).max(1);
+        if total > limits.ratio_from && total / read > limits.ratio {
+            return Err(Error::new(
+                Kind::Limit,
+                format!(
+                    "the layer grows more than {} times when decompressed",
+                    limits.ratio
+                ),
+            ));
+        }
+        if filled == 0 {
+            return Ok(output.end()?);
+        }
+        buffer.truncate(filled);
+        output.send(buffer)?;
+    }
+}
+
+/// Counts what was taken from the input, for the ratio.
+struct Counted {
+    input: ChunkReader,
+    count: std::sync::Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(into)?;
+        self.count
+            .fetch_add(n as u64, std::sync::atomic::Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+impl io::BufRead for Counted {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.count
+            .fetch_add(n as u64, std::sync::atomic::Ordering::Relaxed);
+        self.input.consume(n);
+    }
+}
+
+fn write(
+    input: ChunkReader,
+    directory: &Path,
+    diff_id: &Digest,
+    owner: Owner,
+    limits: &Limits,
+) -> Result<Layer> {
+    let mut layer = Layer::new(directory, owner, limits)?;
+    let input = Hashed {
+        input,
+        hasher: Hasher::like(diff_id)?,
+        seen: 0,
+    };
+    let mut rest = layer.unpack(input)?;
+    // What follows the end of the archive belongs to the layer's identity.
+    loop {
+        let n = io::BufRead::fill_buf(&mut rest)
+            .map_err(|_| Error::stopped())?
+            .len();
+        if n == 0 {
+            break;
+        }
+        io::BufRead::consume(&mut rest, n);
+    }
+    digest::expect(&rest.hasher.finish(), diff_id)
+        .map_err(|e| e.during("uncompressed layer (DiffID)"))?;
+    Ok(layer)
+}
+
+/// Hashes every buffer once, when it arrives.
+struct Hashed {
+    input: ChunkReader,
+    hasher: Hasher,
+    seen: u64,
+}
+
+impl io::BufRead for Hashed {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()?;
+        if self.input.count() != self.seen {
+            self.seen = self.input.count();
+            self.hasher.update(self.input.fill_buf()?);
+        }
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.input.consume(n);
+    }
+}
+
+impl Read for Hashed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = io::BufRead::fill_buf(self)?.read(into)?;
+        io::BufRead::consume(self, n);
+        Ok(n)
+    }
+}

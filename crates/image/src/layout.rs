@@ -1,0 +1,457 @@
+//! Image layouts: a folder with `oci-layout`, `index.json` and content-addressed `blobs` (image-spec, image-layout.md).
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, Digest, ImageIndex, MediaType};
+use rustix::fs::FlockOperation;
+
+use crate::digest::{self, Hasher};
+use crate::error::{During, Error, Kind, Result};
+use crate::ingest::Ingest;
+use crate::manifest::{Document, parse_json};
+
+const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+/// Bytes that an `index.json` may have.
+const INDEX_LIMIT: u64 = 64 << 20;
+
+/// An image layout in a directory.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Opens an existing layout.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when there is none, [`Kind::Unsupported`] for another version.
+    pub fn open(root: &Path) -> Result<Self> {
+        let path = root.join("oci-layout");
+        let text = fs::read(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::new(
+                Kind::NotFound,
+                format!("{} is no image layout", root.display()),
+            )
+            .hint("A layout has a file named oci-layout"),
+            _ => Error::file("read", &path, e),
+        })?;
+        let mark: serde_json::Value = parse_json(&text, "oci-layout")?;
+        match mark["imageLayoutVersion"].as_str() {
+            Some("1.0.0") => Ok(Layout {
+                root: root.to_path_buf(),
+            }),
+            version => Err(Error::new(
+                Kind::Unsupported,
+                format!("{}: imageLayoutVersion {version:?}", path.display()),
+            )),
+        }
+    }
+
+    /// Opens a layout, making it first when there is none.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn create(root: &Path) -> Result<Self> {
+        let blobs = root.join("blobs/sha256");
+        fs::create_dir_all(&blobs).map_err(|e| Error::file("make directory", &blobs, e))?;
+        let layout = Layout {
+            root: root.to_path_buf(),
+        };
+        if !root.join("index.json").exists() {
+            let empty = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+            layout.replace("index.json", empty.as_bytes())?;
+        }
+        if !root.join("oci-layout").exists() {
+            layout.replace("oci-layout", MARK.as_bytes())?;
+        }
+        Layout::open(root)
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// All entries of `index.json`.
+    ///
+    /// # Errors
+    /// [`Kind::Malformed`], or what the file system reports.
+    pub fn index(&self) -> Result<ImageIndex> {
+        let path = self.root.join("index.json");
+        parse_json(&read_limited(&path, INDEX_LIMIT)?, "index.json")
+            .during(|| self.root.display().to_string())
+    }
+
+    /// Names and what they stand for.
+    ///
+    /// # Errors
+    /// As [`Layout::index`].
+    pub fn names(&self) -> Result<Vec<(String, Descriptor)>> {
+        let mut named: Vec<_> = self
+            .index()?
+            .manifests()
+            .iter()
+            .filter_map(|d| Some((ref_name(d)?.to_string(), d.clone())))
+            .collect();
+        named.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(named)
+    }
+
+    /// The entry called `name`; without a name the only entry.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], listing what there is.
+    pub fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+        let index = self.index()?;
+        let entries = index.manifests();
+        let found = match name {
+            Some(name) => entries
+                .iter()
+                .find(|d| ref_name(d) == Some(name) || d.digest().as_ref() == name),
+            None if entries.len() == 1 => entries.first(),
+            None => None,
+        };
+        found.cloned().ok_or_else(|| {
+            let mut names: Vec<_> = entries.iter().filter_map(ref_name).collect();
+            names.sort_unstable();
+            let what = name.map_or("several images and no name given".to_string(), |n| {
+                format!("no image named {n}")
+            });
+            Error::new(Kind::NotFound, format!("{}: {what}", self.root.display())).hint(
+                if names.is_empty() {
+                    "It names no images".into()
+                } else {
+                    format!("There is: {}", names.join(", "))
+                },
+            )
+        })
+    }
+
+    /// Adds or replaces the entry called `name`. Without a name, an entry with the same digest is left alone.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn tag(&self, name: Option<&str>, descriptor: &Descriptor) -> Result<()> {
+        self.edit(|entries| {
+            let mut entry = descriptor.clone();
+            match name {
+                Some(name) => {
+                    entries.retain(|d| ref_name(d) != Some(name));
+                    let annotations =
+                        HashMap::from([(ANNOTATION_REF_NAME.to_string(), name.to_string())]);
+                    entry.set_annotations(Some(annotations));
+                }
+                None if entries.iter().any(|d| d.digest() == descriptor.digest()) => return,
+                None => drop(entry.set_annotations(None)),
+            }
+            entries.push(entry);
+        })
+    }
+
+    /// Removes the entry called `name`; false when there is none.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn untag(&self, name: &str) -> Result<bool> {
+        let mut found = false;
+        self.edit(|entries| {
+            let before = entries.len();
+            entries.retain(|d| ref_name(d) != Some(name));
+            found = entries.len() != before;
+        })?;
+        Ok(found)
+    }
+
+    /// Changes `index.json` under a lock, and replaces it in one step.
+    fn edit(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<()> {
+        // The directory itself carries the lock, so that nothing foreign lies in a layout.
+        let lock = File::open(&self.root).map_err(|e| Error::file("open", &self.root, e))?;
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive)
+            .map_err(|e| Error::file("lock", &self.root, e.into()))?;
+        let mut index = self.index()?;
+        let mut entries = index.manifests().clone();
+        change(&mut entries);
+        index.set_manifests(entries);
+        if index.media_type().is_none() {
+            index.set_media_type(Some(MediaType::ImageIndex));
+        }
+        self.replace("index.json", &to_json(&index)?)
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.root.join(name);
+        let temporary = self.root.join(format!(".{name}.{}", std::process::id()));
+        let write = || {
+            let mut file = File::create(&temporary)?;
+            file.write_all(bytes)?;
+            // Small and precious: what it names must not become empty when the power fails.
+            file.sync_data()?;
+            fs::rename(&temporary, &path)
+        };
+        write().map_err(|e| Error::file("write", &path, e))
+    }
+
+    /// Where the content of `digest` is, or would be.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] for algorithms that cannot be verified: their content is never stored.
+    pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf> {
+        Hasher::like(digest)?;
+        Ok(self
+            .root
+            .join("blobs")
+            .join(digest.algorithm().as_ref())
+            .join(digest.digest()))
+    }
+
+    /// True if the content is there with the right size.
+    ///
+    /// # Errors
+    /// As [`Layout::blob_path`].
+    pub fn has(&self, descriptor: &Descriptor) -> Result<bool> {
+        let path = self.blob_path(descriptor.digest())?;
+        Ok(fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() == descriptor.size()))
+    }
+
+    /// Opens content; its size is checked, its digest was when it came in.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], [`Kind::Integrity`].
+    pub fn open_blob(&self, descriptor: &Descriptor) -> Result<File> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.blob_path(descriptor.digest())?;
+        // A layout may come from anywhere: neither a link nor a pipe in place of a blob may be followed or waited for.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits() as i32)
+            .open(&path)
+            .map_err(|e| match e.kind() {
+                std::io::ErrorKind::NotFound => Error::new(
+                    Kind::NotFound,
+                    format!(
+                        "{} has no content for {}",
+                        self.root.display(),
+                        descriptor.digest()
+                    ),
+                )
+                .hint("Pull the image again; perhaps only another platform of it is here"),
+                _ => Error::file("open", &path, e),
+            })?;
+        let metadata = file
+            .metadata()
+            .map_err(|e| Error::file("read attributes of", &path, e))?;
+        if !metadata.is_file() {
+            return Err(Error::new(
+                Kind::Unsafe,
+                format!("{} is no regular file", path.display()),
+            ));
+        }
+        if metadata.len() != descriptor.size() {
+            return Err(digest::wrong_size(
+                descriptor.digest(),
+                descriptor.size(),
+                metadata.len(),
+            ));
+        }
+        Ok(file)
+    }
+
+    /// Reads and verifies small content.
+    ///
+    /// # Errors
+    /// [`Kind::Limit`] above `limit` bytes; [`Kind::Integrity`], [`Kind::NotFound`].
+    pub fn read_blob(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>> {
+        if let Some(bytes) = crate::manifest::embedded(descriptor) {
+            return Ok(bytes);
+        }
+        if descriptor.size() > limit {
+            return Err(Error::new(
+                Kind::Limit,
+                format!(
+                    "{} has {} bytes where {limit} are allowed",
+                    descriptor.digest(),
+                    descriptor.size()
+                ),
+            ));
+        }
+        let mut bytes = Vec::with_capacity(descriptor.size() as usize);
+        let file = self.open_blob(descriptor)?;
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, limit), &mut bytes)
+            .map_err(|e| Error::system(format!("read {}", descriptor.digest()), e))?;
+        digest::verify(&bytes, descriptor)?;
+        Ok(bytes)
+    }
+
+    /// Reads, verifies and parses a manifest or index.
+    ///
+    /// # Errors
+    /// As [`Layout::read_blob`] and [`Document::parse`].
+    pub fn document(&self, descriptor: &Descriptor, limit: u64) -> Result<Document> {
+        Document::parse(
+            self.read_blob(descriptor, limit)?,
+            Some(descriptor.media_type().as_ref()),
+        )
+    }
+
+    /// Stores bytes that were already verified or made here.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn put(&self, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
+        if self.has(descriptor)? {
+            return Ok(());
+        }
+        if let Some(mut ingest) = Ingest::open(self, descriptor)? {
+            ingest.restart()?;
+            ingest.write(bytes)?;
+            ingest.commit()?;
+        }
+        Ok(())
+    }
+}
+
+/// `org.opencontainers.image.ref.name` of an entry.
+pub(crate) fn ref_name(descriptor: &Descriptor) -> Option<&str> {
+    descriptor
+        .annotations()
+        .as_ref()?
+        .get(ANNOTATION_REF_NAME)
+        .map(String::as_str)
+}
+
+/// Serialises with sorted keys, so that equal documents have equal digests.
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    // `Value` sorts the names of objects, which maps in the types do not.
+    serde_json::to_value(value)
+        .and_then(|v| serde_json::to_vec(&v))
+        .map_err(|e| Error::new(Kind::Malformed, format!("write JSON: {e}")))
+}
+
+/// Reads a file that is not expected to be large.
+pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let file = File::open(path).map_err(|e| Error::file("open", path, e))?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::file("read", path, e))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::new(
+            Kind::Limit,
+            format!("{} has more than {limit} bytes", path.display()),
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> (tempfile::TempDir, Layout) {
+        let temporary = tempfile::tempdir().unwrap();
+        let layout = Layout::create(temporary.path()).unwrap();
+        (temporary, layout)
+    }
+
+    fn describe(bytes: &[u8]) -> Descriptor {
+        Descriptor::new(
+            MediaType::ImageManifest,
+            bytes.len() as u64,
+            digest::of(bytes),
+        )
+    }
+
+    #[test]
+    fn names_come_and_go() {
+        let (_temporary, layout) = layout();
+        layout.tag(Some("a"), &describe(b"1")).unwrap();
+        layout.tag(Some("b"), &describe(b"1")).unwrap();
+        layout.tag(Some("a"), &describe(b"2")).unwrap();
+        layout.tag(None, &describe(b"2")).unwrap();
+        assert_eq!(layout.names().unwrap().len(), 2);
+        assert_eq!(
+            layout.resolve(Some("a")).unwrap().digest(),
+            describe(b"2").digest()
+        );
+        assert!(
+            layout
+                .resolve(None)
+                .unwrap_err()
+                .to_string()
+                .contains("There is: a, b")
+        );
+        assert!(layout.untag("a").unwrap());
+        assert!(!layout.untag("a").unwrap());
+        assert_eq!(
+            layout.resolve(None).unwrap().digest(),
+            describe(b"1").digest()
+        );
+        let left: Vec<_> = fs::read_dir(layout.root())
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert_eq!(left.len(), 3, "{left:?}");
+    }
+
+    #[test]
+    fn content_is_checked() {
+        let (_temporary, layout) = layout();
+        let descriptor = describe(b"abc");
+        layout.put(&descriptor, b"abc").unwrap();
+        assert_eq!(layout.read_blob(&descriptor, 10).unwrap(), b"abc");
+        assert_eq!(
+            layout.read_blob(&descriptor, 2).unwrap_err().kind(),
+            Kind::Limit
+        );
+        assert_eq!(
+            layout.put(&describe(b"x"), b"y").unwrap_err().kind(),
+            Kind::Integrity
+        );
+        let path = layout.blob_path(descriptor.digest()).unwrap();
+        fs::write(&path, "abd").unwrap();
+        assert_eq!(
+            layout.read_blob(&descriptor, 10).unwrap_err().kind(),
+            Kind::Integrity
+        );
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert!(layout.open_blob(&descriptor).is_err());
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert!(
+            layout.open_blob(&descriptor).is_err(),
+            "a pipe must not be waited for"
+        );
+        assert!(
+            layout
+                .blob_path(&digest::parse("blake9:abc").unwrap())
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let (temporary, _) = layout();
+        fs::write(
+            temporary.path().join("oci-layout"),
+            r#"{"imageLayoutVersion":"2.0.0"}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            Layout::open(temporary.path()).unwrap_err().kind(),
+            Kind::Unsupported
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! `tare-image`: images from registries to bundles and back, without a daemon.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for people and scripts prints"
+)]
+
+mod command;
+
+use std::process::ExitCode;
+
+/// Messages for people go to standard error, plain: what is asked for goes to standard output.
+struct Log;
+
+impl log::Log for Log {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level() && metadata.target().starts_with("tare_image")
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            eprintln!(
+                "tare-image: {}: {}",
+                record.level().as_str().to_lowercase(),
+                record.args()
+            );
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+static LOG: Log = Log;
+
+fn main() -> ExitCode {
+    let _ = log::set_logger(&LOG);
+    log::set_max_level(log::LevelFilter::Warn);
+    match command::run(std::env::args_os().skip(1).collect()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tare-image: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

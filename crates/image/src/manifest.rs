@@ -1,0 +1,388 @@
+//! Manifests, indexes and configurations: from bytes to checked types.
+//!
+//! The bytes are always kept as they came, since their digest is the identity of the image. Parsing refuses what could be
+//! understood in two ways: a document that is manifest *and* index (CVE-2021-41190), one whose own `mediaType`
+//! differs from what it was announced as, and duplicate names of the fields that decide.
+
+use oci_spec::image::{
+    Descriptor, Digest, ImageConfiguration, ImageIndex, ImageManifest, MediaType,
+};
+use serde::Deserialize;
+
+use crate::digest;
+use crate::error::{During, Error, Kind, Result};
+use crate::limits::Limits;
+
+/// Docker's names for the same documents.
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+pub(crate) const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+
+/// Everything that can be handled, for `Accept`.
+pub(crate) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+     application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, */*;q=0.1";
+
+/// A document as it came, and what it is.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Media type, size and digest of `bytes`.
+    pub descriptor: Descriptor,
+    /// Never re-serialised.
+    pub bytes: Vec<u8>,
+    /// The parsed form.
+    pub content: Content,
+}
+
+/// The parsed form of a manifest or an index.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// One image, or an artifact.
+    Manifest(Box<ImageManifest>),
+    /// Images for several platforms.
+    Index(Box<ImageIndex>),
+}
+
+impl Document {
+    /// Parses `bytes`, announced as `media_type` by a descriptor or a Content-Type header.
+    ///
+    /// # Errors
+    /// [`Kind::Malformed`] for what is no such document or can be read as two, [`Kind::Unsupported`] for old formats.
+    pub fn parse(bytes: Vec<u8>, media_type: Option<&str>) -> Result<Self> {
+        // Parameters of a Content-Type are ignored (distribution-spec, "Pulling manifests").
+        let announced = media_type
+            .map(|t| t.split(';').next().unwrap_or("").trim())
+            .filter(|t| is_known(t));
+        let shape: Shape = parse_json(&bytes, "manifest")?;
+        let own = shape.media_type.as_deref();
+        if let (Some(own), Some(announced)) = (own, announced)
+            && own != announced
+        {
+            return Err(Error::new(
+                Kind::Malformed,
+                format!("the document says that it is {own}, but was announced as {announced}"),
+            ));
+        }
+        if shape.manifests.is_some() && (shape.layers.is_some() || shape.config.is_some()) {
+            return Err(Error::new(
+                Kind::Malformed,
+                "the document has both manifests and layers: it could be read in two ways",
+            ));
+        }
+        if shape.schema_version == Some(1) {
+            return Err(
+                Error::new(Kind::Unsupported, "schema version 1 is not supported")
+                    .hint("Push the image again with a current tool"),
+            );
+        }
+        if shape.schema_version != Some(2) {
+            return Err(Error::new(Kind::Malformed, "schemaVersion is not 2"));
+        }
+        let kind = own.or(announced);
+        let index = match kind {
+            Some(k) if is_index(k) => true,
+            Some(k) if is_manifest(k) => false,
+            _ => shape.manifests.is_some(),
+        };
+        let content = if index {
+            Content::Index(Box::new(parse_json(&bytes, "index")?))
+        } else {
+            Content::Manifest(Box::new(parse_json(&bytes, "manifest")?))
+        };
+        let media_type = match (kind, index) {
+            (Some(kind), _) if is_known(kind) => MediaType::from(kind),
+            (_, true) => MediaType::ImageIndex,
+            (_, false) => MediaType::ImageManifest,
+        };
+        let descriptor = Descriptor::new(media_type, bytes.len() as u64, digest::of(&bytes));
+        Ok(Document {
+            descriptor,
+            bytes,
+            content,
+        })
+    }
+
+    /// Descriptors that this document needs to be complete.
+    pub fn children(&self) -> Vec<Descriptor> {
+        match &self.content {
+            Content::Manifest(m) => std::iter::once(m.config())
+                .chain(m.layers())
+                .cloned()
+                .collect(),
+            Content::Index(i) => i.manifests().clone(),
+        }
+    }
+
+    /// The document this one refers to (image-spec, `subject`).
+    pub fn subject(&self) -> Option<&Descriptor> {
+        match &self.content {
+            Content::Manifest(m) => m.subject().as_ref(),
+            Content::Index(i) => i.subject().as_ref(),
+        }
+    }
+}
+
+/// Only what decides between the kinds. serde refuses duplicates of these names.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shape {
+    schema_version: Option<u64>,
+    media_type: Option<String>,
+    manifests: Option<serde::de::IgnoredAny>,
+    layers: Option<serde::de::IgnoredAny>,
+    config: Option<serde::de::IgnoredAny>,
+}
+
+pub(crate) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|e| Error::new(Kind::Malformed, format!("{what}: {e}")))
+}
+
+/// True for every media type of an index.
+pub fn is_index(media_type: &str) -> bool {
+    media_type == MediaType::ImageIndex.as_ref() || media_type == DOCKER_INDEX
+}
+
+/// True for every media type of an image manifest.
+pub fn is_manifest(media_type: &str) -> bool {
+    media_type == MediaType::ImageManifest.as_ref() || media_type == DOCKER_MANIFEST
+}
+
+fn is_known(media_type: &str) -> bool {
+    is_index(media_type) || is_manifest(media_type)
+}
+
+/// True for layers that their owner does not allow to be distributed.
+pub fn is_foreign(media_type: &str) -> bool {
+    media_type.starts_with("application/vnd.oci.image.layer.nondistributable.")
+        || media_type == DOCKER_FOREIGN
+}
+
+fn is_layer(media_type: &str) -> bool {
+    media_type.starts_with("application/vnd.oci.image.layer.")
+        || [
+            DOCKER_LAYER,
+            DOCKER_LAYER_GZIP,
+            DOCKER_FOREIGN,
+            "application/vnd.docker.image.rootfs.diff.tar.zstd",
+        ]
+        .contains(&media_type)
+}
+
+/// An image whose manifest and configuration belong together: the layers in order, with what identifies them.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Of the manifest.
+    pub descriptor: Descriptor,
+    /// The manifest.
+    pub manifest: ImageManifest,
+    /// The configuration.
+    pub config: ImageConfiguration,
+    /// Digests of the uncompressed layers.
+    pub diff_ids: Vec<Digest>,
+    /// Identities of the stacks up to and including each layer.
+    pub chain_ids: Vec<Digest>,
+}
+
+impl Image {
+    /// Reads the configuration of `manifest` and checks that both speak of the same layers.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] for artifacts that are no images, [`Kind::Malformed`] when the two disagree.
+    pub fn assemble(
+        descriptor: Descriptor,
+        manifest: ImageManifest,
+        config: &[u8],
+        limits: &Limits,
+    ) -> Result<Self> {
+        let config_type = manifest.config().media_type().as_ref();
+        if config_type != MediaType::ImageConfig.as_ref() && config_type != DOCKER_CONFIG {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("a configuration of type {config_type} is no image to unpack"),
+            ));
+        }
+        digest::verify(config, manifest.config()).during(|| "configuration".into())?;
+        let config: ImageConfiguration = parse_json(config, "configuration")?;
+        if config.rootfs().typ() != "layers" {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("rootfs.type {:?}", config.rootfs().typ()),
+            ));
+        }
+        let count = manifest.layers().len();
+        if count > limits.layers {
+            return Err(Error::new(
+                Kind::Limit,
+                format!("{count} layers where {} are allowed", limits.layers),
+            ));
+        }
+        if config.rootfs().diff_ids().len() != count {
+            return Err(Error::new(
+                Kind::Malformed,
+                format!(
+                    "{count} layers in the manifest, {} in the configuration",
+                    config.rootfs().diff_ids().len()
+                ),
+            ));
+        }
+        if let Some(layer) = manifest
+            .layers()
+            .iter()
+            .find(|l| !is_layer(l.media_type().as_ref()))
+        {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("a layer of type {} cannot be unpacked", layer.media_type()),
+            ));
+        }
+        let diff_ids = config
+            .rootfs()
+            .diff_ids()
+            .iter()
+            .map(|d| digest::parse(d))
+            .collect::<Result<Vec<_>>>()?;
+        let chain_ids = chain_ids(&diff_ids);
+        Ok(Image {
+            descriptor,
+            manifest,
+            config,
+            diff_ids,
+            chain_ids,
+        })
+    }
+}
+
+/// image-spec, config.md, "Layer ChainID": the first is the DiffID, each next the digest of "previous own".
+pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
+    let mut chain: Vec<Digest> = Vec::with_capacity(diff_ids.len());
+    for diff_id in diff_ids {
+        let next = match chain.last() {
+            None => diff_id.clone(),
+            Some(previous) => digest::of(format!("{previous} {diff_id}").as_bytes()),
+        };
+        chain.push(next);
+    }
+    chain
+}
+
+/// Only the layers of a configuration, for documents that may be no image at all.
+#[derive(Deserialize)]
+pub(crate) struct ImageConfigurationLite {
+    rootfs: RootFsLite,
+}
+
+#[derive(Deserialize)]
+struct RootFsLite {
+    diff_ids: Vec<String>,
+}
+
+impl ImageConfigurationLite {
+    /// Identities of the stacks; none when it is no image.
+    pub(crate) fn chain_ids(config: &[u8]) -> Vec<Digest> {
+        let Ok(config) = serde_json::from_slice::<Self>(config) else {
+            return Vec::new();
+        };
+        let diff_ids: Result<Vec<_>> = config
+            .rootfs
+            .diff_ids
+            .iter()
+            .map(|d| digest::parse(d))
+            .collect();
+        diff_ids.map(|d| chain_ids(&d)).unwrap_or_default()
+    }
+}
+
+/// The content that a descriptor carries in its `data` field, verified.
+pub(crate) fn embedded(descriptor: &Descriptor) -> Option<Vec<u8>> {
+    use base64::Engine;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(descriptor.data().as_deref()?)
+        .ok()?;
+    digest::verify(&bytes, descriptor).ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = r#"{"mediaType":"application/vnd.oci.image.config.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}"#;
+
+    fn parse(text: &str, announced: Option<&str>) -> Result<Document> {
+        Document::parse(text.as_bytes().to_vec(), announced)
+    }
+
+    #[test]
+    fn a_manifest_and_an_index() {
+        let manifest = format!(r#"{{"schemaVersion":2,"config":{CONFIG},"layers":[]}}"#);
+        assert!(matches!(
+            parse(&manifest, None).unwrap().content,
+            Content::Manifest(_)
+        ));
+        let announced = parse(
+            &manifest,
+            Some("application/vnd.oci.image.manifest.v1+json; charset=utf-8"),
+        )
+        .unwrap();
+        assert_eq!(announced.descriptor.media_type(), &MediaType::ImageManifest);
+        let index = parse(r#"{"schemaVersion":2,"manifests":[]}"#, Some("text/plain")).unwrap();
+        assert_eq!(index.descriptor.media_type(), &MediaType::ImageIndex);
+    }
+
+    #[test]
+    fn confusing_documents_are_refused() {
+        let manifest = MediaType::ImageManifest.to_string();
+        let both = format!(r#"{{"schemaVersion":2,"config":{CONFIG},"layers":[],"manifests":[]}}"#);
+        let table = [
+            (both.as_str(), None),
+            (
+                r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#,
+                Some(manifest.as_str()),
+            ),
+            (r#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#, None),
+            (r#"{"schemaVersion":1,"manifests":[]}"#, None),
+            (r#"{"manifests":[]}"#, None),
+            (r#"{"schemaVersion":2}"#, None),
+            ("[]", None),
+            ("", None),
+            (
+                r#"{"schemaVersion":2,"manifests":[{"mediaType":"a","size":-1,"digest":"sha256:00"}]}"#,
+                None,
+            ),
+        ];
+        for (text, announced) in table {
+            assert!(parse(text, announced).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn chain_ids_fold() {
+        let ids = [digest::of(b"a"), digest::of(b"b"), digest::of(b"c")];
+        let chain = chain_ids(&ids);
+        assert_eq!(chain[0], ids[0]);
+        assert_eq!(
+            chain[1],
+            digest::of(format!("{} {}", ids[0], ids[1]).as_bytes())
+        );
+        assert_eq!(
+            chain[2],
+            digest::of(format!("{} {}", chain[1], ids[2]).as_bytes())
+        );
+    }
+
+    #[test]
+    fn an_unknown_config_is_not_parsed() {
+        let mut manifest: ImageManifest = parse_json(
+            format!(r#"{{"schemaVersion":2,"config":{CONFIG},"layers":[]}}"#).as_bytes(),
+            "m",
+        )
+        .unwrap();
+        let mut config = manifest.config().clone();
+        config.set_media_type(MediaType::EmptyJSON);
+        manifest.set_config(config.clone());
+        let error = Image::assemble(config, manifest, b"{}", &Limits::default()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unsupported);
+    }
+}

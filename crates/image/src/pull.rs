@@ -1,0 +1,511 @@
+//! Bringing images into the store, and unpacking them: layers in parallel, each through its own stages.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use oci_spec::image::Descriptor;
+
+use crate::error::{During, Error, Kind, Result};
+use crate::layer;
+use crate::limits::Limits;
+use crate::manifest::{Content, Document, Image};
+use crate::platform::{self, Wanted};
+use crate::reference::Reference;
+use crate::retry::Patience;
+use crate::source::{self, Source};
+use crate::store::{Staging, Store};
+use crate::transfer;
+use crate::unpack::{Layer, Owner, Summary, merge, open_directory, remove_tree};
+
+/// How images are brought in.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which image of an index.
+    pub platform: Wanted,
+    /// What content may cost.
+    pub limits: Limits,
+    /// How blobs are fetched.
+    pub transfer: transfer::Options,
+    /// Layers at the same time.
+    pub parallel: usize,
+    /// Whom unpacked files belong to.
+    pub owner: Owner,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            platform: Wanted::host(),
+            limits: Limits::default(),
+            transfer: transfer::Options::default(),
+            parallel: 3,
+            owner: Owner::for_caller(),
+        }
+    }
+}
+
+/// What a pull did.
+#[derive(Clone, Debug)]
+pub struct Pulled {
+    /// The image for the wanted platform.
+    pub image: Image,
+    /// What the name stands for: the image itself, or the index it was chosen from.
+    pub root: Descriptor,
+    /// Nothing had to be fetched or unpacked.
+    pub unchanged: bool,
+}
+
+/// Brings the image of `source` for one platform into the store, under the name `reference`; with `unpack` also its layers,
+/// ready to be mounted. Streams: a layer is unpacked while it arrives.
+///
+/// # Errors
+/// See [`Source`] and [`crate::unpack`]. Content that was verified stays for the next attempt; nothing else does.
+pub fn pull(
+    source: &dyn Source,
+    store: &Store,
+    reference: &Reference,
+    unpack: bool,
+    options: &Options,
+) -> Result<Pulled> {
+    let work = || {
+        let root = source.root()?;
+        let (image, documents) = choose(&Known { source, store }, &root, options)?;
+        let mut missing = work_left(store, &image, unpack)?;
+        let unchanged = missing.is_empty();
+        if !unchanged {
+            if let Some(progress) = &options.transfer.progress {
+                progress.expect(
+                    missing
+                        .iter()
+                        .map(|n| image.manifest.layers()[*n].size())
+                        .sum(),
+                );
+            }
+            missing.sort_unstable();
+            run(source, store, &image, unpack, options)?;
+        }
+        let config = image.manifest.config();
+        if !store.layout().has(config)? {
+            store.layout().put(
+                config,
+                &source::read(source, config, options.limits.config_bytes)?,
+            )?;
+        }
+        for document in documents.iter().chain([&root]) {
+            store.layout().put(&document.descriptor, &document.bytes)?;
+        }
+        let name = reference.to_string();
+        let known = store
+            .layout()
+            .resolve(Some(&name))
+            .is_ok_and(|d| d.digest() == root.descriptor.digest());
+        if !known {
+            store.layout().tag(Some(&name), &root.descriptor)?;
+        }
+        Ok(Pulled {
+            image,
+            root: root.descriptor,
+            unchanged: unchanged && known,
+        })
+    };
+    work().during(|| format!("pull {reference}"))
+}
+
+/// Asks the source only for what the store does not have.
+struct Known<'a> {
+    source: &'a dyn Source,
+    store: &'a Store,
+}
+
+impl Source for Known<'_> {
+    fn root(&self) -> Result<Document> {
+        self.source.root()
+    }
+
+    fn document(&self, descriptor: &Descriptor) -> Result<Document> {
+        match self.store.layout().document(descriptor, u64::MAX) {
+            Ok(document) => Ok(document),
+            Err(_) => self.source.document(descriptor),
+        }
+    }
+
+    fn open(
+        &self,
+        descriptor: &Descriptor,
+        start: u64,
+        end: Option<u64>,
+    ) -> Result<source::Content> {
+        if self.store.layout().has(descriptor).unwrap_or(false) {
+            return source::LayoutSource::new(self.store.layout().clone(), None, Limits::default())
+                .open(descriptor, start, end);
+        }
+        self.source.open(descriptor, start, end)
+    }
+
+    fn patience(&self) -> Patience {
+        self.source.patience()
+    }
+}
+
+/// Unpacks the layers of an image whose blobs are in the store, where that is not done yet.
+///
+/// # Errors
+/// As [`pull`].
+pub fn unpack(store: &Store, image: &Image, options: &Options) -> Result<()> {
+    if work_left(store, image, true)?.is_empty() {
+        return Ok(());
+    }
+    let source = source::LayoutSource::new(store.layout().clone(), None, options.limits.clone());
+    run(&source, store, image, true, options)
+}
+
+/// Directories of the unpacked layers, the lowest first.
+///
+/// # Errors
+/// As [`Store::layer`].
+pub fn layers(store: &Store, image: &Image) -> Result<Vec<PathBuf>> {
+    image
+        .chain_ids
+        .iter()
+        .map(|c| Ok(store.layer(c)?.join("fs")))
+        .collect()
+}
+
+/// The image for a platform, and the documents on the way to it.
+///
+/// # Errors
+/// [`Kind::NotFound`] when no entry suits; see [`Image::assemble`].
+pub fn choose(
+    source: &dyn Source,
+    root: &Document,
+    options: &Options,
+) -> Result<(Image, Vec<Document>)> {
+    let mut documents = Vec::new();
+    let mut current = root.clone();
+    // An index may point to another; nobody needs more than a few of these.
+    for _ in 0..8 {
+        match current.content.clone() {
+            Content::Manifest(manifest) => {
+                let config = source::read(source, manifest.config(), options.limits.config_bytes)
+                    .during(|| "configuration".into())?;
+                let image =
+                    Image::assemble(current.descriptor, *manifest, &config, &options.limits)?;
+                return Ok((image, documents));
+            }
+            Content::Index(index) => {
+                let entry = platform::choose(&index, &options.platform)?;
+                current = source.document(entry)?;
+                documents.push(current.clone());
+            }
+        }
+    }
+    Err(Error::new(
+        Kind::Malformed,
+        "indexes that point to indexes, more than eight deep",
+    ))
+}
+
+/// Numbers of the layers that are not there yet.
+fn work_left(store: &Store, image: &Image, unpack: bool) -> Result<Vec<usize>> {
+    let mut left = Vec::new();
+    for (n, layer) in image.manifest.layers().iter().enumerate() {
+        if !store.layout().has(layer)? || (unpack && !store.layer(&image.chain_ids[n])?.exists()) {
+            left.push(n);
+        }
+    }
+    Ok(left)
+}
+
+/// One after the other in the order of the layers, however they arrive.
+struct Turns {
+    next: Mutex<(usize, Option<Error>)>,
+    changed: Condvar,
+}
+
+impl Turns {
+    fn lock(&self) -> MutexGuard<'_, (usize, Option<Error>)> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for layer `n`'s turn; false when another layer failed.
+    fn wait(&self, n: usize) -> bool {
+        let mut state = self.lock();
+        while state.0 < n && state.1.is_none() {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.1.is_none()
+    }
+
+    fn finish(&self, n: usize, result: Result<()>) {
+        let mut state = self.lock();
+        match result {
+            Ok(()) => state.0 = n + 1,
+            Err(e) => {
+                // Later failures are often consequences.
+                state.1.get_or_insert(e);
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+}
+
+/// Runs `prepare` for all layers on some threads, and `commit` with each result in order. Stops at the first failure.
+fn in_order<T: Send>(
+    count: usize,
+    threads: usize,
+    prepare: impl Fn(usize) -> Result<T> + Sync,
+    commit: impl Fn(usize, T) -> Result<()> + Sync,
+) -> Result<()> {
+    let turns = Turns {
+        next: Mutex::new((0, None)),
+        changed: Condvar::new(),
+    };
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, count.max(1)) {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= count || turns.lock().1.is_some() {
+                        return;
+                    }
+                    match prepare(n) {
+                        Err(e) => return turns.finish(n, Err(e)),
+                        Ok(prepared) => {
+                            if !turns.wait(n) {
+                                return;
+                            }
+                            let result = commit(n, prepared);
+                            let failed = result.is_err();
+                            turns.finish(n, result);
+                            if failed {
+                                return;
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let failure = turns.lock().1.take();
+    failure.map_or(Ok(()), Err)
+}
+
+fn run(
+    source: &dyn Source,
+    store: &Store,
+    image: &Image,
+    unpack: bool,
+    options: &Options,
+) -> Result<()> {
+    let layers = image.manifest.layers();
+    let step = |n: usize| {
+        format!(
+            "layer {} of {} ({})",
+            n + 1,
+            layers.len(),
+            layers[n].digest()
+        )
+    };
+    if !unpack {
+        return in_order(
+            layers.len(),
+            options.parallel,
+            |n| fetch_only(source, store, &layers[n], options).during(|| step(n)),
+            |_, ()| Ok(()),
+        );
+    }
+    in_order(
+        layers.len(),
+        options.parallel,
+        |n| {
+            if store.layer(&image.chain_ids[n])?.exists() {
+                return fetch_only(source, store, &layers[n], options)
+                    .map(|()| None)
+                    .during(|| step(n));
+            }
+            let staging = store.staging()?;
+            let layer =
+                prepare(source, store, image, n, staging.path(), options).during(|| step(n))?;
+            Ok(Some((staging, layer)))
+        },
+        |n, prepared| match prepared {
+            Some((staging, layer)) => place(store, image, n, staging, layer).during(|| step(n)),
+            None => Ok(()),
+        },
+    )
+}
+
+fn fetch_only(
+    source: &dyn Source,
+    store: &Store,
+    layer: &Descriptor,
+    options: &Options,
+) -> Result<()> {
+    if store.layout().has(layer)? {
+        return Ok(());
+    }
+    transfer::once_more(|| {
+        transfer::fetch(
+            source,
+            layer,
+            store.layout(),
+            &options.transfer,
+            &mut |_| Ok(()),
+        )
+    })
+}
+
+/// Fetches (or reads) layer `n` and unpacks it below `folder` on the way.
+fn prepare(
+    source: &dyn Source,
+    store: &Store,
+    image: &Image,
+    n: usize,
+    folder: &Path,
+    options: &Options,
+) -> Result<Layer> {
+    let descriptor = &image.manifest.layers()[n];
+    let fs = folder.join("fs");
+    transfer::once_more(|| {
+        remove_tree(&fs)?;
+        make_directory(&fs)?;
+        layer::unpack(
+            |feed| {
+                transfer::fetch(
+                    source,
+                    descriptor,
+                    store.layout(),
+                    &options.transfer,
+                    &mut |bytes| feed.pass(bytes),
+                )
+            },
+            &fs,
+            &image.diff_ids[n],
+            options.owner,
+            &options.limits,
+        )
+    })
+}
+
+fn place(store: &Store, image: &Image, n: usize, staging: Staging, layer: Layer) -> Result<()> {
+    let lowers = image.chain_ids[..n]
+        .iter()
+        .rev()
+        .map(|c| open_directory(&store.layer(c)?.join("fs")))
+        .collect::<Result<Vec<OwnedFd>>>()?;
+    report(&layer.settle(&lowers)?);
+    let target = store.layer(&image.chain_ids[n])?;
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent).map_err(|e| Error::file("make directory", parent, e))?;
+    }
+    match fs::rename(staging.path(), &target) {
+        Ok(()) => Ok(()),
+        // Another process was quicker; both made the same.
+        Err(_) if target.join("fs").is_dir() => Ok(()),
+        Err(e) => Err(Error::file("move layer to", &target, e)),
+    }
+}
+
+fn report(summary: &Summary) {
+    if summary.skipped_devices > 0 {
+        log::warn!(
+            "{} devices were left out: making them needs privilege",
+            summary.skipped_devices
+        );
+    }
+}
+
+/// Makes one root file system of the image in `target`, which must not exist or be empty. It appears in one step.
+///
+/// # Errors
+/// As [`pull`]; [`Kind::Local`] when `target` is in the way.
+pub fn flatten(
+    source: &dyn Source,
+    store: &Store,
+    image: &Image,
+    target: &Path,
+    options: &Options,
+) -> Result<()> {
+    let occupied = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied || (target.exists() && !target.is_dir()) {
+        return Err(Error::new(
+            Kind::Local,
+            format!("{} exists and is not empty", target.display()),
+        )
+        .hint("Name a new directory, or remove that one first"));
+    }
+    let staging = Arc::new(beside(target)?);
+    let root = staging.path().join("root");
+    make_directory(&root)?;
+    let layers = image.manifest.layers();
+    let step = |n: usize| {
+        format!(
+            "layer {} of {} ({})",
+            n + 1,
+            layers.len(),
+            layers[n].digest()
+        )
+    };
+    in_order(
+        layers.len(),
+        options.parallel,
+        |n| {
+            let folder = staging.path().join(n.to_string());
+            make_directory(&folder)?;
+            prepare(source, store, image, n, &folder, options).during(|| step(n))
+        },
+        |n, layer| {
+            let lower = [open_directory(&root)?];
+            let summary = layer.settle(&lower).during(|| step(n))?;
+            report(&summary);
+            let folder = staging.path().join(n.to_string());
+            merge::merge(&folder.join("fs"), &root, options.owner, &summary).during(|| step(n))?;
+            remove_tree(&folder)
+        },
+    )?;
+    if target.exists() {
+        fs::remove_dir(target).map_err(|e| Error::file("replace", target, e))?;
+    }
+    fs::rename(&root, target).map_err(|e| Error::file("move root file system to", target, e))
+}
+
+/// A folder beside `target`, so that moving there is one step.
+fn beside(target: &Path) -> Result<Staging> {
+    let name = target.file_name().ok_or_else(|| {
+        Error::new(
+            Kind::Usage,
+            format!("{} is no name for a new directory", target.display()),
+        )
+    })?;
+    let parent = target
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(|e| Error::file("make directory", parent, e))?;
+    let prefix = format!(".{}.unpacking-", name.to_string_lossy());
+    // What a killed process left for the same target.
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if let Some(pid) = name.to_str().and_then(|n| n.strip_prefix(&prefix))
+            && !Path::new("/proc").join(pid).exists()
+        {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Staging::at(parent.join(format!("{prefix}{}", std::process::id())))
+}
+
+fn make_directory(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|e| Error::file("make directory", path, e))?;
+    // Images without an entry for "/" get what everybody expects, whatever the caller's umask is.
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .map_err(|e| Error::file("change mode of", path, e))
+}

@@ -1,0 +1,474 @@
+//! Names of images: references, and the places they can be at.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use oci_spec::image::Digest;
+
+use crate::error::{Error, Kind, Result};
+
+/// The registry of references that name none.
+const DEFAULT_HOST: &str = "docker.io";
+/// Where that registry's API is.
+const DEFAULT_API_HOST: &str = "registry-1.docker.io";
+/// Under which name credential files know it.
+const DEFAULT_CREDENTIAL_KEY: &str = "https://index.docker.io/v1/";
+
+/// `host/repository[:tag][@digest]`, in full.
+///
+/// Short names are completed as everywhere: without a host it is the default registry, there a single word is below
+/// `library/`, and without tag and digest the tag is `latest`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reference {
+    host: String,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<String>,
+}
+
+impl Reference {
+    /// Host and port as written.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Host and port to connect to.
+    pub fn api_host(&self) -> &str {
+        if self.host == DEFAULT_HOST {
+            DEFAULT_API_HOST
+        } else {
+            &self.host
+        }
+    }
+
+    /// The key under which credentials for `host` are stored.
+    pub(crate) fn credential_key(host: &str) -> &str {
+        if host == DEFAULT_HOST || host == DEFAULT_API_HOST {
+            DEFAULT_CREDENTIAL_KEY
+        } else {
+            host
+        }
+    }
+
+    /// Path of the repository below `/v2/`.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// The tag, if there is one.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// The digest, if there is one.
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+            .as_deref()
+            .and_then(|d| Digest::try_from(d).ok())
+    }
+
+    /// What stands after `/manifests/`: the digest if there is one, else the tag.
+    pub fn target(&self) -> &str {
+        self.digest
+            .as_deref()
+            .or(self.tag.as_deref())
+            .unwrap_or("latest")
+    }
+
+    /// `host/repository`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.host, self.repository)
+    }
+
+    /// The same repository with another tag.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when `tag` does not fit the grammar.
+    pub fn with_tag(&self, tag: &str) -> Result<Self> {
+        if !is_tag(tag) {
+            return Err(bad(tag, "is not a tag"));
+        }
+        Ok(Reference {
+            tag: Some(tag.into()),
+            digest: None,
+            ..self.clone()
+        })
+    }
+
+    /// The same repository, by digest only.
+    #[must_use]
+    pub fn with_digest(&self, digest: &Digest) -> Self {
+        Reference {
+            tag: None,
+            digest: Some(digest.to_string()),
+            ..self.clone()
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => {
+                crate::digest::parse(digest).map_err(|e| bad(text, &e.to_string()))?;
+                (rest, Some(digest.to_string()))
+            }
+            None => (text, None),
+        };
+        // A colon after the last slash is the tag's, one before it the port's.
+        let (name, tag) = match rest.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => {
+                if !is_tag(tag) {
+                    return Err(bad(
+                        text,
+                        "the tag has characters that tags may not have, or is longer than 128",
+                    ));
+                }
+                (name, Some(tag.to_string()))
+            }
+            _ => (rest, None),
+        };
+        let (host, path) = match name.split_once('/') {
+            Some((first, path)) if is_host(first) => (first.to_string(), path.to_string()),
+            Some(_) => (DEFAULT_HOST.to_string(), name.to_string()),
+            None => (DEFAULT_HOST.to_string(), format!("library/{name}")),
+        };
+        let host = if host == "index.docker.io" || host == DEFAULT_API_HOST {
+            DEFAULT_HOST.into()
+        } else {
+            host
+        };
+        if !path.split('/').all(is_component) {
+            return Err(bad(
+                text,
+                "the repository has characters that names may not have",
+            ));
+        }
+        if !valid_host(&host) {
+            return Err(bad(
+                text,
+                "the host is not a host name with an optional port",
+            ));
+        }
+        if host.len() + 1 + path.len() > 255 {
+            return Err(bad(
+                text,
+                "host and repository together are longer than 255 characters",
+            ));
+        }
+        let tag = if tag.is_none() && digest.is_none() {
+            Some("latest".into())
+        } else {
+            tag
+        };
+        Ok(Reference {
+            host,
+            repository: path,
+            tag,
+            digest,
+        })
+    }
+}
+
+fn bad(text: &str, why: &str) -> Error {
+    Error::new(Kind::Usage, format!("image reference {text:?}: {why}"))
+        .hint("Write [host[:port]/]name[:tag][@digest], names in lower case")
+}
+
+fn is_host(first: &str) -> bool {
+    first.contains(['.', ':'])
+        || first == "localhost"
+        || first.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+fn valid_host(host: &str) -> bool {
+    let (name, port) = if let Some(rest) = host.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else {
+            return false;
+        };
+        if address.parse::<std::net::Ipv6Addr>().is_err() {
+            return false;
+        }
+        match port.strip_prefix(':') {
+            Some(port) => return port.parse::<u16>().is_ok(),
+            None => return port.is_empty(),
+        }
+    } else {
+        match host.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (host, None),
+        }
+    };
+    !name.is_empty()
+        && name.split('.').all(|label| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+        && port.is_none_or(|p| {
+            !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()) && p.parse::<u16>().is_ok()
+        })
+}
+
+/// distribution-spec, "Pulling manifests": `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
+fn is_tag(tag: &str) -> bool {
+    (1..=128).contains(&tag.len())
+        && tag
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        && !tag.starts_with(['.', '-'])
+}
+
+/// distribution-spec: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
+fn is_component(component: &str) -> bool {
+    let bytes = component.as_bytes();
+    let mut at = 0;
+    loop {
+        let word = bytes[at..]
+            .iter()
+            .take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            .count();
+        if word == 0 {
+            return false;
+        }
+        at += word;
+        if at == bytes.len() {
+            return true;
+        }
+        at += match bytes[at] {
+            b'.' => 1,
+            b'_' if bytes.get(at + 1) == Some(&b'_') => 2,
+            b'_' => 1,
+            b'-' => bytes[at..].iter().take_while(|b| **b == b'-').count(),
+            _ => return false,
+        };
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.host, self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Where an image is, or is to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// `docker://REFERENCE`: a registry.
+    Registry(Reference),
+    /// `store:REFERENCE`, or just a reference: the local store.
+    Store(Reference),
+    /// `oci:PATH[:NAME]`: an image layout, a directory or (with a name ending in `.tar`) an archive of one.
+    Layout {
+        /// Directory or archive.
+        path: PathBuf,
+        /// Value of `org.opencontainers.image.ref.name`; may be left out when there is one image.
+        name: Option<String>,
+    },
+    /// `docker-archive:PATH[:REFERENCE]`: what `docker save` writes.
+    DockerArchive {
+        /// The tar file.
+        path: PathBuf,
+        /// Which image of it, or the name to give it.
+        reference: Option<Reference>,
+    },
+}
+
+impl FromStr for Location {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some(reference) = text.strip_prefix("docker://") {
+            return Ok(Location::Registry(reference.parse()?));
+        }
+        if let Some(rest) = text
+            .strip_prefix("oci:")
+            .or_else(|| text.strip_prefix("oci-archive:"))
+        {
+            let (path, name) = match rest.split_once(':') {
+                Some((path, name)) => (path, Some(name.to_string())),
+                None => (rest, None),
+            };
+            if path.is_empty() || name.as_deref() == Some("") {
+                return Err(Error::new(Kind::Usage, format!("location {text:?}"))
+                    .hint("Write oci:PATH or oci:PATH:NAME"));
+            }
+            return Ok(Location::Layout {
+                path: path.into(),
+                name,
+            });
+        }
+        if let Some(rest) = text.strip_prefix("docker-archive:") {
+            let (path, reference) = match rest.split_once(':') {
+                Some((path, reference)) => (path, Some(reference.parse()?)),
+                None => (rest, None),
+            };
+            if path.is_empty() {
+                return Err(Error::new(Kind::Usage, format!("location {text:?}"))
+                    .hint("Write docker-archive:FILE or docker-archive:FILE:REFERENCE"));
+            }
+            return Ok(Location::DockerArchive {
+                path: path.into(),
+                reference,
+            });
+        }
+        Ok(Location::Store(
+            text.strip_prefix("store:").unwrap_or(text).parse()?,
+        ))
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Registry(reference) => write!(f, "docker://{reference}"),
+            Location::Store(reference) => write!(f, "{reference}"),
+            Location::Layout { path, name: None } => write!(f, "oci:{}", path.display()),
+            Location::Layout {
+                path,
+                name: Some(name),
+            } => write!(f, "oci:{}:{name}", path.display()),
+            Location::DockerArchive {
+                path,
+                reference: None,
+            } => write!(f, "docker-archive:{}", path.display()),
+            Location::DockerArchive {
+                path,
+                reference: Some(r),
+            } => write!(f, "docker-archive:{}:{r}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn completes_short_names() {
+        let digest = format!("sha256:{HEX}");
+        let table = [
+            ("busybox", "docker.io/library/busybox:latest"),
+            ("a/b", "docker.io/a/b:latest"),
+            ("localhost/a", "localhost/a:latest"),
+            ("localhost:5000/a:b", "localhost:5000/a:b"),
+            ("example.test/a/b/c", "example.test/a/b/c:latest"),
+            ("[::1]:5000/a", "[::1]:5000/a:latest"),
+            ("index.docker.io/a/b", "docker.io/a/b:latest"),
+            ("a__b/c---d.e_f:T.-_1", "docker.io/a__b/c---d.e_f:T.-_1"),
+        ];
+        for (text, full) in table {
+            let reference: Reference = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(reference.to_string(), full);
+            assert_eq!(
+                full.parse::<Reference>().unwrap(),
+                reference,
+                "the full form means the same"
+            );
+        }
+        let pinned: Reference = format!("h:1/a:t@{digest}").parse().unwrap();
+        assert_eq!(pinned.target(), digest);
+        assert_eq!(pinned.tag(), Some("t"));
+        assert_eq!(
+            format!("h:1/a@{digest}")
+                .parse::<Reference>()
+                .unwrap()
+                .tag(),
+            None
+        );
+    }
+
+    #[test]
+    fn refuses_what_the_grammar_refuses() {
+        let long_tag = format!("a:{}", "x".repeat(129));
+        let long_name = format!("h:1/{}", "x".repeat(252));
+        let table = [
+            "",
+            ":",
+            "a:",
+            "a//b",
+            "/a",
+            "a/",
+            "A",
+            "a/B",
+            "..",
+            "a/../b",
+            "a:.t",
+            "a:-t",
+            "a___b",
+            "a._b",
+            "-a",
+            "a-",
+            "a b",
+            "a@sha256:zz",
+            "a@",
+            "h:port/a",
+            "h:99999/a",
+            "-h.x/a",
+            "h..x/a",
+            "[::g]/a",
+            "a\0b",
+            "a:t:u",
+            "ä",
+            "h.x/",
+            &long_tag,
+            &long_name,
+        ];
+        for text in table {
+            assert!(text.parse::<Reference>().is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn locations() {
+        let table = [
+            "docker://h:1/a:b",
+            "oci:/tmp/x",
+            "oci:/tmp/x.tar:v1",
+            "docker-archive:/x.tar",
+            "docker-archive:/x.tar:h:1/a:b",
+        ];
+        for text in table {
+            assert_eq!(text.parse::<Location>().unwrap().to_string(), text);
+        }
+        assert!(matches!("a".parse::<Location>(), Ok(Location::Store(_))));
+        for text in [
+            "oci:",
+            "oci::x",
+            "oci:x:",
+            "docker-archive:",
+            "docker://",
+            "store:",
+        ] {
+            assert!(text.parse::<Location>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics_and_printing_is_stable(text in "[a-zA-Z0-9:/@._\\[\\]-]{0,40}") {
+            if let Ok(reference) = text.parse::<Reference>() {
+                let printed = reference.to_string();
+                prop_assert_eq!(printed.parse::<Reference>().unwrap(), reference);
+                prop_assert!(!printed.contains(".."), "no name leaves its folder");
+            }
+            let _ = text.parse::<Location>();
+        }
+    }
+}

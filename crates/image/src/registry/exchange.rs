@@ -1,0 +1,367 @@
+//! One request and its answer: authentication, redirects, retries, and errors that say what the registry said.
+
+use std::io::Read;
+use std::time::SystemTime;
+
+use ureq::http::{Request, Response};
+use ureq::{Body, SendBody};
+
+use super::challenge::{self, Challenge};
+use super::{Endpoint, Repository, lock, url};
+use crate::credentials::Credential;
+use crate::error::{Error, Kind, Result, Retry};
+use crate::retry::{self, Attempts, Patience};
+
+/// What is sent along. Everything can be sent again.
+pub(super) enum Payload<'a> {
+    None,
+    Bytes(&'a [u8]),
+    /// A stretch of content, opened anew for each attempt.
+    Stream {
+        length: u64,
+        open: &'a dyn Fn() -> Result<Box<dyn Read + Send>>,
+    },
+}
+
+/// A request.
+pub(super) struct Call<'a> {
+    pub(super) method: &'static str,
+    pub(super) url: String,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) payload: Payload<'a>,
+    /// What the token must allow.
+    pub(super) scopes: Vec<String>,
+    /// Statuses that the caller handles; all others become errors.
+    pub(super) accept: &'a [u16],
+}
+
+const REDIRECTS: usize = 10;
+const PLAIN: &str = "If the registry speaks plain HTTP, allow it with --plain-http; a private authority is named with --ca-file";
+
+impl Repository<'_> {
+    pub(super) fn scope(&self, actions: &str) -> Vec<String> {
+        vec![format!(
+            "repository:{}:{actions}",
+            self.reference.repository()
+        )]
+    }
+
+    /// Sends until there is an answer that trying again would not change.
+    pub(super) fn send(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<Response<Body>> {
+        self.send_with(endpoint, call, self.registry.options.patience)
+    }
+
+    pub(super) fn send_with(
+        &self,
+        endpoint: &Endpoint,
+        call: &Call<'_>,
+        patience: Patience,
+    ) -> Result<Response<Body>> {
+        let mut attempts = Attempts::new(patience);
+        loop {
+            match self.try_send(endpoint, call) {
+                Ok(response) => return Ok(response),
+                Err(error) => attempts.pause(error)?,
+            }
+        }
+    }
+
+    fn try_send(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<Response<Body>> {
+        let before = self.authorization(endpoint, call);
+        let mut response = self.follow(endpoint, call)?;
+        if response.status() == 401 && self.authenticate(endpoint, call, &response, before)? {
+            response = self.follow(endpoint, call)?;
+        }
+        let status = response.status().as_u16();
+        if call.accept.contains(&status) {
+            return Ok(response);
+        }
+        Err(self.refused(endpoint, response))
+    }
+
+    /// Follows redirects. Credentials stay with the origin they are for (distribution-spec, "Redirects").
+    fn follow(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<Response<Body>> {
+        let home = url::origin(&endpoint.base)?;
+        let mut address = call.url.clone();
+        for _ in 0..=REDIRECTS {
+            let target = url::origin(&address)?;
+            let authorization = (target == home)
+                .then(|| self.authorization(endpoint, call))
+                .flatten();
+            let response = self.once(endpoint, call, &address, authorization)?;
+            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                return Ok(response);
+            }
+            let location = header(&response, "location").ok_or_else(|| {
+                Error::new(
+                    Kind::Protocol,
+                    format!("{} redirects to nowhere", target.authority),
+                )
+            })?;
+            let next = url::join(&address, &location)?;
+            let next_origin = url::origin(&next)?;
+            if target.secure && !next_origin.secure {
+                return Err(Error::new(
+                    Kind::Protocol,
+                    format!("{} redirects to an unencrypted address", target.authority),
+                )
+                .hint("That would let others read and change the content; it is never followed"));
+            }
+            log::debug!(
+                "{} redirects to {}",
+                target.authority,
+                next_origin.authority
+            );
+            address = next;
+        }
+        Err(Error::new(
+            Kind::Protocol,
+            format!("more than {REDIRECTS} redirects"),
+        ))
+    }
+
+    fn once(
+        &self,
+        endpoint: &Endpoint,
+        call: &Call<'_>,
+        address: &str,
+        authorization: Option<String>,
+    ) -> Result<Response<Body>> {
+        let mut request = Request::builder().method(call.method).uri(address);
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(authorization) = authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let bad =
+            |e: ureq::http::Error| Error::new(Kind::Protocol, format!("request to {address}: {e}"));
+        let mut stream;
+        let result = match &call.payload {
+            Payload::None => endpoint
+                .agent
+                .run(request.body(SendBody::none()).map_err(bad)?),
+            Payload::Bytes(bytes) => endpoint.agent.run(request.body(*bytes).map_err(bad)?),
+            Payload::Stream { length, open } => {
+                stream = open()?.take(*length);
+                let request = request.header("Content-Length", length.to_string());
+                endpoint.agent.run(
+                    request
+                        .body(SendBody::from_reader(&mut stream))
+                        .map_err(bad)?,
+                )
+            }
+        };
+        let response = result.map_err(|e| {
+            let ended =
+                matches!(&e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::UnexpectedEof);
+            let error = network_error(&e, &endpoint.host);
+            // What a server does that is spoken to in a language it does not know.
+            if ended && address.starts_with("https:") {
+                error.hint(PLAIN)
+            } else {
+                error
+            }
+        })?;
+        for value in response.headers().get_all("warning") {
+            // Only code 299 is meant for people.
+            if let Some(text) = value.to_str().ok().and_then(|v| v.strip_prefix("299 - ")) {
+                self.registry
+                    .warn(&endpoint.host, &printable(text.trim_matches('"'), 1000));
+            }
+        }
+        Ok(response)
+    }
+
+    fn authorization(&self, endpoint: &Endpoint, call: &Call<'_>) -> Option<String> {
+        let mut auth = lock(&endpoint.auth);
+        match auth.challenge.clone()? {
+            Challenge::Basic => match self.credential(endpoint, &mut auth).ok().flatten()? {
+                Credential::Basic { user, password } => Some(challenge::basic(&user, &password)),
+                Credential::IdentityToken(_) => None,
+            },
+            Challenge::Bearer { .. } => auth
+                .tokens
+                .get(&call.scopes.join(" "))
+                .filter(|t| t.is_good())
+                .map(|t| t.header.clone()),
+        }
+    }
+
+    /// Answers a challenge. `refused` is what was offered; false when there is nothing else to offer.
+    fn authenticate(
+        &self,
+        endpoint: &Endpoint,
+        call: &Call<'_>,
+        response: &Response<Body>,
+        refused: Option<String>,
+    ) -> Result<bool> {
+        let values = response
+            .headers()
+            .get_all("www-authenticate")
+            .iter()
+            .filter_map(|v| v.to_str().ok());
+        let Some(challenge) = Challenge::parse(values) else {
+            return Ok(false);
+        };
+        {
+            let mut auth = lock(&endpoint.auth);
+            self.credential(endpoint, &mut auth)?;
+            auth.challenge = Some(challenge.clone());
+        }
+        // Another thread may have been quicker, with this challenge or with the token.
+        let now = self.authorization(endpoint, call);
+        if now.is_some() && now != refused {
+            return Ok(true);
+        }
+        let Challenge::Bearer {
+            realm,
+            service,
+            scope,
+        } = challenge
+        else {
+            return Ok(false);
+        };
+        let mut auth = lock(&endpoint.auth);
+        let credential = self.credential(endpoint, &mut auth)?;
+        let mut scopes = call.scopes.clone();
+        // The registry may want more than was thought, never less.
+        scopes.extend(
+            scope
+                .iter()
+                .flat_map(|s| s.split(' '))
+                .filter(|s| !s.is_empty())
+                .map(String::from),
+        );
+        scopes.sort();
+        scopes.dedup();
+        let token = challenge::fetch(
+            &endpoint.agent,
+            &realm,
+            service.as_deref(),
+            &scopes,
+            credential.as_ref(),
+            endpoint.plain_allowed,
+        )?;
+        auth.tokens.insert(call.scopes.join(" "), token);
+        Ok(true)
+    }
+
+    fn credential(
+        &self,
+        endpoint: &Endpoint,
+        auth: &mut super::Auth,
+    ) -> Result<Option<Credential>> {
+        let name = self.reference.repository();
+        if let Some(known) = auth.credentials.get(name) {
+            return Ok(known.clone());
+        }
+        // A mirror is another host with other credentials.
+        let host = if endpoint.mirror {
+            endpoint.host.as_str()
+        } else {
+            self.reference.host()
+        };
+        let found = self.registry.options.credentials.find(host, name)?;
+        auth.credentials.insert(name.to_string(), found.clone());
+        Ok(found)
+    }
+
+    fn refused(&self, endpoint: &Endpoint, mut response: Response<Body>) -> Error {
+        let status = response.status().as_u16();
+        let after = header(&response, "retry-after")
+            .and_then(|v| retry::retry_after(&v, SystemTime::now()));
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(64 << 10)
+            .read_to_vec()
+            .unwrap_or_default();
+        let said = explain(&body);
+        let message = format!("{} answered {status}{said}", endpoint.host);
+        let retry = match (status, after) {
+            (429 | 503, Some(seconds)) => Retry::After(seconds),
+            (408 | 429 | 500 | 502 | 503 | 504, _) => Retry::Later,
+            _ => Retry::Never,
+        };
+        match status {
+            401 | 403 => Error::new(Kind::Denied, message).hint(format!(
+                "Give credentials with: tare-image login {}",
+                self.reference.host()
+            )),
+            404 => Error::new(Kind::NotFound, message),
+            405 => Error::new(Kind::Unsupported, message).hint("The registry does not allow this"),
+            _ if retry != Retry::Never => Error::network(message, retry),
+            _ => Error::new(Kind::Protocol, message),
+        }
+    }
+}
+
+pub(super) fn header(response: &Response<Body>, name: &str) -> Option<String> {
+    response
+        .headers()
+        .get(name)?
+        .to_str()
+        .ok()
+        .map(String::from)
+}
+
+/// The registry's own words, without what could confuse a terminal.
+fn explain(body: &[u8]) -> String {
+    // Not by the specification's type, which knows only its own codes: registries have more.
+    let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let texts: Vec<String> = answer["errors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .take(3)
+        .map(|e| {
+            let text = |key: &str| e[key].as_str().unwrap_or_default().to_string();
+            printable(format!("{} {}", text("code"), text("message")).trim(), 300)
+        })
+        .collect();
+    if texts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", texts.join("; "))
+    }
+}
+
+fn printable(text: &str, longest: usize) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(longest)
+        .collect()
+}
+
+/// A failed exchange in our words, with whether it makes sense to try again.
+pub fn network_error(error: &ureq::Error, host: &str) -> Error {
+    let hint = match error {
+        ureq::Error::HostNotFound => Some("The host name is unknown"),
+        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Some("Nothing listens there")
+        }
+        // The TLS library reports through the I/O error.
+        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => Some(PLAIN),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => Some(
+            "A private authority is named with --ca-file; for plain HTTP there is --plain-http",
+        ),
+        ureq::Error::Timeout(_) => Some("The connection stalled"),
+        _ => None,
+    };
+    let retry = match error {
+        ureq::Error::Io(e) => match e.kind() {
+            std::io::ErrorKind::InvalidData => Retry::Never,
+            _ => Retry::Later,
+        },
+        ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
+            Retry::Later
+        }
+        _ => Retry::Never,
+    };
+    let made = Error::network(format!("{host}: {error}"), retry);
+    match hint {
+        Some(hint) => made.hint(hint),
+        None => made,
+    }
+}

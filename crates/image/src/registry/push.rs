@@ -1,0 +1,359 @@
+//! Writing: upload sessions, mounts and manifests.
+
+use std::io::Read;
+
+use oci_spec::image::Descriptor;
+
+use super::exchange::{Call, Payload, header};
+use super::{Endpoint, Repository, url};
+use crate::digest;
+use crate::error::{Error, Kind, Result, Retry};
+use crate::manifest::{Document, is_foreign};
+use crate::retry::{Attempts, Patience};
+use crate::source::{Destination, Source};
+
+/// Opens content at a position.
+type Open<'a> = &'a dyn Fn(u64) -> Result<Box<dyn Read + Send>>;
+
+impl Repository<'_> {
+    /// The registry itself: mirrors are not written to unless they say so.
+    fn writable(&self) -> Result<&Endpoint> {
+        self.endpoints
+            .iter()
+            .find(|e| e.abilities.push && !e.mirror)
+            .or_else(|| self.endpoints.iter().find(|e| e.abilities.push))
+            .ok_or_else(|| Error::new(Kind::Usage, "no address allows pushing; see hosts.toml"))
+    }
+
+    pub(super) fn main(&self) -> Result<&Endpoint> {
+        self.endpoints
+            .last()
+            .ok_or_else(|| Error::new(Kind::Usage, "no address for this registry"))
+    }
+
+    /// True if the repository has the blob.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`], [`Kind::Network`].
+    pub fn has_blob(&self, descriptor: &Descriptor) -> Result<bool> {
+        let endpoint = self.writable()?;
+        let call = Call {
+            method: "HEAD",
+            url: self.url(endpoint, &format!("blobs/{}", descriptor.digest())),
+            headers: Vec::new(),
+            payload: Payload::None,
+            scopes: self.scope("pull,push"),
+            accept: &[200, 404],
+        };
+        Ok(self.send(endpoint, &call)?.status() == 200)
+    }
+
+    /// Uploads a blob: mounted from `from` if the registry can do that, else in one request, or in pieces that continue
+    /// where a broken one stopped.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
+    pub fn push_blob(
+        &self,
+        descriptor: &Descriptor,
+        from: Option<&str>,
+        open: Open<'_>,
+    ) -> Result<()> {
+        let endpoint = self.writable()?;
+        let mut attempts = Attempts::new(self.registry.options.patience);
+        let mut from = from;
+        loop {
+            let Some(mut session) = self.start(endpoint, descriptor, from.take())? else {
+                return Ok(());
+            };
+            match self.upload(endpoint, descriptor, &mut session, open) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    self.abort(endpoint, session.location);
+                    attempts.pause(error)?;
+                }
+            }
+        }
+    }
+
+    /// Starts a session; none when the blob was mounted.
+    fn start(
+        &self,
+        endpoint: &Endpoint,
+        descriptor: &Descriptor,
+        from: Option<&str>,
+    ) -> Result<Option<Session>> {
+        let mut address = self.url(endpoint, "blobs/uploads/");
+        let mut scopes = self.scope("pull,push");
+        if let Some(from) = from.filter(|f| *f != self.reference.repository()) {
+            address = url::with_query(&address, "mount", descriptor.digest().as_ref());
+            address = url::with_query(&address, "from", from);
+            scopes.push(format!("repository:{from}:pull"));
+        }
+        let call = Call {
+            method: "POST",
+            url: address.clone(),
+            headers: vec![("Content-Length", "0".into())],
+            payload: Payload::Bytes(&[]),
+            scopes,
+            accept: &[201, 202],
+        };
+        let response = self.send(endpoint, &call)?;
+        if response.status() == 201 {
+            return Ok(None);
+        }
+        let smallest = header(&response, "oci-chunk-min-length")
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(0);
+        let location = location(&response, &address, endpoint)?;
+        Ok(Some(Session {
+            location,
+            chunk: self.registry.options.push_chunk.max(smallest).max(1),
+        }))
+    }
+
+    /// Fills a session, whose address changes on the way.
+    fn upload(
+        &self,
+        endpoint: &Endpoint,
+        descriptor: &Descriptor,
+        session: &mut Session,
+        open: Open<'_>,
+    ) -> Result<()> {
+        let size = descriptor.size();
+        let once = Patience {
+            attempts: 1,
+            ..self.registry.options.patience
+        };
+        if size <= session.chunk {
+            let stream = || open(0);
+            let call = self.finish_call(
+                &session.location,
+                descriptor,
+                Payload::Stream {
+                    length: size,
+                    open: &stream,
+                },
+            );
+            return self.send_with(endpoint, &call, once).map(drop);
+        }
+        let mut position = 0;
+        let mut attempts = Attempts::new(self.registry.options.patience);
+        while position < size {
+            let end = (position + session.chunk).min(size);
+            match self.patch(endpoint, &session.location, position, end, open, once) {
+                Ok(Some(next)) => {
+                    (session.location, position) = (next, end);
+                    attempts.progress();
+                }
+                // Out of order, or broken off: the registry knows how much it has.
+                outcome => {
+                    let error = outcome.err().unwrap_or_else(|| {
+                        Error::network(
+                            format!("{} did not take bytes {position} to {end}", endpoint.host),
+                            Retry::Later,
+                        )
+                    });
+                    attempts.pause(error)?;
+                    // Some registries end a session that broke off: then it starts over.
+                    let known =
+                        self.status(endpoint, &session.location)
+                            .map_err(|e| match e.kind() {
+                                Kind::NotFound => Error::network(
+                                    format!("the upload session is gone: {e}"),
+                                    Retry::Later,
+                                ),
+                                _ => e,
+                            })?;
+                    (session.location, position) = known;
+                }
+            }
+        }
+        let call = self.finish_call(&session.location, descriptor, Payload::Bytes(&[]));
+        self.send(endpoint, &call).map(drop)
+    }
+
+    fn finish_call<'a>(&self, at: &str, descriptor: &Descriptor, payload: Payload<'a>) -> Call<'a> {
+        Call {
+            method: "PUT",
+            url: url::with_query(at, "digest", descriptor.digest().as_ref()),
+            headers: vec![("Content-Type", "application/octet-stream".into())],
+            payload,
+            scopes: self.scope("pull,push"),
+            accept: &[201, 204],
+        }
+    }
+
+    /// Sends one piece; none when the registry wants another range.
+    fn patch(
+        &self,
+        endpoint: &Endpoint,
+        at: &str,
+        start: u64,
+        end: u64,
+        open: Open<'_>,
+        patience: Patience,
+    ) -> Result<Option<String>> {
+        let stream = || open(start);
+        let call = Call {
+            method: "PATCH",
+            url: at.to_string(),
+            headers: vec![
+                ("Content-Type", "application/octet-stream".into()),
+                ("Content-Range", format!("{start}-{}", end - 1)),
+            ],
+            payload: Payload::Stream {
+                length: end - start,
+                open: &stream,
+            },
+            scopes: self.scope("pull,push"),
+            accept: &[202, 204, 416],
+        };
+        let response = self.send_with(endpoint, &call, patience)?;
+        if response.status() == 416 {
+            return Ok(None);
+        }
+        location(&response, at, endpoint).map(Some)
+    }
+
+    /// Address and number of bytes of a session.
+    fn status(&self, endpoint: &Endpoint, at: &str) -> Result<(String, u64)> {
+        let call = Call {
+            method: "GET",
+            url: at.to_string(),
+            headers: Vec::new(),
+            payload: Payload::None,
+            scopes: self.scope("pull,push"),
+            accept: &[204, 202, 200],
+        };
+        let response = self.send(endpoint, &call)?;
+        let range = header(&response, "range").unwrap_or_default();
+        let last = range
+            .trim_start_matches("bytes=")
+            .split_once('-')
+            .and_then(|(_, last)| last.parse::<u64>().ok());
+        let next = location(&response, at, endpoint).unwrap_or_else(|_| at.to_string());
+        // "0-0" is what some registries say for nothing at all; one byte sent twice is refused and asked about again.
+        Ok((next, last.filter(|l| *l > 0).map_or(0, |l| l + 1)))
+    }
+
+    fn abort(&self, endpoint: &Endpoint, at: String) {
+        let call = Call {
+            method: "DELETE",
+            url: at,
+            headers: Vec::new(),
+            payload: Payload::None,
+            scopes: self.scope("pull,push"),
+            accept: &[204, 200, 202],
+        };
+        let once = Patience {
+            attempts: 1,
+            ..self.registry.options.patience
+        };
+        // A courtesy: sessions end by themselves as well.
+        if let Err(e) = self.send_with(endpoint, &call, once) {
+            log::debug!("end upload session: {e}");
+        }
+    }
+
+    /// Stores a manifest under `target`, a tag or its digest. For one with a `subject` the list of referrers is kept up to
+    /// date, by the registry or, when that cannot, by the fallback tag.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
+    pub fn push_manifest(&self, document: &Document, target: &str) -> Result<()> {
+        let endpoint = self.writable()?;
+        let call = Call {
+            method: "PUT",
+            url: self.url(endpoint, &format!("manifests/{target}")),
+            headers: vec![("Content-Type", document.descriptor.media_type().to_string())],
+            payload: Payload::Bytes(&document.bytes),
+            scopes: self.scope("pull,push"),
+            accept: &[201, 200, 202],
+        };
+        let response = self.send(endpoint, &call)?;
+        if let Some(stored) =
+            header(&response, "docker-content-digest").and_then(|d| digest::parse(&d).ok())
+            && stored.algorithm() == document.descriptor.digest().algorithm()
+        {
+            digest::expect(&stored, document.descriptor.digest())
+                .map_err(|e| e.during("stored manifest"))?;
+        }
+        if let Some(subject) = document.subject()
+            && header(&response, "oci-subject").is_none()
+        {
+            self.add_referrer(subject.digest(), document)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn push_endpoint(&self) -> Result<&Endpoint> {
+        self.writable()
+    }
+}
+
+struct Session {
+    location: String,
+    chunk: u64,
+}
+
+fn location(
+    response: &ureq::http::Response<ureq::Body>,
+    base: &str,
+    endpoint: &Endpoint,
+) -> Result<String> {
+    let location = header(response, "location").ok_or_else(|| {
+        Error::new(
+            Kind::Protocol,
+            format!("{} gave no address for the upload", endpoint.host),
+        )
+    })?;
+    url::join(base, &location)
+}
+
+/// A repository to write an image to.
+pub struct RegistryDestination<'a> {
+    repository: Repository<'a>,
+    /// Another repository of the same registry that has the content already.
+    from: Option<String>,
+}
+
+impl<'a> RegistryDestination<'a> {
+    /// Tags the image as the repository's reference says when it is complete.
+    pub fn new(repository: Repository<'a>, from: Option<String>) -> Self {
+        RegistryDestination { repository, from }
+    }
+}
+
+impl Destination for RegistryDestination<'_> {
+    fn has(&self, descriptor: &Descriptor) -> Result<bool> {
+        // Their owner does not allow to pass them on; whoever pulls fetches them from there.
+        if is_foreign(descriptor.media_type().as_ref()) && descriptor.urls().is_some() {
+            return Ok(true);
+        }
+        self.repository.has_blob(descriptor)
+    }
+
+    fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
+        self.repository
+            .push_blob(descriptor, self.from.as_deref(), &|start| {
+                let mut content = source.open(descriptor, start, None)?;
+                if content.start < start {
+                    let skip = start - content.start;
+                    std::io::copy(&mut (&mut content.reader).take(skip), &mut std::io::sink())
+                        .map_err(|e| Error::system("read content to push", e))?;
+                }
+                Ok(content.reader)
+            })
+    }
+
+    fn put_document(&self, document: &Document, named: bool) -> Result<()> {
+        let by_digest = document.descriptor.digest().to_string();
+        let target = if named {
+            self.repository.reference.target()
+        } else {
+            by_digest.as_str()
+        };
+        self.repository.push_manifest(document, target)
+    }
+}

@@ -1,0 +1,233 @@
+//! What refers to an image: signatures, bills of materials (distribution-spec, "Listing Referrers").
+
+use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
+
+use super::exchange::{Call, Payload, header};
+use super::{Repository, url};
+use crate::error::{Error, Kind, Result};
+use crate::layout::to_json;
+use crate::manifest::{Content, Document, parse_json};
+
+/// Pages of an answer, at most.
+const PAGES: usize = 1000;
+
+impl Repository<'_> {
+    /// Descriptors of the manifests whose `subject` is `digest`, only those of `artifact_type` if given.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`], [`Kind::Network`], [`Kind::Malformed`].
+    pub fn referrers(
+        &self,
+        digest: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>> {
+        let mut found = match self.referrers_by_api(digest, artifact_type)? {
+            Some(found) => found,
+            None => match self.manifest(&fallback_tag(digest)) {
+                Ok(Document {
+                    content: Content::Index(index),
+                    ..
+                }) => index.manifests().clone(),
+                // No such tag, or something else under it: nothing refers to the image.
+                Ok(_) => Vec::new(),
+                Err(e) if e.kind() == Kind::NotFound => Vec::new(),
+                Err(e) => return Err(e),
+            },
+        };
+        if let Some(wanted) = artifact_type {
+            // A registry may have filtered, or not; doing it again changes nothing.
+            found.retain(|d| {
+                d.artifact_type()
+                    .as_ref()
+                    .is_some_and(|t| t.as_ref() == wanted)
+            });
+        }
+        Ok(found)
+    }
+
+    /// None when the registry has no such API.
+    fn referrers_by_api(
+        &self,
+        digest: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Option<Vec<Descriptor>>> {
+        let endpoint = self.main()?;
+        let mut address = self.url(endpoint, &format!("referrers/{digest}"));
+        if let Some(wanted) = artifact_type {
+            address = url::with_query(&address, "artifactType", wanted);
+        }
+        let mut found = Vec::new();
+        for _ in 0..PAGES {
+            let call = Call {
+                method: "GET",
+                url: address.clone(),
+                headers: vec![("Accept", MediaType::ImageIndex.to_string())],
+                payload: Payload::None,
+                scopes: self.scope("pull"),
+                accept: &[200, 404, 405, 400],
+            };
+            let mut response = self.send(endpoint, &call)?;
+            if response.status() != 200 {
+                return Ok(None);
+            }
+            // Registries without the API answer some paths with pages for people.
+            if header(&response, "content-type").is_some_and(|t| t.contains("html")) {
+                return Ok(None);
+            }
+            let body = self.body(endpoint, &mut response)?;
+            let index: ImageIndex = parse_json(&body, "list of referrers")?;
+            found.extend(index.manifests().iter().cloned());
+            match next_page(&response, &address)? {
+                Some(next) => address = next,
+                None => return Ok(Some(found)),
+            }
+        }
+        Err(Error::new(
+            Kind::Limit,
+            format!("more than {PAGES} pages of referrers"),
+        ))
+    }
+
+    /// Adds `document` to the fallback tag of `subject`.
+    pub(super) fn add_referrer(&self, subject: &Digest, document: &Document) -> Result<()> {
+        self.edit_fallback(subject, |entries| {
+            if entries
+                .iter()
+                .any(|d| d.digest() == document.descriptor.digest())
+            {
+                return false;
+            }
+            let mut entry = document.descriptor.clone();
+            let (artifact_type, annotations) = match &document.content {
+                Content::Manifest(m) => {
+                    let own = m
+                        .artifact_type()
+                        .clone()
+                        .or_else(|| Some(m.config().media_type().clone()));
+                    (own, m.annotations().clone())
+                }
+                Content::Index(i) => (i.artifact_type().clone(), i.annotations().clone()),
+            };
+            entry.set_artifact_type(artifact_type);
+            entry.set_annotations(annotations);
+            entries.push(entry);
+            true
+        })
+    }
+
+    /// Takes a deleted manifest out of the fallback tag of its subject.
+    pub(super) fn remove_referrer(&self, subject: &Digest, deleted: &Digest) -> Result<()> {
+        self.edit_fallback(subject, |entries| {
+            let before = entries.len();
+            entries.retain(|d| d.digest() != deleted);
+            entries.len() != before
+        })
+    }
+
+    fn edit_fallback(
+        &self,
+        subject: &Digest,
+        change: impl FnOnce(&mut Vec<Descriptor>) -> bool,
+    ) -> Result<()> {
+        let tag = fallback_tag(subject);
+        let mut index = match self.manifest(&tag) {
+            Ok(Document {
+                content: Content::Index(index),
+                ..
+            }) => *index,
+            Ok(_) => {
+                return Err(Error::new(
+                    Kind::Protocol,
+                    format!("the tag {tag} is needed for referrers, but is no index"),
+                )
+                .hint("Delete or rename that tag"));
+            }
+            Err(e) if e.kind() == Kind::NotFound => {
+                let mut index = ImageIndex::default();
+                index.set_schema_version(2);
+                index.set_media_type(Some(MediaType::ImageIndex));
+                index
+            }
+            Err(e) => return Err(e),
+        };
+        let mut entries = index.manifests().clone();
+        if !change(&mut entries) {
+            return Ok(());
+        }
+        index.set_manifests(entries);
+        let document = Document::parse(to_json(&index)?, Some(MediaType::ImageIndex.as_ref()))?;
+        self.push_manifest(&document, &tag)
+    }
+}
+
+/// distribution-spec, "Referrers Tag Schema".
+pub(super) fn fallback_tag(digest: &Digest) -> String {
+    let clean = |text: &str, longest: usize| -> String {
+        text.chars()
+            .take(longest)
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                    c
+                } else {
+                    '-'
+                }
+            })
+            .collect()
+    };
+    format!(
+        "{}-{}",
+        clean(digest.algorithm().as_ref(), 32),
+        clean(digest.digest(), 64)
+    )
+}
+
+/// `Link: <address>; rel="next"` (RFC 8288).
+pub(super) fn next_page(
+    response: &ureq::http::Response<ureq::Body>,
+    base: &str,
+) -> Result<Option<String>> {
+    for value in response.headers().get_all("link") {
+        let Ok(value) = value.to_str() else { continue };
+        let Some((address, parameters)) = value
+            .trim()
+            .strip_prefix('<')
+            .and_then(|v| v.split_once('>'))
+        else {
+            continue;
+        };
+        if !parameters
+            .to_ascii_lowercase()
+            .replace('"', "")
+            .contains("rel=next")
+        {
+            continue;
+        }
+        let next = url::join(base, address)?;
+        // The next page of one registry's list is at that registry.
+        if url::origin(&next)? != url::origin(base)? {
+            return Err(Error::new(
+                Kind::Protocol,
+                format!("the list goes on at another host: {next}"),
+            ));
+        }
+        return Ok(Some(next));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest;
+
+    #[test]
+    fn tags() {
+        let digest = digest::of(b"");
+        assert_eq!(fallback_tag(&digest), digest.to_string().replace(':', "-"));
+        let odd = digest::parse(&format!("multihash+base58:{}", "Q=".repeat(60))).unwrap();
+        assert_eq!(
+            fallback_tag(&odd),
+            format!("multihash-base58-{}", "Q-".repeat(32))
+        );
+    }
+}

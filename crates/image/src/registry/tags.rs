@@ -1,0 +1,84 @@
+//! Listing tags and deleting.
+
+use oci_spec::image::Digest;
+
+use super::exchange::{Call, Payload};
+use super::referrers::next_page;
+use super::{Repository, url};
+use crate::error::{Error, Kind, Result};
+use crate::manifest::{Document, parse_json};
+
+/// Pages of a list, at most.
+const PAGES: usize = 10_000;
+
+impl Repository<'_> {
+    /// All tags.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], [`Kind::Denied`], [`Kind::Network`], [`Kind::Malformed`].
+    pub fn tags(&self) -> Result<Vec<String>> {
+        let endpoint = self.main()?;
+        let mut address = url::with_query(&self.url(endpoint, "tags/list"), "n", "1000");
+        let mut all = Vec::new();
+        for _ in 0..PAGES {
+            let call = Call {
+                method: "GET",
+                url: address.clone(),
+                headers: vec![("Accept", "application/json".into())],
+                payload: Payload::None,
+                scopes: self.scope("pull"),
+                accept: &[200],
+            };
+            let mut response = self.send(endpoint, &call)?;
+            let body = self.body(endpoint, &mut response)?;
+            // The list is null in a repository whose last tag was deleted.
+            let list: serde_json::Value = parse_json(&body, "list of tags")?;
+            all.extend(
+                list["tags"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|t| t.as_str().map(String::from)),
+            );
+            match next_page(&response, &address)? {
+                Some(next) => address = next,
+                None => return Ok(all),
+            }
+        }
+        Err(Error::new(
+            Kind::Limit,
+            format!("more than {PAGES} pages of tags"),
+        ))
+    }
+
+    /// Deletes the manifest `digest`, and with it all its tags.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] when the registry does not allow it; [`Kind::NotFound`], [`Kind::Denied`], [`Kind::Network`].
+    pub fn delete_manifest(&self, digest: &Digest) -> Result<()> {
+        // What it refers to must be known before it is gone.
+        let subject = self
+            .manifest(digest.as_ref())
+            .ok()
+            .and_then(|d: Document| d.subject().map(|s| s.digest().clone()));
+        let endpoint = self.push_endpoint()?;
+        let call = Call {
+            method: "DELETE",
+            url: self.url(endpoint, &format!("manifests/{digest}")),
+            headers: Vec::new(),
+            payload: Payload::None,
+            scopes: self.scope("delete,pull,push"),
+            accept: &[202, 200, 204],
+        };
+        self.send(endpoint, &call)?;
+        if let Some(subject) = subject {
+            // With the API the registry does it; the tag then does not exist.
+            if let Err(e) = self.remove_referrer(&subject, digest) {
+                log::warn!(
+                    "the list of referrers of {subject} could not be brought up to date: {e}"
+                );
+            }
+        }
+        Ok(())
+    }
+}

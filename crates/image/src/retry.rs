@@ -1,0 +1,174 @@
+//! When to try again, and how long to wait before.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, Result, Retry};
+
+/// How persistent to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Attempts in a row that bring nothing, until giving up.
+    pub attempts: u32,
+    /// The first pause; each further one is twice as long.
+    pub first: Duration,
+    /// The longest pause, and the longest `Retry-After` that is obeyed.
+    pub longest: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            attempts: 6,
+            first: Duration::from_millis(250),
+            longest: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Counts the attempts of one operation.
+pub(crate) struct Attempts {
+    patience: Patience,
+    failed: u32,
+}
+
+impl Attempts {
+    pub(crate) fn new(patience: Patience) -> Self {
+        Attempts {
+            patience,
+            failed: 0,
+        }
+    }
+
+    /// Something was achieved: start counting anew.
+    pub(crate) fn progress(&mut self) {
+        self.failed = 0;
+    }
+
+    /// Waits if the operation that failed with `error` should be tried again; else returns the error.
+    pub(crate) fn pause(&mut self, error: Error) -> Result<()> {
+        self.failed += 1;
+        if self.failed >= self.patience.attempts {
+            let hint = format!("Gave up after {} attempts", self.failed);
+            let once = self.patience.attempts == 1 || error.retry() == Retry::Never;
+            return Err(if once { error } else { error.hint(hint) });
+        }
+        let pause = match error.retry() {
+            Retry::Never => return Err(error),
+            Retry::After(seconds) if Duration::from_secs(seconds) > self.patience.longest => {
+                return Err(error.hint(format!("The registry asks to wait {seconds} s")));
+            }
+            Retry::After(seconds) => Duration::from_secs(seconds),
+            Retry::Later => self.backoff(),
+        };
+        log::info!("{error}; trying again in {} ms", pause.as_millis());
+        std::thread::sleep(pause);
+        Ok(())
+    }
+
+    /// Doubles, with up to a quarter added so that many clients do not come back at the same moment.
+    fn backoff(&self) -> Duration {
+        let base = self
+            .patience
+            .first
+            .saturating_mul(1 << (self.failed - 1).min(16))
+            .min(self.patience.longest);
+        let noise = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.subsec_nanos())
+            % 1000;
+        base + base.mul_f64(f64::from(noise) / 4000.0)
+    }
+}
+
+/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<u64> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(seconds);
+    }
+    let then = http_date(value)?;
+    let now = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(then.saturating_sub(now))
+}
+
+/// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn http_date(text: &str) -> Option<u64> {
+    let mut words = text.split_once(", ")?.1.split([' ', ':']);
+    let mut number = || words.next()?.parse::<u64>().ok();
+    let day = number()?;
+    let month = words.next()?;
+    let month = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+    .iter()
+    .position(|m| *m == month)? as u64
+        + 1;
+    let mut number = || words.next()?.parse::<u64>().ok();
+    let (year, hour, minute, second) = (number()?, number()?, number()?, number()?);
+    if year < 1970 || day == 0 || day > 31 {
+        return None;
+    }
+    Some(days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+/// Days of the Gregorian calendar, counted from 1970-01-01, for years from 1970 on.
+fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
+    // March-based years put the leap day at the end.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1 - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_seconds() {
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(retry_after("120", now), Some(120));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now), Some(10));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(0));
+        assert_eq!(retry_after("soon", now), None);
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(
+            http_date("Sat, 29 Feb 2020 12:00:00 GMT"),
+            Some(1_582_977_600)
+        );
+    }
+
+    #[test]
+    fn gives_up_after_the_given_number() {
+        let patience = Patience {
+            attempts: 3,
+            first: Duration::from_millis(1),
+            longest: Duration::from_secs(1),
+        };
+        let fail = || Error::network("cut", Retry::Later);
+        let mut attempts = Attempts::new(patience);
+        assert!(attempts.pause(fail()).is_ok());
+        assert!(attempts.pause(fail()).is_ok());
+        attempts.progress();
+        assert!(attempts.pause(fail()).is_ok());
+        assert!(attempts.pause(fail()).is_ok());
+        assert!(
+            attempts
+                .pause(fail())
+                .unwrap_err()
+                .to_string()
+                .contains("3 attempts")
+        );
+        let mut attempts = Attempts::new(patience);
+        assert!(
+            attempts
+                .pause(Error::network("x", Retry::After(3600)))
+                .unwrap_err()
+                .to_string()
+                .contains("3600 s")
+        );
+        assert!(attempts.pause(Error::network("x", Retry::Never)).is_err());
+    }
+}

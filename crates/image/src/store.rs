@@ -1,0 +1,210 @@
+//! The local store: an image layout, with unpacked layers and containers beside it.
+//!
+//! ```text
+//! oci-layout, index.json, blobs/    the images, readable by every program that knows layouts
+//! ingest/                           blobs on their way in
+//! layers/<alg>/<chain id>/fs        unpacked layers, ready for overlayfs
+//! containers/<id>/                  bundles made by `run`
+//! staging/                          what is being unpacked
+//! lock                              shared by all users, exclusive for removal
+//! ```
+//! Everything appears under its final name in one step. What a killed process leaves is in `ingest` (to go on with) or in
+//! `staging` (removed by the next one that finds itself alone).
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use oci_spec::image::{Descriptor, Digest};
+use rustix::fs::FlockOperation;
+
+use crate::digest::Hasher;
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::reference::Reference;
+use crate::unpack::remove_tree;
+
+/// The store, in use by this process.
+pub struct Store {
+    layout: Layout,
+    lock: File,
+}
+
+/// A folder that is removed when it is not needed any more.
+pub struct Staging {
+    path: PathBuf,
+}
+
+impl Staging {
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn at(path: PathBuf) -> Result<Self> {
+        make_private(&path)?;
+        Ok(Staging { path })
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if let Err(e) = remove_tree(&self.path) {
+            log::warn!("{e}");
+        }
+    }
+}
+
+impl Store {
+    /// Where the store is unless said otherwise: `$TARE_IMAGE_ROOT`; for root `/var/lib/tare/images`; for others below
+    /// `$XDG_DATA_HOME`.
+    pub fn default_root() -> PathBuf {
+        let variable = |name| {
+            std::env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
+        if let Some(root) = variable("TARE_IMAGE_ROOT") {
+            return root;
+        }
+        if rustix::process::getuid().is_root() {
+            return "/var/lib/tare/images".into();
+        }
+        let data = variable("XDG_DATA_HOME").or(variable("HOME").map(|h| h.join(".local/share")));
+        data.unwrap_or_else(|| "/tmp".into()).join("tare/images")
+    }
+
+    /// Opens the store at `root`, making it if there is none, and clears away what killed processes left.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn open(root: &Path) -> Result<Self> {
+        if !root.join("oci-layout").exists() {
+            // Others may pass (containers run as other users), but not look.
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o711)
+                .create(root)
+                .map_err(|e| {
+                    Error::file("make directory", root, e).hint("Choose another place with --root")
+                })?;
+        }
+        let layout = Layout::create(root)?;
+        for name in ["layers", "staging"] {
+            make_private(&root.join(name))?;
+        }
+        let path = root.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|e| Error::file("open", &path, e))?;
+        let error = |e: rustix::io::Errno| Error::file("lock", &path, e.into());
+        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            clear(&root.join("staging"))?;
+        }
+        rustix::fs::flock(&lock, FlockOperation::LockShared).map_err(error)?;
+        Ok(Store { layout, lock })
+    }
+
+    /// The images.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The folder of the store.
+    pub fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// What `reference` stands for here.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`].
+    pub fn resolve(&self, reference: &Reference) -> Result<Descriptor> {
+        if let Some(digest) = reference.digest() {
+            let known = self.layout.index()?;
+            if let Some(found) = known.manifests().iter().find(|d| *d.digest() == digest) {
+                return Ok(found.clone());
+            }
+        }
+        self.layout.resolve(Some(&reference.to_string()))
+    }
+
+    /// Where the unpacked layer with this ChainID is, or would be.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Unsupported`] for digests that cannot be verified.
+    pub fn layer(&self, chain_id: &Digest) -> Result<PathBuf> {
+        Hasher::like(chain_id)?;
+        Ok(self
+            .root()
+            .join("layers")
+            .join(chain_id.algorithm().as_ref())
+            .join(chain_id.digest()))
+    }
+
+    /// A fresh folder on the same file system as the store.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn staging(&self) -> Result<Staging> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!(
+            "{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        Staging::at(self.root().join("staging").join(name))
+    }
+
+    /// Waits until no other process uses the store.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn alone(&self) -> Result<()> {
+        let error = |e: rustix::io::Errno| Error::file("lock", self.root(), e.into());
+        rustix::fs::flock(&self.lock, FlockOperation::LockExclusive).map_err(error)
+    }
+}
+
+fn make_private(path: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|e| Error::file("make directory", path, e))
+}
+
+/// Removes everything in a folder.
+pub(crate) fn clear(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for entry in entries.flatten() {
+        remove_tree(&entry.path())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_go_but_not_those_of_living_processes() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path().join("store");
+        let first = Store::open(&root).unwrap();
+        let staging = first.staging().unwrap();
+        let path = staging.path().to_path_buf();
+        drop(Store::open(&root).unwrap());
+        assert!(path.exists(), "somebody is using it");
+        std::mem::forget(staging);
+        drop(first);
+        drop(Store::open(&root).unwrap());
+        assert!(!path.exists(), "its owner is gone");
+    }
+}

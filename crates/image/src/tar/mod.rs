@@ -1,0 +1,26 @@
+//! Reading and writing tar archives: ustar, PAX and GNU extensions.
+//!
+//! Written here because two readers that understand an archive differently are an attack (CVE-2025-62518, CVE-2026-33055):
+//! this one has a single rule for each contradiction, which is to refuse it, and never touches the file system.
+
+mod header;
+mod pax;
+mod reader;
+mod sparse;
+mod writer;
+
+pub use reader::{Entry, EntryKind, Reader};
+pub use sparse::Segment;
+pub use writer::Writer;
+
+/// Archives consist of blocks of this many bytes.
+pub const BLOCK: usize = 512;
+
+/// A time as it is written into inodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Time {
+    /// Since 1970, negative before.
+    pub seconds: i64,
+    /// 0 to 999,999,999.
+    pub nanoseconds: u32,
+}

@@ -1,0 +1,456 @@
+//! A streaming reader: one entry after the other, the data borrowed from the input's own buffer.
+
+use std::io::{self, BufRead};
+
+use super::header::{Flavour, Header, malformed};
+use super::pax::Attributes;
+use super::sparse::{self, MapReader, Segment};
+use super::{BLOCK, Time};
+use crate::error::{Error, Kind, Result};
+use crate::limits::Limits;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    #[default]
+    File,
+    /// Another name of an earlier file.
+    HardLink,
+    /// A symbolic link.
+    Symlink,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+    /// A directory.
+    Directory,
+    /// A named pipe.
+    Fifo,
+}
+
+/// One entry with everything that its headers say. Kept and refilled to spare allocations.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// Name as written, any bytes but NUL.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Target of a link.
+    pub link: Vec<u8>,
+    /// Permission, set-id and sticky bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: i64,
+    /// Group.
+    pub gid: i64,
+    /// Length of the file, holes included.
+    pub size: u64,
+    /// Time of modification.
+    pub mtime: Time,
+    /// Device number.
+    pub device: (u32, u32),
+    /// Extended attributes, names with their namespace.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Where the data belongs, for files with holes.
+    pub sparse: Option<Vec<Segment>>,
+}
+
+/// Reads entries from `input`.
+pub struct Reader<R> {
+    input: R,
+    limits: Limits,
+    /// Data bytes of the current entry not read yet.
+    left: u64,
+    padding: u64,
+    ended: bool,
+    pax: Attributes,
+    body: Vec<u8>,
+    count: u64,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// A reader at the start of an archive.
+    pub fn new(input: R, limits: Limits) -> Self {
+        Reader {
+            input,
+            limits,
+            left: 0,
+            padding: 0,
+            ended: false,
+            pax: Attributes::default(),
+            body: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// The input, wherever reading stopped.
+    pub fn into_inner(self) -> R {
+        self.input
+    }
+
+    /// The input.
+    pub fn get_ref(&self) -> &R {
+        &self.input
+    }
+
+    /// Moves to the next entry and describes it in `entry`; false at the end of the archive. Unread data is skipped.
+    ///
+    /// # Errors
+    /// [`Kind::Malformed`], [`Kind::Unsafe`], [`Kind::Limit`], or what the input reports.
+    pub fn next(&mut self, entry: &mut Entry) -> Result<bool> {
+        let mut long_name: Option<Vec<u8>> = None;
+        let mut long_link: Option<Vec<u8>> = None;
+        let mut extended = false;
+        self.pax.clear();
+        loop {
+            self.skip_rest()?;
+            let mut block = [0u8; BLOCK];
+            if self.ended || !self.read_header_block(&mut block)? {
+                if extended {
+                    return Err(malformed("the archive ends after an extended header"));
+                }
+                return Ok(false);
+            }
+            let header = Header::parse(&block)?;
+            let kind = header.kind();
+            match kind {
+                b'x' | b'X' | b'g' | b'L' | b'K' => {
+                    let size = header.size()?;
+                    self.read_body(size)?;
+                    match kind {
+                        b'g' => Attributes::check_global(&self.body)?,
+                        b'L' => long_name = Some(gnu_name(&self.body)),
+                        b'K' => long_link = Some(gnu_name(&self.body)),
+                        _ => self.pax.add(&self.body, &self.limits)?,
+                    }
+                    extended |= kind != b'g';
+                }
+                b'V' => self.set_data(header.size()?),
+                _ => {
+                    self.count += 1;
+                    if self.count > self.limits.entries {
+                        return Err(Error::new(
+                            Kind::Limit,
+                            format!("tar: more than {} entries", self.limits.entries),
+                        ));
+                    }
+                    self.describe(&header, entry, long_name, long_link)?;
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// The next piece of the current entry's data; empty at its end. Call [`Reader::consume`] with what was used.
+    ///
+    /// # Errors
+    /// [`Kind::Malformed`] when the archive is cut short.
+    pub fn data(&mut self) -> Result<&[u8]> {
+        if self.left == 0 {
+            return Ok(&[]);
+        }
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let buffer = fill(&mut self.input)?;
+        if buffer.is_empty() {
+            return Err(malformed("the archive is cut short"));
+        }
+        Ok(&buffer[..buffer.len().min(left)])
+    }
+
+    /// Marks bytes of [`Reader::data`] as used.
+    pub fn consume(&mut self, bytes: usize) {
+        self.input.consume(bytes);
+        self.left -= bytes as u64;
+    }
+
+    /// Reads the whole data of the current entry, for small ones.
+    ///
+    /// # Errors
+    /// [`Kind::Limit`] above `limit` bytes.
+    pub fn read_all(&mut self, limit: u64) -> Result<Vec<u8>> {
+        if self.left > limit {
+            return Err(Error::new(
+                Kind::Limit,
+                format!(
+                    "tar: an entry of {} bytes where {limit} are allowed",
+                    self.left
+                ),
+            ));
+        }
+        let mut all = Vec::with_capacity(self.left as usize);
+        while self.left > 0 {
+            let piece = self.data()?;
+            let n = piece.len();
+            all.extend_from_slice(piece);
+            self.consume(n);
+        }
+        Ok(all)
+    }
+
+    fn describe(
+        &mut self,
+        header: &Header,
+        entry: &mut Entry,
+        name: Option<Vec<u8>>,
+        link: Option<Vec<u8>>,
+    ) -> Result<()> {
+        let header_size = header.size()?;
+        header.name(&mut entry.path);
+        header.link(&mut entry.link);
+        if let Some(name) = name {
+            entry.path = name;
+        }
+        if let Some(link) = link {
+            entry.link = link;
+        }
+        if let Some(path) = self.pax.path.take() {
+            entry.path = path;
+        }
+        if let Some(link) = self.pax.link.take() {
+            entry.link = link;
+        }
+        entry.kind = kind_of(header, &entry.path)?;
+        entry.mode = header.mode()?;
+        entry.uid = match self.pax.uid {
+            Some(uid) => uid,
+            None => header.uid()?,
+        };
+        entry.gid = match self.pax.gid {
+            Some(gid) => gid,
+            None => header.gid()?,
+        };
+        entry.mtime = match self.pax.mtime {
+            Some(time) => time,
+            None => Time {
+                seconds: header.mtime()?,
+                nanoseconds: 0,
+            },
+        };
+        entry.device = match entry.kind {
+            EntryKind::CharDevice | EntryKind::BlockDevice => header.device()?,
+            _ => (0, 0),
+        };
+        entry.xattrs.clear();
+        entry.xattrs.append(&mut self.pax.xattrs);
+        entry.sparse = None;
+        let stored = match self.pax.size {
+            // The PAX value exists because the other one is too small; two different sizes that both fit are an attempt
+            // to make readers disagree on where the next header is (CVE-2026-33055).
+            Some(size) if header_size != 0 && header_size != size && size < 1 << 33 => {
+                return Err(Error::new(
+                    Kind::Unsafe,
+                    format!("tar: size is {header_size} in the header and {size} in PAX"),
+                ));
+            }
+            Some(size) => size,
+            None => header_size,
+        };
+        if entry.kind != EntryKind::File && stored != 0 {
+            return Err(Error::new(
+                Kind::Unsafe,
+                "tar: an entry that cannot have data has a size: readers disagree on what follows",
+            ));
+        }
+        self.set_data(stored);
+        entry.size = stored;
+        self.sparse(header, entry)?;
+        check_text(&entry.path, "path", &self.limits)?;
+        check_text(&entry.link, "link target", &self.limits)
+    }
+
+    fn sparse(&mut self, header: &Header, entry: &mut Entry) -> Result<()> {
+        let sparse = std::mem::take(&mut self.pax.sparse);
+        let (segments, real_size) = if header.kind() == b'S' {
+            if header.flavour != Flavour::Gnu {
+                return Err(malformed("sparse entry outside the GNU format"));
+            }
+            let (fields, mut more, real_size) = header.gnu_sparse();
+            let mut segments = Vec::new();
+            sparse::parse_gnu(fields, &mut segments, &self.limits)?;
+            while more {
+                let mut block = [0u8; BLOCK];
+                self.read_exact(&mut block)?;
+                sparse::parse_gnu(&block[..504], &mut segments, &self.limits)?;
+                more = block[504] != 0;
+            }
+            (segments, real_size?)
+        } else if sparse.major == Some(1) && sparse.minor == Some(0) {
+            let mut map = MapReader::default();
+            let mut block = [0u8; BLOCK];
+            loop {
+                if self.left < BLOCK as u64 {
+                    return Err(malformed("sparse map is longer than the entry"));
+                }
+                self.read_exact(&mut block)?;
+                self.left -= BLOCK as u64;
+                if map.feed(&block, &self.limits)? {
+                    break;
+                }
+            }
+            (
+                map.segments(),
+                sparse
+                    .real_size
+                    .ok_or_else(|| malformed("sparse file without its size"))?,
+            )
+        } else if let Some(segments) = sparse.segments {
+            (
+                segments,
+                sparse
+                    .real_size
+                    .ok_or_else(|| malformed("sparse file without its size"))?,
+            )
+        } else {
+            return Ok(());
+        };
+        if entry.kind != EntryKind::File {
+            return Err(malformed("only files can be sparse"));
+        }
+        if let Some(name) = sparse.name {
+            entry.path = name;
+        }
+        // An empty segment at the end states the size and carries nothing.
+        let segments: Vec<Segment> = segments.into_iter().filter(|s| s.length > 0).collect();
+        sparse::check(&segments, real_size, self.left)?;
+        entry.size = real_size;
+        entry.sparse = Some(segments);
+        Ok(())
+    }
+
+    fn set_data(&mut self, size: u64) {
+        self.left = size;
+        self.padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
+    }
+
+    fn skip_rest(&mut self) -> Result<()> {
+        let mut left = self.left + self.padding;
+        while left > 0 {
+            let n = fill(&mut self.input)?
+                .len()
+                .min(usize::try_from(left).unwrap_or(usize::MAX));
+            if n == 0 {
+                // Some writers leave the padding of the last entry out.
+                if left <= self.padding {
+                    break;
+                }
+                return Err(malformed("the archive is cut short"));
+            }
+            self.input.consume(n);
+            left -= n as u64;
+        }
+        self.left = 0;
+        self.padding = 0;
+        Ok(())
+    }
+
+    /// False at the end: two zero blocks, or the end of the input where a header would be.
+    fn read_header_block(&mut self, block: &mut [u8; BLOCK]) -> Result<bool> {
+        if fill(&mut self.input)?.is_empty() {
+            self.ended = true;
+            return Ok(false);
+        }
+        self.read_exact(block)?;
+        if block.iter().any(|b| *b != 0) {
+            return Ok(true);
+        }
+        self.ended = true;
+        if fill(&mut self.input)?.is_empty() {
+            return Ok(false);
+        }
+        self.read_exact(block)?;
+        if block.iter().any(|b| *b != 0) {
+            return Err(Error::new(
+                Kind::Unsafe,
+                "tar: one zero block and then more: readers disagree on where the archive ends",
+            ));
+        }
+        Ok(false)
+    }
+
+    fn read_body(&mut self, size: u64) -> Result<()> {
+        if size > self.limits.header_bytes as u64 {
+            return Err(Error::new(
+                Kind::Limit,
+                format!(
+                    "tar: an extended header of {size} bytes where {} are allowed",
+                    self.limits.header_bytes
+                ),
+            ));
+        }
+        let mut body = std::mem::take(&mut self.body);
+        body.resize(size as usize, 0);
+        self.read_exact(&mut body)?;
+        self.body = body;
+        self.set_data(size);
+        self.left = 0;
+        Ok(())
+    }
+
+    fn read_exact(&mut self, into: &mut [u8]) -> Result<()> {
+        self.input.read_exact(into).map_err(input_error)
+    }
+}
+
+fn fill<R: BufRead>(input: &mut R) -> Result<&[u8]> {
+    input.fill_buf().map_err(input_error)
+}
+
+fn input_error(error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return malformed("the archive is cut short");
+    }
+    // Only a pipe between threads reports this: the thread that decompresses stopped, and says why itself.
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Error::stopped();
+    }
+    Error::system("read archive", error)
+}
+
+/// GNU puts a terminating NUL into the body.
+fn gnu_name(body: &[u8]) -> Vec<u8> {
+    body[..body.iter().position(|b| *b == 0).unwrap_or(body.len())].to_vec()
+}
+
+fn check_text(text: &[u8], what: &str, limits: &Limits) -> Result<()> {
+    if text.len() > limits.path_bytes {
+        return Err(Error::new(
+            Kind::Limit,
+            format!(
+                "tar: a {what} of {} bytes where {} are allowed",
+                text.len(),
+                limits.path_bytes
+            ),
+        ));
+    }
+    if text.contains(&0) {
+        return Err(malformed(&format!("NUL in a {what}")));
+    }
+    Ok(())
+}
+
+fn kind_of(header: &Header, path: &[u8]) -> Result<EntryKind> {
+    Ok(match header.kind() {
+        // Before ustar a directory was a file with a slash at the end.
+        0 if path.ends_with(b"/") => EntryKind::Directory,
+        b'0' | b'7' | b'S' | 0 if path.ends_with(b"/") => {
+            return Err(Error::new(
+                Kind::Unsafe,
+                "tar: a file whose name ends in a slash",
+            ));
+        }
+        b'0' | b'7' | b'S' | 0 => EntryKind::File,
+        b'1' => EntryKind::HardLink,
+        b'2' => EntryKind::Symlink,
+        b'3' => EntryKind::CharDevice,
+        b'4' => EntryKind::BlockDevice,
+        b'5' => EntryKind::Directory,
+        b'6' => EntryKind::Fifo,
+        other => {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("tar: entry type {:?}", char::from(other)),
+            ));
+        }
+    })
+}

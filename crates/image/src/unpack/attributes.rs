@@ -1,0 +1,283 @@
+//! Owners, modes, times and extended attributes.
+
+use std::cell::Cell;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{self, AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::io::Errno;
+
+use crate::error::{Error, Kind, Result};
+use crate::tar::{Entry, Time};
+
+/// Whom files belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Whom the layer says. Needs root, or a user namespace with enough ids mapped.
+    Layer,
+    /// Everything to the caller, for callers without privilege and without subordinate ids.
+    Caller,
+}
+
+impl Owner {
+    /// [`Owner::Layer`] for root (of the host or of a user namespace), else [`Owner::Caller`].
+    pub fn for_caller() -> Self {
+        if rustix::process::geteuid().is_root() {
+            Owner::Layer
+        } else {
+            Owner::Caller
+        }
+    }
+}
+
+/// Applies attributes to fresh inodes.
+pub(super) struct Attributes {
+    owner: Owner,
+    /// `trusted` where the kernel lets the caller write these, else `user`.
+    namespace: &'static str,
+    own: (u32, u32),
+    warned: Cell<bool>,
+}
+
+impl Attributes {
+    pub(super) fn new(owner: Owner) -> Self {
+        let own = (
+            rustix::process::geteuid().as_raw(),
+            rustix::process::getegid().as_raw(),
+        );
+        Attributes {
+            owner,
+            namespace: overlay_namespace(),
+            own,
+            warned: Cell::new(false),
+        }
+    }
+
+    pub(super) fn privileged(&self) -> bool {
+        self.owner == Owner::Layer
+    }
+
+    /// Owner, then mode (a change of owner clears set-id bits), then attributes (it clears capabilities too).
+    pub(super) fn apply(&self, fd: BorrowedFd<'_>, entry: &Entry, mode: u32) -> Result<()> {
+        if let Some((uid, gid)) = self.owner(entry)? {
+            fs::fchown(fd, Some(uid), Some(gid)).map_err(owner_error)?;
+        }
+        fs::fchmod(fd, Mode::from_raw_mode(mode)).map_err(|e| Error::system("change mode", e))?;
+        for (name, value) in &entry.xattrs {
+            if let Some(name) = self.admit(name) {
+                self.xattr_result(name, fs::fsetxattr(fd, name, value, XattrFlags::empty()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for what cannot or must not be opened: links, devices, pipes.
+    pub(super) fn apply_at(
+        &self,
+        parent: &OwnedFd,
+        name: &[u8],
+        entry: &Entry,
+        with_mode: bool,
+    ) -> Result<()> {
+        if let Some((uid, gid)) = self.owner(entry)? {
+            fs::chownat(
+                parent,
+                name,
+                Some(uid),
+                Some(gid),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )
+            .map_err(owner_error)?;
+        }
+        if with_mode {
+            // Not a link: it was made a moment ago, in a tree that only this program changes.
+            fs::chmodat(
+                parent,
+                name,
+                Mode::from_raw_mode(entry.mode),
+                AtFlags::empty(),
+            )
+            .map_err(|e| Error::system("change mode", e))?;
+        }
+        for (key, value) in &entry.xattrs {
+            if let Some(key) = self.admit(key) {
+                // There is no fsetxattr for O_PATH descriptors; the folder's descriptor fixes the place.
+                let mut path = format!("/proc/self/fd/{}/", parent.as_raw_fd()).into_bytes();
+                path.extend_from_slice(name);
+                self.xattr_result(
+                    key,
+                    fs::lsetxattr(path.as_slice(), key, value, XattrFlags::empty()),
+                )?;
+            }
+        }
+        fs::utimensat(
+            parent,
+            name,
+            &timestamps(entry.mtime),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )
+        .map_err(|e| Error::system("set time", e))
+    }
+
+    /// Makes overlayfs hide the layers below in this directory.
+    pub(super) fn make_opaque(&self, fd: impl AsFd) -> Result<()> {
+        fs::fsetxattr(fd, self.opaque(), b"y", XattrFlags::empty()).map_err(|e| {
+            Error::system(format!("set {}", self.opaque()), e)
+                .hint("The store must be on a file system with extended attributes")
+        })
+    }
+
+    pub(super) fn opaque(&self) -> String {
+        format!("{}.overlay.opaque", self.namespace)
+    }
+
+    /// Marks directories that no entry has described.
+    pub(super) fn implicit(&self) -> String {
+        format!("{}.tare.implicit", self.namespace)
+    }
+
+    fn owner(&self, entry: &Entry) -> Result<Option<(Uid, Gid)>> {
+        let id = |n: i64| {
+            // The largest value means "no change" to the kernel.
+            u32::try_from(n)
+                .ok()
+                .filter(|n| *n != u32::MAX)
+                .ok_or_else(|| Error::new(Kind::Unsafe, format!("{n} is not a user or group id")))
+        };
+        let (uid, gid) = (id(entry.uid)?, id(entry.gid)?);
+        if self.owner == Owner::Caller || (uid, gid) == self.own {
+            return Ok(None);
+        }
+        Ok(Some((Uid::from_raw(uid), Gid::from_raw(gid))))
+    }
+
+    /// The name under which an attribute may be set; the host's own namespaces are not an image's business.
+    fn admit<'a>(&self, name: &'a [u8]) -> Option<&'a str> {
+        let name = std::str::from_utf8(name).ok()?;
+        let wanted = name == "security.capability"
+            || name.starts_with("system.posix_acl_")
+            || (name.starts_with("user.")
+                && !name.starts_with("user.overlay.")
+                && !name.starts_with("user.tare."));
+        wanted.then_some(name)
+    }
+
+    fn xattr_result(&self, name: &str, result: Result<(), Errno>) -> Result<()> {
+        match result {
+            Ok(()) => Ok(()),
+            // The same rule as other programs: the image works without, and the caller is told once.
+            Err(e @ (Errno::OPNOTSUPP | Errno::PERM))
+                if e == Errno::OPNOTSUPP || name.starts_with("user.") || !self.privileged() =>
+            {
+                if !self.warned.replace(true) {
+                    log::warn!("extended attribute {name} is left out: {e}");
+                }
+                Ok(())
+            }
+            Err(e) => Err(Error::system(format!("set extended attribute {name}"), e)),
+        }
+    }
+}
+
+fn owner_error(error: Errno) -> Error {
+    let error_message = Error::system("change owner", error);
+    match error {
+        Errno::INVAL => error_message
+            .hint("The id is not mapped in this user namespace: more subordinate ids are needed"),
+        Errno::PERM => error_message.hint("Run as root, or with subordinate ids for this user"),
+        _ => error_message,
+    }
+}
+
+pub(super) fn timestamps(time: Time) -> Timestamps {
+    let time = Timespec {
+        tv_sec: time.seconds,
+        tv_nsec: i64::from(time.nanoseconds),
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
+}
+
+/// `trusted` for root of the host, `user` (with the mount option `userxattr`) for everybody else.
+pub(crate) fn overlay_namespace() -> &'static str {
+    if rustix::process::geteuid().is_root() && in_initial_user_namespace() {
+        "trusted"
+    } else {
+        "user"
+    }
+}
+
+fn in_initial_user_namespace() -> bool {
+    std::fs::read_to_string("/proc/self/uid_map")
+        .map(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
+        .unwrap_or(true)
+}
+
+/// Gives `to` the owner, mode and attributes of `from`; not the times.
+pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, privileged: bool) -> Result<()> {
+    let error = |e| Error::system("copy attributes", e);
+    let stat = fs::fstat(from).map_err(error)?;
+    if privileged {
+        fs::fchown(
+            to,
+            Some(Uid::from_raw(stat.st_uid)),
+            Some(Gid::from_raw(stat.st_gid)),
+        )
+        .map_err(owner_error)?;
+    }
+    fs::fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(error)?;
+    for name in names(to)? {
+        if !keep(&name) {
+            fs::fremovexattr(to, name.as_slice()).map_err(error)?;
+        }
+    }
+    for name in names(from)? {
+        if keep(&name) || is_private(&name) {
+            continue;
+        }
+        let value = value(from, &name)?;
+        fs::fsetxattr(to, name.as_slice(), &value, XattrFlags::empty()).map_err(error)?;
+    }
+    Ok(())
+}
+
+/// Labels belong to the host.
+fn keep(name: &[u8]) -> bool {
+    name == b"security.selinux"
+}
+
+/// Attributes that are about the form of a layer and not about the file.
+pub(crate) fn is_private(name: &[u8]) -> bool {
+    [&b"trusted."[..], b"user.overlay.", b"user.tare."]
+        .iter()
+        .any(|p| name.starts_with(p))
+}
+
+/// Names of all extended attributes.
+pub(crate) fn names(fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
+    let mut buffer = vec![0u8; 4096];
+    loop {
+        match fs::flistxattr(fd, buffer.as_mut_slice()) {
+            Ok(n) => {
+                return Ok(buffer[..n]
+                    .split(|b| *b == 0)
+                    .filter(|name| !name.is_empty())
+                    .map(<[u8]>::to_vec)
+                    .collect());
+            }
+            Err(Errno::RANGE) if buffer.len() < 65536 => buffer.resize(65536, 0),
+            Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+            Err(e) => return Err(Error::system("list extended attributes", e)),
+        }
+    }
+}
+
+/// Value of one extended attribute.
+pub(crate) fn value(fd: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>> {
+    let mut buffer = vec![0u8; 65536];
+    let n = fs::fgetxattr(fd, name, buffer.as_mut_slice())
+        .map_err(|e| Error::system("read extended attribute", e))?;
+    buffer.truncate(n);
+    Ok(buffer)
+}

@@ -1,0 +1,164 @@
+//! Layers over each other in one root file system, by moving: only directories that both sides have are walked.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{self, AtFlags, Dir, FileType, Stat};
+use rustix::io::Errno;
+
+use super::attributes::{self, Owner, timestamps};
+use super::remove::remove_at;
+use super::tree::{is_whiteout, open_child};
+use super::{Summary, open_directory};
+use crate::error::{Error, Result};
+use crate::tar::Time;
+
+/// Moves the unpacked layer in `upper` over `root`; both are on the same file system. `upper` is empty afterwards,
+/// except for whiteouts. `summary` tells whether subtrees can be moved without looking for whiteouts in them.
+///
+/// # Errors
+/// What the file system reports.
+pub fn merge(upper: &Path, root: &Path, owner: Owner, summary: &Summary) -> Result<()> {
+    let merge = Merge {
+        opaque: format!("{}.overlay.opaque", attributes::overlay_namespace()),
+        privileged: owner == Owner::Layer,
+        plain: summary.whiteouts == 0,
+    };
+    let (upper_fd, root_fd) = (open_directory(upper)?, open_directory(root)?);
+    if merge.is_opaque(upper_fd.as_fd())? {
+        merge.empty(&root_fd)?;
+    }
+    merge
+        .directory(&upper_fd, &root_fd)
+        .map_err(|e| e.during(format!("move layer to {}", root.display())))
+}
+
+struct Merge {
+    opaque: String,
+    privileged: bool,
+    plain: bool,
+}
+
+impl Merge {
+    fn directory(&self, upper: &OwnedFd, lower: &OwnedFd) -> Result<()> {
+        let stat = fs::fstat(upper).map_err(|e| Error::system("read attributes", e))?;
+        let entries = Dir::read_from(upper).map_err(|e| Error::system("read directory", e))?;
+        for entry in entries {
+            let entry = entry.map_err(|e| Error::system("read directory", e))?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                self.entry(upper, lower, name)
+                    .map_err(|e| e.during(String::from_utf8_lossy(name).into_owned()))?;
+            }
+        }
+        attributes::copy(upper.as_fd(), lower.as_fd(), self.privileged)?;
+        set_times(lower.as_fd(), &stat)
+    }
+
+    fn entry(&self, upper: &OwnedFd, lower: &OwnedFd, name: &[u8]) -> Result<()> {
+        let error = |e| Error::system("move", e);
+        let stat = fs::statat(upper, name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
+        if is_whiteout(&stat) {
+            return remove_at(lower.as_fd(), name).map_err(error);
+        }
+        let below = match fs::statat(lower, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Some(is_directory(&stat)),
+            Err(Errno::NOENT) => None,
+            Err(e) => return Err(error(e)),
+        };
+        if is_directory(&stat) {
+            let from = open_child(upper, name).map_err(error)?;
+            if below == Some(true) && !self.is_opaque(from.as_fd())? {
+                return self.directory(&from, &open_child(lower, name).map_err(error)?);
+            }
+            if !self.plain {
+                self.strip(&from)?;
+            }
+        }
+        if below.is_some() {
+            remove_at(lower.as_fd(), name).map_err(error)?;
+        }
+        // Moving a directory that is not writable to its owner needs write permission for its "..", without privilege.
+        let sealed = is_directory(&stat) && !self.privileged && stat.st_mode & 0o200 == 0;
+        if sealed {
+            let fd = open_child(upper, name).map_err(error)?;
+            fs::fchmod(&fd, fs::Mode::from_raw_mode(stat.st_mode & 0o7777 | 0o200))
+                .map_err(error)?;
+        }
+        fs::renameat(upper, name, lower, name).map_err(error)?;
+        if sealed {
+            let fd = open_child(lower, name).map_err(error)?;
+            fs::fchmod(&fd, fs::Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Takes whiteouts out of a subtree under which nothing is.
+    fn strip(&self, directory: &OwnedFd) -> Result<()> {
+        let error = |e| Error::system("remove whiteouts", e);
+        let stat = fs::fstat(directory).map_err(error)?;
+        let entries = Dir::read_from(directory).map_err(error)?;
+        for entry in entries {
+            let entry = entry.map_err(error)?;
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            match entry.file_type() {
+                FileType::RegularFile
+                | FileType::Symlink
+                | FileType::Fifo
+                | FileType::BlockDevice => continue,
+                _ => {}
+            }
+            let stat = fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
+            if is_whiteout(&stat) {
+                fs::unlinkat(directory, name, AtFlags::empty()).map_err(error)?;
+            } else if is_directory(&stat) {
+                self.strip(&open_child(directory, name).map_err(error)?)?;
+            }
+        }
+        match fs::fremovexattr(directory, self.opaque.as_str()) {
+            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(e) => return Err(error(e)),
+        }
+        set_times(directory.as_fd(), &stat)
+    }
+
+    fn is_opaque(&self, fd: BorrowedFd<'_>) -> Result<bool> {
+        if self.plain {
+            return Ok(false);
+        }
+        let mut value = [0u8; 2];
+        match fs::fgetxattr(fd, self.opaque.as_str(), &mut value) {
+            Ok(n) => Ok(&value[..n] == b"y"),
+            Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => Ok(false),
+            Err(e) => Err(Error::system("read extended attribute", e)),
+        }
+    }
+
+    fn empty(&self, directory: &OwnedFd) -> Result<()> {
+        let error = |e| Error::system("empty directory", e);
+        let entries = Dir::read_from(directory).map_err(error)?;
+        for entry in entries {
+            let entry = entry.map_err(error)?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                remove_at(directory.as_fd(), name).map_err(error)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_directory(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+}
+
+fn set_times(fd: BorrowedFd<'_>, stat: &Stat) -> Result<()> {
+    let time = Time {
+        seconds: stat.st_mtime,
+        nanoseconds: stat.st_mtime_nsec as u32,
+    };
+    fs::futimens(fd, &timestamps(time)).map_err(|e| Error::system("set time", e))
+}

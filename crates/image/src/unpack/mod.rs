@@ -1,0 +1,110 @@
+//! From a layer's archive to a directory that overlayfs can mount, and from several of these to one root file system.
+//!
+//! Every layer becomes a directory of its own first, with whiteouts in the form of overlayfs. That makes layers independent
+//! of each other (they are unpacked in parallel) and whiteouts independent of the order of entries. One root file
+//! system is then made by *moving* the directories over each other: see [`merge`].
+//!
+//! All names are looked up below a directory descriptor with `openat2(RESOLVE_IN_ROOT)`; the last component is never
+//! followed. Nothing is kept per entry: what must wait until the end is written to an unnamed file.
+
+mod attributes;
+mod entry;
+mod journal;
+pub mod merge;
+mod path;
+mod remove;
+mod settle;
+mod tree;
+
+pub use attributes::Owner;
+pub(crate) use attributes::{copy as copy_attributes, is_private, names, overlay_namespace, value};
+pub use remove::remove_tree;
+
+use std::io::BufRead;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use crate::error::{During, Error, Result};
+use crate::limits::Limits;
+use crate::tar::{Entry, Reader};
+
+use attributes::Attributes;
+use journal::Journal;
+use tree::Tree;
+
+/// What was found in a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Entries, whiteouts included.
+    pub entries: u64,
+    /// Bytes of file content.
+    pub bytes: u64,
+    /// Whiteouts of both kinds.
+    pub whiteouts: u64,
+    /// Devices that could not be made without privilege.
+    pub skipped_devices: u64,
+}
+
+/// One layer on its way into a directory.
+pub struct Layer {
+    tree: Tree,
+    attributes: Attributes,
+    journal: Journal,
+    limits: Limits,
+    summary: Summary,
+}
+
+impl Layer {
+    /// Starts with the empty directory `directory`.
+    ///
+    /// # Errors
+    /// When it cannot be opened or is on a file system without what is needed.
+    pub fn new(directory: &Path, owner: Owner, limits: &Limits) -> Result<Self> {
+        let root = open_directory(directory)?;
+        let mut layer = Layer {
+            journal: Journal::new(directory)?,
+            tree: Tree::new(root),
+            attributes: Attributes::new(owner),
+            limits: limits.clone(),
+            summary: Summary::default(),
+        };
+        layer.start()?;
+        Ok(layer)
+    }
+
+    /// Unpacks all entries of an uncompressed archive. What follows the end of the archive is left in `input`.
+    ///
+    /// # Errors
+    /// The first entry that is malformed, unsafe, too large or cannot be written, with its name.
+    pub fn unpack<R: BufRead>(&mut self, input: R) -> Result<R> {
+        let mut reader = Reader::new(input, self.limits.clone());
+        let mut entry = Entry::default();
+        while reader.next(&mut entry)? {
+            self.summary.entries += 1;
+            self.apply(&entry, &mut reader)
+                .during(|| format!("entry {:?}", String::from_utf8_lossy(&entry.path)))?;
+        }
+        Ok(reader.into_inner())
+    }
+
+    /// Completes what could only be known at the end. `lowers` are the finished layers below, the uppermost first:
+    /// directories that the archive left out take their attributes from there, and links to their files are resolved.
+    ///
+    /// # Errors
+    /// A link without target, or what the file system reports.
+    pub fn settle(mut self, lowers: &[OwnedFd]) -> Result<Summary> {
+        settle::settle(&mut self.tree, &self.attributes, &mut self.journal, lowers)?;
+        Ok(self.summary)
+    }
+}
+
+/// Opens an existing directory to work below it.
+pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags};
+    rustix::fs::open(
+        path,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|e| Error::file("open directory", path, e.into()))
+}

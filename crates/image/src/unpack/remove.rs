@@ -1,0 +1,141 @@
+//! Removing trees of any depth with few open descriptors.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{self, AtFlags, Dir, Mode, RenameFlags};
+use rustix::io::Errno;
+
+use super::tree::open_child;
+use crate::error::{Error, Result};
+
+/// Below this depth directories are first moved up.
+const DEPTH: usize = 64;
+
+/// Removes `path` and everything in it; not an error when there is nothing.
+///
+/// # Errors
+/// What the file system reports.
+pub fn remove_tree(path: &Path) -> Result<()> {
+    let error = |e: Errno| Error::file("remove", path, e.into());
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(error(Errno::INVAL));
+    };
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
+    let parent = match super::open_directory(parent) {
+        Ok(parent) => parent,
+        Err(e) if e.errno() == Some(Errno::NOENT.raw_os_error()) => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    remove_at(parent.as_fd(), name.as_encoded_bytes()).map_err(error)
+}
+
+/// Removes `name` in `parent`, whatever it is; not an error when there is nothing.
+pub(super) fn remove_at(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+    match fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        // Linux says EISDIR for directories, whoever asks; POSIX says EPERM.
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(e) => return Err(e),
+    }
+    let top = open_child_writable(parent, name)?;
+    let mut moved = 0;
+    loop {
+        let before = moved;
+        empty(&top, &top, 0, &mut moved)?;
+        if moved == before {
+            break;
+        }
+    }
+    drop(top);
+    fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+}
+
+fn empty(directory: &OwnedFd, top: &OwnedFd, depth: usize, moved: &mut u64) -> Result<(), Errno> {
+    let entries = Dir::read_from(directory)?;
+    for entry in entries {
+        let entry = entry?;
+        let name: &CStr = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        match fs::unlinkat(directory, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => continue,
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            Err(e) => return Err(e),
+        }
+        if depth >= DEPTH {
+            loop {
+                *moved += 1;
+                // Something of that name may be there already, by accident or on purpose.
+                match fs::renameat_with(
+                    directory,
+                    name,
+                    top,
+                    format!(".removed-{moved}"),
+                    RenameFlags::NOREPLACE,
+                ) {
+                    Ok(()) => break,
+                    Err(Errno::EXIST) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            continue;
+        }
+        let child = open_child_writable(directory.as_fd(), name.to_bytes())?;
+        empty(&child, top, depth + 1, moved)?;
+        drop(child);
+        match fs::unlinkat(directory, name, AtFlags::REMOVEDIR) {
+            // Its own children were moved to a place that this loop has yet to see.
+            Ok(()) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Without privilege, a directory that its owner may not enter has to be opened up first.
+fn open_child_writable(parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    let open = open_child(parent, name);
+    let usable = match &open {
+        Ok(fd) => fs::fstat(fd)?.st_mode & 0o700 == 0o700,
+        Err(Errno::ACCESS) => false,
+        Err(_) => true,
+    };
+    if usable || rustix::process::geteuid().is_root() {
+        return open;
+    }
+    match &open {
+        Ok(fd) => fs::fchmod(fd, Mode::RWXU)?,
+        // The entry is a directory (unlinkat said so) in a tree that only this program changes.
+        Err(_) => fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?,
+    }
+    open_child(parent, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_and_wide_trees_go() {
+        let temporary = tempfile::tempdir().unwrap();
+        let top = temporary.path().join("top");
+        let mut at = top.clone();
+        for n in 0..300 {
+            at.push(if n % 2 == 0 { "d" } else { "e" });
+        }
+        std::fs::create_dir_all(&at).unwrap();
+        std::fs::write(at.join("f"), "x").unwrap();
+        std::os::unix::fs::symlink("/", top.join("link")).unwrap();
+        remove_tree(&top).unwrap();
+        assert!(!top.exists());
+        remove_tree(&top).unwrap();
+        remove_tree(&temporary.path().join("no/such")).unwrap();
+    }
+}

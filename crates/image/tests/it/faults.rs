@@ -1,0 +1,648 @@
+//! A network that cuts, lies, stalls and refuses, between the program and a real registry.
+
+use std::io::Read;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use oci_spec::image::{Descriptor, MediaType};
+use tare_image::layout::Layout;
+use tare_image::manifest::Document;
+use tare_image::retry::Patience;
+use tare_image::source::{Content, Source};
+use tare_image::{Error, Kind, digest, transfer};
+
+use crate::proxy::{Fault, Proxy, token_gate};
+use crate::support::*;
+
+/// Where the layer of the image that `setup` made is.
+fn layer(registry: &Registry) -> String {
+    let shown = Program::new().run(&[
+        "inspect",
+        "--plain-http",
+        &format!("docker://{}/app", registry.address),
+    ]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    format!(
+        "/blobs/{}",
+        shown["manifest"]["layers"][0]["digest"].as_str().unwrap()
+    )
+}
+
+/// A registry with a 12 MB image, and a proxy before it.
+fn setup(protection: Protection) -> Option<(Registry, Proxy, String)> {
+    let registry = Registry::start(protection)?;
+    let maker = Program::new();
+    make_image(&maker, "localhost/app", 12);
+    let name = format!("{}/app", registry.address);
+    if protection == Protection::Password {
+        let mut login = maker.command(&[
+            "login",
+            "--plain-http",
+            "-u",
+            "user",
+            "--password-stdin",
+            &registry.address,
+        ]);
+        let mut child = login
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"secret\n").unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+    maker.run(&["push", "--plain-http", "localhost/app", &name]);
+    let proxy = Proxy::start(&registry.address);
+    let name = format!("{}/app", proxy.address);
+    Some((registry, proxy, name))
+}
+
+#[test]
+fn broken_connections_are_continued() {
+    let Some((registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let layer = layer(&registry);
+    // Twice in the middle; what is there is not fetched again.
+    proxy.rule("GET", &layer, 1, Fault::Cut(0));
+    proxy.rule("GET", &layer, 1, Fault::Cut(5_000_000));
+    proxy.rule("GET", &layer, 1, Fault::Cut(3_000_000));
+    let program = Program::new();
+    program.run(&["pull", "--plain-http", &name]);
+    let ranges = proxy.headers("/blobs/", "range");
+    assert_eq!(ranges, ["bytes=5000000-", "bytes=8000000-"]);
+    assert_eq!(program.counts(), [3, 0, 1, 0]);
+}
+
+#[test]
+fn a_registry_that_ignores_ranges_is_put_up_with() {
+    let Some((_registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let program = Program::new();
+    program.run(&["pull", "--plain-http", "--no-unpack", &name]);
+    let config = proxy.seen("/blobs/")[0]
+        .line
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .rsplit('/')
+        .next()
+        .unwrap()
+        .to_string();
+    for connections in ["1", "4"] {
+        proxy.clear();
+        let program = Program::new();
+        // The configuration comes first; it has no range.
+        proxy.rule("GET", &config, 9, Fault::IgnoreRange);
+        proxy.rule("GET", "/blobs/", 1, Fault::Cut(5_000_000));
+        proxy.rule("GET", "/blobs/", 99, Fault::IgnoreRange);
+        program.run(&["pull", "--plain-http", "--connections", connections, &name]);
+        assert_eq!(program.counts(), [3, 0, 1, 0]);
+    }
+}
+
+#[test]
+fn damaged_content_is_fetched_again_once_and_never_kept() {
+    let Some((_registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let program = Program::new();
+    proxy.rule("GET", "/blobs/", 2, Fault::WrongByte(1_000_000));
+    program.run(&["pull", "--plain-http", &name]);
+    assert_eq!(program.counts(), [3, 0, 1, 0]);
+
+    for (fault, kind) in [
+        (Fault::WrongByte(1_000_000), "digest"),
+        (Fault::WrongByte(20), ""),
+    ] {
+        proxy.clear();
+        let program = Program::new();
+        proxy.rule("GET", "/blobs/", 99, fault);
+        let error = program
+            .try_run(&["pull", "--plain-http", &name])
+            .unwrap_err();
+        assert!(error.contains(kind) && error.contains(&name), "{error}");
+        let [_, ingest, layers, staging] = program.counts();
+        assert_eq!([ingest, layers, staging], [0, 0, 0], "{error}");
+        assert!(program.run(&["list"]).is_empty());
+    }
+}
+
+#[test]
+fn servers_in_trouble_are_given_time() {
+    let Some((_registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let program = Program::new();
+    proxy.rule("GET", "/manifests/", 2, Fault::Answer(500, String::new()));
+    proxy.rule("GET", "/blobs/", 1, Fault::Answer(503, String::new()));
+    proxy.rule(
+        "GET",
+        "/blobs/",
+        1,
+        Fault::Answer(429, "Retry-After: 2\r\n".into()),
+    );
+    let start = Instant::now();
+    program.run(&["pull", "--plain-http", &name]);
+    assert!(
+        start.elapsed() >= Duration::from_secs(2),
+        "Retry-After was not obeyed"
+    );
+
+    proxy.clear();
+    proxy.rule(
+        "GET",
+        "/manifests/",
+        9,
+        Fault::Answer(429, "Retry-After: 7200\r\n".into()),
+    );
+    let error = program
+        .try_run(&["pull", "--plain-http", &name])
+        .unwrap_err();
+    assert!(error.contains("7200 s"), "{error}");
+
+    proxy.clear();
+    proxy.rule("GET", "/manifests/", 99, Fault::Answer(500, String::new()));
+    let error = program
+        .try_run(&["pull", "--plain-http", "--retries", "2", &name])
+        .unwrap_err();
+    assert!(
+        error.contains("answered 500") && error.contains("2 attempts"),
+        "{error}"
+    );
+    assert_eq!(proxy.seen("/manifests/").len(), 2);
+}
+
+#[test]
+fn stalled_connections_are_given_up_and_continued() {
+    let Some((registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let program = Program::new();
+    proxy.rule("GET", &layer(&registry), 1, Fault::Stall(4_000_000));
+    let start = Instant::now();
+    program.run(&["pull", "--plain-http", "--timeout", "1", &name]);
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "waited for a stalled connection"
+    );
+    assert!(
+        proxy
+            .headers("/blobs/", "range")
+            .iter()
+            .any(|r| r == "bytes=4000000-")
+    );
+}
+
+#[test]
+fn a_killed_pull_goes_on_and_leaves_nothing_half() {
+    let Some((_registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    for connections in ["1", "3"] {
+        proxy.clear();
+        let program = Program::new();
+        proxy.rule("GET", "/blobs/", 99, Fault::Slow(Duration::from_millis(20)));
+        let mut child = program
+            .command(&["pull", "--plain-http", "--connections", connections, &name])
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        // Somewhere in the middle of the layer.
+        while partial_bytes(&program) < 3_000_000 {
+            assert!(start.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(program.run(&["list"]).is_empty());
+        proxy.clear();
+        program.run(&["pull", "--plain-http", "--connections", connections, &name]);
+        assert_eq!(program.counts(), [3, 0, 1, 0]);
+        if connections == "1" {
+            let range = proxy.headers("/blobs/", "range").join(" ");
+            let from: u64 = range
+                .trim_start_matches("bytes=")
+                .trim_end_matches('-')
+                .parse()
+                .unwrap();
+            assert!(from >= 3_000_000, "{range}");
+        }
+    }
+}
+
+fn partial_bytes(program: &Program) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let entries = std::fs::read_dir(program.store().join("ingest"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries
+        .map(|e| e.metadata().map_or(0, |m| m.blocks() * 512))
+        .sum()
+}
+
+#[test]
+fn several_connections_fetch_one_layer() {
+    let Some(registry) = Registry::start(Protection::None) else {
+        return;
+    };
+    let maker = Program::new();
+    make_image(&maker, "localhost/large", 40);
+    let proxy = Proxy::start(&registry.address);
+    maker.run(&[
+        "push",
+        "--plain-http",
+        "localhost/large",
+        &format!("{}/large", registry.address),
+    ]);
+    let name = format!("{}/large", proxy.address);
+    proxy.rule("GET", "/blobs/", 1, Fault::Cut(100));
+    proxy.rule("GET", "/blobs/", 1, Fault::Cut(1_000_000));
+    let program = Program::new();
+    program.run(&["pull", "--plain-http", "--connections", "4", &name]);
+    let ranges = proxy.headers("/blobs/", "range");
+    assert!(
+        ranges.iter().any(|r| r == "bytes=8388608-16777215"),
+        "{ranges:?}"
+    );
+    assert!(ranges.len() >= 6, "{ranges:?}");
+    assert_eq!(program.counts(), [3, 0, 1, 0]);
+
+    // Killed in the middle: finished pieces are not fetched again.
+    proxy.clear();
+    let program = Program::new();
+    proxy.rule("GET", "/blobs/", 99, Fault::Slow(Duration::from_millis(10)));
+    let mut child = program
+        .command(&["pull", "--plain-http", "--connections", "2", &name])
+        .spawn()
+        .unwrap();
+    let list = || {
+        let entries = std::fs::read_dir(program.store().join("ingest"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter(|e| e.path().extension().is_some_and(|x| x == "pieces"))
+            .map(|e| e.metadata().map_or(0, |m| m.len()))
+            .sum::<u64>()
+    };
+    let start = Instant::now();
+    while list() < 8 {
+        assert!(start.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    proxy.clear();
+    program.run(&["pull", "--plain-http", "--connections", "2", &name]);
+    let ranges = proxy.headers("/blobs/", "range");
+    assert!(
+        ranges.len() <= 4 && !ranges.iter().any(|r| r.starts_with("bytes=0-")),
+        "{ranges:?}"
+    );
+    assert_eq!(program.counts(), [3, 0, 1, 0]);
+}
+
+#[test]
+fn credentials_stay_with_their_host() {
+    let Some((registry, proxy, name)) = setup(Protection::Password) else {
+        return;
+    };
+    let elsewhere = Proxy::start(&registry.address);
+    let program = Program::new();
+    let error = program
+        .try_run(&["pull", "--plain-http", &name])
+        .unwrap_err();
+    assert!(error.contains("401") && error.contains("login"), "{error}");
+    let auth = format!(
+        "{{\"auths\":{{\"{}\":{{\"auth\":\"dXNlcjpzZWNyZXQ=\"}}}}}}",
+        proxy.address
+    );
+    std::fs::write(program.path("auth.json"), auth).unwrap();
+    proxy.rule(
+        "GET",
+        "/blobs/",
+        9,
+        Fault::Answer(
+            307,
+            format!("Location: http://{}/v2/app/blobs/x\r\n", elsewhere.address),
+        ),
+    );
+    let _ = program.try_run(&["pull", "--plain-http", "--retries", "1", &name]);
+    assert!(
+        !elsewhere.seen("/blobs/").is_empty(),
+        "the redirect was not followed"
+    );
+    assert!(
+        elsewhere.headers("", "authorization").is_empty(),
+        "credentials went to another host"
+    );
+    assert!(!proxy.headers("/blobs/", "authorization").is_empty());
+    proxy.clear();
+    program.run(&["pull", "--plain-http", &name]);
+}
+
+#[test]
+fn tokens_are_fetched_and_renewed() {
+    let Some((registry, _proxy, _)) = setup(Protection::None) else {
+        return;
+    };
+    let cutting = Proxy::start(&registry.address);
+    cutting.rule("GET", "/blobs/", 1, Fault::Cut(100));
+    cutting.rule("GET", "/blobs/", 3, Fault::Cut(2_000_000));
+    // Each token is good for two requests only: it ends in the middle of the layer.
+    let (address, asked) = token_gate(&cutting.address, 2);
+    let program = Program::new();
+    let name = format!("{address}/app");
+    let error = program
+        .try_run(&["pull", "--plain-http", &name])
+        .unwrap_err();
+    assert!(error.contains("token service"), "{error}");
+    std::fs::write(
+        program.path("auth.json"),
+        format!("{{\"auths\":{{\"{address}\":{{\"auth\":\"dXNlcjpzZWNyZXQ=\"}}}}}}"),
+    )
+    .unwrap();
+    program.run(&["pull", "--plain-http", &name]);
+    let asked = asked.lock().unwrap().clone();
+    assert!(asked.len() >= 3, "{asked:?}");
+    assert!(
+        asked
+            .iter()
+            .all(|a| a.contains("service=test") && a.contains("scope=repository%3Aapp%3Apull")),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn lying_answers_are_refused() {
+    let Some((_registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let wrong = format!("sha256:{}", "0".repeat(64));
+    let table = [
+        (
+            Fault::Header("docker-content-digest", wrong.clone()),
+            "digest",
+        ),
+        (
+            Fault::Header("docker-content-digest", "../../x".into()),
+            "digest",
+        ),
+        (
+            Fault::Header("content-type", MediaType::ImageIndex.to_string()),
+            "announced",
+        ),
+        (
+            Fault::Answer(307, "Location: file:///etc/passwd\r\n".into()),
+            "address",
+        ),
+        (
+            Fault::Answer(307, "Location: http://user@127.0.0.1/\r\n".into()),
+            "address",
+        ),
+        (Fault::Answer(307, String::new()), "nowhere"),
+        (Fault::Answer(404, String::new()), "404"),
+    ];
+    for (fault, wanted) in table {
+        proxy.clear();
+        proxy.rule("GET", "/manifests/", 99, fault.clone());
+        let program = Program::new();
+        let error = program
+            .try_run(&["pull", "--plain-http", "--retries", "1", &name])
+            .unwrap_err();
+        assert!(error.contains(wanted), "{fault:?}: {error}");
+        assert_eq!(program.counts(), [0, 0, 0, 0]);
+    }
+    proxy.clear();
+    proxy.rule(
+        "GET",
+        "/manifests/",
+        99,
+        Fault::Answer(
+            302,
+            format!(
+                "Location: http://{}/v2/app/manifests/latest\r\n",
+                proxy.address
+            ),
+        ),
+    );
+    let error = Program::new()
+        .try_run(&["pull", "--plain-http", &name])
+        .unwrap_err();
+    assert!(error.contains("redirects"), "{error}");
+    // By digest, the content decides.
+    proxy.clear();
+    let error = Program::new()
+        .try_run(&["pull", "--plain-http", &format!("{name}@{wrong}")])
+        .unwrap_err();
+    assert!(error.contains("404") || error.contains("digest"), "{error}");
+}
+
+#[test]
+fn warnings_of_a_registry_are_shown_once() {
+    let Some((_registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    proxy.rule(
+        "GET",
+        "",
+        99,
+        Fault::Header("warning", "299 - \"this registry ends soon\"".into()),
+    );
+    let program = Program::new();
+    let output = program
+        .command(&["pull", "--plain-http", &name])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success());
+    assert_eq!(said.matches("this registry ends soon").count(), 1, "{said}");
+}
+
+#[test]
+fn uploads_are_continued() {
+    let Some(registry) = Registry::start(Protection::None) else {
+        return;
+    };
+    let maker = Program::new();
+    make_image(&maker, "localhost/app", 12);
+    for (n, options) in [
+        &["--push-chunk", "1000000"][..],
+        &["--push-chunk", "100000000"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let proxy = Proxy::start(&registry.address);
+        let name = format!("{}/app{n}", proxy.address);
+        proxy.rule("P", "/blobs/uploads/", 2, Fault::CutUpload(500_000));
+        proxy.rule("P", "/blobs/uploads/", 1, Fault::Answer(500, String::new()));
+        let mut arguments = vec!["push", "--plain-http", "localhost/app", &name];
+        arguments.extend(*options);
+        maker.run(&arguments);
+        if n == 0 {
+            assert!(
+                proxy.seen("PATCH").len() > 12,
+                "{}",
+                proxy.seen("PATCH").len()
+            );
+        }
+        let program = Program::new();
+        program.run(&[
+            "pull",
+            "--plain-http",
+            &format!("{}/app{n}", registry.address),
+        ]);
+        assert_eq!(program.counts(), [3, 0, 1, 0]);
+    }
+}
+
+#[test]
+fn mirrors_come_first_and_the_registry_is_the_fallback() {
+    let Some((registry, origin, name)) = setup(Protection::None) else {
+        return;
+    };
+    let mirror = Proxy::start(&registry.address);
+    let program = Program::new();
+    let folder = program.path("hosts").join(origin.address.replace(':', "_"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let settings = format!(
+        "server = \"http://{}\"\n[host.\"http://{}\"]\ncapabilities = [\"pull\", \"resolve\"]\n",
+        origin.address, mirror.address
+    );
+    std::fs::write(folder.join("hosts.toml"), settings).unwrap();
+    let hosts = program.path("hosts");
+    let arguments = ["pull", "--hosts-dir", hosts.to_str().unwrap(), &name];
+    program.run(&arguments);
+    assert!(origin.seen("").is_empty(), "the mirror has everything");
+    let (host, port) = origin.address.split_once(':').unwrap();
+    assert!(
+        mirror
+            .seen("/blobs/")
+            .iter()
+            .all(|s| s.line.contains(&format!("ns={host}%3A{port}")))
+    );
+
+    let program2 = Program::new();
+    mirror.clear();
+    mirror.rule("GET", "", 99, Fault::Answer(500, String::new()));
+    program2.run(&arguments);
+    assert!(!mirror.seen("").is_empty() && !origin.seen("/blobs/").is_empty());
+}
+
+#[test]
+fn unencrypted_connections_only_when_asked_for() {
+    let Some((_registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let error = Program::new()
+        .try_run(&["pull", "--retries", "1", &name])
+        .unwrap_err();
+    assert!(error.contains("--plain-http"), "{error}");
+    assert!(proxy.seen("GET").is_empty());
+    let error = Program::new()
+        .try_run(&[
+            "pull",
+            "--plain-http",
+            "--retries",
+            "1",
+            &format!("127.0.0.1:{}/x", free_port()),
+        ])
+        .unwrap_err();
+    assert!(error.contains("Nothing listens there"), "{error}");
+}
+
+/// Gives content in pieces that end at a chosen byte.
+struct Cutting {
+    content: Vec<u8>,
+    cut: usize,
+    ranges: bool,
+}
+
+impl Source for Cutting {
+    fn root(&self) -> tare_image::Result<Document> {
+        Err(Error::new(Kind::NotFound, "no root"))
+    }
+
+    fn document(&self, _: &Descriptor) -> tare_image::Result<Document> {
+        self.root()
+    }
+
+    fn open(&self, _: &Descriptor, start: u64, _: Option<u64>) -> tare_image::Result<Content> {
+        let start = if self.ranges { start as usize } else { 0 };
+        let end = if start < self.cut {
+            self.cut
+        } else {
+            self.content.len()
+        };
+        // Without ranges the second attempt must get further than the first, or there is no end.
+        let end = if self.ranges || self.cut == self.content.len() {
+            end
+        } else {
+            self.content.len()
+        };
+        let piece = self.content[start..end].to_vec();
+        Ok(Content {
+            reader: Box::new(std::io::Cursor::new(piece)),
+            start: start as u64,
+        })
+    }
+}
+
+#[test]
+fn a_stream_cut_at_each_byte_is_completed() {
+    let content: Vec<u8> = (0..200u8).collect();
+    let descriptor = Descriptor::new(MediaType::ImageLayer, 200, digest::of(&content));
+    let options = transfer::Options {
+        patience: Patience {
+            attempts: 3,
+            first: Duration::from_micros(1),
+            longest: Duration::from_millis(1),
+        },
+        ..transfer::Options::default()
+    };
+    for ranges in [true, false] {
+        for cut in 0..=200 {
+            let temporary = tempfile::tempdir().unwrap();
+            let layout = Layout::create(temporary.path()).unwrap();
+            let source = Cutting {
+                content: content.clone(),
+                cut,
+                ranges,
+            };
+            let mut seen = Vec::new();
+            transfer::fetch(&source, &descriptor, &layout, &options, &mut |b| {
+                seen.extend_from_slice(b);
+                Ok(())
+            })
+            .unwrap_or_else(|e| panic!("cut at {cut}: {e}"));
+            assert_eq!(seen, content, "cut at {cut}");
+            let mut stored = Vec::new();
+            layout
+                .open_blob(&descriptor)
+                .unwrap()
+                .read_to_end(&mut stored)
+                .unwrap();
+            assert_eq!(stored, content);
+        }
+    }
+    // Too much and too little are both wrong, and nothing of them is kept.
+    for wrong in [199u64, 201] {
+        let temporary = tempfile::tempdir().unwrap();
+        let layout = Layout::create(temporary.path()).unwrap();
+        let descriptor = Descriptor::new(MediaType::ImageLayer, wrong, digest::of(&content));
+        let source = Cutting {
+            content: content.clone(),
+            cut: 200,
+            ranges: true,
+        };
+        assert!(
+            transfer::fetch(&source, &descriptor, &layout, &options, &mut |_| Ok(())).is_err(),
+            "{wrong}"
+        );
+        assert!(!layout.has(&descriptor).unwrap());
+    }
+}

@@ -1,0 +1,18 @@
+//! Tests of the library and the program against hostile input, real peers and a misbehaving network.
+//!
+//! Tests that need root begin with `privileged_`. A test whose peer is not installed says so and does nothing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says what it left out"
+)]
+
+mod attacks;
+mod cli;
+mod faults;
+mod peers;
+mod proxy;
+mod registry;
+mod semantics;
+mod support;

@@ -1,0 +1,498 @@
+//! Images go to a real registry and come back, with the programs that others use at the other end.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::*;
+
+fn login(program: &Program, registry: &Registry, password: &str) -> bool {
+    let mut command = program.command(&[
+        "login",
+        "--plain-http",
+        "-u",
+        "user",
+        "--password-stdin",
+        &registry.address,
+    ]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _ = writeln!(child.stdin.take().unwrap(), "{password}");
+    child.wait().unwrap().success()
+}
+
+#[test]
+fn there_and_back() {
+    let Some(registry) = Registry::start(Protection::None) else {
+        return;
+    };
+    let program = Program::new();
+    make_image(&program, "localhost/app:1", 1);
+    let name = format!("{}/deep/path/app:1", registry.address);
+    let pushed = program.run(&["push", "--plain-http", "localhost/app:1", &name]);
+    let other = Program::new();
+    let pulled = other.run(&["pull", "--plain-http", &name]);
+    assert_eq!(pushed, pulled);
+    assert_eq!(
+        other.run(&[
+            "pull",
+            "--plain-http",
+            &format!("{}@{pulled}", name.trim_end_matches(":1"))
+        ]),
+        pulled
+    );
+    assert_eq!(other.counts(), [3, 0, 1, 0]);
+    assert_eq!(other.run(&["tags", "--plain-http", &name]), "1");
+    let shown: Value =
+        serde_json::from_str(&other.run(&["inspect", "--plain-http", &format!("docker://{name}")]))
+            .unwrap();
+    assert_eq!(shown["digest"], pulled.as_str());
+    assert_eq!(shown["config"]["config"]["Cmd"][0], "/bin/echo");
+    assert!(other.run(&["history", &name]).contains("tare-image"));
+    // Content that is there is not sent again, and comes from a neighbour where possible.
+    program.run(&["push", "--plain-http", "localhost/app:1", &name]);
+    let copy = format!("docker://{}/second:x", registry.address);
+    other.run(&["copy", "--plain-http", &format!("docker://{name}"), &copy]);
+    assert_eq!(
+        other.run(&["inspect", "--plain-http", "--raw", &copy]),
+        other.run(&["inspect", "--raw", &name])
+    );
+    other.run(&["remove", "--plain-http", &copy]);
+    assert!(
+        other
+            .try_run(&["inspect", "--plain-http", &copy])
+            .unwrap_err()
+            .contains("404")
+    );
+    assert!(other.run(&["tags", "--plain-http", &copy]).is_empty());
+}
+
+#[test]
+fn passwords() {
+    let Some(registry) = Registry::start(Protection::Password) else {
+        return;
+    };
+    let program = Program::new();
+    make_image(&program, "localhost/app", 1);
+    let name = format!("{}/app", registry.address);
+    let error = program
+        .try_run(&["push", "--plain-http", "localhost/app", &name])
+        .unwrap_err();
+    assert!(error.contains("tare-image login"), "{error}");
+    assert!(!login(&program, &registry, "wrong"));
+    assert!(login(&program, &registry, "secret"));
+    program.run(&["push", "--plain-http", "localhost/app", &name]);
+    // The file is the one that others use.
+    if have("skopeo") {
+        let auth = program.path("auth.json");
+        tool(
+            "skopeo",
+            [
+                "inspect",
+                "--tls-verify=false",
+                "--authfile",
+                auth.to_str().unwrap(),
+                &format!("docker://{name}"),
+            ],
+        );
+    }
+    program.run(&["logout", &registry.address]);
+    assert!(program.try_run(&["pull", "--plain-http", &name]).is_err());
+    // A helper in its place.
+    let bin = program.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let helper = bin.join("docker-credential-test");
+    fs::write(&helper, "#!/bin/sh\n[ \"$1\" = get ] || exit 1\necho '{\"ServerURL\":\"x\",\"Username\":\"user\",\"Secret\":\"secret\"}'\n").unwrap();
+    tool("chmod", ["755", helper.to_str().unwrap()]);
+    fs::write(program.path("auth.json"), r#"{"credsStore":"test"}"#).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let output = program
+        .command(&["pull", "--plain-http", &name])
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn encrypted_connections() {
+    let Some(registry) = Registry::start(Protection::Tls) else {
+        return;
+    };
+    let program = Program::new();
+    make_image(&program, "localhost/app", 1);
+    let name = format!("{}/app", registry.address);
+    let error = program
+        .try_run(&["push", "--retries", "1", "localhost/app", &name])
+        .unwrap_err();
+    assert!(error.contains("--ca-file"), "{error}");
+    program.run(&[
+        "push",
+        "--ca-file",
+        &registry.file("ca.crt"),
+        "localhost/app",
+        &name,
+    ]);
+    let other = Program::new();
+    other.run(&["pull", "--ca-file", &registry.file("ca.crt"), &name]);
+    // As a folder of settings.
+    let folder = program
+        .path("hosts")
+        .join(registry.address.replace(':', "_"));
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(registry.file("ca.crt"), folder.join("ca.crt")).unwrap();
+    Program::new().run(&[
+        "pull",
+        "--hosts-dir",
+        program.path("hosts").to_str().unwrap(),
+        &name,
+    ]);
+}
+
+#[test]
+fn client_certificates() {
+    let Some(registry) = Registry::start(Protection::ClientCertificate) else {
+        return;
+    };
+    let program = Program::new();
+    make_image(&program, "localhost/app", 1);
+    let name = format!("{}/app", registry.address);
+    let authority = registry.file("ca.crt");
+    let plain = [
+        "push",
+        "--retries",
+        "1",
+        "--ca-file",
+        &authority,
+        "localhost/app",
+        &name,
+    ];
+    assert!(
+        program.try_run(&plain).is_err(),
+        "without a certificate of our own"
+    );
+    let (certificate, key) = (registry.file("client.crt"), registry.file("client.key"));
+    program.run(&[
+        "push",
+        "--ca-file",
+        &authority,
+        "--client-cert",
+        &certificate,
+        "--client-key",
+        &key,
+        "localhost/app",
+        &name,
+    ]);
+    let error = program
+        .try_run(&[
+            "pull",
+            "--ca-file",
+            &authority,
+            "--client-cert",
+            &certificate,
+            &name,
+        ])
+        .unwrap_err();
+    assert!(error.contains("belong together"), "{error}");
+}
+
+#[test]
+fn images_of_skopeo_and_for_skopeo() {
+    let Some(registry) = Registry::start(Protection::None) else {
+        return;
+    };
+    if !have("skopeo") {
+        return;
+    }
+    let program = Program::new();
+    make_image(&program, "localhost/app", 1);
+    program.run(&[
+        "push",
+        "--plain-http",
+        "localhost/app",
+        &format!("{}/ours", registry.address),
+    ]);
+    let layout = program.path("layout");
+    let to = format!("oci:{}:v1", layout.display());
+    tool(
+        "skopeo",
+        [
+            "copy",
+            "--src-tls-verify=false",
+            &format!("docker://{}/ours", registry.address),
+            &to,
+        ],
+    );
+    // Docker's own formats, and zstd.
+    for (n, options) in [
+        ["--format", "v2s2"],
+        ["--format", "oci"],
+        ["--dest-compress-format", "zstd"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let name = format!("{}/theirs{n}:x", registry.address);
+        let mut arguments = vec!["copy".to_string(), "--dest-tls-verify=false".into()];
+        arguments.extend(options.map(String::from));
+        arguments.extend([to.clone(), format!("docker://{name}")]);
+        tool("skopeo", arguments);
+        let other = Program::new();
+        other.run(&["pull", "--plain-http", &name]);
+        assert_eq!(other.counts(), [3, 0, 1, 0], "{options:?}");
+    }
+    // The store itself is a layout.
+    let out = program.path("from-store");
+    let from = format!("oci:{}:localhost/app:latest", program.store().display());
+    tool("skopeo", ["copy", &from, &format!("dir:{}", out.display())]);
+}
+
+#[test]
+fn privileged_images_of_buildah_are_unpacked_as_umoci_does() {
+    let Some(registry) = Registry::start(Protection::None) else {
+        return;
+    };
+    if !(is_root() && have("buildah") && have("umoci") && have("skopeo")) {
+        return;
+    }
+    let program = Program::new();
+    make_image(&program, "localhost/base", 1);
+    let base = format!("{}/base", registry.address);
+    program.run(&["push", "--plain-http", "localhost/base", &base]);
+    let storage = program.path("buildah");
+    let run = |arguments: &[&str]| {
+        let root = storage.join("root");
+        let runroot = storage.join("run");
+        let global = [
+            "--root",
+            root.to_str().unwrap(),
+            "--runroot",
+            runroot.to_str().unwrap(),
+            "--storage-driver",
+            "vfs",
+        ];
+        let all: Vec<&str> = global.iter().chain(arguments).copied().collect();
+        String::from_utf8_lossy(&tool("buildah", all).stdout)
+            .trim()
+            .to_string()
+    };
+    let container = run(&["from", "--tls-verify=false", &base]);
+    let mounted = run(&["mount", &container]);
+    fs::write(format!("{mounted}/new"), "new").unwrap();
+    fs::remove_file(format!("{mounted}/data/0")).unwrap();
+    fs::remove_dir_all(format!("{mounted}/bin")).unwrap();
+    fs::create_dir(format!("{mounted}/bin")).unwrap();
+    fs::write(format!("{mounted}/bin/only"), "only").unwrap();
+    tool("chown", ["-R", "1234:5678", &format!("{mounted}/bin")]);
+    let name = format!("{}/built", registry.address);
+    run(&[
+        "commit",
+        "--tls-verify=false",
+        &container,
+        &format!("docker://{name}"),
+    ]);
+    run(&["rm", &container]);
+
+    program.run(&["pull", "--plain-http", &name]);
+    program.run(&["unpack", &name, program.path("ours").to_str().unwrap()]);
+    let layout = program.path("layout");
+    tool(
+        "skopeo",
+        [
+            "copy",
+            "--src-tls-verify=false",
+            &format!("docker://{name}"),
+            &format!("oci:{}:v", layout.display()),
+        ],
+    );
+    tool(
+        "umoci",
+        [
+            "raw",
+            "unpack",
+            "--image",
+            &format!("{}:v", layout.display()),
+            program.path("theirs").to_str().unwrap(),
+        ],
+    );
+    assert_eq!(
+        snapshot(&program.path("ours"), true),
+        snapshot(&program.path("theirs"), true)
+    );
+    assert!(!program.path("ours/data/0").exists());
+    tare_image::unpack::remove_tree(&storage).unwrap();
+}
+
+#[test]
+fn privileged_podman_pulls_and_runs_ours() {
+    let Some(registry) = Registry::start(Protection::None) else {
+        return;
+    };
+    if !(is_root() && have("podman")) {
+        return;
+    }
+    let program = Program::new();
+    make_image(&program, "localhost/app", 1);
+    let name = format!("{}/app", registry.address);
+    program.run(&["push", "--plain-http", "localhost/app", &name]);
+    let storage = program.path("podman");
+    let (root, runroot) = (storage.join("root"), storage.join("run"));
+    let global = [
+        "--root",
+        root.to_str().unwrap(),
+        "--runroot",
+        runroot.to_str().unwrap(),
+        "--storage-driver",
+        "vfs",
+    ];
+    tool(
+        "podman",
+        global
+            .iter()
+            .copied()
+            .chain(["pull", "-q", "--tls-verify=false", &name]),
+    );
+    // And an archive of theirs comes back.
+    let archive = program.path("podman.tar");
+    tool(
+        "podman",
+        global
+            .iter()
+            .copied()
+            .chain(["save", "-q", "-o", archive.to_str().unwrap(), &name]),
+    );
+    let other = Program::new();
+    assert_eq!(
+        other.run(&["load", archive.to_str().unwrap()]),
+        format!("{name}:latest")
+    );
+    tare_image::unpack::remove_tree(&storage).unwrap();
+}
+
+/// Puts a JSON document into a layout and returns its descriptor.
+fn put(layout: &tare_image::layout::Layout, media_type: &str, value: &Value) -> Value {
+    let bytes = serde_json::to_vec(value).unwrap();
+    let descriptor = oci_spec::image::Descriptor::new(
+        media_type.into(),
+        bytes.len() as u64,
+        tare_image::digest::of(&bytes),
+    );
+    layout.put(&descriptor, &bytes).unwrap();
+    serde_json::to_value(descriptor).unwrap()
+}
+
+#[test]
+fn indexes_platforms_and_referrers() {
+    let Some(registry) = Registry::start(Protection::None) else {
+        return;
+    };
+    let program = Program::new();
+    let layout = tare_image::layout::Layout::create(&program.path("layout")).unwrap();
+    let mut entries = Vec::new();
+    for architecture in ["amd64", "arm64", "riscv64"] {
+        let config = put(
+            &layout,
+            "application/vnd.oci.image.config.v1+json",
+            &serde_json::json!({"architecture": architecture, "os": "linux", "config": {"Cmd": ["/x"]}, "rootfs": {"type": "layers", "diff_ids": []}}),
+        );
+        let manifest = serde_json::json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": []});
+        let mut entry = put(
+            &layout,
+            "application/vnd.oci.image.manifest.v1+json",
+            &manifest,
+        );
+        entry["platform"] = serde_json::json!({"architecture": architecture, "os": "linux"});
+        entries.push(entry);
+    }
+    let index = serde_json::json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries});
+    let root = put(&layout, "application/vnd.oci.image.index.v1+json", &index);
+    layout
+        .tag(
+            Some("multi"),
+            &serde_json::from_value(root.clone()).unwrap(),
+        )
+        .unwrap();
+
+    let from = format!("oci:{}:multi", layout.root().display());
+    let name = format!("{}/multi:1", registry.address);
+    let to = format!("docker://{name}");
+    let copied = program.run(&["copy", "--plain-http", "--all", &from, &to]);
+    assert_eq!(copied, root["digest"].as_str().unwrap());
+    program.run(&["pull", "--plain-http", "--platform", "linux/riscv64", &name]);
+    let shown: Value =
+        serde_json::from_str(&program.run(&["inspect", "--platform", "linux/riscv64", &name]))
+            .unwrap();
+    assert_eq!(shown["config"]["architecture"], "riscv64");
+    assert_eq!(
+        shown["digest"],
+        copied.as_str(),
+        "the name still stands for the index"
+    );
+    let error = program
+        .try_run(&["pull", "--plain-http", "--platform", "linux/s390x", &name])
+        .unwrap_err();
+    assert!(error.contains("linux/arm64"), "{error}");
+    program.run(&["gc"]);
+
+    // This registry has no API for referrers: the tag takes its place.
+    let empty = put(
+        &layout,
+        "application/vnd.oci.empty.v1+json",
+        &serde_json::json!({}),
+    );
+    for kind in ["test/signature", "test/sbom"] {
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "artifactType": kind,
+            "config": empty, "layers": [empty], "subject": root, "annotations": {"made-for": "test"},
+        });
+        let descriptor = put(
+            &layout,
+            "application/vnd.oci.image.manifest.v1+json",
+            &manifest,
+        );
+        layout
+            .tag(
+                Some(&kind.replace('/', "-")),
+                &serde_json::from_value(descriptor).unwrap(),
+            )
+            .unwrap();
+        let from = format!("oci:{}:{}", layout.root().display(), kind.replace('/', "-"));
+        program.run(&[
+            "copy",
+            "--plain-http",
+            &from,
+            &format!(
+                "docker://{}/multi:{}",
+                registry.address,
+                kind.replace('/', "-")
+            ),
+        ]);
+    }
+    let referrers = || -> Vec<Value> {
+        serde_json::from_str(&program.run(&["inspect", "--plain-http", "--referrers", &to]))
+            .unwrap()
+    };
+    let found = referrers();
+    assert_eq!(found.len(), 2);
+    assert!(
+        found
+            .iter()
+            .any(|d| d["artifactType"] == "test/sbom" && d["annotations"]["made-for"] == "test")
+    );
+    program.run(&[
+        "remove",
+        "--plain-http",
+        &format!("docker://{}/multi:test-sbom", registry.address),
+    ]);
+    assert_eq!(referrers().len(), 1, "deleting keeps the list right");
+}

@@ -1,0 +1,177 @@
+//! Steps that change namespaces, and the turns around them.
+
+use init::step::{
+    AwaitStart, BecomeRoot, Domainname, Fork, Hostname, Join, Loopback, ShareNamespaces, Sysctl,
+    Unshare,
+};
+use kernel::namespace::flags::NEWNET;
+use kernel::namespace::flags::{NEWIPC, NEWUTS};
+
+use super::identity::without_capabilities;
+use super::program::refusing;
+use super::*;
+
+#[test]
+fn await_start() {
+    let waiting = Script::outside().waits();
+    // Reading the first byte makes it known; the second read follows at once.
+    while waiting.status("State") != "S (sleeping)" {
+        std::thread::yield_now();
+    }
+    // The other end is closed: nobody will ever say go.
+    let mut script = Script::outside();
+    let (read, write) = nix::unistd::pipe().unwrap();
+    drop(write);
+    script.give(Slot(9), read.into());
+    let index = script.child(AwaitStart { slot: Slot(9) });
+    script.fails(index, Call::Read, Errno::EPIPE);
+}
+
+#[test]
+fn unshare() {
+    let waiting = Script::inside(NEWUTS | NEWIPC).waits();
+    for name in ["user", "uts", "ipc"] {
+        let own = fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
+        assert_ne!(waiting.namespace(name), own);
+    }
+    let own = fs::read_link("/proc/self/ns/net").unwrap();
+    assert_eq!(waiting.namespace("net"), own);
+    let mut script = Script::outside();
+    let index = script.child(Unshare { flags: 1 << 60 });
+    script.fails(index, Call::Unshare, Errno::EINVAL);
+}
+
+#[test]
+fn become_root() {
+    let waiting = Script::inside(0).waits();
+    let own = own_ids();
+    let map: Vec<u32> = waiting
+        .read("uid_map")
+        .split_whitespace()
+        .map(|number| number.parse().unwrap())
+        .collect();
+    assert_eq!(map, [0, own.uids[0].host_id, own.uids[0].size]);
+    assert_ne!(waiting.status("CapEff"), "0000000000000000");
+    // Nobody has mapped any id.
+    let mut script = Script::outside();
+    script.child(Unshare { flags: NEWUSER });
+    let index = script.child(BecomeRoot {});
+    script.fails(index, Call::Setresgid, Errno::EINVAL);
+}
+
+#[test]
+fn fork() {
+    let waiting = Script::inside(NEWPID).waits();
+    let pids = waiting.status("NSpid");
+    assert_eq!(pids.split_whitespace().last(), Some("1"), "{pids}");
+    assert_eq!(waiting.stat(4), i64::from(std::process::id()), "its parent");
+    let mut script = Script::inside(0);
+    refusing(&mut script, "clone3");
+    let index = script.child(Fork { slot: Slot(9) });
+    script.fails(index, Call::Clone3, Errno::EPERM);
+}
+
+#[test]
+fn join() {
+    let (holder, lifeline) = super::super::child::hold(NEWUSER).unwrap();
+    let theirs = super::super::id_maps::namespace_of(holder.pid).unwrap();
+    let expected = fs::read_link(format!("/proc/{}/ns/user", holder.pid)).unwrap();
+    let copy = Fd::adopt(file::duplicate_above(theirs.raw(), 3).unwrap());
+    let mut script = Script::outside();
+    script.give(Slot(9), theirs);
+    script.child(Join {
+        slot: Slot(9),
+        flags: NEWUSER,
+    });
+    assert_eq!(script.waits().namespace("user"), expected);
+    let mut script = Script::outside();
+    script.give(Slot(9), copy);
+    let index = script.child(Join {
+        slot: Slot(9),
+        flags: NEWNET,
+    });
+    script.fails(index, Call::Setns, Errno::EINVAL);
+    drop(lifeline);
+    let _ = process::wait(holder.pidfd.raw(), true);
+}
+
+#[test]
+fn share_namespaces() {
+    let mut script = Script::inside(NEWUTS | NEWIPC);
+    script.child(ShareNamespaces {
+        flags: NEWUSER | NEWUTS | NEWIPC,
+        first: Slot(9),
+    });
+    // The turn that carries them.
+    script.runtime(RuntimeStep::Record);
+    drop(script.waits());
+    // The proc of the host is needed, and this root has none.
+    let root = Folder::new();
+    let mut script = Script::below(&root);
+    script.child(init::step::EnterRoot { shared: false });
+    let index = script.child(ShareNamespaces {
+        flags: NEWUSER,
+        first: Slot(9),
+    });
+    script.fails(index, Call::Openat, Errno::ENOENT);
+}
+
+#[test]
+fn hostname() {
+    let mut script = Script::inside(NEWUTS);
+    let name = script.text("box.example");
+    script.child(Hostname { name });
+    assert_eq!(
+        script.output(&["cat", "/proc/sys/kernel/hostname"]),
+        "box.example\n"
+    );
+    let mut script = Script::inside(NEWUTS);
+    let name = script.text("x".repeat(65));
+    let index = script.child(Hostname { name });
+    script.fails(index, Call::Sethostname, Errno::EINVAL);
+}
+
+#[test]
+fn domainname() {
+    let mut script = Script::inside(NEWUTS);
+    let name = script.text("example");
+    script.child(Domainname { name });
+    assert_eq!(
+        script.output(&["cat", "/proc/sys/kernel/domainname"]),
+        "example\n"
+    );
+    // The user namespace owns no UTS namespace.
+    let mut script = Script::inside(0);
+    let name = script.text("example");
+    let index = script.child(Domainname { name });
+    script.fails(index, Call::Setdomainname, Errno::EPERM);
+}
+
+#[test]
+fn loopback() {
+    let mut script = Script::inside(NEWNET);
+    script.child(Loopback {});
+    let routes = script.waits().read("net/fib_trie");
+    assert!(routes.contains("127.0.0.1"), "{routes}");
+    let routes = Script::inside(NEWNET).waits().read("net/fib_trie");
+    assert!(!routes.contains("127.0.0.1"), "{routes}");
+    let mut script = Script::inside(NEWNET);
+    without_capabilities(&mut script);
+    let index = script.child(Loopback {});
+    script.fails(index, Call::Ioctl, Errno::EPERM);
+}
+
+#[test]
+fn sysctl() {
+    let mut script = Script::inside(NEWUTS);
+    let (path, value) = (script.text("sys/kernel/domainname"), script.text("written"));
+    script.child(Sysctl { path, value });
+    assert_eq!(
+        script.output(&["cat", "/proc/sys/kernel/domainname"]),
+        "written\n"
+    );
+    let mut script = Script::inside(NEWUTS);
+    let (path, value) = (script.text("sys/kernel/nosuch"), script.text("1"));
+    let index = script.child(Sysctl { path, value });
+    script.fails(index, Call::Openat2, Errno::ENOENT);
+}

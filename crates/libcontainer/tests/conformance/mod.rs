@@ -1,0 +1,294 @@
+//! `docs/conformance.md`: each field of `config.json`, how far it is done, and what shows it. The table below is checked
+//! against the golden cases, the integration tests and the types of the crate `spec`; the document is written from it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// Field; done, partly or not; golden case; file of integration tests; remark.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+#[rustfmt::skip]
+const FIELDS: &[Row] = &[
+    ("ociVersion", "done", "version-malformed", "errors.rs", "1.x"),
+    ("root.path", "done", "minimal", "errors.rs", ""),
+    ("root.readonly", "done", "root-readonly", "main.rs", ""),
+    ("mounts[].destination", "done", "mount-destination-relative", "mounts.rs", ""),
+    ("mounts[].type", "done", "mount-filesystems", "mounts.rs", ""),
+    ("mounts[].source", "done", "mount-bind-relative-source", "mounts.rs", ""),
+    ("mounts[].options", "done", "mount-options-set", "mounts.rs", ""),
+    ("mounts[].uidMappings", "partly", "mount-idmap-own", "mounts.rs", "bind mounts, as root; not for new file systems, not rootless"),
+    ("mounts[].gidMappings", "partly", "mount-idmap-own-userns", "mounts.rs", "as `uidMappings`"),
+    ("process.terminal", "done", "terminal", "terminal.rs", ""),
+    ("process.consoleSize", "done", "terminal", "terminal.rs", ""),
+    ("process.cwd", "done", "cwd", "process.rs", ""),
+    ("process.env", "done", "args-and-env", "process.rs", ""),
+    ("process.args", "done", "args-and-env", "process.rs", ""),
+    ("process.rlimits[].type", "done", "rlimits-all", "rlimits.rs", ""),
+    ("process.rlimits[].soft", "done", "rlimits", "rlimits.rs", ""),
+    ("process.rlimits[].hard", "done", "rlimits", "rlimits.rs", ""),
+    ("process.apparmorProfile", "done", "apparmor", "", ""),
+    ("process.selinuxLabel", "done", "selinux", "", ""),
+    ("process.capabilities.bounding", "done", "capabilities", "capabilities.rs", ""),
+    ("process.capabilities.effective", "done", "capabilities", "capabilities.rs", ""),
+    ("process.capabilities.inheritable", "done", "capabilities", "capabilities.rs", ""),
+    ("process.capabilities.permitted", "done", "capabilities", "capabilities.rs", ""),
+    ("process.capabilities.ambient", "done", "capabilities", "capabilities.rs", ""),
+    ("process.noNewPrivileges", "done", "no-new-privileges", "process.rs", ""),
+    ("process.oomScoreAdj", "done", "oom-score", "process.rs", ""),
+    ("process.scheduler.policy", "done", "scheduler", "process.rs", ""),
+    ("process.scheduler.nice", "done", "scheduler", "process.rs", ""),
+    ("process.scheduler.priority", "done", "scheduler-fifo", "process.rs", ""),
+    ("process.scheduler.flags", "done", "scheduler", "process.rs", ""),
+    ("process.scheduler.runtime", "done", "scheduler-deadline", "", ""),
+    ("process.scheduler.deadline", "done", "scheduler-deadline", "", ""),
+    ("process.scheduler.period", "done", "scheduler-deadline", "", ""),
+    ("process.ioPriority.class", "done", "io-priority", "process.rs", ""),
+    ("process.ioPriority.priority", "done", "io-priority", "process.rs", ""),
+    ("process.execCPUAffinity.initial", "partly", "exec-affinity-initial", "exec.rs", "only where `final` is absent: set before the program, not before the move to the cgroup"),
+    ("process.execCPUAffinity.final", "done", "exec-full", "exec.rs", ""),
+    ("process.user.uid", "done", "user", "process.rs", ""),
+    ("process.user.gid", "done", "user", "process.rs", ""),
+    ("process.user.umask", "partly", "user", "process.rs", "unset means 022, not the caller's, as other runtimes do"),
+    ("process.user.additionalGids", "done", "user", "process.rs", ""),
+    ("hostname", "done", "hostname", "namespaces.rs", ""),
+    ("domainname", "done", "hostname", "namespaces.rs", ""),
+    ("annotations", "done", "unknown-properties", "state.rs", ""),
+    ("hooks.prestart[].path", "done", "hooks", "hooks.rs", ""),
+    ("hooks.createRuntime[].path", "done", "hooks", "hooks.rs", ""),
+    ("hooks.createContainer[].path", "done", "hooks", "hooks.rs", ""),
+    ("hooks.startContainer[].path", "done", "hooks", "hooks.rs", ""),
+    ("hooks.poststart[].path", "done", "hooks", "hooks.rs", ""),
+    ("hooks.poststop[].path", "done", "hooks", "hooks.rs", ""),
+    ("hooks.createRuntime[].args", "done", "hooks", "hooks.rs", ""),
+    ("hooks.createRuntime[].env", "done", "hooks", "hooks.rs", ""),
+    ("hooks.createRuntime[].timeout", "done", "hooks", "hooks.rs", ""),
+    ("linux.namespaces[].type", "done", "namespaces-all", "namespaces.rs", ""),
+    ("linux.namespaces[].path", "done", "join-pod", "namespaces.rs", ""),
+    ("linux.uidMappings", "done", "user-new", "namespaces.rs", ""),
+    ("linux.gidMappings", "done", "user-new", "namespaces.rs", ""),
+    ("linux.timeOffsets", "done", "time-user", "namespaces.rs", ""),
+    ("linux.devices[].path", "done", "devices", "devices.rs", ""),
+    ("linux.devices[].type", "done", "devices", "devices.rs", ""),
+    ("linux.devices[].major", "done", "devices", "devices.rs", ""),
+    ("linux.devices[].minor", "done", "devices", "devices.rs", ""),
+    ("linux.devices[].fileMode", "done", "devices", "devices.rs", ""),
+    ("linux.devices[].uid", "done", "devices", "devices.rs", ""),
+    ("linux.devices[].gid", "done", "devices", "devices.rs", ""),
+    ("linux.netDevices", "not", "net-devices", "", "refused by name"),
+    ("linux.cgroupsPath", "done", "cgroup-namespace-moved", "cgroups.rs", ""),
+    ("linux.resources", "partly", "spec-default", "cgroups.rs", "settings, not steps: see the tests of the crate `cgroups`"),
+    ("linux.intelRdt", "not", "intel-rdt", "", "refused by name"),
+    ("linux.memoryPolicy.mode", "done", "memory-policy", "", ""),
+    ("linux.memoryPolicy.nodes", "done", "memory-policy", "", ""),
+    ("linux.memoryPolicy.flags", "done", "memory-policy", "", ""),
+    ("linux.sysctl", "done", "sysctl", "sysctl.rs", ""),
+    ("linux.seccomp.defaultAction", "done", "seccomp", "", ""),
+    ("linux.seccomp.defaultErrnoRet", "done", "seccomp", "", ""),
+    ("linux.seccomp.architectures", "done", "seccomp", "", ""),
+    ("linux.seccomp.flags", "done", "seccomp-flags", "", ""),
+    ("linux.seccomp.listenerPath", "done", "seccomp-notify", "", ""),
+    ("linux.seccomp.listenerMetadata", "done", "seccomp-notify", "", ""),
+    ("linux.seccomp.syscalls[].names", "done", "seccomp", "", ""),
+    ("linux.seccomp.syscalls[].action", "done", "seccomp", "", ""),
+    ("linux.seccomp.syscalls[].errnoRet", "done", "seccomp-arguments", "", ""),
+    ("linux.seccomp.syscalls[].args", "done", "seccomp-arguments", "", ""),
+    ("linux.rootfsPropagation", "done", "rootfs-propagation-shared", "mounts.rs", ""),
+    ("linux.maskedPaths", "done", "masked-paths", "masked_paths.rs", ""),
+    ("linux.readonlyPaths", "done", "readonly-paths", "masked_paths.rs", ""),
+    ("linux.mountLabel", "done", "mount-label", "", ""),
+    ("linux.personality.domain", "done", "personality", "process.rs", ""),
+    ("linux.personality.flags", "done", "personality-flags", "process.rs", "the specification defines none: any is refused"),
+];
+
+/// Types of the crate `spec`, where their fields stand, and the source. What they hold in turn is listed for itself.
+const TYPES: &[(&str, &str, &str)] = &[
+    ("lib.rs", "Spec", ""),
+    ("mount.rs", "Root", "root."),
+    ("mount.rs", "Mount", "mounts[]."),
+    ("process.rs", "Process", "process."),
+    ("process.rs", "Rlimit", "process.rlimits[]."),
+    ("process.rs", "Capabilities", "process.capabilities."),
+    ("process.rs", "Scheduler", "process.scheduler."),
+    ("process.rs", "IoPriority", "process.ioPriority."),
+    ("process.rs", "ExecCpuAffinity", "process.execCPUAffinity."),
+    ("process.rs", "User", "process.user."),
+    ("hooks.rs", "Hooks", "hooks."),
+    ("hooks.rs", "Hook", "hooks.createRuntime[]."),
+    ("namespace.rs", "Namespace", "linux.namespaces[]."),
+    ("linux.rs", "Linux", "linux."),
+    ("linux.rs", "MemoryPolicy", "linux.memoryPolicy."),
+    ("linux.rs", "Personality", "linux.personality."),
+    ("device.rs", "Device", "linux.devices[]."),
+    ("seccomp.rs", "Seccomp", "linux.seccomp."),
+    ("seccomp.rs", "SeccompRule", "linux.seccomp.syscalls[]."),
+];
+
+/// Other platforms' fields: the first five are refused, the last two mean nothing on Linux.
+const FOREIGN: &[&str] = &[
+    "solaris",
+    "windows",
+    "vm",
+    "zos",
+    "freebsd",
+    "process.commandLine",
+    "process.user.username",
+];
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Whether a document has something other than `null` at a path such as `mounts[].type`.
+fn has(document: &Value, path: &str) -> bool {
+    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+    let found = &document[name.trim_end_matches("[]")];
+    match (found, rest) {
+        (Value::Null, _) => false,
+        (_, "") => true,
+        (Value::Array(items), rest) => items.iter().any(|item| has(item, rest)),
+        (found, rest) => has(found, rest),
+    }
+}
+
+fn documents(case: &str) -> Vec<Value> {
+    let folder = repository().join("tests/plan").join(case);
+    let read = |name: &str| -> Option<Value> {
+        serde_json::from_str(&fs::read_to_string(folder.join(name)).ok()?).ok()
+    };
+    let process = read("process.json").map(|process| serde_json::json!({ "process": process }));
+    read("config.json").into_iter().chain(process).collect()
+}
+
+#[test]
+fn every_listed_field_is_shown_by_its_case() {
+    for (field, status, case, test, _) in FIELDS {
+        assert!(
+            documents(case).iter().any(|document| has(document, field)),
+            "{field}: the case {case} does not have it"
+        );
+        let plan = fs::read_to_string(repository().join("tests/plan").join(case).join("plan.txt"))
+            .unwrap_or_else(|error| panic!("{field}: {case}: {error}"));
+        let parent = field.rsplit_once('.').map_or(*field, |(parent, _)| parent);
+        let refused = plan
+            .strip_prefix("error: ")
+            .is_some_and(|error| error.starts_with(parent) || error.starts_with(field));
+        match *status {
+            "done" | "partly" => {
+                assert!(refused || !plan.starts_with("error: "), "{field}: {plan}")
+            }
+            "not" => assert!(
+                refused,
+                "{field} is not done, so {case} must be refused for it"
+            ),
+            other => panic!("{field}: unknown status {other}"),
+        }
+        if !test.is_empty() {
+            let path = repository().join("tests/integration/tests").join(test);
+            assert!(path.is_file(), "{field}: no {}", path.display());
+        }
+    }
+}
+
+/// The names of a struct's fields in JSON.
+fn fields_of(source: &str, name: &str) -> Vec<String> {
+    let start = ["<'a> {", " {"]
+        .iter()
+        .find_map(|end| source.find(&format!("pub struct {name}{end}")))
+        .unwrap_or_else(|| panic!("no struct {name}"));
+    let body = &source[start..];
+    let body = &body[..body.find("\n}").unwrap_or(body.len())];
+    let mut names = Vec::new();
+    let mut renamed: Option<String> = None;
+    for line in body.lines().skip(1) {
+        if let Some((_, rest)) = line.split_once("rename = \"") {
+            renamed = rest.split('"').next().map(str::to_owned);
+        } else if let Some(field) = line.trim().strip_prefix("pub ") {
+            let field = field.split(':').next().unwrap_or_default();
+            names.push(renamed.take().unwrap_or_else(|| camel(field)));
+        }
+    }
+    names
+}
+
+fn camel(snake: &str) -> String {
+    let mut parts = snake.split('_');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |mut name, part| {
+        let (head, tail) = part.split_at(1);
+        name.push_str(&head.to_uppercase());
+        name.push_str(tail);
+        name
+    })
+}
+
+/// A field that the types know and the table does not is one that nobody decided about.
+#[test]
+fn every_field_of_the_types_is_listed() {
+    let mut missing = BTreeSet::new();
+    for (file, name, prefix) in TYPES {
+        let path = repository().join("crates/spec/src").join(file);
+        let source = fs::read_to_string(&path).unwrap();
+        let fields = fields_of(&source, name);
+        assert!(!fields.is_empty(), "{name} has no fields");
+        for field in fields {
+            let path = format!("{prefix}{field}");
+            let listed = FIELDS.iter().any(|(listed, ..)| {
+                listed
+                    .strip_prefix(path.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            });
+            if !listed && !FOREIGN.contains(&path.as_str()) {
+                missing.insert(path);
+            }
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "not in the table of fields: {missing:?}"
+    );
+}
+
+#[test]
+fn the_document_is_up_to_date() {
+    let mut text = String::from(
+        "# Conformance\n\n\
+         Each field of `config.json` (OCI runtime specification 1.3.0, Linux), how far it is done, and what shows it: a folder of\n\
+         `tests/plan` and a file of `tests/integration/tests`. Written from the table in\n\
+         `crates/libcontainer/tests/conformance/mod.rs` by `cargo xtask golden`; a test fails when a field is missing here.\n\n\
+         | field | state | golden case | integration tests | remark |\n|---|---|---|---|---|\n",
+    );
+    for (field, status, case, test, remark) in FIELDS {
+        let test = if test.is_empty() {
+            String::new()
+        } else {
+            format!("`{test}`")
+        };
+        let _ = writeln!(
+            text,
+            "| `{field}` | {status} | `{case}` | {test} | {remark} |"
+        );
+    }
+    text.push_str(
+        "\nConfigs for other platforms (`solaris`, `windows`, `vm`, `zos`, `freebsd`) are refused by name. Unknown properties are\n\
+         ignored, as the specification says. A container without a mount namespace is refused: its root would be the host's.\n",
+    );
+    let path = repository().join("docs/conformance.md");
+    if super::rewriting() {
+        fs::write(&path, &text).unwrap();
+    }
+    let stored = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == text,
+        "docs/conformance.md is out of date: run `cargo xtask golden`"
+    );
+}
