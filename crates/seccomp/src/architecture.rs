@@ -178,57 +178,112 @@ impl Name {
     }
 }
 
-/// The old calls that stand for many, with the number that they take as first argument (linux/net.h, linux/ipc.h).
-pub(crate) fn multiplexed(text: &str) -> Option<(&'static str, u8)> {
-    const SOCKET: [&str; 20] = [
-        "socket",
-        "bind",
-        "connect",
-        "listen",
-        "accept",
-        "getsockname",
-        "getpeername",
-        "socketpair",
-        "send",
-        "recv",
-        "sendto",
-        "recvfrom",
-        "shutdown",
-        "setsockopt",
-        "getsockopt",
-        "sendmsg",
-        "recvmsg",
-        "accept4",
-        "recvmmsg",
-        "sendmmsg",
-    ];
-    const IPC: [(&str, u8); 12] = [
-        ("semop", 1),
-        ("semget", 2),
-        ("semctl", 3),
-        ("semtimedop", 4),
-        ("msgsnd", 11),
-        ("msgrcv", 12),
-        ("msgget", 13),
-        ("msgctl", 14),
-        ("shmat", 21),
-        ("shmdt", 22),
-        ("shmget", 23),
-        ("shmctl", 24),
-    ];
-    // Asked for every name of a profile: these letters begin all of the above.
-    if !matches!(
-        text.as_bytes().first(),
-        Some(b's' | b'b' | b'c' | b'l' | b'a' | b'g' | b'r' | b'm')
-    ) {
-        return None;
+/// The old calls that stand for many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Multiplexer {
+    Socketcall,
+    Ipc,
+}
+
+impl Multiplexer {
+    /// Its number, where the architecture has it.
+    pub(crate) fn number(self, architecture: Architecture) -> Option<u32> {
+        architecture.number_of(match self {
+            Multiplexer::Socketcall => "socketcall",
+            Multiplexer::Ipc => "ipc",
+        })
     }
-    if let Some(at) = SOCKET.iter().position(|name| *name == text) {
-        return Some(("socketcall", at as u8 + 1));
+}
+
+/// Calls behind socketcall, by the number that it takes as first argument, less one (linux/net.h).
+const SOCKETCALLS: [&str; 20] = [
+    "socket",
+    "bind",
+    "connect",
+    "listen",
+    "accept",
+    "getsockname",
+    "getpeername",
+    "socketpair",
+    "send",
+    "recv",
+    "sendto",
+    "recvfrom",
+    "shutdown",
+    "setsockopt",
+    "getsockopt",
+    "sendmsg",
+    "recvmsg",
+    "accept4",
+    "recvmmsg",
+    "sendmmsg",
+];
+
+/// Calls behind ipc, with the number that it takes as first argument (linux/ipc.h).
+const IPC_CALLS: [(&str, u8); 12] = [
+    ("semop", 1),
+    ("semget", 2),
+    ("semctl", 3),
+    ("semtimedop", 4),
+    ("msgsnd", 11),
+    ("msgrcv", 12),
+    ("msgget", 13),
+    ("msgctl", 14),
+    ("shmat", 21),
+    ("shmdt", 22),
+    ("shmget", 23),
+    ("shmctl", 24),
+];
+
+/// Set in [`BEHIND`] for calls behind ipc.
+const IPC: u8 = 0x80;
+
+/// By index of the name: 0, or the number of the call behind its multiplexer. Every name of a profile is looked up here.
+static BEHIND: [u8; tables::NAMES.len()] = {
+    let mut behind = [0; tables::NAMES.len()];
+    let mut at = 0;
+    while at < SOCKETCALLS.len() {
+        behind[index_of(SOCKETCALLS[at])] = at as u8 + 1;
+        at += 1;
     }
-    IPC.iter()
-        .find(|(name, _)| *name == text)
-        .map(|(_, call)| ("ipc", *call))
+    at = 0;
+    while at < IPC_CALLS.len() {
+        behind[index_of(IPC_CALLS[at].0)] = IPC | IPC_CALLS[at].1;
+        at += 1;
+    }
+    behind
+};
+
+/// Index of a name that is in the table; the compiler stops where it is not.
+const fn index_of(text: &str) -> usize {
+    let mut place = slot::slot(text.as_bytes());
+    loop {
+        let index = tables::SLOTS[place] as usize;
+        if same(tables::NAMES[index], text) {
+            return index;
+        }
+        place = (place + 1) % slot::SLOTS;
+    }
+}
+
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
+impl Name {
+    /// How the call is reached on architectures that have a multiplexer for it.
+    pub(crate) fn behind(self) -> Option<(Multiplexer, u8)> {
+        match BEHIND[self.0 as usize] {
+            0 => None,
+            call if call & IPC != 0 => Some((Multiplexer::Ipc, call & !IPC)),
+            call => Some((Multiplexer::Socketcall, call)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -242,6 +297,15 @@ mod tests {
         }
         assert_eq!(Name::find("open_sesame"), None);
         assert_eq!(Name::find(""), None);
+    }
+
+    #[test]
+    fn calls_behind_others() {
+        let behind = |text| Name::find(text).unwrap().behind();
+        assert_eq!(behind("sendmmsg"), Some((Multiplexer::Socketcall, 20)));
+        assert_eq!(behind("shmctl"), Some((Multiplexer::Ipc, 24)));
+        assert_eq!(behind("read"), None);
+        assert_eq!(BEHIND.iter().filter(|call| **call != 0).count(), 32);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::action::Action;
-use crate::architecture::{Architecture, X32_BIT, multiplexed};
+use crate::architecture::{Architecture, Multiplexer, X32_BIT};
 use crate::condition::{self, Condition};
 use crate::profile::{Clause, Profile, Rule, root};
 use crate::{Error, MAX_INSTRUCTIONS, Why};
@@ -174,24 +174,50 @@ fn newest(architecture: Architecture, profile: &Profile, entries: &[u64]) -> Opt
 /// socketcall or ipc. Sorted: by number, then in the order of the profile.
 fn entries(architecture: Architecture, profile: &Profile) -> Vec<u64> {
     let mut entries = Vec::with_capacity(profile.names.len() + 32);
-    let socketcall = architecture.number_of("socketcall");
-    let ipc = architecture.number_of("ipc");
+    let socketcall = Multiplexer::Socketcall.number(architecture);
+    let ipc = Multiplexer::Ipc.number(architecture);
     for (position, (name, _)) in profile.names.iter().enumerate() {
         let position = position as u64 * 2;
         if let Some(number) = architecture.number(*name) {
             entries.push(u64::from(number) << 32 | position);
         }
-        if socketcall.or(ipc).is_none() {
-            continue;
-        }
-        let through = multiplexed(name.text())
-            .and_then(|(call, _)| if call == "ipc" { ipc } else { socketcall });
+        let through = match name.behind() {
+            Some((Multiplexer::Socketcall, _)) => socketcall,
+            Some((Multiplexer::Ipc, _)) => ipc,
+            None => None,
+        };
         if let Some(number) = through {
             entries.push(u64::from(number) << 32 | position | 1);
         }
     }
-    entries.sort_unstable();
-    entries
+    by_number(entries)
+}
+
+/// Sorts entries, which stand in the order of the profile, by number: they are counted, since numbers lie close together.
+fn by_number(entries: Vec<u64>) -> Vec<u64> {
+    const MOST_COUNTED: u32 = 4096;
+    let numbers = || entries.iter().map(|entry| (entry >> 32) as u32);
+    let (first, last) = (numbers().min().unwrap_or(0), numbers().max().unwrap_or(0));
+    if last - first >= MOST_COUNTED {
+        // The calls that only ARM has lie far away.
+        let mut entries = entries;
+        entries.sort_unstable();
+        return entries;
+    }
+    let mut places = vec![0usize; (last - first) as usize + 2];
+    for number in numbers() {
+        places[(number - first) as usize + 1] += 1;
+    }
+    for at in 1..places.len() {
+        places[at] += places[at - 1];
+    }
+    let mut sorted = vec![0; entries.len()];
+    for entry in &entries {
+        let place = &mut places[((entry >> 32) as u32 - first) as usize];
+        sorted[*place] = *entry;
+        *place += 1;
+    }
+    sorted
 }
 
 /// Rules of one number, with the multiplexed call they came through (0: none).
@@ -236,7 +262,7 @@ impl<'a> Resolver<'a> {
                 (
                     rule,
                     if through {
-                        multiplexed(name.text()).map_or(0, |(_, call)| call)
+                        name.behind().map_or(0, |(_, call)| call)
                     } else {
                         0
                     },
