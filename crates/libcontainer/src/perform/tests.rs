@@ -27,6 +27,29 @@ use crate::Error;
 use crate::host::HostFacts;
 use crate::plan::{Entry, IdMaps, Plan, RuntimeStep, Step};
 
+/// A step without a test here is an oversight.
+#[test]
+fn every_step_has_a_test() {
+    let list = include_str!("../../../init/src/step/mod.rs");
+    let (_, list) = list.split_once("\nsteps! {").unwrap();
+    let (list, _) = list.split_once('}').unwrap();
+    let tests = [
+        include_str!("tests.rs"),
+        include_str!("tests/files.rs"),
+        include_str!("tests/identity.rs"),
+        include_str!("tests/mounts.rs"),
+        include_str!("tests/namespaces.rs"),
+        include_str!("tests/program.rs"),
+    ]
+    .concat();
+    let untested: Vec<&str> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty() && !tests.contains(&format!("{name} {{")))
+        .collect();
+    assert!(untested.is_empty(), "{untested:?}");
+}
+
 /// Where the fence is, out of the way of the slots that tests choose.
 const FENCE: Slot = Slot(200);
 

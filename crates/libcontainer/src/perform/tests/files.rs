@@ -1,6 +1,6 @@
 //! Steps that make or hide files.
 
-use init::step::{BindDevice, Device, Hide, ReadOnlyPath, Symlink, Terminal};
+use init::step::{BindDevice, CloseWorking, Device, Hide, ReadOnlyPath, Symlink, Terminal};
 use kernel::file::{device, mode};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
@@ -121,6 +121,37 @@ fn hide() {
     // The null device was not fetched.
     let mut script = Script::below(&root);
     let index = step(&mut script, "/secret");
+    script.fails(index, Call::MoveMount, Errno::EBADF);
+}
+
+/// What only the making of files needs is closed; what comes after cannot use it.
+#[test]
+fn close_working() {
+    let root = Folder::new();
+    root.file("secret", "key");
+    let fetched = || {
+        let mut script = Script::below(&root);
+        let nothing = script.text("");
+        script.child(Hide { path: nothing });
+        script
+    };
+    let has_null = |waiting: &Waiting| {
+        let mut fds = fs::read_dir(waiting.path("fd")).unwrap();
+        // Standard input and output may be the device, too.
+        fds.any(|fd| {
+            let path = fd.unwrap().path();
+            let number: i32 = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            number > 2 && fs::metadata(path).is_ok_and(|file| file.rdev() == device(1, 3))
+        })
+    };
+    assert!(has_null(&fetched().waits()));
+    let mut script = fetched();
+    script.child(CloseWorking {});
+    assert!(!has_null(&script.waits()));
+    let mut script = fetched();
+    script.child(CloseWorking {});
+    let path = script.text("/secret");
+    let index = script.child(Hide { path });
     script.fails(index, Call::MoveMount, Errno::EBADF);
 }
 

@@ -163,15 +163,22 @@ fn loopback() {
 
 #[test]
 fn sysctl() {
-    let mut script = Script::inside(NEWUTS);
-    let (path, value) = (script.text("sys/kernel/domainname"), script.text("written"));
-    script.child(Sysctl { path, value });
+    let step = |script: &mut Script, path: &str, value: &str| {
+        let (path, value) = (script.text(path), script.text(value));
+        script.child(Sysctl { path, value })
+    };
+    let mut script = Script::inside(NEWNET);
+    step(&mut script, "sys/net/core/somaxconn", "123");
     assert_eq!(
-        script.output(&["cat", "/proc/sys/kernel/domainname"]),
-        "written\n"
+        script.output(&["cat", "/proc/sys/net/core/somaxconn"]),
+        "123\n"
     );
-    let mut script = Script::inside(NEWUTS);
-    let (path, value) = (script.text("sys/kernel/nosuch"), script.text("1"));
-    let index = script.child(Sysctl { path, value });
-    script.fails(index, Call::Openat2, Errno::ENOENT);
+    for (path, value, call, errno) in [
+        ("sys/net/core/nosuch", "1", Call::Openat2, Errno::ENOENT),
+        ("sys/net/core/somaxconn", "many", Call::Write, Errno::EINVAL),
+    ] {
+        let mut script = Script::inside(NEWNET);
+        let index = step(&mut script, path, value);
+        script.fails(index, call, errno);
+    }
 }
