@@ -56,6 +56,9 @@ const CAPABILITIES: [&str; 14] = [
     "CAP_SYS_CHROOT",
 ];
 
+/// Nothing newer than this is used, and some runtimes refuse what they do not know yet.
+const OCI_VERSION: &str = "1.0.2";
+
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The runtime configuration for `image`, whose files are below `roots`, the uppermost first.
@@ -76,7 +79,7 @@ pub fn spec(
         .unwrap_or("");
     let user = accounts::resolve(text, roots, limits)?;
     let value = json!({
-        "ociVersion": "1.2.0",
+        "ociVersion": OCI_VERSION,
         "process": process(&config, &user, overrides)?,
         "root": {"path": "rootfs", "readonly": overrides.read_only},
         "hostname": overrides.hostname.as_deref().unwrap_or("tare"),

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use tare_image::Result;
 use tare_image::bundle::Overrides;
 use tare_image::container::{self, Rootfs};
 use tare_image::error::During;
 use tare_image::reference::Location;
+use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options, text};
 use super::place;
@@ -114,6 +114,13 @@ fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
     let [location, folder] = options::exactly(values, ["LOCATION", "DIR"])?;
     let location: Location = location.parse()?;
     overrides.rootless = !rustix::process::getuid().is_root();
+    if overrides.rootless && rootfs == Rootfs::Overlay {
+        return Err(Error::new(
+            Kind::Unsupported,
+            "a mount made without privilege ends with this program",
+        )
+        .hint("Leave --overlay out, or use \"run\""));
+    }
     let store = options.store_as_root()?;
     let (image, reference) = place::local_or_pulled(&store, &location, &options)?;
     container::create(

@@ -114,7 +114,7 @@ fn nothing_is_written_outside() {
         for kind in KINDS {
             // The trap before, after, and in a layer below.
             for order in 0..3 {
-                let temporary = tempfile::tempdir().unwrap();
+                let temporary = quick_folder();
                 let folder = temporary.path();
                 outside(folder);
                 let before = snapshot(&folder.join("outside"), true);
@@ -193,7 +193,7 @@ fn refused(items: &[Item]) -> Kind {
 }
 
 fn refused_bytes(archive: &[u8]) -> Kind {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = quick_folder();
     match unpack_layers(temporary.path(), &[archive.to_vec()], &Limits::default()) {
         Ok(_) => panic!(
             "was unpacked: {:?}",
@@ -445,7 +445,7 @@ fn an_archive_cut_at_each_byte_is_refused_or_whole() {
         hardlink("h", "d/f"),
     ]);
     for length in 1..whole.len() - 1024 {
-        let temporary = tempfile::tempdir().unwrap();
+        let temporary = quick_folder();
         let result = unpack_layers(
             temporary.path(),
             &[whole[..length].to_vec()],
@@ -468,7 +468,7 @@ fn limits_hold() {
         ..Limits::default()
     };
     let unpack = |items: &[Item]| {
-        let temporary = tempfile::tempdir().unwrap();
+        let temporary = quick_folder();
         unpack_layers(temporary.path(), &[archive(items)], &limits).map_err(|e| e.kind())
     };
     let many: Vec<Item> = (0..11).map(|n| file(&format!("f{n}"), "")).collect();
@@ -489,7 +489,7 @@ fn limits_hold() {
         &[0; 1024],
     ]
     .concat();
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = quick_folder();
     assert_eq!(
         unpack_layers(temporary.path(), &[bomb], &limits)
             .unwrap_err()
@@ -500,7 +500,7 @@ fn limits_hold() {
 
 #[test]
 fn links_are_followed_inside_only() {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = quick_folder();
     let folder = temporary.path();
     outside(folder);
     // "/etc" means the image's own, and as many ".." as one likes end at the image's root.

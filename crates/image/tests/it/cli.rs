@@ -509,7 +509,6 @@ fn privileged_users_without_privilege_unpack_and_run() {
     );
     run(&[
         "bundle",
-        "--overlay",
         "localhost/app",
         home.join("bundle").to_str().unwrap(),
         "/bin/sh",
@@ -517,6 +516,26 @@ fn privileged_users_without_privilege_unpack_and_run() {
     let config: Value =
         serde_json::from_slice(&fs::read(home.join("bundle/config.json")).unwrap()).unwrap();
     assert!(config["linux"]["resources"].is_null());
+    assert_eq!(
+        run(&[
+            "run",
+            "--name",
+            "kept",
+            "--keep",
+            "localhost/app",
+            "/bin/sh",
+            "-c",
+            "echo $((6 * 7)) | /bin/busybox tee /x"
+        ]),
+        "42\n"
+    );
+    run(&["commit", "kept", "localhost/changed"]);
+    run(&[
+        "unpack",
+        "localhost/changed",
+        home.join("changed").to_str().unwrap(),
+    ]);
+    assert_eq!(fs::read_to_string(home.join("changed/x")).unwrap(), "42\n");
 }
 
 /// A user with subordinate ids: id, first subordinate user id, first subordinate group id.

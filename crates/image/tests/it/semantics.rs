@@ -11,7 +11,7 @@ use crate::support::*;
 
 /// Names and contents after applying layers.
 fn tree(layers: &[&[Item]]) -> Vec<String> {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = quick_folder();
     let layers: Vec<_> = layers.iter().map(|l| archive(l)).collect();
     unpack_layers(temporary.path(), &layers, &Limits::default()).unwrap_or_else(|e| panic!("{e}"));
     list(&temporary.path().join("target"))
@@ -171,7 +171,7 @@ fn replacement() {
 
 #[test]
 fn hard_links() {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = quick_folder();
     let layers = [
         archive(&[
             file("a", "1"),
@@ -200,7 +200,7 @@ fn hard_links() {
 
 #[test]
 fn attributes() {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = quick_folder();
     let mut special = file("sub/x", "1").mode(0o6751);
     special.entry.mtime.seconds = -5;
     let mut late = dir("d").mode(0o1770);
@@ -227,7 +227,7 @@ fn attributes() {
 
 #[test]
 fn overlay_attributes_of_an_image_are_dropped() {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = quick_folder();
     let mut evil = dir("d");
     evil.entry.xattrs = [
         "trusted.overlay.opaque",
@@ -262,7 +262,7 @@ fn deep_directories_and_many_entries() {
     }
     items.push(file(&format!("{path}/f"), "deep"));
     items.extend((0..5000).map(|n| file(&format!("many/{n}"), "")));
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = quick_folder();
     let summaries =
         unpack_layers(temporary.path(), &[archive(&items)], &Limits::default()).unwrap();
     assert_eq!(summaries[0].entries, 6001);
@@ -277,7 +277,7 @@ fn deep_directories_and_many_entries() {
 
 #[test]
 fn pipes_are_made_and_devices_only_with_privilege() {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = quick_folder();
     let mut null = item(EntryKind::CharDevice, b"null");
     null.entry.device = (1, 3);
     let summaries = unpack_layers(

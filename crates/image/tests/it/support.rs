@@ -90,6 +90,22 @@ pub(crate) fn archive(items: &[Item]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
+/// A folder in memory where that has extended attributes: tests that make thousands of trees should not wait for a disk.
+pub(crate) fn quick_folder() -> TempDir {
+    let temporary = || {
+        let folder = tempfile::tempdir_in("/dev/shm").ok()?;
+        rustix::fs::setxattr(
+            folder.path(),
+            "user.probe",
+            b"y",
+            rustix::fs::XattrFlags::empty(),
+        )
+        .ok()?;
+        Some(folder)
+    };
+    temporary().unwrap_or_else(|| tempfile::tempdir().unwrap())
+}
+
 /// Unpacks archives as layers over each other into `<folder>/target`.
 pub(crate) fn unpack_layers(
     folder: &Path,
