@@ -309,6 +309,14 @@ pub fn open(pid: i32) -> Result<Fd> {
     unsafe { syscall!(PidfdOpen, PIDFD_OPEN, pid, 0) }.map(|fd| Fd::adopt(fd as i32))
 }
 
+/// PIDFD_GET_USER_NAMESPACE (Linux 6.11): the user namespace of a process; `ENOTTY` or `EINVAL` on older kernels.
+pub fn user_namespace(pidfd: i32) -> Result<Fd> {
+    const PIDFD_GET_USER_NAMESPACE: usize = 0xff09;
+    // SAFETY: this request takes no argument.
+    unsafe { syscall!(Ioctl, IOCTL, pidfd, PIDFD_GET_USER_NAMESPACE) }
+        .map(|fd| Fd::adopt(fd as i32))
+}
+
 /// pidfd_send_signal(2); signal 0 only asks whether the process exists (a zombie does).
 pub fn signal(pidfd: i32, signal: i32) -> Result<()> {
     // SAFETY: a null siginfo is allowed.
