@@ -207,7 +207,7 @@ pub fn execute(path: &CStr, arguments: &[*const c_char], environment: &[*const c
         .unwrap_or(Fault::found(Call::Execve, Errno::EINVAL))
 }
 
-/// Which of the two processes returned from [`fork`].
+/// Which of the two processes returned from [`fork_sibling`].
 #[derive(Debug)]
 pub enum Forked {
     /// The old one; the new process's id in the old one's pid namespace, and a pidfd.
