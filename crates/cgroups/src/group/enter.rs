@@ -23,10 +23,12 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// The directory for CLONE_INTO_CGROUP, on v2 hosts.
+    /// The directory for CLONE_INTO_CGROUP, on v2 hosts. `None` also where the user's systemd has to do the move.
     pub fn entry(&self) -> Option<BorrowedFd<'_>> {
+        // Between parts of the tree that are not the user's only the manager can move.
+        let by_manager = self.unit.as_ref().is_some_and(|(unit, _)| unit.user);
         match &self.dirs[..] {
-            [dir] if self.unified => Some(dir.fd().as_fd()),
+            [dir] if self.unified && !by_manager => Some(dir.fd().as_fd()),
             _ => None,
         }
     }
@@ -90,8 +92,8 @@ impl Group {
     /// # Errors
     /// It does not exist any more.
     pub fn seat_for(&self, init: i32) -> Result<Seat, Error> {
-        let divided = self.entry().is_some()
-            && self.dirs[0].as_ref().is_some_and(|dir| {
+        let divided = self.place.locations.len() == 1
+            && self.unified().is_some_and(|dir| {
                 matches!(dir.read("cgroup.subtree_control"), Ok(enabled) if !enabled.trim().is_empty())
             });
         if divided {

@@ -92,8 +92,11 @@ impl Group {
     /// The directory for CLONE_INTO_CGROUP, which is how a process enters on v2. `None` on v1 and hybrid hosts and before
     /// systemd has made the scope: use [`Group::place`] there.
     pub fn entry(&self) -> Option<BorrowedFd<'_>> {
+        let by_manager = self.place.unit.as_ref().is_some_and(|unit| unit.user);
         match &self.dirs[..] {
-            [Some(dir)] if self.place.locations[0].is_unified() => Some(dir.fd().as_fd()),
+            [Some(dir)] if self.place.locations[0].is_unified() && !by_manager => {
+                Some(dir.fd().as_fd())
+            }
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cgroups::{Driver, Group, Host, Place, Settings, settings};
+use cgroups::{Driver, Group, Host, Place, SettingError, Settings, settings};
 
 /// Says why a test does nothing here.
 macro_rules! skip {
@@ -39,8 +39,12 @@ impl Sandbox {
     }
 
     pub(crate) fn settings(&self, resources: &str) -> Settings {
+        self.try_settings(resources).expect("settings")
+    }
+
+    pub(crate) fn try_settings(&self, resources: &str) -> Result<Settings, SettingError> {
         let resources = serde_json::from_str(resources).expect("resources");
-        settings(&resources, &self.host, &self.place).expect("settings")
+        settings(&resources, &self.host, &self.place)
     }
 
     pub(crate) fn create(&self, settings: &Settings) -> Group {
