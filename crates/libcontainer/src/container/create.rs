@@ -419,6 +419,7 @@ impl Container {
         };
         let (container, _) =
             Container::create_with(store, id, bundle, options, console, &Fence::Fifo)?;
+        container.folder.unlock();
         Ok(container)
     }
 
