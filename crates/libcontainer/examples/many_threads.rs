@@ -17,7 +17,7 @@ use crowd::Crowd;
 fn main() -> ExitCode {
     let mut numbers = std::env::args().skip(1).map(|argument| argument.parse());
     let mut number = |default| numbers.next().map_or(Ok(default), |number| number);
-    let crowd = || -> Result<Crowd, std::num::ParseIntError> {
+    let mut crowd = || -> Result<Crowd, std::num::ParseIntError> {
         Ok(Crowd {
             threads: number(16)?,
             rounds: number(10)?,

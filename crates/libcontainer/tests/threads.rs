@@ -24,13 +24,13 @@ impl Traces {
     fn now() -> Traces {
         let mine = format!("crowd-{}", std::process::id());
         let ours = |name: &String| name.contains(&mine);
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("procfs");
         let mut cgroups = BTreeSet::new();
         collect_directories(Path::new("/sys/fs/cgroup"), 6, &mut cgroups);
         let mut folders = BTreeSet::new();
         collect_directories(&std::env::temp_dir(), 1, &mut folders);
         Traces {
-            descriptors: fs::read_dir("/proc/self/fd").unwrap().count(),
+            descriptors: fs::read_dir("/proc/self/fd").expect("procfs").count(),
             children: children(),
             mounts: mounts.lines().map(str::to_owned).filter(ours).collect(),
             cgroups: cgroups.into_iter().filter(ours).collect(),
@@ -58,7 +58,7 @@ fn children() -> BTreeSet<String> {
         let (_, rest) = stat.rsplit_once(')')?;
         rest.split_whitespace().nth(1).map(str::to_owned)
     };
-    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let processes = fs::read_dir("/proc").expect("procfs").flatten();
     processes
         .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok())
         .filter(|stat| parent(stat).as_deref() == Some(&own))

@@ -324,11 +324,11 @@ impl Waiting {
     fn mount(&self, place: impl AsRef<Path>) -> String {
         let place = place.as_ref().to_str().unwrap();
         let mounts = self.read("mountinfo");
-        let lines = mounts
+        let mut lines = mounts
             .lines()
             .filter(|line| line.split(' ').nth(4) == Some(place));
         lines
-            .last()
+            .next_back()
             .unwrap_or_else(|| panic!("nothing mounted at {place}:\n{mounts}"))
             .to_owned()
     }
