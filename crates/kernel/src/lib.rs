@@ -5,7 +5,7 @@
 //! libc and no allocator, so that the very small init program can use it; with the feature `std` (the default) it also
 //! converts to and from the standard library's descriptor types.
 //!
-//! Functions are grouped by what a reader would look for: [`file`], [`mount`], [`namespace`], [`process`],
+//! Functions are grouped by what a reader would look for: [`mod@file`], [`mount`], [`namespace`], [`process`],
 //! [`identity`], [`scheduling`], [`socket`], [`terminal`], [`seccomp`], [`bpf`], [`keyring`], [`memory`], [`network`],
 //! [`watch`].
 #![cfg_attr(not(feature = "std"), no_std)]

@@ -207,7 +207,7 @@ pub fn execute(path: &CStr, arguments: &[*const c_char], environment: &[*const c
         .unwrap_or(Fault::found(Call::Execve, Errno::EINVAL))
 }
 
-/// Which of the two processes returned from [`fork`].
+/// Which of the two processes returned from [`fork_sibling`].
 #[derive(Debug)]
 pub enum Forked {
     /// The old one; the new process's id in the old one's pid namespace, and a pidfd.
@@ -307,6 +307,14 @@ pub fn wait_any() -> Result<Option<(i32, Exit)>> {
 pub fn open(pid: i32) -> Result<Fd> {
     // SAFETY: no pointers.
     unsafe { syscall!(PidfdOpen, PIDFD_OPEN, pid, 0) }.map(|fd| Fd::adopt(fd as i32))
+}
+
+/// PIDFD_GET_USER_NAMESPACE (Linux 6.11): the user namespace of a process; `ENOTTY` or `EINVAL` on older kernels.
+pub fn user_namespace(pidfd: i32) -> Result<Fd> {
+    const PIDFD_GET_USER_NAMESPACE: usize = 0xff09;
+    // SAFETY: this request takes no argument.
+    unsafe { syscall!(Ioctl, IOCTL, pidfd, PIDFD_GET_USER_NAMESPACE) }
+        .map(|fd| Fd::adopt(fd as i32))
 }
 
 /// pidfd_send_signal(2); signal 0 only asks whether the process exists (a zombie does).

@@ -37,21 +37,14 @@ impl Bundle {
             std::io::ErrorKind::InvalidData => Error::invalid(&error.to_string(), &path),
             _ => Error::file("read", &path, error),
         })?;
-        Bundle::from_text(directory, text)
+        Ok(Bundle::from_text(directory, text))
     }
 
     /// A bundle whose config is already in memory; `directory` is what relative paths start from.
-    ///
-    /// # Errors
-    /// Text that is no config: broken JSON, or a property of a wrong type.
-    pub fn from_text(directory: impl Into<PathBuf>, text: String) -> Result<Bundle, Error> {
-        let directory = directory.into();
-        match Spec::parse(&text) {
-            Ok(_) => Ok(Bundle { directory, text }),
-            Err(error) => Err(Error::Config {
-                path: directory.join("config.json"),
-                error,
-            }),
+    pub fn from_text(directory: impl Into<PathBuf>, text: String) -> Bundle {
+        Bundle {
+            directory: directory.into(),
+            text,
         }
     }
 
@@ -67,12 +60,18 @@ impl Bundle {
         let directory = directory.into();
         let text = serde_json::to_string(spec)
             .map_err(|error| Error::invalid(&error.to_string(), &directory))?;
-        Bundle::from_text(directory, text)
+        Ok(Bundle::from_text(directory, text))
     }
 
-    /// The config.
-    pub fn spec(&self) -> Spec<'_> {
-        Spec::parse(&self.text).unwrap_or_default()
+    /// The config, parsed: it borrows from the bundle.
+    ///
+    /// # Errors
+    /// Text that is no config: broken JSON, or a property of a wrong type, given twice or out of range.
+    pub fn spec(&self) -> Result<Spec<'_>, Error> {
+        Spec::parse(&self.text).map_err(|error| Error::Config {
+            path: self.directory.join("config.json"),
+            error,
+        })
     }
 
     /// The config as it was read.

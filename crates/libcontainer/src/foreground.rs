@@ -30,6 +30,19 @@ pub(crate) fn judge_terminal(terminal: bool, detach: bool, socket: bool) -> Resu
     })
 }
 
+/// A process whose terminal is relayed to ours starts with the size of ours, unless the config has one.
+pub(crate) fn size_as_ours(process: Option<&mut spec::Process<'_>>, socket: Option<&Path>) {
+    let Some(process) = process.filter(|process| process.terminal && socket.is_none()) else {
+        return;
+    };
+    if let (None, Ok(Size { rows, columns, .. })) = (process.console_size, terminal::size(0)) {
+        process.console_size = Some(spec::ConsoleSize {
+            height: rows.into(),
+            width: columns.into(),
+        });
+    }
+}
+
 fn failed(doing: &'static str) -> impl Fn(nix::Error) -> Error {
     move |errno| {
         own(

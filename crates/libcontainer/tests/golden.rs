@@ -4,6 +4,7 @@
 //! A folder holds `config.json`; `host.json` with the facts in which the host differs from [`HostFacts::default`];
 //! `options.json` with what the caller says beyond the config; for exec `process.json`; and the expectation, `plan.txt`.
 //! `TARE_GOLDEN=rewrite` writes the expectations anew, for review as a difference.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod conformance;
 

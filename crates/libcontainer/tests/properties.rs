@@ -1,5 +1,6 @@
 //! Properties of the planner: whatever the config, planning does not panic, every plan keeps the order rules, says one
 //! line for each step, reaches init as it is, and is the same each time.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use init::wire::{Entry as Wired, Image, Wire};
 use libcontainer::host::{Hierarchy, HostFacts};

@@ -159,8 +159,7 @@ impl Crowd {
     fn work(self, folder: &Path, number: usize) -> Result<Duration, String> {
         let store = Store::open(folder.join("state"));
         let status = number % 100;
-        let bundle =
-            Bundle::from_text(folder, config(status)).map_err(|error| error.to_string())?;
+        let bundle = Bundle::from_text(folder, config(status));
         let mut slowest = Duration::ZERO;
         for round in 0..self.rounds {
             let id = format!("crowd-{}-{number}-{round}", std::process::id());

@@ -321,7 +321,7 @@ fn unescape(path: &str) -> String {
 /// # Errors
 /// As [`Container::create`] before it does anything.
 pub fn plan_of(bundle: &Bundle, id: &str, options: &CreateOptions) -> Result<Plan, Error> {
-    let spec = bundle.spec();
+    let spec = bundle.spec()?;
     Prepared::new(id, bundle, &spec, options).map(|prepared| prepared.plan)
 }
 
@@ -330,7 +330,7 @@ pub fn plan_of(bundle: &Bundle, id: &str, options: &CreateOptions) -> Result<Pla
 /// # Errors
 /// The bundle has no filter, or one that cannot be compiled.
 pub fn seccomp_text(bundle: &Bundle) -> Result<String, Error> {
-    let spec = bundle.spec();
+    let spec = bundle.spec()?;
     let at = ConfigPath::of("linux.seccomp");
     let profile = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
     let profile = profile.ok_or(PlanError {
@@ -394,6 +394,13 @@ fn fill(theirs: Fd, ours: Fd) -> Result<(Fd, Fd), Error> {
     Ok((theirs, ours))
 }
 
+/// A bundle with its config, parsed once.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) bundle: &'a Bundle,
+    pub(super) spec: &'a Spec<'a>,
+}
+
 impl Container {
     /// Creates a container: namespaces, mounts, cgroup and all that the config says, up to the user's program, which
     /// waits for [`Container::start`]. (runtime.md, "Create")
@@ -407,8 +414,8 @@ impl Container {
         bundle: &Bundle,
         options: &CreateOptions,
     ) -> Result<Container, Error> {
-        let terminal = bundle
-            .spec()
+        let spec = bundle.spec()?;
+        let terminal = spec
             .process
             .as_ref()
             .is_some_and(|process| process.terminal);
@@ -417,8 +424,17 @@ impl Container {
             Some(path) => Console::Socket(path.clone()),
             None => Console::None,
         };
-        let (container, _) =
-            Container::create_with(store, id, bundle, options, console, &Fence::Fifo)?;
+        let (container, _) = Container::create_with(
+            store,
+            id,
+            &Source {
+                bundle,
+                spec: &spec,
+            },
+            options,
+            console,
+            &Fence::Fifo,
+        )?;
         container.folder.unlock();
         Ok(container)
     }
@@ -426,14 +442,14 @@ impl Container {
     pub(super) fn create_with(
         store: &Store,
         id: &str,
-        bundle: &Bundle,
+        source: &Source<'_>,
         options: &CreateOptions,
         console: Console,
         fence: &Fence,
     ) -> Result<(Container, Performed), Error> {
         judge_id(id)?;
-        let spec = bundle.spec();
-        let prepared = Prepared::new(id, bundle, &spec, options)?;
+        let Source { bundle, spec } = *source;
+        let prepared = Prepared::new(id, bundle, spec, options)?;
         for (at, text) in &prepared.plan.warnings {
             log::warn!("{at}: {text}");
         }

@@ -97,7 +97,7 @@ impl Container {
     fn execute(&self, pidfd: Fd, request: &ExecRequest) -> Result<i32, Error> {
         let config = self.folder.config()?;
         let mut spec = Spec::parse(&config).unwrap_or_default();
-        let process = match &request.process_json {
+        let mut process = match &request.process_json {
             Some(json) => ProcessSpec::parse(json).map_err(|error| Error::Config {
                 path: PathBuf::from("process.json"),
                 error,
@@ -110,6 +110,7 @@ impl Container {
             request.detach,
             request.console_socket.is_some(),
         )?;
+        foreground::size_as_ours(Some(&mut process), request.console_socket.as_deref());
         spec.process = Some(process);
         let host = self.facts();
         let seat = self.seat(request)?;

@@ -1,7 +1,7 @@
 //! `run`: create and start, and, in the foreground, wait.
 
 use super::Container;
-use super::create::{CreateOptions, Fence};
+use super::create::{CreateOptions, Fence, Source};
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::foreground::{self, Terminal, Waiting};
@@ -28,7 +28,7 @@ pub struct RunOptions {
 /// # Errors
 /// As [`Container::create`] and [`Container::start`]; nothing is left behind then.
 pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Result<i32, Error> {
-    let spec = bundle.spec();
+    let mut spec = bundle.spec()?;
     let wants_terminal = spec
         .process
         .as_ref()
@@ -41,6 +41,7 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
     }
     let socket = options.create.console_socket.as_deref();
     foreground::judge_terminal(wants_terminal, options.detach, socket.is_some())?;
+    foreground::size_as_ours(spec.process.as_mut(), socket);
     let (console, terminal) = Terminal::prepare(wants_terminal, socket)?;
     // Before there is a child whose end could be missed.
     let waiting = if options.detach {
@@ -52,8 +53,17 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
         kernel::identity::set_child_subreaper(true)
             .map_err(|fault| crate::perform::own("become a subreaper", fault))?;
     }
-    let (container, performed) =
-        Container::create_with(store, id, bundle, &options.create, console, &Fence::Pipe)?;
+    let (container, performed) = Container::create_with(
+        store,
+        id,
+        &Source {
+            bundle,
+            spec: &spec,
+        },
+        &options.create,
+        console,
+        &Fence::Pipe,
+    )?;
     let started = match &performed.fence {
         Some(fence) => container.release(fence),
         None => Ok(()),

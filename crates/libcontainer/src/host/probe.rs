@@ -1,7 +1,7 @@
 //! Asking the kernel for the facts. Every start of the program pays for this, so each fact is one cheap call.
 
 use kernel::file::{self, magic};
-use kernel::identity;
+use kernel::{identity, process};
 
 use super::HostFacts;
 
@@ -35,10 +35,19 @@ fn passable(permitted: u64) -> u64 {
 }
 
 /// The initial user namespace has this inode number since Linux 3.8 (include/linux/proc_ns.h, PROC_USER_INIT_INO).
+///
+/// Asked through a pidfd where the kernel can: the first look at `/proc/self` costs tens of microseconds.
 fn initial_user_namespace() -> bool {
     const PROC_USER_INIT_INO: u64 = 0xefff_fffd;
-    std::fs::metadata("/proc/self/ns/user")
-        .is_ok_and(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata) == PROC_USER_INIT_INO)
+    let by_pidfd = process::open(process::id())
+        .and_then(|own| process::user_namespace(own.raw()))
+        .and_then(|namespace| file::status(namespace.raw()));
+    match by_pidfd {
+        Ok(status) => status.inode == PROC_USER_INIT_INO,
+        Err(_) => std::fs::metadata("/proc/self/ns/user").is_ok_and(|metadata| {
+            std::os::unix::fs::MetadataExt::ino(&metadata) == PROC_USER_INIT_INO
+        }),
+    }
 }
 
 fn cgroups() -> u8 {
