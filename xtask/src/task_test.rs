@@ -227,7 +227,12 @@ impl Sums {
     }
 
     fn add(&mut self, line: &str) {
-        if let Some(rest) = line.strip_prefix("test result:") {
+        if let Some((name, reason)) = line
+            .strip_prefix("skipped: ")
+            .and_then(|rest| rest.split_once(": "))
+        {
+            self.skip(name, reason);
+        } else if let Some(rest) = line.strip_prefix("test result:") {
             let count = |word: &str| -> u64 {
                 let front = rest.split(word).next().unwrap_or_default().trim();
                 front

@@ -435,6 +435,7 @@ impl Container {
             console,
             &Fence::Fifo,
         )?;
+        container.folder.unlock();
         Ok(container)
     }
 

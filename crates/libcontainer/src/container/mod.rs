@@ -84,7 +84,23 @@ impl Container {
         self.folder.lock()
     }
 
+    /// As [`Container::relock`], until the answer goes: the lock belongs to an open file, so one that a container kept
+    /// would make its own process wait for ever in `delete`, which opens the folder anew.
+    fn locked(&self) -> Result<Locked<'_>, Error> {
+        self.relock()?;
+        Ok(Locked(&self.folder))
+    }
+
     fn facts(&self) -> HostFacts {
         HostFacts::probe()
+    }
+}
+
+/// A lock on a container's folder.
+struct Locked<'a>(&'a Folder);
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.0.unlock();
     }
 }

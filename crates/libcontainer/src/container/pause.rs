@@ -10,7 +10,7 @@ impl Container {
     /// # Errors
     /// It does not run, has no cgroup, or something in it does not freeze.
     pub fn pause(&self) -> Result<(), Error> {
-        self.relock()?;
+        let _locked = self.locked()?;
         match self.status()? {
             Status::Running | Status::Created => self.frozen_group()?.freeze().map_err(Error::from),
             _ => Err(Error::wrong_status(self.id(), "container not running")),
@@ -22,7 +22,7 @@ impl Container {
     /// # Errors
     /// It is not paused.
     pub fn resume(&self) -> Result<(), Error> {
-        self.relock()?;
+        let _locked = self.locked()?;
         match self.status()? {
             Status::Paused => self.frozen_group()?.thaw().map_err(Error::from),
             _ => Err(Error::wrong_status(self.id(), "container not paused")),

@@ -16,7 +16,7 @@ impl Container {
     /// The container is not in the state `created`, it has no process, a hook failed, or the program cannot be executed:
     /// then the container is stopped.
     pub fn start(&self) -> Result<(), Error> {
-        self.relock()?;
+        let _locked = self.locked()?;
         let text = match self.status()? {
             Status::Created => "",
             Status::Running | Status::Paused => "cannot start an already running container",

@@ -14,7 +14,7 @@ impl Container {
     /// # Errors
     /// JSON that is no `linux.resources`, a value that cannot be, a container that has stopped, or one without a cgroup.
     pub fn update(&self, resources: &str) -> Result<(), Error> {
-        self.relock()?;
+        let _locked = self.locked()?;
         if self.status()? == Status::Stopped {
             return Err(Error::wrong_status(self.id(), "container not running"));
         }
