@@ -83,7 +83,8 @@ struct Launch<'a> {
 /// take a lock or unwind, which makes this safe in programs with threads.
 pub fn start(program: &Program<'_>) -> Result<Started> {
     const STACK: usize = 16 * 1024;
-    let mut stack = [0u128; STACK / 16];
+    // Not zeroed: the child touches little of it, and what is touched is memory that the caller has to have.
+    let mut stack = [core::mem::MaybeUninit::<u128>::uninit(); STACK / 16];
     let mut pidfd: i32 = -1;
     let mut launch = Launch {
         program,
