@@ -27,6 +27,7 @@ mod ps;
 mod rlimits;
 mod rootless;
 mod run;
+mod seccomp;
 mod spec;
 mod state;
 mod symlinks;
@@ -61,6 +62,7 @@ fn main() -> std::process::ExitCode {
         spec::CASES,
         state::CASES,
         symlinks::CASES,
+        seccomp::CASES,
         sysctl::CASES,
         terminal::CASES,
     ])

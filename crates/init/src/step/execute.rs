@@ -17,39 +17,41 @@ step! {
     }
 }
 
+/// Lays out the lists of pointers that execve(2) takes.
+pub(super) fn lay_out(
+    context: &mut Context<'_>,
+    arguments: Strings,
+    environment: Strings,
+) -> kernel::Result<()> {
+    let text = context.text;
+    let count = text.strings(arguments).count();
+    let room = memory::pointer_room(count + text.strings(environment).count() + 3)?;
+    for (place, string) in room.iter_mut().zip(text.strings(arguments)) {
+        *place = string.as_ptr();
+    }
+    // Both lists end with a null pointer, which is what the room is full of.
+    let strings = text.strings(environment).chain(context.home.string());
+    for (place, string) in room.iter_mut().skip(count + 1).zip(strings) {
+        *place = string.as_ptr();
+    }
+    context.lists = Some(room.split_at(count + 1));
+    Ok(())
+}
+
 impl Step for Execute {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        let text = context.text;
-        let (arguments, environment) = (
-            text.strings(self.arguments).count(),
-            text.strings(self.environment).count(),
-        );
-        let room = memory::pointer_room(arguments + environment + 3)?;
-        let (room_for_arguments, room_for_environment) = room.split_at_mut(arguments + 1);
-        for (place, string) in room_for_arguments
-            .iter_mut()
-            .zip(context.text.strings(self.arguments))
-        {
-            *place = string.as_ptr();
+        if context.lists.is_none() {
+            lay_out(context, self.arguments, self.environment)?;
         }
-        let strings = context
-            .text
-            .strings(self.environment)
-            .chain(context.home.string());
-        for (place, string) in room_for_environment.iter_mut().zip(strings) {
-            *place = string.as_ptr();
-        }
-        match context
+        let path = context
             .program
             .string()
-            .or_else(|| context.text.strings(self.arguments).next())
-        {
-            Some(path) => Err(process::execute(
-                path,
-                room_for_arguments,
-                room_for_environment,
-            )),
-            None => Err(kernel::Fault::found(
+            .or_else(|| context.text.strings(self.arguments).next());
+        match (path, context.lists) {
+            (Some(path), Some((arguments, environment))) => {
+                Err(process::execute(path, arguments, environment))
+            }
+            _ => Err(kernel::Fault::found(
                 kernel::Call::Execve,
                 kernel::Errno::EINVAL,
             )),

@@ -7,7 +7,7 @@ use kernel::file::{self, HERE, mode};
 use kernel::{Call, Errno, Fault, Result};
 
 use super::{Context, Show, Step, step};
-use crate::{Span, Text};
+use crate::{Span, Strings, Text};
 
 step! {
     /// Searches PATH as execvp(3) does, so that `create` fails for a program that is not there. `process.args`
@@ -16,6 +16,11 @@ step! {
         name: Span,
         /// The value of PATH.
         path: Span,
+        /// Its arguments and environment, which are laid out here for execve(2): after the system call filter is loaded
+        /// there may be no call left to get memory with.
+        arguments: Strings,
+        /// As above.
+        environment: Strings,
     }
 }
 
@@ -37,6 +42,7 @@ fn check(path: &CStr) -> Result<()> {
 
 impl Step for FindProgram {
     fn run(&self, context: &mut Context<'_>) -> Result<()> {
+        super::execute::lay_out(context, self.arguments, self.environment)?;
         let text = context.text;
         let name = text.bytes(self.name);
         if name.contains(&b'/') {

@@ -115,6 +115,9 @@ pub trait Step {
 /// Most descriptors that one turn carries from init to the runtime.
 const OUTGOING: usize = 16;
 
+/// A list of strings as execve(2) takes it.
+type Pointers = &'static [*const core::ffi::c_char];
+
 /// What the steps of one walk share.
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -130,6 +133,8 @@ pub struct Context<'a> {
     pub program: Found,
     /// `HOME=…`, when [`FindHome`] looked it up.
     pub home: Found,
+    /// Arguments and environment for execve(2), once they are laid out.
+    pub lists: Option<(Pointers, Pointers)>,
     /// The last directory in which something was made: its path in the text, and itself.
     pub parent: Option<(&'a [u8], Fd)>,
     /// A device node that hides files.
@@ -192,6 +197,7 @@ impl<'a> Context<'a> {
             root: None,
             program: Found::none(),
             home: Found::none(),
+            lists: None,
             parent: None,
             null: None,
             empty: None,

@@ -158,8 +158,13 @@ impl Script {
     /// Ends the plan with a program.
     fn execute(&mut self, arguments: &[&str]) -> u32 {
         let (name, path) = (self.text(arguments[0]), self.text("/usr/bin:/bin"));
-        self.child(FindProgram { name, path });
         let (arguments, environment) = (self.strings(arguments), self.strings(&["LC_ALL=C"]));
+        self.child(FindProgram {
+            name,
+            path,
+            arguments,
+            environment,
+        });
         self.child(Execute {
             arguments,
             environment,

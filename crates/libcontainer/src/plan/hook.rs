@@ -94,7 +94,6 @@ pub(crate) fn hook(
             again: false,
         },
     );
-    draft.child(at, FindProgram { name, path });
     let own_name = [hook.path.as_str()];
     let given: Vec<&str> = hook.args.iter().map(|argument| argument.as_str()).collect();
     let arguments = draft.strings(
@@ -106,6 +105,15 @@ pub(crate) fn hook(
         },
     )?;
     let environment = draft.strings(at, hook.env.iter().map(|entry| entry.as_str()))?;
+    draft.child(
+        at,
+        FindProgram {
+            name,
+            path,
+            arguments,
+            environment,
+        },
+    );
     draft.child(
         at,
         Execute {

@@ -284,7 +284,13 @@ fn find_program() {
     folder.directory("directory");
     let step = |script: &mut Script, name: &str, path: &str| {
         let (name, path) = (script.text(name), script.text(path));
-        script.child(FindProgram { name, path })
+        let (arguments, environment) = (script.strings(&[]), script.strings(&[]));
+        script.child(FindProgram {
+            name,
+            path,
+            arguments,
+            environment,
+        })
     };
     let mut script = Script::outside();
     step(&mut script, "cat", "/nosuch:/usr/bin:/bin");

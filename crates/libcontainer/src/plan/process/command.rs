@@ -115,6 +115,8 @@ pub(super) fn find(draft: &mut Draft<'_>, command: &Command) {
         FindProgram {
             name: command.name,
             path: command.path,
+            arguments: command.arguments,
+            environment: command.environment,
         },
     );
 }
