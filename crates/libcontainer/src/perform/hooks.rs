@@ -22,6 +22,9 @@ use crate::plan::{self, HookKind, Reach};
 /// Most output of a hook that a message quotes.
 const MOST_OUTPUT: usize = 64 * 1024;
 
+/// What a pipe holds without being asked for more (pipe(7)).
+const USUAL_PIPE: usize = 64 * 1024;
+
 /// What hooks need to know about the container.
 pub(crate) struct HookState<'a> {
     pub(crate) spec: &'a Spec<'a>,
@@ -188,18 +191,21 @@ impl Running {
             given,
             state: None,
         };
-        // The state is written before the start: it fits a pipe, and a hook that does not read it does no harm.
+        // The state is written before the start, into a pipe that holds all of it: a hook that does not read it does no
+        // harm, and nobody waits.
         let json = state.json(seen_pid);
         let mut to_stdin = File::from(to_stdin);
-        if json.len() <= 4096 {
-            let _ = to_stdin.write_all(json.as_bytes());
+        let no_room = |fault| super::own("write the state for the hook", fault);
+        if json.len() > USUAL_PIPE {
+            file::set_pipe_size(to_stdin.as_raw_fd(), json.len()).map_err(no_room)?;
         }
+        file::set_nonblocking(to_stdin.as_raw_fd(), true).map_err(no_room)?;
+        to_stdin
+            .write_all(json.as_bytes())
+            .map_err(|_| no_room(kernel::Fault::found(kernel::Call::Write, Errno::EMSGSIZE)))?;
+        drop(to_stdin);
         let (performed, _) = walk(&plan, setting, &mut |_| Ok(()))?;
         drop((stdin, out, err));
-        if json.len() > 4096 {
-            // A hook that ends without reading makes this fail, which is its right.
-            let _ = to_stdin.write_all(json.as_bytes());
-        }
         Ok(Running {
             child: performed.child,
             out: Some(File::from(from_out)),
