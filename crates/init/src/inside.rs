@@ -66,7 +66,7 @@ pub fn regular_file(root: i32, path: &CStr) -> Result<Fd> {
         answer => return answer,
     }
     let (parent, name) = parent(root, path)?;
-    let created = with_string(name, |name| {
+    let created = with_name(name, |name| {
         file::open_at(
             parent.raw(),
             name,
@@ -117,13 +117,29 @@ const MOST_LINKS: usize = 40;
 /// # Errors
 /// As there.
 pub fn make_directories(root: i32, path: &[u8], permissions: u32) -> Result<Fd> {
+    match make_until_link(root, trimmed(path), permissions)? {
+        Progress::Done(fd) => Ok(fd),
+        Progress::Link { start, end } => make_through_links(root, path, permissions, start, end),
+    }
+}
+
+/// The unusual rest of [`make_directories`], with the large buffers that only it needs.
+#[inline(never)]
+fn make_through_links(
+    root: i32,
+    path: &[u8],
+    permissions: u32,
+    start: usize,
+    end: usize,
+) -> Result<Fd> {
     let mut whole = [0u8; LONGEST];
-    let mut length = trimmed(path).len();
-    if length >= LONGEST {
+    let path = trimmed(path);
+    if path.len() >= LONGEST {
         return Err(Fault::found(Call::Openat2, Errno::ENAMETOOLONG));
     }
-    whole[..length].copy_from_slice(&path[..length]);
-    for _ in 0..MOST_LINKS {
+    whole[..path.len()].copy_from_slice(path);
+    let mut length = follow(root, &mut whole, path.len(), start, end)?;
+    for _ in 1..MOST_LINKS {
         match make_until_link(root, &whole[..length], permissions)? {
             Progress::Done(fd) => return Ok(fd),
             Progress::Link { start, end } => length = follow(root, &mut whole, length, start, end)?,
@@ -179,7 +195,7 @@ fn make_until_link(root: i32, path: &[u8], permissions: u32) -> Result<Progress>
                 } else {
                     0o755
                 };
-                match with_string(name, |name| file::make_directory(above.raw(), name, mode)) {
+                match with_name(name, |name| file::make_directory(above.raw(), name, mode)) {
                     Err(fault) if fault.is(Errno::EEXIST) => match open_prefix() {
                         Err(fault) if fault.is(Errno::ENOENT) => {
                             return Ok(Progress::Link { start, end });
@@ -229,14 +245,26 @@ fn follow(
 /// # Errors
 /// `ENAMETOOLONG` from 4096 bytes on, `EINVAL` for a NUL inside, else what `run` says.
 pub fn with_string<T>(bytes: &[u8], run: impl FnOnce(&CStr) -> Result<T>) -> Result<T> {
-    let mut buffer = [0u8; LONGEST];
-    if bytes.len() >= LONGEST {
+    run(copied(bytes, &mut [0u8; LONGEST])?)
+}
+
+/// As [`with_string`], for one component of a path, which has at most 255 bytes: the waiting init keeps what its stack
+/// once touched.
+///
+/// # Errors
+/// As there, from 256 bytes on.
+pub fn with_name<T>(bytes: &[u8], run: impl FnOnce(&CStr) -> Result<T>) -> Result<T> {
+    run(copied(bytes, &mut [0u8; 256])?)
+}
+
+fn copied<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> Result<&'b CStr> {
+    // The last byte of the buffer stays 0.
+    if bytes.len() >= buffer.len() {
         return Err(Fault::found(Call::Openat2, Errno::ENAMETOOLONG));
     }
     buffer[..bytes.len()].copy_from_slice(bytes);
-    let string = CStr::from_bytes_with_nul(&buffer[..=bytes.len()])
-        .map_err(|_| Fault::found(Call::Openat2, Errno::EINVAL))?;
-    run(string)
+    CStr::from_bytes_with_nul(&buffer[..=bytes.len()])
+        .map_err(|_| Fault::found(Call::Openat2, Errno::EINVAL))
 }
 
 #[cfg(test)]

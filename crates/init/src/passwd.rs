@@ -18,7 +18,7 @@ pub fn home(root: i32, uid: u32, home: &mut [u8]) -> Option<usize> {
     if file::status(fd.raw()).ok()?.kind() != mode::REGULAR {
         return None;
     }
-    let mut buffer = [0u8; 4096];
+    let mut buffer = [0u8; 1024];
     let (mut filled, mut seen) = (0, 0);
     loop {
         let got = file::read(fd.raw(), &mut buffer[filled..]).ok()?;

@@ -40,11 +40,11 @@ fn in_parent<'a, T>(
     let above = &bytes[..bytes.iter().rposition(|byte| *byte == b'/').unwrap_or(0)];
     match &context.parent {
         Some((known, fd)) if *known == above => {
-            inside::with_string(&bytes[above.len() + 1..], |name| run(fd.raw(), name))
+            inside::with_name(&bytes[above.len() + 1..], |name| run(fd.raw(), name))
         }
         _ => {
             let (fd, name) = inside::parent(context.root(), string)?;
-            let answer = inside::with_string(name, |name| run(fd.raw(), name));
+            let answer = inside::with_name(name, |name| run(fd.raw(), name));
             context.parent = Some((above, fd));
             answer
         }

@@ -57,6 +57,23 @@ step! {
     }
 }
 
+/// What lies outside is named `(unreachable)…` by the kernel.
+fn judge(answer: kernel::Result<usize>, first: u8) -> kernel::Result<()> {
+    match answer {
+        Ok(_) if first == b'/' => Ok(()),
+        Ok(_) => Err(Fault::found(Call::Getcwd, Errno::ENOENT)),
+        // Deeper than can be named, hence inside: what lies outside is not reachable by any name at all.
+        Err(fault) if fault.is(Errno::ERANGE) || fault.is(Errno::ENAMETOOLONG) => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+#[inline(never)]
+fn long_directory() -> kernel::Result<()> {
+    let mut current = [0u8; 4096];
+    judge(file::current_directory(&mut current), current[0])
+}
+
 impl Step for Directory {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         if self.again && !context.directory_pending {
@@ -69,13 +86,10 @@ impl Step for Directory {
             }
             answer => answer?,
         }
-        let mut current = [0u8; 4096];
+        let mut current = [0u8; 256];
         match file::current_directory(&mut current) {
-            Ok(_) if current[0] == b'/' => Ok(()),
-            Ok(_) => Err(Fault::found(Call::Getcwd, Errno::ENOENT)),
-            // Deeper than can be named, hence inside: what lies outside is not reachable by any name at all.
-            Err(fault) if fault.is(Errno::ERANGE) => Ok(()),
-            Err(fault) => Err(fault),
+            Err(fault) if fault.is(Errno::ERANGE) => long_directory(),
+            answer => judge(answer, current[0]),
         }
     }
 

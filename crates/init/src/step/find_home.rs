@@ -15,7 +15,7 @@ step! {
 
 impl Step for FindHome {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        let mut home = [0u8; 4096];
+        let mut home = [0u8; 500];
         let found = passwd::home(context.root(), self.uid, &mut home);
         let directory = match found {
             Some(length) => &home[..length],

@@ -130,9 +130,9 @@ pub struct Context<'a> {
     /// The container's root directory; until it is opened, the process's own.
     pub root: Option<Fd>,
     /// The program that [`FindProgram`] found: path and length.
-    pub program: Found,
+    pub program: Found<4096>,
     /// `HOME=…`, when [`FindHome`] looked it up.
-    pub home: Found,
+    pub home: Found<512>,
     /// Arguments and environment for execve(2), once they are laid out.
     pub lists: Option<(Pointers, Pointers)>,
     /// The last directory in which something was made: its path in the text, and itself.
@@ -148,17 +148,17 @@ pub struct Context<'a> {
     outgoing: [Option<Slot>; OUTGOING],
 }
 
-/// A string with room for the longest path.
+/// A string that was found out, with room for as many bytes.
 #[derive(Debug)]
-pub struct Found {
-    bytes: [u8; 4096 + 8],
+pub struct Found<const ROOM: usize> {
+    bytes: [u8; ROOM],
     length: usize,
 }
 
-impl Found {
-    const fn none() -> Found {
+impl<const ROOM: usize> Found<ROOM> {
+    const fn none() -> Found<ROOM> {
         Found {
-            bytes: [0; 4096 + 8],
+            bytes: [0; ROOM],
             length: 0,
         }
     }
@@ -175,7 +175,7 @@ impl Found {
     pub fn set(&mut self, parts: &[&[u8]]) -> bool {
         let mut end = 0;
         for part in parts {
-            let Some(room) = self.bytes[..4096 + 7].get_mut(end..end + part.len()) else {
+            let Some(room) = self.bytes[..ROOM - 1].get_mut(end..end + part.len()) else {
                 return false;
             };
             room.copy_from_slice(part);
