@@ -50,7 +50,7 @@ pub fn pack_layout(layout: &Layout, target: &Path) -> Result<()> {
 /// Writes the image of `source` as `docker save` would, with plain layers, under the name `reference`.
 ///
 /// # Errors
-/// What source and file system report; [`Kind::Integrity`] when a layer is not what the configuration says.
+/// What source and file system report; [`crate::Kind::Integrity`] when a layer is not what the configuration says.
 pub fn save_docker(
     source: &dyn Source,
     manifest: &ImageManifest,
