@@ -1,6 +1,6 @@
 //! From a registry to a mountable root file system: this crate, its peers, and the floor, interleaved on one registry.
 //!
-//! `cargo bench -p tare-image --bench pull -- [--rounds N] [--scale PERCENT] [--only WORD]` prints a table in Markdown. Needs root and Debian's
+//! `cargo bench -p tare-image --bench pull -- [--rounds N] [--scale PERCENT] [--only WORD] [--tools A,B]` prints a table in Markdown. Needs root and Debian's
 //! `docker-registry`; peers (`skopeo` with `umoci`, `podman`, `ctr` with `containerd`) and the floor (`cc`, `libisal-dev`, `libssl-dev`)
 //! are left out where they are missing. Everything happens below one temporary directory, on the loopback interface.
 #![allow(
@@ -33,6 +33,12 @@ struct Shape {
 
 const SHAPES: [Shape; 4] = [
     Shape {
+        name: "6 layers, 71,000 paths",
+        layers: 6,
+        files: 11_800,
+        bytes: 205 << 20,
+    },
+    Shape {
         name: "busybox",
         layers: 1,
         files: 400,
@@ -43,12 +49,6 @@ const SHAPES: [Shape; 4] = [
         layers: 60,
         files: 20,
         bytes: 200 << 10,
-    },
-    Shape {
-        name: "6 layers, 71,000 paths",
-        layers: 6,
-        files: 11_800,
-        bytes: 205 << 20,
     },
     Shape {
         name: "one 1 GB layer",
@@ -75,6 +75,8 @@ struct Place {
 struct Measured {
     seconds: Vec<f64>,
     again: Vec<f64>,
+    /// Processor seconds of all processes: what remains comparable on a busy machine.
+    cpu: Vec<f64>,
     peak_kb: u64,
 }
 
@@ -164,6 +166,9 @@ fn main() {
     let rounds: usize = value("--rounds").map_or(5, |v| v.parse().unwrap());
     let scale: u64 = value("--scale").map_or(100, |v| v.parse().unwrap());
     let only = value("--only").unwrap_or_default();
+    let wanted = value("--tools").unwrap_or_default();
+    let chosen =
+        |tool: &Tool| wanted.is_empty() || wanted.split(',').any(|w| tool.name.contains(w));
     if !have("docker-registry") || !rustix::process::geteuid().is_root() {
         println!("skipped: root and docker-registry are needed");
         return;
@@ -188,7 +193,7 @@ fn main() {
             for (n, tool) in TOOLS
                 .iter()
                 .enumerate()
-                .filter(|(_, t)| available(t, &place))
+                .filter(|(_, t)| chosen(t) && available(t, &place))
             {
                 eprintln!(
                     "{}: round {} of {rounds}: {}",
@@ -212,12 +217,13 @@ fn main() {
 fn report(shape: &Shape, bytes: u64, results: &BTreeMap<usize, Measured>) {
     println!("\n{} ({} MB compressed)\n", shape.name, bytes / 1_000_000);
     println!(
-        "| | seconds, median | best | times the floor | peak RSS, MB | again, ms |\n|---|---|---|---|---|---|"
+        "| | seconds, median | best | times the floor | processor seconds, best | peak RSS, MB | again, ms |\n|---|---|---|---|---|---|---|"
     );
     let base = results.get(&0).map(|m| median(&m.seconds));
     for (n, measured) in results {
         let seconds = median(&measured.seconds);
         let best = measured.seconds.iter().copied().fold(f64::MAX, f64::min);
+        let cpu = measured.cpu.iter().copied().fold(f64::MAX, f64::min);
         let ratio = base.map_or(String::new(), |b| format!("{:.2}", seconds / b));
         let again = if measured.again.is_empty() {
             "–".into()
@@ -226,7 +232,7 @@ fn report(shape: &Shape, bytes: u64, results: &BTreeMap<usize, Measured>) {
         };
         let peak = measured.peak_kb as f64 / 1024.0;
         println!(
-            "| {} | {seconds:.3} | {best:.3} | {ratio} | {peak:.0} | {again} |",
+            "| {} | {seconds:.3} | {best:.3} | {ratio} | {cpu:.2} | {peak:.0} | {again} |",
             TOOLS[*n].name
         );
     }
@@ -249,7 +255,17 @@ fn available(tool: &Tool, place: &Place) -> bool {
 
 fn measure(place: &Place, tool: &Tool, image: &str, digests: &[String], into: &mut Measured) {
     let out = place.folder.join("out");
-    tare_image::unpack::remove_tree(&out).unwrap();
+    // Not removed now: for minutes afterwards ext4 searches around deleted inodes whenever it makes new ones, which took more
+    // processor time than all the rest.
+    let old = place.folder.join("old");
+    fs::create_dir_all(&old).unwrap();
+    if out.exists() {
+        fs::rename(
+            &out,
+            old.join(fs::read_dir(&old).unwrap().count().to_string()),
+        )
+        .unwrap();
+    }
     fs::create_dir(&out).unwrap();
     let daemon = (tool.name == "containerd (ctr)").then(|| Containerd::start(place));
     // What earlier runs left to write must not be paid for by this one.
@@ -262,7 +278,10 @@ fn measure(place: &Place, tool: &Tool, image: &str, digests: &[String], into: &m
         }
         start.elapsed().as_secs_f64()
     };
+    let before = cpu_seconds("self", 13) + daemon.as_ref().map_or(0.0, Containerd::cpu);
     into.seconds.push(run(&mut into.peak_kb));
+    into.cpu
+        .push(cpu_seconds("self", 13) + daemon.as_ref().map_or(0.0, Containerd::cpu) - before);
     if tool.name != "floor" && tool.name != "skopeo+umoci" {
         let mut ignored = 0;
         into.again.push(run(&mut ignored));
@@ -313,11 +332,34 @@ fn peak_kb(pid: u32) -> u64 {
         .unwrap_or(0)
 }
 
+/// Two neighbouring times of `/proc/<pid>/stat`, counted from the process's state on: 11 are its own, 13 those of its children.
+fn cpu_seconds(pid: &str, field: usize) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .skip(field);
+    // In hundredths of a second, on every Linux that programs see.
+    fields
+        .take(2)
+        .filter_map(|f| f.parse::<f64>().ok())
+        .sum::<f64>()
+        / 100.0
+}
+
 struct Containerd {
     child: Child,
 }
 
 impl Containerd {
+    /// Its own, and of the programs it called.
+    fn cpu(&self) -> f64 {
+        let pid = self.child.id().to_string();
+        cpu_seconds(&pid, 11) + cpu_seconds(&pid, 13)
+    }
+
     fn start(place: &Place) -> Self {
         let folder = place.folder.display();
         let socket = place.folder.join("containerd.sock");

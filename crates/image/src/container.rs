@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::{self, Overrides};
 use crate::digest;
 use crate::error::{During, Error, Kind, Result};
+use crate::flatten::flatten;
 use crate::layout::{read_limited, to_json};
 use crate::manifest::{Image, parse_json};
 use crate::overlay;
@@ -26,6 +27,9 @@ pub struct Record {
     pub chain_ids: Vec<String>,
     /// The root file system is an overlay, with the changes in `upper`.
     pub overlay: bool,
+    /// The process that will remove the bundle. When it is gone and the bundle is not, it was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<u32>,
 }
 
 /// How the root file system is made.
@@ -55,7 +59,30 @@ impl Record {
             .during(|| folder.display().to_string())
     }
 
-    /// All records that the store knows of; of bundles elsewhere it keeps links, and forgets those that lead nowhere.
+    /// From now on the bundle in `folder` belongs to nobody, and stays until it is removed.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn keep(folder: &Path) -> Result<()> {
+        let record = Record {
+            owner: None,
+            ..Record::read(folder)?
+        };
+        record.write(folder)
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join("image.json");
+        fs::write(&path, to_json(self)?).map_err(|e| Error::file("write", &path, e))
+    }
+
+    fn is_orphan(&self) -> bool {
+        self.owner
+            .is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
+    }
+
+    /// All records that the store knows of; of bundles elsewhere it keeps links, and forgets those that
+    /// lead nowhere. What killed processes left is removed.
     pub(crate) fn all(store: &Store) -> Result<Vec<Self>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(store.root().join("containers"))
@@ -65,7 +92,12 @@ impl Record {
         {
             let path = entry.path();
             if path.join("image.json").exists() {
-                found.push(Record::read(&path)?);
+                let record = Record::read(&path)?;
+                if record.is_orphan() {
+                    discard(store, &path)?;
+                } else {
+                    found.push(record);
+                }
             } else if path.is_symlink() {
                 fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
             }
@@ -123,13 +155,13 @@ fn fill(
             Rootfs::Flat => Vec::new(),
         },
         overlay: rootfs == Rootfs::Overlay,
+        owner: is_inside(store, folder).then(std::process::id),
     };
-    let path = folder.join("image.json");
-    fs::write(&path, to_json(&record)?).map_err(|e| Error::file("write", &path, e))?;
+    record.write(folder)?;
     match rootfs {
         Rootfs::Flat => {
             let source = LayoutSource::new(store.layout().clone(), None, options.limits.clone());
-            pull::flatten(&source, store, image, &root, options)?;
+            flatten(&source, store, image, &root, options)?;
         }
         Rootfs::Overlay => {
             remember(store, folder)?;
@@ -147,13 +179,17 @@ fn fill(
     Ok(())
 }
 
+fn is_inside(store: &Store, folder: &Path) -> bool {
+    fs::canonicalize(store.root().join("containers"))
+        .is_ok_and(|c| folder.parent() == Some(c.as_path()))
+}
+
 /// Links the bundle from the store, so that its layers are kept.
 fn remember(store: &Store, folder: &Path) -> Result<()> {
-    let containers = store.root().join("containers");
-    let inside = fs::canonicalize(&containers).is_ok_and(|c| folder.parent() == Some(c.as_path()));
-    if inside {
+    if is_inside(store, folder) {
         return Ok(());
     }
+    let containers = store.root().join("containers");
     fs::create_dir_all(&containers).map_err(|e| Error::file("make directory", &containers, e))?;
     let link = containers.join(digest::of(folder.as_os_str().as_encoded_bytes()).digest());
     let _ = fs::remove_file(&link);

@@ -1,13 +1,12 @@
 //! Copying images between places, without changing a byte.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use oci_spec::image::Descriptor;
 
 use crate::error::{During, Error, Kind, Result};
 use crate::manifest::{Content, Document, is_index, is_manifest};
+use crate::parallel::in_order;
 use crate::platform::{self, Wanted};
 use crate::source::{Destination, Source};
 
@@ -79,42 +78,18 @@ fn document(
             blobs.push(child);
         }
     }
-    all(&blobs, parallel, |blob| {
-        if to.has(blob)? {
-            return Ok(());
-        }
-        crate::transfer::once_more(|| to.put(blob, source))
-            .during(|| format!("copy {}", blob.digest()))
-    })?;
+    in_order(
+        blobs.len(),
+        parallel,
+        |n, _| {
+            let blob = &blobs[n];
+            if to.has(blob)? {
+                return Ok(());
+            }
+            crate::transfer::once_more(|| to.put(blob, source))
+                .during(|| format!("copy {}", blob.digest()))
+        },
+        |_, ()| Ok(()),
+    )?;
     to.put_document(root, named)
-}
-
-fn all(
-    blobs: &[Descriptor],
-    parallel: usize,
-    each: impl Fn(&Descriptor) -> Result<()> + Sync,
-) -> Result<()> {
-    let next = AtomicUsize::new(0);
-    let failure = Mutex::new(None);
-    let failed = || {
-        failure
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..parallel.clamp(1, blobs.len().max(1)) {
-            scope.spawn(|| {
-                while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if failed().is_some() {
-                        return;
-                    }
-                    if let Err(e) = each(blob) {
-                        failed().get_or_insert(e);
-                    }
-                }
-            });
-        }
-    });
-    let failure = failed().take();
-    failure.map_or(Ok(()), Err)
 }

@@ -8,7 +8,7 @@ use oci_spec::image::Descriptor;
 
 use crate::container::Record;
 use crate::error::{Error, Result};
-use crate::manifest::{self, Content, Document, ImageConfigurationLite};
+use crate::manifest::{self, Content, Document, LayersOnly};
 use crate::store::{Store, clear};
 use crate::unpack::remove_tree;
 
@@ -81,7 +81,7 @@ impl Wanted {
             && store.layout().has(manifest.config())?
         {
             let config = store.layout().read_blob(manifest.config(), u64::MAX)?;
-            for chain_id in ImageConfigurationLite::chain_ids(&config) {
+            for chain_id in LayersOnly::chain_ids(&config) {
                 self.layers.insert(chain_id.to_string());
             }
         }

@@ -269,16 +269,16 @@ pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
 
 /// Only the layers of a configuration, for documents that may be no image at all.
 #[derive(Deserialize)]
-pub(crate) struct ImageConfigurationLite {
-    rootfs: RootFsLite,
+pub(crate) struct LayersOnly {
+    rootfs: RootFsOnly,
 }
 
 #[derive(Deserialize)]
-struct RootFsLite {
+struct RootFsOnly {
     diff_ids: Vec<String>,
 }
 
-impl ImageConfigurationLite {
+impl LayersOnly {
     /// Identities of the stacks; none when it is no image.
     pub(crate) fn chain_ids(config: &[u8]) -> Vec<Digest> {
         let Ok(config) = serde_json::from_slice::<Self>(config) else {

@@ -3,8 +3,7 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
 
 use oci_spec::image::Descriptor;
 
@@ -12,13 +11,14 @@ use crate::error::{During, Error, Kind, Result};
 use crate::layer;
 use crate::limits::Limits;
 use crate::manifest::{Content, Document, Image};
+use crate::parallel::{check, in_order};
 use crate::platform::{self, Wanted};
 use crate::reference::Reference;
 use crate::retry::Patience;
 use crate::source::{self, Source};
 use crate::store::{Staging, Store};
 use crate::transfer;
-use crate::unpack::{Layer, Owner, Summary, merge, open_directory, remove_tree};
+use crate::unpack::{Layer, Owner, Summary, open_directory, remove_tree};
 
 /// How images are brought in.
 #[derive(Clone, Debug)]
@@ -219,83 +219,15 @@ fn work_left(store: &Store, image: &Image, unpack: bool) -> Result<Vec<usize>> {
     Ok(left)
 }
 
-/// One after the other in the order of the layers, however they arrive.
-struct Turns {
-    next: Mutex<(usize, Option<Error>)>,
-    changed: Condvar,
-}
-
-impl Turns {
-    fn lock(&self) -> MutexGuard<'_, (usize, Option<Error>)> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for layer `n`'s turn; false when another layer failed.
-    fn wait(&self, n: usize) -> bool {
-        let mut state = self.lock();
-        while state.0 < n && state.1.is_none() {
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        state.1.is_none()
-    }
-
-    fn finish(&self, n: usize, result: Result<()>) {
-        let mut state = self.lock();
-        match result {
-            Ok(()) => state.0 = n + 1,
-            Err(e) => {
-                // Later failures are often consequences.
-                state.1.get_or_insert(e);
-            }
-        }
-        drop(state);
-        self.changed.notify_all();
-    }
-}
-
-/// Runs `prepare` for all layers on some threads, and `commit` with each result in order. Stops at the first failure.
-fn in_order<T: Send>(
-    count: usize,
-    threads: usize,
-    prepare: impl Fn(usize) -> Result<T> + Sync,
-    commit: impl Fn(usize, T) -> Result<()> + Sync,
-) -> Result<()> {
-    let turns = Turns {
-        next: Mutex::new((0, None)),
-        changed: Condvar::new(),
-    };
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, count.max(1)) {
-            scope.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= count || turns.lock().1.is_some() {
-                        return;
-                    }
-                    match prepare(n) {
-                        Err(e) => return turns.finish(n, Err(e)),
-                        Ok(prepared) => {
-                            if !turns.wait(n) {
-                                return;
-                            }
-                            let result = commit(n, prepared);
-                            let failed = result.is_err();
-                            turns.finish(n, result);
-                            if failed {
-                                return;
-                            }
-                        }
-                    }
-                }
-            });
-        }
-    });
-    let failure = turns.lock().1.take();
-    failure.map_or(Ok(()), Err)
+/// For messages.
+pub(crate) fn step(image: &Image, n: usize) -> String {
+    let layers = image.manifest.layers();
+    format!(
+        "layer {} of {} ({})",
+        n + 1,
+        layers.len(),
+        layers[n].digest()
+    )
 }
 
 fn run(
@@ -306,34 +238,27 @@ fn run(
     options: &Options,
 ) -> Result<()> {
     let layers = image.manifest.layers();
-    let step = |n: usize| {
-        format!(
-            "layer {} of {} ({})",
-            n + 1,
-            layers.len(),
-            layers[n].digest()
-        )
-    };
+    let step = |n: usize| step(image, n);
     if !unpack {
         return in_order(
             layers.len(),
             options.parallel,
-            |n| fetch_only(source, store, &layers[n], options).during(|| step(n)),
+            |n, failed| fetch_only(source, store, &layers[n], options, failed).during(|| step(n)),
             |_, ()| Ok(()),
         );
     }
     in_order(
         layers.len(),
         options.parallel,
-        |n| {
+        |n, failed| {
             if store.layer(&image.chain_ids[n])?.exists() {
-                return fetch_only(source, store, &layers[n], options)
+                return fetch_only(source, store, &layers[n], options, failed)
                     .map(|()| None)
                     .during(|| step(n));
             }
             let staging = store.staging()?;
-            let layer =
-                prepare(source, store, image, n, staging.path(), options).during(|| step(n))?;
+            let layer = prepare(source, store, image, n, staging.path(), options, failed)
+                .during(|| step(n))?;
             Ok(Some((staging, layer)))
         },
         |n, prepared| match prepared {
@@ -348,6 +273,7 @@ fn fetch_only(
     store: &Store,
     layer: &Descriptor,
     options: &Options,
+    failed: &AtomicBool,
 ) -> Result<()> {
     if store.layout().has(layer)? {
         return Ok(());
@@ -358,19 +284,20 @@ fn fetch_only(
             layer,
             store.layout(),
             &options.transfer,
-            &mut |_| Ok(()),
+            &mut |_| check(failed),
         )
     })
 }
 
 /// Fetches (or reads) layer `n` and unpacks it below `folder` on the way.
-fn prepare(
+pub(crate) fn prepare(
     source: &dyn Source,
     store: &Store,
     image: &Image,
     n: usize,
     folder: &Path,
     options: &Options,
+    failed: &AtomicBool,
 ) -> Result<Layer> {
     let descriptor = &image.manifest.layers()[n];
     let fs = folder.join("fs");
@@ -384,7 +311,7 @@ fn prepare(
                     descriptor,
                     store.layout(),
                     &options.transfer,
-                    &mut |bytes| feed.pass(bytes),
+                    &mut |bytes| check(failed).and_then(|()| feed.pass(bytes)),
                 )
             },
             &fs,
@@ -414,7 +341,7 @@ fn place(store: &Store, image: &Image, n: usize, staging: Staging, layer: Layer)
     }
 }
 
-fn report(summary: &Summary) {
+pub(crate) fn report(summary: &Summary) {
     if summary.skipped_devices > 0 {
         log::warn!(
             "{} devices were left out: making them needs privilege",
@@ -423,87 +350,7 @@ fn report(summary: &Summary) {
     }
 }
 
-/// Makes one root file system of the image in `target`, which must not exist or be empty. It appears in one step.
-///
-/// # Errors
-/// As [`pull`]; [`Kind::Local`] when `target` is in the way.
-pub fn flatten(
-    source: &dyn Source,
-    store: &Store,
-    image: &Image,
-    target: &Path,
-    options: &Options,
-) -> Result<()> {
-    let occupied = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some());
-    if occupied || (target.exists() && !target.is_dir()) {
-        return Err(Error::new(
-            Kind::Local,
-            format!("{} exists and is not empty", target.display()),
-        )
-        .hint("Name a new directory, or remove that one first"));
-    }
-    let staging = Arc::new(beside(target)?);
-    let root = staging.path().join("root");
-    make_directory(&root)?;
-    let layers = image.manifest.layers();
-    let step = |n: usize| {
-        format!(
-            "layer {} of {} ({})",
-            n + 1,
-            layers.len(),
-            layers[n].digest()
-        )
-    };
-    in_order(
-        layers.len(),
-        options.parallel,
-        |n| {
-            let folder = staging.path().join(n.to_string());
-            make_directory(&folder)?;
-            prepare(source, store, image, n, &folder, options).during(|| step(n))
-        },
-        |n, layer| {
-            let lower = [open_directory(&root)?];
-            let summary = layer.settle(&lower).during(|| step(n))?;
-            report(&summary);
-            let folder = staging.path().join(n.to_string());
-            merge::merge(&folder.join("fs"), &root, options.owner, &summary).during(|| step(n))?;
-            remove_tree(&folder)
-        },
-    )?;
-    if target.exists() {
-        fs::remove_dir(target).map_err(|e| Error::file("replace", target, e))?;
-    }
-    fs::rename(&root, target).map_err(|e| Error::file("move root file system to", target, e))
-}
-
-/// A folder beside `target`, so that moving there is one step.
-fn beside(target: &Path) -> Result<Staging> {
-    let name = target.file_name().ok_or_else(|| {
-        Error::new(
-            Kind::Usage,
-            format!("{} is no name for a new directory", target.display()),
-        )
-    })?;
-    let parent = target
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|e| Error::file("make directory", parent, e))?;
-    let prefix = format!(".{}.unpacking-", name.to_string_lossy());
-    // What a killed process left for the same target.
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if let Some(pid) = name.to_str().and_then(|n| n.strip_prefix(&prefix))
-            && !Path::new("/proc").join(pid).exists()
-        {
-            remove_tree(&entry.path())?;
-        }
-    }
-    Staging::at(parent.join(format!("{prefix}{}", std::process::id())))
-}
-
-fn make_directory(path: &Path) -> Result<()> {
+pub(crate) fn make_directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| Error::file("make directory", path, e))?;
     // Images without an entry for "/" get what everybody expects, whatever the caller's umask is.
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use oci_spec::image::Descriptor;
 
@@ -22,6 +23,26 @@ pub struct Options {
     pub connections: usize,
     /// Told about every byte.
     pub progress: Option<Arc<Progress>>,
+    /// What counts as too slow.
+    pub pace: Pace,
+}
+
+/// The slowest that a source may be. A time-out for each read does not end a source that sends single bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Bytes that must come within `window`; then the connection is made anew.
+    pub bytes: u64,
+    /// How long is looked at.
+    pub window: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace {
+            bytes: 4096,
+            window: Duration::from_secs(60),
+        }
+    }
 }
 
 /// After this many bytes a source counts as working, whatever failed before.
@@ -70,7 +91,7 @@ pub fn fetch(
     let mut attempts = Attempts::new(options.patience);
     let mut mark = ingest.position();
     while ingest.position() < descriptor.size() {
-        if let Err(error) = stream(source, descriptor, &mut ingest, &mut counted) {
+        if let Err(error) = stream(source, descriptor, &mut ingest, options.pace, &mut counted) {
             if error.kind() == Kind::Integrity {
                 ingest.discard();
                 return Err(error);
@@ -91,6 +112,7 @@ fn stream(
     source: &dyn Source,
     descriptor: &Descriptor,
     ingest: &mut Ingest,
+    pace: Pace,
     each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let position = ingest.position();
@@ -99,7 +121,19 @@ fn stream(
     // content this time, the digest tells.
     skip(&mut reader, position.saturating_sub(start))?;
     let mut buffer = vec![0u8; crate::chunks::CHUNK];
+    let mut window = (Instant::now(), position);
     loop {
+        if window.0.elapsed() >= pace.window {
+            if ingest.position() - window.1 < pace.bytes {
+                let slow = format!(
+                    "{} comes too slowly, after {} bytes",
+                    descriptor.digest(),
+                    ingest.position()
+                );
+                return Err(Error::network(slow, Retry::Later));
+            }
+            window = (Instant::now(), ingest.position());
+        }
         let n = match reader.read(&mut buffer) {
             Ok(0) => break,
             Ok(n) => n,

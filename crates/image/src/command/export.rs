@@ -5,9 +5,10 @@ use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use tare_image::error::During;
+use tare_image::flatten::flatten;
 use tare_image::reference::Location;
 use tare_image::source::LayoutSource;
-use tare_image::{Error, Result, changes, pull};
+use tare_image::{Error, Result, changes};
 
 use super::options::{self, Options};
 use super::place;
@@ -29,7 +30,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let staging = store.staging()?;
     let root = staging.path().join("root");
     let source = LayoutSource::new(store.layout().clone(), None, options.limits().clone());
-    pull::flatten(&source, &store, &image, &root, &options.pull(None))
+    flatten(&source, &store, &image, &root, &options.pull(None))
         .during(|| format!("export {location}"))?;
     let error = |e| Error::file("write", file.as_ref(), e);
     let output: Box<dyn Write> = match file.as_str() {

@@ -34,6 +34,10 @@ pub(super) const COMMON: &[(&str, &str)] = &[
     ("--parallel N", "layers at the same time (3)"),
     ("--connections N", "connections for one large layer (1)"),
     ("--timeout SECONDS", "longest wait for the next byte (30)"),
+    (
+        "--min-bytes N",
+        "bytes that must come within two time-outs (4096)",
+    ),
     ("--retries N", "attempts that bring nothing (6)"),
     ("--max-layer-bytes N", "largest uncompressed layer"),
     (
@@ -99,6 +103,7 @@ impl Options {
             "parallel" => self.pull.parallel = number(parser)?.max(1) as usize,
             "connections" => self.pull.transfer.connections = number(parser)? as usize,
             "timeout" => self.registry.stall_timeout = Duration::from_secs(number(parser)?.max(1)),
+            "min-bytes" => self.pull.transfer.pace.bytes = number(parser)?,
             "retries" => self.registry.patience.attempts = number(parser)?.clamp(1, 1000) as u32,
             "push-chunk" => self.registry.push_chunk = number(parser)?.max(1),
             "max-layer-bytes" => self.pull.limits.layer_bytes = number(parser)?,
@@ -134,6 +139,7 @@ impl Options {
     pub(super) fn pull(&self, progress: Option<Arc<Progress>>) -> pull::Options {
         let mut options = self.pull.clone();
         options.platform = self.platform();
+        options.transfer.pace.window = self.registry.stall_timeout * 2;
         options.transfer = transfer::Options {
             patience: self.registry.patience,
             progress,

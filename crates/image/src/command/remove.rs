@@ -1,7 +1,9 @@
 //! `remove`: take names away, and what only they led to.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use tare_image::container::{self, Record};
 use tare_image::progress::size;
 use tare_image::reference::Location;
 use tare_image::registry::Registry;
@@ -13,20 +15,41 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "remove",
     usage: "REFERENCE... | docker://REFERENCE",
     about: "Remove images from the store, or one from a registry",
-    options: &[("--no-gc", "leave the content for \"gc\"")],
+    options: &[
+        (
+            "--container",
+            "the names are of containers that \"run --keep\" left, or of bundles",
+        ),
+        ("--no-gc", "leave the content for \"gc\""),
+    ],
     run,
 };
 
 fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let mut options = Options::default();
-    let mut collect = true;
+    let (mut collect, mut containers) = (true, false);
     let values = options::parse(parser, &mut options, |name, _| {
-        let own = name == "no-gc";
-        collect &= !own;
-        Ok(own)
+        collect &= name != "no-gc";
+        containers |= name == "container";
+        Ok(name == "no-gc" || name == "container")
     })?;
     if values.is_empty() {
         return Err(Error::new(Kind::Usage, "remove takes images"));
+    }
+    if containers {
+        let store = options.store_as_root()?;
+        for value in values {
+            let folder = match Path::new(&value) {
+                path if path.join("image.json").exists() => path.to_path_buf(),
+                _ => container::folder(&store, &value),
+            };
+            Record::read(&folder)?;
+            let folder = folder
+                .canonicalize()
+                .map_err(|e| Error::file("resolve", &folder, e))?;
+            container::discard(&store, &folder)?;
+        }
+        return Ok(ExitCode::SUCCESS);
     }
     let registry = options.registry()?;
     let mut local = false;

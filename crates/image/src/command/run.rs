@@ -7,7 +7,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
 use tare_image::bundle::Overrides;
-use tare_image::container::{self, Rootfs};
+use tare_image::container::{self, Record, Rootfs};
 use tare_image::error::During;
 use tare_image::reference::Location;
 use tare_image::{Error, Kind, Result};
@@ -96,13 +96,15 @@ fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
         &options.pull(None),
     )
     .during(|| format!("run {reference}"))?;
+    // Other processes may tidy up the store while the container runs; its record keeps its layers.
+    drop(store);
     let status = start(&runtime, &folder, &id, signals);
-    // Other processes may tidy up the store while a container runs; its record keeps its layers.
     if keep {
         tare_image::overlay::unmount(&folder.join("rootfs"))?;
+        Record::keep(&folder)?;
         eprintln!("{}", folder.display());
     } else {
-        container::discard(&store, &folder)?;
+        container::discard(&options.store()?, &folder)?;
     }
     status.during(|| format!("run {reference}"))
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use tare_image::Result;
 use tare_image::error::During;
+use tare_image::flatten::flatten;
 use tare_image::reference::Location;
 use tare_image::source::LayoutSource;
-use tare_image::{Result, pull};
 
 use super::options::{self, Options};
 use super::place;
@@ -26,7 +27,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let store = options.store_as_root()?;
     let (image, _) = place::local_or_pulled(&store, &location, &options)?;
     let source = LayoutSource::new(store.layout().clone(), None, options.limits().clone());
-    pull::flatten(
+    flatten(
         &source,
         &store,
         &image,

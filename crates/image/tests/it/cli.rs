@@ -374,6 +374,72 @@ fn privileged_containers_run_and_their_changes_become_layers() {
 }
 
 #[test]
+fn privileged_what_a_killed_run_leaves_is_removed() {
+    let Some(runtime) = runtime() else { return };
+    if !(is_root() && have("busybox")) {
+        return;
+    }
+    let program = Program::new();
+    make_image(&program, "localhost/app", 0);
+    let mut child = program
+        .command(&[
+            "run",
+            "--name",
+            "victim",
+            "localhost/app",
+            "/bin/sh",
+            "-c",
+            "while true; do /bin/test -e /none; done",
+        ])
+        .env("TARE", runtime)
+        .spawn()
+        .unwrap();
+    let containers = program.store().join("containers");
+    let start = std::time::Instant::now();
+    while !containers.join("victim/config.json").exists() {
+        assert!(start.elapsed().as_secs() < 20);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // The store is free while the container runs, and its layers are safe.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    program.run(&["remove", "localhost/app"]);
+    assert_eq!(program.counts()[2], 1, "the layer of a running container");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let _ = std::process::Command::new(runtime)
+        .args(["delete", "--force", "victim"])
+        .output();
+    program.run(&["gc"]);
+    assert_eq!(program.counts(), [0, 0, 0, 0]);
+    assert_eq!(fs::read_dir(&containers).unwrap().count(), 0);
+}
+
+#[test]
+fn what_a_killed_unpack_leaves_is_removed() {
+    let program = Program::new();
+    make_image(&program, "localhost/app", 0);
+    // No process has this number.
+    let left = program.path(".out.unpacking-99999999");
+    fs::create_dir_all(left.join("0/fs")).unwrap();
+    program.run(&[
+        "unpack",
+        "localhost/app",
+        program.path("out").to_str().unwrap(),
+    ]);
+    assert!(!left.exists());
+    let beside: Vec<_> = fs::read_dir(program.folder.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    assert!(
+        beside
+            .iter()
+            .all(|n| !n.to_string_lossy().contains("unpacking")),
+        "{beside:?}"
+    );
+}
+
+#[test]
 fn privileged_many_layers_are_mounted() {
     if !is_root() {
         return;

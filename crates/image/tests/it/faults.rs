@@ -196,6 +196,30 @@ fn stalled_connections_are_given_up_and_continued() {
 }
 
 #[test]
+fn sources_that_send_single_bytes_are_given_up() {
+    let Some((registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let program = Program::new();
+    proxy.rule("GET", &layer(&registry), 1, Fault::Trickle(4_000_000));
+    let start = Instant::now();
+    program.run(&[
+        "pull",
+        "--plain-http",
+        "--timeout",
+        "1",
+        "--min-bytes",
+        "1000",
+        &name,
+    ]);
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "waited for single bytes"
+    );
+    assert_eq!(proxy.headers("/blobs/", "range").len(), 1);
+}
+
+#[test]
 fn a_killed_pull_goes_on_and_leaves_nothing_half() {
     let Some((_registry, proxy, name)) = setup(Protection::None) else {
         return;

@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     WrongByte(usize),
     /// Nothing comes after so many bytes, for a long time.
     Stall(usize),
+    /// After so many bytes, single ones with pauses.
+    Trickle(usize),
     /// A pause after every 64 KiB.
     Slow(Duration),
     /// Another status with these headers, without asking upstream.
@@ -204,6 +206,14 @@ fn body(from: &mut impl Read, to: &mut TcpStream, fault: Option<&Fault>) -> std:
                 to.write_all(&piece[..at - position])?;
                 to.flush()?;
                 std::thread::sleep(Duration::from_secs(20));
+                return Ok(());
+            }
+            Some(Fault::Trickle(at)) if position + n > *at => {
+                to.write_all(&piece[..at - position])?;
+                for byte in &piece[at - position..] {
+                    std::thread::sleep(Duration::from_millis(200));
+                    to.write_all(&[*byte])?;
+                }
                 return Ok(());
             }
             Some(Fault::WrongByte(at)) if (position..position + n).contains(at) => {

@@ -392,6 +392,58 @@ fn put(layout: &tare_image::layout::Layout, media_type: &str, value: &Value) -> 
 }
 
 #[test]
+fn the_same_layer_several_times() {
+    let Some(registry) = Registry::start(Protection::None) else {
+        return;
+    };
+    let program = Program::new();
+    make_image(&program, "localhost/app", 1);
+    let shown: Value = serde_json::from_str(&program.run(&["inspect", "localhost/app"])).unwrap();
+    let (layer, diff_id) = (
+        &shown["manifest"]["layers"][0],
+        &shown["config"]["rootfs"]["diff_ids"][0],
+    );
+    let layout = tare_image::layout::Layout::open(&program.store()).unwrap();
+    let config = put(
+        &layout,
+        "application/vnd.oci.image.config.v1+json",
+        &serde_json::json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff_id, diff_id, diff_id]}}),
+    );
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": [layer, layer, layer],
+    });
+    let manifest = put(
+        &layout,
+        "application/vnd.oci.image.manifest.v1+json",
+        &manifest,
+    );
+    layout
+        .tag(
+            Some("localhost/thrice:latest"),
+            &serde_json::from_value(manifest).unwrap(),
+        )
+        .unwrap();
+    let name = format!("{}/thrice", registry.address);
+    program.run(&[
+        "push",
+        "--plain-http",
+        "--platform",
+        "linux/amd64",
+        "localhost/thrice",
+        &name,
+    ]);
+    let other = Program::new();
+    other.run(&["pull", "--plain-http", &name]);
+    assert_eq!(other.counts(), [3, 0, 3, 0]);
+    let out = other.path("out");
+    other.run(&["unpack", &name, out.to_str().unwrap()]);
+    assert_eq!(
+        snapshot(&out, true),
+        snapshot(&program.path("rootfs"), true)
+    );
+}
+
+#[test]
 fn indexes_platforms_and_referrers() {
     let Some(registry) = Registry::start(Protection::None) else {
         return;

@@ -242,7 +242,7 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn new() -> Self {
         Program {
-            folder: tempfile::tempdir().unwrap(),
+            folder: quick_folder(),
         }
     }
 
@@ -378,7 +378,7 @@ impl Registry {
         if !have("docker-registry") {
             return None;
         }
-        let folder = tempfile::tempdir().unwrap();
+        let folder = quick_folder();
         let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let mut config = format!(

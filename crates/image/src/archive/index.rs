@@ -1,0 +1,191 @@
+//! Where the files in a tar archive are, so that they can be read in any order.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::compression::{Compression, decompress};
+use crate::error::{During, Error, Kind, Result};
+use crate::limits::Limits;
+use crate::source::Content;
+use crate::tar::{Entry, EntryKind, Reader};
+
+/// An archive with the places of its files.
+pub(super) struct Archive {
+    file: Arc<File>,
+    /// Name to position and length.
+    pub(super) files: HashMap<String, (u64, u64)>,
+}
+
+impl Archive {
+    /// Reads the headers of the whole archive once. A compressed one is decompressed to an unnamed file first.
+    pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        let mut file = File::open(path).map_err(|e| Error::file("open", path, e))?;
+        let mut start = [0u8; 4];
+        let n = file
+            .read(&mut start)
+            .map_err(|e| Error::file("read", path, e))?;
+        file.seek(SeekFrom::Start(0))
+            .map_err(|e| Error::file("seek in", path, e))?;
+        if Compression::detect(&start[..n]) != Compression::None {
+            file = plain(file, path, limits)?;
+            file.seek(SeekFrom::Start(0))
+                .map_err(|e| Error::file("seek in", path, e))?;
+        }
+        let input = Counted {
+            inner: BufReader::with_capacity(128 << 10, &file),
+            count: 0,
+        };
+        let mut reader = Reader::new(input, limits.clone());
+        let mut files = HashMap::new();
+        let mut links = Vec::new();
+        let mut entry = Entry::default();
+        while reader
+            .next(&mut entry)
+            .during(|| path.display().to_string())?
+        {
+            let Some(name) = normal(&entry.path) else {
+                continue;
+            };
+            match entry.kind {
+                EntryKind::File if entry.sparse.is_none() => {
+                    files.insert(name, (reader.get_ref().count, entry.size));
+                }
+                EntryKind::Symlink => {
+                    let folder = name.rsplit_once('/').map_or("", |(f, _)| f);
+                    links.push((
+                        name.clone(),
+                        [folder.as_bytes(), b"/", &entry.link].concat(),
+                    ));
+                }
+                EntryKind::HardLink => links.push((name, entry.link.clone())),
+                _ => {}
+            }
+        }
+        // Old archives name the same layer several times by links, inside the archive only.
+        for (name, target) in links {
+            if let Some(found) = normal(&target).and_then(|t| files.get(&t).copied()) {
+                files.insert(name, found);
+            }
+        }
+        Ok(Archive {
+            file: Arc::new(file),
+            files,
+        })
+    }
+
+    pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let Some(&(position, length)) = self.files.get(name) else {
+            return Ok(None);
+        };
+        if length > limit {
+            return Err(Error::new(
+                Kind::Limit,
+                format!("{name} has {length} bytes where {limit} are allowed"),
+            ));
+        }
+        let mut bytes = vec![0; length as usize];
+        self.file
+            .read_exact_at(&mut bytes, position)
+            .map_err(|e| Error::system(format!("read {name} in the archive"), e))?;
+        Ok(Some(bytes))
+    }
+
+    pub(super) fn slice(&self, place: (u64, u64), start: u64, end: Option<u64>) -> Content {
+        let stop = end.unwrap_or(place.1).min(place.1);
+        let reader = Slice {
+            file: self.file.clone(),
+            position: place.0 + start.min(stop),
+            end: place.0 + stop,
+        };
+        Content {
+            reader: Box::new(reader),
+            start,
+        }
+    }
+}
+
+fn plain(file: File, path: &Path, limits: &Limits) -> Result<File> {
+    let error = |e| Error::file("decompress", path, e);
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR)
+        .or_else(|_| rustix::fs::open(std::env::temp_dir(), flags, Mode::RUSR | Mode::WUSR))
+        .map_err(|e| error(e.into()))?;
+    let mut plain = File::from(fd);
+    let input = decompress(BufReader::with_capacity(128 << 10, file)).map_err(error)?;
+    let n = io::copy(&mut input.take(limits.layer_bytes + 1), &mut plain).map_err(error)?;
+    if n > limits.layer_bytes {
+        return Err(Error::new(
+            Kind::Limit,
+            format!(
+                "{} is larger than {} bytes",
+                path.display(),
+                limits.layer_bytes
+            ),
+        ));
+    }
+    Ok(plain)
+}
+
+/// Name without `.` and `..`; none when it would leave the archive.
+pub(super) fn normal(path: &[u8]) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in std::str::from_utf8(path).ok()?.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+struct Counted<R> {
+    inner: R,
+    count: u64,
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.count += n as u64;
+        self.inner.consume(n);
+    }
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.fill_buf()?.read(into)?;
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+struct Slice {
+    file: Arc<File>,
+    position: u64,
+    end: u64,
+}
+
+impl Read for Slice {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.end - self.position)
+            .unwrap_or(usize::MAX)
+            .min(into.len());
+        let n = self.file.read_at(&mut into[..most], self.position)?;
+        self.position += n as u64;
+        Ok(n)
+    }
+}

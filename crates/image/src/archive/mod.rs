@@ -1,0 +1,8 @@
+//! Archives that hold images: tar files of layouts, and what `docker save` writes.
+
+mod index;
+mod source;
+mod write;
+
+pub use source::{ArchiveSource, docker_names};
+pub use write::{pack_layout, save_docker};

@@ -1,0 +1,85 @@
+//! All layers of an image in one directory.
+
+use std::fs;
+use std::path::Path;
+
+use crate::error::{During, Error, Kind, Result};
+use crate::manifest::Image;
+use crate::parallel::in_order;
+use crate::pull::{Options, make_directory, prepare, report, step};
+use crate::source::Source;
+use crate::store::{Staging, Store};
+use crate::unpack::{merge, open_directory, remove_tree};
+
+/// Makes one root file system of the image in `target`, which must not exist or be empty. It appears in one step.
+///
+/// # Errors
+/// As [`crate::pull::pull`]; [`Kind::Local`] when `target` is in the way.
+pub fn flatten(
+    source: &dyn Source,
+    store: &Store,
+    image: &Image,
+    target: &Path,
+    options: &Options,
+) -> Result<()> {
+    let occupied = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied || (target.exists() && !target.is_dir()) {
+        return Err(Error::new(
+            Kind::Local,
+            format!("{} exists and is not empty", target.display()),
+        )
+        .hint("Name a new directory, or remove that one first"));
+    }
+    let staging = beside(target)?;
+    let root = staging.path().join("root");
+    make_directory(&root)?;
+    let layers = image.manifest.layers();
+    let step = |n: usize| step(image, n);
+    in_order(
+        layers.len(),
+        options.parallel,
+        |n, failed| {
+            let folder = staging.path().join(n.to_string());
+            make_directory(&folder)?;
+            prepare(source, store, image, n, &folder, options, failed).during(|| step(n))
+        },
+        |n, layer| {
+            let lower = [open_directory(&root)?];
+            let summary = layer.settle(&lower).during(|| step(n))?;
+            report(&summary);
+            let folder = staging.path().join(n.to_string());
+            merge::merge(&folder.join("fs"), &root, options.owner, &summary).during(|| step(n))?;
+            remove_tree(&folder)
+        },
+    )?;
+    if target.exists() {
+        fs::remove_dir(target).map_err(|e| Error::file("replace", target, e))?;
+    }
+    fs::rename(&root, target).map_err(|e| Error::file("move root file system to", target, e))
+}
+
+/// A folder beside `target`, so that moving there is one step.
+fn beside(target: &Path) -> Result<Staging> {
+    let name = target.file_name().ok_or_else(|| {
+        Error::new(
+            Kind::Usage,
+            format!("{} is no name for a new directory", target.display()),
+        )
+    })?;
+    let parent = target
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(|e| Error::file("make directory", parent, e))?;
+    let prefix = format!(".{}.unpacking-", name.to_string_lossy());
+    // What a killed process left for the same target.
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if let Some(pid) = name.to_str().and_then(|n| n.strip_prefix(&prefix))
+            && !Path::new("/proc").join(pid).exists()
+        {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Staging::at(parent.join(format!("{prefix}{}", std::process::id())))
+}
