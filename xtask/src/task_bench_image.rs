@@ -6,14 +6,6 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     if !call::workspace().join("crates/image").exists() {
         return Err("there is no image library in this tree".to_owned());
     }
-    let mut bench = call::cargo([
-        "run",
-        "--release",
-        "--package",
-        "tare-image",
-        "--example",
-        "bench",
-        "--",
-    ]);
+    let mut bench = call::cargo(["bench", "--package", "tare-image", "--bench", "pull", "--"]);
     call::run(bench.args(arguments))
 }

@@ -265,11 +265,11 @@ impl Walk<'_> {
                 };
                 self.fill(*slot, fd);
             }
-            RuntimeStep::MakeCgroup => {
+            RuntimeStep::MakeCgroup { .. } => {
                 if let Some(cgroup) = &mut self.setting.cgroup {
                     let group = cgroups::Group::create(cgroup.place, cgroup.host, cgroup.settings)?;
                     for skipped in group.skipped() {
-                        log::warn!("cgroup: {skipped}");
+                        log::info!("cgroup: without {skipped}");
                     }
                     cgroup.group = Some(group);
                 }

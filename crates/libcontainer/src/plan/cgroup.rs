@@ -11,7 +11,12 @@ fn from() -> ConfigPath {
 /// The cgroup is made, with its limits, before there is a process that could use it.
 pub(crate) fn make(draft: &mut Draft<'_>, creation: &Creation) {
     if creation.has_cgroup {
-        draft.runtime(&from(), RuntimeStep::MakeCgroup);
+        draft.runtime(
+            &from(),
+            RuntimeStep::MakeCgroup {
+                without_devices: draft.host.rootless(),
+            },
+        );
     }
 }
 

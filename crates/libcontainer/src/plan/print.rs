@@ -49,7 +49,14 @@ impl fmt::Display for RuntimeStep {
             RuntimeStep::ConnectConsole { slot } => {
                 write!(f, "connect to the console socket as slot {}", slot.0)
             }
-            RuntimeStep::MakeCgroup => f.write_str("make cgroup and apply limits"),
+            RuntimeStep::MakeCgroup {
+                without_devices: false,
+            } => f.write_str("make cgroup and apply limits"),
+            RuntimeStep::MakeCgroup {
+                without_devices: true,
+            } => f.write_str(
+                "make cgroup and apply limits, without device rules, which take privileges",
+            ),
             RuntimeStep::StartChild { namespaces: 0 } => f.write_str("start child"),
             RuntimeStep::StartChild { namespaces } => {
                 f.write_str("start child in new ")?;

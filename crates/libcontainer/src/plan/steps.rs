@@ -36,7 +36,10 @@ pub enum RuntimeStep {
         slot: Slot,
     },
     /// Makes the cgroup and applies the limits.
-    MakeCgroup,
+    MakeCgroup {
+        /// Without the rules about devices, which take privileges.
+        without_devices: bool,
+    },
     /// Starts the child.
     StartChild {
         /// Namespaces that it starts in.
