@@ -14,6 +14,8 @@ const STEP: usize = 0;
 const FAULT: usize = 1;
 const NOT_RAISED: usize = 2;
 const LISTENER: usize = 4;
+const PID: usize = 5;
+const IDENTITY: usize = 6;
 const WORDS: usize = 8;
 
 const FAILED: u32 = 1 << 31;
@@ -57,6 +59,14 @@ impl Report {
         self.0.store(NOT_RAISED + 1, (capabilities >> 32) as u32);
     }
 
+    /// Notes, for the runtime's own later calls, which process this is: its id, and what tells it from a later one with
+    /// the same id. Seen together: the id is written last.
+    pub fn identify(&self, pid: i32, identity: u64) {
+        self.0.store(IDENTITY, identity as u32);
+        self.0.store(IDENTITY + 1, (identity >> 32) as u32);
+        self.0.store(PID, pid as u32);
+    }
+
     /// Notes under which descriptor number init holds the listener of its filter.
     pub fn listening(&self, fd: i32) {
         self.0.store(LISTENER, fd as u32);
@@ -73,15 +83,38 @@ impl Report {
     }
 }
 
-/// What the bytes of a report file say, for a reader that does not map it: the step and the fault.
-pub fn read(bytes: &[u8]) -> (Option<u32>, Option<Fault>) {
-    let word = |index: usize| {
-        bytes
-            .get(index * 4..index * 4 + 4)
-            .and_then(|four| four.try_into().ok())
-            .map_or(0, u32::from_ne_bytes)
-    };
-    (word(STEP).checked_sub(1), decode_fault(word(FAULT)))
+/// What the bytes of a report file say, for a reader that does not map it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The step that was begun last.
+    pub step: Option<u32>,
+    /// How it failed, if it did.
+    pub fault: Option<Fault>,
+    /// The process, 0 before there is one.
+    pub pid: i32,
+    /// What tells it from a later one with the same id.
+    pub identity: u64,
+}
+
+impl Seen {
+    /// How many bytes it takes.
+    pub const LENGTH: usize = WORDS * 4;
+
+    /// Reads the first bytes of a report file; what is missing counts as 0.
+    pub fn read(bytes: &[u8]) -> Seen {
+        let word = |index: usize| {
+            bytes
+                .get(index * 4..index * 4 + 4)
+                .and_then(|four| four.try_into().ok())
+                .map_or(0, u32::from_ne_bytes)
+        };
+        Seen {
+            step: word(STEP).checked_sub(1),
+            fault: decode_fault(word(FAULT)),
+            pid: word(PID) as i32,
+            identity: u64::from(word(IDENTITY)) | u64::from(word(IDENTITY + 1)) << 32,
+        }
+    }
 }
 
 fn encode_fault(fault: Fault) -> u32 {

@@ -506,7 +506,7 @@ fn perform(
     let (performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
         record.pid = child.pid;
         record.identity = identity_of(child.pid, &child.pidfd).unwrap_or(0);
-        folder.store(record)
+        Ok(())
     })?;
     if performed.missing_ambient != 0 {
         warn_about_ambient(performed.missing_ambient);

@@ -69,7 +69,7 @@ impl Container {
         if !matches!(liveness, Liveness::Alive(_)) {
             return Ok((Status::Stopped, liveness));
         }
-        let (step, _) = self.folder.report()?;
+        let step = self.folder.report()?.step;
         let status = match step {
             Some(step) if step < self.record.fence => Status::Creating,
             Some(step) if step == self.record.fence => Status::Created,

@@ -55,7 +55,7 @@ impl Container {
         let spec = Spec::parse(&config).unwrap_or_default();
         self.run_start_hooks(&spec, HookKind::StartContainer, "created")?;
         release(fence).map_err(|fault| crate::perform::own("let the container go", fault))?;
-        if let (_, Some(fault)) = self.folder.report()? {
+        if let Some(fault) = self.folder.report()?.fault {
             return Err(self.execution_failed(fault)?);
         }
         self.run_start_hooks(&spec, HookKind::Poststart, "running")

@@ -291,6 +291,8 @@ impl Walk<'_> {
             }
             RuntimeStep::Record => {
                 if let Some(child) = &self.child {
+                    let identity = crate::state::identity_of(child.pid, &child.pidfd).unwrap_or(0);
+                    self.report.identify(child.pid, identity);
                     record(child)?;
                 }
             }

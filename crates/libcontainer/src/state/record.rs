@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The facts about one container. Written before the effects that it describes, and once more when the process is
-/// known; nothing in it is a status.
+/// The facts about one container. Written once, before the effects that it describes; nothing in it is a status. Which
+/// process it became stands in the report page, where it can be noted without another file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Record {
     /// The container's id.
     pub id: String,
     /// The container's first process; 0 before there is one.
-    #[serde(rename = "init_process_pid")]
+    #[serde(skip)]
     pub pid: i32,
     /// What tells this process from a later one with the same id: the inode number of its pidfd (unique since boot,
     /// Linux 6.9), or before that its start time in clock ticks (proc_pid_stat(5), field 22).
-    #[serde(rename = "init_process_start")]
+    #[serde(skip)]
     pub identity: u64,
     /// When it was created: RFC 3339, nanoseconds, UTC.
     pub created: String,

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use init::report::Seen;
 use kernel::file::{self, open};
 use kernel::{Errno, Fd};
 
@@ -12,7 +13,6 @@ use super::Record;
 use crate::Error;
 
 const RECORD: &CStr = c"state.json";
-const NEW_RECORD: &CStr = c"state.json.new";
 const CONFIG: &CStr = c"config.json";
 const REPORT: &CStr = c"report";
 const FENCE: &CStr = c"exec.fifo";
@@ -202,13 +202,14 @@ impl Folder {
         let mut bytes = vec![0; file::status(fd.raw()).map_err(failed)?.size as usize + 1];
         let mut length = 0;
         loop {
-            match file::read(fd.raw(), &mut bytes[length..]).map_err(failed)? {
-                0 => break,
-                got => length += got,
+            let room = bytes.len() - length;
+            let got = file::read(fd.raw(), &mut bytes[length..]).map_err(failed)?;
+            length += got;
+            // Less than there was room for is the end of a file.
+            if got < room {
+                break;
             }
-            if length == bytes.len() {
-                bytes.resize(length * 2, 0);
-            }
+            bytes.resize(length * 2, 0);
         }
         bytes.truncate(length);
         Ok(Some(bytes))
@@ -225,24 +226,30 @@ impl Folder {
         Ok(fd)
     }
 
-    /// The record; `None` if the runtime was killed before it wrote one.
+    /// The record; `None` if the runtime was killed before it wrote one, or while it did.
     pub(crate) fn record(&self) -> Result<Option<Record>, Error> {
         let Some(bytes) = self.read(RECORD)? else {
             return Ok(None);
         };
-        let broken = |error: serde_json::Error| {
-            Error::invalid(&error.to_string(), &self.path.join("state.json"))
-        };
-        serde_json::from_slice(&bytes).map(Some).map_err(broken)
+        match serde_json::from_slice::<Record>(&bytes) {
+            Ok(mut record) => {
+                let seen = self.report()?;
+                (record.pid, record.identity) = (seen.pid, seen.identity);
+                Ok(Some(record))
+            }
+            Err(error) if error.is_eof() => Ok(None),
+            Err(error) => Err(Error::invalid(
+                &error.to_string(),
+                &self.path.join("state.json"),
+            )),
+        }
     }
 
-    /// Writes the record such that a reader, or a runtime that starts after this one was killed, sees the old one or the
-    /// new one. It is not synced to the disk: what a record describes does not survive the machine's own crash either.
+    /// Writes the record, in one write(2): a runtime that is killed leaves all of it or none. It is not synced to the
+    /// disk: what a record describes does not survive the machine's own crash either.
     pub(crate) fn store(&self, record: &Record) -> Result<(), Error> {
         let text = serde_json::to_vec(record).unwrap_or_default();
-        self.write(NEW_RECORD, &text)?;
-        file::rename(self.directory.raw(), NEW_RECORD, RECORD)
-            .map_err(|fault| self.failed("rename", NEW_RECORD, fault))
+        self.write(RECORD, &text).map(drop)
     }
 
     /// Keeps the config as it was: later changes to the bundle do not matter.
@@ -266,19 +273,19 @@ impl Folder {
         Ok(fd)
     }
 
-    /// The step that the container's process began last, and how it failed.
-    pub(crate) fn report(&self) -> Result<(Option<u32>, Option<kernel::Fault>), Error> {
+    /// What the report page says: the container's process, the step that it began last, and how that failed.
+    pub(crate) fn report(&self) -> Result<Seen, Error> {
         let Ok(fd) = file::open_at(
             self.directory.raw(),
             REPORT,
             open::RDONLY | open::NOFOLLOW,
             0,
         ) else {
-            return Ok((None, None));
+            return Ok(Seen::default());
         };
-        let mut bytes = [0; 16];
+        let mut bytes = [0; Seen::LENGTH];
         file::read(fd.raw(), &mut bytes).map_err(|fault| self.failed("read", REPORT, fault))?;
-        Ok(init::report::read(&bytes))
+        Ok(Seen::read(&bytes))
     }
 
     /// Makes the FIFO at which the container waits for `start`, opened for reading and writing.
@@ -316,7 +323,7 @@ impl Folder {
     /// Removes the folder with all that this library puts into it.
     pub(crate) fn remove(self) -> Result<(), Error> {
         // The record last: a crash in between leaves what can be deleted again.
-        for name in [FENCE, REPORT, CONFIG, NEW_RECORD, RECORD] {
+        for name in [FENCE, REPORT, CONFIG, RECORD] {
             match file::remove(self.directory.raw(), name) {
                 Err(fault) if !fault.is(Errno::ENOENT) => {
                     return Err(self.failed("remove", name, fault));
