@@ -173,8 +173,8 @@ fn targets(sandbox: &Sandbox) -> Vec<(&'static str, Bundle)> {
             base().set("/linux/readonlyPaths", json!(["/run/fixed"])),
         ),
         (
-            "/work/here",
-            base().set("/process/cwd", json!("/work/here")),
+            "/place/here",
+            base().set("/process/cwd", json!("/place/here")),
         ),
         ("/dev/null", no_dev()),
         (
@@ -207,7 +207,7 @@ fn every_target_in_every_hostile_shape() {
     for (target, bundle) in targets(&sandbox) {
         for shape in SHAPES {
             let root = bundle.rootfs();
-            for folder in ["dev", "etc", "mnt", "run", "work", "tmp"] {
+            for folder in ["dev", "etc", "mnt", "run", "place", "tmp"] {
                 let path = root.join(folder);
                 if path.symlink_metadata().is_ok_and(|data| !data.is_dir()) {
                     fs::remove_file(&path).unwrap();
