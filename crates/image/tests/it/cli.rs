@@ -527,18 +527,18 @@ fn privileged_users_without_privilege_unpack_and_run() {
     tool(
         "chown",
         [
-            &format!("{}:{}", subordinate.0, subordinate.0),
+            &format!("{}:{}", subordinate.0, subordinate.3),
             home.to_str().unwrap(),
         ],
     );
     let run = |arguments: &[&str]| {
-        let id = subordinate.0.to_string();
+        let (uid, gid) = (subordinate.0.to_string(), subordinate.3.to_string());
         let output = std::process::Command::new("setpriv")
             .args([
                 "--reuid",
-                &id,
+                &uid,
                 "--regid",
-                &id,
+                &gid,
                 "--clear-groups",
                 program.to_str().unwrap(),
             ])
@@ -604,8 +604,8 @@ fn privileged_users_without_privilege_unpack_and_run() {
     assert_eq!(fs::read_to_string(home.join("changed/x")).unwrap(), "42\n");
 }
 
-/// A user with subordinate ids: id, first subordinate user id, first subordinate group id.
-fn subordinate_user() -> Option<(u32, u32, u32)> {
+/// A user with subordinate ids: its id, the first subordinate user and group ids, its group.
+fn subordinate_user() -> Option<(u32, u32, u32, u32)> {
     let passwd = fs::read_to_string("/etc/passwd").ok()?;
     let first = |file: &str, name: &str| -> Option<u32> {
         let text = fs::read_to_string(Path::new("/etc").join(file)).ok()?;
@@ -621,6 +621,7 @@ fn subordinate_user() -> Option<(u32, u32, u32)> {
         let mut fields = line.split(':');
         let name = fields.next()?;
         let uid: u32 = fields.nth(1)?.parse().ok()?;
-        Some((uid, first("subuid", name)?, first("subgid", name)?)).filter(|u| u.0 != 0)
+        let gid: u32 = fields.next()?.parse().ok()?;
+        Some((uid, first("subuid", name)?, first("subgid", name)?, gid)).filter(|u| u.0 != 0)
     })
 }
