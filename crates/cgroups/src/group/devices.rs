@@ -20,7 +20,7 @@ impl Group {
         };
         match result {
             Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()) => {
-                log::info!("device rules are not applied, which takes privileges: {error}");
+                log::debug!("device rules are not applied, which takes privileges: {error}");
                 self.skipped.push("linux.resources.devices");
                 Ok(())
             }
@@ -44,7 +44,7 @@ impl Group {
         };
         match result {
             Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()) => {
-                log::warn!("device rules are not changed, which takes privileges: {error}");
+                log::debug!("device rules are not changed, which takes privileges: {error}");
                 Ok(())
             }
             result => result,

@@ -269,7 +269,7 @@ impl Walk<'_> {
                 if let Some(cgroup) = &mut self.setting.cgroup {
                     let group = cgroups::Group::create(cgroup.place, cgroup.host, cgroup.settings)?;
                     for skipped in group.skipped() {
-                        log::info!("cgroup: without {skipped}");
+                        log::debug!("cgroup: without {skipped}");
                     }
                     cgroup.group = Some(group);
                 }
