@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use init::Slot;
-use kernel::{Fd, file};
+use kernel::Fd;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
 use super::Container;
@@ -173,8 +173,7 @@ impl Container {
             console,
         } = way;
         let failed = |fault| crate::perform::own("make the report page", fault);
-        let report = file::memory_file(c"tare-report", false).map_err(failed)?;
-        file::set_length(report.raw(), init::report::LENGTH as u64).map_err(failed)?;
+        let report = crate::perform::child::report_page().map_err(failed)?;
         let cgroup_host = match seat {
             Some(_) => Some(cgroups::Host::probe()?),
             None => None,

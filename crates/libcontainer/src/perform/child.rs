@@ -68,12 +68,18 @@ pub(crate) fn hold(namespaces: u64) -> kernel::Result<(Started, kernel::Fd)> {
         ],
         ..Plan::default()
     };
-    let report = file::memory_file(c"tare-report", false)?;
-    file::set_length(report.raw(), init::report::LENGTH as u64)?;
+    let report = report_page()?;
     let (ours, theirs) = kernel::socket::pair()?;
     let mut slots = [-1; 2];
     slots[usize::from(Slot::REPORT.0)] = report.raw();
     slots[usize::from(Slot::PEER.0)] = theirs.raw();
     let started = start(&plan, &slots, namespaces, None, 0, [None; 3])?;
     Ok((started, ours))
+}
+
+/// A report page for a process whose report nobody reads later: in memory, not in a container's folder.
+pub(crate) fn report_page() -> kernel::Result<kernel::Fd> {
+    let page = file::memory_file(c"tare-report", false)?;
+    file::set_length(page.raw(), init::report::LENGTH as u64)?;
+    Ok(page)
 }

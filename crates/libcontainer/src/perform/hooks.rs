@@ -172,9 +172,7 @@ impl Running {
             host,
         )?;
         let ((stdin, to_stdin), (from_out, out), (from_err, err)) = (pipe()?, pipe()?, pipe()?);
-        let report = file::memory_file(c"tare-report", false)
-            .map_err(|fault| super::own("make the report page", fault))?;
-        file::set_length(report.raw(), init::report::LENGTH as u64)
+        let report = super::child::report_page()
             .map_err(|fault| super::own("make the report page", fault))?;
         let setting = Setting {
             host,
