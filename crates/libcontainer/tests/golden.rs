@@ -93,7 +93,8 @@ fn outcome(folder: &Path) -> Result<Plan, String> {
                 id: "case".into(),
                 namespaces: namespaces.all(),
                 set_groups: options.set_groups,
-                place: options.moved,
+                has_cgroup: true,
+                cloned_into_cgroup: !options.moved,
                 no_keyring: options.no_new_keyring,
             };
             plan::exec(&spec, &joining, &host).map_err(|error| error.to_string())

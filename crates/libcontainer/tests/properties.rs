@@ -591,7 +591,8 @@ fn plans(text: &str, creation: &Creation, host: &HostFacts) -> Vec<Plan> {
             id: creation.id.clone(),
             namespaces: namespaces.all(),
             set_groups: creation.has_cgroup,
-            place: creation.cloned_into_cgroup,
+            has_cgroup: creation.has_cgroup,
+            cloned_into_cgroup: creation.cloned_into_cgroup,
             no_keyring: creation.no_new_keyring,
         };
         made.extend(plan::exec(&spec, &joining, host));

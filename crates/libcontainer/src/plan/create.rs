@@ -56,7 +56,7 @@ pub fn create(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> Result<
     devices::make(draft, &wanted)?;
     mounts::finish(draft)?;
     terminal::open(draft)?;
-    hooks::before_root(draft, creation, &wanted)?;
+    hooks::before_root(draft, &wanted)?;
     root::enter(draft, creation)?;
     system::configure(draft, &wanted)?;
     root::finish(draft)?;
