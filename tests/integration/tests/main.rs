@@ -27,7 +27,9 @@ mod ps;
 mod rlimits;
 mod rootless;
 mod run;
+mod scheduling;
 mod seccomp;
+mod security_labels;
 mod spec;
 mod state;
 mod symlinks;
@@ -62,7 +64,9 @@ fn main() -> std::process::ExitCode {
         spec::CASES,
         state::CASES,
         symlinks::CASES,
+        scheduling::CASES,
         seccomp::CASES,
+        security_labels::CASES,
         sysctl::CASES,
         terminal::CASES,
     ])
