@@ -22,6 +22,7 @@ mod list;
 mod masked_paths;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod process;
 mod ps;
 mod rlimits;
@@ -56,6 +57,7 @@ fn main() -> std::process::ExitCode {
         masked_paths::CASES,
         mounts::CASES,
         namespaces::CASES,
+        net_devices::CASES,
         process::CASES,
         ps::CASES,
         rlimits::CASES,

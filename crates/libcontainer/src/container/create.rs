@@ -146,7 +146,7 @@ fn perform(
         given: Vec::new(),
         state: Some(prepared.hooks()),
     };
-    let (performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
+    let (mut performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
         record.pid = child.pid;
         record.identity = identity_of(child.pid, &child.pidfd).unwrap_or(0);
         Ok(())
@@ -156,6 +156,7 @@ fn perform(
     }
     let finished = finish(group, prepared, &performed, options);
     if finished.is_err() {
+        performed.undo();
         super::kill::end(&performed.child.pidfd);
     }
     finished.map(|()| performed)

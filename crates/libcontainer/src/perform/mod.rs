@@ -5,6 +5,8 @@ mod explain;
 mod hooks;
 mod id_maps;
 mod listener;
+mod net_devices;
+mod netlink;
 #[cfg(test)]
 mod tests;
 mod trees;
@@ -83,10 +85,17 @@ pub(crate) struct Performed {
     pub(crate) fence: Option<Fd>,
     /// Capabilities that could not be raised in the ambient set.
     pub(crate) missing_ambient: u64,
+    /// Devices that go back if the container is not to be after all.
+    devices: Vec<net_devices::Moved>,
     report: Report,
 }
 
 impl Performed {
+    /// Takes back what does not go away with the child.
+    pub(crate) fn undo(&mut self) {
+        bring_back(&mut self.devices);
+    }
+
     /// Lets a process go that waits at its fence and watches it execute. The answer is how that failed, if it did.
     pub(crate) fn release(&self) -> kernel::Result<Option<Fault>> {
         let Some(fence) = &self.fence else {
@@ -111,6 +120,13 @@ pub(crate) fn release(fence: &Fd) -> kernel::Result<()> {
             Err(fault) if fault.is(Errno::EINTR) => {}
             answer => return answer.map(drop),
         }
+    }
+}
+
+/// The last one first.
+fn bring_back(devices: &mut Vec<net_devices::Moved>) {
+    while let Some(device) = devices.pop() {
+        device.bring_back();
     }
 }
 

@@ -6,7 +6,7 @@ use init::{ChildStep, Report, Slot};
 use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd, file, namespace};
 
-use super::{Console, Performed, Setting, hooks, id_maps, own, trees};
+use super::{Console, Performed, Setting, bring_back, hooks, id_maps, net_devices, own, trees};
 use crate::Error;
 use crate::plan::{Plan, RuntimeStep, Step};
 
@@ -20,6 +20,7 @@ pub(super) struct Walk<'a> {
     pub(super) fresh: Vec<Slot>,
     pub(super) peer: Option<Fd>,
     pub(super) child: Option<Started>,
+    devices: Vec<net_devices::Moved>,
 }
 
 /// Walks the plan: performs the runtime's steps and waits for the child to perform its own, up to the fence, or, where
@@ -41,8 +42,10 @@ pub(crate) fn walk(
         fresh: Vec::new(),
         peer: None,
         child: None,
+        devices: Vec::new(),
     };
     if let Err(error) = walk.run(record) {
+        bring_back(&mut walk.devices);
         walk.end_child();
         return Err(error);
     }
@@ -55,6 +58,7 @@ pub(crate) fn walk(
                 child,
                 fence,
                 missing_ambient,
+                devices: walk.devices,
                 report: walk.report,
             },
             group,
@@ -171,6 +175,10 @@ impl Walk<'_> {
             RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
             RuntimeStep::OffsetClocks { lines } => {
                 id_maps::write_file(self.pid()?, "timens_offsets", lines).map_err(failed)?;
+            }
+            RuntimeStep::MoveDevice { name, new_name } => {
+                let moved = net_devices::take(name, new_name, self.pid()?).map_err(failed)?;
+                self.devices.push(moved);
             }
             RuntimeStep::Record => {
                 if let Some(child) = &self.child {

@@ -4,7 +4,7 @@
 //! and in debug builds; `violations` is empty for every plan that the planners make, whatever the config.
 
 use init::ChildStep;
-use kernel::namespace::flags::{NEWCGROUP, NEWPID, NEWTIME, NEWUSER};
+use kernel::namespace::flags::{NEWCGROUP, NEWNET, NEWPID, NEWTIME, NEWUSER};
 
 use super::{Plan, RuntimeStep, Step};
 
@@ -135,6 +135,18 @@ pub const RULES: &[Rule] = &[
             let set = view.runtime(|step| matches!(step, RuntimeStep::OffsetClocks { .. }));
             before(&view.child(|step| changes(step, NEWTIME)), &set)
                 && before(&set, &view.child(is!(Fork)))
+        },
+    },
+    Rule {
+        name: "network devices come after every change of network namespace, and before hooks",
+        reason: "they are moved to where the child is, and hooks set up the network",
+        keeps: |view| {
+            let moved = view.runtime(|step| matches!(step, RuntimeStep::MoveDevice { .. }));
+            before(&view.child(|step| changes(step, NEWNET)), &moved)
+                && before(
+                    &moved,
+                    &view.runtime(|step| matches!(step, RuntimeStep::RunHook { .. })),
+                )
         },
     },
     Rule {

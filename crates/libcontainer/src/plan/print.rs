@@ -82,6 +82,9 @@ impl fmt::Display for RuntimeStep {
                 "offset child's clocks {}",
                 lines.trim_end().replace('\n', ", ")
             ),
+            RuntimeStep::MoveDevice { name, new_name } => {
+                write!(f, "move network device {name} as {new_name}")
+            }
             RuntimeStep::Record => f.write_str("record process"),
             RuntimeStep::RunHook { path, .. } => write!(f, "run hook {}", OneLine(path)),
         }

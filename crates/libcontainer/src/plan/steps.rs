@@ -54,6 +54,13 @@ pub enum RuntimeStep {
         /// Lines for `timens_offsets`.
         lines: String,
     },
+    /// Moves a network device of the host to the child's network namespace.
+    MoveDevice {
+        /// Its name on the host.
+        name: String,
+        /// Its name there, perhaps with `%d` for a number.
+        new_name: String,
+    },
     /// Stores which process is the container.
     Record,
     /// Runs a hook.

@@ -84,7 +84,7 @@ const FIELDS: &[Row] = &[
     ("linux.devices[].fileMode", "done", "devices", "devices.rs", ""),
     ("linux.devices[].uid", "done", "devices", "devices.rs", ""),
     ("linux.devices[].gid", "done", "devices", "devices.rs", ""),
-    ("linux.netDevices", "not", "net-devices", "", "refused by name"),
+    ("linux.netDevices", "done", "net-devices", "net_devices.rs", "not rootless: the host's devices are root's"),
     ("linux.cgroupsPath", "done", "cgroup-namespace-moved", "cgroups.rs", ""),
     ("linux.resources", "partly", "spec-default", "cgroups.rs", "settings, not steps: see the tests of the crate `cgroups`"),
     ("linux.intelRdt", "not", "intel-rdt", "", "refused by name"),
