@@ -1,41 +1,18 @@
 //! `create`: everything but the user's program.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kernel::process::Started;
 use spec::Spec;
 
 use super::Container;
 use super::fence::Fence;
-use super::prepare::Prepared;
+use super::prepare::{CreateOptions, Prepared};
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::perform::{Cgroup, Console, Performed, Setting, run_hooks, walk};
 use crate::plan::{self, HookKind};
 use crate::state::{Folder, Record, Store, identity_of, judge_id};
-
-/// How a container is created.
-#[derive(Clone, Debug, Default)]
-pub struct CreateOptions {
-    /// The socket that gets the terminal, if the process wants one.
-    pub console_socket: Option<PathBuf>,
-    /// A socket that gets a pidfd of the container's process.
-    pub pidfd_socket: Option<PathBuf>,
-    /// A file that gets the number of the container's process.
-    pub pid_file: Option<PathBuf>,
-    /// How many descriptors from 3 on the container gets.
-    pub preserve_fds: u32,
-    /// How many of them come from socket activation (sd_listen_fds(3)).
-    pub listen_fds: u32,
-    /// Do not use pivot_root(2).
-    pub no_pivot: bool,
-    /// Keep the caller's session keyring.
-    pub no_new_keyring: bool,
-    /// Have systemd make the cgroup.
-    pub systemd_cgroup: bool,
-    /// Whether to do without privileges; unset: as the caller's privileges are.
-    pub rootless: Option<bool>,
-}
 
 /// A bundle with its config, parsed once.
 #[derive(Clone, Copy)]

@@ -20,11 +20,10 @@ use crate::Error;
 use crate::host::HostFacts;
 use crate::state::{Folder, Liveness, Record, Status, Store};
 
-pub use create::CreateOptions;
 pub use events::Event;
 pub use exec::{ExecRequest, exec};
 pub use features::features;
-pub use prepare::{plan_of, seccomp_text};
+pub use prepare::{CreateOptions, plan_of, seccomp_text};
 pub use process::Process;
 pub use report::StateReport;
 pub use run::{RunOptions, run};

@@ -1,17 +1,39 @@
 //! Before anything is done: what a config means on this host, down to the plan.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use init::ChildStep;
 use spec::{ConfigPath, LinuxResources, Spec};
 
-use super::create::CreateOptions;
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
 use crate::state::{Record, time};
+
+/// How a container is created.
+#[derive(Clone, Debug, Default)]
+pub struct CreateOptions {
+    /// The socket that gets the terminal, if the process wants one.
+    pub console_socket: Option<PathBuf>,
+    /// A socket that gets a pidfd of the container's process.
+    pub pidfd_socket: Option<PathBuf>,
+    /// A file that gets the number of the container's process.
+    pub pid_file: Option<PathBuf>,
+    /// How many descriptors from 3 on the container gets.
+    pub preserve_fds: u32,
+    /// How many of them come from socket activation (sd_listen_fds(3)).
+    pub listen_fds: u32,
+    /// Do not use pivot_root(2).
+    pub no_pivot: bool,
+    /// Keep the caller's session keyring.
+    pub no_new_keyring: bool,
+    /// Have systemd make the cgroup.
+    pub systemd_cgroup: bool,
+    /// Whether to do without privileges; unset: as the caller's privileges are.
+    pub rootless: Option<bool>,
+}
 
 /// What is known before anything is done.
 pub(super) struct Prepared<'a> {
