@@ -21,6 +21,8 @@ pub struct HostFacts {
     pub initial_user_namespace: bool,
     /// Capabilities that the caller can pass on: one bit each.
     pub capabilities: u64,
+    /// Whether the user namespace that the config joins denies setgroups(2).
+    pub joined_denies_groups: bool,
     /// How cgroups are mounted: 1, 2, or 12 for both.
     pub cgroups: u8,
     /// Whether the kernel has AppArmor enabled.
@@ -55,6 +57,7 @@ impl Default for HostFacts {
             maps_any_id: true,
             initial_user_namespace: true,
             capabilities: (1 << 41) - 1,
+            joined_denies_groups: false,
             cgroups: 2,
             apparmor: false,
             selinux: false,

@@ -19,6 +19,7 @@ pub(super) fn probe() -> HostFacts {
         maps_any_id: has(CAP_SETUID) && has(CAP_SETGID),
         initial_user_namespace: initial_user_namespace(),
         capabilities: passable(permitted),
+        joined_denies_groups: false,
         cgroups: cgroups(),
         apparmor: enabled("/sys/module/apparmor/parameters/enabled", "Y"),
         selinux: std::path::Path::new("/sys/fs/selinux/enforce").exists(),
