@@ -444,6 +444,13 @@ fn linux() -> Json {
         ),
         ("mountLabel", word(&["", "a:b:c:s0"])),
         ("cgroupsPath", word(&["/a/b", "system.slice:a:b"])),
+        (
+            "netDevices",
+            whole([
+                ("eth1", object([("name", word(&["eth0", "data%d"]))])),
+                ("eth2", whole([])),
+            ]),
+        ),
     ]);
     (
         namespaces(),
@@ -507,6 +514,11 @@ fn config() -> Json {
             }
             if !has("time", true) {
                 config["linux"]["timeOffsets"] = json!({});
+            }
+            if !has("network", false)
+                && let Some(linux) = config["linux"].as_object_mut()
+            {
+                linux.remove("netDevices");
             }
             if let Some(process) = process {
                 config["process"] = process;
