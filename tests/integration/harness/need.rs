@@ -27,6 +27,15 @@ pub fn program(name: &str) -> String {
     found.unwrap_or_else(|| skip!("{name} is not installed"))
 }
 
+/// The same with all its options: not busybox's.
+pub fn whole_program(name: &str) -> String {
+    let path = program(name);
+    if fs::canonicalize(&path).is_ok_and(|real| real.ends_with("busybox")) {
+        skip!("{name} is only busybox's");
+    }
+    path
+}
+
 /// A file or directory.
 pub fn file(path: &str) {
     if !Path::new(path).exists() {

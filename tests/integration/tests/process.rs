@@ -208,7 +208,7 @@ fn privileged_user_and_groups() {
 }
 
 fn privileged_callers_groups_do_not_leak() {
-    let setpriv = need::program("setpriv");
+    let setpriv = need::whole_program("setpriv");
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().probe("status Groups -- sleep 100");
     let id = sandbox.id("a");

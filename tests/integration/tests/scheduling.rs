@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use harness::{Output, Sandbox, cases};
+use harness::{Output, Sandbox, cases, need};
 use serde_json::{Value, json};
 
 cases![
@@ -60,6 +60,7 @@ fn privileged_real_time_priority() {
 }
 
 fn privileged_deadline_parameters() {
+    let chrt = need::whole_program("chrt");
     let sandbox = Sandbox::new();
     let wanted = json!({
         "policy": "SCHED_DEADLINE", "runtime": 2_000_000, "deadline": 20_000_000, "period": 30_000_000,
@@ -86,7 +87,7 @@ fn privileged_deadline_parameters() {
         harness::skip!("the kernel admits no process with a deadline here");
     }
     let pid = sandbox.adopt(&sandbox.folder("io").join("deadline"));
-    let shown = Command::new("chrt")
+    let shown = Command::new(chrt)
         .arg("--pid")
         .arg(pid.to_string())
         .output();
