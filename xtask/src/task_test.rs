@@ -72,15 +72,18 @@ fn seccomp_oracle(sums: &mut Sums) {
 /// Builds the integration tests; returns their program and the probe.
 pub(crate) fn integration() -> Result<(PathBuf, PathBuf), String> {
     call::build_tare()?;
-    let build = [
-        "test",
+    build_integration(&mut call::cargo(["test"]))
+}
+
+/// Builds the integration tests by a `cargo test` to which only their name is missing: the program and its probe.
+pub(crate) fn build_integration(cargo: &mut Command) -> Result<(PathBuf, PathBuf), String> {
+    let messages = call::output(cargo.args([
         "--package",
         "tare-integration",
         "--no-run",
         "--message-format",
         "json",
-    ];
-    let messages = call::output(&mut call::cargo(build))?;
+    ]))?;
     let value = |line: &str, key: &str| -> Option<PathBuf> {
         let (_, rest) = line.split_once(&format!("\"{key}\":\""))?;
         rest.split('"').next().map(PathBuf::from)
