@@ -172,6 +172,16 @@ impl Walk<'_> {
                     }
                 }
             }
+            RuntimeStep::DelegateCgroup { user, outside } => {
+                let owner = match outside {
+                    Some(id) => Some(*id),
+                    None => id_maps::outside(self.pid()?, *user)?,
+                };
+                let group = self.setting.cgroup.as_ref().and_then(|c| c.group.as_ref());
+                if let (Some(group), Some(owner)) = (group, owner) {
+                    group.delegate(owner)?;
+                }
+            }
             RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
             RuntimeStep::OffsetClocks { lines } => {
                 id_maps::write_file(self.pid()?, "timens_offsets", lines).map_err(failed)?;
