@@ -4,6 +4,7 @@
 //! ordinary user.
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod accidents;
 mod capabilities;
 mod cgroups;
 mod concurrency;
@@ -39,6 +40,7 @@ mod terminal;
 
 fn main() -> std::process::ExitCode {
     harness::main(&[
+        accidents::CASES,
         capabilities::CASES,
         cgroups::CASES,
         concurrency::CASES,

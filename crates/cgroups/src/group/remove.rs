@@ -96,10 +96,12 @@ fn remove_tree(path: &Path, deadline: Instant) -> Result<(), Error> {
             Err(error) if error.is(Errno::ENOENT) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let removed = remove_children(&dir)?;
+        // Below a cgroup that is in use everything belongs to whoever uses it, even if it is empty now.
+        let processes = processes_below(&dir)?.len();
+        let removed = processes == 0 && remove_children(&dir)?;
         if Instant::now() >= deadline {
             let path = path.to_owned();
-            return Err(match processes_below(&dir)?.len() {
+            return Err(match processes {
                 0 => Error::file("remove", path, fault),
                 processes => Error::Busy { path, processes },
             });
