@@ -50,8 +50,9 @@ impl Container {
             }
             super::kill::end(&pidfd);
         }
-        if let Some(group) = self.group()?
-            && !group.remove_if_empty()
+        if let Some(place) = &self.record.cgroup
+            && !place.remove_if_empty()
+            && let Some(group) = self.group()?
         {
             self.empty_and_remove(group)?;
         }
