@@ -9,7 +9,7 @@ use cgroups::{Host, Version};
 /// The calls of so many rounds, one a line; `None` where they cannot be counted.
 fn trace(rounds: u32, words: &[&str]) -> Option<Vec<String>> {
     // This program is target/PROFILE/deps/live-HASH.
-    let own = std::env::current_exe().unwrap();
+    let own = std::env::current_exe().expect("own path");
     let cycle: PathBuf = own.ancestors().nth(2)?.join("examples/cycle");
     if !cycle.exists() {
         println!("SKIPPED: {} is not built", cycle.display());

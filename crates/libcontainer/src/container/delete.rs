@@ -42,7 +42,8 @@ impl Container {
             return Err(Error::wrong_status(self.id(), text));
         }
         if let Liveness::Alive(pidfd) = liveness {
-            if status == Status::Paused
+            // On v1 a frozen process does not even die, at whatever point of its life it was frozen.
+            if self.is_frozen()
                 && let Some(group) = self.group()?
             {
                 let _ = kernel::process::signal(pidfd.raw(), SIGKILL);
