@@ -90,7 +90,8 @@ impl Settings {
         self.list.iter()
     }
 
-    /// Leaves device nodes alone: for groups of processes that are no containers.
+    /// Leaves device nodes alone: for groups of processes that are no containers, such as a build's or a service's.
+    /// (The runtime's containers always have rules.)
     pub fn leave_devices(&mut self) {
         self.devices = DeviceRules::default();
         self.properties

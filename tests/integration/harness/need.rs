@@ -78,6 +78,16 @@ pub fn cgroups() {
     }
 }
 
+/// Whether there is a controller, by its v1 name, which is that of v2 for the most used ones.
+pub fn has_controller(name: &str) -> bool {
+    let list = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+    list.split_whitespace().any(|controller| controller == name)
+        || Path::new("/sys/fs/cgroup")
+            .join(name)
+            .join("tasks")
+            .exists()
+}
+
 /// A kernel at least this new.
 pub fn kernel(major: u32, minor: u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

@@ -4,6 +4,7 @@
 //! ordinary user.
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod accidents;
 mod capabilities;
 mod cgroups;
 mod concurrency;
@@ -12,6 +13,7 @@ mod delete;
 mod devices;
 mod engine;
 mod errors;
+mod events;
 mod exec;
 mod fd_hygiene;
 mod features;
@@ -23,6 +25,7 @@ mod masked_paths;
 mod mounts;
 mod namespaces;
 mod net_devices;
+mod pause;
 mod process;
 mod ps;
 mod rlimits;
@@ -36,9 +39,11 @@ mod state;
 mod symlinks;
 mod sysctl;
 mod terminal;
+mod update;
 
 fn main() -> std::process::ExitCode {
     harness::main(&[
+        accidents::CASES,
         capabilities::CASES,
         cgroups::CASES,
         concurrency::CASES,
@@ -47,6 +52,7 @@ fn main() -> std::process::ExitCode {
         devices::CASES,
         engine::CASES,
         errors::CASES,
+        events::CASES,
         exec::CASES,
         fd_hygiene::CASES,
         features::CASES,
@@ -58,6 +64,7 @@ fn main() -> std::process::ExitCode {
         mounts::CASES,
         namespaces::CASES,
         net_devices::CASES,
+        pause::CASES,
         process::CASES,
         ps::CASES,
         rlimits::CASES,
@@ -71,5 +78,6 @@ fn main() -> std::process::ExitCode {
         security_labels::CASES,
         sysctl::CASES,
         terminal::CASES,
+        update::CASES,
     ])
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
 mod change;
+mod cost;
 mod devices;
 mod leak;
 mod life;

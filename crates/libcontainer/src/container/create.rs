@@ -86,7 +86,7 @@ impl Container {
         ) {
             Ok(performed) => Ok((Container { folder, record }, performed)),
             Err(error) => {
-                clean_up(&prepared, folder);
+                clean_up(&prepared, folder, &error);
                 Err(error)
             }
         }
@@ -186,15 +186,19 @@ fn warn_about_ambient(missing: u64) {
 }
 
 /// A failed create leaves nothing. Hooks after the end run also then (runtime.md, "Lifecycle").
-fn clean_up(prepared: &Prepared<'_>, folder: Folder) {
+fn clean_up(prepared: &Prepared<'_>, folder: Folder, error: &Error) {
+    // A group that held others before, or was frozen by somebody, is theirs.
+    let taken = matches!(
+        error,
+        Error::Cgroup(cgroups::Error::NotEmpty(_) | cgroups::Error::Frozen)
+    );
     if let (Some(place), Some(host)) = (&prepared.place, &prepared.cgroup_host)
+        && !taken
         && let Ok(group) = cgroups::Group::open(place, host)
         && !group.is_none()
+        && let Err(error) = group.remove()
     {
-        // A group that held others before is theirs; the error said so.
-        if let Err(error) = group.remove() {
-            log::warn!("{error}");
-        }
+        log::warn!("{error}");
     }
     let mut hooks = prepared.hooks();
     hooks.status = "stopped";

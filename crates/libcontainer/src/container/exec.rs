@@ -120,7 +120,9 @@ impl Container {
             namespaces: self.record.namespaces,
             set_groups: self.record.set_groups,
             has_cgroup: seat.is_some(),
-            cloned_into_cgroup: seat.as_ref().is_some_and(|seat| seat.entry().is_some()),
+            cloned_into_cgroup: seat
+                .as_ref()
+                .is_some_and(|seat| seat.entry().is_some() && !seat.has_rest()),
             no_keyring: false,
         };
         let plan = plan::exec(&spec, &joining, &host)?;

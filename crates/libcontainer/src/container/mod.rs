@@ -73,10 +73,11 @@ impl Container {
         }
         let step = self.folder.report()?.step;
         let status = match step {
-            Some(step) if step < self.record.fence => Status::Creating,
-            Some(step) if step == self.record.fence => Status::Created,
             None => Status::Creating,
-            Some(_) if self.is_frozen() => Status::Paused,
+            Some(step) if step < self.record.fence => Status::Creating,
+            // Whoever waits for `start` can be frozen like any other.
+            _ if self.is_frozen() => Status::Paused,
+            Some(step) if step == self.record.fence => Status::Created,
             Some(_) => Status::Running,
         };
         Ok((status, liveness))

@@ -165,11 +165,25 @@ impl Walk<'_> {
             RuntimeStep::PlaceChild => {
                 let pid = self.pid()?;
                 if let Some(cgroup) = &mut self.setting.cgroup {
+                    // On hybrid hosts it was started in the cgroup of v2.
+                    let rest = cgroup.entry().is_some();
                     match (&cgroup.seat, &mut cgroup.group) {
+                        (Some(seat), _) if rest => seat.place_rest(pid)?,
                         (Some(seat), _) => seat.place(pid)?,
+                        (None, Some(group)) if rest => group.place_rest(pid)?,
                         (None, Some(group)) => group.place(pid)?,
                         (None, None) => {}
                     }
+                }
+            }
+            RuntimeStep::DelegateCgroup { user, outside } => {
+                let owner = match outside {
+                    Some(id) => Some(*id),
+                    None => id_maps::outside(self.pid()?, *user)?,
+                };
+                let group = self.setting.cgroup.as_ref().and_then(|c| c.group.as_ref());
+                if let (Some(group), Some(owner)) = (group, owner) {
+                    group.delegate(owner)?;
                 }
             }
             RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,

@@ -181,6 +181,20 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "a cgroup is given away when the child is in it, or will be started in it",
+        reason: "systemd makes the cgroup for the child",
+        keeps: |view| {
+            let given = view.runtime(|step| matches!(step, RuntimeStep::DelegateCgroup { .. }));
+            let ready = view.runtime(|step| {
+                matches!(
+                    step,
+                    RuntimeStep::MakeCgroup { .. } | RuntimeStep::PlaceChild
+                )
+            });
+            given.is_empty() || (!ready.is_empty() && before(&ready, &given))
+        },
+    },
+    Rule {
         name: "oom score before undumpable",
         reason: "the files in /proc/self belong to root afterwards",
         keeps: |view| before(&view.child(is!(OomScore)), &view.child(is!(Undumpable))),

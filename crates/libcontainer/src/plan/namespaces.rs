@@ -235,7 +235,7 @@ pub(crate) fn start_child(draft: &mut Draft<'_>, creation: &Creation, wanted: &N
             namespaces: started_in(wanted),
         },
     );
-    super::cgroup::place(draft, creation);
+    super::cgroup::place(draft, creation, wanted);
     if !needs_fork(wanted) {
         draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
     }

@@ -63,6 +63,16 @@ impl fmt::Display for RuntimeStep {
                 write_flags(f, *namespaces)
             }
             RuntimeStep::PlaceChild => f.write_str("place child in cgroup"),
+            RuntimeStep::DelegateCgroup {
+                outside: Some(id), ..
+            } => write!(f, "give cgroup to user {id}"),
+            RuntimeStep::DelegateCgroup {
+                user,
+                outside: None,
+            } => write!(
+                f,
+                "give cgroup to user {user} of the child's user namespace"
+            ),
             RuntimeStep::MapIds(maps) => {
                 let how = if maps.by_helper {
                     " by newuidmap and newgidmap"
