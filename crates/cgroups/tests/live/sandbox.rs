@@ -84,11 +84,15 @@ impl Sandbox {
         Group::open(&self.place, &self.host).expect("opened")
     }
 
+    /// Each once, also where several controllers share a hierarchy.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        self.place
+        let mut paths: Vec<PathBuf> = self
+            .place
             .paths()
             .map(|(_, path)| path.to_owned())
-            .collect()
+            .collect();
+        paths.dedup();
+        paths
     }
 
     /// The directory of a controller by its v1 and its v2 name; `None` when the host has neither.
