@@ -151,6 +151,9 @@ fn v1(
             let setting = draft.write(&name(property), "memory", file, value);
             if value == -1 {
                 setting.fine_without();
+            } else if property != "reservation" {
+                // Deprecated by the kernel and not recommended by the specification; gone from newer kernels.
+                setting.warn_without();
             }
         }
     }
