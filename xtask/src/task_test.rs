@@ -72,19 +72,7 @@ fn seccomp_oracle(sums: &mut Sums) {
 /// Builds the integration tests; returns their program and the probe.
 pub(crate) fn integration() -> Result<(PathBuf, PathBuf), String> {
     call::build_tare()?;
-    let build = [
-        "test",
-        "--package",
-        "tare-integration",
-        "--no-run",
-        "--message-format",
-        "json",
-    ];
-    let messages = call::output(&mut call::cargo(build))?;
-    let value = |line: &str, key: &str| -> Option<PathBuf> {
-        let (_, rest) = line.split_once(&format!("\"{key}\":\""))?;
-        rest.split('"').next().map(PathBuf::from)
-    };
+    let messages = build(&["--package", "tare-integration"])?;
     let mut program = None;
     let mut probe = None;
     for line in messages
@@ -98,6 +86,29 @@ pub(crate) fn integration() -> Result<(PathBuf, PathBuf), String> {
     }
     let missing = "cargo did not say where the integration tests are";
     Ok((program.ok_or(missing)?, probe.ok_or(missing)?))
+}
+
+/// Builds one test program of a package.
+pub(crate) fn program(package: &str, test: &str) -> Result<PathBuf, String> {
+    let messages = build(&["--package", package, "--test", test])?;
+    let mut found = messages
+        .lines()
+        .filter_map(|line| value(line, "executable"));
+    found
+        .next()
+        .ok_or_else(|| format!("cargo did not say where the test {test} of {package} is"))
+}
+
+/// Builds tests; what cargo says about it.
+fn build(what: &[&str]) -> Result<String, String> {
+    let mut command = call::cargo(["test", "--no-run", "--message-format", "json"]);
+    call::output(command.args(what))
+}
+
+/// A path in one of cargo's messages.
+fn value(message: &str, key: &str) -> Option<PathBuf> {
+    let (_, rest) = message.split_once(&format!("\"{key}\":\""))?;
+    rest.split('"').next().map(PathBuf::from)
 }
 
 /// The integration tests as a user without privileges, from copies that the user can read.

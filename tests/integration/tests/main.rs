@@ -18,6 +18,7 @@ mod features;
 mod hooks;
 mod kill;
 mod leaks;
+mod limits;
 mod list;
 mod masked_paths;
 mod mounts;
@@ -35,6 +36,7 @@ mod spec;
 mod state;
 mod symlinks;
 mod sysctl;
+mod systemd;
 mod terminal;
 
 fn main() -> std::process::ExitCode {
@@ -53,6 +55,7 @@ fn main() -> std::process::ExitCode {
         hooks::CASES,
         kill::CASES,
         leaks::CASES,
+        limits::CASES,
         list::CASES,
         masked_paths::CASES,
         mounts::CASES,
@@ -70,6 +73,7 @@ fn main() -> std::process::ExitCode {
         seccomp::CASES,
         security_labels::CASES,
         sysctl::CASES,
+        systemd::CASES,
         terminal::CASES,
     ])
 }
