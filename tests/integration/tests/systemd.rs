@@ -4,10 +4,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use harness::{Bundle, Sandbox, cases, need, skip};
+use harness::{Bundle, Output, Sandbox, cases, need, skip};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use serde_json::json;
 
-cases![privileged_systemd_boots_inside_is_entered_and_stops];
+cases![
+    privileged_systemd_boots_inside_is_entered_and_stops,
+    privileged_systemd_boots_inside_of_systemd,
+];
 
 const MANAGER: &str = "/usr/lib/systemd/systemd";
 
@@ -87,13 +92,73 @@ fn bundle(sandbox: &Sandbox, system: &Path) -> Bundle {
         let pointer = format!("/process/capabilities/{kind}");
         bundle = bundle.set(&pointer, capabilities.clone());
     }
-    for folder in ["/run", "/tmp", "/var"] {
+    // It cannot mount these itself: for that it would need CAP_SYS_ADMIN.
+    for folder in ["/run", "/run/lock", "/tmp", "/var"] {
         bundle = bundle.mount(folder, "tmpfs", "tmpfs", &options);
     }
     bundle
 }
 
+/// One of them, running.
+struct Machine<'a> {
+    sandbox: &'a Sandbox,
+    id: String,
+    pid: Pid,
+}
+
+impl Machine<'_> {
+    fn start<'a>(
+        sandbox: &'a Sandbox,
+        bundle: &Bundle,
+        name: &str,
+        global: &[&str],
+    ) -> Machine<'a> {
+        let (id, pid_file) = (sandbox.id(name), sandbox.path.join("io/machine.pid"));
+        let call = sandbox
+            .runtime(global)
+            .args(["run", "--detach", "--bundle"]);
+        let call = call.arg(&bundle.path).arg("--pid-file").arg(&pid_file);
+        call.arg(&id).output().ok();
+        let pid = Pid::from_raw(sandbox.adopt(&pid_file));
+        Machine { sandbox, id, pid }
+    }
+
+    fn exec(&self, words: &[&str]) -> Output {
+        let call = self.sandbox.runtime(["exec", &self.id]).args(words);
+        call.limit(120).output()
+    }
+
+    fn wait_until_active(&self, unit: &str) {
+        harness::wait_until(unit, || {
+            self.exec(&["/usr/bin/systemctl", "is-active", unit]).code == 0
+        });
+    }
+
+    fn wait(&self) {
+        harness::wait_until("the end of systemd", || {
+            waitpid(self.pid, Some(WaitPidFlag::WNOHANG)).unwrap() != WaitStatus::StillAlive
+        });
+    }
+
+    fn call(&self, command: &str, arguments: &[&str]) -> Output {
+        let call = self.sandbox.runtime([command]).args(arguments);
+        call.limit(120).output().ok()
+    }
+}
+
 fn privileged_systemd_boots_inside_is_entered_and_stops() {
+    boots_is_entered_and_stops(&[], |_| None);
+}
+
+/// The same in a scope that another systemd has made.
+fn privileged_systemd_boots_inside_of_systemd() {
+    need::file("/run/systemd/private");
+    boots_is_entered_and_stops(&["--systemd-cgroup"], |id| {
+        Some(format!("system.slice:tare:{id}"))
+    });
+}
+
+fn boots_is_entered_and_stops(global: &[&str], path: impl Fn(&str) -> Option<String>) {
     need::unified_cgroups();
     need::file(MANAGER);
     need::file("/usr/bin/systemctl");
@@ -104,53 +169,44 @@ fn privileged_systemd_boots_inside_is_entered_and_stops() {
     let sandbox = Sandbox::new();
     let system = system(&sandbox);
     let before = sandbox.host(None);
-    let container = sandbox.detach(&bundle(&sandbox, &system), "a");
-    let inside = |words: &[&str]| {
-        let call = sandbox.runtime(["exec", &container.id]).args(words);
-        call.limit(120).output()
+    let start = |name: &str| {
+        let mut bundle = bundle(&sandbox, &system);
+        if let Some(path) = path(&sandbox.id(name)) {
+            bundle = bundle.set("/linux/cgroupsPath", json!(path));
+        }
+        Machine::start(&sandbox, &bundle, name, global)
     };
-    harness::wait_until("systemd's socket", || {
-        inside(&["/usr/bin/test", "-S", "/run/systemd/private"]).code == 0
-    });
+    let machine = start("a");
+    machine.wait_until_active("ready.target");
     // "degraded" when a unit of the host's systemd does not like it in here; the target is what counts.
-    let state = inside(&["/usr/bin/systemctl", "is-system-running", "--wait"]);
+    let state = machine.exec(&["/usr/bin/systemctl", "is-system-running", "--wait"]);
     let state = state.stdout.trim();
-    let failed = inside(&["/usr/bin/systemctl", "--failed", "--plain", "--no-legend"]).stdout;
+    let failed = ["/usr/bin/systemctl", "--failed", "--plain", "--no-legend"];
+    let failed = machine.exec(&failed).stdout;
     assert!(
         ["running", "degraded"].contains(&state),
         "{state}: {failed}"
     );
-    for unit in ["ready.target", "work.service"] {
-        let unit = inside(&["/usr/bin/systemctl", "is-active", unit]).ok();
-        assert_eq!(unit.stdout.trim(), "active", "{failed}");
-    }
+    machine
+        .exec(&["/usr/bin/systemctl", "is-active", "work.service"])
+        .ok();
     // systemd has divided the container's group, so that exec has to go where the first process is.
     let own = sandbox.host(None).groups()[0].clone();
     let enabled = fs::read_to_string(own.join("cgroup.subtree_control")).unwrap();
     assert!(enabled.contains("memory"), "{enabled:?}");
     let limit = own.join("system.slice/work.service/memory.max");
     assert_eq!(fs::read_to_string(limit).unwrap().trim(), "67108864");
-    let seen = inside(&["/usr/bin/cat", "/proc/self/cgroup"]).ok();
+    let seen = machine.exec(&["/usr/bin/cat", "/proc/self/cgroup"]).ok();
     assert_eq!(seen.stdout, "0::/init.scope\n");
     // SIGRTMIN+3 is how systemd is told to halt; it ends all services, and then itself.
-    container
-        .call("kill", &[] as &[&str])
-        .arg("37")
-        .output()
-        .ok();
-    container.wait();
-    assert_eq!(container.status(), "stopped");
-    container.delete().ok();
+    machine.call("kill", &[&machine.id, "37"]);
+    machine.wait();
+    machine.call("delete", &[&machine.id]);
     sandbox.host(None).same_as(&before);
     // Killed without being asked, with all that it has started.
-    let container = sandbox.detach(&bundle(&sandbox, &system), "b");
-    let call = || {
-        let call = sandbox.runtime(["exec", &container.id]);
-        call.args(["/usr/bin/systemctl", "is-active", "work.service"])
-            .output()
-    };
-    harness::wait_until("work.service", || call().code == 0);
-    container.force_delete();
-    container.wait();
+    let machine = start("b");
+    machine.wait_until_active("work.service");
+    machine.call("delete", &["--force", &machine.id]);
+    machine.wait();
     sandbox.host(None).same_as(&before);
 }
