@@ -198,8 +198,8 @@ fn boots_is_entered_and_stops(global: &[&str], path: impl Fn(&str) -> Option<Str
     assert_eq!(fs::read_to_string(limit).unwrap().trim(), "67108864");
     let seen = machine.exec(&["/usr/bin/cat", "/proc/self/cgroup"]).ok();
     assert_eq!(seen.stdout, "0::/init.scope\n");
-    // SIGRTMIN+3 is how systemd is told to halt; it ends all services, and then itself.
-    machine.call("kill", &[&machine.id, "37"]);
+    // That is how systemd is told to halt; it ends all services, and then itself.
+    machine.call("kill", &[&machine.id, "RTMIN+3"]);
     machine.wait();
     machine.call("delete", &[&machine.id]);
     sandbox.host(None).same_as(&before);
