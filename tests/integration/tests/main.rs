@@ -20,6 +20,7 @@ mod features;
 mod hooks;
 mod kill;
 mod leaks;
+mod limits;
 mod list;
 mod masked_paths;
 mod mounts;
@@ -38,6 +39,7 @@ mod spec;
 mod state;
 mod symlinks;
 mod sysctl;
+mod systemd;
 mod terminal;
 mod update;
 
@@ -59,6 +61,7 @@ fn main() -> std::process::ExitCode {
         hooks::CASES,
         kill::CASES,
         leaks::CASES,
+        limits::CASES,
         list::CASES,
         masked_paths::CASES,
         mounts::CASES,
@@ -77,6 +80,7 @@ fn main() -> std::process::ExitCode {
         seccomp::CASES,
         security_labels::CASES,
         sysctl::CASES,
+        systemd::CASES,
         terminal::CASES,
         update::CASES,
     ])

@@ -36,7 +36,7 @@ impl Group {
     }
 
     /// Changes the rules without a moment in which others hold.
-    pub(super) fn update_devices(&self, rules: &DeviceRules) -> Result<(), Error> {
+    pub(crate) fn update_devices(&self, rules: &DeviceRules) -> Result<(), Error> {
         let result = match self.dir_of("devices") {
             None => return Ok(()),
             Some(dir) if self.on_v1() => self.v1_devices(dir, rules),

@@ -72,11 +72,17 @@ fn place_all<'d>(dirs: impl Iterator<Item = &'d Dir>, pid: i32) -> Result<(), Er
     let number = pid.to_string();
     for dir in dirs {
         dir.enter(&number).map_err(|error| match error {
-            Error::File { path, fault, .. } => Error::file(
-                format!("error adding pid {pid} to cgroups: write"),
-                path,
-                fault,
-            ),
+            Error::File { path, fault, .. } => {
+                let why = match fault.errno {
+                    Errno::EBUSY => {
+                        " (controllers are enabled for cgroups below, so it cannot hold processes)"
+                    }
+                    Errno::EOPNOTSUPP => " (it is threaded, or below a threaded one)",
+                    _ => "",
+                };
+                let doing = format!("error adding pid {pid} to cgroups{why}: write");
+                Error::file(doing, path, fault)
+            }
             other => other,
         })?;
     }
