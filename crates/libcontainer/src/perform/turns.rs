@@ -34,11 +34,15 @@ impl Walk<'_> {
             .iter()
             .rposition(|fd| *fd >= 0)
             .map_or(0, |last| last + 1);
+        // What comes between the start and the place is to happen outside. Right after the start it is about the rest, if
+        // v1 has some: in v2 the child can begin.
         let placed = |entry: &Entry| matches!(entry.step, Step::Runtime(RuntimeStep::PlaceChild));
-        let cgroup = match self.plan.entries.iter().any(placed) {
-            true => None,
-            false => self.setting.cgroup.as_ref().and_then(Cgroup::entry),
+        let (start, place) = (self.plan.start(), self.plan.entries.iter().position(placed));
+        let cgroup = match place {
+            Some(place) if start.is_none_or(|start| place > start + 1) => None,
+            _ => self.setting.cgroup.as_ref().and_then(Cgroup::entry),
         };
+        self.cloned_into_cgroup = cgroup.is_some();
         let started = child::start(
             self.plan,
             &raw[..used],

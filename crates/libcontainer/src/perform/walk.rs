@@ -20,6 +20,8 @@ pub(super) struct Walk<'a> {
     pub(super) fresh: Vec<Slot>,
     pub(super) peer: Option<Fd>,
     pub(super) child: Option<Started>,
+    /// Whether it was started in the cgroup of v2.
+    pub(super) cloned_into_cgroup: bool,
     devices: Vec<net_devices::Moved>,
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn walk(
         fresh: Vec::new(),
         peer: None,
         child: None,
+        cloned_into_cgroup: false,
         devices: Vec::new(),
     };
     if let Err(error) = walk.run(record) {
@@ -166,7 +169,7 @@ impl Walk<'_> {
                 let pid = self.pid()?;
                 if let Some(cgroup) = &mut self.setting.cgroup {
                     // On hybrid hosts it was started in the cgroup of v2.
-                    let rest = cgroup.entry().is_some();
+                    let rest = self.cloned_into_cgroup;
                     match (&cgroup.seat, &mut cgroup.group) {
                         (Some(seat), _) if rest => seat.place_rest(pid)?,
                         (Some(seat), _) => seat.place(pid)?,
