@@ -29,6 +29,13 @@ impl std::error::Error for ParseError {}
 
 /// Parses `text` once; only when that fails, once more with tracking of the place.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseError> {
+    // To serde a struct may also be an array of its values.
+    if text.trim_ascii_start().starts_with('[') {
+        return Err(ParseError {
+            at: String::new(),
+            message: "an object is expected, not an array".to_owned(),
+        });
+    }
     let error = match serde_json::from_str::<T>(text) {
         Ok(value) => return Ok(value),
         Err(error) => error,
@@ -82,7 +89,8 @@ mod tests {
                 "linux.resources.memory.limit",
             ),
             (r#"{"process":{"#, ""),
-            (r#"[1]"#, "[0]"),
+            (r#"[1]"#, ""),
+            (" []", ""),
         ];
         for (text, at) in cases {
             let error = Spec::parse(text).unwrap_err();
