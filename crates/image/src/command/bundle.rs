@@ -68,7 +68,16 @@ pub(super) fn change(
         }
         "tty" | "t" => overrides.terminal = true,
         "hostname" => overrides.hostname = Some(text(parser)?),
-        "net" => overrides.host_network = text(parser)? == "host",
+        "net" => match text(parser)?.as_str() {
+            "host" => overrides.host_network = true,
+            other => {
+                return Err(Error::new(
+                    Kind::Usage,
+                    format!("--net {other}: there is no such network"),
+                )
+                .hint("\"host\" is the host's; without the option there is only loopback"));
+            }
+        },
         "read-only" => overrides.read_only = true,
         _ => return Ok(false),
     }

@@ -11,8 +11,11 @@
 mod attacks;
 mod cli;
 mod faults;
+mod own_registry;
 mod peers;
+mod protocol;
 mod proxy;
 mod registry;
+mod running;
 mod semantics;
 mod support;

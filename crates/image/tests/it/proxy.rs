@@ -227,7 +227,9 @@ fn body(from: &mut impl Read, to: &mut TcpStream, fault: Option<&Fault>) -> std:
     }
 }
 
-fn head(reader: &mut impl BufRead) -> std::io::Result<(String, HashMap<String, String>)> {
+pub(crate) fn head(
+    reader: &mut impl BufRead,
+) -> std::io::Result<(String, HashMap<String, String>)> {
     let mut first = String::new();
     reader.read_line(&mut first)?;
     let mut headers = HashMap::new();
