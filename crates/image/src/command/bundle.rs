@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tare_image::bundle::Overrides;
 use tare_image::container::{self, Rootfs};
 use tare_image::error::During;
-use tare_image::reference::Location;
+use tare_image::location::Location;
 use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options, text};

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use tare_image::error::During;
+use tare_image::location::Location;
 use tare_image::manifest::Content;
-use tare_image::reference::Location;
 use tare_image::{Error, Kind, Result, pull};
 
 use super::options::{self, Options};
@@ -77,7 +78,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         }
         print(&shown);
         Ok(())
-    })?;
+    })
+    .during(|| format!("inspect {location}"))?;
     Ok(ExitCode::SUCCESS)
 }
 

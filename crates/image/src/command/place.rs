@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use tare_image::archive::{ArchiveSource, pack_layout, save_docker};
 use tare_image::error::During;
 use tare_image::layout::Layout;
+use tare_image::location::Location;
 use tare_image::manifest::{Content, Image};
 use tare_image::pull;
-use tare_image::reference::{Location, Reference};
+use tare_image::reference::Reference;
 use tare_image::registry::{Registry, RegistryDestination, RegistrySource};
 use tare_image::source::{Destination, LayoutDestination, LayoutSource, Source};
 use tare_image::store::Store;
 use tare_image::{Error, Kind, Result};
 
-use super::options::Options;
+use super::options::{Options, counted};
 
 /// True for archives of layouts; directories are layouts themselves.
 fn is_archive(path: &Path) -> bool {
@@ -169,9 +170,10 @@ pub(super) fn local_or_pulled(
             reference: None,
         } => by_path(path, None)?,
     };
+    let mut missing = false;
     if matches!(location, Location::Store(_)) {
         match local(store, &reference, options) {
-            Err(e) if e.kind() == Kind::NotFound => {}
+            Err(e) if e.kind() == Kind::NotFound => missing = true,
             other => return other.map(|image| (image, reference)),
         }
     }
@@ -191,6 +193,10 @@ pub(super) fn local_or_pulled(
         )
     });
     drop(bar);
+    let pulled = match missing {
+        true => pulled.during(|| format!("{reference} is not in the store")),
+        false => pulled,
+    };
     Ok((pulled?.image, reference))
 }
 
@@ -218,7 +224,7 @@ fn by_path(path: &Path, name: Option<&str>) -> Result<Reference> {
 /// Kind and number of entries of a document, for people.
 pub(super) fn shape(content: &Content) -> String {
     match content {
-        Content::Manifest(m) => format!("image with {} layers", m.layers().len()),
-        Content::Index(i) => format!("index of {} images", i.manifests().len()),
+        Content::Manifest(m) => format!("image with {}", counted(m.layers().len(), "layer")),
+        Content::Index(i) => format!("index of {}", counted(i.manifests().len(), "image")),
     }
 }

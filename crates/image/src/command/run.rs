@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use tare_image::bundle::Overrides;
 use tare_image::container::{self, Record, Rootfs};
 use tare_image::error::During;
-use tare_image::reference::Location;
+use tare_image::location::Location;
 use tare_image::{Error, Kind, Result};
 
 use super::bundle;

@@ -5,10 +5,10 @@ use serde_json::Value;
 use crate::own_registry::{Manner, Mishap, OwnRegistry};
 use crate::support::*;
 
-/// A 12 MB image, its maker, and a registry without it.
+/// A 4 MB image, its maker, and a registry without it.
 fn setup(manner: Manner) -> (Program, OwnRegistry, String) {
     let program = Program::new();
-    make_image(&program, "localhost/app", 12);
+    make_image(&program, "localhost/app", 3);
     let registry = OwnRegistry::start(manner);
     let name = format!("{}/team/app:1", registry.address);
     (program, registry, name)
@@ -44,17 +44,16 @@ fn pieces(registry: &OwnRegistry) -> Vec<String> {
 #[test]
 fn pieces_of_an_upload_go_on_where_they_broke() {
     let (program, registry, name) = setup(Manner::default());
+    registry.mishap(Mishap::PieceBreaks(400_000));
     registry.mishap(Mishap::PieceBreaks(1_000_000));
-    registry.mishap(Mishap::PieceBreaks(2_500_000));
-    push(&program, &name, "5000000");
+    push(&program, &name, "2000000");
     let pieces = pieces(&registry);
     // Nothing is sent twice: the second piece starts in the middle of the first, and so on.
-    assert_eq!(pieces[0], "0-4999999");
-    assert_eq!(pieces[1], "1000000-5999999");
-    assert_eq!(pieces[2], "3500000-8499999");
-    assert!(pieces[3].starts_with("8500000-"), "{pieces:?}");
-    assert!(pieces[4].starts_with("13500000-"), "{pieces:?}");
-    assert_eq!(pieces.len(), 5);
+    assert_eq!(pieces[0], "0-1999999");
+    assert_eq!(pieces[1], "400000-2399999");
+    assert_eq!(pieces[2], "1400000-3399999");
+    assert!(pieces[3].starts_with("3400000-"), "{pieces:?}");
+    assert_eq!(pieces.len(), 4);
     assert_eq!(registry.seen("GET /v2/team/app/blobs/uploads/").len(), 2);
     check(&program, &registry, &name);
 }
@@ -64,7 +63,7 @@ fn a_piece_that_broke_after_one_byte_or_none() {
     for bytes in [0, 1] {
         let (program, registry, name) = setup(Manner::default());
         registry.mishap(Mishap::PieceBreaks(bytes));
-        push(&program, &name, "5000000");
+        push(&program, &name, "2000000");
         check(&program, &registry, &name);
         // One byte cannot be told from none, until the registry does not take the first again.
         let starts: Vec<_> = pieces(&registry)
@@ -72,8 +71,8 @@ fn a_piece_that_broke_after_one_byte_or_none() {
             .map(|p| p.split('-').next().unwrap().to_string())
             .collect();
         match bytes {
-            0 => assert_eq!(starts, ["0", "0", "5000000", "10000000"]),
-            _ => assert_eq!(starts, ["0", "0", "1", "5000001", "10000001"]),
+            0 => assert_eq!(starts, ["0", "0", "2000000", "4000000"]),
+            _ => assert_eq!(starts, ["0", "0", "1", "2000001", "4000001"]),
         }
     }
 }
@@ -81,14 +80,14 @@ fn a_piece_that_broke_after_one_byte_or_none() {
 #[test]
 fn pieces_are_as_long_as_the_registry_wants() {
     let manner = Manner {
-        smallest_piece: 4_000_000,
+        smallest_piece: 800_000,
         ..Manner::default()
     };
     let (program, registry, name) = setup(manner);
     registry.mishap(Mishap::PieceBreaks(123_456));
-    push(&program, &name, "1000000");
+    push(&program, &name, "200000");
     let pieces = pieces(&registry);
-    assert_eq!(pieces[..2], ["0-3999999", "123456-4123455"]);
+    assert_eq!(pieces[..2], ["0-799999", "123456-923455"]);
     check(&program, &registry, &name);
 }
 
@@ -97,14 +96,14 @@ fn lost_answers_and_lost_sessions() {
     // The piece was taken, but the client does not know: it is not sent again.
     let (program, registry, name) = setup(Manner::default());
     registry.mishap(Mishap::AnswerLost);
-    push(&program, &name, "5000000");
+    push(&program, &name, "2000000");
     assert_eq!(pieces(&registry).len(), 3);
     check(&program, &registry, &name);
 
     // The session is forgotten: another one is started.
     let (program, registry, name) = setup(Manner::default());
     registry.mishap(Mishap::SessionEnds);
-    push(&program, &name, "5000000");
+    push(&program, &name, "2000000");
     assert_eq!(pieces(&registry).len(), 4);
     check(&program, &registry, &name);
 
@@ -124,7 +123,7 @@ fn lost_answers_and_lost_sessions() {
         ..Manner::default()
     };
     let (program, registry, name) = setup(manner);
-    push(&program, &name, "5000000");
+    push(&program, &name, "2000000");
     check(&program, &registry, &name);
 }
 
@@ -152,15 +151,15 @@ fn downloads_go_on_whatever_the_etag() {
     let (program, registry, name) = setup(manner);
     push(&program, &name, "50000000");
     registry.forget();
-    registry.mishap(Mishap::BlobBreaks(5_000_000));
-    registry.mishap(Mishap::BlobBreaks(4_000_000));
+    registry.mishap(Mishap::BlobBreaks(1_500_000));
+    registry.mishap(Mishap::BlobBreaks(1_200_000));
     check(&program, &registry, &name);
     let ranges: Vec<_> = registry
         .seen("GET /v2/team/app/blobs/")
         .iter()
         .filter_map(|s| s.headers.get("range").cloned())
         .collect();
-    assert_eq!(ranges, ["bytes=5000000-", "bytes=9000000-"]);
+    assert_eq!(ranges, ["bytes=1500000-", "bytes=2700000-"]);
 }
 
 /// Pushes two signatures and a bill of materials for the image, and returns what refers to it.
