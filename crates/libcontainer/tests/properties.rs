@@ -534,7 +534,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
     let security = any::<[bool; 2]>();
     (
         id,
-        any::<[bool; 3]>(),
+        any::<[bool; 4]>(),
         prop_oneof![Just(0u64), Just((1 << 41) - 1), any::<u64>()],
         cgroups,
         security,
@@ -543,7 +543,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
         .prop_map(
             |(
                 id,
-                [privileged, maps, initial],
+                [privileged, maps, initial, denies_groups],
                 capabilities,
                 cgroups,
                 [apparmor, selinux],
@@ -554,6 +554,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
                 privileged,
                 maps_any_id: maps,
                 initial_user_namespace: initial,
+                denies_groups,
                 capabilities,
                 cgroups,
                 apparmor,

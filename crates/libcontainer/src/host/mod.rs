@@ -19,6 +19,8 @@ pub struct HostFacts {
     pub maps_any_id: bool,
     /// Whether the caller is in the initial user namespace, where device nodes can be made.
     pub initial_user_namespace: bool,
+    /// Whether the caller's user namespace forbids setgroups(2), as those mapped without privileges do.
+    pub denies_groups: bool,
     /// Capabilities that the caller can pass on: one bit each.
     pub capabilities: u64,
     /// How cgroups are mounted: 1, 2, or 12 for both.
@@ -54,6 +56,7 @@ impl Default for HostFacts {
             privileged: true,
             maps_any_id: true,
             initial_user_namespace: true,
+            denies_groups: false,
             capabilities: (1 << 41) - 1,
             cgroups: 2,
             apparmor: false,

@@ -345,8 +345,13 @@ pub(crate) fn id_maps(linux: &Linux<'_>, host: &HostFacts) -> IdMaps {
     }
 }
 
-/// Whether setgroups(2) works in the container: not where the group mapping was written without privileges.
+/// Whether setgroups(2) works in the container: not where the group mapping was written without privileges. New user
+/// namespaces inherit that.
 pub(crate) fn can_set_groups(draft: &Draft<'_>, wanted: &Namespaces) -> bool {
+    let joins = wanted.joined.iter().any(|joined| joined.flag == NEWUSER);
+    if draft.host.denies_groups && !joins {
+        return false;
+    }
     let Some(linux) = &draft.spec.linux else {
         return true;
     };
