@@ -15,7 +15,7 @@ mod url;
 
 pub use exchange::network_error;
 pub use pull::RegistrySource;
-pub use push::RegistryDestination;
+pub use push::{Elsewhere, RegistryDestination};
 pub use tls::Tls;
 
 use std::collections::{HashMap, HashSet};

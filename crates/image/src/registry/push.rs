@@ -1,8 +1,9 @@
 //! Writing: upload sessions, mounts and manifests.
 
+use std::collections::HashMap;
 use std::io::Read;
 
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, Digest};
 
 use super::exchange::{Call, Payload, header};
 use super::{Endpoint, Repository, url};
@@ -63,7 +64,16 @@ impl Repository<'_> {
         let mut attempts = Attempts::new(self.registry.options.patience);
         let mut from = from;
         loop {
-            let Some(mut session) = self.start(endpoint, descriptor, from.take())? else {
+            let mount = from.take();
+            let started = match self.start(endpoint, descriptor, mount) {
+                // Not from there, then: whether anything may be sent at all, the next question tells.
+                Err(e) if mount.is_some() && e.kind() != Kind::Network => {
+                    log::debug!("mount {}: {e}", descriptor.digest());
+                    continue;
+                }
+                other => other?,
+            };
+            let Some(mut session) = started else {
                 return Ok(());
             };
             match self.upload(endpoint, descriptor, &mut session, open) {
@@ -331,14 +341,29 @@ fn gone(error: Error) -> Error {
 /// A repository to write an image to.
 pub struct RegistryDestination<'a> {
     repository: Repository<'a>,
-    /// Another repository of the same registry that has the content already.
-    from: Option<String>,
+    elsewhere: Elsewhere,
+}
+
+/// Which other repositories of the same registry have content already, as far as is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// Nothing is known.
+    #[default]
+    Unknown,
+    /// This one has all of the image.
+    All(String),
+    /// These have some of it, by digest.
+    Some(HashMap<Digest, String>),
 }
 
 impl<'a> RegistryDestination<'a> {
-    /// Tags the image as the repository's reference says when it is complete.
-    pub fn new(repository: Repository<'a>, from: Option<String>) -> Self {
-        RegistryDestination { repository, from }
+    /// Tags the image as the repository's reference says when it is complete. What is known to be elsewhere is not sent
+    /// when the registry can take it from there.
+    pub fn new(repository: Repository<'a>, elsewhere: Elsewhere) -> Self {
+        RegistryDestination {
+            repository,
+            elsewhere,
+        }
     }
 }
 
@@ -352,8 +377,13 @@ impl Destination for RegistryDestination<'_> {
     }
 
     fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
+        let from = match &self.elsewhere {
+            Elsewhere::Unknown => None,
+            Elsewhere::All(name) => Some(name),
+            Elsewhere::Some(names) => names.get(descriptor.digest()),
+        };
         self.repository
-            .push_blob(descriptor, self.from.as_deref(), &|start| {
+            .push_blob(descriptor, from.map(String::as_str), &|start| {
                 let mut content = source.open(descriptor, start, None)?;
                 if content.start < start {
                     let skip = start - content.start;

@@ -51,6 +51,8 @@ pub(crate) enum Mishap {
     BlobBreaks(usize),
     /// The content is taken, but nobody hears of it.
     AnswerLost,
+    /// The registry does not like to be asked for content of another repository.
+    MountDenied,
     /// The session is forgotten at the next piece.
     SessionEnds,
 }
@@ -288,6 +290,11 @@ impl State {
         // Without a host, and with a query of its own: both are allowed.
         let location = |id: usize| format!("/v2/{repository}/blobs/uploads/{id}?state=x");
         if request.method == "POST" {
+            let mount = request.query.contains_key("mount");
+            if mount && self.mishaps.first() == Some(&Mishap::MountDenied) {
+                self.mishaps.remove(0);
+                return Some(answer(403));
+            }
             if let (Some(digest), Some(from)) =
                 (request.query.get("mount"), request.query.get("from"))
                 && let Some(content) = self.blobs.get(&(from.clone(), digest.clone())).cloned()

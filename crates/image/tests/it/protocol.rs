@@ -140,6 +140,23 @@ fn layers_of_another_repository_are_mounted() {
     assert_eq!(registry.seen("from=team%2Fapp").len(), 2);
     assert_eq!(registry.seen("PUT /v2/other/copy/blobs/").len(), 0);
     check(&program, &registry, &to["docker://".len()..]);
+
+    // A registry that wants to hear nothing of another repository is sent the content.
+    registry.forget();
+    registry.mishap(Mishap::MountDenied);
+    let to = format!("docker://{}/other/copy2:2", registry.address);
+    program.run(&["copy", "--plain-http", &from, &to]);
+    assert_eq!(registry.seen("PUT /v2/other/copy2/blobs/").len(), 1);
+
+    // Also when the image came through the store: what the registry has somewhere is not sent again.
+    registry.forget();
+    let program = Program::new();
+    program.run(&["pull", "--plain-http", "--no-unpack", &name]);
+    let third = format!("{}/third/copy:3", registry.address);
+    program.run(&["tag", &name, &third]);
+    program.run(&["push", "--plain-http", &third]);
+    assert_eq!(registry.seen("from=team%2Fapp").len(), 2);
+    assert_eq!(registry.seen("PUT /v2/third/copy/blobs/").len(), 0);
 }
 
 #[test]
