@@ -15,7 +15,9 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=build_probe.rs");
     let out = PathBuf::from(variable("OUT_DIR"));
-    match build_probe::build_probe(&variable("RUSTC"), &workspace, &out) {
+    let target = variable("TARGET");
+    let other = Some(target.as_os_str()).filter(|target| *target != variable("HOST"));
+    match build_probe::build_probe(&variable("RUSTC"), &workspace, &out, other) {
         Ok(program) => println!("cargo::rustc-env=PROBE={}", program.display()),
         Err(message) => panic!("the probe cannot be built: {message}"),
     }

@@ -9,8 +9,14 @@ use std::process::Command;
 /// Directories, below the workspace's root, whose change makes a new build necessary.
 pub(crate) const SOURCES: [&str; 2] = ["crates/kernel/src", "tests/integration/probe"];
 
-/// Compiles `crates/kernel` and the probe from `workspace` into `out` and returns the program's path.
-pub(crate) fn build_probe(rustc: &OsStr, workspace: &Path, out: &Path) -> Result<PathBuf, String> {
+/// Compiles `crates/kernel` and the probe from `workspace` into `out` and returns the program's path. `other` is the target,
+/// where that is not this machine: its linker is then the one that comes with the compiler.
+pub(crate) fn build_probe(
+    rustc: &OsStr,
+    workspace: &Path,
+    out: &Path,
+    other: Option<&OsStr>,
+) -> Result<PathBuf, String> {
     let [kernel, probe] = SOURCES.map(|folder| workspace.join(folder));
     let common = [
         "--edition",
@@ -21,8 +27,16 @@ pub(crate) fn build_probe(rustc: &OsStr, workspace: &Path, out: &Path) -> Result
         "-C",
         "relocation-model=static",
     ];
-    let mut library = Command::new(rustc);
-    library.args(common).args([
+    let compiler = || {
+        let mut command = Command::new(rustc);
+        command.args(common);
+        if let Some(target) = other {
+            command.arg("--target").arg(target);
+        }
+        command
+    };
+    let mut library = compiler();
+    library.args([
         "--crate-name",
         "kernel",
         "--crate-type",
@@ -31,19 +45,23 @@ pub(crate) fn build_probe(rustc: &OsStr, workspace: &Path, out: &Path) -> Result
     ]);
     run(library.arg(out).arg(kernel.join("lib.rs")))?;
     let program = out.join("probe");
-    let mut executable = Command::new(rustc);
-    executable
-        .args(common)
-        .args(["--crate-name", "probe", "-C", "target-feature=+crt-static"]);
-    executable.args([
-        "-C",
-        "strip=symbols",
-        "-C",
-        "link-arg=-nostartfiles",
-        "-C",
-        "link-arg=-nostdlib",
-    ]);
-    executable.args(["-C", "link-arg=-static", "--extern"]);
+    let mut executable = compiler();
+    executable.args(["--crate-name", "probe", "-C", "target-feature=+crt-static"]);
+    executable.args(["-C", "strip=symbols", "-C", "link-arg=-static"]);
+    match other {
+        None => executable.args(["-C", "link-arg=-nostartfiles", "-C", "link-arg=-nostdlib"]),
+        Some(_) => executable.args([
+            "-C",
+            "linker=rust-lld",
+            "-C",
+            "linker-flavor=ld.lld",
+            "-C",
+            "link-self-contained=no",
+            "-C",
+            "default-linker-libraries=no",
+        ]),
+    };
+    executable.arg("--extern");
     executable.arg(format!("kernel={}", out.join("libkernel.rlib").display()));
     run(executable
         .arg("-o")

@@ -12,6 +12,7 @@ mod probe;
 mod task_bench_image;
 mod task_check;
 mod task_field_cost;
+mod task_foreign;
 mod task_golden;
 mod task_hello;
 mod task_lab;
@@ -56,6 +57,11 @@ const TASKS: &[Task] = &[
         "lab",
         "[LAB OPTION…] [-- COMMAND…] run the integration tests in a small guest",
         task_lab::run,
+    ),
+    (
+        "foreign",
+        "aarch64|riscv64 [FILTER…] run the integration tests on an emulated machine",
+        task_foreign::run,
     ),
     (
         "bench",

@@ -35,7 +35,7 @@ pub(crate) fn make_bundle(bundle: &Path) -> Answer {
     let build = bundle.join("build");
     fs::create_dir_all(&build).map_err(failed)?;
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let program = probe::build_probe(&rustc, &call::workspace(), &build)?;
+    let program = probe::build_probe(&rustc, &call::workspace(), &build, None)?;
     fs::copy(program, root.join("bin/hello")).map_err(failed)?;
     let source = call::workspace().join("bundles/hello");
     let config = match call::ids() {

@@ -1,4 +1,5 @@
 //! `cargo xtask lab [LAB OPTION…] [-- COMMAND…]`: the integration tests, or a command, in a small guest.
+//! `cargo xtask lab --cgroups [LAB OPTION…] [-- TEST…]`: the body of tests of the cgroups crate, below systemd through it.
 //!
 //! The guest is described in tests/lab/README.md. Everything is built here and only run there.
 
@@ -9,17 +10,30 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
         Some(at) => (&arguments[..at], &arguments[at + 1..]),
         None => (arguments, &[] as &[String]),
     };
-    let (tests, _) = task_test::integration()?;
     let mut lab = call::program(call::workspace().join("tests/lab/lab"));
-    lab.args(options);
+    lab.args(options.iter().filter(|option| *option != "--cgroups"));
     for (name, value) in [("TARE_TEST_SLOW", "6"), ("TARE_TEST_CONTAINERS", "25")] {
         if std::env::var_os(name).is_none() {
             lab.env(name, value);
         }
     }
-    if !options.iter().any(|option| option.starts_with("--timeout")) {
+    let given = |name: &str| options.iter().any(|option| option.starts_with(name));
+    if !given("--timeout") {
         lab.args(["--timeout", "1500"]);
     }
+    if given("--cgroups") {
+        let driver = match (given("--systemd"), given("--user")) {
+            (true, true) => "systemd-user",
+            (true, false) => "systemd",
+            (false, _) => "direct",
+        };
+        lab.args(["--env", &format!("TARE_TEST_DRIVER={driver}"), "--"]);
+        lab.arg(task_test::program("tare-cgroups", "live")?);
+        // One after the other: some of them change the machine.
+        lab.args(["--test-threads=1", "--nocapture"]).args(command);
+        return call::run(&mut lab);
+    }
+    let (tests, _) = task_test::integration()?;
     lab.arg("--");
     // Arguments that are no program select tests.
     match command.first() {

@@ -1,6 +1,7 @@
 //! One cgroup directory held open, and the files in it.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use kernel::file::{self, HERE, open};
@@ -13,19 +14,49 @@ use crate::error::c_string;
 /// else is never written to by mistake.
 #[derive(Debug)]
 pub(crate) struct Dir {
-    fd: Fd,
+    /// `None` for one that was just made to be entered and for nothing else.
+    fd: Option<Fd>,
+    /// `cgroup.procs` of such a directory.
+    entrance: Option<Fd>,
     path: PathBuf,
 }
 
 impl Dir {
     pub(crate) fn open(path: &Path) -> Result<Dir, Error> {
-        let name = c_string(path)?;
-        match file::open_at(HERE, &name, open::RDONLY | open::DIRECTORY, 0) {
-            Ok(fd) => Ok(Dir {
-                fd,
+        match file::open_at(HERE, &c_string(path)?, open::RDONLY | open::DIRECTORY, 0) {
+            Ok(fd) => Ok(Dir::opened(fd, path.to_owned())),
+            Err(fault) => Err(Error::file("open", path, fault)),
+        }
+    }
+
+    fn opened(fd: Fd, path: PathBuf) -> Dir {
+        Dir {
+            fd: Some(fd),
+            entrance: None,
+            path,
+        }
+    }
+
+    /// A new directory in which no value is to be set: only the file by which it is entered is opened. On v1 that is what
+    /// most hierarchies are made for, and opening their directories as well would be a tenth of a container's cost.
+    pub(crate) fn open_entrance(path: &Path) -> Result<Dir, Error> {
+        let name = path.join("cgroup.procs");
+        match file::open_at(HERE, &c_string(&name)?, open::WRONLY, 0) {
+            Ok(entrance) => Ok(Dir {
+                fd: None,
+                entrance: Some(entrance),
                 path: path.to_owned(),
             }),
-            Err(fault) => Err(Error::file("open", path, fault)),
+            Err(fault) => Err(Error::file("open", name, fault)),
+        }
+    }
+
+    /// Moves a process here, given by its number.
+    pub(crate) fn enter(&self, number: &str) -> Result<(), Error> {
+        match &self.entrance {
+            Some(entrance) => write_all(entrance, number)
+                .map_err(|fault| Error::file("write", self.path.join("cgroup.procs"), fault)),
+            None => self.write("cgroup.procs", number),
         }
     }
 
@@ -33,15 +64,29 @@ impl Dir {
         &self.path
     }
 
-    pub(crate) fn fd(&self) -> &Fd {
-        &self.fd
+    /// The descriptor, unless the directory goes by its name.
+    pub(crate) fn fd(&self) -> Option<&Fd> {
+        self.fd.as_ref()
+    }
+
+    /// The descriptor's number; calls with that of a directory that goes by its name fail with `EBADF`.
+    pub(crate) fn raw(&self) -> i32 {
+        self.fd.as_ref().map_or(-1, Fd::raw)
+    }
+
+    fn open_at(&self, name: &CStr, flags: u64) -> Result<Fd, Fault> {
+        if let Some(fd) = &self.fd {
+            return file::open_at(fd.raw(), name, flags, 0);
+        }
+        let mut path = self.path.as_os_str().as_bytes().to_vec();
+        path.push(b'/');
+        path.extend(name.to_bytes());
+        file::open_at(HERE, &c_name(path)?, flags, 0)
     }
 
     fn open_file(&self, name: &str, flags: u64) -> Result<Fd, Fault> {
         // Names come from the tables here or were checked when compiled (no slash, no NUL).
-        let name =
-            CString::new(name).map_err(|_| Fault::found(kernel::Call::Openat, Errno::EINVAL))?;
-        file::open_at(self.fd.raw(), &name, flags, 0)
+        self.open_at(&c_name(name)?, flags)
     }
 
     /// Opens a file of this cgroup for reading, to be watched.
@@ -73,20 +118,14 @@ impl Dir {
             Error::file(doing, self.path.join(name), fault)
         };
         let fd = self.open_file(name, open::WRONLY).map_err(fail)?;
-        loop {
-            match file::write(fd.raw(), value.as_bytes()) {
-                Ok(_) => return Ok(()),
-                Err(fault) if fault.is(Errno::EINTR) => {}
-                Err(fault) => return Err(fail(fault)),
-            }
-        }
+        write_all(&fd, value).map_err(fail)
     }
 
     /// Names of the child cgroups.
     pub(crate) fn children(&self) -> Result<Vec<CString>, Error> {
         let fail = |fault| Error::file("list", self.path.clone(), fault);
         // A descriptor of its own: the position in a directory belongs to the open file.
-        let listing = match file::open_at(self.fd.raw(), c".", open::RDONLY | open::DIRECTORY, 0) {
+        let listing = match self.open_at(c".", open::RDONLY | open::DIRECTORY) {
             Ok(listing) => listing,
             // The cgroup was removed meanwhile.
             Err(fault) if fault.is(Errno::ENOENT) => return Ok(Vec::new()),
@@ -106,11 +145,15 @@ impl Dir {
 
     pub(crate) fn child(&self, name: &CString) -> Result<Dir, Error> {
         let path = self.path.join(name.to_string_lossy().as_ref());
-        match file::open_at(self.fd.raw(), name, open::RDONLY | open::DIRECTORY, 0) {
-            Ok(fd) => Ok(Dir { fd, path }),
+        match self.open_at(name, open::RDONLY | open::DIRECTORY) {
+            Ok(fd) => Ok(Dir::opened(fd, path)),
             Err(fault) => Err(Error::file("open", path, fault)),
         }
     }
+}
+
+fn c_name(name: impl Into<Vec<u8>>) -> Result<CString, Fault> {
+    CString::new(name).map_err(|_| Fault::found(kernel::Call::Openat, Errno::EINVAL))
 }
 
 /// The directories among the entries of a buffer that getdents64(2) filled: `d_type` is at offset 18 of each entry.
@@ -165,6 +208,23 @@ pub(crate) fn read_whole(path: &Path) -> Result<String, Error> {
     let name = c_string(path)?;
     let fd = file::open_at(HERE, &name, open::RDONLY, 0).map_err(fail)?;
     read_all(&fd).map_err(fail)
+}
+
+/// Writes a value to a file of kernfs by path.
+pub(crate) fn write_whole(path: &Path, value: &str) -> Result<(), Error> {
+    let fail = |fault| Error::file(format!("write {value:?} to"), path, fault);
+    let name = c_string(path)?;
+    let fd = file::open_at(HERE, &name, open::WRONLY, 0).map_err(fail)?;
+    write_all(&fd, value).map_err(fail)
+}
+
+fn write_all(fd: &Fd, value: &str) -> Result<(), Fault> {
+    loop {
+        match file::write(fd.raw(), value.as_bytes()) {
+            Err(fault) if fault.is(Errno::EINTR) => {}
+            answer => return answer.map(drop),
+        }
+    }
 }
 
 /// Reads a file of procfs by path.

@@ -45,6 +45,9 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// Below a user's manager, on v1.
+    #[error("cannot use rootless systemd cgroups manager on cgroup v1")]
+    UserManagerOnV1,
     /// This machine has no control groups where they are looked for.
     #[error("no cgroup file system is mounted at {}", .0.display())]
     NoCgroups(PathBuf),

@@ -126,8 +126,9 @@ impl Host {
         Ok(self.own_unified.get_or_init(|| own.to_owned()))
     }
 
-    #[cfg(test)]
-    pub(crate) fn made_up(version: Version, hierarchies: &[(&[&str], &str)]) -> Host {
+    /// A host that is not looked at, to see what [`settings`](crate::settings) come to on another kind of machine. Each
+    /// hierarchy is given with its controllers, none for v2, and with the caller's own cgroup in it.
+    pub fn made_up(version: Version, hierarchies: &[(&[&str], &str)]) -> Host {
         Host {
             version,
             hierarchies: hierarchies

@@ -96,6 +96,10 @@ impl Place {
         };
         let scope = match driver {
             Driver::Direct => None,
+            // Of v1's controllers a user is given none.
+            Driver::Systemd { user: true } if host.version() != Version::V2 => {
+                return Err(Error::UserManagerOnV1);
+            }
             Driver::Systemd { user } => {
                 let (unit, path) = Unit::resolve(given, id, user)?;
                 place.unit = Some(unit);

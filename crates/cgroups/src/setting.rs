@@ -26,6 +26,8 @@ pub(crate) enum Missing {
     Fail,
     /// The kernel has no such thing, and what was asked for is what it does anyway.
     Fine,
+    /// The kernel has given this limit up, and with it everybody who asks for it: that is said, and it goes without.
+    Warn,
     /// Write this instead.
     Else(&'static str, String),
 }
@@ -44,6 +46,16 @@ pub(crate) enum Old {
     },
     /// The word after this one.
     Word(&'static str),
+}
+
+impl Old {
+    /// The line's key; empty for files with one value.
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Old::Line { key, .. } => key,
+            Old::Content | Old::Word(_) => "",
+        }
+    }
 }
 
 /// One value for one file.
@@ -90,7 +102,8 @@ impl Settings {
         self.list.iter()
     }
 
-    /// Leaves device nodes alone: for groups of processes that are no containers.
+    /// Leaves device nodes alone: for groups of processes that are no containers, such as a build's or a service's.
+    /// (The runtime's containers always have rules.)
     pub fn leave_devices(&mut self) {
         self.devices = DeviceRules::default();
         self.properties
@@ -219,6 +232,11 @@ impl Setting {
 
     pub(crate) fn fine_without(&mut self) -> &mut Setting {
         self.missing = Missing::Fine;
+        self
+    }
+
+    pub(crate) fn warn_without(&mut self) -> &mut Setting {
+        self.missing = Missing::Warn;
         self
     }
 

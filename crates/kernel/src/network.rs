@@ -1,13 +1,22 @@
-//! The loopback interface: netdevice(7).
+//! Network devices: netdevice(7), rtnetlink(7).
 
 use crate::{Fd, Result, syscall};
 
 const AF_INET: usize = 2;
+const AF_NETLINK: usize = 16;
+const SOCK_RAW: usize = 3;
 const SOCK_DGRAM: usize = 2;
 const SOCK_CLOEXEC: usize = 0o2000000;
 const SIOCSIFFLAGS: usize = 0x8914;
 const IFF_UP: u16 = 1;
 const IFF_RUNNING: u16 = 0x40;
+
+/// socket(2): a netlink socket for the devices of the calling thread's network namespace.
+pub fn route_socket() -> Result<Fd> {
+    // SAFETY: no pointers.
+    unsafe { syscall!(Socket, SOCKET, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0) }
+        .map(|fd| Fd::adopt(fd as i32))
+}
 
 #[repr(C)]
 struct InterfaceRequest {

@@ -33,6 +33,14 @@ pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
             "the file system does not support id-mapped mounts"
         }
         (Call::Prlimit, Errno::EPERM) => "raising a hard limit needs CAP_SYS_RESOURCE",
+        (Call::SchedSetattr, Errno::EPERM) if step.contains("policy 6") => {
+            "SCHED_DEADLINE needs CAP_SYS_NICE; such a process scheduler can't be used together with AllowedCPUs \
+             (linux.resources.cpu.cpus)"
+        }
+        (Call::SchedSetattr, Errno::EPERM) => {
+            "it needs CAP_SYS_NICE or RLIMIT_RTPRIO; and in a cgroup of version 1 real-time processes need \
+             linux.resources.cpu.realtimeRuntime"
+        }
         (Call::Write, Errno::EACCES) if step.contains("oom") => {
             "lowering the score needs CAP_SYS_RESOURCE"
         }

@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use init::{ChildStep, Text};
+use libcontainer::cgroups::{self, Driver, Host, Place, Version};
 use libcontainer::host::HostFacts;
 use libcontainer::plan::{self, Creation, Joining, Namespaces, Plan, Step};
 use serde::Deserialize;
@@ -85,7 +86,10 @@ fn outcome(folder: &Path) -> Result<Plan, String> {
     let options: Options = from_json(&folder.join("options.json")).unwrap_or_default();
     let mut spec = Spec::parse(&config).map_err(|error| error.to_string())?;
     match optional(&folder.join("process.json")) {
-        None => create(&spec, &options, &host),
+        None => {
+            limits(&spec, &host)?;
+            create(&spec, &options, &host)
+        }
         Some(text) => {
             spec.process = Some(Process::parse(&text).map_err(|error| error.to_string())?);
             let namespaces = Namespaces::read(&spec).map_err(|error| error.to_string())?;
@@ -93,7 +97,8 @@ fn outcome(folder: &Path) -> Result<Plan, String> {
                 id: "case".into(),
                 namespaces: namespaces.all(),
                 set_groups: options.set_groups,
-                place: options.moved,
+                has_cgroup: true,
+                cloned_into_cgroup: !options.moved,
                 no_keyring: options.no_new_keyring,
             };
             plan::exec(&spec, &joining, &host).map_err(|error| error.to_string())
@@ -116,6 +121,51 @@ fn create(spec: &Spec<'_>, options: &Options, host: &HostFacts) -> Result<Plan, 
     plan::create(spec, &creation, host).map_err(|error| error.to_string())
 }
 
+/// What `linux.resources` comes to on the host of the case: the step that makes the cgroup writes it.
+fn limits(spec: &Spec<'_>, host: &HostFacts) -> Result<Vec<String>, String> {
+    const V1: [&[&str]; 10] = [
+        &["cpu", "cpuacct"],
+        &["cpuset"],
+        &["memory"],
+        &["pids"],
+        &["blkio"],
+        &["devices"],
+        &["net_cls", "net_prio"],
+        &["rdma"],
+        &["freezer"],
+        &["name=systemd"],
+    ];
+    let linux = spec.linux.as_ref();
+    let Some(resources) = linux.and_then(|linux| linux.resources.as_ref()) else {
+        return Ok(Vec::new());
+    };
+    let v1 = V1.map(|controllers| (controllers, "/"));
+    let (version, last): (_, &[&str]) = match host.cgroups {
+        2 => (Version::V2, &[]),
+        12 => (Version::Hybrid, &[]),
+        _ => (Version::V1, &["hugetlb"]),
+    };
+    let mut hierarchies = vec![(last, "/")];
+    if version != Version::V2 {
+        hierarchies.splice(0..0, v1);
+    }
+    let machine = Host::made_up(version, &hierarchies);
+    let place = Place::resolve(&machine, Driver::Direct, Some("/case"), "case", false);
+    let place = place.map_err(|error| error.to_string())?;
+    let settings = cgroups::settings(resources, &machine, &place);
+    let settings = settings.map_err(|error| error.to_string())?;
+    let line = |setting: &cgroups::Setting| format!("limit: {}: {setting}", setting.at);
+    Ok(settings.iter().map(line).collect())
+}
+
+/// The same from the files of a case.
+fn limits_of(folder: &Path) -> Result<Vec<String>, String> {
+    let config = fs::read_to_string(folder.join("config.json")).expect("config.json");
+    let host: HostFacts = from_json(&folder.join("host.json")).unwrap_or_default();
+    let spec = Spec::parse(&config).map_err(|error| error.to_string())?;
+    limits(&spec, &host)
+}
+
 /// The environment, which the printed plan leaves out.
 fn environment(plan: &Plan) -> Vec<String> {
     let execute = plan.entries.iter().find_map(|entry| match &entry.step {
@@ -131,14 +181,14 @@ fn environment(plan: &Plan) -> Vec<String> {
 }
 
 /// The expectation as it stands in the file.
-fn text_of(outcome: &Result<Plan, String>) -> String {
+fn text_of(outcome: &Result<Plan, String>, limits: &[String]) -> String {
     match outcome {
         // Columns are padded for people; the padding at the end of a line is nobody's.
         Ok(plan) => {
             let padded = plan.to_string();
             let lines = padded.lines().map(|line| line.trim_end().to_owned());
             let mut text = String::new();
-            for line in lines.chain(environment(plan)) {
+            for line in lines.chain(environment(plan)).chain(limits.to_vec()) {
                 let _ = writeln!(text, "{line}");
             }
             text
@@ -157,7 +207,10 @@ fn every_case_has_its_plan() {
             let broken = plan::check::violations(plan);
             assert!(broken.is_empty(), "{name}: order rules broken: {broken:#?}");
         }
-        let (path, actual) = (folder.join("plan.txt"), text_of(&outcome));
+        let (path, actual) = (
+            folder.join("plan.txt"),
+            text_of(&outcome, &limits_of(&folder).unwrap_or_default()),
+        );
         let expected = optional(&path);
         if expected.as_deref() == Some(actual.as_str()) {
             continue;

@@ -444,6 +444,13 @@ fn linux() -> Json {
         ),
         ("mountLabel", word(&["", "a:b:c:s0"])),
         ("cgroupsPath", word(&["/a/b", "system.slice:a:b"])),
+        (
+            "netDevices",
+            whole([
+                ("eth1", object([("name", word(&["eth0", "data%d"]))])),
+                ("eth2", whole([])),
+            ]),
+        ),
     ]);
     (
         namespaces(),
@@ -508,6 +515,11 @@ fn config() -> Json {
             if !has("time", true) {
                 config["linux"]["timeOffsets"] = json!({});
             }
+            if !has("network", false)
+                && let Some(linux) = config["linux"].as_object_mut()
+            {
+                linux.remove("netDevices");
+            }
             if let Some(process) = process {
                 config["process"] = process;
             }
@@ -534,7 +546,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
     let security = any::<[bool; 2]>();
     (
         id,
-        any::<[bool; 4]>(),
+        any::<[bool; 5]>(),
         prop_oneof![Just(0u64), Just((1 << 41) - 1), any::<u64>()],
         cgroups,
         security,
@@ -543,7 +555,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
         .prop_map(
             |(
                 id,
-                [privileged, maps, initial, denies_groups],
+                [privileged, maps, initial, denies_groups, no_groups],
                 capabilities,
                 cgroups,
                 [apparmor, selinux],
@@ -555,6 +567,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
                 maps_any_id: maps,
                 initial_user_namespace: initial,
                 denies_groups,
+                joined_denies_groups: no_groups,
                 capabilities,
                 cgroups,
                 apparmor,
@@ -592,7 +605,8 @@ fn plans(text: &str, creation: &Creation, host: &HostFacts) -> Vec<Plan> {
             id: creation.id.clone(),
             namespaces: namespaces.all(),
             set_groups: creation.has_cgroup,
-            place: creation.cloned_into_cgroup,
+            has_cgroup: creation.has_cgroup,
+            cloned_into_cgroup: creation.cloned_into_cgroup,
             no_keyring: creation.no_new_keyring,
         };
         made.extend(plan::exec(&spec, &joining, host));

@@ -60,7 +60,8 @@ impl Default for Support {
 }
 
 impl Support {
-    /// Asks `available` about every flag and action, each given as the kernel's number.
+    /// Asks about every flag and action, each given as the kernel's number: for programs that would rather leave out what
+    /// the kernel does not know, with a warning, than have it refuse the filter.
     pub fn probe(flag: impl Fn(u64) -> bool, action: impl Fn(u32) -> bool) -> Support {
         let known = FLAGS
             .iter()
@@ -75,6 +76,12 @@ impl Support {
             flags: known.fold(0, |flags, value| flags | value),
             missing_actions: kinds.filter(|kind| !action(*kind)).collect(),
         }
+    }
+
+    /// The names of the flags that are known, in the order of [`FLAGS`].
+    pub fn flag_names(&self) -> Vec<&'static str> {
+        let known = |name: &&str| flags::flag(name).is_some_and(|flag| self.flags & flag == flag);
+        FLAGS.iter().copied().filter(known).collect()
     }
 
     fn knows(&self, action: action::Action) -> bool {

@@ -85,7 +85,13 @@ impl<'a> Spec<'a> {
     /// # Errors
     /// Broken JSON, or a property of the wrong type, given twice, or out of range.
     pub fn parse(text: &'a str) -> Result<Spec<'a>, ParseError> {
-        parse::parse(text)
+        parse::parse(text).map_err(|error| match text.trim_ascii() {
+            "null" => ParseError {
+                at: String::new(),
+                message: "config cannot be null".to_owned(),
+            },
+            _ => error,
+        })
     }
 
     /// The annotation with this key.

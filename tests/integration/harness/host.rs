@@ -131,7 +131,9 @@ fn processes(tag: &str) -> Vec<String> {
                 || read("cmdline").contains(tag)
                 || program.is_ok_and(|program| inodes.contains(&program))
         };
-        if pid != own && !dead && ours() {
+        // With version 1 the kernel starts this one when a group becomes empty.
+        let agent = read("cmdline").contains("/systemd-cgroups-agent\0");
+        if pid != own && !dead && !agent && ours() {
             found.push(format!(
                 "process {pid} {}",
                 read("cmdline").replace('\0', " ")

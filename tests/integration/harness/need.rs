@@ -27,6 +27,15 @@ pub fn program(name: &str) -> String {
     found.unwrap_or_else(|| skip!("{name} is not installed"))
 }
 
+/// The same with all its options: not busybox's.
+pub fn whole_program(name: &str) -> String {
+    let path = program(name);
+    if fs::canonicalize(&path).is_ok_and(|real| real.ends_with("busybox")) {
+        skip!("{name} is only busybox's");
+    }
+    path
+}
+
 /// A file or directory.
 pub fn file(path: &str) {
     if !Path::new(path).exists() {
@@ -67,6 +76,16 @@ pub fn cgroups() {
     if !any {
         skip!("no control groups are mounted");
     }
+}
+
+/// Whether there is a controller, by its v1 name, which is that of v2 for the most used ones.
+pub fn has_controller(name: &str) -> bool {
+    let list = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+    list.split_whitespace().any(|controller| controller == name)
+        || Path::new("/sys/fs/cgroup")
+            .join(name)
+            .join("tasks")
+            .exists()
 }
 
 /// A kernel at least this new.

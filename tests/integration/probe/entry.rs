@@ -61,6 +61,13 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
+/// getauxval(3), by which the compiler's helpers ask for newer atomic instructions: none are claimed.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(no_mangle)]
+extern "C" fn getauxval(_: u64) -> u64 {
+    0
+}
+
 /// memcpy(3). Volatile writes keep the compiler from turning the loop into a call of the function it is in.
 ///
 /// # Safety

@@ -157,6 +157,18 @@ pub fn write(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     Ok(())
 }
 
+pub fn fill(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
+    static BLOCK: [u8; 1 << 16] = [b'x'; 1 << 16];
+    let path = need(&mut arguments, "fill FILE MEGABYTES")?;
+    let blocks = number(&mut arguments, "fill FILE MEGABYTES")? * 16;
+    let flags = flag::WRONLY | flag::CREAT;
+    let fd = file::open_at(HERE, path, flags, 0o644).map_err(Wrong::at(path))?;
+    for _ in 0..blocks {
+        file::write(fd.raw(), &BLOCK).map_err(Wrong::at(path))?;
+    }
+    Ok(())
+}
+
 pub fn open(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     let path = need(&mut arguments, "open FILE r|w|rw")?;
     let access = match need(&mut arguments, "open FILE r|w|rw")?.to_bytes() {

@@ -56,6 +56,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "FILE TEXT write a text into a file, which is made when it is missing",
         files::write,
     ),
+    (
+        "fill",
+        "FILE MEGABYTES write so much into a file",
+        files::fill,
+    ),
     ("open", "FILE r|w|rw open a file", files::open),
     ("mkdir", "DIR… make directories", files::make_directory),
     ("touch", "FILE… make files", files::touch),

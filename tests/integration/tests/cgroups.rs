@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use harness::{Sandbox, cases, need};
+use harness::{Bundle, Sandbox, cases, need};
 use serde_json::json;
 
 cases![
@@ -14,6 +14,9 @@ cases![
     privileged_limits_far_outside_are_refused,
     path_that_leaves_is_refused,
     privileged_group_can_be_entered_by_exec,
+    privileged_group_belongs_to_the_programs_user,
+    privileged_group_belongs_to_a_user_of_the_user_namespace,
+    privileged_group_is_not_given_away_for_nothing,
 ];
 
 fn path(sandbox: &Sandbox, name: &str) -> String {
@@ -191,5 +194,71 @@ fn privileged_group_can_be_entered_by_exec() {
             .exec_with(&["--cgroup", "/sub"], "cat /proc/self/cgroup")
             .ok();
         assert!(seen.stdout.trim_end().ends_with("/sub"), "{}", seen.stdout);
+    }
+}
+
+/// A container that sees its own group, writable, and runs as this user.
+fn delegated(bundle: Bundle, user: u32) -> Bundle {
+    fs::create_dir_all(bundle.rootfs().join("sys/fs/cgroup")).unwrap();
+    bundle
+        .without_mount("/sys")
+        .without_namespace("cgroup")
+        .push("/linux/namespaces", json!({"type": "cgroup"}))
+        .mount("/sys/fs/cgroup", "cgroup", "cgroup", &["rw", "nosuid"])
+        .set("/process/user", json!({"uid": user, "gid": user}))
+}
+
+/// What only the owner of a group can do: make one below it and move into it. The limits stay the runtime's.
+const USE_GROUP: &str = "mkdir /sys/fs/cgroup/below -- write /sys/fs/cgroup/below/cgroup.procs 0 \
+    -- cat /proc/self/cgroup -- open /sys/fs/cgroup/cgroup.max.descendants w";
+
+fn privileged_group_belongs_to_the_programs_user() {
+    need::unified_cgroups();
+    let sandbox = Sandbox::new();
+    for user in [0, 1234] {
+        let seen = sandbox.see(delegated(sandbox.bundle(), user), USE_GROUP);
+        let limits = if user == 0 { "ok" } else { "EACCES" };
+        seen.prints("0::/below\n")
+            .prints(&format!("cgroup.max.descendants: {limits}"));
+    }
+}
+
+fn privileged_group_belongs_to_a_user_of_the_user_namespace() {
+    need::unified_cgroups();
+    let sandbox = Sandbox::new();
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
+    let mapped = |bundle: Bundle| {
+        bundle
+            .push("/linux/namespaces", json!({"type": "user"}))
+            .set("/linux/uidMappings", map.clone())
+            .set("/linux/gidMappings", map.clone())
+    };
+    for user in [0, 7] {
+        let bundle = delegated(mapped(sandbox.bundle()), user);
+        let seen = sandbox.see(bundle, USE_GROUP);
+        seen.prints("0::/below\n")
+            .prints("cgroup.max.descendants: EACCES");
+    }
+    // The same for a container that joins the user namespace of another.
+    let first = sandbox.detach(&mapped(sandbox.bundle()).probe("sleep 1000"), "first");
+    let path = format!("/proc/{}/ns/user", first.pid);
+    let bundle = delegated(sandbox.bundle().join_namespace("user", &path), 7);
+    let seen = sandbox.see(bundle, USE_GROUP);
+    seen.prints("0::/below\n");
+    first.force_delete();
+}
+
+fn privileged_group_is_not_given_away_for_nothing() {
+    need::unified_cgroups();
+    let sandbox = Sandbox::new();
+    let stat = "stat /sys/fs/cgroup/cgroup.procs";
+    let read_only = delegated(sandbox.bundle(), 1234).edit(|config| {
+        let mounts = config["mounts"].as_array_mut().unwrap();
+        let last = mounts.last_mut().unwrap();
+        last["options"] = json!(["ro"]);
+    });
+    let shared = delegated(sandbox.bundle(), 1234).without_namespace("cgroup");
+    for bundle in [read_only, shared] {
+        sandbox.see(bundle, stat).ok().prints("uid=0 gid=0");
     }
 }

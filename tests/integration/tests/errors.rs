@@ -244,6 +244,8 @@ fn broken_files_give_one_line_and_leave_nothing() {
     for (name, text) in texts {
         refused(&sandbox, &sandbox.bundle().raw(text), name, "");
     }
+    let null = sandbox.bundle().raw(b"null\n");
+    refused(&sandbox, &null, "null", "config cannot be null");
     let bundle = sandbox.bundle();
     fs::remove_file(bundle.path.join("config.json")).unwrap();
     refused(

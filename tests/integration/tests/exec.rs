@@ -341,15 +341,29 @@ fn affinity() {
         harness::skip!("one processor");
     }
     let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().set(
-        "/process/execCPUAffinity",
-        json!({"initial": "0", "final": "1"}),
-    );
-    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
-    container
-        .exec("status Cpus_allowed_list")
-        .ok()
-        .lines(&["Cpus_allowed_list:\t1"]);
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    let given = [
+        (json!({"initial": "0"}), "0"),
+        (json!({"initial": "1"}), "1"),
+        (json!({"final": "1"}), "1"),
+        (json!({"initial": "0", "final": "1"}), "1"),
+    ];
+    let folder = sandbox.folder("given");
+    for (affinity, seen) in given {
+        let process = json!({
+            "args": ["/bin/probe", "status", "Cpus_allowed_list"],
+            "cwd": "/",
+            "execCPUAffinity": affinity,
+        });
+        let file = folder.join("process.json");
+        fs::write(&file, process.to_string()).unwrap();
+        let call = sandbox
+            .runtime(["exec", "--process"])
+            .arg(&file)
+            .arg(&container.id)
+            .output();
+        call.ok().lines(&[&format!("Cpus_allowed_list:\t{seen}")]);
+    }
 }
 
 fn standard_input_is_passed() {

@@ -4,6 +4,7 @@
 //! ordinary user.
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod accidents;
 mod capabilities;
 mod cgroups;
 mod concurrency;
@@ -12,30 +13,39 @@ mod delete;
 mod devices;
 mod engine;
 mod errors;
+mod events;
 mod exec;
 mod fd_hygiene;
 mod features;
 mod hooks;
 mod kill;
 mod leaks;
+mod limits;
 mod list;
 mod masked_paths;
 mod mounts;
 mod namespaces;
+mod net_devices;
+mod pause;
 mod process;
 mod ps;
 mod rlimits;
 mod rootless;
 mod run;
+mod scheduling;
 mod seccomp;
+mod security_labels;
 mod spec;
 mod state;
 mod symlinks;
 mod sysctl;
+mod systemd;
 mod terminal;
+mod update;
 
 fn main() -> std::process::ExitCode {
     harness::main(&[
+        accidents::CASES,
         capabilities::CASES,
         cgroups::CASES,
         concurrency::CASES,
@@ -44,16 +54,20 @@ fn main() -> std::process::ExitCode {
         devices::CASES,
         engine::CASES,
         errors::CASES,
+        events::CASES,
         exec::CASES,
         fd_hygiene::CASES,
         features::CASES,
         hooks::CASES,
         kill::CASES,
         leaks::CASES,
+        limits::CASES,
         list::CASES,
         masked_paths::CASES,
         mounts::CASES,
         namespaces::CASES,
+        net_devices::CASES,
+        pause::CASES,
         process::CASES,
         ps::CASES,
         rlimits::CASES,
@@ -62,8 +76,12 @@ fn main() -> std::process::ExitCode {
         spec::CASES,
         state::CASES,
         symlinks::CASES,
+        scheduling::CASES,
         seccomp::CASES,
+        security_labels::CASES,
         sysctl::CASES,
+        systemd::CASES,
         terminal::CASES,
+        update::CASES,
     ])
 }

@@ -20,6 +20,7 @@ cases![
     time_offsets,
     privileged_user_namespace_maps_ids,
     privileged_joined_user_namespace,
+    joined_user_namespace_without_groups,
     mappings_need_a_user_namespace,
     loopback_is_up_in_a_new_network_namespace,
 ];
@@ -255,6 +256,41 @@ fn privileged_joined_user_namespace() {
         .ok();
     assert!(seen.stdout.contains("100000"), "{seen:?}");
     seen.prints(&fs::read_link(path("net")).unwrap().to_string_lossy());
+}
+
+/// One id mapped without privileges: in such a namespace nobody may set groups.
+fn joined_user_namespace_without_groups() {
+    let sandbox = Sandbox::new();
+    let Some((uid, gid)) = sandbox.rootless() else {
+        skip!("root maps any ids");
+    };
+    let one = |id| json!([{"containerID": 0, "hostID": id, "size": 1}]);
+    let bundle = sandbox
+        .bundle()
+        .set("/linux/uidMappings", one(uid))
+        .set("/linux/gidMappings", one(gid))
+        .probe("sleep 1000");
+    let first = sandbox.detach(&bundle, "a");
+    assert_eq!(first.proc("setgroups").trim(), "deny");
+    let path = |kind: &str| format!("/proc/{}/ns/{kind}", first.pid);
+    let joining = || {
+        let joining = sandbox.bundle().join_namespace("user", &path("user"));
+        joining.edit(|config| {
+            let linux = config["linux"].as_object_mut().unwrap();
+            linux.remove("uidMappings");
+            linux.remove("gidMappings");
+        })
+    };
+    let second = sandbox.detach(&joining().probe("sleep 1000"), "b");
+    assert_eq!(
+        fs::read_link(format!("/proc/{}/ns/user", second.pid)).unwrap(),
+        fs::read_link(path("user")).unwrap()
+    );
+    second.exec("cat /proc/self/uid_map").ok();
+    let groups = joining().set("/process/user/additionalGids", json!([0]));
+    sandbox
+        .see(groups, "true")
+        .fails_with(1, &["process.user.additionalGids"]);
 }
 
 fn mappings_need_a_user_namespace() {

@@ -18,7 +18,6 @@ cases![
     io_priority,
     privileged_user_and_groups,
     privileged_callers_groups_do_not_leak,
-    scheduler,
     personality,
     session_keyring_is_new_unless_refused,
 ];
@@ -209,7 +208,7 @@ fn privileged_user_and_groups() {
 }
 
 fn privileged_callers_groups_do_not_leak() {
-    let setpriv = need::program("setpriv");
+    let setpriv = need::whole_program("setpriv");
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().probe("status Groups -- sleep 100");
     let id = sandbox.id("a");
@@ -238,29 +237,6 @@ fn privileged_callers_groups_do_not_leak() {
         .output()
         .ok();
     assert_eq!(seen.stdout.trim(), "Groups:");
-}
-
-/// Policy and nice value as /proc/PID/stat shows them (proc_pid_stat(5), fields 41 and 19).
-fn scheduling(stat: &str) -> (i32, i32) {
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    (
-        fields[41 - 3].parse().unwrap(),
-        fields[19 - 3].parse().unwrap(),
-    )
-}
-
-fn scheduler() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().set(
-        "/process/scheduler",
-        json!({"policy": "SCHED_BATCH", "nice": 7}),
-    );
-    let seen = sandbox.see(bundle, "cat /proc/self/stat").ok();
-    assert_eq!(scheduling(&seen.stdout), (3, 7));
-    let bundle = sandbox
-        .bundle()
-        .set("/process/scheduler", json!({"policy": "SCHED_WRONG"}));
-    assert_ne!(sandbox.run(&bundle).code, 0, "an unknown policy is refused");
 }
 
 fn personality() {

@@ -20,7 +20,7 @@ fn group_needed(sandbox: &Sandbox) {
 fn table() {
     let sandbox = Sandbox::new();
     group_needed(&sandbox);
-    need::program("ps");
+    need::whole_program("ps");
     let container = sandbox.detach(&sandbox.bundle().probe("spawn sleep 777 -- sleep 888"), "a");
     wait_until("the child", || !container.printed().is_empty());
     let output = container.call("ps", &[] as &[&str]).output().ok();

@@ -1,6 +1,10 @@
 //! `linux.seccomp`.
 
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+
 use harness::{Sandbox, cases};
+use kernel::seccomp::Reply;
 use serde_json::{Value, json};
 
 cases![
@@ -9,6 +13,7 @@ cases![
     exec_gets_the_same_filter,
     without_no_new_privileges_the_filter_holds_too,
     strict_profile_of_read_and_execve,
+    privileged_agent_answers_for_the_kernel,
     agent_that_is_not_there,
     wrong_profiles_are_refused,
 ];
@@ -89,6 +94,45 @@ fn strict_profile_of_read_and_execve() {
         .set("/process/noNewPrivileges", json!(true))
         .set("/linux/seccomp", strict);
     sandbox.see(bundle, "echo strict").ok().lines(&["strict"]);
+}
+
+/// The agent gets the container's state and a descriptor at which the filter's questions come (config-linux.md, "The
+/// Container Process State").
+fn privileged_agent_answers_for_the_kernel() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.folder("io").join("agent.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut wanted = profile(json!([{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]));
+    wanted["listenerPath"] = json!(path.to_str().unwrap());
+    wanted["listenerMetadata"] = json!("some words");
+    let bundle = sandbox
+        .bundle()
+        .writable()
+        .set("/linux/seccomp", wanted)
+        .set("/annotations", json!({"key": "value"}))
+        .probe("mkdir /tmp/x -- sleep 60");
+    let container = sandbox.create(&bundle, "a");
+    let (stream, _) = listener.accept().unwrap();
+    let (mut message, mut fds) = (vec![0; 65536], [None, None]);
+    let received =
+        kernel::socket::receive(stream.as_raw_fd(), &mut message, &mut fds, true).unwrap();
+    let state: Value = serde_json::from_slice(&message[..received.bytes]).unwrap();
+    assert_eq!(state["fds"], json!(["seccompFd"]));
+    assert_eq!(state["pid"], json!(container.pid));
+    assert_eq!(state["metadata"], json!("some words"));
+    assert_eq!(state["state"]["id"], json!(container.id));
+    assert_eq!(state["state"]["status"], json!("creating"));
+    assert_eq!(state["state"]["annotations"]["key"], json!("value"));
+    let [Some(questions), None] = fds else {
+        panic!("one descriptor")
+    };
+    let questions = OwnedFd::from(questions);
+    container.start();
+    let question = kernel::seccomp::receive(questions.as_raw_fd()).unwrap();
+    assert_eq!(question.pid, u32::try_from(container.pid).unwrap());
+    let answer = Reply::Error(kernel::Errno::EXDEV);
+    kernel::seccomp::reply(questions.as_raw_fd(), question.id, answer).unwrap();
+    container.wait_for("EXDEV");
 }
 
 fn agent_that_is_not_there() {

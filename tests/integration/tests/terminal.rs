@@ -171,7 +171,7 @@ fn dead_socket_is_an_error() {
 
 /// A terminal, and a call of the runtime that has its other end as standard input, output and error.
 fn on_a_terminal(sandbox: &Sandbox, commands: &str) -> (Console, harness::Running, std::fs::File) {
-    let setsid = need::program("setsid");
+    let setsid = need::whole_program("setsid");
     let pty = nix::pty::openpty(None, None).unwrap();
     let slave = std::fs::File::from(pty.slave);
     let console = Console::new(std::fs::File::from(pty.master));

@@ -204,7 +204,7 @@ fn make_root(folder: &Path) -> Result<String, String> {
         None => {
             let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
             (
-                probe::build_probe(&rustc, &call::workspace(), &folder.join("build"))?,
+                probe::build_probe(&rustc, &call::workspace(), &folder.join("build"), None)?,
                 "probe",
             )
         }

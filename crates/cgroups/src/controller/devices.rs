@@ -95,7 +95,7 @@ pub(crate) fn compile(
             draft.property(Property::new("DeviceAllow", Value::Pairs(Vec::new())));
             draft.property(Property::new(
                 "DeviceAllow",
-                Value::Pairs(for_systemd(list)),
+                Value::Pairs(for_systemd(list, on_v1)),
             ));
         }
         // systemd can only list what is allowed. Our own program decides.
@@ -303,9 +303,9 @@ fn letters(access: u8) -> String {
         .collect()
 }
 
-/// How systemd names devices: by a path that need not exist, or by the name that a driver has in `/proc/devices`. A name
-/// may come once only: of several the last would count.
-fn for_systemd(list: &[Rule]) -> Vec<(String, String)> {
+/// How systemd names devices: by a path that need not exist, or by a major number. A name may come once only: of several
+/// the last would count.
+fn for_systemd(list: &[Rule], on_v1: bool) -> Vec<(String, String)> {
     let mut names: Vec<(String, u8)> = Vec::new();
     for rule in list {
         let kind = match rule.kind {
@@ -314,10 +314,11 @@ fn for_systemd(list: &[Rule]) -> Vec<(String, String)> {
         };
         let name = match (rule.major, rule.minor) {
             (Some(major), Some(minor)) => format!("/dev/{kind}/{major}:{minor}"),
-            // The only major number with a wildcard that everybody uses.
-            (Some(136), None) if kind == "char" => "char-pts".to_owned(),
-            // Others by number would need `/proc/devices`; allowing the kind leaves the decision to our own program.
-            _ => format!("{kind}-*"),
+            (Some(major), None) => format!("{kind}-{major}"),
+            // There is no name for these. On v2 our own program decides as well; on v1 there is one list, and what
+            // systemd makes of it should rather be too short.
+            (None, Some(_)) if on_v1 => continue,
+            (None, _) => format!("{kind}-*"),
         };
         match names.iter_mut().find(|(known, _)| *known == name) {
             Some((_, access)) => *access |= rule.access,

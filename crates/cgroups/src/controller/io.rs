@@ -112,7 +112,7 @@ fn v1(draft: &mut Draft<'_>, io: &LinuxBlockIo, throttles: &[Throttle<'_>], at: 
                     "blkio.weight_device",
                     &value,
                 )
-                .line(&key, format!("{key} 0"))
+                .line(&key, format!("{key} default"))
                 .or_else("blkio.bfq.weight_device", &value);
         }
         if let Some(weight) = set(device.leaf_weight) {

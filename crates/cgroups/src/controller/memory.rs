@@ -134,25 +134,32 @@ fn v1(
         }
         _ => {}
     }
-    for (property, value, file) in [
-        (
-            "reservation",
-            memory.reservation,
+    if let Some(reservation) = memory.reservation.filter(|&value| value != 0) {
+        draft.write(
+            &name("reservation"),
+            "memory",
             "memory.soft_limit_in_bytes",
-        ),
-        ("kernel", memory.kernel, "memory.kmem.limit_in_bytes"),
-        (
-            "kernelTCP",
-            memory.kernel_tcp,
+            reservation,
+        );
+    }
+    // Not recommended by the specification. The kernel takes it since 5.16 without doing anything about it.
+    if memory.kernel.is_some_and(|value| value > 0) {
+        log::warn!(
+            "{}: limits of kernel memory are ignored, by newer kernels too",
+            name("kernel")
+        );
+    }
+    if let Some(value) = memory.kernel_tcp.filter(|&value| value != 0) {
+        let setting = draft.write(
+            &name("kernelTCP"),
+            "memory",
             "memory.kmem.tcp.limit_in_bytes",
-        ),
-    ] {
-        if let Some(value) = value.filter(|&value| value != 0) {
-            let setting = draft.write(&name(property), "memory", file, value);
-            if value == -1 {
-                setting.fine_without();
-            }
-        }
+            value,
+        );
+        match value {
+            -1 => setting.fine_without(),
+            _ => setting.warn_without(),
+        };
     }
     if let Some(swappiness) = memory.swappiness {
         draft.write(

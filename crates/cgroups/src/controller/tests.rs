@@ -92,11 +92,6 @@ fn only_v1_has_these() {
             "linux.resources.memory.useHierarchy: ",
         ),
         (
-            r#"{"memory": {"kernel": 9}}"#,
-            "memory.kmem.limit_in_bytes = 9",
-            "linux.resources.memory.kernel: ",
-        ),
-        (
             r#"{"memory": {"kernelTCP": 9}}"#,
             "memory.kmem.tcp.limit_in_bytes = 9",
             "linux.resources.memory.kernelTCP: ",
@@ -131,6 +126,14 @@ fn only_v1_has_these() {
         let error = compile(Version::V2, resources).unwrap_err();
         assert!(error.starts_with(refused), "{error}");
     }
+    // Ignored on v1, with a warning: the kernel ignores it as well.
+    let kernel = r#"{"memory": {"kernel": 9}}"#;
+    assert!(lines(Version::V1, kernel).is_empty());
+    let error = compile(Version::V2, kernel).unwrap_err();
+    assert!(
+        error.starts_with("linux.resources.memory.kernel: "),
+        "{error}"
+    );
     // The default is no wish.
     assert!(lines(Version::V2, r#"{"memory": {"swappiness": 60, "disableOOMKiller": false}, "cpu": {"realtimeRuntime": 0}}"#).is_empty());
 }

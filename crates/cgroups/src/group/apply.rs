@@ -12,7 +12,18 @@ use crate::{Error, Settings};
 pub(crate) struct Before {
     location: usize,
     file: String,
+    /// Which line of it; empty when it has one value.
+    key: String,
     value: String,
+    /// Whether it has been overwritten.
+    written: bool,
+}
+
+impl Before {
+    /// Whether a write of this setting to this file overwrites it.
+    fn is_of(&self, setting: &Setting, file: &str) -> bool {
+        (self.location, &*self.file, &*self.key) == (setting.location, file, setting.old.key())
+    }
 }
 
 impl Group {
@@ -41,7 +52,7 @@ impl Group {
             return Err(Error::None("change its limits"));
         }
         self.check_usage(settings)?;
-        let mut before = Vec::new();
+        let mut before = self.note_all(settings);
         let written = self
             .write_all(settings, |_| true, Some(&mut before))
             .and_then(|()| match settings.devices.given {
@@ -103,24 +114,64 @@ impl Group {
         } else {
             setting.value.clone()
         };
-        match self.write_noting(setting, &setting.file, &value, before.as_deref_mut()) {
+        match self.write_noted(setting, &setting.file, &value, before.as_deref_mut()) {
             Err(error) if error.is(Errno::ENOENT) => {}
+            // A file of v1 that is there for the sake of old programs only.
+            Err(error)
+                if error.is(Errno::EOPNOTSUPP)
+                    && matches!(setting.missing, Missing::Fine | Missing::Warn) => {}
             result => return result,
         }
         match &setting.missing {
             Missing::Fine => Ok(()),
-            Missing::Else(file, value) => match self.write_noting(setting, file, value, before) {
-                Err(error) if error.is(Errno::ENOENT) => {
-                    self.enable_and_write(setting, file, value)
+            Missing::Warn => {
+                let at = &setting.at;
+                log::warn!("{at}: this kernel has no such limit any more; it is left out");
+                Ok(())
+            }
+            Missing::Else(file, value) => {
+                match self.write_noted(setting, file, value, before.as_deref_mut()) {
+                    Err(error) if error.is(Errno::ENOENT) => {
+                        self.enable_and_write(setting, file, value, before)
+                    }
+                    result => result,
                 }
-                result => result,
-            },
-            Missing::Fail => self.enable_and_write(setting, &setting.file, &value),
+            }
+            Missing::Fail => self.enable_and_write(setting, &setting.file, &value, before),
         }
     }
 
-    /// Writes, after having noted what was there if asked to.
-    fn write_noting(
+    /// What all files hold that are going to be written. It is read before anything is written, because some values
+    /// reset others: a new general weight those of single devices.
+    fn note_all(&self, settings: &Settings) -> Vec<Before> {
+        let mut before: Vec<Before> = Vec::new();
+        for setting in &settings.list {
+            let other = match &setting.missing {
+                Missing::Else(file, _) => Some(*file),
+                _ => None,
+            };
+            for file in std::iter::once(&*setting.file).chain(other) {
+                if !before.iter().any(|known| known.is_of(setting, file)) {
+                    before.extend(self.note(setting, file));
+                }
+            }
+        }
+        before
+    }
+
+    fn note(&self, setting: &Setting, file: &str) -> Option<Before> {
+        let content = self.dirs[setting.location].as_ref()?.read(file).ok()?;
+        Some(Before {
+            location: setting.location,
+            file: file.to_owned(),
+            key: setting.old.key().to_owned(),
+            value: old_value(&setting.old, &content)?,
+            written: false,
+        })
+    }
+
+    /// Writes, and remembers it in the notes.
+    fn write_noted(
         &self,
         setting: &Setting,
         file: &str,
@@ -130,32 +181,32 @@ impl Group {
         let Some(dir) = &self.dirs[setting.location] else {
             return Ok(());
         };
-        let old = match before.is_some() {
-            true => dir
-                .read(file)
-                .map(|content| old_value(&setting.old, &content)),
-            false => Ok(None),
-        };
         dir.write(file, value)?;
-        if let (Some(before), Ok(Some(value))) = (before, old) {
-            before.push(Before {
-                location: setting.location,
-                file: file.to_owned(),
-                value,
-            });
+        let mut notes = before.into_iter().flatten();
+        if let Some(note) = notes.find(|note| note.is_of(setting, file)) {
+            note.written = true;
         }
         Ok(())
     }
 
     /// The file is missing: on v2 the controller may only need to be enabled.
-    fn enable_and_write(&self, setting: &Setting, file: &str, value: &str) -> Result<(), Error> {
+    fn enable_and_write(
+        &self,
+        setting: &Setting,
+        file: &str,
+        value: &str,
+        mut before: Option<&mut Vec<Before>>,
+    ) -> Result<(), Error> {
         let location = &self.place.locations[setting.location];
         let Some(dir) = &self.dirs[setting.location] else {
             return Ok(());
         };
         if location.is_unified() && setting.controller != "cgroup" {
             make::enable_one(location, dir)?;
-            match dir.write(file, value) {
+            if let Some(before) = &mut before {
+                before.extend(self.note(setting, file));
+            }
+            match self.write_noted(setting, file, value, before) {
                 Err(error) if error.is(Errno::ENOENT) => {}
                 result => return result,
             }
@@ -206,10 +257,11 @@ impl Group {
         .at(&setting.at)
     }
 
+    /// In the order in which they were written: a general weight resets those of single devices.
     fn put_back(&self, before: Vec<Before>) -> Result<(), Error> {
         let mut failed = Ok(());
         let mut again = Vec::new();
-        for old in before.into_iter().rev() {
+        for old in before.into_iter().filter(|old| old.written) {
             let Some(dir) = &self.dirs[old.location] else {
                 continue;
             };

@@ -29,7 +29,7 @@ impl Group {
             return Ok(());
         };
         let fail = |fault| Error::file(format!("give to user {uid}"), dir.path(), fault);
-        file::set_owner(dir.fd().raw(), uid, SAME_GROUP).map_err(fail)?;
+        file::set_owner(dir.raw(), uid, SAME_GROUP).map_err(fail)?;
         let list = match read_path(Path::new(LIST)) {
             Err(error) if error.is(Errno::ENOENT) => FIRST.to_owned(),
             result => result?,
@@ -38,7 +38,7 @@ impl Group {
             let Ok(name) = CString::new(name) else {
                 continue;
             };
-            match file::set_owner_at(dir.fd().raw(), &name, uid, SAME_GROUP) {
+            match file::set_owner_at(dir.raw(), &name, uid, SAME_GROUP) {
                 Err(fault) if !fault.is(Errno::ENOENT) => return Err(fail(fault)),
                 _ => {}
             }

@@ -36,7 +36,7 @@ impl Group {
     }
 
     /// Changes the rules without a moment in which others hold.
-    pub(super) fn update_devices(&self, rules: &DeviceRules) -> Result<(), Error> {
+    pub(crate) fn update_devices(&self, rules: &DeviceRules) -> Result<(), Error> {
         let result = match self.dir_of("devices") {
             None => return Ok(()),
             Some(dir) if self.on_v1() => self.v1_devices(dir, rules),
@@ -107,7 +107,7 @@ fn load(dir: &Dir, rules: &DeviceRules) -> Result<Fd, Error> {
 }
 
 fn attach(dir: &Dir, program: &Fd, replaced: Option<&Fd>) -> Result<(), Error> {
-    bpf::attach_device_program(dir.fd().raw(), program.raw(), replaced.map(Fd::raw))
+    bpf::attach_device_program(dir.raw(), program.raw(), replaced.map(Fd::raw))
         .map_err(|fault| Error::file("attach the device program to", dir.path(), fault))
 }
 
@@ -117,7 +117,7 @@ fn replace(dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
     let fail = |fault| Error::file("look at the device programs of", dir.path(), fault);
     let new = load(dir, rules)?;
     let mut ids = [0; 64];
-    let count = bpf::attached_device_programs(dir.fd().raw(), &mut ids).map_err(fail)?;
+    let count = bpf::attached_device_programs(dir.raw(), &mut ids).map_err(fail)?;
     for &id in &ids[..count.min(ids.len())] {
         let program = bpf::program_by_id(id).map_err(fail)?;
         if bpf::program_name(program.raw()).map_err(fail)? == bpf::NAME {

@@ -17,20 +17,36 @@ use crate::{Driver, Error};
 pub struct Seat {
     /// Opened directories; each hierarchy that the place has.
     dirs: Vec<Dir>,
-    unified: bool,
+    /// Which of them is that of v2.
+    unified: Option<usize>,
     /// The unit, and the path below its cgroup.
     unit: Option<(Unit, String)>,
 }
 
 impl Seat {
-    /// The directory for CLONE_INTO_CGROUP, on v2 hosts. `None` also where the user's systemd has to do the move.
+    /// The directory of v2 for CLONE_INTO_CGROUP, if there is one. `None` also where the user's systemd has to do the move.
     pub fn entry(&self) -> Option<BorrowedFd<'_>> {
         // Between parts of the tree that are not the user's only the manager can move.
         let by_manager = self.unit.as_ref().is_some_and(|(unit, _)| unit.user);
-        match &self.dirs[..] {
-            [dir] if self.unified && !by_manager => Some(dir.fd().as_fd()),
-            _ => None,
-        }
+        let dir = self.unified.filter(|_| !by_manager)?;
+        self.dirs[dir].fd().map(AsFd::as_fd)
+    }
+
+    /// Whether who was cloned into [`Seat::entry`] has to be moved into hierarchies of v1 as well, by [`Seat::place_rest`].
+    pub fn has_rest(&self) -> bool {
+        self.dirs.len() > 1
+    }
+
+    /// Moves a process that was cloned into [`Seat::entry`] into the other hierarchies.
+    ///
+    /// # Errors
+    /// Whatever the kernel refuses.
+    pub fn place_rest(&self, pid: i32) -> Result<(), Error> {
+        let dirs = self.dirs.iter().enumerate();
+        place_all(
+            dirs.filter_map(|(index, dir)| (Some(index) != self.unified).then_some(dir)),
+            pid,
+        )
     }
 
     /// Moves a process here.
@@ -55,15 +71,20 @@ impl Seat {
 fn place_all<'d>(dirs: impl Iterator<Item = &'d Dir>, pid: i32) -> Result<(), Error> {
     let number = pid.to_string();
     for dir in dirs {
-        dir.write("cgroup.procs", &number)
-            .map_err(|error| match error {
-                Error::File { path, fault, .. } => Error::file(
-                    format!("error adding pid {pid} to cgroups: write"),
-                    path,
-                    fault,
-                ),
-                other => other,
-            })?;
+        dir.enter(&number).map_err(|error| match error {
+            Error::File { path, fault, .. } => {
+                let why = match fault.errno {
+                    Errno::EBUSY => {
+                        " (controllers are enabled for cgroups below, so it cannot hold processes)"
+                    }
+                    Errno::EOPNOTSUPP => " (it is threaded, or below a threaded one)",
+                    _ => "",
+                };
+                let doing = format!("error adding pid {pid} to cgroups{why}: write");
+                Error::file(doing, path, fault)
+            }
+            other => other,
+        })?;
     }
     Ok(())
 }
@@ -84,6 +105,17 @@ impl Group {
             return self.seat()?.place(pid);
         }
         place_all(self.existing(), pid)
+    }
+
+    /// Moves a process that was cloned into [`Group::entry`] into the hierarchies of v1 that hybrid hosts have besides.
+    ///
+    /// # Errors
+    /// Whatever the kernel refuses.
+    pub fn place_rest(&self, pid: i32) -> Result<(), Error> {
+        let unified = self.place.unified();
+        let dirs = self.dirs.iter().enumerate();
+        let rest = dirs.filter(|(index, _)| Some(*index) != unified);
+        place_all(rest.filter_map(|(_, dir)| dir.as_ref()), pid)
     }
 
     /// A seat for a further process: the container's own cgroup, or, if that cannot hold processes because controllers
@@ -198,14 +230,17 @@ impl Group {
 
     fn seat_at(&self, paths: impl Iterator<Item = PathBuf>) -> Result<Seat, Error> {
         let mut dirs = Vec::new();
-        let mut unit = None;
+        let (mut unit, mut unified) = (None, None);
         for (path, location) in paths.zip(&self.place.locations) {
             if let (true, Some(own)) = (location.is_unified(), &self.place.unit) {
                 let below = path.strip_prefix(&location.path).unwrap_or(Path::new(""));
                 unit = Some((own.clone(), below.display().to_string()));
             }
             match Dir::open(&path) {
-                Ok(dir) => dirs.push(dir),
+                Ok(dir) => {
+                    unified = unified.or(location.is_unified().then_some(dirs.len()));
+                    dirs.push(dir);
+                }
                 // Rootless: this hierarchy was left out.
                 Err(error)
                     if self.place.optional
@@ -214,7 +249,6 @@ impl Group {
                 Err(error) => return Err(error),
             }
         }
-        let unified = self.place.locations.len() == 1 && self.place.locations[0].is_unified();
         Ok(Seat {
             dirs,
             unified,

@@ -7,7 +7,7 @@ use kernel::{Errno, process};
 
 use super::Group;
 use crate::Error;
-use crate::dir::Dir;
+use crate::dir::{Dir, read_path};
 
 const SIGKILL: i32 = 9;
 
@@ -19,17 +19,20 @@ pub(super) fn processes_below(dir: &Dir) -> Result<BTreeSet<i32>, Error> {
 }
 
 fn collect(dir: &Dir, found: &mut BTreeSet<i32>) -> Result<(), Error> {
-    let list = match dir.read("cgroup.procs") {
-        // A threaded cgroup has no list of processes; its domain's has them.
-        Err(error) if error.is(Errno::EOPNOTSUPP) => String::new(),
-        Err(error) if error.is(Errno::ENODEV) || error.is(Errno::ENOENT) => return Ok(()),
-        result => result?,
+    let numbers = |list: &str| -> Vec<i32> {
+        let numbers = list.lines().filter_map(|line| line.parse().ok());
+        numbers.filter(|&id| id > 0).collect()
     };
-    found.extend(
-        list.lines()
-            .filter_map(|line| line.parse::<i32>().ok())
-            .filter(|&pid| pid > 0),
-    );
+    match dir.read("cgroup.procs") {
+        Ok(list) => found.extend(numbers(&list)),
+        // The kernel lists the processes of threaded cgroups in their domain only, and their threads here.
+        Err(error) if error.is(Errno::EOPNOTSUPP) => {
+            let threads = dir.read_if_there("cgroup.threads")?.unwrap_or_default();
+            found.extend(numbers(&threads).into_iter().filter_map(process_of));
+        }
+        Err(error) if error.is(Errno::ENODEV) || error.is(Errno::ENOENT) => return Ok(()),
+        Err(error) => return Err(error),
+    }
     for name in dir.children()? {
         match dir.child(&name) {
             Ok(child) => collect(&child, found)?,
@@ -38,6 +41,14 @@ fn collect(dir: &Dir, found: &mut BTreeSet<i32>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The process that a thread is part of; `None` when it is gone.
+fn process_of(thread: i32) -> Option<i32> {
+    let status = read_path(format!("/proc/{thread}/status").as_ref()).ok()?;
+    let mut lines = status.lines();
+    let process = lines.find_map(|line| line.strip_prefix("Tgid:"))?;
+    process.trim().parse().ok()
 }
 
 impl Group {
@@ -63,6 +74,15 @@ impl Group {
     /// # Errors
     /// The lists cannot be read, or a process may not be signalled.
     pub fn kill(&self, signal: i32) -> Result<(), Error> {
+        if signal == SIGKILL && self.place.unit.is_some() && self.processes()?.is_empty() {
+            self.settle();
+            // What systemd has made meanwhile was not there to be opened.
+            return Group::open_place(&self.place)?.kill_inside(signal);
+        }
+        self.kill_inside(signal)
+    }
+
+    fn kill_inside(&self, signal: i32) -> Result<(), Error> {
         if signal == SIGKILL && self.kill_at_once()? && self.place.locations.len() == 1 {
             return Ok(());
         }

@@ -6,20 +6,32 @@ use kernel::file::{self, HERE};
 use kernel::{Errno, Fault};
 
 use super::Group;
-use crate::dir::{Dir, read_whole};
+use crate::dir::{Dir, read_whole, write_whole};
 use crate::error::c_string;
 use crate::place::Location;
 use crate::{Error, Settings};
 
 /// What engines and monitors expect every container on v2 to have statistics of. Where these are enabled, nothing more
 /// is done; where one is missing, everything the host has is enabled on the way.
-const USUAL: [&str; 4] = ["cpu", "io", "memory", "pids"];
+/// With their names on v1.
+const USUAL: [(&str, &str); 4] = [
+    ("cpu", "cpu"),
+    ("io", "blkio"),
+    ("memory", "memory"),
+    ("pids", "pids"),
+];
 
 impl Group {
     /// Makes and opens the directory in every hierarchy.
     pub(super) fn make(&mut self, settings: &Settings, unused: bool) -> Result<(), Error> {
-        for (index, location) in self.place.locations.clone().iter().enumerate() {
-            match make_one(location, settings, index, unused) {
+        // What v1 has v2 cannot have.
+        let place = &self.place;
+        let usual = USUAL
+            .iter()
+            .filter(|(_, v1)| !place.locations.iter().any(|location| location.has(v1)));
+        let usual: Vec<&str> = usual.map(|(name, _)| *name).collect();
+        for (index, location) in place.locations.iter().enumerate() {
+            match make_one(location, settings, index, unused, &usual) {
                 Ok(dir) => self.dirs[index] = Some(dir),
                 Err(error) if self.place.optional && error.is_refusal() => {
                     if let Some(wanted) = settings.list.iter().find(|s| s.location == index) {
@@ -44,15 +56,22 @@ fn make_one(
     settings: &Settings,
     index: usize,
     unused: bool,
+    usual: &[&str],
 ) -> Result<Dir, Error> {
     let fresh = make_all(location)?;
+    let mut wanted = settings.list.iter().filter(|s| s.location == index);
+    if fresh && !location.is_unified() && !location.has("devices") && wanted.next().is_none() {
+        return Dir::open_entrance(&location.path);
+    }
     let dir = Dir::open(&location.path)?;
     if unused && !fresh {
         check_unused(&dir, location)?;
     }
     if location.is_unified() {
         let wanted = settings.list.iter().filter(|s| s.location == index);
-        enable(location, &dir, wanted.map(|s| s.controller.as_ref()))?;
+        let usual = usual.iter().copied();
+        let wanted = wanted.map(|s| s.controller.as_ref()).chain(usual);
+        enable(location, &dir, wanted)?;
     }
     Ok(dir)
 }
@@ -80,7 +99,7 @@ fn make_all(location: &Location) -> Result<bool, Error> {
         }
     }
     if location.has("cpuset") {
-        inherit_cpuset(&location.path, &location.mount)?;
+        inherit_cpuset(&location.path, &location.mount, fresh)?;
     }
     Ok(fresh)
 }
@@ -91,22 +110,23 @@ fn make_directory(path: &Path) -> Result<(), Fault> {
 }
 
 /// A new cpuset of v1 is empty and nothing can enter it: it starts with what its parent has.
-fn inherit_cpuset(path: &Path, mount: &Path) -> Result<(), Error> {
+fn inherit_cpuset(path: &Path, mount: &Path, fresh: bool) -> Result<(), Error> {
     let Some(above) = path.parent().filter(|_| path != mount) else {
         return Ok(());
     };
-    let dir = Dir::open(path)?;
     for file in ["cpuset.cpus", "cpuset.mems"] {
-        if !dir.read(file)?.trim().is_empty() {
+        let own = path.join(file);
+        // A new one that is not empty (`cgroup.clone_children`) has the same value.
+        if !fresh && !read_whole(&own)?.trim().is_empty() {
             continue;
         }
-        let parent = Dir::open(above)?;
-        let mut value = parent.read(file)?;
+        let parent = above.join(file);
+        let mut value = read_whole(&parent)?;
         if value.trim().is_empty() {
-            inherit_cpuset(above, mount)?;
-            value = parent.read(file)?;
+            inherit_cpuset(above, mount, false)?;
+            value = read_whole(&parent)?;
         }
-        dir.write(file, value.trim())?;
+        write_whole(&own, value.trim())?;
     }
     Ok(())
 }
@@ -142,11 +162,11 @@ fn enable<'a>(
     wanted: impl Iterator<Item = &'a str>,
 ) -> Result<(), Error> {
     let has = |list: &str, name: &str| list.split_whitespace().any(|c| c == name);
+    let wanted: Vec<&str> = wanted.filter(|name| *name != "cgroup").collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let enabled = dir.read("cgroup.controllers")?;
-    let wanted: Vec<&str> = wanted
-        .filter(|name| *name != "cgroup")
-        .chain(USUAL)
-        .collect();
     if wanted.iter().all(|name| has(&enabled, name)) {
         return Ok(());
     }

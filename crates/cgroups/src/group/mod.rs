@@ -89,16 +89,13 @@ impl Group {
         }
     }
 
-    /// The directory for CLONE_INTO_CGROUP, which is how a process enters on v2. `None` on v1 and hybrid hosts and before
-    /// systemd has made the scope: use [`Group::place`] there.
+    /// The directory of v2 for CLONE_INTO_CGROUP, which spares the move: that waits for the kernel. On hybrid hosts the
+    /// process is moved into the rest by [`Group::place_rest`]. `None` on v1 hosts and before systemd has made the scope:
+    /// use [`Group::place`] there.
     pub fn entry(&self) -> Option<BorrowedFd<'_>> {
         let by_manager = self.place.unit.as_ref().is_some_and(|unit| unit.user);
-        match &self.dirs[..] {
-            [Some(dir)] if self.place.locations[0].is_unified() && !by_manager => {
-                Some(dir.fd().as_fd())
-            }
-            _ => None,
-        }
+        let dir = self.unified().filter(|_| !by_manager)?;
+        dir.fd().map(AsFd::as_fd)
     }
 
     /// True when no cgroup could be made for a rootless caller who asked for no limits.

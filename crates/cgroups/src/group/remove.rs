@@ -8,24 +8,15 @@ use kernel::{Errno, Fault};
 
 use super::Group;
 use super::kill::processes_below;
-use crate::Error;
 use crate::dir::Dir;
 use crate::error::c_string;
+use crate::{Error, Place};
 
 /// How long the kernel may take to let go. A process that was killed leaves its cgroup some time after its parent can
 /// see it dead, and on v1 a removed child may hold its parent for a moment. It is for all hierarchies together.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-impl Group {
-    /// Removes the cgroup with everything below it, in every hierarchy, and stops the systemd unit. Kills nothing. Succeeds
-    /// if it is gone already.
-    ///
-    /// # Errors
-    /// [`Error::Busy`] when processes are still inside after some seconds.
-    pub fn remove(self) -> Result<(), Error> {
-        self.remove_quietly()
-    }
-
+impl Place {
     /// Removes the cgroup if it is a plain directory without anything in it or below it, as it nearly always is when a
     /// container has ended: one call for each hierarchy. False when more has to be done; what is gone then stays gone.
     pub fn remove_if_empty(&self) -> bool {
@@ -35,12 +26,23 @@ impl Group {
                 Ok(Ok(())) => true,
                 Err(_) => false,
             };
-        self.place.unit.is_none()
-            && self
-                .place
-                .locations
-                .iter()
-                .all(|location| removed(&location.path))
+        let mut paths = self.locations.iter().map(|location| &location.path);
+        self.unit.is_none() && paths.all(|path| removed(path))
+    }
+}
+
+impl Group {
+    /// Removes the cgroup with everything below it, in every hierarchy, and stops the systemd unit. Kills nothing. Succeeds
+    /// if it is gone already.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when processes are still inside after some seconds.
+    pub fn remove(mut self) -> Result<(), Error> {
+        if self.place.unit.is_none() {
+            // Closing a directory that is gone costs more than closing one that is there.
+            self.dirs.clear();
+        }
+        self.remove_quietly()
     }
 
     pub(super) fn remove_quietly(&self) -> Result<(), Error> {
@@ -96,10 +98,12 @@ fn remove_tree(path: &Path, deadline: Instant) -> Result<(), Error> {
             Err(error) if error.is(Errno::ENOENT) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let removed = remove_children(&dir)?;
+        // Below a cgroup that is in use everything belongs to whoever uses it, even if it is empty now.
+        let processes = processes_below(&dir)?.len();
+        let removed = processes == 0 && remove_children(&dir)?;
         if Instant::now() >= deadline {
             let path = path.to_owned();
-            return Err(match processes_below(&dir)?.len() {
+            return Err(match processes {
                 0 => Error::file("remove", path, fault),
                 processes => Error::Busy { path, processes },
             });
@@ -125,7 +129,7 @@ fn remove_children(dir: &Dir) -> Result<bool, Error> {
             Err(error) => return Err(error),
         };
         any |= remove_children(&child)?;
-        match file::remove_directory(dir.fd().raw(), &name) {
+        match file::remove_directory(dir.raw(), &name) {
             Ok(()) => any = true,
             Err(fault) if is_gone(fault) => {}
             Err(fault) if matches!(fault.errno, Errno::EBUSY | Errno::ENOTEMPTY) => {}

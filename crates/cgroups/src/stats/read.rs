@@ -1,6 +1,7 @@
 //! Reading the files behind the statistics, for v1 and v2 side by side.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use kernel::Errno;
 
@@ -287,13 +288,17 @@ pub(super) fn hugetlb(group: &Group, sizes: &mut BTreeMap<String, HugeTlb>) -> R
     Ok(())
 }
 
-/// The sizes of huge pages that this machine has, as the controller's files name them.
-fn page_sizes() -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir("/sys/kernel/mm/hugepages") else {
-        return Vec::new();
-    };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.filter_map(|name| size_name(&name)).collect()
+/// The sizes of huge pages that this machine has, as the controller's files name them. The processor decides: they are
+/// looked for once.
+fn page_sizes() -> &'static [String] {
+    static SIZES: OnceLock<Vec<String>> = OnceLock::new();
+    SIZES.get_or_init(|| {
+        let Ok(entries) = std::fs::read_dir("/sys/kernel/mm/hugepages") else {
+            return Vec::new();
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter_map(|name| size_name(&name)).collect()
+    })
 }
 
 /// `hugepages-2048kB` → `2MB`.

@@ -10,6 +10,8 @@ use super::message::{Call, Malformed, Message, Reader, Writer, kind};
 /// How long systemd may take for one answer or one job.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+pub(super) const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
+
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 
 /// What went wrong between us and systemd.
@@ -178,12 +180,29 @@ impl Bus {
 
     /// A property of the manager that is a text.
     pub(crate) fn manager_text(&mut self, property: &str) -> Result<String, BusError> {
+        self.text_of("/org/freedesktop/systemd1", MANAGER, property)
+    }
+
+    /// `active`, `inactive` and so on; `None` when there is no such unit.
+    pub(crate) fn unit_state(&mut self, name: &str) -> Result<Option<String>, BusError> {
         let mut body = Writer::default();
-        body.text(MANAGER);
+        body.text(name);
+        let unit = match self.manager("GetUnit", "s", &body, &format!("find unit {name}")) {
+            Err(BusError::Refused { name, .. }) if name == NO_SUCH_UNIT => return Ok(None),
+            answer => answer?,
+        };
+        let path = unit.body().text()?;
+        let interface = "org.freedesktop.systemd1.Unit";
+        self.text_of(path, interface, "ActiveState").map(Some)
+    }
+
+    fn text_of(&mut self, path: &str, interface: &str, property: &str) -> Result<String, BusError> {
+        let mut body = Writer::default();
+        body.text(interface);
         body.text(property);
         let call = Call {
             destination: self.destination(),
-            path: "/org/freedesktop/systemd1",
+            path,
             interface: "org.freedesktop.DBus.Properties",
             member: "Get",
             signature: "ss",

@@ -1,14 +1,19 @@
 //! Starting, changing and stopping a container's scope.
 
-use super::bus::{Bus, BusError};
+use std::time::{Duration, Instant};
+
+use super::bus::{Bus, BusError, NO_SUCH_UNIT};
 use super::message::Writer;
 use super::{Property, Unit, Value};
 use crate::controller::cpu::quota_per_second;
+use crate::dir::Dir;
 use crate::group::Group;
 use crate::{Error, Settings, Version};
 
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
-const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
+
+/// How long a job that starts a scope is waited for before what it starts is killed.
+const SETTLING: Duration = Duration::from_secs(3);
 
 impl Group {
     /// Starts the scope with its first process, then does what systemd does not: v1 hierarchies that it does not manage, and
@@ -85,11 +90,11 @@ impl Group {
             let about = |property: &Property| property.name.starts_with("CPUQuota");
             properties.iter().any(about)
         });
-        if let Some((_, quota, period)) = &quota {
+        if let Some(Quota { quota, period }) = quota {
             // An update may have named one of the two only.
             properties.retain(|property| !property.name.starts_with("CPUQuota"));
-            properties.push(Property::number("CPUQuotaPeriodUSec", *period));
-            let share = quota_per_second(*quota, *period);
+            properties.push(Property::number("CPUQuotaPeriodUSec", period));
+            let share = quota_per_second(quota, period);
             properties.push(Property::number("CPUQuotaPerSecUSec", share));
         }
         let mut bus = Bus::connect(unit.user)?;
@@ -107,24 +112,89 @@ impl Group {
             .map(drop)
         })?;
         self.write_all(settings, |setting| !setting.keep_first, None)?;
-        match (quota, self.unified()) {
-            (Some((text, ..)), Some(dir)) => dir.write("cpu.max", text.trim()),
-            _ => Ok(()),
+        if settings.devices.given && self.place.version != Version::V2 {
+            // systemd cannot say every rule, and has just replaced the list of v1 by what it can.
+            self.update_devices(&settings.devices)?;
+        }
+        match quota {
+            Some(quota) => self.set_quota(quota),
+            None => Ok(()),
         }
     }
 
-    /// The present `cpu.max`, as text and in numbers (a quota of -1 for none); `None` on v1.
-    fn quota(&self) -> Result<Option<(String, i64, u64)>, Error> {
-        let Some(dir) = self.unified().filter(|_| self.place.version == Version::V2) else {
+    /// The present limit; `None` where there is none to be set.
+    fn quota(&self) -> Result<Option<Quota>, Error> {
+        let Some((dir, v1)) = self.dir_of_cpu() else {
             return Ok(None);
         };
-        let text = dir.read_if_there("cpu.max")?;
+        let text = if v1 {
+            let quota = dir.read_if_there("cpu.cfs_quota_us")?;
+            let period = dir.read_if_there("cpu.cfs_period_us")?;
+            quota
+                .zip(period)
+                .map(|(quota, period)| quota.trim().to_owned() + " " + &period)
+        } else {
+            dir.read_if_there("cpu.max")?
+        };
         Ok(text.and_then(|text| {
             let (quota, period) = text.trim().split_once(' ')?;
-            let (quota, period) = (quota.parse().unwrap_or(-1), period.parse().ok()?);
-            Some((text, quota, period))
+            Some(Quota {
+                quota: quota.parse().unwrap_or(-1),
+                period: period.parse().ok()?,
+            })
         }))
     }
+
+    fn set_quota(&self, Quota { quota, period }: Quota) -> Result<(), Error> {
+        match self.dir_of_cpu() {
+            Some((dir, true)) => {
+                dir.write("cpu.cfs_period_us", &period.to_string())?;
+                dir.write("cpu.cfs_quota_us", &quota.to_string())
+            }
+            Some((dir, false)) => {
+                let quota = match quota {
+                    ..0 => "max".to_owned(),
+                    quota => quota.to_string(),
+                };
+                dir.write("cpu.max", &format!("{quota} {period}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The directory with the controller, and whether its files are those of v1.
+    fn dir_of_cpu(&self) -> Option<(&Dir, bool)> {
+        let index = self.place.location_of("cpu")?;
+        let dir = self.dirs[index].as_ref()?;
+        Some((dir, !self.place.locations[index].is_unified()))
+    }
+
+    /// Waits until systemd is done with starting the scope, if it is starting it. Its maker may have been killed right
+    /// after having asked for it, and then the scope and its first process come when everybody has stopped looking.
+    pub(crate) fn settle(&self) {
+        let Some(unit) = &self.place.unit else {
+            return;
+        };
+        let deadline = Instant::now() + SETTLING;
+        // Without systemd nothing is going to happen any more.
+        let Ok(mut bus) = Bus::connect(unit.user) else {
+            return;
+        };
+        // A unit that is known and inactive has a job waiting, or is about to be forgotten.
+        while let Ok(Some("inactive" | "activating")) =
+            bus.unit_state(&unit.name).as_ref().map(Option::as_deref)
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// A limit of processor time: what may be used (-1: no limit) of each period, in microseconds.
+#[derive(Clone, Copy)]
+struct Quota {
+    quota: i64,
+    period: u64,
 }
 
 /// Has systemd move a process into a unit's cgroup or one below it.

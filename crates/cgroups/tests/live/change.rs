@@ -146,6 +146,120 @@ fn a_failed_update_puts_back_what_it_had_changed() {
     assert_ne!(read(&pids, "pids.max"), "5");
 }
 
+/// The last of many values is refused: all files are as before.
+#[test]
+fn an_update_is_all_or_nothing_over_all_controllers() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let dirs = [("cpu", "cpu"), ("pids", "pids"), ("memory", "memory")]
+        .map(|(v1, v2)| (v1, sandbox.dir(v1, v2)));
+    let [(_, Some(cpu)), (_, Some(pids)), (_, Some(memory))] = dirs else {
+        skip!("no cpu, pids and memory controllers here");
+    };
+    let v2 = sandbox.is_v2("memory");
+    let first = r#"{"cpu": {"shares": 512, "quota": 30000, "period": 60000, "burst": 10000}, "pids": {"limit": 40},
+        "memory": {"limit": 268435456, "reservation": 8388608}}"#;
+    let settings = sandbox.settings(first);
+    let mut group = sandbox.create(&settings);
+    let mut process =
+        Process::start("read line; x=$(head -c 3000000 /dev/zero | tr '\\0' x); read line");
+    group.place(process.id()).unwrap();
+    group.restrict(&settings).unwrap();
+    std::io::Write::write_all(process.0.stdin.as_mut().unwrap(), b"go\n").unwrap();
+    let files: Vec<(&std::path::Path, &str)> = match v2 {
+        true => vec![
+            (&cpu, "cpu.weight"),
+            (&cpu, "cpu.max"),
+            (&cpu, "cpu.max.burst"),
+            (&pids, "pids.max"),
+            (&memory, "memory.max"),
+            (&memory, "memory.low"),
+        ],
+        false => vec![
+            (&cpu, "cpu.shares"),
+            (&cpu, "cpu.cfs_quota_us"),
+            (&cpu, "cpu.cfs_period_us"),
+            (&cpu, "cpu.cfs_burst_us"),
+            (&pids, "pids.max"),
+            (&memory, "memory.limit_in_bytes"),
+            (&memory, "memory.soft_limit_in_bytes"),
+        ],
+    };
+    let all = || -> Vec<String> {
+        let file = |(dir, file): &(&std::path::Path, &str)| format!("{file} = {}", read(dir, file));
+        files.iter().map(file).collect()
+    };
+    let before = all();
+    let rest = r#""cpu": {"shares": 2048, "quota": 5000, "period": 20000, "burst": 2000}, "pids": {"limit": 50}"#;
+    // On v2 what comes last is refused for what it says; on v1, where that is memory, because more is in use.
+    let (update, at) = match v2 {
+        true => (
+            r#", "memory": {"limit": 134217728, "reservation": 4194304}, "unified": {"memory.high": "nonsense"}"#,
+            "linux.resources.unified[\"memory.high\"]: ",
+        ),
+        false => (
+            r#", "memory": {"reservation": 4194304, "limit": 4096}"#,
+            "linux.resources.memory.limit: unable to set memory limit (current usage: ",
+        ),
+    };
+    if !v2 {
+        let used = || {
+            read(&memory, "memory.usage_in_bytes")
+                .parse::<u64>()
+                .unwrap()
+        };
+        assert!(crate::sandbox::eventually(|| used() > 1_000_000));
+    }
+    let error = group
+        .update(&sandbox.settings(&format!("{{{rest}{update}}}")))
+        .unwrap_err();
+    assert!(error.to_string().starts_with(at), "{error}");
+    assert_eq!(all(), before);
+    // Without the wrong one everything is taken.
+    group
+        .update(&sandbox.settings(&format!("{{{rest}}}")))
+        .unwrap();
+    let changed = all()
+        .iter()
+        .zip(&before)
+        .filter(|(new, old)| new != old)
+        .count();
+    assert_eq!(changed, if v2 { 4 } else { 5 }, "{:?}", all());
+}
+
+/// The specification does not recommend them and newer kernels have given them up: the container starts all the same.
+#[test]
+fn limits_of_kernel_memory_do_no_harm() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let Some(dir) = sandbox.dir("memory", "memory") else {
+        skip!("no memory controller here");
+    };
+    for (json, refused_on_v2) in [
+        (r#"{"memory": {"kernel": -1, "kernelTCP": -1}}"#, false),
+        (r#"{"memory": {"kernel": 67108864}}"#, true),
+        (r#"{"memory": {"kernelTCP": 67108864}}"#, true),
+    ] {
+        if sandbox.is_v2("memory") {
+            assert_eq!(sandbox.try_settings(json).is_err(), refused_on_v2, "{json}");
+            continue;
+        }
+        let settings = sandbox.settings(json);
+        let mut group = sandbox.create(&settings);
+        let process = Process::sleeping();
+        group.place(process.id()).unwrap();
+        group.restrict(&settings).unwrap();
+        let tcp = dir.join("memory.kmem.tcp.limit_in_bytes");
+        if json.contains("kernelTCP\": 6") && tcp.exists() {
+            assert_eq!(std::fs::read_to_string(tcp).unwrap().trim(), "67108864");
+        }
+        group.kill(9).unwrap();
+        group.remove().unwrap();
+    }
+}
+
 #[test]
 fn a_limit_below_the_use_is_refused_when_that_is_to_be_checked() {
     let Some(sandbox) = Sandbox::new() else {

@@ -38,6 +38,9 @@ const TABLE: [&str; 8] = [
     r#"[{"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"}, {"allow": true, "type": "a", "major": 8, "minor": 0, "access": "w"}]"#,
 ];
 
+/// Everything is allowed except one device.
+const ALLOW_BUT_ONE: usize = 5;
+
 /// Not a test by itself: started by the others in a process of its own, which is then inside the cgroup.
 #[test]
 fn probe() {
@@ -163,7 +166,9 @@ fn rules_hold_from_inside_at_creation_and_after_updates() {
         assert!(number == 0 || !resources.devices.is_empty());
         let inside = inside.as_mut().unwrap();
         tried += compare(inside, &number.to_string(), &resources.devices);
-        if sandbox.is_systemd() {
+        if sandbox.is_systemd() && number == ALLOW_BUT_ONE && !sandbox.is_v2("devices") {
+            println!("skipped a part: systemd cannot deny single devices, and v1 has one list");
+        } else if sandbox.is_systemd() {
             // systemd puts its own idea of the unit in place again.
             let reload = Command::new("systemctl").arg("daemon-reload").status();
             assert!(reload.unwrap().success());

@@ -176,6 +176,53 @@ fn zombies_do_not_keep_a_cgroup() {
     drop(zombie);
 }
 
+/// A unit of the container's name that has failed and was never forgotten does not stand in the way.
+#[test]
+fn a_unit_that_is_left_is_reclaimed() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if !sandbox.is_systemd() {
+        skip!("units are systemd's");
+    }
+    let user = sandbox.place.driver() == cgroups::Driver::Systemd { user: true };
+    let unit = sandbox.place.unit().unwrap();
+    let systemctl = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("systemctl");
+        let command = command.args(user.then_some("--user")).args(arguments);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let mut command = std::process::Command::new("systemd-run");
+    let failed = command
+        .args(user.then_some("--user"))
+        .args([
+            "--quiet",
+            "--scope",
+            "--property=RuntimeMaxSec=1",
+            "--unit",
+            unit,
+        ])
+        .args(["sleep", "1000"])
+        .status()
+        .unwrap();
+    assert!(!failed.success());
+    let state = || systemctl(&["show", "--property=ActiveState", unit]);
+    assert!(
+        eventually(|| state().trim() == "ActiveState=failed"),
+        "{}",
+        state()
+    );
+    let mut group = sandbox.create(&Settings::default());
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    assert_eq!(state().trim(), "ActiveState=active");
+    assert_eq!(group.processes().unwrap(), [process.id()]);
+    group.kill(9).unwrap();
+    group.remove().unwrap();
+    let left = systemctl(&["list-units", "--all", "--plain", "--no-legend", unit]);
+    assert_eq!(left, "");
+}
+
 #[test]
 fn further_processes_enter_beside_init_or_below() {
     let Some(sandbox) = Sandbox::new() else {

@@ -76,3 +76,97 @@ fn every_property_is_in_its_file() {
         println!("skipped a part: no such controller or file here for {resources}");
     }
 }
+
+#[test]
+fn throttles_are_set_for_a_disk() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let Some(dir) = sandbox.dir("blkio", "io") else {
+        skip!("no blkio or io controller here");
+    };
+    let disks = std::fs::read_dir("/sys/block").into_iter().flatten();
+    let numbers = disks.filter_map(|disk| {
+        let path = disk.ok()?.path();
+        // Empty loop devices are not throttled.
+        let size = std::fs::read_to_string(path.join("size")).ok()?;
+        let number = std::fs::read_to_string(path.join("dev")).ok()?;
+        (size.trim() != "0").then(|| number.trim().to_owned())
+    });
+    let Some(number) = numbers.last() else {
+        skip!("no disk here");
+    };
+    let (major, minor) = number.split_once(':').unwrap();
+    let device = |rate: u64| format!(r#"[{{"major": {major}, "minor": {minor}, "rate": {rate}}}]"#);
+    let all = format!(
+        r#"{{"blockIO": {{"throttleReadBpsDevice": {}, "throttleWriteBpsDevice": {},
+            "throttleReadIOPSDevice": {}, "throttleWriteIOPSDevice": {}}}}}"#,
+        device(1 << 20),
+        device(2 << 20),
+        device(30),
+        device(40)
+    );
+    let settings = sandbox.settings(&all);
+    let mut group = sandbox.create(&settings);
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    group.restrict(&settings).unwrap();
+    if sandbox.is_v2("blkio") {
+        let wanted = format!("{number} rbps=1048576 wbps=2097152 riops=30 wiops=40");
+        assert_eq!(read(&dir, "io.max"), wanted);
+        return;
+    }
+    for (file, rate) in [
+        ("read_bps", "1048576"),
+        ("write_bps", "2097152"),
+        ("read_iops", "30"),
+        ("write_iops", "40"),
+    ] {
+        let text = read(&dir, &format!("blkio.throttle.{file}_device"));
+        assert_eq!(text, format!("{number} {rate}"), "{file}");
+    }
+    // A rate of zero takes the limit away.
+    let none = format!(
+        r#"{{"blockIO": {{"throttleReadBpsDevice": {}}}}}"#,
+        device(0)
+    );
+    group.update(&sandbox.settings(&none)).unwrap();
+    assert_eq!(read(&dir, "blkio.throttle.read_bps_device"), "");
+}
+
+#[test]
+fn unified_values_go_to_files_that_no_property_has() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let Some(dir) = sandbox
+        .place
+        .paths()
+        .find(|(name, _)| name.is_empty())
+        .map(|(_, path)| path.to_owned())
+    else {
+        skip!("no cgroup v2 here");
+    };
+    let settings = sandbox.settings(r#"{"unified": {"cgroup.max.depth": "4\n5\n"}}"#);
+    let mut group = sandbox.create(&settings);
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    group.restrict(&settings).unwrap();
+    assert_eq!(read(&dir, "cgroup.max.depth"), "5");
+    let refused = |unified: &str| {
+        let settings = sandbox.settings(unified);
+        group.update(&settings).unwrap_err().to_string()
+    };
+    let missing = refused(r#"{"unified": {"nosuch.knob": "1"}}"#);
+    assert!(
+        missing.starts_with(
+            "linux.resources.unified[\"nosuch.knob\"]: the nosuch controller is not available in "
+        ) && missing.ends_with("the host does not have it"),
+        "{missing}"
+    );
+    let unknown = refused(r#"{"unified": {"cgroup.nosuch": "1"}}"#);
+    assert!(unknown.contains("cgroup.nosuch"), "{unknown}");
+    let wrong = refused(r#"{"unified": {"cgroup.max.depth": "deep"}}"#);
+    assert!(wrong.contains("invalid argument"), "{wrong}");
+    assert_eq!(read(&dir, "cgroup.max.depth"), "5");
+}

@@ -3,11 +3,16 @@
 
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
+mod block;
 mod change;
+mod cost;
 mod devices;
+mod layout;
 mod leak;
 mod life;
 mod limits;
+mod rare;
 mod reading;
 mod rootless;
 mod sandbox;
+mod threads;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cgroups::{Driver, Group, Host, Place, SettingError, Settings, settings};
+use cgroups::{Driver, Error, Group, Host, Place, SettingError, Settings, settings};
 
 /// Says why a test does nothing here.
 macro_rules! skip {
@@ -26,7 +26,15 @@ impl Sandbox {
     pub(crate) fn new() -> Option<Sandbox> {
         let host = Host::probe().expect("a cgroup file system");
         let name = unique();
-        let place = resolve(&host, &name);
+        let place = match try_resolve(&host, &name) {
+            Ok(place) => place,
+            Err(error @ Error::UserManagerOnV1) => {
+                assert!(host.version() != cgroups::Version::V2);
+                println!("SKIPPED: {error}");
+                return None;
+            }
+            Err(error) => panic!("no place: {error}"),
+        };
         let sandbox = Sandbox { host, place, name };
         match Group::create(&sandbox.place, &sandbox.host, &Settings::default()) {
             Ok(group) => group.remove().expect("removed"),
@@ -84,11 +92,15 @@ impl Sandbox {
         Group::open(&self.place, &self.host).expect("opened")
     }
 
+    /// Each once, also where several controllers share a hierarchy.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        self.place
+        let mut paths: Vec<PathBuf> = self
+            .place
             .paths()
             .map(|(_, path)| path.to_owned())
-            .collect()
+            .collect();
+        paths.dedup();
+        paths
     }
 
     /// The directory of a controller by its v1 and its v2 name; `None` when the host has neither.
@@ -130,6 +142,10 @@ impl Drop for Sandbox {
 
 /// A place of this name, by the driver that is tested.
 pub(crate) fn resolve(host: &Host, name: &str) -> Place {
+    try_resolve(host, name).expect("a place")
+}
+
+fn try_resolve(host: &Host, name: &str) -> Result<Place, Error> {
     // Set in the guest that runs systemd: the same body of tests with the other driver.
     let (driver, path) = match std::env::var("TARE_TEST_DRIVER").as_deref() {
         Err(_) | Ok("direct") => (Driver::Direct, format!("/{name}")),
@@ -144,7 +160,7 @@ pub(crate) fn resolve(host: &Host, name: &str) -> Place {
         Ok(other) => panic!("TARE_TEST_DRIVER={other} is none of direct, systemd, systemd-user"),
     };
     let rootless = driver == Driver::Systemd { user: true };
-    Place::resolve(host, driver, Some(&path), name, rootless).expect("a place")
+    Place::resolve(host, driver, Some(&path), name, rootless)
 }
 
 pub(crate) fn unique() -> String {
@@ -154,6 +170,27 @@ pub(crate) fn unique() -> String {
         std::process::id(),
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
+}
+
+/// Whether this machine is thrown away afterwards: modules may be loaded, hierarchies mounted.
+pub(crate) fn is_guest() -> bool {
+    std::env::var_os("TARE_TEST_GUEST").is_some() && kernel::identity::user() == 0
+}
+
+/// Runs a program; what it says on its standard error if it fails.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    match Command::new(program).args(arguments).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!(
+                "{program} {}: {}",
+                arguments.join(" "),
+                said.trim()
+            ))
+        }
+        Err(error) => Err(format!("{program}: {error}")),
+    }
 }
 
 /// A process that is killed when the test ends.
@@ -172,6 +209,12 @@ impl Process {
 
     pub(crate) fn sleeping() -> Process {
         Process::start("exec sleep 1000")
+    }
+
+    /// Waits, as long as it takes, until it ends by itself; whether it ended well.
+    pub(crate) fn finish(mut self) -> bool {
+        drop(self.0.stdin.take());
+        self.0.wait().expect("wait").success()
     }
 
     pub(crate) fn id(&self) -> i32 {

@@ -1,7 +1,7 @@
 //! The system call instruction and the call numbers, one file per architecture.
 
 #[cfg(not(target_arch = "x86_64"))]
-mod generic;
+pub(crate) mod generic;
 #[cfg(target_arch = "x86_64")]
 #[path = "x86_64.rs"]
 mod machine;

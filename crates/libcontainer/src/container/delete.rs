@@ -42,7 +42,8 @@ impl Container {
             return Err(Error::wrong_status(self.id(), text));
         }
         if let Liveness::Alive(pidfd) = liveness {
-            if status == Status::Paused
+            // On v1 a frozen process does not even die, at whatever point of its life it was frozen.
+            if self.is_frozen()
                 && let Some(group) = self.group()?
             {
                 let _ = kernel::process::signal(pidfd.raw(), SIGKILL);
@@ -50,20 +51,33 @@ impl Container {
             }
             super::kill::end(&pidfd);
         }
-        if let Some(group) = self.group()?
-            && !group.remove_if_empty()
+        if let Some(place) = &self.record.cgroup
+            && !place.remove_if_empty()
+            && let Some(group) = self.group()?
         {
-            // Processes may outlive the first one where the pid namespace is somebody else's.
-            if !group.processes()?.is_empty() {
-                group.kill(SIGKILL)?;
-            }
-            group.remove()?;
+            self.empty_and_remove(group)?;
         }
         let Container { folder, record } = self;
         if record.has_hooks {
             run_poststop(&folder, &record.bundle, record.namespaces);
         }
         folder.remove()
+    }
+
+    fn empty_and_remove(&self, group: cgroups::Group) -> Result<(), Error> {
+        if self.record.pid == 0 {
+            // The runtime was killed before it had told who the container is. Its child died with it; whatever else is
+            // in that cgroup was there before, and would have been the reason to refuse it.
+            if let Err(error) = group.remove() {
+                log::warn!("left to its user: {error}");
+            }
+            return Ok(());
+        }
+        // Processes may outlive the first one where the pid namespace is somebody else's.
+        if !group.processes()?.is_empty() {
+            group.kill(SIGKILL)?;
+        }
+        Ok(group.remove()?)
     }
 
     /// Runs after a failed start or the end of a foreground run: nobody is told of failures here, they are logged.

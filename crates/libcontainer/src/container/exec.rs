@@ -7,7 +7,8 @@ use kernel::Fd;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
 use super::Container;
-use super::create::{pipe_fence, send_pidfd, write_pid_file};
+use super::create::{send_pidfd, write_pid_file};
+use super::fence::pipe_fence;
 use crate::Error;
 use crate::foreground::{self, Terminal};
 use crate::host::HostFacts;
@@ -114,12 +115,14 @@ impl Container {
         spec.process = Some(process);
         let host = self.facts();
         let seat = self.seat(request)?;
-        let entered = seat.as_ref().is_some_and(|seat| seat.entry().is_some());
         let joining = Joining {
             id: self.record.id.clone(),
             namespaces: self.record.namespaces,
             set_groups: self.record.set_groups,
-            place: seat.is_some() && !entered,
+            has_cgroup: seat.is_some(),
+            cloned_into_cgroup: seat
+                .as_ref()
+                .is_some_and(|seat| seat.entry().is_some() && !seat.has_rest()),
             no_keyring: false,
         };
         let plan = plan::exec(&spec, &joining, &host)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kernel::seccomp::{action_available, flag_available};
 use spec::{
     CgroupFeatures, Enabled, Features, IntelRdtFeatures, LinuxFeatures, MemoryPolicyFeatures,
     MountExtensions, SeccompFeatures,
@@ -86,7 +87,9 @@ pub fn features() -> Features {
                 operators: seccomp::OPERATORS.to_vec(),
                 archs: seccomp::ARCHITECTURES.to_vec(),
                 known_flags: seccomp::FLAGS.to_vec(),
-                supported_flags: seccomp::FLAGS.to_vec(),
+                // Of this kernel. A container's filter is compiled for any, and the kernel says no to the rest.
+                supported_flags: seccomp::Support::probe(flag_available, action_available)
+                    .flag_names(),
             },
             apparmor: Enabled { enabled: true },
             selinux: Enabled { enabled: true },
@@ -102,7 +105,7 @@ pub fn features() -> Features {
             mount_extensions: MountExtensions {
                 idmap: Enabled { enabled: true },
             },
-            net_devices: Enabled { enabled: false },
+            net_devices: Enabled { enabled: true },
         },
         annotations,
         potentially_unsafe_config_annotations: vec!["bundle", "org.systemd.property."],

@@ -30,7 +30,11 @@ impl Container {
         let (status, liveness) = self.status_and_liveness()?;
         // Without a pid namespace of its own the other processes outlive the first: what is to die dies as a whole.
         let whole = all || (signal == SIGKILL && self.record.namespaces & NEWPID == 0);
-        if whole && let Some(group) = self.group()? {
+        // Without a recorded process nothing in that cgroup is known to be the container's.
+        if whole
+            && self.record.pid != 0
+            && let Some(group) = self.group()?
+        {
             group.kill(signal)?;
             if all || status == Status::Stopped {
                 return Ok(());

@@ -6,8 +6,10 @@ mod delete;
 mod events;
 mod exec;
 mod features;
+mod fence;
 mod kill;
 mod pause;
+mod prepare;
 mod process;
 mod report;
 mod run;
@@ -18,10 +20,10 @@ use crate::Error;
 use crate::host::HostFacts;
 use crate::state::{Folder, Liveness, Record, Status, Store};
 
-pub use create::{CreateOptions, plan_of, seccomp_text};
 pub use events::Event;
 pub use exec::{ExecRequest, exec};
 pub use features::features;
+pub use prepare::{CreateOptions, plan_of, seccomp_text};
 pub use process::Process;
 pub use report::StateReport;
 pub use run::{RunOptions, run};
@@ -71,10 +73,11 @@ impl Container {
         }
         let step = self.folder.report()?.step;
         let status = match step {
-            Some(step) if step < self.record.fence => Status::Creating,
-            Some(step) if step == self.record.fence => Status::Created,
             None => Status::Creating,
-            Some(_) if self.is_frozen() => Status::Paused,
+            Some(step) if step < self.record.fence => Status::Creating,
+            // Whoever waits for `start` can be frozen like any other.
+            _ if self.is_frozen() => Status::Paused,
+            Some(step) if step == self.record.fence => Status::Created,
             Some(_) => Status::Running,
         };
         Ok((status, liveness))

@@ -1,7 +1,9 @@
 //! `run`: create and start, and, in the foreground, wait.
 
 use super::Container;
-use super::create::{CreateOptions, Fence, Source};
+use super::create::Source;
+use super::fence::Fence;
+use super::prepare::CreateOptions;
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::foreground::{self, Terminal, Waiting};

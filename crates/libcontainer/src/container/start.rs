@@ -19,7 +19,8 @@ impl Container {
         let _locked = self.locked()?;
         let text = match self.status()? {
             Status::Created => "",
-            Status::Running | Status::Paused => "cannot start an already running container",
+            Status::Running => "cannot start an already running container",
+            Status::Paused => "cannot start a container in the paused state",
             Status::Stopped => "cannot start a container that has stopped",
             Status::Creating => "cannot start a container that is being created",
         };

@@ -23,6 +23,8 @@ pub struct HostFacts {
     pub denies_groups: bool,
     /// Capabilities that the caller can pass on: one bit each.
     pub capabilities: u64,
+    /// Whether the user namespace that the config joins denies setgroups(2).
+    pub joined_denies_groups: bool,
     /// How cgroups are mounted: 1, 2, or 12 for both.
     pub cgroups: u8,
     /// Whether the kernel has AppArmor enabled.
@@ -58,6 +60,7 @@ impl Default for HostFacts {
             initial_user_namespace: true,
             denies_groups: false,
             capabilities: (1 << 41) - 1,
+            joined_denies_groups: false,
             cgroups: 2,
             apparmor: false,
             selinux: false,

@@ -22,6 +22,7 @@ pub(super) fn probe() -> HostFacts {
         // Never denied in the initial one (user_namespaces(7)), and so not worth a look there.
         denies_groups: !initial_user_namespace && enabled("/proc/self/setgroups", "deny"),
         capabilities: passable(permitted),
+        joined_denies_groups: false,
         cgroups: cgroups(),
         apparmor: enabled("/sys/module/apparmor/parameters/enabled", "Y"),
         selinux: std::path::Path::new("/sys/fs/selinux/enforce").exists(),

@@ -62,6 +62,23 @@ fn call_helper(
     }
 }
 
+/// What an id of a process's user namespace is in the caller's.
+pub(crate) fn outside(pid: i32, id: u32) -> Result<Option<u32>, Error> {
+    let path = format!("/proc/{pid}/uid_map");
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Error::file("read", path.as_ref(), error))?;
+    let line = |line: &str| {
+        let mut numbers = line.split_whitespace().map(|word| word.parse().ok());
+        Some(IdMapping {
+            container_id: numbers.next()??,
+            host_id: numbers.next()??,
+            size: numbers.next()??,
+        })
+    };
+    let lines: Vec<IdMapping> = text.lines().filter_map(line).collect();
+    Ok(IdMaps::outside(&lines, id))
+}
+
 /// The user namespace of a process.
 pub(crate) fn namespace_of(pid: i32) -> kernel::Result<Fd> {
     let path = CString::new(format!("/proc/{pid}/ns/user"))

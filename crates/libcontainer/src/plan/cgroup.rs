@@ -1,15 +1,17 @@
 //! `linux.cgroupsPath`, `linux.resources`: when the container enters its cgroup.
 
+use kernel::mount::{attributes, flags};
+use kernel::namespace::flags::{NEWCGROUP, NEWUSER};
 use spec::ConfigPath;
 
-use super::{Creation, Draft, RuntimeStep};
+use super::{Creation, Draft, IdMaps, Namespaces, RuntimeStep, mounts};
 
 fn from() -> ConfigPath {
     ConfigPath::of("linux.cgroupsPath")
 }
 
 /// The cgroup is made, with its limits, before there is a process that could use it.
-pub(crate) fn make(draft: &mut Draft<'_>, creation: &Creation) {
+pub(crate) fn make(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespaces) {
     if creation.has_cgroup {
         draft.runtime(
             &from(),
@@ -18,11 +20,69 @@ pub(crate) fn make(draft: &mut Draft<'_>, creation: &Creation) {
             },
         );
     }
+    if creation.cloned_into_cgroup {
+        delegate(draft, creation, wanted, false);
+    }
 }
 
 /// Where the child could not be started inside (v1, systemd), it is moved before it does anything.
-pub(crate) fn place(draft: &mut Draft<'_>, creation: &Creation) {
+pub(crate) fn place(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespaces) {
     if creation.has_cgroup && !creation.cloned_into_cgroup {
         draft.runtime(&from(), RuntimeStep::PlaceChild);
+        // systemd has made it only now.
+        delegate(draft, creation, wanted, false);
     }
+}
+
+/// With a cgroup namespace of its own and a writable cgroup mount the container can make cgroups in its cgroup, if that
+/// belongs to the program's user (config-linux.md, "Cgroup ownership"). v1 is never given away: there that is not safe.
+///
+/// Called where the cgroup and the child's mapping are known: `joined` says whether that is a joined user namespace's.
+pub(crate) fn delegate(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+    joined: bool,
+) {
+    if !creation.has_cgroup
+        || draft.host.cgroups != 2
+        || wanted.new & NEWCGROUP == 0
+        || wanted.joins(NEWUSER) != joined
+        // Only root can give things away; a rootless caller's own cgroup is the container's root's already.
+        || draft.host.rootless()
+    {
+        return;
+    }
+    let process = draft.spec.process.as_ref();
+    let user = process.map_or(0, |process| process.user.uid);
+    let mappings = draft.spec.linux.as_ref().map(|linux| &linux.uid_mappings);
+    let outside = match mappings {
+        _ if joined => None,
+        Some(mappings) if wanted.new & NEWUSER != 0 => match IdMaps::outside(mappings, user) {
+            // Running the program as a user who is not mapped fails anyway.
+            None => return,
+            mapped => mapped,
+        },
+        _ => Some(user),
+    };
+    // The caller owns what it has made.
+    if outside != Some(draft.host.uid)
+        && let Some(at) = writable_mount(draft)
+    {
+        draft.runtime(&at, RuntimeStep::DelegateCgroup { user, outside });
+    }
+}
+
+/// The cgroup mount that makes delegation useful, if there is one.
+fn writable_mount(draft: &Draft<'_>) -> Option<ConfigPath> {
+    let index = draft.spec.mounts.iter().position(|mount| {
+        let options = mounts::options_of(mount);
+        mounts::destination(mount) == "/sys/fs/cgroup"
+            && mount.source.as_deref() == Some("cgroup")
+            && matches!(mount.kind.as_deref(), Some("cgroup" | "cgroup2"))
+            && options.bind.is_none()
+            && options.flags & flags::RDONLY == 0
+            && options.deep_set & attributes::RDONLY == 0
+    })?;
+    Some(ConfigPath::of("mounts").index(index))
 }

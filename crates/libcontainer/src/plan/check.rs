@@ -4,7 +4,7 @@
 //! and in debug builds; `violations` is empty for every plan that the planners make, whatever the config.
 
 use init::ChildStep;
-use kernel::namespace::flags::{NEWCGROUP, NEWPID, NEWTIME, NEWUSER};
+use kernel::namespace::flags::{NEWCGROUP, NEWNET, NEWPID, NEWTIME, NEWUSER};
 
 use super::{Plan, RuntimeStep, Step};
 
@@ -138,6 +138,18 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "network devices come after every change of network namespace, and before hooks",
+        reason: "they are moved to where the child is, and hooks set up the network",
+        keeps: |view| {
+            let moved = view.runtime(|step| matches!(step, RuntimeStep::MoveDevice { .. }));
+            before(&view.child(|step| changes(step, NEWNET)), &moved)
+                && before(
+                    &moved,
+                    &view.runtime(|step| matches!(step, RuntimeStep::RunHook { .. })),
+                )
+        },
+    },
+    Rule {
         name: "ids are mapped before becoming root",
         reason: "an unmapped id cannot be taken",
         keeps: |view| {
@@ -166,6 +178,20 @@ pub const RULES: &[Rule] = &[
                     |step| matches!(step, ChildStep::Unshare(u) if u.flags & NEWCGROUP != 0),
                 ),
             )
+        },
+    },
+    Rule {
+        name: "a cgroup is given away when the child is in it, or will be started in it",
+        reason: "systemd makes the cgroup for the child",
+        keeps: |view| {
+            let given = view.runtime(|step| matches!(step, RuntimeStep::DelegateCgroup { .. }));
+            let ready = view.runtime(|step| {
+                matches!(
+                    step,
+                    RuntimeStep::MakeCgroup { .. } | RuntimeStep::PlaceChild
+                )
+            });
+            given.is_empty() || (!ready.is_empty() && before(&ready, &given))
         },
     },
     Rule {

@@ -44,10 +44,11 @@ pub fn create(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> Result<
     namespaces::open(draft, &wanted)?;
     mounts::copy_sources(draft, creation, &wanted)?;
     terminal::connect(draft)?;
-    cgroup::make(draft, creation);
+    cgroup::make(draft, creation, &wanted);
     namespaces::start_child(draft, creation, &wanted);
     process::before_joining(draft, host.rootless())?;
     namespaces::enter(draft, &wanted)?;
+    cgroup::delegate(draft, creation, &wanted, true);
     process::begin(draft, creation)?;
     system::name(draft, &wanted)?;
     network::configure(draft, &wanted)?;
@@ -56,7 +57,7 @@ pub fn create(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> Result<
     devices::make(draft, &wanted)?;
     mounts::finish(draft)?;
     terminal::open(draft)?;
-    hooks::before_root(draft, creation, &wanted)?;
+    hooks::before_root(draft, &wanted)?;
     root::enter(draft, creation)?;
     system::configure(draft, &wanted)?;
     root::finish(draft)?;

@@ -17,8 +17,10 @@ pub struct Joining {
     pub namespaces: u64,
     /// setgroups(2) works in it.
     pub set_groups: bool,
-    /// The process is not started in the container's cgroup and must be moved there.
-    pub place: bool,
+    /// There is a cgroup for the process.
+    pub has_cgroup: bool,
+    /// The process can be started in that cgroup; else it must be moved there.
+    pub cloned_into_cgroup: bool,
     /// Keep the caller's session keyring.
     pub no_keyring: bool,
 }
@@ -39,7 +41,9 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
     let container = draft.slot(&at)?;
     terminal::connect(draft)?;
     draft.runtime(&at, RuntimeStep::StartChild { namespaces: 0 });
-    if joining.place {
+    // Processors for the time before the cgroup are only worth something if there is such a time.
+    let before = process::processors_before_joining(draft, given)?;
+    if joining.has_cgroup && (before || !joining.cloned_into_cgroup) {
         draft.runtime(
             &ConfigPath::of("linux.cgroupsPath"),
             RuntimeStep::PlaceChild,

@@ -5,7 +5,7 @@ use init::step::ShareNamespaces;
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Hook, Hooks};
 
-use super::{Creation, Draft, Namespaces, PlanError, RuntimeStep};
+use super::{Draft, Namespaces, PlanError, RuntimeStep};
 
 /// The six points of the life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +87,7 @@ fn judge(hooks: &Hooks<'_>) -> Result<(), PlanError> {
 }
 
 /// Hooks that run between the mounts and the change of root.
-pub(crate) fn before_root(
-    draft: &mut Draft<'_>,
-    _: &Creation,
-    wanted: &Namespaces,
-) -> Result<(), PlanError> {
+pub(crate) fn before_root(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
     let Some(hooks) = &draft.spec.hooks else {
         return Ok(());
     };

@@ -235,7 +235,7 @@ pub(crate) fn start_child(draft: &mut Draft<'_>, creation: &Creation, wanted: &N
             namespaces: started_in(wanted),
         },
     );
-    super::cgroup::place(draft, creation);
+    super::cgroup::place(draft, creation, wanted);
     if !needs_fork(wanted) {
         draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
     }
@@ -345,11 +345,13 @@ pub(crate) fn id_maps(linux: &Linux<'_>, host: &HostFacts) -> IdMaps {
     }
 }
 
-/// Whether setgroups(2) works in the container: not where the group mapping was written without privileges. New user
+/// Whether setgroups(2) works in the container: not where the group mapping was or is written without privileges. New user
 /// namespaces inherit that.
 pub(crate) fn can_set_groups(draft: &Draft<'_>, wanted: &Namespaces) -> bool {
-    let joins = wanted.joined.iter().any(|joined| joined.flag == NEWUSER);
-    if draft.host.denies_groups && !joins {
+    if wanted.joins(NEWUSER) {
+        return !draft.host.joined_denies_groups;
+    }
+    if draft.host.denies_groups {
         return false;
     }
     let Some(linux) = &draft.spec.linux else {

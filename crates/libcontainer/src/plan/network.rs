@@ -4,25 +4,65 @@ use init::step::Loopback;
 use kernel::namespace::flags::NEWNET;
 use spec::ConfigPath;
 
-use super::{Draft, Namespaces, PlanError};
+use super::{Draft, Namespaces, PlanError, RuntimeStep};
+
+/// The kernel's names have at most 15 bytes (`IFNAMSIZ`, netdevice(7)).
+const LONGEST: usize = 15;
 
 pub(crate) fn configure(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
     if wanted.new & NEWNET != 0 {
         draft.child(&ConfigPath::of("linux.namespaces"), Loopback {});
     }
-    match draft
-        .spec
+    let spec = draft.spec;
+    let devices = spec
         .linux
         .as_ref()
-        .and_then(|linux| linux.net_devices.first())
-    {
-        None => Ok(()),
-        Some((name, _)) => {
-            let at = ConfigPath::of("linux.netDevices").key(name);
-            Err(PlanError::unsupported(
-                at,
-                "moving network devices is not supported yet",
-            ))
+        .map_or(&[][..], |linux| &linux.net_devices);
+    let list = ConfigPath::of("linux.netDevices");
+    let mut names: Vec<(&str, ConfigPath)> = Vec::new();
+    for (name, device) in devices {
+        let at = list.clone().key(name);
+        if !wanted.has(NEWNET) {
+            let why = "devices are moved to a network namespace other than the host's";
+            let namespaces = ConfigPath::of("linux.namespaces");
+            return Err(PlanError::conflicts(at, namespaces, why));
         }
+        if draft.host.rootless() {
+            let why = "moving devices of the host needs privileges over its network";
+            return Err(PlanError::unsupported(at, why));
+        }
+        judge_name(&at, name)?;
+        let given = device.name.as_deref().filter(|name| !name.is_empty());
+        let new_name = given.unwrap_or(name);
+        if given.is_some() {
+            judge_name(&at.clone().then("name"), &new_name.replacen("%d", "0", 1))?;
+        }
+        let taken = names.iter().find(|(other, _)| *other == new_name);
+        if let Some((_, other)) = taken.filter(|_| !new_name.contains("%d")) {
+            let why = format!("two devices cannot be called {new_name:?}");
+            return Err(PlanError::conflicts(at, other.clone(), why));
+        }
+        names.push((new_name, at.clone()));
+        draft.runtime(
+            &at,
+            RuntimeStep::MoveDevice {
+                name: name.to_string(),
+                new_name: new_name.to_owned(),
+            },
+        );
     }
+    Ok(())
+}
+
+/// What the kernel takes for a name.
+fn judge_name(at: &ConfigPath, name: &str) -> Result<(), PlanError> {
+    let wrong = name.is_empty()
+        || name.len() > LONGEST
+        || matches!(name, "." | "..")
+        || name.contains(|c: char| matches!(c, '/' | ':' | '%' | '\0') || c.is_whitespace());
+    if wrong {
+        let why = format!("{name:?} is no name of a network device");
+        return Err(PlanError::invalid(at.clone(), why));
+    }
+    Ok(())
 }

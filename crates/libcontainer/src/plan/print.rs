@@ -63,6 +63,16 @@ impl fmt::Display for RuntimeStep {
                 write_flags(f, *namespaces)
             }
             RuntimeStep::PlaceChild => f.write_str("place child in cgroup"),
+            RuntimeStep::DelegateCgroup {
+                outside: Some(id), ..
+            } => write!(f, "give cgroup to user {id}"),
+            RuntimeStep::DelegateCgroup {
+                user,
+                outside: None,
+            } => write!(
+                f,
+                "give cgroup to user {user} of the child's user namespace"
+            ),
             RuntimeStep::MapIds(maps) => {
                 let how = if maps.by_helper {
                     " by newuidmap and newgidmap"
@@ -82,6 +92,9 @@ impl fmt::Display for RuntimeStep {
                 "offset child's clocks {}",
                 lines.trim_end().replace('\n', ", ")
             ),
+            RuntimeStep::MoveDevice { name, new_name } => {
+                write!(f, "move network device {name} as {new_name}")
+            }
             RuntimeStep::Record => f.write_str("record process"),
             RuntimeStep::RunHook { path, .. } => write!(f, "run hook {}", OneLine(path)),
         }

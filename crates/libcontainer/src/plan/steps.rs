@@ -47,12 +47,26 @@ pub enum RuntimeStep {
     },
     /// Puts the child into the cgroup, unless it was started there.
     PlaceChild,
+    /// Gives the cgroup to the user whom the program will run as.
+    DelegateCgroup {
+        /// The user's id in the container.
+        user: u32,
+        /// The same user's id outside; `None`: the mapping of the user namespace that the child has joined tells.
+        outside: Option<u32>,
+    },
     /// Writes the child's id mappings.
     MapIds(IdMaps),
     /// Writes the offsets of the child's new time namespace.
     OffsetClocks {
         /// Lines for `timens_offsets`.
         lines: String,
+    },
+    /// Moves a network device of the host to the child's network namespace.
+    MoveDevice {
+        /// Its name on the host.
+        name: String,
+        /// Its name there, perhaps with `%d` for a number.
+        new_name: String,
     },
     /// Stores which process is the container.
     Record,
@@ -102,6 +116,16 @@ pub struct IdMaps {
 }
 
 impl IdMaps {
+    /// What an id of the container is outside.
+    pub fn outside(mappings: &[IdMapping], id: u32) -> Option<u32> {
+        mappings.iter().find_map(|line| {
+            let offset = id.checked_sub(line.container_id)?;
+            line.host_id
+                .checked_add(offset)
+                .filter(|_| offset < line.size)
+        })
+    }
+
     /// The lines of a map file.
     pub fn lines(mappings: &[IdMapping]) -> String {
         mappings.iter().fold(String::new(), |mut text, line| {

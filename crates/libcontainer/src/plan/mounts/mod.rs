@@ -23,7 +23,7 @@ pub(crate) fn is_bind(mount: &Mount<'_>) -> bool {
         .any(|word| *word == "bind" || *word == "rbind")
 }
 
-fn options_of(mount: &Mount<'_>) -> Options {
+pub(crate) fn options_of(mount: &Mount<'_>) -> Options {
     Options::read(mount.options.iter().map(|word| word.as_str()))
 }
 
@@ -32,7 +32,7 @@ fn field(index: usize) -> ConfigPath {
 }
 
 /// The destination as an absolute path without empty and `.` parts; a relative one counts from `/` (config.md).
-fn destination(mount: &Mount<'_>) -> String {
+pub(crate) fn destination(mount: &Mount<'_>) -> String {
     let mut clean: Vec<&str> = Vec::new();
     for part in mount.destination.split('/') {
         match part {

@@ -69,29 +69,82 @@ pub(super) fn schedule(
     personality(draft)
 }
 
-/// Without a list of processors, all that the cgroup allows: the caller's own restriction is not the container's.
+/// The processors of a process on its way to a container's cgroup; whether any are given.
+pub(super) fn initial_affinity(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+) -> Result<bool, PlanError> {
+    let Some(processors) = ExecAffinity::read(process)?.initial else {
+        return Ok(false);
+    };
+    processors.run(draft);
+    Ok(true)
+}
+
+/// The processors of the program: those of a process that joins can be given. Else it gets all that the cgroup allows: the
+/// caller's own restriction is not the container's.
 fn affinity(draft: &mut Draft<'_>, process: &Process<'_>, first: bool) -> Result<(), PlanError> {
-    let at = field("execCPUAffinity");
-    let mut last = None;
-    if let Some(affinity) = &process.exec_cpu_affinity {
-        for (name, list) in [("initial", &affinity.initial), ("final", &affinity.last)] {
-            if let Some(list) = list.as_deref().filter(|list| !list.is_empty()) {
-                let mask = mask_of(list).ok_or_else(|| {
-                    PlanError::invalid(
-                        at.clone().then(name),
-                        format!("{list:?} is no list of processors"),
-                    )
-                })?;
-                last = Some((list.to_owned(), mask));
-            }
+    let given = ExecAffinity::read(process)?;
+    match given.last.filter(|_| !first) {
+        Some(processors) => processors.run(draft),
+        // Kept as they are.
+        None if given.initial.is_some() && !first => {}
+        None => {
+            let (mask, list) = (draft.bytes(&[0xff; 128]), draft.own_text("of the cgroup"));
+            draft.child(&field("execCPUAffinity"), Affinity { mask, list });
         }
     }
-    let (list, mask) = last
-        .filter(|_| !first)
-        .unwrap_or_else(|| ("of the cgroup".to_owned(), vec![0xff; 128]));
-    let (mask, list) = (draft.bytes(&mask), draft.own_text(&list));
-    draft.child(&at, Affinity { mask, list });
     Ok(())
+}
+
+/// A list of processors in the config.
+struct Processors {
+    at: ConfigPath,
+    list: String,
+    mask: Vec<u8>,
+}
+
+/// The two lists of `process.execCPUAffinity`.
+struct ExecAffinity {
+    initial: Option<Processors>,
+    last: Option<Processors>,
+}
+
+impl ExecAffinity {
+    fn read(process: &Process<'_>) -> Result<ExecAffinity, PlanError> {
+        let given = process.exec_cpu_affinity.as_ref();
+        let initial = given.and_then(|both| both.initial.as_deref());
+        let last = given.and_then(|both| both.last.as_deref());
+        Ok(ExecAffinity {
+            initial: Processors::read("initial", initial)?,
+            last: Processors::read("final", last)?,
+        })
+    }
+}
+
+impl Processors {
+    fn read(name: &'static str, list: Option<&str>) -> Result<Option<Processors>, PlanError> {
+        let Some(list) = list.filter(|list| !list.is_empty()) else {
+            return Ok(None);
+        };
+        let at = field("execCPUAffinity").then(name);
+        match mask_of(list) {
+            Some(mask) => Ok(Some(Processors {
+                at,
+                list: list.to_owned(),
+                mask,
+            })),
+            None => Err(PlanError::invalid(
+                at,
+                format!("{list:?} is no list of processors"),
+            )),
+        }
+    }
+
+    fn run(&self, draft: &mut Draft<'_>) {
+        let (mask, list) = (draft.bytes(&self.mask), draft.own_text(&self.list));
+        draft.child(&self.at, Affinity { mask, list });
+    }
 }
 
 /// The bits of a list such as `0-3,7`, as bytes.

@@ -1,0 +1,357 @@
+//! Before anything is done: what a config means on this host, down to the plan.
+
+use std::path::{Path, PathBuf};
+
+use init::ChildStep;
+use spec::{ConfigPath, LinuxResources, Spec};
+
+use crate::Error;
+use crate::bundle::Bundle;
+use crate::host::{Hierarchy, HostFacts};
+use crate::perform::HookState;
+use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
+use crate::state::{Record, time};
+
+/// How a container is created.
+#[derive(Clone, Debug, Default)]
+pub struct CreateOptions {
+    /// The socket that gets the terminal, if the process wants one.
+    pub console_socket: Option<PathBuf>,
+    /// A socket that gets a pidfd of the container's process.
+    pub pidfd_socket: Option<PathBuf>,
+    /// A file that gets the number of the container's process.
+    pub pid_file: Option<PathBuf>,
+    /// How many descriptors from 3 on the container gets.
+    pub preserve_fds: u32,
+    /// How many of them come from socket activation (sd_listen_fds(3)).
+    pub listen_fds: u32,
+    /// Do not use pivot_root(2).
+    pub no_pivot: bool,
+    /// Keep the caller's session keyring.
+    pub no_new_keyring: bool,
+    /// Have systemd make the cgroup.
+    pub systemd_cgroup: bool,
+    /// Whether to do without privileges; unset: as the caller's privileges are.
+    pub rootless: Option<bool>,
+}
+
+/// What is known before anything is done.
+pub(super) struct Prepared<'a> {
+    spec: &'a Spec<'a>,
+    pub(super) host: HostFacts,
+    pub(super) cgroup_host: Option<cgroups::Host>,
+    pub(super) place: Option<cgroups::Place>,
+    pub(super) settings: cgroups::Settings,
+    creation: Creation,
+    pub(super) plan: Plan,
+}
+
+impl<'a> Prepared<'a> {
+    pub(super) fn new(
+        id: &str,
+        bundle: &Bundle,
+        spec: &'a Spec<'a>,
+        options: &CreateOptions,
+    ) -> Result<Prepared<'a>, Error> {
+        let mut host = HostFacts::probe();
+        let rootless = options.rootless.unwrap_or(host.rootless());
+        let driver = match options.systemd_cgroup {
+            true => cgroups::Driver::Systemd { user: rootless },
+            false => cgroups::Driver::Direct,
+        };
+        let cgroup_host = match cgroups::Host::probe() {
+            Ok(found) => Some(found),
+            Err(error) if rootless => {
+                log::debug!("no cgroups: {error}");
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut prepared = Prepared {
+            spec,
+            host: HostFacts::default(),
+            cgroup_host,
+            place: None,
+            settings: cgroups::Settings::default(),
+            creation: Creation::default(),
+            plan: Plan::default(),
+        };
+        prepared.place_cgroup(id, driver, rootless)?;
+        prepared.tell_hierarchies(&mut host);
+        host.joined_denies_groups = denies_groups(spec);
+        if options.no_pivot {
+            host.exposed = exposed_mounts();
+        }
+        prepared.host = host;
+        prepared.creation = prepared.creation(id, bundle, options)?;
+        prepared.plan = plan::create(spec, &prepared.creation, &prepared.host)?;
+        Ok(prepared)
+    }
+
+    fn place_cgroup(
+        &mut self,
+        id: &str,
+        driver: cgroups::Driver,
+        rootless: bool,
+    ) -> Result<(), Error> {
+        let Some(host) = &self.cgroup_host else {
+            return Ok(());
+        };
+        let linux = self.spec.linux.as_ref();
+        let path = linux.and_then(|linux| linux.cgroups_path.as_deref());
+        if rootless && path.is_none_or(str::is_empty) && host.version() != cgroups::Version::V2 {
+            // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
+            return Ok(());
+        }
+        let place = cgroups::Place::resolve(host, driver, path, id, rootless)?;
+        let none = LinuxResources::default();
+        let resources = linux
+            .and_then(|linux| linux.resources.as_ref())
+            .unwrap_or(&none);
+        self.settings = cgroups::settings(resources, host, &place).map_err(|error| PlanError {
+            at: error.at,
+            why: plan::Why::Invalid(error.why),
+        })?;
+        if matches!(driver, cgroups::Driver::Systemd { .. }) {
+            self.settings
+                .annotate(&self.spec.annotations)
+                .map_err(|error| PlanError {
+                    at: error.at,
+                    why: plan::Why::Invalid(error.why),
+                })?;
+        }
+        self.place = Some(place);
+        Ok(())
+    }
+
+    /// Where the container's cgroup is in each hierarchy, for mounts of type cgroup.
+    fn tell_hierarchies(&self, facts: &mut HostFacts) {
+        let Some(host) = &self.cgroup_host else {
+            return;
+        };
+        let Some(place) = &self.place else {
+            facts.hierarchies = host
+                .hierarchies()
+                .iter()
+                .filter(|one| !one.is_unified())
+                .map(as_mounted)
+                .collect();
+            return;
+        };
+        let unified = host.version() == cgroups::Version::V2;
+        facts.hierarchies = place
+            .mounts(host)
+            .filter(|mount| unified || !mount.controllers.is_empty())
+            .map(|mount| Hierarchy {
+                name: match mount.mount.file_name() {
+                    Some(name) if !unified => name.to_string_lossy().into_owned(),
+                    _ => String::new(),
+                },
+                path: mount.directory.to_string_lossy().into_owned(),
+                links: mount.links,
+            })
+            .collect();
+    }
+
+    fn creation(
+        &self,
+        id: &str,
+        bundle: &Bundle,
+        options: &CreateOptions,
+    ) -> Result<Creation, Error> {
+        let direct = self
+            .place
+            .as_ref()
+            .is_some_and(|place| place.driver() == cgroups::Driver::Direct);
+        let unified = self
+            .cgroup_host
+            .as_ref()
+            .is_some_and(|host| host.version() == cgroups::Version::V2);
+        Ok(Creation {
+            id: id.to_owned(),
+            root: root_directory(self.spec, bundle)?,
+            bundle: bundle.directory().to_string_lossy().into_owned(),
+            no_pivot: options.no_pivot,
+            no_new_keyring: options.no_new_keyring,
+            has_cgroup: self.place.is_some(),
+            cloned_into_cgroup: direct && unified,
+            preserve_fds: options.preserve_fds,
+            listen_fds: options.listen_fds,
+        })
+    }
+
+    fn fence(&self) -> u32 {
+        let is_fence = |step: &Step| matches!(step, Step::Child(ChildStep::AwaitStart(_)));
+        self.plan
+            .entries
+            .iter()
+            .position(|entry| is_fence(&entry.step))
+            .unwrap_or(0) as u32
+    }
+
+    pub(super) fn record(&self) -> Record {
+        let spec = self.spec;
+        let paths = self.place.iter().flat_map(cgroups::Place::paths);
+        let namespaces = Namespaces::read(spec).unwrap_or_default();
+        Record {
+            id: self.creation.id.clone(),
+            pid: 0,
+            identity: 0,
+            created: time::now(),
+            oci_version: spec.oci_version.as_deref().unwrap_or_default().to_owned(),
+            bundle: self.creation.bundle.clone(),
+            rootfs: self.creation.root.clone(),
+            owner: self.host.uid,
+            annotations: spec
+                .annotations
+                .iter()
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+            cgroup: self.place.clone(),
+            cgroup_paths: paths
+                .map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned()))
+                .collect(),
+            namespaces: namespaces.all(),
+            set_groups: plan::sets_groups(spec, &self.host, &namespaces),
+            has_process: spec.process.is_some(),
+            has_hooks: spec.hooks.is_some(),
+            fence: self.fence(),
+        }
+    }
+
+    pub(super) fn hooks(&self) -> HookState<'_> {
+        HookState {
+            spec: self.spec,
+            id: &self.creation.id,
+            bundle: &self.creation.bundle,
+            status: "creating",
+            namespaces: Namespaces::read(self.spec).unwrap_or_default().all(),
+        }
+    }
+}
+
+/// A whole hierarchy, for a container without a group in it.
+fn as_mounted(hierarchy: &cgroups::Hierarchy) -> Hierarchy {
+    Hierarchy {
+        name: hierarchy
+            .mount
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        path: hierarchy.mount.to_string_lossy().into_owned(),
+        links: hierarchy.links().map(str::to_owned).collect(),
+    }
+}
+
+/// The root directory as an absolute path; it must exist.
+fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
+    let at = ConfigPath::of("root.path");
+    let missing = || PlanError {
+        at: ConfigPath::of("root"),
+        why: plan::Why::Missing,
+    };
+    let given = &spec.root.as_ref().ok_or_else(missing)?.path;
+    if given.is_empty() {
+        return Err(PlanError {
+            at,
+            why: plan::Why::Missing,
+        }
+        .into());
+    }
+    let path = bundle.directory().join(given.as_str());
+    let failed = |why: String| {
+        Error::Plan(PlanError {
+            at: at.clone(),
+            why: plan::Why::Invalid(why),
+        })
+    };
+    let resolved = path.canonicalize().map_err(|error| {
+        let text = error.raw_os_error().map_or_else(
+            || error.to_string(),
+            |number| kernel::Errno(number).text().to_owned(),
+        );
+        failed(format!("{}: {text}", path.display()))
+    })?;
+    if !resolved.is_dir() {
+        return Err(failed(format!("{}: not a directory", path.display())));
+    }
+    if resolved == Path::new("/") {
+        return Err(failed("the host's root cannot be a container's".to_owned()));
+    }
+    resolved
+        .into_os_string()
+        .into_string()
+        .map_err(|_| failed("is not UTF-8".to_owned()))
+}
+
+/// Whether setgroups(2) is denied in the user namespace that the config joins (user_namespaces(7)). The kernel tells it of
+/// processes, so a namespace's file that is not one of a process is taken to allow it.
+fn denies_groups(spec: &Spec<'_>) -> bool {
+    let mut namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
+    let user = namespaces.find(|namespace| namespace.kind == "user");
+    user.and_then(|namespace| namespace.path.as_deref()?.strip_suffix("/ns/user"))
+        .filter(|process| process.starts_with("/proc/"))
+        .and_then(|process| std::fs::read_to_string(format!("{process}/setgroups")).ok())
+        .is_some_and(|answer| answer.trim() == "deny")
+}
+
+/// Mount points of proc and sysfs, the innermost first.
+fn exposed_mounts() -> Vec<String> {
+    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut found: Vec<String> = text
+        .lines()
+        .filter_map(|line| {
+            let (before, after) = line.split_once(" - ")?;
+            matches!(after.split(' ').next()?, "proc" | "sysfs").then_some(())?;
+            before.split(' ').nth(4).map(unescape)
+        })
+        .collect();
+    found.reverse();
+    found
+}
+
+/// Spaces and such stand as octal numbers in mountinfo.
+fn unescape(path: &str) -> String {
+    [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ]
+    .iter()
+    .fold(path.to_owned(), |path, (code, character)| {
+        path.replace(code, character)
+    })
+}
+
+/// The plan that `create` would walk, without touching anything: for people and for tests.
+///
+/// # Errors
+/// As [`Container::create`] before it does anything.
+pub fn plan_of(bundle: &Bundle, id: &str, options: &CreateOptions) -> Result<Plan, Error> {
+    let spec = bundle.spec()?;
+    Prepared::new(id, bundle, &spec, options).map(|prepared| prepared.plan)
+}
+
+/// The bundle's system call filter as readable text: for each architecture, which calls get which answer.
+///
+/// # Errors
+/// The bundle has no filter, or one that cannot be compiled.
+pub fn seccomp_text(bundle: &Bundle) -> Result<String, Error> {
+    let spec = bundle.spec()?;
+    let at = ConfigPath::of("linux.seccomp");
+    let profile = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    let profile = profile.ok_or(PlanError {
+        at,
+        why: plan::Why::Missing,
+    })?;
+    let described = seccomp::describe(profile, &seccomp::Support::default());
+    described.map_err(|error| {
+        PlanError {
+            at: error.at,
+            why: plan::Why::Invalid(error.why.to_string()),
+        }
+        .into()
+    })
+}

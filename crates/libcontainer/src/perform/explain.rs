@@ -1,0 +1,114 @@
+//! What is said when the child did not get to the end: the field, the step, and the words that callers look for.
+
+use init::ChildStep;
+use kernel::process::Exit;
+use kernel::{Call, Errno, Fault};
+use spec::ConfigPath;
+
+use crate::Error;
+use crate::plan::{Plan, Step};
+
+/// The error for a child that did not get to the end of its plan.
+pub(super) fn explain(
+    plan: &Plan,
+    step: Option<u32>,
+    fault: Option<Fault>,
+    exit: Option<Exit>,
+) -> Error {
+    let index = step.map_or(0, |step| step as usize);
+    let at = plan
+        .entries
+        .get(index)
+        .map_or_else(ConfigPath::none, |entry| entry.from.clone());
+    let words = plan.words(index);
+    match fault {
+        Some(fault) => {
+            let text = plan
+                .entries
+                .get(index)
+                .and_then(|entry| known_text(plan, &entry.step, fault));
+            let hint = if text.is_some() {
+                None
+            } else {
+                crate::hint::hint(&words, fault)
+            };
+            Error::Step {
+                at,
+                step: words,
+                text,
+                fault,
+                hint,
+            }
+        }
+        None => Error::ChildDied {
+            at,
+            step: words,
+            exit: exit.unwrap_or(Exit::Code(0)),
+        },
+    }
+}
+
+/// The error for a program that execve(2) refuses, with the text that callers look for.
+pub(crate) fn execution_failed(name: &str, fault: Fault) -> Error {
+    Error::Step {
+        at: ConfigPath::of("process.args"),
+        step: format!("execute {name}"),
+        text: Some(format!("exec {name}: {}", fault.errno)),
+        fault,
+        hint: fault
+            .is(Errno::ENOENT)
+            .then_some("the program exists: its interpreter may be missing"),
+    }
+}
+
+/// Texts that callers of runtimes look for.
+fn known_text(plan: &Plan, step: &Step, fault: Fault) -> Option<String> {
+    let text = init::Text(&plan.text);
+    let show = |span| String::from_utf8_lossy(text.bytes(span)).into_owned();
+    let Step::Child(step) = step else { return None };
+    Some(match step {
+        ChildStep::FindProgram(find) => missing_program(&show(find.name), fault),
+        ChildStep::Execute(execute) => {
+            let name = text
+                .strings(execute.arguments)
+                .next()
+                .map(|name| name.to_string_lossy().into_owned());
+            format!("exec {}: {}", name.unwrap_or_default(), fault.errno)
+        }
+        ChildStep::Directory(directory) => {
+            let outside = fault.call == Call::Getcwd;
+            let why = if outside {
+                "current working directory is outside of container mount namespace root"
+            } else {
+                fault.errno.text()
+            };
+            format!(
+                "chdir to cwd ({:?}) set in config.json failed: {why}",
+                show(directory.path)
+            )
+        }
+        ChildStep::Filesystem(mount)
+            if mount.plain && (fault.is(Errno::ELOOP) || fault.is(Errno::ENOTDIR)) =>
+        {
+            format!(
+                "filesystem {:?} must be mounted on ordinary directory {}",
+                show(mount.kind),
+                show(mount.target)
+            )
+        }
+        _ => return None,
+    })
+}
+
+/// What engines tell exit statuses 126 and 127 by.
+fn missing_program(name: &str, fault: Fault) -> String {
+    if !name.contains('/') && fault.is(Errno::ENOENT) {
+        return format!("exec: {name:?}: executable file not found in $PATH");
+    }
+    match fault.errno {
+        Errno::ENOENT => format!("exec: {name:?}: stat {name}: no such file or directory"),
+        // Engines know no better word for a directory than a missing permission.
+        Errno::EISDIR => format!("exec: {name:?}: is a directory: permission denied"),
+        errno => format!("exec: {name:?}: {errno}"),
+    }
+}

@@ -1,0 +1,278 @@
+//! The walk itself: the plan from its first step to its last, and how each step of ours is performed.
+
+use std::os::unix::ffi::OsStrExt;
+
+use init::{ChildStep, Report, Slot};
+use kernel::process::Started;
+use kernel::{Call, Errno, Fault, Fd, file, namespace};
+
+use super::{Console, Performed, Setting, bring_back, hooks, id_maps, net_devices, own, trees};
+use crate::Error;
+use crate::plan::{Plan, RuntimeStep, Step};
+
+/// A walk in progress.
+pub(super) struct Walk<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) setting: Setting<'a>,
+    pub(super) report: Report,
+    pub(super) slots: Vec<(Slot, Fd)>,
+    /// Slots that the child has not been sent yet.
+    pub(super) fresh: Vec<Slot>,
+    pub(super) peer: Option<Fd>,
+    pub(super) child: Option<Started>,
+    devices: Vec<net_devices::Moved>,
+}
+
+/// Walks the plan: performs the runtime's steps and waits for the child to perform its own, up to the fence, or, where
+/// there is none, up to execve(2). `record` is told the process as soon as it is known.
+///
+/// On an error the child is gone when this returns.
+pub(crate) fn walk(
+    plan: &Plan,
+    setting: Setting<'_>,
+    record: &mut dyn FnMut(&Started) -> Result<(), Error>,
+) -> Result<(Performed, Option<cgroups::Group>), Error> {
+    let report =
+        Report::map(setting.report.raw()).map_err(|fault| own("map the report page", fault))?;
+    let mut walk = Walk {
+        plan,
+        setting,
+        report,
+        slots: Vec::new(),
+        fresh: Vec::new(),
+        peer: None,
+        child: None,
+        devices: Vec::new(),
+    };
+    if let Err(error) = walk.run(record) {
+        bring_back(&mut walk.devices);
+        walk.end_child();
+        return Err(error);
+    }
+    let missing_ambient = walk.report.missing_ambient();
+    let fence = walk.setting.fence.take().map(|(_, ours)| ours);
+    let group = walk.setting.cgroup.and_then(|cgroup| cgroup.group);
+    match walk.child {
+        Some(child) => Ok((
+            Performed {
+                child,
+                fence,
+                missing_ambient,
+                devices: walk.devices,
+                report: walk.report,
+            },
+            group,
+        )),
+        None => Err(own(
+            "start child",
+            Fault::found(Call::Clone3, Errno::ECHILD),
+        )),
+    }
+}
+
+impl Walk<'_> {
+    fn run(&mut self, record: &mut dyn FnMut(&Started) -> Result<(), Error>) -> Result<(), Error> {
+        self.slots.append(&mut self.setting.given);
+        let plan = self.plan;
+        let mut index = 0;
+        let start = plan.start().unwrap_or(0);
+        while index < plan.entries.len() {
+            match &plan.entries[index].step {
+                Step::Runtime(step) => {
+                    self.perform(index, step, record)?;
+                    index += 1;
+                    let next_is_child = matches!(
+                        plan.entries.get(index).map(|entry| &entry.step),
+                        Some(Step::Child(_))
+                    );
+                    // Right after the start the child only waits if there was a step of ours in between.
+                    if next_is_child && index > start + 1 {
+                        self.hand_over()?;
+                    }
+                }
+                Step::Child(_) => {
+                    let next = plan.entries[index..]
+                        .iter()
+                        .position(|entry| matches!(entry.step, Step::Runtime(_)));
+                    match next {
+                        Some(distance) => {
+                            self.receive()?;
+                            index += distance;
+                        }
+                        None => return self.finish(),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn perform(
+        &mut self,
+        index: usize,
+        step: &RuntimeStep,
+        record: &mut dyn FnMut(&Started) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let at = &self.plan.entries[index].from;
+        let failed = |fault| Error::step(at, step, fault);
+        match step {
+            RuntimeStep::OpenNamespace { path, flag, slot } => {
+                let fd = open_namespace(path, *flag).map_err(failed)?;
+                self.fill(*slot, fd);
+            }
+            RuntimeStep::CopyTree(tree) => {
+                let fd = trees::copy(tree).map_err(failed)?;
+                self.fill(tree.slot, fd);
+            }
+            RuntimeStep::MapTree {
+                slot,
+                recursive,
+                maps,
+                ..
+            } => {
+                let namespace = match maps {
+                    Some(maps) => id_maps::namespace_with(maps, at)?,
+                    None => id_maps::namespace_of(self.pid()?).map_err(failed)?,
+                };
+                let tree = self.raw(*slot).map_err(failed)?;
+                trees::map(tree, *recursive, &namespace).map_err(failed)?;
+                if self.child.is_some() {
+                    self.fresh.push(*slot);
+                }
+            }
+            RuntimeStep::ConnectConsole { slot } => {
+                let fd = match std::mem::replace(&mut self.setting.console, Console::None) {
+                    Console::Connected(fd) => fd,
+                    Console::Socket(path) => {
+                        kernel::socket::connect(path.as_os_str().as_bytes()).map_err(failed)?
+                    }
+                    Console::None => {
+                        return Err(failed(Fault::found(Call::Connect, Errno::ENOENT)));
+                    }
+                };
+                self.fill(*slot, fd);
+            }
+            RuntimeStep::MakeCgroup { .. } => {
+                if let Some(cgroup) = &mut self.setting.cgroup {
+                    let group = cgroups::Group::create(cgroup.place, cgroup.host, cgroup.settings)?;
+                    for skipped in group.skipped() {
+                        log::debug!("cgroup: without {skipped}");
+                    }
+                    cgroup.group = Some(group);
+                }
+            }
+            RuntimeStep::StartChild { namespaces } => self.start(*namespaces).map_err(failed)?,
+            RuntimeStep::PlaceChild => {
+                let pid = self.pid()?;
+                if let Some(cgroup) = &mut self.setting.cgroup {
+                    // On hybrid hosts it was started in the cgroup of v2.
+                    let rest = cgroup.entry().is_some();
+                    match (&cgroup.seat, &mut cgroup.group) {
+                        (Some(seat), _) if rest => seat.place_rest(pid)?,
+                        (Some(seat), _) => seat.place(pid)?,
+                        (None, Some(group)) if rest => group.place_rest(pid)?,
+                        (None, Some(group)) => group.place(pid)?,
+                        (None, None) => {}
+                    }
+                }
+            }
+            RuntimeStep::DelegateCgroup { user, outside } => {
+                let owner = match outside {
+                    Some(id) => Some(*id),
+                    None => id_maps::outside(self.pid()?, *user)?,
+                };
+                let group = self.setting.cgroup.as_ref().and_then(|c| c.group.as_ref());
+                if let (Some(group), Some(owner)) = (group, owner) {
+                    group.delegate(owner)?;
+                }
+            }
+            RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
+            RuntimeStep::OffsetClocks { lines } => {
+                id_maps::write_file(self.pid()?, "timens_offsets", lines).map_err(failed)?;
+            }
+            RuntimeStep::MoveDevice { name, new_name } => {
+                let moved = net_devices::take(name, new_name, self.pid()?).map_err(failed)?;
+                self.devices.push(moved);
+            }
+            RuntimeStep::Record => {
+                if let Some(child) = &self.child {
+                    let identity = crate::state::identity_of(child.pid, &child.pidfd).unwrap_or(0);
+                    self.report.identify(child.pid, identity);
+                    record(child)?;
+                }
+            }
+            RuntimeStep::RunHook { kind, index, .. } => {
+                let namespaces = self.shared_namespaces();
+                if let (Some(hooks), Some(child)) = (&self.setting.state, &self.child) {
+                    hooks::run(
+                        hooks,
+                        *kind,
+                        *index,
+                        Some(child.pid),
+                        &namespaces,
+                        self.setting.host,
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, slot: Slot, fd: Fd) {
+        self.slots.push((slot, fd));
+        if self.child.is_some() {
+            self.fresh.push(slot);
+        }
+    }
+
+    pub(super) fn raw(&self, slot: Slot) -> kernel::Result<i32> {
+        let found = self.slots.iter().find(|(filled, _)| *filled == slot);
+        found
+            .map(|(_, fd)| fd.raw())
+            .ok_or(Fault::found(Call::Fcntl, Errno::EBADF))
+    }
+
+    fn pid(&self) -> Result<i32, Error> {
+        match &self.child {
+            Some(child) => Ok(child.pid),
+            None => Err(own(
+                "find the child",
+                Fault::found(Call::Clone3, Errno::ECHILD),
+            )),
+        }
+    }
+
+    /// Namespace files that the child shared, in order.
+    fn shared_namespaces(&self) -> Vec<i32> {
+        let shared = self
+            .plan
+            .entries
+            .iter()
+            .find_map(|entry| match &entry.step {
+                Step::Child(ChildStep::ShareNamespaces(step)) => {
+                    Some((step.first, step.flags.count_ones() as u8))
+                }
+                _ => None,
+            });
+        shared.map_or_else(Vec::new, |(first, count)| {
+            (0..count)
+                .filter_map(|offset| self.raw(Slot(first.0 + offset)).ok())
+                .collect()
+        })
+    }
+}
+
+fn open_namespace(path: &str, flag: u64) -> kernel::Result<Fd> {
+    let path =
+        std::ffi::CString::new(path).map_err(|_| Fault::found(Call::Openat, Errno::EINVAL))?;
+    let fd = file::open_at(
+        file::HERE,
+        &path,
+        file::open::RDONLY | file::open::NONBLOCK,
+        0,
+    )?;
+    match namespace::kind(fd.raw()) {
+        Ok(kind) if kind == flag => Ok(fd),
+        _ => Err(Fault::found(Call::Setns, Errno::EINVAL)),
+    }
+}

@@ -1,0 +1,464 @@
+//! Many containers, and an accident with each: the runtime or the container is killed at a random moment of any
+//! operation. Afterwards `delete --force` of what `list` shows leaves nothing at all.
+//!
+//! `TARE_TEST_ACCIDENTS` is the number of containers, `TARE_TEST_SEED` repeats a failed run. The moments are random in
+//! any case, so a run is repeated in what it does, and nearly in when.
+
+#![allow(clippy::print_stdout, reason = "what was hit is worth to be known")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use harness::{Bundle, Invocation, Sandbox, cases, need, skip};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use serde_json::json;
+
+cases![
+    nothing_is_left_after_accidents,
+    another_containers_cgroup_survives_accidents
+];
+
+/// Containers that exist at the same time.
+const BATCH: usize = 50;
+
+/// Numbers that are the same for the same seed (Marsaglia's xorshift).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 16).unwrap() % end
+    }
+
+    fn moment(&mut self, longest: Duration) -> Duration {
+        let micros = usize::try_from(longest.as_micros()).unwrap();
+        Duration::from_micros(u64::try_from(self.below(micros)).unwrap())
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// What happens to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Accident {
+    /// The runtime dies while it creates.
+    Create,
+    /// What is in the container's cgroup dies while the runtime creates.
+    CreateInside,
+    Start,
+    Run,
+    RunDetached,
+    /// The program dies.
+    Program,
+    Exec,
+    Pause,
+    Update,
+    Delete,
+    /// `delete` dies after a `create` that did.
+    CreateAndDelete,
+}
+
+const ACCIDENTS: [Accident; 11] = [
+    Accident::Create,
+    Accident::CreateInside,
+    Accident::Start,
+    Accident::Run,
+    Accident::RunDetached,
+    Accident::Program,
+    Accident::Exec,
+    Accident::Pause,
+    Accident::Update,
+    Accident::Delete,
+    Accident::CreateAndDelete,
+];
+
+struct Storm<'a> {
+    sandbox: &'a Sandbox,
+    bundles: Vec<Bundle>,
+    random: Random,
+    /// Where the containers' cgroups are made.
+    parents: Vec<PathBuf>,
+    /// An update that every host can do.
+    update: PathBuf,
+    /// How long each command takes here, and a little more.
+    longest: BTreeMap<&'static str, Duration>,
+    /// What happened to whom, for when something is left.
+    history: Vec<String>,
+    /// How often each accident came before the end of what it hit.
+    hits: BTreeMap<Accident, (usize, usize)>,
+}
+
+impl Storm<'_> {
+    /// Lets an accident happen at a random moment of a call; the answer is whether the call was still running.
+    fn interrupt(&mut self, accident: Accident, call: Invocation, strike: impl Fn(i32)) {
+        let command = match accident {
+            Accident::Create | Accident::CreateInside => "create",
+            Accident::Start => "start",
+            Accident::Run | Accident::RunDetached => "run",
+            Accident::Program => "state",
+            Accident::Exec => "exec",
+            Accident::Pause => "pause",
+            Accident::Update => "update",
+            Accident::Delete | Accident::CreateAndDelete => "delete",
+        };
+        let moment = self.random.moment(self.longest[command]);
+        let begin = Instant::now();
+        let mut running = call.limit(20).spawn();
+        // Sleeping is too coarse for moments.
+        while begin.elapsed() < moment {
+            std::hint::spin_loop();
+        }
+        let hit = running.child.try_wait().unwrap().is_none();
+        strike(running.pid().as_raw());
+        let count = self.hits.entry(accident).or_default();
+        *count = (count.0 + usize::from(hit), count.1 + 1);
+        running.finish();
+    }
+
+    fn call(&self, words: &[&str], id: &str) -> Invocation {
+        self.sandbox.runtime(words).arg(id)
+    }
+
+    fn container(&mut self, id: &str) {
+        let accident = match ACCIDENTS[self.random.below(ACCIDENTS.len())] {
+            Accident::Pause | Accident::Update if self.parents.is_empty() => Accident::Exec,
+            accident => accident,
+        };
+        let bundle = self.random.below(self.bundles.len());
+        self.history
+            .push(format!("{id}: {accident:?}, bundle {bundle}"));
+        let path = self.bundles[bundle].path.to_str().unwrap().to_owned();
+        let kill_runtime = |pid: i32| {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        };
+        let parents = self.parents.clone();
+        let kill_inside = |_: i32| kill_group(&parents, id);
+        let create = self.call(&["create", "--bundle", &path], id);
+        match accident {
+            Accident::Create => return self.interrupt(accident, create, kill_runtime),
+            Accident::CreateInside => return self.interrupt(accident, create, kill_inside),
+            Accident::Run | Accident::RunDetached => {
+                let flags: &[&str] = match accident {
+                    Accident::Run => &["run", "--bundle", &path],
+                    _ => &["run", "--detach", "--bundle", &path],
+                };
+                let call = self.call(flags, id);
+                return self.interrupt(accident, call, kill_runtime);
+            }
+            Accident::CreateAndDelete => {
+                self.interrupt(Accident::Create, create, kill_runtime);
+                let call = self.call(&["delete", "--force"], id);
+                return self.interrupt(accident, call, kill_runtime);
+            }
+            _ => create.output().ok(),
+        };
+        if accident == Accident::Start {
+            let call = self.call(&["start"], id);
+            return self.interrupt(accident, call, kill_runtime);
+        }
+        self.call(&["start"], id).output().ok();
+        let update = self.update.to_str().unwrap().to_owned();
+        let words: &[&str] = match accident {
+            Accident::Program => &["state"],
+            Accident::Exec => &["exec", "--detach"],
+            Accident::Pause => &["pause"],
+            Accident::Update => &["update", "--resources", &update],
+            _ => &["delete", "--force"],
+        };
+        let mut call = self.call(words, id);
+        if accident == Accident::Exec {
+            call = call.args(["/bin/probe", "sleep", "1000"]);
+        }
+        match accident {
+            Accident::Program => self.interrupt(accident, call, kill_inside),
+            _ => self.interrupt(accident, call, kill_runtime),
+        }
+    }
+
+    /// Looks where cgroups are made here, and how long everything takes.
+    fn measure(&mut self) {
+        let id = self.sandbox.id("first");
+        let path = self.bundles[0].path.to_str().unwrap().to_owned();
+        let update = self.update.to_str().unwrap().to_owned();
+        let calls: [&[&'static str]; 8] = [
+            &["create", "--bundle"],
+            &["state"],
+            &["start"],
+            &["exec", "--detach"],
+            &["update", "--resources"],
+            &["pause"],
+            &["resume"],
+            &["delete", "--force"],
+        ];
+        for words in calls {
+            // An ordinary user's container may have no cgroup.
+            if matches!(words[0], "update" | "pause" | "resume") && self.parents.is_empty() {
+                continue;
+            }
+            let value = match words[0] {
+                "create" => &*path,
+                "update" => &*update,
+                _ => "",
+            };
+            let mut call = self.sandbox.runtime(words);
+            if !value.is_empty() {
+                call = call.arg(value);
+            }
+            call = call.arg(&id);
+            if words[0] == "exec" {
+                call = call.args(["/bin/probe", "true"]);
+            }
+            let begin = Instant::now();
+            call.output().ok();
+            self.longest.insert(words[0], begin.elapsed() * 5 / 4);
+            if words[0] == "create" {
+                let host = self.sandbox.host(None);
+                let parent = |group: &PathBuf| group.parent().map(Path::to_owned);
+                self.parents = host.groups().iter().filter_map(parent).collect();
+            }
+        }
+        let run = self.longest["create"] + self.longest["start"];
+        self.longest.insert("run", run);
+    }
+
+    /// All containers; the answer is how many were left without a record.
+    fn rage(&mut self, count: usize, seed: u64) -> usize {
+        let before = self.sandbox.host(None);
+        self.measure();
+        let mut without_record = 0;
+        for first in (0..count).step_by(BATCH) {
+            let reason = format!("TARE_TEST_SEED={seed}, containers from {first}");
+            for number in first..count.min(first + BATCH) {
+                self.container(&self.sandbox.id(&number.to_string()));
+            }
+            without_record += self.delete_all(&reason);
+            let mut left = Vec::new();
+            for _ in 0..200 {
+                left = self.sandbox.host(None).difference(&before);
+                if left.is_empty() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            assert!(left.is_empty(), "left behind ({reason}): {left:#?}");
+        }
+        without_record
+    }
+
+    /// Deletes what is listed; the answer is how many of them had no record yet.
+    fn delete_all(&self, reason: &str) -> usize {
+        let list = self.sandbox.runtime(["list", "--quiet"]).output().ok();
+        let mut without = 0;
+        for id in list.stdout.lines() {
+            without += usize::from(!self.sandbox.root.join(id).join("state.json").exists());
+            let call = self.call(&["delete", "--force"], id).limit(20).output();
+            assert!(call.code == 0, "delete {id}: {} ({reason})", call.stderr);
+        }
+        without
+    }
+}
+
+/// Kills whatever is in a container's cgroup, in whichever hierarchy.
+fn kill_group(parents: &[PathBuf], id: &str) {
+    for parent in parents {
+        let list = fs::read_to_string(parent.join(id).join("cgroup.procs")).unwrap_or_default();
+        for pid in list.lines() {
+            let _ = kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Containers whose creator was killed are our children. So are processes that `exec` left, and the kernel does not let a
+/// container's first process go before they are reaped: this has to go on all the time.
+fn reap(runtime: &str) {
+    let own = std::process::id().to_string();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let Some((name, rest)) = stat.rsplit_once(") ") else {
+            continue;
+        };
+        let mut fields = rest.split(' ');
+        // Calls of the runtime are waited for by those who made them.
+        if fields.next() == Some("Z")
+            && fields.next() == Some(&own)
+            && !name.ends_with(&format!("({runtime}"))
+            && let Some(pid) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+        {
+            let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+        }
+    }
+}
+
+/// Containers that take different ways through the runtime.
+fn bundles(sandbox: &Sandbox) -> Vec<Bundle> {
+    let plain = || {
+        let bundle = sandbox.bundle();
+        let hook = bundle.rootfs().join("bin/probe");
+        bundle.push(
+            "/hooks/createContainer",
+            json!({"path": hook, "args": ["probe", "true"]}),
+        )
+    };
+    let mut bundles = vec![
+        plain().probe("sleep 1000"),
+        plain().probe("true"),
+        plain().probe("spawn sleep 1000 -- spawn sleep 1000 -- sleep 1000"),
+    ];
+    if sandbox.rootless().is_some() {
+        return bundles;
+    }
+    // Processes outlive the first one without a pid namespace; a user namespace takes another process on the way.
+    let shared = plain().without_namespace("pid");
+    bundles.push(shared.probe("spawn sleep 1000 -- spawn sleep 1000 -- true"));
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
+    let mapped = plain()
+        .push("/linux/namespaces", json!({"type": "user"}))
+        .push("/linux/namespaces", json!({"type": "time"}))
+        .set("/linux/uidMappings", map.clone())
+        .set("/linux/gidMappings", map);
+    bundles.push(mapped.probe("sleep 1000"));
+    if need::is_unified() {
+        let bundle = plain();
+        fs::create_dir_all(bundle.rootfs().join("sys/fs/cgroup")).unwrap();
+        let nested = bundle
+            .without_mount("/sys")
+            .without_namespace("cgroup")
+            .push("/linux/namespaces", json!({"type": "cgroup"}))
+            .mount("/sys/fs/cgroup", "cgroup", "cgroup", &["rw"]);
+        bundles.push(nested.probe(
+            "mkdir /sys/fs/cgroup/a /sys/fs/cgroup/a/b -- write /sys/fs/cgroup/a/b/cgroup.procs 0 -- sleep 1000",
+        ));
+    }
+    bundles
+}
+
+/// In a process of its own, which may reap every child that it gets.
+fn nothing_is_left_after_accidents() {
+    const ALONE: &str = "TARE_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return accidents();
+    }
+    let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", "accidents::nothing_is_left_after_accidents"]);
+    let output = alone.env(ALONE, "1").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    // What was hit is worth to be known.
+    for line in text.lines().filter(|line| line.contains("accidents, seed")) {
+        println!("{line}");
+    }
+}
+
+fn accidents() {
+    let count = usize::try_from(number("TARE_TEST_ACCIDENTS").unwrap_or(200)).unwrap();
+    let seed = number("TARE_TEST_SEED").unwrap_or_else(|| {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        now.as_secs() ^ u64::from(now.subsec_nanos()) << 20
+    });
+    let sandbox = Sandbox::new();
+    let update = sandbox.path.join("update.json");
+    let rule = json!({"devices": [{"allow": true, "type": "c", "major": 10, "minor": 200, "access": "rw"}]});
+    fs::write(&update, rule.to_string()).unwrap();
+    let mut storm = Storm {
+        sandbox: &sandbox,
+        bundles: bundles(&sandbox),
+        random: Random(seed | 1),
+        parents: Vec::new(),
+        update,
+        longest: BTreeMap::new(),
+        history: Vec::new(),
+        hits: BTreeMap::new(),
+    };
+    let ended = AtomicBool::new(false);
+    let runtime = sandbox.program().file_name().unwrap().to_string_lossy();
+    let runtime: String = runtime.chars().take(15).collect();
+    let without_record = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                reap(&runtime);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let answer = catch_unwind(AssertUnwindSafe(|| storm.rage(count, seed)));
+        ended.store(true, Ordering::Relaxed);
+        answer.unwrap_or_else(|panic| {
+            let last = storm.history.len().saturating_sub(BATCH);
+            println!("TARE_TEST_SEED={seed}: {:#?}", &storm.history[last..]);
+            resume_unwind(panic)
+        })
+    });
+    let hits: Vec<String> = storm
+        .hits
+        .iter()
+        .map(|(accident, (hit, all))| format!("{accident:?} {hit}/{all}"))
+        .collect();
+    let hits = hits.join(", ");
+    println!("{count} accidents, seed {seed}: {hits}; {without_record} without a record");
+}
+
+/// A container whose `create` is refused because something runs in its cgroup has no part in that cgroup, however it ends.
+fn another_containers_cgroup_survives_accidents() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    if sandbox.rootless().is_some() {
+        skip!("an ordinary user's container may have no cgroup");
+    }
+    let bundle = sandbox.bundle().probe("sleep 1000");
+    let path = format!("/{}-groups/shared", sandbox.tag);
+    let bundle = bundle.set("/linux/cgroupsPath", json!(path));
+    let first = sandbox.detach(&bundle, "first");
+    let below: Vec<PathBuf> = sandbox
+        .host(None)
+        .groups()
+        .iter()
+        .filter(|group| group.ends_with("shared"))
+        .map(|group| group.join("empty"))
+        .collect();
+    for group in &below {
+        fs::create_dir(group).unwrap();
+    }
+    let id = sandbox.id("second");
+    let create = || {
+        let call = sandbox.runtime(["create", "--bundle"]);
+        call.arg(&bundle.path).arg(&id)
+    };
+    let begin = Instant::now();
+    create()
+        .output()
+        .fails_with(1, &["container's cgroup is not empty"]);
+    let longest = begin.elapsed();
+    assert!(
+        longest < Duration::from_secs(2),
+        "waited for another container"
+    );
+    for step in 0..20 {
+        let mut call = create().spawn();
+        std::thread::sleep(longest * step / 20);
+        call.child.kill().unwrap();
+        call.finish();
+        let kill_all = sandbox.runtime(["kill", "--all", &id, "9"]).limit(20);
+        kill_all.output();
+        let delete = sandbox.runtime(["delete", "--force", &id]).limit(20);
+        delete.output().ok();
+        assert_eq!(first.status(), "running", "step {step}");
+        for group in &below {
+            assert!(group.exists(), "step {step}: {}", group.display());
+        }
+    }
+    first.force_delete();
+    first.wait();
+    sandbox.remove_groups();
+}

@@ -1,0 +1,127 @@
+//! `events`: statistics and what happens, one JSON document a line.
+
+use std::time::Duration;
+
+use harness::{Sandbox, cases, need, skip, wait_until};
+use serde_json::{Value, json};
+
+cases![
+    privileged_statistics_have_the_usual_shape,
+    privileged_events_come_in_the_interval_until_the_end,
+    privileged_running_out_of_memory_is_told,
+    privileged_events_need_a_running_container,
+];
+
+fn privileged_statistics_have_the_usual_shape() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("spawn sleep 1000 -- sleep 1000");
+    let container = sandbox.detach(&bundle, "a");
+    wait_until("the second process", || {
+        let events = container.call("events", &["--stats"]).output().ok().json();
+        events["data"]["pids"]["current"] == 2
+    });
+    let output = container.call("events", &["--stats"]).output().ok();
+    assert_eq!(output.stdout.lines().count(), 1);
+    let document = output.json();
+    assert_eq!(document["type"], "stats");
+    assert_eq!(document["id"], container.id.as_str());
+    let data = document["data"].as_object().unwrap();
+    let names: Vec<&str> = data.keys().map(String::as_str).collect();
+    let mut wanted = [
+        "cpu",
+        "cpuset",
+        "memory",
+        "pids",
+        "blkio",
+        "hugetlb",
+        "intel_rdt",
+        "network_interfaces",
+    ];
+    wanted.sort_unstable();
+    assert_eq!(names, wanted);
+    let number = |pointer: &str| document.pointer(pointer).and_then(Value::as_u64);
+    assert!(number("/data/cpu/usage/total").is_some_and(|total| total > 0));
+    for pointer in [
+        "/data/cpu/usage/kernel",
+        "/data/cpu/usage/user",
+        "/data/memory/usage/limit",
+        "/data/memory/usage/failcnt",
+        "/data/memory/swap/limit",
+        "/data/memory/kernel/failcnt",
+    ] {
+        assert!(number(pointer).is_some(), "{pointer}: {document}");
+    }
+    assert!(document["data"]["cpu"]["throttling"].is_object());
+}
+
+fn privileged_events_come_in_the_interval_until_the_end() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    let call = container.call("events", &["--interval", "50ms"]).spawn();
+    wait_until("a few lines", || call.stdout().lines().count() > 3);
+    container.kill("KILL").ok();
+    container.wait();
+    for line in call.finish().ok().stdout.lines() {
+        let document: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(document["type"], "stats", "{line}");
+    }
+    // Without an interval they come every five seconds.
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "b");
+    let call = container.call("events", &[] as &[&str]).spawn();
+    wait_until("the first line", || call.stdout().lines().count() == 1);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(call.stdout().lines().count(), 1);
+    container.kill("KILL").ok();
+    container.wait();
+    call.finish().ok();
+}
+
+fn privileged_running_out_of_memory_is_told() {
+    need::cgroups();
+    if !need::has_controller("memory") {
+        skip!("no memory controller here");
+    }
+    let sandbox = Sandbox::new();
+    // A tmpfs counts for whoever writes to it.
+    let bundle = sandbox
+        .bundle()
+        .mount("/tmp", "tmpfs", "tmpfs", &["size=256m"])
+        .set(
+            "/linux/resources/memory",
+            json!({"limit": 16 << 20, "swap": 16 << 20}),
+        )
+        .probe("sleep 1000");
+    let container = sandbox.detach(&bundle, "a");
+    let call = container.call("events", &["--interval", "1h"]).spawn();
+    wait_until("the first line", || call.stdout().lines().count() == 1);
+    container.exec("fill /tmp/big 64");
+    let oom = json!({"type": "oom", "id": container.id});
+    wait_until("the event", || {
+        let parse = |line| serde_json::from_str::<Value>(line).ok();
+        call.stdout()
+            .lines()
+            .filter_map(parse)
+            .any(|line| line == oom)
+    });
+    container.force_delete();
+    container.wait();
+    call.finish().ok();
+}
+
+fn privileged_events_need_a_running_container() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle(), "a");
+    container.wait();
+    for flags in [&[][..], &["--stats"]] {
+        let call = container.call("events", flags);
+        call.output().fails_with(1, &["container not running"]);
+    }
+    let call = container.call("events", &["--interval", "0s"]);
+    call.output()
+        .fails_with(1, &["duration interval must be greater than 0"]);
+    let call = sandbox.runtime(["events", &sandbox.id("nosuch")]);
+    call.output().fails_with(1, &["container does not exist"]);
+}

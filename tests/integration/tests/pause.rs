@@ -1,0 +1,131 @@
+//! `pause` and `resume`.
+
+use harness::{Sandbox, cases, need};
+
+cases![
+    privileged_paused_container_stands_still,
+    privileged_container_is_paused_before_start,
+    privileged_paused_container_is_deleted_and_killed,
+    privileged_pause_and_resume_need_the_right_status,
+    privileged_frozen_group_is_refused,
+];
+
+fn privileged_paused_container_stands_still() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle().probe("echo up -- sleep 1000"), "a");
+    container.wait_for("up");
+    let quiet = |command: &str| {
+        let output = container.call(command, &[] as &[&str]).output().ok();
+        assert!(output.stdout.is_empty() && output.stderr.is_empty());
+    };
+    quiet("pause");
+    assert_eq!(container.status(), "paused");
+    let refused = container.exec("true").exits(255);
+    assert!(
+        refused
+            .error()
+            .contains("cannot exec in a paused container (use --ignore-paused to override)"),
+        "{}",
+        refused.stderr
+    );
+    quiet("resume");
+    assert_eq!(container.status(), "running");
+    container.exec("true").ok();
+}
+
+/// What waits for `start` is frozen like any other process: neither `start` nor `delete` may wait for it.
+fn privileged_container_is_paused_before_start() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let container = sandbox.create(&sandbox.bundle().probe("sleep 1000"), "a");
+    let call = |command: &str| container.call(command, &[] as &[&str]).limit(20).output();
+    call("pause").ok();
+    assert_eq!(container.status(), "paused");
+    call("start").fails_with(1, &["cannot start a container in the paused state"]);
+    call("resume").ok();
+    assert_eq!(container.status(), "created");
+    call("start").ok();
+    assert_eq!(container.status(), "running");
+}
+
+fn privileged_paused_container_is_deleted_and_killed() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    for started in [false, true] {
+        for verb in ["delete", "kill"] {
+            let bundle = sandbox.bundle().probe("sleep 1000");
+            let container = sandbox.create(&bundle, &format!("{verb}{started}"));
+            if started {
+                container.start();
+            }
+            container.call("pause", &[] as &[&str]).output().ok();
+            if verb == "kill" {
+                container.kill("KILL").ok();
+                assert_eq!(container.wait(), 137);
+                container.delete().ok();
+            } else {
+                container.delete().exits(1);
+                let call = container.call("delete", &["--force"]).limit(20);
+                call.output().ok();
+                container.wait();
+            }
+        }
+    }
+}
+
+fn privileged_pause_and_resume_need_the_right_status() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    let call = |command: &str| container.call(command, &[] as &[&str]).output();
+    call("resume").fails_with(1, &["container not paused"]);
+    call("pause").ok();
+    call("pause").fails_with(1, &["container not running"]);
+    call("resume").ok();
+    container.kill("KILL").ok();
+    container.wait();
+    call("pause").fails_with(1, &["container not running"]);
+    call("resume").fails_with(1, &["container not paused"]);
+    for command in ["pause", "resume"] {
+        let call = sandbox.runtime([command, &sandbox.id("nosuch")]);
+        call.output().fails_with(1, &["container does not exist"]);
+    }
+}
+
+fn privileged_frozen_group_is_refused() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().set(
+        "/linux/cgroupsPath",
+        serde_json::json!(format!("/{}-groups/frozen", sandbox.tag)),
+    );
+    let first = sandbox.create(&bundle, "first");
+    let groups = sandbox.host(None).groups().to_vec();
+    let group = |name: &str| {
+        let found = groups.iter().filter(|group| group.ends_with("frozen"));
+        found
+            .map(|group| group.join(name))
+            .find(|file| file.exists())
+    };
+    let (file, frozen, thawed) = match group("freezer.state") {
+        Some(file) => (file, "FROZEN", "THAWED"),
+        None => (group("cgroup.freeze").expect("a freezer"), "1", "0"),
+    };
+    first.force_delete();
+    first.wait();
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, frozen).unwrap();
+    let create = sandbox
+        .runtime(["create", "--bundle"])
+        .arg(&bundle.path)
+        .arg(sandbox.id("second"))
+        .limit(20)
+        .output();
+    let text = std::fs::read_to_string(&file).expect("the frozen group is left alone");
+    assert_eq!(text.trim(), frozen);
+    std::fs::write(&file, thawed).unwrap();
+    std::fs::remove_dir(file.parent().unwrap()).unwrap();
+    sandbox.remove_groups();
+    create.fails_with(1, &["container's cgroup unexpectedly frozen"]);
+}
