@@ -328,7 +328,7 @@ fn unescape(path: &str) -> String {
 /// The plan that `create` would walk, without touching anything: for people and for tests.
 ///
 /// # Errors
-/// As [`Container::create`] before it does anything.
+/// As [`crate::Container::create`] before it does anything.
 pub fn plan_of(bundle: &Bundle, id: &str, options: &CreateOptions) -> Result<Plan, Error> {
     let spec = bundle.spec()?;
     Prepared::new(id, bundle, &spec, options).map(|prepared| prepared.plan)
