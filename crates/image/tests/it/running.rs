@@ -16,25 +16,28 @@ fn runtimes() -> Vec<PathBuf> {
     static TARE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let built = || {
         let beside = Path::new(env!("CARGO_BIN_EXE_tare-image")).with_file_name("tare");
-        // When it is there and current, this takes a moment.
+        // As `cargo xtask test` does it: where it is there and current, this takes a moment.
         let mut build = Command::new(env!("CARGO"));
         build
-            .args(["build", "--quiet", "--package", "tare", "--bin", "tare"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["build", "--quiet", "--bin", "tare"])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
             .stdin(Stdio::null());
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
         let done = build.status().is_ok_and(|s| s.success());
-        if !done || !beside.exists() {
-            println!("skipped with tare: it cannot be built here");
-            return None;
-        }
-        Some(beside)
+        (done && beside.exists()).then_some(beside)
     };
-    let others = ["runc", "crun"].into_iter().find(|r| have(r));
+    let other = ["runc", "crun"].into_iter().find(|r| installed(r));
     let tare = TARE.get_or_init(built).clone();
-    tare.into_iter().chain(others.map(Into::into)).collect()
+    match (&tare, other) {
+        (None, None) => {
+            println!("skipped: tare cannot be built here, and no other runtime is installed")
+        }
+        (None, Some(other)) => println!("only with {other}: tare cannot be built here"),
+        _ => {}
+    }
+    tare.into_iter().chain(other.map(Into::into)).collect()
 }
 
 /// A name that no other test uses at the same time, in any process.

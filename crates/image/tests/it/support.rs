@@ -215,12 +215,17 @@ fn attributes(path: &Path) -> String {
     found.concat()
 }
 
+/// True if the tool is there.
+pub(crate) fn installed(tool: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
+        .any(|d| d.join(tool).exists())
+}
+
 /// True if the tool is there; says so if not.
 pub(crate) fn have(tool: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .chain(["/usr/sbin".into()])
-        .any(|d| d.join(tool).exists());
+    let found = installed(tool);
     if !found {
         println!("skipped: {tool} is not installed");
     }
