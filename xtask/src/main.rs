@@ -70,7 +70,7 @@ const TASKS: &[Task] = &[
     ),
     (
         "bench-image",
-        "measure the image library",
+        "[--rounds N] [--scale PERCENT] [--only WORD] [--tools A,B] measure the image library beside its peers and the floor",
         task_bench_image::run,
     ),
 ];

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::{self, User};
 use crate::error::{Error, Kind, Result};
-use crate::layout::to_json;
+use crate::json::to_json;
 use crate::limits::Limits;
 use crate::manifest::Image;
 
@@ -305,7 +305,6 @@ fn linux(overrides: &Overrides) -> Value {
 mod tests {
     use super::*;
     use crate::digest;
-    use crate::manifest::parse_json;
     use oci_spec::image::{Descriptor, ImageManifest, MediaType};
 
     fn image(config: &str) -> Image {
@@ -313,7 +312,7 @@ mod tests {
             r#"{{"architecture":"arm64","variant":"v8","os":"linux","author":"me","created":"2020-01-01T00:00:00Z",
                 "rootfs":{{"type":"layers","diff_ids":[]}},"config":{config}}}"#
         );
-        let mut manifest: ImageManifest = parse_json(
+        let mut manifest: ImageManifest = crate::json::parse_json(
             br#"{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"layers":[]}"#,
             "m",
         )

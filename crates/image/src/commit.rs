@@ -11,9 +11,9 @@ use crate::changes;
 use crate::compression::{Compression, Compressor};
 use crate::digest::{self, HashingWriter};
 use crate::error::{During, Error, Kind, Result};
-use crate::layout::to_json;
+use crate::json::{parse_json, to_json};
 use crate::limits::Limits;
-use crate::manifest::{Document, Image, parse_json};
+use crate::manifest::{Document, Image};
 use crate::reference::Reference;
 use crate::store::Store;
 use crate::tar::{Entry, Reader, Time};
@@ -29,7 +29,8 @@ pub struct Description {
     pub comment: Option<String>,
     /// When; without it the newest time in the layer, so that the same changes give the same image.
     pub created: Option<i64>,
-    /// Replaces fields of the configuration's `config`, by their names there (`Cmd`, `Env`, …).
+    /// Changes fields of the configuration's `config`, by their names there (`Cmd`, `Labels`, …): variables and labels are
+    /// added to those of the base, everything else is replaced.
     pub config: serde_json::Map<String, Value>,
 }
 
@@ -217,7 +218,7 @@ fn finish(
         config["config"] = json!({});
     }
     for (key, value) in &description.config {
-        config["config"][key] = value.clone();
+        change(&mut config["config"][key], key, value);
     }
     let config = to_json(&config)?;
     let config_descriptor = Descriptor::new(
@@ -234,6 +235,22 @@ fn finish(
         .layout()
         .tag(Some(&name.to_string()), &document.descriptor)?;
     Ok(document.descriptor)
+}
+
+/// Puts `value` into the field `key` of a configuration.
+fn change(field: &mut Value, key: &str, value: &Value) {
+    match (key, &mut *field, value) {
+        ("Env", Value::Array(old), Value::Array(new)) => {
+            let name = |entry: &Value| {
+                let text = entry.as_str().unwrap_or_default();
+                text.split('=').next().unwrap_or_default().to_string()
+            };
+            old.retain(|entry| !new.iter().any(|n| name(n) == name(entry)));
+            old.extend(new.iter().cloned());
+        }
+        ("Labels", Value::Object(old), Value::Object(new)) => old.extend(new.clone()),
+        _ => *field = value.clone(),
+    }
 }
 
 /// `2006-01-02T15:04:05Z` of seconds since 1970.
@@ -262,6 +279,24 @@ pub fn rfc3339(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_and_labels_are_added_and_all_else_is_replaced() {
+        let mut config = json!({"Env": ["A=1", "B=2"], "Labels": {"a": "1", "b": "2"}, "Cmd": ["x", "y"], "User": null});
+        for (key, value) in [
+            ("Env", json!(["B=3", "C=4"])),
+            ("Labels", json!({"b": "3"})),
+            ("Cmd", json!(["z"])),
+            ("User", json!("7")),
+            ("WorkingDir", json!("/w")),
+        ] {
+            change(&mut config[key], key, &value);
+        }
+        let wanted = json!({
+            "Env": ["A=1", "B=3", "C=4"], "Labels": {"a": "1", "b": "3"}, "Cmd": ["z"], "User": "7", "WorkingDir": "/w",
+        });
+        assert_eq!(config, wanted);
+    }
 
     #[test]
     fn times() {

@@ -2,16 +2,14 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::credential_helper;
 use crate::error::{Error, Kind, Result};
-use crate::layout::read_limited;
-use crate::manifest::parse_json;
+use crate::json::{parse_json, read_limited};
 use crate::reference::Reference;
 
 /// A way to prove who one is.
@@ -115,7 +113,7 @@ impl Credentials {
         if let Some(helper) = helper_for(&config, key) {
             let request =
                 serde_json::json!({"ServerURL": key, "Username": user, "Secret": password});
-            run_helper(&helper, "store", &request.to_string())?;
+            credential_helper::run(&helper, "store", &request.to_string())?;
             return Ok(format!("docker-credential-{helper}"));
         }
         let auths = config
@@ -147,7 +145,7 @@ impl Credentials {
                 continue;
             };
             if let Some(helper) = helper_for(&config, key) {
-                run_helper(&helper, "erase", key)?;
+                credential_helper::run(&helper, "erase", key)?;
                 erased = true;
             }
             let removed = config
@@ -208,7 +206,7 @@ fn write_config(path: &Path, config: &Map<String, Value>) -> Result<()> {
 fn lookup(config: &Map<String, Value>, host: &str, repository: &str) -> Result<Option<Credential>> {
     let key = Reference::credential_key(host);
     if let Some(helper) = helper_for(config, key)
-        && let Some(found) = ask_helper(&helper, key)?
+        && let Some(found) = credential_helper::ask(&helper, key)?
     {
         return Ok(Some(found));
     }
@@ -285,68 +283,6 @@ fn helper_for(config: &Map<String, Value>, key: &str) -> Option<String> {
         })
         .or_else(|| config.get("credsStore"))?;
     helper.as_str().filter(|h| !h.is_empty()).map(String::from)
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct HelperAnswer {
-    username: String,
-    secret: String,
-}
-
-fn ask_helper(helper: &str, key: &str) -> Result<Option<Credential>> {
-    let output = match run_helper(helper, "get", key) {
-        Ok(output) => output,
-        // The protocol has no other way to say "unknown".
-        Err(e) if e.to_string().contains("credentials not found") => return Ok(None),
-        Err(e) => return Err(e),
-    };
-    let answer: HelperAnswer =
-        parse_json(&output, &format!("answer of docker-credential-{helper}"))?;
-    Ok(match answer.username.as_str() {
-        "" => None,
-        "<token>" => Some(Credential::IdentityToken(answer.secret)),
-        _ => Some(Credential::Basic {
-            user: answer.username,
-            password: answer.secret,
-        }),
-    })
-}
-
-fn run_helper(helper: &str, verb: &str, input: &str) -> Result<Vec<u8>> {
-    let name = format!("docker-credential-{helper}");
-    if helper.contains('/') {
-        return Err(Error::new(
-            Kind::Unsafe,
-            format!("credential helper {helper:?} has a slash in its name"),
-        ));
-    }
-    let error = |e| Error::system(format!("run {name}"), e);
-    let mut child = Command::new(&name)
-        .arg(verb)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|e| {
-            error(e).hint("It is named in the credentials file; install it or take the entry out")
-        })?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A helper that does not read its input says on its own why.
-        let _ = stdin.write_all(input.as_bytes());
-    }
-    let output = child.wait_with_output().map_err(error)?;
-    if !output.status.success() {
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said[..said.len().min(1000)])
-            .trim()
-            .to_string();
-        return Err(Error::new(
-            Kind::Denied,
-            format!("{name} {verb} failed: {said}"),
-        ));
-    }
-    Ok(output.stdout)
 }
 
 #[cfg(test)]

@@ -115,6 +115,24 @@ impl Error {
         self
     }
 
+    /// Adds what to try next, only when nothing was said about that yet.
+    #[must_use]
+    pub fn hint_if_none(self, hint: impl Into<String>) -> Self {
+        match self.hint {
+            Some(_) => self,
+            None => self.hint(hint),
+        }
+    }
+
+    /// Adds something to the hint that there is.
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.hint = Some(match self.hint {
+            Some(hint) => format!("{hint}. {more}"),
+            None => more.to_string(),
+        });
+        self
+    }
+
     /// Adds the step that was being done, in front.
     #[must_use]
     pub fn during(mut self, step: impl Into<String>) -> Self {
@@ -162,6 +180,9 @@ impl std::error::Error for Error {
 /// Names the step in front of an error, only when there is one.
 pub trait During<T> {
     /// See [`Error::during`]; the closure runs only on failure.
+    ///
+    /// # Errors
+    /// What it is called on, with the step in front.
     fn during(self, step: impl FnOnce() -> String) -> Result<T>;
 }
 

@@ -11,7 +11,8 @@ use rustix::fs::FlockOperation;
 use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
 use crate::ingest::Ingest;
-use crate::manifest::{Document, parse_json};
+use crate::json::{parse_json, read_limited, to_json};
+use crate::manifest::Document;
 
 const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 /// Bytes that an `index.json` may have.
@@ -321,31 +322,6 @@ pub(crate) fn ref_name(descriptor: &Descriptor) -> Option<&str> {
         .as_ref()?
         .get(ANNOTATION_REF_NAME)
         .map(String::as_str)
-}
-
-/// Serialises with sorted keys, so that equal documents have equal digests.
-pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
-    // `Value` sorts the names of objects, which maps in the types do not.
-    serde_json::to_value(value)
-        .and_then(|v| serde_json::to_vec(&v))
-        .map_err(|e| Error::new(Kind::Malformed, format!("write JSON: {e}")))
-}
-
-/// Reads a file that is not expected to be large.
-pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    use std::io::Read;
-    let file = File::open(path).map_err(|e| Error::file("open", path, e))?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| Error::file("read", path, e))?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::new(
-            Kind::Limit,
-            format!("{} has more than {limit} bytes", path.display()),
-        ));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

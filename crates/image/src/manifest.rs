@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::digest;
 use crate::error::{During, Error, Kind, Result};
+use crate::json::parse_json;
 use crate::limits::Limits;
 
 /// Docker's names for the same documents.
@@ -133,10 +134,6 @@ struct Shape {
     manifests: Option<serde::de::IgnoredAny>,
     layers: Option<serde::de::IgnoredAny>,
     config: Option<serde::de::IgnoredAny>,
-}
-
-pub(crate) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|e| Error::new(Kind::Malformed, format!("{what}: {e}")))
 }
 
 /// True for every media type of an index.

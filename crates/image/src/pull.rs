@@ -193,6 +193,13 @@ pub fn choose(
                     .during(|| "configuration".into())?;
                 let image =
                     Image::assemble(current.descriptor, *manifest, &config, &options.limits)?;
+                // Where there is no index, nothing was chosen. To look at it or pass it on is no fault; to run it fails.
+                let (os, architecture) = (image.config.os(), image.config.architecture());
+                let made_for = format!("{os}/{architecture}");
+                let wanted = &options.platform;
+                if made_for != format!("{}/{}", wanted.os, wanted.architecture) {
+                    log::warn!("the image is for {made_for}, not for {wanted}");
+                }
                 return Ok((image, documents));
             }
             Content::Index(index) => {

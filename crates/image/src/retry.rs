@@ -50,12 +50,12 @@ impl Attempts {
         if self.failed >= self.patience.attempts {
             let hint = format!("Gave up after {} attempts", self.failed);
             let once = self.patience.attempts == 1 || error.retry() == Retry::Never;
-            return Err(if once { error } else { error.hint(hint) });
+            return Err(if once { error } else { error.and(&hint) });
         }
         let pause = match error.retry() {
             Retry::Never => return Err(error),
             Retry::After(seconds) if Duration::from_secs(seconds) > self.patience.longest => {
-                return Err(error.hint(format!("The registry asks to wait {seconds} s")));
+                return Err(error.and(&format!("The registry asks to wait {seconds} s")));
             }
             Retry::After(seconds) => Duration::from_secs(seconds),
             Retry::Later => self.backoff(),
@@ -105,7 +105,13 @@ fn http_date(text: &str) -> Option<u64> {
         + 1;
     let mut number = || words.next()?.parse::<u64>().ok();
     let (year, hour, minute, second) = (number()?, number()?, number()?, number()?);
-    if year < 1970 || day == 0 || day > 31 {
+    // Also keeps the arithmetic small: the text is the registry's.
+    if !(1970..=9999).contains(&year)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
         return None;
     }
     Some(days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
@@ -133,6 +139,14 @@ mod tests {
         assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now), Some(10));
         assert_eq!(retry_after("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(0));
         assert_eq!(retry_after("soon", now), None);
+        for odd in [
+            "Sun, 06 Nov 19988:8888888888888882 084:9:3 0GMT",
+            "Sun, 06 Nov 99999 08:49:37 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+        ] {
+            assert_eq!(retry_after(odd, now), None);
+        }
         assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
         assert_eq!(
             http_date("Sat, 29 Feb 2020 12:00:00 GMT"),

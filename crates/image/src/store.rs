@@ -166,6 +166,10 @@ impl Store {
     /// What the file system reports.
     pub fn alone(&self) -> Result<()> {
         let error = |e: rustix::io::Errno| Error::file("lock", self.root(), e.into());
+        if rustix::fs::flock(&self.lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(());
+        }
+        log::warn!("waiting until others are done with the store");
         rustix::fs::flock(&self.lock, FlockOperation::LockExclusive).map_err(error)
     }
 }

@@ -10,9 +10,10 @@ use super::index::{Archive, normal};
 use crate::compression::Compression;
 use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
-use crate::layout::{ref_name, to_json};
+use crate::json::{parse_json, to_json};
+use crate::layout::ref_name;
 use crate::limits::Limits;
-use crate::manifest::{Document, parse_json};
+use crate::manifest::Document;
 use crate::reference::Reference;
 use crate::source::{Content, Source};
 

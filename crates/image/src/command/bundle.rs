@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tare_image::bundle::Overrides;
 use tare_image::container::{self, Rootfs};
 use tare_image::error::During;
-use tare_image::reference::Location;
+use tare_image::location::Location;
 use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options, text};
@@ -68,7 +68,16 @@ pub(super) fn change(
         }
         "tty" | "t" => overrides.terminal = true,
         "hostname" => overrides.hostname = Some(text(parser)?),
-        "net" => overrides.host_network = text(parser)? == "host",
+        "net" => match text(parser)?.as_str() {
+            "host" => overrides.host_network = true,
+            other => {
+                return Err(Error::new(
+                    Kind::Usage,
+                    format!("--net {other}: there is no such network"),
+                )
+                .hint("\"host\" is the host's; without the option there is only loopback"));
+            }
+        },
         "read-only" => overrides.read_only = true,
         _ => return Ok(false),
     }

@@ -23,12 +23,15 @@ pub(super) const DESCRIPTION: [(&str, &str); 10] = [
         "--created SECONDS",
         "since 1970; by default the newest time in the layer",
     ),
-    ("--cmd COMMAND", "what to run"),
-    ("--entrypoint COMMAND", "program in front of it"),
-    ("--env, -e NAME=VALUE", "variable"),
+    ("--cmd COMMAND", "what to run: words, or a list in JSON"),
+    ("--entrypoint COMMAND", "program in front of it, likewise"),
+    (
+        "--env, -e NAME=VALUE",
+        "a variable, besides those of the base",
+    ),
     ("--user, -u USER", "whom to run as"),
     ("--workdir, -w DIR", "where to start"),
-    ("--label NAME=VALUE", "label"),
+    ("--label NAME=VALUE", "a label, likewise"),
 ];
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -45,7 +48,11 @@ pub(super) fn describe(
     name: &str,
     parser: &mut lexopt::Parser,
 ) -> Result<bool> {
-    let words = |text: String| json!(text.split_whitespace().collect::<Vec<_>>());
+    // As in a Dockerfile: a list in JSON, where words have spaces in them.
+    let words = |text: String| match serde_json::from_str::<Vec<String>>(&text) {
+        Ok(list) => json!(list),
+        Err(_) => json!(text.split_whitespace().collect::<Vec<_>>()),
+    };
     match name {
         "author" => description.author = Some(text(parser)?),
         "message" | "m" => description.comment = Some(text(parser)?),

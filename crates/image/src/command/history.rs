@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use tare_image::location::Location;
 use tare_image::progress::size;
-use tare_image::reference::Location;
 use tare_image::{Result, pull};
 
 use super::options::{self, Options};

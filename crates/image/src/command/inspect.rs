@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use tare_image::error::During;
+use tare_image::location::Location;
 use tare_image::manifest::Content;
-use tare_image::reference::Location;
 use tare_image::{Error, Kind, Result, pull};
 
 use super::options::{self, Options};
@@ -17,6 +18,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     options: &[
         ("--raw", "the document that the name stands for, as it is"),
         ("--referrers", "what refers to the image instead"),
+        ("--artifact-type TYPE", "of these referrers, only this kind"),
     ],
     run,
 };
@@ -24,10 +26,15 @@ pub(super) const COMMAND: super::Command = super::Command {
 fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let mut options = Options::default();
     let (mut raw, mut referrers) = (false, false);
-    let values = options::parse(parser, &mut options, |name, _| {
-        raw |= name == "raw";
-        referrers |= name == "referrers";
-        Ok(name == "raw" || name == "referrers")
+    let mut kind = None;
+    let values = options::parse(parser, &mut options, |name, parser| {
+        match name {
+            "raw" => raw = true,
+            "referrers" => referrers = true,
+            "artifact-type" => kind = Some(options::text(parser)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
     })?;
     let [location] = options::exactly(values, ["LOCATION"])?;
     let location: Location = location.parse()?;
@@ -43,7 +50,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
             .descriptor
             .digest()
             .clone();
-        print(&json!(repository.referrers(&digest, None)?));
+        print(&json!(repository.referrers(&digest, kind.as_deref())?));
         return Ok(ExitCode::SUCCESS);
     }
     place::with_source(&location, &options, &registry, |source| {
@@ -71,7 +78,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         }
         print(&shown);
         Ok(())
-    })?;
+    })
+    .during(|| format!("inspect {location}"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use tare_image::layout::Layout;
+use tare_image::location::Location;
 use tare_image::progress::size;
-use tare_image::reference::Location;
 use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options};
@@ -31,7 +31,13 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         [] => options.store()?.layout().clone(),
         [one] => match one.parse()? {
             Location::Layout { path, name: None } => Layout::open(&path)?,
-            other => return Err(Error::new(Kind::Usage, format!("{other} cannot be listed"))),
+            other => {
+                return Err(
+                    Error::new(Kind::Usage, format!("{other} cannot be listed")).hint(
+                        "The store and layouts (oci:DIR) can; \"tags\" lists what a registry has",
+                    ),
+                );
+            }
         },
         _ => return Err(Error::new(Kind::Usage, "list takes at most one layout")),
     };

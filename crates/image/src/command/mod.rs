@@ -101,7 +101,11 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
         explain(command);
         return Ok(ExitCode::SUCCESS);
     }
-    (command.run)(lexopt::Parser::from_args(arguments.into_iter().skip(1)))
+    let parser = lexopt::Parser::from_args(arguments.into_iter().skip(1));
+    (command.run)(parser).map_err(|e| match e.kind() {
+        Kind::Usage => e.hint_if_none(format!("See: tare-image {} --help", command.name)),
+        _ => e,
+    })
 }
 
 fn help() {

@@ -195,7 +195,7 @@ fn raise_limits() {
 }
 
 pub(super) fn usage(error: &lexopt::Error) -> Error {
-    Error::new(Kind::Usage, error.to_string()).hint("See: tare-image VERB --help")
+    Error::new(Kind::Usage, error.to_string())
 }
 
 /// The value of an option, as text.
@@ -232,6 +232,11 @@ pub(super) fn rest<const N: usize>(
     exactly(parse(parser, options, |_, _| Ok(false))?, names)
 }
 
+/// "1 layer", "2 layers".
+pub(super) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Checks the number of arguments.
 pub(super) fn exactly<const N: usize>(
     values: Vec<String>,
@@ -242,11 +247,11 @@ pub(super) fn exactly<const N: usize>(
         Error::new(
             Kind::Usage,
             format!(
-                "{count} arguments where {N} are expected: {}",
+                "{} where {N} are expected: {}",
+                counted(count, "argument"),
                 names.join(" ")
             ),
         )
-        .hint("See: tare-image VERB --help")
     })
 }
 

@@ -1,19 +1,23 @@
 //! Locations on the command line turned into sources and destinations.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+use oci_spec::image::Digest;
 
 use tare_image::archive::{ArchiveSource, pack_layout, save_docker};
 use tare_image::error::During;
 use tare_image::layout::Layout;
-use tare_image::manifest::{Content, Image};
+use tare_image::location::Location;
+use tare_image::manifest::{Content, Image, is_manifest};
 use tare_image::pull;
-use tare_image::reference::{Location, Reference};
-use tare_image::registry::{Registry, RegistryDestination, RegistrySource};
+use tare_image::reference::Reference;
+use tare_image::registry::{Elsewhere, Registry, RegistryDestination, RegistrySource};
 use tare_image::source::{Destination, LayoutDestination, LayoutSource, Source};
 use tare_image::store::Store;
 use tare_image::{Error, Kind, Result};
 
-use super::options::Options;
+use super::options::{Options, counted};
 
 /// True for archives of layouts; directories are layouts themselves.
 fn is_archive(path: &Path) -> bool {
@@ -67,16 +71,19 @@ pub(super) fn with_destination(
 ) -> Result<()> {
     match location {
         Location::Registry(reference) => {
-            let from = match from {
+            let elsewhere = match from {
                 Location::Registry(from) if from.host() == reference.host() => {
-                    Some(from.repository().to_string())
+                    Elsewhere::All(from.repository().to_string())
                 }
-                _ => None,
+                Location::Store(_) => Elsewhere::Some(known_elsewhere(
+                    options.store()?.layout(),
+                    reference,
+                    options,
+                )?),
+                _ => Elsewhere::Unknown,
             };
-            run(&RegistryDestination::new(
-                registry.repository(reference)?,
-                from,
-            ))
+            let repository = registry.repository(reference)?;
+            run(&RegistryDestination::new(repository, elsewhere))
         }
         Location::Store(reference) => {
             let store = options.store()?;
@@ -97,6 +104,45 @@ pub(super) fn with_destination(
             })
         }
     }
+}
+
+/// Where else in the registry of `reference` there is content of the store: in the repositories whose images have it. So
+/// the layers of a base image are not sent again.
+fn known_elsewhere(
+    layout: &Layout,
+    reference: &Reference,
+    options: &Options,
+) -> Result<HashMap<Digest, String>> {
+    let mut found = HashMap::new();
+    for (name, descriptor) in layout.names()? {
+        let Ok(other) = name.parse::<Reference>() else {
+            continue;
+        };
+        if other.host() != reference.host() || other.repository() == reference.repository() {
+            continue;
+        }
+        let mut left = vec![descriptor];
+        while let Some(descriptor) = left.pop() {
+            // Of an index, only some images may be here.
+            if !layout.has(&descriptor)? {
+                continue;
+            }
+            let document = layout.document(&descriptor, options.limits().manifest_bytes)?;
+            match document.content {
+                Content::Manifest(_) => found.extend(
+                    (document.children().into_iter())
+                        .map(|d| (d.digest().clone(), other.repository().to_string())),
+                ),
+                // Indexes in indexes are too rare to look into.
+                Content::Index(index) => left.extend(
+                    (index.manifests().iter())
+                        .filter(|d| is_manifest(d.media_type().as_ref()))
+                        .cloned(),
+                ),
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Collects the image beside its archive first.
@@ -169,9 +215,10 @@ pub(super) fn local_or_pulled(
             reference: None,
         } => by_path(path, None)?,
     };
+    let mut missing = false;
     if matches!(location, Location::Store(_)) {
         match local(store, &reference, options) {
-            Err(e) if e.kind() == Kind::NotFound => {}
+            Err(e) if e.kind() == Kind::NotFound => missing = true,
             other => return other.map(|image| (image, reference)),
         }
     }
@@ -191,6 +238,10 @@ pub(super) fn local_or_pulled(
         )
     });
     drop(bar);
+    let pulled = match missing {
+        true => pulled.during(|| format!("{reference} is not in the store")),
+        false => pulled,
+    };
     Ok((pulled?.image, reference))
 }
 
@@ -218,7 +269,7 @@ fn by_path(path: &Path, name: Option<&str>) -> Result<Reference> {
 /// Kind and number of entries of a document, for people.
 pub(super) fn shape(content: &Content) -> String {
     match content {
-        Content::Manifest(m) => format!("image with {} layers", m.layers().len()),
-        Content::Index(i) => format!("index of {} images", i.manifests().len()),
+        Content::Manifest(m) => format!("image with {}", counted(m.layers().len(), "layer")),
+        Content::Index(i) => format!("index of {}", counted(i.manifests().len(), "image")),
     }
 }

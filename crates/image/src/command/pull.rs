@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use tare_image::reference::Location;
+use tare_image::location::Location;
 use tare_image::{Error, Kind, Result, pull};
 
 use super::options::{self, Options};

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use tare_image::container::{self, Record};
+use tare_image::error::During;
+use tare_image::location::Location;
 use tare_image::progress::size;
-use tare_image::reference::Location;
 use tare_image::registry::Registry;
 use tare_image::{Error, Kind, Result, gc};
 
@@ -64,7 +65,9 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
                     ));
                 }
             }
-            Location::Registry(reference) => remote(&registry, &reference)?,
+            Location::Registry(reference) => {
+                remote(&registry, &reference).during(|| format!("remove docker://{reference}"))?
+            }
             other => {
                 return Err(Error::new(
                     Kind::Usage,

@@ -1,15 +1,20 @@
 //! `run`: from a reference to a running container.
 
-use std::path::PathBuf;
-use std::process::{Child, Command as Process, ExitCode};
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use nix::sched::{CloneFlags, unshare};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tare_image::bundle::Overrides;
 use tare_image::container::{self, Record, Rootfs};
 use tare_image::error::During;
-use tare_image::reference::Location;
+use tare_image::location::Location;
 use tare_image::{Error, Kind, Result};
 
 use super::bundle;
@@ -23,6 +28,10 @@ pub(super) const COMMAND: super::Command = super::Command {
     options: &[
         ("--name ID", "of the container"),
         ("--keep", "keep its files afterwards, for commit"),
+        (
+            "--interactive, -i",
+            "pass on standard input, which is always done",
+        ),
         bundle::OVERRIDES[0],
         bundle::OVERRIDES[1],
         bundle::OVERRIDES[2],
@@ -53,6 +62,8 @@ fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
         match owned.name().as_str() {
             "name" => name = Some(text(&mut parser)?),
             "keep" => keep = true,
+            // It always is; people are used to writing it.
+            "interactive" | "i" => {}
             "flat" => rootfs = Rootfs::Flat,
             other => {
                 if !bundle::change(&mut overrides, other, &mut parser)? {
@@ -71,16 +82,6 @@ fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
             format!("{id:?} cannot be the name of a container"),
         ));
     }
-    // From here on signals are for the container; this thread waits for them.
-    let signals = SigSet::from_iter([
-        Signal::SIGINT,
-        Signal::SIGTERM,
-        Signal::SIGHUP,
-        Signal::SIGQUIT,
-    ]);
-    signals
-        .thread_block()
-        .map_err(|e| Error::system("block signals", e))?;
     overrides.rootless = !rustix::process::getuid().is_root();
     let runtime = runtime()?;
     let store = options.store_as_root()?;
@@ -98,7 +99,7 @@ fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
     .during(|| format!("run {reference}"))?;
     // Other processes may tidy up the store while the container runs; its record keeps its layers.
     drop(store);
-    let status = start(&runtime, &folder, &id, signals);
+    let status = start(&runtime, &folder, &id);
     if keep {
         tare_image::overlay::unmount(&folder.join("rootfs"))?;
         Record::keep(&folder)?;
@@ -144,33 +145,71 @@ fn runtime() -> Result<PathBuf> {
         })
 }
 
-fn start(
-    runtime: &PathBuf,
-    folder: &std::path::Path,
-    id: &str,
-    signals: SigSet,
-) -> Result<ExitCode> {
-    let mut child: Child = Process::new(runtime)
-        .arg("run")
-        .arg("--bundle")
-        .arg(folder)
-        .arg(id)
-        .spawn()
-        .map_err(|e| Error::file("start", runtime, e))?;
-    let pid = Pid::from_raw(child.id() as i32);
+/// Calls the runtime and passes on signals and the exit code.
+fn start(runtime: &Path, folder: &Path, id: &str) -> Result<ExitCode> {
+    // Until now they ended this program; from here on they are for the container.
+    let signals = SigSet::from_iter([
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGTERM,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+    ]);
+    let error = |e| Error::system("wait for signals", e);
+    signals.thread_block().map_err(error)?;
+    let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(error)?;
+    let pid = spawn(
+        runtime,
+        &[
+            OsStr::new("run"),
+            OsStr::new("--bundle"),
+            folder.as_os_str(),
+            OsStr::new(id),
+        ],
+    )
+    .map_err(|e| Error::file("start", runtime, e.into()))?;
     // Detached on purpose: it ends with the process.
     std::thread::spawn(move || {
-        while let Ok(signal) = signals.wait() {
-            let _ = nix::sys::signal::kill(pid, signal);
+        while let Ok(Some(arrived)) = arriving.read_signal() {
+            // What a terminal sends (Ctrl-C) has reached the runtime already: it is in the same process group.
+            let from_process = arrived.ssi_code <= 0;
+            if let (true, Ok(signal)) = (from_process, Signal::try_from(arrived.ssi_signo as i32)) {
+                let _ = nix::sys::signal::kill(pid, signal);
+            }
         }
     });
-    let status = child
-        .wait()
-        .map_err(|e| Error::file("wait for", runtime, e))?;
-    use std::os::unix::process::ExitStatusExt;
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|s| 128 + s))
-        .unwrap_or(1);
-    Ok(ExitCode::from(code as u8))
+    loop {
+        match waitpid(pid, None) {
+            Ok(WaitStatus::Exited(_, code)) => return Ok(ExitCode::from(code as u8)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => {
+                return Ok(ExitCode::from((128 + signal as i32) as u8));
+            }
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(e) => return Err(Error::file("wait for", runtime, e.into())),
+        }
+    }
+}
+
+/// Not by the standard library, whose children inherit the mask: the container would never hear of these signals.
+fn spawn(program: &Path, arguments: &[&OsStr]) -> nix::Result<Pid> {
+    let text = |s: &OsStr| CString::new(s.as_bytes()).map_err(|_| nix::Error::EINVAL);
+    let program = text(program.as_os_str())?;
+    let mut all = vec![program.clone()];
+    for argument in arguments {
+        all.push(text(argument)?);
+    }
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        variables.push(text(&[name, value].join(OsStr::new("=")))?);
+    }
+    let mut attributes = PosixSpawnAttr::init()?;
+    attributes.set_sigmask(&SigSet::empty())?;
+    // Programs in Rust ignore it; others do not expect to.
+    attributes.set_sigdefault(&SigSet::from_iter([Signal::SIGPIPE]))?;
+    attributes.set_flags(
+        PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF,
+    )?;
+    let actions = PosixSpawnFileActions::init()?;
+    posix_spawnp(&program, &actions, &attributes, &all, &variables)
 }

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use tare_image::error::During;
-use tare_image::reference::{Location, Reference};
+use tare_image::location::Location;
+use tare_image::reference::Reference;
 use tare_image::{Error, Kind, Result, copy};
 
 use super::options::{self, Options, text};

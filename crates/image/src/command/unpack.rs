@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tare_image::Result;
 use tare_image::error::During;
 use tare_image::flatten::flatten;
-use tare_image::reference::Location;
+use tare_image::location::Location;
 use tare_image::source::LayoutSource;
 
 use super::options::{self, Options};

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::url;
 use crate::credentials::Credential;
 use crate::error::{Error, Kind, Result};
-use crate::manifest::parse_json;
+use crate::json::parse_json;
 
 /// What a registry wants.
 #[derive(Clone, Debug, PartialEq, Eq)]

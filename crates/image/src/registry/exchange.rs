@@ -291,6 +291,8 @@ impl Repository<'_> {
             )),
             404 => Error::new(Kind::NotFound, message),
             405 => Error::new(Kind::Unsupported, message).hint("The registry does not allow this"),
+            400 if endpoint.plain_allowed => Error::new(Kind::Protocol, message)
+                .hint("If the registry wants encryption, leave --plain-http out"),
             _ if retry != Retry::Never => Error::network(message, retry),
             _ => Error::new(Kind::Protocol, message),
         }
@@ -336,30 +338,39 @@ fn printable(text: &str, longest: usize) -> String {
 
 /// A failed exchange in our words, with whether it makes sense to try again.
 pub fn network_error(error: &ureq::Error, host: &str) -> Error {
-    let hint = match error {
-        ureq::Error::HostNotFound => Some("The host name is unknown"),
-        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {
-            Some("Nothing listens there")
-        }
-        // The TLS library reports through the I/O error.
-        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => Some(PLAIN),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => Some(
-            "A private authority is named with --ca-file; for plain HTTP there is --plain-http",
+    use std::io::ErrorKind::{ConnectionRefused, InvalidData};
+    let text = match error {
+        ureq::Error::Io(e) => e.to_string(),
+        other => other.to_string(),
+    };
+    // The resolver and the TLS library report through the I/O error, in words only.
+    let unknown = matches!(error, ureq::Error::HostNotFound)
+        || (text.starts_with("failed to lookup") && !text.contains("Temporary"));
+    let certificate = matches!(error, ureq::Error::Tls(_) | ureq::Error::Rustls(_))
+        || text.contains("certificate");
+    let (retry, hint) = match error {
+        _ if unknown => (Retry::Never, Some("The host name is unknown")),
+        _ if text.contains("CaUsedAsEndEntity") => (
+            Retry::Never,
+            Some(
+                "It shows an authority's own certificate: a server needs one that is not for signing (CA:FALSE)",
+            ),
         ),
-        ureq::Error::Timeout(_) => Some("The connection stalled"),
-        _ => None,
-    };
-    let retry = match error {
-        ureq::Error::Io(e) => match e.kind() {
-            std::io::ErrorKind::InvalidData => Retry::Never,
-            _ => Retry::Later,
-        },
-        ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
-            Retry::Later
+        _ if certificate => (
+            Retry::Never,
+            Some("A private authority is named with --ca-file"),
+        ),
+        ureq::Error::Io(e) if e.kind() == InvalidData => (Retry::Never, Some(PLAIN)),
+        ureq::Error::Io(e) if e.kind() == ConnectionRefused => {
+            (Retry::Later, Some("Nothing listens there"))
         }
-        _ => Retry::Never,
+        ureq::Error::Timeout(_) => (Retry::Later, Some("The connection stalled")),
+        ureq::Error::Io(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
+            (Retry::Later, None)
+        }
+        _ => (Retry::Never, None),
     };
-    let made = Error::network(format!("{host}: {error}"), retry);
+    let made = Error::network(format!("{host}: {text}"), retry);
     match hint {
         Some(hint) => made.hint(hint),
         None => made,

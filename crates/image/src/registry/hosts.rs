@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::tls::Tls;
-use crate::error::{Error, Kind, Result};
-use crate::layout::read_limited;
+use crate::error::{During, Error, Kind, Result};
+use crate::json::read_limited;
 
 /// What a host may be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,24 +73,15 @@ pub(super) fn load(
     default_url: &str,
     base: &Tls,
 ) -> Result<Vec<Host>> {
-    let own = |url: String, tls| Host {
-        url,
-        abilities: Abilities {
-            pull: true,
-            resolve: true,
-            push: true,
-        },
-        tls,
-        override_path: false,
-        mirror: false,
-    };
     for folder in folders {
         // Colons are not welcome in names everywhere; both spellings are in use.
         for name in [host.to_string(), host.replace(':', "_")] {
             let folder = folder.join(name);
             let path = folder.join("hosts.toml");
             if path.exists() {
-                return parse(&path, &folder, default_url, base, own);
+                let text = read_limited(&path, 1 << 20)?;
+                return parse(&text, &folder, default_url, base)
+                    .during(|| path.display().to_string());
             }
             if folder.is_dir() {
                 let tls = loose(&folder, base)?;
@@ -101,16 +92,31 @@ pub(super) fn load(
     Ok(vec![own(default_url.to_string(), base.clone())])
 }
 
-fn parse(
-    path: &Path,
+/// The registry itself.
+fn own(url: String, tls: Tls) -> Host {
+    Host {
+        url,
+        abilities: Abilities {
+            pull: true,
+            resolve: true,
+            push: true,
+        },
+        tls,
+        override_path: false,
+        mirror: false,
+    }
+}
+
+/// Understands the text of a `hosts.toml` in `folder`.
+pub(super) fn parse(
+    text: &[u8],
     folder: &Path,
     default_url: &str,
     base: &Tls,
-    own: impl Fn(String, Tls) -> Host,
 ) -> Result<Vec<Host>> {
-    let bad = |why: String| Error::new(Kind::Usage, format!("{}: {why}", path.display()));
-    let text = String::from_utf8(read_limited(path, 1 << 20)?).map_err(|e| bad(e.to_string()))?;
-    let file: File = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
+    let bad = |why: String| Error::new(Kind::Usage, why);
+    let text = std::str::from_utf8(text).map_err(|e| bad(e.to_string()))?;
+    let file: File = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
     // The map is sorted by name; the file's own order is what counts.
     let mut sections: Vec<_> = file.host.into_iter().collect();
     sections.sort_by_key(|(url, _)| text.find(&format!("\"{url}\"")).unwrap_or(usize::MAX));

@@ -15,7 +15,7 @@ mod url;
 
 pub use exchange::network_error;
 pub use pull::RegistrySource;
-pub use push::RegistryDestination;
+pub use push::{Elsewhere, RegistryDestination};
 pub use tls::Tls;
 
 use std::collections::{HashMap, HashSet};
@@ -27,7 +27,7 @@ use challenge::{Challenge, Token};
 use hosts::Abilities;
 
 use crate::credentials::{Credential, Credentials};
-use crate::error::{During, Result};
+use crate::error::{During, Kind, Result};
 use crate::limits::Limits;
 use crate::reference::Reference;
 use crate::retry::Patience;
@@ -202,6 +202,10 @@ impl Registry {
         repository
             .send(endpoint, &call)
             .map(drop)
+            .map_err(|e| match e.kind() {
+                Kind::Denied => e.hint("The registry does not know this name and password"),
+                _ => e,
+            })
             .during(|| format!("login {}", reference.host()))
     }
 
@@ -252,6 +256,30 @@ impl Repository<'_> {
     /// The reference it was made for.
     pub fn reference(&self) -> &Reference {
         &self.reference
+    }
+}
+
+/// Ways in for the fuzzer, to what is private otherwise.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// Headers that a registry fills.
+    pub fn headers(text: &str) {
+        let _ = super::Challenge::parse(std::iter::once(text));
+        let base = "https://a.example/v2/x?y=z";
+        if let Ok(joined) = super::url::join(base, text) {
+            assert!(super::url::origin(&joined).is_ok());
+        }
+        let escaped = super::url::escape(text);
+        assert!(escaped.bytes().all(|b| b.is_ascii_graphic()));
+        let _ = crate::retry::retry_after(text, std::time::SystemTime::UNIX_EPOCH);
+    }
+
+    /// `hosts.toml`.
+    pub fn hosts(text: &str) {
+        let (folder, base) = (std::path::Path::new("/f"), super::Tls::default());
+        if let Ok(hosts) = super::hosts::parse(text.as_bytes(), folder, "https://a", &base) {
+            assert!(hosts.last().is_some_and(|h| !h.mirror));
+        }
     }
 }
 

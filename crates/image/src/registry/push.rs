@@ -1,8 +1,9 @@
 //! Writing: upload sessions, mounts and manifests.
 
+use std::collections::HashMap;
 use std::io::Read;
 
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, Digest};
 
 use super::exchange::{Call, Payload, header};
 use super::{Endpoint, Repository, url};
@@ -63,13 +64,26 @@ impl Repository<'_> {
         let mut attempts = Attempts::new(self.registry.options.patience);
         let mut from = from;
         loop {
-            let Some(mut session) = self.start(endpoint, descriptor, from.take())? else {
+            let mount = from.take();
+            let started = match self.start(endpoint, descriptor, mount) {
+                // Not from there, then: whether anything may be sent at all, the next question tells.
+                Err(e) if mount.is_some() && e.kind() != Kind::Network => {
+                    log::debug!("mount {}: {e}", descriptor.digest());
+                    continue;
+                }
+                other => other?,
+            };
+            let Some(mut session) = started else {
                 return Ok(());
             };
             match self.upload(endpoint, descriptor, &mut session, open) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     self.abort(endpoint, session.location);
+                    // Perhaps only the last answer was lost.
+                    if self.has_blob(descriptor).unwrap_or(false) {
+                        return Ok(());
+                    }
                     attempts.pause(error)?;
                 }
             }
@@ -105,9 +119,14 @@ impl Repository<'_> {
         let smallest = header(&response, "oci-chunk-min-length")
             .and_then(|v| v.parse().ok())
             .unwrap_or(0);
-        let location = location(&response, &address, endpoint)?;
+        if header(&response, "location").is_none() {
+            return Err(Error::new(
+                Kind::Protocol,
+                format!("{} gave no address for the upload", endpoint.host),
+            ));
+        }
         Ok(Some(Session {
-            location,
+            location: location_or(&response, &address)?,
             chunk: self.registry.options.push_chunk.max(smallest).max(1),
         }))
     }
@@ -135,42 +154,44 @@ impl Repository<'_> {
                     open: &stream,
                 },
             );
-            return self.send_with(endpoint, &call, once).map(drop);
+            return self
+                .send_with(endpoint, &call, once)
+                .map(drop)
+                .map_err(gone);
         }
         let mut position = 0;
         let mut attempts = Attempts::new(self.registry.options.patience);
         while position < size {
             let end = (position + session.chunk).min(size);
-            match self.patch(endpoint, &session.location, position, end, open, once) {
+            let piece = self.patch(endpoint, &session.location, position, end, open, once);
+            match &piece {
                 Ok(Some(next)) => {
-                    (session.location, position) = (next, end);
+                    (session.location, position) = (next.clone(), end);
                     attempts.progress();
+                    continue;
                 }
-                // Out of order, or broken off: the registry knows how much it has.
-                outcome => {
-                    let error = outcome.err().unwrap_or_else(|| {
-                        Error::network(
-                            format!("{} did not take bytes {position} to {end}", endpoint.host),
-                            Retry::Later,
-                        )
-                    });
-                    attempts.pause(error)?;
-                    // Some registries end a session that broke off: then it starts over.
-                    let known =
-                        self.status(endpoint, &session.location)
-                            .map_err(|e| match e.kind() {
-                                Kind::NotFound => Error::network(
-                                    format!("the upload session is gone: {e}"),
-                                    Retry::Later,
-                                ),
-                                _ => e,
-                            })?;
-                    (session.location, position) = known;
-                }
+                Err(e) if e.kind() == Kind::NotFound => return piece.map(drop).map_err(gone),
+                _ => {}
             }
+            // Out of order, or broken off: the registry knows how much it has.
+            let refused = piece.is_ok();
+            attempts.pause(piece.err().unwrap_or_else(|| {
+                let what = format!("{} did not take bytes {position} to {end}", endpoint.host);
+                Error::network(what, Retry::Later)
+            }))?;
+            let (next, have) = self.status(endpoint, &session.location).map_err(gone)?;
+            if have > position {
+                attempts.progress();
+            }
+            session.location = next;
+            // One byte is also what many registries call nothing at all. When they want another start than 0, it is one.
+            position = match have {
+                1 if !(refused && position == 0) => 0,
+                have => have,
+            };
         }
         let call = self.finish_call(&session.location, descriptor, Payload::Bytes(&[]));
-        self.send(endpoint, &call).map(drop)
+        self.send(endpoint, &call).map(drop).map_err(gone)
     }
 
     fn finish_call<'a>(&self, at: &str, descriptor: &Descriptor, payload: Payload<'a>) -> Call<'a> {
@@ -213,7 +234,7 @@ impl Repository<'_> {
         if response.status() == 416 {
             return Ok(None);
         }
-        location(&response, at, endpoint).map(Some)
+        location_or(&response, at).map(Some)
     }
 
     /// Address and number of bytes of a session.
@@ -232,9 +253,10 @@ impl Repository<'_> {
             .trim_start_matches("bytes=")
             .split_once('-')
             .and_then(|(_, last)| last.parse::<u64>().ok());
-        let next = location(&response, at, endpoint).unwrap_or_else(|_| at.to_string());
-        // "0-0" is what some registries say for nothing at all; one byte sent twice is refused and asked about again.
-        Ok((next, last.filter(|l| *l > 0).map_or(0, |l| l + 1)))
+        Ok((
+            location_or(&response, at)?,
+            last.map_or(0, |l| l.saturating_add(1)),
+        ))
     }
 
     fn abort(&self, endpoint: &Endpoint, at: String) {
@@ -297,31 +319,51 @@ struct Session {
     chunk: u64,
 }
 
-fn location(
-    response: &ureq::http::Response<ureq::Body>,
-    base: &str,
-    endpoint: &Endpoint,
-) -> Result<String> {
-    let location = header(response, "location").ok_or_else(|| {
-        Error::new(
-            Kind::Protocol,
-            format!("{} gave no address for the upload", endpoint.host),
-        )
-    })?;
-    url::join(base, &location)
+/// Where the session goes on. An upload cannot start without an address; later, the one that was used stays good when the
+/// registry forgets to give another.
+fn location_or(response: &ureq::http::Response<ureq::Body>, base: &str) -> Result<String> {
+    match header(response, "location") {
+        Some(location) => url::join(base, &location),
+        None => Ok(base.to_string()),
+    }
+}
+
+/// A session that the registry does not know any more is no reason to give up: the upload starts over.
+fn gone(error: Error) -> Error {
+    match error.kind() {
+        Kind::NotFound => {
+            Error::network(format!("the upload session is gone: {error}"), Retry::Later)
+        }
+        _ => error,
+    }
 }
 
 /// A repository to write an image to.
 pub struct RegistryDestination<'a> {
     repository: Repository<'a>,
-    /// Another repository of the same registry that has the content already.
-    from: Option<String>,
+    elsewhere: Elsewhere,
+}
+
+/// Which other repositories of the same registry have content already, as far as is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// Nothing is known.
+    #[default]
+    Unknown,
+    /// This one has all of the image.
+    All(String),
+    /// These have some of it, by digest.
+    Some(HashMap<Digest, String>),
 }
 
 impl<'a> RegistryDestination<'a> {
-    /// Tags the image as the repository's reference says when it is complete.
-    pub fn new(repository: Repository<'a>, from: Option<String>) -> Self {
-        RegistryDestination { repository, from }
+    /// Tags the image as the repository's reference says when it is complete. What is known to be elsewhere is not sent
+    /// when the registry can take it from there.
+    pub fn new(repository: Repository<'a>, elsewhere: Elsewhere) -> Self {
+        RegistryDestination {
+            repository,
+            elsewhere,
+        }
     }
 }
 
@@ -335,8 +377,13 @@ impl Destination for RegistryDestination<'_> {
     }
 
     fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
+        let from = match &self.elsewhere {
+            Elsewhere::Unknown => None,
+            Elsewhere::All(name) => Some(name),
+            Elsewhere::Some(names) => names.get(descriptor.digest()),
+        };
         self.repository
-            .push_blob(descriptor, self.from.as_deref(), &|start| {
+            .push_blob(descriptor, from.map(String::as_str), &|start| {
                 let mut content = source.open(descriptor, start, None)?;
                 if content.start < start {
                     let skip = start - content.start;

@@ -5,8 +5,8 @@ use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
 use super::exchange::{Call, Payload, header};
 use super::{Repository, url};
 use crate::error::{Error, Kind, Result};
-use crate::layout::to_json;
-use crate::manifest::{Content, Document, parse_json};
+use crate::json::{parse_json, to_json};
+use crate::manifest::{Content, Document};
 
 /// Pages of an answer, at most.
 const PAGES: usize = 1000;

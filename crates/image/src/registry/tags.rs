@@ -6,7 +6,8 @@ use super::exchange::{Call, Payload};
 use super::referrers::next_page;
 use super::{Repository, url};
 use crate::error::{Error, Kind, Result};
-use crate::manifest::{Document, parse_json};
+use crate::json::parse_json;
+use crate::manifest::Document;
 
 /// Pages of a list, at most.
 const PAGES: usize = 10_000;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
 use crate::error::{Error, Kind, Result};
-use crate::layout::read_limited;
+use crate::json::read_limited;
 
 /// Certificates of one registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

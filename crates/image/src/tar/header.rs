@@ -27,7 +27,8 @@ impl<'a> Header<'a> {
             + field_as_spaces(&block[148..156], i64::from);
         let signed: i64 = block.iter().map(|b| i64::from(*b as i8)).sum::<i64>()
             + field_as_spaces(&block[148..156], |b| i64::from(b as i8));
-        if stated != unsigned && stated != signed {
+        // No mutation of the fuzzer's would survive it.
+        if !cfg!(fuzzing) && stated != unsigned && stated != signed {
             return Err(malformed("checksum is wrong: this is not a tar header"));
         }
         let flavour = match &block[257..265] {

@@ -3,13 +3,15 @@
 //! Written here because two readers that understand an archive differently are an attack (CVE-2025-62518, CVE-2026-33055):
 //! this one has a single rule for each contradiction, which is to refuse it, and never touches the file system.
 
+mod entry;
 mod header;
 mod pax;
 mod reader;
 mod sparse;
 mod writer;
 
-pub use reader::{Entry, EntryKind, Reader};
+pub use entry::{Entry, EntryKind};
+pub use reader::Reader;
 pub use sparse::Segment;
 pub use writer::Writer;
 

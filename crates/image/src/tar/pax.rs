@@ -6,6 +6,9 @@ use super::sparse::Segment;
 use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
 
+/// Extended attributes of one entry. The kernel lists at most 64 KiB of names; and each is compared with all before.
+const XATTRS: usize = 1000;
+
 /// The attributes that mean something for a layer; everything else is ignored.
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
@@ -138,6 +141,12 @@ impl Attributes {
     fn set_xattr(&mut self, name: &[u8], value: &[u8]) -> Result<()> {
         if name.is_empty() || name.contains(&0) || name.len() > 255 {
             return Err(malformed("name of an extended attribute"));
+        }
+        if self.xattrs.len() >= XATTRS {
+            return Err(Error::new(
+                Kind::Limit,
+                format!("tar: more than {XATTRS} extended attributes"),
+            ));
         }
         self.xattrs.retain(|(n, _)| n != name);
         self.xattrs.push((name.to_vec(), value.to_vec()));

@@ -2,59 +2,13 @@
 
 use std::io::{self, BufRead};
 
+use super::entry::{Entry, EntryKind};
 use super::header::{Flavour, Header, malformed};
 use super::pax::Attributes;
 use super::sparse::{self, MapReader, Segment};
 use super::{BLOCK, Time};
 use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
-
-/// What an entry is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A regular file.
-    #[default]
-    File,
-    /// Another name of an earlier file.
-    HardLink,
-    /// A symbolic link.
-    Symlink,
-    /// A character device.
-    CharDevice,
-    /// A block device.
-    BlockDevice,
-    /// A directory.
-    Directory,
-    /// A named pipe.
-    Fifo,
-}
-
-/// One entry with everything that its headers say. Kept and refilled to spare allocations.
-#[derive(Clone, Debug, Default)]
-pub struct Entry {
-    /// Name as written, any bytes but NUL.
-    pub path: Vec<u8>,
-    /// What it is.
-    pub kind: EntryKind,
-    /// Target of a link.
-    pub link: Vec<u8>,
-    /// Permission, set-id and sticky bits.
-    pub mode: u32,
-    /// Owner.
-    pub uid: i64,
-    /// Group.
-    pub gid: i64,
-    /// Length of the file, holes included.
-    pub size: u64,
-    /// Time of modification.
-    pub mtime: Time,
-    /// Device number.
-    pub device: (u32, u32),
-    /// Extended attributes, names with their namespace.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Where the data belongs, for files with holes.
-    pub sparse: Option<Vec<Segment>>,
-}
 
 /// Reads entries from `input`.
 pub struct Reader<R> {
@@ -64,6 +18,8 @@ pub struct Reader<R> {
     left: u64,
     padding: u64,
     ended: bool,
+    /// There was a good header.
+    started: bool,
     pax: Attributes,
     body: Vec<u8>,
     count: u64,
@@ -78,6 +34,7 @@ impl<R: BufRead> Reader<R> {
             left: 0,
             padding: 0,
             ended: false,
+            started: false,
             pax: Attributes::default(),
             body: Vec::new(),
             count: 0,
@@ -112,7 +69,11 @@ impl<R: BufRead> Reader<R> {
                 }
                 return Ok(false);
             }
-            let header = Header::parse(&block)?;
+            let header = Header::parse(&block).map_err(|e| match self.started {
+                true => e,
+                false => malformed("this is not a tar archive"),
+            })?;
+            self.started = true;
             let kind = header.kind();
             match kind {
                 b'x' | b'X' | b'g' | b'L' | b'K' => {
@@ -350,7 +311,10 @@ impl<R: BufRead> Reader<R> {
             self.ended = true;
             return Ok(false);
         }
-        self.read_exact(block)?;
+        self.read_exact(block).map_err(|e| match self.started {
+            false if e.kind() == Kind::Malformed => malformed("this is not a tar archive"),
+            _ => e,
+        })?;
         if block.iter().any(|b| *b != 0) {
             return Ok(true);
         }

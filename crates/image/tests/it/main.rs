@@ -8,11 +8,19 @@
     reason = "a test that cannot go on has failed, and says what it left out"
 )]
 
+mod answers;
 mod attacks;
 mod cli;
+mod content;
+mod debian_registry;
+mod differential;
+mod engines;
 mod faults;
+mod own_registry;
 mod peers;
+mod protocol;
 mod proxy;
 mod registry;
+mod running;
 mod semantics;
 mod support;

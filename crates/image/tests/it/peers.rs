@@ -27,6 +27,7 @@ fn sample(root: &Path) {
         sparse.write_all_at(&[7; 5000], n).unwrap();
     }
     sparse.set_len(6 << 20).unwrap();
+    whole_seconds(root);
 }
 
 fn compare(archive: &Path, root: &Path, what: &str) {

@@ -227,7 +227,9 @@ fn body(from: &mut impl Read, to: &mut TcpStream, fault: Option<&Fault>) -> std:
     }
 }
 
-fn head(reader: &mut impl BufRead) -> std::io::Result<(String, HashMap<String, String>)> {
+pub(crate) fn head(
+    reader: &mut impl BufRead,
+) -> std::io::Result<(String, HashMap<String, String>)> {
     let mut first = String::new();
     reader.read_line(&mut first)?;
     let mut headers = HashMap::new();
@@ -271,9 +273,22 @@ fn gate(
     let mut reader = BufReader::new(client.try_clone()?);
     let (line, headers) = head(&mut reader)?;
     let authorization = headers.get("authorization").cloned().unwrap_or_default();
-    if line.contains("/token?") {
+    if line.contains("/token") {
+        let mut allowed = authorization == "Basic dXNlcjpzZWNyZXQ=";
+        if line.starts_with("POST") {
+            // OAuth 2: the refresh token is in the form, and nothing in the headers.
+            let length: usize = headers["content-length"].parse().unwrap();
+            let mut form = vec![0; length];
+            reader.read_exact(&mut form)?;
+            let form = String::from_utf8_lossy(&form).to_string();
+            let fields: Vec<_> = form.split('&').collect();
+            allowed = authorization.is_empty()
+                && fields.contains(&"grant_type=refresh_token")
+                && fields.contains(&"refresh_token=re%2Bfresh")
+                && fields.contains(&"service=test");
+        }
         log.lock().unwrap().push(line);
-        if authorization != "Basic dXNlcjpzZWNyZXQ=" {
+        if !allowed {
             return write!(
                 client,
                 "HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

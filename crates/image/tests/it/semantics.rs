@@ -297,3 +297,16 @@ fn pipes_are_made_and_devices_only_with_privilege() {
         );
     }
 }
+
+#[test]
+fn names_are_bytes() {
+    // The same letters to people and to some file systems, different names to Linux.
+    let names = ["Case", "case", "caf\u{e9}", "cafe\u{301}", "caf\u{e9} "];
+    let items: Vec<_> = names.iter().map(|n| file(n, n)).collect();
+    let temporary = quick_folder();
+    unpack_layers(temporary.path(), &[archive(&items)], &Limits::default()).unwrap();
+    for name in names {
+        let read = fs::read_to_string(temporary.path().join("target").join(name));
+        assert_eq!(read.unwrap(), name);
+    }
+}

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 use tare_image::tar::{Entry, EntryKind, Time, Writer};
 use tare_image::unpack::{Layer, Owner, Summary, merge};
@@ -136,76 +134,98 @@ pub(crate) fn unpack_layers(
 
 /// One line for each name below `root`: what it is, without times unless asked for.
 pub(crate) fn snapshot(root: &Path, times: bool) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
-    walk(root, root, times, &mut all);
-    all
+    let mut snapshot = Snapshot {
+        root,
+        times,
+        names: BTreeMap::new(),
+        all: BTreeMap::new(),
+    };
+    snapshot.walk(root);
+    snapshot.all
 }
 
-fn walk(root: &Path, path: &Path, times: bool, all: &mut BTreeMap<String, String>) {
-    let metadata = fs::symlink_metadata(path).unwrap();
-    let kind = metadata.file_type();
-    let what = if kind.is_dir() {
-        "dir".to_string()
-    } else if kind.is_symlink() {
-        format!(
-            "link {}",
-            fs::read_link(path)
-                .unwrap()
-                .as_os_str()
-                .as_bytes()
-                .escape_ascii()
-        )
-    } else if kind.is_file() {
-        let content = fs::read(path).unwrap();
-        format!(
-            "file {} {}",
-            metadata.nlink(),
-            tare_image::digest::of(&content)
-        )
-    } else if kind.is_fifo() {
-        "fifo".into()
-    } else {
-        format!("device {}", metadata.rdev())
-    };
-    let mode = if kind.is_symlink() {
-        0
-    } else {
-        metadata.mode() & 0o7777
-    };
-    let time = if times { metadata.mtime() } else { 0 };
-    let name = path
-        .strip_prefix(root)
-        .unwrap()
-        .as_os_str()
-        .as_bytes()
-        .escape_ascii()
-        .to_string();
-    all.insert(
-        name,
-        format!(
-            "{what} {mode:o} {}:{} {time}",
-            metadata.uid(),
-            metadata.gid()
-        ),
-    );
-    if kind.is_dir() {
-        let mut names: Vec<_> = fs::read_dir(path)
-            .unwrap()
-            .map(|e| e.unwrap().path())
-            .collect();
-        names.sort();
-        for name in names {
-            walk(root, &name, times, all);
+struct Snapshot<'a> {
+    root: &'a Path,
+    times: bool,
+    /// The first name of each file.
+    names: BTreeMap<u64, String>,
+    all: BTreeMap<String, String>,
+}
+
+impl Snapshot<'_> {
+    fn walk(&mut self, path: &Path) {
+        let metadata = fs::symlink_metadata(path).unwrap();
+        let kind = metadata.file_type();
+        let below = path.strip_prefix(self.root).unwrap();
+        let name = below.as_os_str().as_bytes().escape_ascii().to_string();
+        let what = if kind.is_dir() {
+            "dir".to_string()
+        } else if kind.is_symlink() {
+            let target = fs::read_link(path).unwrap();
+            format!("link {}", target.as_os_str().as_bytes().escape_ascii())
+        } else if kind.is_file() {
+            let content = tare_image::digest::of(&fs::read(path).unwrap());
+            let first = self.names.entry(metadata.ino()).or_insert(name.clone());
+            format!("file {} of {first} {content}", metadata.nlink())
+        } else if kind.is_fifo() {
+            "fifo".into()
+        } else {
+            format!("device {}", metadata.rdev())
+        };
+        let mode = if kind.is_symlink() {
+            0
+        } else {
+            metadata.mode() & 0o7777
+        };
+        let (uid, gid) = (metadata.uid(), metadata.gid());
+        let mut line = format!("{what} {mode:o} {uid}:{gid}");
+        if self.times {
+            line += &format!(" {}.{:09}", metadata.mtime(), metadata.mtime_nsec());
+        }
+        if kind.is_dir() || kind.is_file() {
+            line += &attributes(path);
+        }
+        self.all.insert(name, line);
+        if kind.is_dir() {
+            let entries = fs::read_dir(path).unwrap();
+            let mut names: Vec<_> = entries.map(|e| e.unwrap().path()).collect();
+            names.sort();
+            for name in names {
+                self.walk(&name);
+            }
         }
     }
 }
 
+/// Extended attributes of users, sorted.
+fn attributes(path: &Path) -> String {
+    let mut names = vec![0; 64 << 10];
+    let length = rustix::fs::llistxattr(path, &mut names[..]).unwrap_or(0);
+    let mut found = Vec::new();
+    for name in names[..length].split(|b| *b == 0) {
+        if name.starts_with(b"user.") {
+            let mut value = vec![0; 64 << 10];
+            let name = OsStr::from_bytes(name);
+            let n = rustix::fs::lgetxattr(path, name, &mut value[..]).unwrap();
+            let (name, value) = (name.to_string_lossy(), value[..n].escape_ascii());
+            found.push(format!(" {name}={value}"));
+        }
+    }
+    found.sort();
+    found.concat()
+}
+
+/// True if the tool is there.
+pub(crate) fn installed(tool: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
+        .any(|d| d.join(tool).exists())
+}
+
 /// True if the tool is there; says so if not.
 pub(crate) fn have(tool: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .chain(["/usr/sbin".into()])
-        .any(|d| d.join(tool).exists());
+    let found = installed(tool);
     if !found {
         println!("skipped: {tool} is not installed");
     }
@@ -308,6 +328,21 @@ impl Program {
     }
 }
 
+/// Gives everything below `root` one time: not every format can say parts of a second.
+pub(crate) fn whole_seconds(root: &Path) {
+    let touch = [
+        "-depth",
+        "-exec",
+        "touch",
+        "-h",
+        "-d",
+        "@1600000000",
+        "{}",
+        "+",
+    ];
+    tool("find", [&[root.to_str().unwrap()], &touch[..]].concat());
+}
+
 /// A busybox image with `extra` as second layer, in the program's store under `name`.
 pub(crate) fn make_image(program: &Program, name: &str, megabytes: usize) {
     let folder = program.path("rootfs");
@@ -335,6 +370,7 @@ pub(crate) fn make_image(program: &Program, name: &str, megabytes: usize) {
             .collect();
         fs::write(folder.join("data").join(n.to_string()), bytes).unwrap();
     }
+    whole_seconds(&folder);
     let tar = program.path("rootfs.tar");
     tool(
         "tar",
@@ -354,175 +390,4 @@ pub(crate) fn make_image(program: &Program, name: &str, megabytes: usize) {
         "--cmd",
         "/bin/echo default",
     ]);
-}
-
-/// Debian's registry, on a free port, until dropped.
-pub(crate) struct Registry {
-    child: Child,
-    pub(crate) address: String,
-    pub(crate) folder: TempDir,
-}
-
-/// How the registry is protected.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protection {
-    None,
-    Password,
-    Tls,
-    ClientCertificate,
-}
-
-impl Registry {
-    /// None when it is not installed.
-    pub(crate) fn start(protection: Protection) -> Option<Self> {
-        if !have("docker-registry") {
-            return None;
-        }
-        let folder = quick_folder();
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let mut config = format!(
-            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}/data\n  delete:\n    enabled: true\n",
-            folder.path().display()
-        );
-        let at = |name: &str| folder.path().join(name).display().to_string();
-        if protection == Protection::Password {
-            let line = tool("htpasswd", ["-Bbn", "user", "secret"]).stdout;
-            fs::write(at("htpasswd"), line).unwrap();
-            config += &format!(
-                "auth:\n  htpasswd:\n    realm: test\n    path: {}\n",
-                at("htpasswd")
-            );
-        }
-        config += &format!("http:\n  addr: {address}\n");
-        if matches!(protection, Protection::Tls | Protection::ClientCertificate) {
-            certificates(folder.path());
-            config += &format!(
-                "  tls:\n    certificate: {}\n    key: {}\n",
-                at("server.crt"),
-                at("server.key")
-            );
-            if protection == Protection::ClientCertificate {
-                config += &format!("    clientcas:\n      - {}\n", at("ca.crt"));
-            }
-        }
-        fs::write(at("config.yml"), config).unwrap();
-        let child = Command::new("docker-registry")
-            .args(["serve", &at("config.yml")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let registry = Registry {
-            child,
-            address,
-            folder,
-        };
-        let start = Instant::now();
-        while TcpStream::connect(&registry.address).is_err() {
-            assert!(
-                start.elapsed() < Duration::from_secs(20),
-                "the registry does not start"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Some(registry)
-    }
-
-    pub(crate) fn file(&self, name: &str) -> String {
-        self.folder.path().join(name).display().to_string()
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
-/// An authority, a server certificate for 127.0.0.1, and a client certificate.
-fn certificates(folder: &Path) {
-    let at = |name: &str| folder.join(name).display().to_string();
-    let new = |name: &str, subject: &str| {
-        let args = [
-            "req",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            subject,
-            "-keyout",
-            &at(&format!("{name}.key")),
-            "-out",
-            &at(&format!("{name}.csr")),
-        ];
-        tool("openssl", args.map(String::from));
-    };
-    tool(
-        "openssl",
-        [
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=test authority",
-            "-addext",
-            "basicConstraints=critical,CA:TRUE",
-            "-keyout",
-            &at("ca.key"),
-            "-out",
-            &at("ca.crt"),
-        ]
-        .map(String::from),
-    );
-    for (name, subject, extension) in [
-        (
-            "server",
-            "/CN=127.0.0.1",
-            "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n",
-        ),
-        ("client", "/CN=client", "extendedKeyUsage=clientAuth\n"),
-    ] {
-        new(name, subject);
-        fs::write(at(&format!("{name}.ext")), extension).unwrap();
-        let (csr, crt, ext) = (
-            at(&format!("{name}.csr")),
-            at(&format!("{name}.crt")),
-            at(&format!("{name}.ext")),
-        );
-        tool(
-            "openssl",
-            [
-                "x509",
-                "-req",
-                "-in",
-                &csr,
-                "-CA",
-                &at("ca.crt"),
-                "-CAkey",
-                &at("ca.key"),
-                "-CAcreateserial",
-                "-days",
-                "2",
-                "-extfile",
-                &ext,
-                "-out",
-                &crt,
-            ]
-            .map(String::from),
-        );
-    }
 }

@@ -19,6 +19,8 @@ pub struct HostFacts {
     pub maps_any_id: bool,
     /// Whether the caller is in the initial user namespace, where device nodes can be made.
     pub initial_user_namespace: bool,
+    /// Whether the caller's user namespace forbids setgroups(2), as those mapped without privileges do.
+    pub denies_groups: bool,
     /// Capabilities that the caller can pass on: one bit each.
     pub capabilities: u64,
     /// Whether the user namespace that the config joins denies setgroups(2).
@@ -56,6 +58,7 @@ impl Default for HostFacts {
             privileged: true,
             maps_any_id: true,
             initial_user_namespace: true,
+            denies_groups: false,
             capabilities: (1 << 41) - 1,
             joined_denies_groups: false,
             cgroups: 2,

@@ -12,12 +12,15 @@ const CAP_SYS_ADMIN: u32 = 21;
 pub(super) fn probe() -> HostFacts {
     let (effective, permitted, _) = identity::capabilities().unwrap_or_default();
     let has = |capability: u32| effective >> capability & 1 == 1;
+    let initial_user_namespace = initial_user_namespace();
     HostFacts {
         uid: nix::unistd::geteuid().as_raw(),
         gid: nix::unistd::getegid().as_raw(),
         privileged: has(CAP_SYS_ADMIN),
         maps_any_id: has(CAP_SETUID) && has(CAP_SETGID),
-        initial_user_namespace: initial_user_namespace(),
+        initial_user_namespace,
+        // Never denied in the initial one (user_namespaces(7)), and so not worth a look there.
+        denies_groups: !initial_user_namespace && enabled("/proc/self/setgroups", "deny"),
         capabilities: passable(permitted),
         joined_denies_groups: false,
         cgroups: cgroups(),

@@ -345,14 +345,18 @@ pub(crate) fn id_maps(linux: &Linux<'_>, host: &HostFacts) -> IdMaps {
     }
 }
 
-/// Whether setgroups(2) works in the container: not where the group mapping was or is written without privileges.
+/// Whether setgroups(2) works in the container: not where the group mapping was or is written without privileges. New user
+/// namespaces inherit that.
 pub(crate) fn can_set_groups(draft: &Draft<'_>, wanted: &Namespaces) -> bool {
-    let Some(linux) = &draft.spec.linux else {
-        return true;
-    };
     if wanted.joins(NEWUSER) {
         return !draft.host.joined_denies_groups;
     }
+    if draft.host.denies_groups {
+        return false;
+    }
+    let Some(linux) = &draft.spec.linux else {
+        return true;
+    };
     !(wanted.new & NEWUSER != 0 && id_maps(linux, draft.host).deny_setgroups)
 }
 
