@@ -44,4 +44,6 @@ pub use place::{CgroupMount, Driver, Place};
 pub use setting::{Setting, Settings, When, settings};
 pub use stats::Stats;
 pub use systemd::BusError;
+#[cfg(fuzzing)]
+pub use systemd::fuzzing;
 pub use watch::{Events, Watch};

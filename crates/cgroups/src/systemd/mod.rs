@@ -6,6 +6,24 @@ mod property;
 mod scope;
 mod unit;
 
+#[cfg(fuzzing)]
+#[allow(missing_docs, reason = "nobody but the fuzzer sees it")]
+pub mod fuzzing {
+    //! Ways in for the fuzzer, to what is private otherwise.
+
+    /// A message from a bus, and the value of an annotation.
+    pub fn from_outside(bytes: &[u8]) {
+        if let Ok(Some((message, length))) = super::message::Message::take(bytes) {
+            assert!(length <= bytes.len());
+            let mut body = message.body();
+            while body.number().is_ok() || body.text().is_ok() || body.text_variant().is_ok() {}
+        }
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            let _ = super::property::parse("Name", text);
+        }
+    }
+}
+
 pub use bus::BusError;
 pub(crate) use property::{Property, Value};
 pub(crate) use scope::attach;

@@ -113,7 +113,7 @@ impl Settings {
     }
 }
 
-fn parse(name: &str, text: &str) -> Result<Property, String> {
+pub(super) fn parse(name: &str, text: &str) -> Result<Property, String> {
     if name.len() < 3 || !name.bytes().all(|b| b.is_ascii_alphabetic()) {
         return Err(format!("{name:?} is not the name of a unit's property"));
     }
