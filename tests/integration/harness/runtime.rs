@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -150,10 +150,20 @@ impl Invocation {
             });
         }
         let line = format!("{:?}", self.command);
-        let mut child = self
-            .command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{line}: {error}"));
+        let begin = Instant::now();
+        let mut child = loop {
+            match self.command.spawn() {
+                Ok(child) => break child,
+                // A copy that was just made: what another thread is starting right now still holds its descriptor.
+                Err(error)
+                    if error.kind() == ErrorKind::ExecutableFileBusy
+                        && begin.elapsed() < slow(5) =>
+                {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => panic!("{line}: {error}"),
+            }
+        };
         if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), self.input.take()) {
             // The program may end without reading all of it.
             let _ = pipe.write_all(&bytes);

@@ -142,7 +142,7 @@ fn v1(
             reservation,
         );
     }
-    // Not recommended by the specification. The kernel takes it since 5.16 without doing anything about it.
+    // Not recommended by the specification. Kernels since 5.16 refuse it or do nothing about it.
     if memory.kernel.is_some_and(|value| value > 0) {
         log::warn!(
             "{}: limits of kernel memory are ignored, by newer kernels too",
