@@ -77,7 +77,7 @@ impl Group {
         if signal == SIGKILL && self.place.unit.is_some() && self.processes()?.is_empty() {
             self.settle();
             // What systemd has made meanwhile was not there to be opened.
-            return Group::open_place(&self.place)?.kill_inside(signal);
+            return Group::open(&self.place)?.kill_inside(signal);
         }
         self.kill_inside(signal)
     }

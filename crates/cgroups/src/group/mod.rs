@@ -63,11 +63,7 @@ impl Group {
     ///
     /// # Errors
     /// Whatever else the kernel refuses.
-    pub fn open(place: &Place, _host: &Host) -> Result<Group, Error> {
-        Group::open_place(place)
-    }
-
-    pub(crate) fn open_place(place: &Place) -> Result<Group, Error> {
+    pub fn open(place: &Place) -> Result<Group, Error> {
         let mut group = Group::at(place);
         for (dir, location) in group.dirs.iter_mut().zip(&place.locations) {
             *dir = match Dir::open(&location.path) {

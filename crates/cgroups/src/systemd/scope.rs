@@ -45,7 +45,7 @@ impl Group {
 
     /// A unit of this name is left from a crash. It may go unless something runs in it.
     fn reclaim(&self, bus: &mut Bus, unit: &Unit) -> Result<(), Error> {
-        let left = Group::open_place(&self.place)?;
+        let left = Group::open(&self.place)?;
         let running = left.processes()?.len();
         if running > 0 {
             return Err(Error::NotEmpty(running));

@@ -115,7 +115,7 @@ fn clean_up(dir: &Path, host: &Host) -> (usize, usize) {
             done += 1;
         } else if name != "next" {
             let place: Place = serde_json::from_str(&read(dir, &name)).expect("a place");
-            let group = Group::open(&place, host).expect("opened");
+            let group = Group::open(&place).expect("opened");
             group.kill(9).expect("killed");
             group.remove().expect("removed");
             left += 1;

@@ -89,7 +89,7 @@ impl Sandbox {
     }
 
     pub(crate) fn open(&self) -> Group {
-        Group::open(&self.place, &self.host).expect("opened")
+        Group::open(&self.place).expect("opened")
     }
 
     /// Each once, also where several controllers share a hierarchy.
@@ -131,7 +131,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let group = Group::open(&self.place, &self.host).expect("opened");
+        let group = Group::open(&self.place).expect("opened");
         let _ = group.kill(9);
         group.remove().expect("removed");
         for path in self.paths() {

@@ -98,10 +98,7 @@ fn among_threads_a_container_is_threaded_and_can_do_all_but_limit_memory() {
             && refused.contains("is threaded"),
         "{refused}"
     );
-    Group::open(&place, &sandbox.host)
-        .unwrap()
-        .remove()
-        .unwrap();
+    Group::open(&place).unwrap().remove().unwrap();
     let limits = of(
         &sandbox,
         &place,

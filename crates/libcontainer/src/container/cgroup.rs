@@ -9,8 +9,7 @@ impl Container {
         match &self.record.cgroup {
             None => Ok(None),
             Some(place) => {
-                let host = cgroups::Host::probe()?;
-                let group = cgroups::Group::open(place, &host)?;
+                let group = cgroups::Group::open(place)?;
                 Ok(if group.is_none() { None } else { Some(group) })
             }
         }

@@ -111,12 +111,11 @@ fn perform(
         report: folder.make_report()?,
         fence: Some(fence.make(folder)?),
         console,
-        cgroup: cgroup.map(|(place, host)| Cgroup {
+        cgroup: cgroup.map(|(place, host)| Cgroup::New {
             place,
             host,
             settings: &prepared.settings,
             group: None,
-            seat: None,
         }),
         preserve_fds: options.preserve_fds,
         standard: [None; 3],
@@ -192,9 +191,9 @@ fn clean_up(prepared: &Prepared<'_>, folder: Folder, error: &Error) {
         error,
         Error::Cgroup(cgroups::Error::NotEmpty(_) | cgroups::Error::Frozen)
     );
-    if let (Some(place), Some(host)) = (&prepared.place, &prepared.cgroup_host)
+    if let Some(place) = &prepared.place
         && !taken
-        && let Ok(group) = cgroups::Group::open(place, host)
+        && let Ok(group) = cgroups::Group::open(place)
         && !group.is_none()
         && let Err(error) = group.remove()
     {

@@ -177,11 +177,6 @@ impl Container {
         } = way;
         let failed = |fault| crate::perform::own("make the report page", fault);
         let report = crate::perform::child::report_page().map_err(failed)?;
-        let cgroup_host = match seat {
-            Some(_) => Some(cgroups::Host::probe()?),
-            None => None,
-        };
-        let settings = cgroups::Settings::default();
         let state = HookState {
             spec,
             id: self.id(),
@@ -189,19 +184,12 @@ impl Container {
             status: "running",
             namespaces: self.record.namespaces,
         };
-        let cgroup = self.record.cgroup.as_ref().zip(cgroup_host.as_ref());
         let setting = Setting {
             host,
             report,
             fence: plan.waits().then(pipe_fence).transpose()?,
             console,
-            cgroup: cgroup.map(|(place, host)| Cgroup {
-                place,
-                host,
-                settings: &settings,
-                group: None,
-                seat,
-            }),
+            cgroup: seat.map(Cgroup::Existing),
             preserve_fds: request.preserve_fds,
             standard: [None; 3],
             given: vec![(Slot::FIRST_FREE, pidfd)],

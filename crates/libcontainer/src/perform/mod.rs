@@ -1,5 +1,6 @@
 //! Walking the runtime's half of a plan: what a walk needs, and what it leaves.
 
+mod cgroup;
 pub(crate) mod child;
 mod explain;
 mod hooks;
@@ -23,6 +24,7 @@ use spec::ConfigPath;
 use crate::Error;
 use crate::host::HostFacts;
 
+pub(crate) use cgroup::Cgroup;
 pub(crate) use explain::execution_failed;
 pub(crate) use hooks::{HookState, run_all as run_hooks};
 pub(crate) use walk::walk;
@@ -53,27 +55,6 @@ pub(crate) struct Setting<'a> {
     pub(crate) given: Vec<(Slot, Fd)>,
     /// What hooks, and the agent of a filter that notifies, get to read.
     pub(crate) state: Option<HookState<'a>>,
-}
-
-/// The container's cgroup, and how it is entered.
-pub(crate) struct Cgroup<'a> {
-    pub(crate) place: &'a cgroups::Place,
-    pub(crate) host: &'a cgroups::Host,
-    pub(crate) settings: &'a cgroups::Settings,
-    pub(crate) group: Option<cgroups::Group>,
-    /// For exec: where the process goes instead of the group itself.
-    pub(crate) seat: Option<cgroups::Seat>,
-}
-
-impl Cgroup<'_> {
-    fn entry(&self) -> Option<i32> {
-        use std::os::fd::AsRawFd;
-        let entry = match &self.seat {
-            Some(seat) => seat.entry(),
-            None => self.group.as_ref().and_then(cgroups::Group::entry),
-        };
-        entry.map(|fd| fd.as_raw_fd())
-    }
 }
 
 /// What a finished walk leaves.

@@ -6,7 +6,9 @@ use init::{ChildStep, Report, Slot};
 use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd, file, namespace};
 
-use super::{Console, Performed, Setting, bring_back, hooks, id_maps, net_devices, own, trees};
+use super::{
+    Cgroup, Console, Performed, Setting, bring_back, hooks, id_maps, net_devices, own, trees,
+};
 use crate::Error;
 use crate::plan::{Plan, RuntimeStep, Step};
 
@@ -54,7 +56,10 @@ pub(crate) fn walk(
     }
     let missing_ambient = walk.report.missing_ambient();
     let fence = walk.setting.fence.take().map(|(_, ours)| ours);
-    let group = walk.setting.cgroup.and_then(|cgroup| cgroup.group);
+    let group = match walk.setting.cgroup {
+        Some(Cgroup::New { group, .. }) => group,
+        _ => None,
+    };
     match walk.child {
         Some(child) => Ok((
             Performed {
@@ -157,26 +162,14 @@ impl Walk<'_> {
             }
             RuntimeStep::MakeCgroup { .. } => {
                 if let Some(cgroup) = &mut self.setting.cgroup {
-                    let group = cgroups::Group::create(cgroup.place, cgroup.host, cgroup.settings)?;
-                    for skipped in group.skipped() {
-                        log::debug!("cgroup: without {skipped}");
-                    }
-                    cgroup.group = Some(group);
+                    cgroup.make()?;
                 }
             }
             RuntimeStep::StartChild { namespaces } => self.start(*namespaces).map_err(failed)?,
             RuntimeStep::PlaceChild => {
                 let pid = self.pid()?;
                 if let Some(cgroup) = &mut self.setting.cgroup {
-                    // On hybrid hosts it was started in the cgroup of v2.
-                    let rest = self.cloned_into_cgroup;
-                    match (&cgroup.seat, &mut cgroup.group) {
-                        (Some(seat), _) if rest => seat.place_rest(pid)?,
-                        (Some(seat), _) => seat.place(pid)?,
-                        (None, Some(group)) if rest => group.place_rest(pid)?,
-                        (None, Some(group)) => group.place(pid)?,
-                        (None, None) => {}
-                    }
+                    cgroup.place(pid, self.cloned_into_cgroup)?;
                 }
             }
             RuntimeStep::DelegateCgroup { user, outside } => {
@@ -184,7 +177,7 @@ impl Walk<'_> {
                     Some(id) => Some(*id),
                     None => id_maps::outside(self.pid()?, *user)?,
                 };
-                let group = self.setting.cgroup.as_ref().and_then(|c| c.group.as_ref());
+                let group = self.setting.cgroup.as_ref().and_then(Cgroup::group);
                 if let (Some(group), Some(owner)) = (group, owner) {
                     group.delegate(owner)?;
                 }

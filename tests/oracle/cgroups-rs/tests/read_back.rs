@@ -51,7 +51,7 @@ impl Both {
 
 impl Drop for Both {
     fn drop(&mut self) {
-        let group = Group::open(&self.place, &self.host).unwrap();
+        let group = Group::open(&self.place).unwrap();
         group.kill(9).unwrap();
         group.remove().unwrap();
     }

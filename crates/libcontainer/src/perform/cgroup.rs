@@ -1,0 +1,70 @@
+//! The cgroup of a walk's child: made, entered, handed on.
+
+use std::os::fd::AsRawFd;
+
+/// The cgroup of the child.
+#[allow(clippy::large_enum_variant, reason = "a walk has one")]
+pub(crate) enum Cgroup<'a> {
+    /// The container's own, which the walk makes.
+    New {
+        place: &'a cgroups::Place,
+        host: &'a cgroups::Host,
+        settings: &'a cgroups::Settings,
+        /// As soon as it is made.
+        group: Option<cgroups::Group>,
+    },
+    /// One that exists, for a process that is added to a container.
+    Existing(cgroups::Seat),
+}
+
+impl Cgroup<'_> {
+    /// The directory to start the child in, where that is possible.
+    pub(super) fn entry(&self) -> Option<i32> {
+        let entry = match self {
+            Cgroup::Existing(seat) => seat.entry(),
+            Cgroup::New { group, .. } => group.as_ref().and_then(cgroups::Group::entry),
+        };
+        entry.map(|fd| fd.as_raw_fd())
+    }
+
+    /// The container's own, once it is made.
+    pub(super) fn group(&self) -> Option<&cgroups::Group> {
+        match self {
+            Cgroup::New { group, .. } => group.as_ref(),
+            Cgroup::Existing(_) => None,
+        }
+    }
+
+    pub(super) fn make(&mut self) -> Result<(), cgroups::Error> {
+        let Cgroup::New {
+            place,
+            host,
+            settings,
+            group,
+        } = self
+        else {
+            return Ok(());
+        };
+        let made = cgroups::Group::create(place, host, settings)?;
+        for skipped in made.skipped() {
+            log::debug!("cgroup: without {skipped}");
+        }
+        *group = Some(made);
+        Ok(())
+    }
+
+    /// Moves the child here; `rest` where it was started in the v2 hierarchy of a hybrid host.
+    pub(super) fn place(&mut self, pid: i32, rest: bool) -> Result<(), cgroups::Error> {
+        match self {
+            Cgroup::Existing(seat) if rest => seat.place_rest(pid),
+            Cgroup::Existing(seat) => seat.place(pid),
+            Cgroup::New {
+                group: Some(group), ..
+            } if rest => group.place_rest(pid),
+            Cgroup::New {
+                group: Some(group), ..
+            } => group.place(pid),
+            Cgroup::New { group: None, .. } => Ok(()),
+        }
+    }
+}
