@@ -69,7 +69,7 @@ fn two_thousand_cgroups_and_not_one_left() {
         worker.0.kill().unwrap();
         worker.0.wait().unwrap();
         kills += 1;
-        let (done, left) = clean_up(&dir, &sandbox.host);
+        let (done, left) = clean_up(&dir);
         made += done + left;
         cleaned += left;
     }
@@ -103,7 +103,7 @@ fn two_thousand_cgroups_and_not_one_left() {
 }
 
 /// Does what a later `delete` does, with nothing but the record.
-fn clean_up(dir: &Path, host: &Host) -> (usize, usize) {
+fn clean_up(dir: &Path) -> (usize, usize) {
     let (mut done, mut left) = (0, 0);
     for entry in std::fs::read_dir(dir).expect("records") {
         let name = entry
