@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use serde_json::json;
 
 cases![
     nothing_is_left_after_accidents,
+    privileged_no_unit_is_left_after_accidents,
     another_containers_cgroup_survives_accidents
 ];
 
@@ -84,6 +86,8 @@ const ACCIDENTS: [Accident; 11] = [
 
 struct Storm<'a> {
     sandbox: &'a Sandbox,
+    /// Whether systemd makes the cgroups.
+    systemd: bool,
     bundles: Vec<Bundle>,
     random: Random,
     /// Where the containers' cgroups are made.
@@ -125,8 +129,17 @@ impl Storm<'_> {
         running.finish();
     }
 
+    fn runtime(&self, words: &[&str]) -> Invocation {
+        let driver: &[&str] = if self.systemd {
+            &["--systemd-cgroup"]
+        } else {
+            &[]
+        };
+        self.sandbox.runtime(driver.iter().chain(words))
+    }
+
     fn call(&self, words: &[&str], id: &str) -> Invocation {
-        self.sandbox.runtime(words).arg(id)
+        self.runtime(words).arg(id)
     }
 
     fn container(&mut self, id: &str) {
@@ -210,7 +223,7 @@ impl Storm<'_> {
                 "update" => &*update,
                 _ => "",
             };
-            let mut call = self.sandbox.runtime(words);
+            let mut call = self.runtime(words);
             if !value.is_empty() {
                 call = call.arg(value);
             }
@@ -257,7 +270,7 @@ impl Storm<'_> {
 
     /// Deletes what is listed; the answer is how many of them had no record yet.
     fn delete_all(&self, reason: &str) -> usize {
-        let list = self.sandbox.runtime(["list", "--quiet"]).output().ok();
+        let list = self.runtime(&["list", "--quiet"]).output().ok();
         let mut without = 0;
         for id in list.stdout.lines() {
             without += usize::from(!self.sandbox.root.join(id).join("state.json").exists());
@@ -270,8 +283,11 @@ impl Storm<'_> {
 
 /// Kills whatever is in a container's cgroup, in whichever hierarchy.
 fn kill_group(parents: &[PathBuf], id: &str) {
-    for parent in parents {
-        let list = fs::read_to_string(parent.join(id).join("cgroup.procs")).unwrap_or_default();
+    for group in parents
+        .iter()
+        .flat_map(|parent| [parent.join(id), parent.join(format!("tare-{id}.scope"))])
+    {
+        let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
         for pid in list.lines() {
             let _ = kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL);
         }
@@ -345,14 +361,25 @@ fn bundles(sandbox: &Sandbox) -> Vec<Bundle> {
     bundles
 }
 
-/// In a process of its own, which may reap every child that it gets.
 fn nothing_is_left_after_accidents() {
+    alone("nothing_is_left_after_accidents", false);
+}
+
+fn privileged_no_unit_is_left_after_accidents() {
+    if !Path::new("/run/systemd/private").exists() {
+        skip!("the machine is not run by systemd");
+    }
+    alone("privileged_no_unit_is_left_after_accidents", true);
+}
+
+/// In a process of its own, which may reap every child that it gets.
+fn alone(name: &str, systemd: bool) {
     const ALONE: &str = "TARE_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
-        return accidents();
+        return accidents(systemd);
     }
-    let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
-    alone.args(["--exact", "accidents::nothing_is_left_after_accidents"]);
+    let mut alone = Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", &format!("accidents::{name}")]);
     let output = alone.env(ALONE, "1").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
@@ -362,7 +389,7 @@ fn nothing_is_left_after_accidents() {
     }
 }
 
-fn accidents() {
+fn accidents(systemd: bool) {
     let count = usize::try_from(number("TARE_TEST_ACCIDENTS").unwrap_or(200)).unwrap();
     let seed = number("TARE_TEST_SEED").unwrap_or_else(|| {
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
@@ -374,6 +401,7 @@ fn accidents() {
     fs::write(&update, rule.to_string()).unwrap();
     let mut storm = Storm {
         sandbox: &sandbox,
+        systemd,
         bundles: bundles(&sandbox),
         random: Random(seed | 1),
         parents: Vec::new(),
@@ -406,6 +434,15 @@ fn accidents() {
         .map(|(accident, (hit, all))| format!("{accident:?} {hit}/{all}"))
         .collect();
     let hits = hits.join(", ");
+    if systemd {
+        let units = Command::new("systemctl")
+            .args(["list-units", "--all", "--plain", "--no-legend"])
+            .arg(format!("*{}*", sandbox.tag))
+            .output()
+            .unwrap();
+        let units = String::from_utf8_lossy(&units.stdout).into_owned();
+        assert!(units.trim().is_empty(), "units are left: {units}");
+    }
     println!("{count} accidents, seed {seed}: {hits}; {without_record} without a record");
 }
 

@@ -35,15 +35,18 @@ fn with(sandbox: &Sandbox, devices: Value) -> Bundle {
 }
 
 fn run(sandbox: &Sandbox, host: &str, bundle: Bundle, commands: &str) -> Output {
-    let bundle = bundle.probe(commands);
-    let caller = sandbox.caller();
+    call(sandbox, host, "run", &bundle.probe(commands))
+}
+
+/// Calls the runtime in a network namespace with that device.
+fn call(sandbox: &Sandbox, host: &str, command: &str, bundle: &Bundle) -> Output {
     let output = sandbox
         .command("unshare")
         .args(["--net", "sh", "-c", host, "sh"])
         .arg(sandbox.program())
         .arg("--root")
-        .arg(&caller.root)
-        .args(["run", "--bundle"])
+        .arg(&sandbox.root)
+        .args([command, "--bundle"])
         .arg(&bundle.path)
         .arg(sandbox.id("a"))
         .output();
@@ -120,18 +123,7 @@ fn privileged_failed_create_gives_the_device_back() {
     for (bundle, commands) in [(early, "true"), (late, "true")] {
         returned(&run(&sandbox, HOST, bundle, commands));
     }
-    let caller = sandbox.caller();
-    let output = sandbox
-        .command("unshare")
-        .args(["--net", "sh", "-c", HOST, "sh"])
-        .arg(sandbox.program())
-        .arg("--root")
-        .arg(&caller.root)
-        .args(["create", "--bundle"])
-        .arg(&last.path)
-        .arg(sandbox.id("a"))
-        .output();
-    returned(&output);
+    returned(&call(&sandbox, HOST, "create", &last));
 }
 
 #[track_caller]
