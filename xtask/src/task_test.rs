@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
         call::cargo(["test", "--workspace", "--no-fail-fast", "--"]).args(&filter),
     );
     if !quick && filter.is_empty() {
-        seccomp_oracle(&mut sums);
+        oracles(&mut sums);
     }
     if call::ids().0 == 0 && !quick {
         let (program, _) = integration()?;
@@ -53,23 +53,25 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     }
 }
 
-/// The seccomp compiler beside libseccomp, seccompiler and the running kernel: a crate of its own, because it links libseccomp.
-fn seccomp_oracle(sums: &mut Sums) {
-    let name = "the seccomp compiler beside others";
-    if !Path::new("/usr/include/seccomp.h").exists() {
-        sums.skip(name, "libseccomp-dev is not installed");
-        return;
+/// Ours beside what others wrote for the same: crates of their own, because nothing else is to need those.
+fn oracles(sums: &mut Sums) {
+    let name = "cgroups as the cgroups-rs crate reads them";
+    match call::ids().0 {
+        0 => oracle(sums, name, "tests/oracle/cgroups-rs/Cargo.toml"),
+        _ => sums.skip(name, "needs root"),
     }
-    let manifest = [
-        "test",
-        "--manifest-path",
-        "tests/oracle/seccomp/Cargo.toml",
-        "--no-fail-fast",
-        "--",
-        "--nocapture",
-    ];
+    let name = "the seccomp compiler beside libseccomp, seccompiler and the kernel";
+    match Path::new("/usr/include/seccomp.h").exists() {
+        true => oracle(sums, name, "tests/oracle/seccomp/Cargo.toml"),
+        false => sums.skip(name, "libseccomp-dev is not installed"),
+    }
+}
+
+fn oracle(sums: &mut Sums, name: &str, manifest: &str) {
+    let flags = ["--no-fail-fast", "--", "--nocapture"];
+    let mut cargo = call::cargo(["test", "--manifest-path", manifest]);
     let target = call::target().join("oracle");
-    sums.run(name, call::cargo(manifest).env("CARGO_TARGET_DIR", target));
+    sums.run(name, cargo.args(flags).env("CARGO_TARGET_DIR", target));
 }
 
 /// Builds the integration tests; returns their program and the probe.
