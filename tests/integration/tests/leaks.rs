@@ -1,6 +1,7 @@
 //! Nothing is left after many containers: control groups, mounts, processes, files, descriptors, kernel memory.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use harness::{Sandbox, cases};
 use serde_json::json;
@@ -59,11 +60,29 @@ fn nothing_is_left_after_500_containers() {
     }
     sandbox.host(Some(&bundle)).same_as(&host);
     // Other tests run beside this one; a leak would be counted in hundreds.
-    for ((what, old), (_, new)) in before.into_iter().zip(machine()) {
+    settles(&before, rounds / 4 + 20);
+}
+
+/// The machine's counters come down to what they were, but for `most`. Other tests have up to fifty containers at a time,
+/// which they delete; what has leaked stays.
+#[track_caller]
+fn settles(before: &[(&str, i64)], most: i64) {
+    let begin = Instant::now();
+    loop {
+        let after = machine();
+        let grown = before
+            .iter()
+            .zip(&after)
+            .find(|((_, old), (_, new))| new - old >= most);
+        let Some(((what, old), (_, new))) = grown else {
+            return;
+        };
+        let longest = harness::slow(120);
         assert!(
-            new - old < rounds / 4 + 20,
-            "{what}: {old} before, {new} after {rounds} containers"
+            begin.elapsed() < longest,
+            "{what}: {old} before, {new} after"
         );
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -88,9 +107,7 @@ fn nothing_is_left_after_many_failures() {
         }
     }
     sandbox.host(None).same_as(&host);
-    for ((what, old), (_, new)) in before.into_iter().zip(machine()) {
-        assert!(new - old < 40, "{what}: {old} before, {new} after");
-    }
+    settles(&before, 40);
 }
 
 fn detached_containers_leave_nothing() {
