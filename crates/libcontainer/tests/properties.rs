@@ -546,7 +546,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
     let security = any::<[bool; 2]>();
     (
         id,
-        any::<[bool; 5]>(),
+        any::<[bool; 4]>(),
         prop_oneof![Just(0u64), Just((1 << 41) - 1), any::<u64>()],
         cgroups,
         security,
@@ -555,7 +555,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
         .prop_map(
             |(
                 id,
-                [privileged, maps, initial, denies_groups, no_groups],
+                [privileged, maps, initial, denies_groups],
                 capabilities,
                 cgroups,
                 [apparmor, selinux],
@@ -567,7 +567,6 @@ fn host() -> impl Strategy<Value = HostFacts> {
                 maps_any_id: maps,
                 initial_user_namespace: initial,
                 denies_groups,
-                joined_denies_groups: no_groups,
                 capabilities,
                 cgroups,
                 apparmor,

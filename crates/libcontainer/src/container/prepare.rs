@@ -78,7 +78,12 @@ impl<'a> Prepared<'a> {
         };
         prepared.place_cgroup(id, driver, rootless)?;
         prepared.tell_hierarchies(&mut host);
-        host.joined_denies_groups = denies_groups(spec);
+        let mut namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
+        let user = namespaces.find(|namespace| namespace.kind == "user");
+        let path = user.and_then(|namespace| namespace.path.as_deref());
+        if let Some(path) = path.filter(|path| !path.is_empty()) {
+            host.look_at_joined(path);
+        }
         if options.no_pivot {
             host.exposed = exposed_mounts();
         }
@@ -283,17 +288,6 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
         .into_os_string()
         .into_string()
         .map_err(|_| failed("is not UTF-8".to_owned()))
-}
-
-/// Whether setgroups(2) is denied in the user namespace that the config joins (user_namespaces(7)). The kernel tells it of
-/// processes, so a namespace's file that is not one of a process is taken to allow it.
-fn denies_groups(spec: &Spec<'_>) -> bool {
-    let mut namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
-    let user = namespaces.find(|namespace| namespace.kind == "user");
-    user.and_then(|namespace| namespace.path.as_deref()?.strip_suffix("/ns/user"))
-        .filter(|process| process.starts_with("/proc/"))
-        .and_then(|process| std::fs::read_to_string(format!("{process}/setgroups")).ok())
-        .is_some_and(|answer| answer.trim() == "deny")
 }
 
 /// Mount points of proc and sysfs, the innermost first.

@@ -19,12 +19,11 @@ pub struct HostFacts {
     pub maps_any_id: bool,
     /// Whether the caller is in the initial user namespace, where device nodes can be made.
     pub initial_user_namespace: bool,
-    /// Whether the caller's user namespace forbids setgroups(2), as those mapped without privileges do.
+    /// Whether setgroups(2) is denied, as where ids were mapped without privileges: in the user namespace that the config
+    /// joins, else in the caller's.
     pub denies_groups: bool,
     /// Capabilities that the caller can pass on: one bit each.
     pub capabilities: u64,
-    /// Whether the user namespace that the config joins denies setgroups(2).
-    pub joined_denies_groups: bool,
     /// How cgroups are mounted: 1, 2, or 12 for both.
     pub cgroups: u8,
     /// Whether the kernel has AppArmor enabled.
@@ -60,7 +59,6 @@ impl Default for HostFacts {
             initial_user_namespace: true,
             denies_groups: false,
             capabilities: (1 << 41) - 1,
-            joined_denies_groups: false,
             cgroups: 2,
             apparmor: false,
             selinux: false,
@@ -74,6 +72,14 @@ impl HostFacts {
     /// Asks the kernel.
     pub fn probe() -> HostFacts {
         probe::probe()
+    }
+
+    /// Takes note of the user namespace that a config joins by this file. The kernel tells of processes what they may, so
+    /// groups are taken to be allowed where the file is not one of a process.
+    pub(crate) fn look_at_joined(&mut self, path: &str) {
+        let process = path.strip_suffix("/ns/user");
+        let process = process.filter(|process| process.starts_with("/proc/"));
+        self.denies_groups = process.is_some_and(probe::denies_groups);
     }
 
     /// Whether the caller lacks privileges that a container without a user namespace of its own needs.

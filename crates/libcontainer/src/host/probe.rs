@@ -20,9 +20,8 @@ pub(super) fn probe() -> HostFacts {
         maps_any_id: has(CAP_SETUID) && has(CAP_SETGID),
         initial_user_namespace,
         // Never denied in the initial one (user_namespaces(7)), and so not worth a look there.
-        denies_groups: !initial_user_namespace && enabled("/proc/self/setgroups", "deny"),
+        denies_groups: !initial_user_namespace && denies_groups("/proc/self"),
         capabilities: passable(permitted),
-        joined_denies_groups: false,
         cgroups: cgroups(),
         apparmor: enabled("/sys/module/apparmor/parameters/enabled", "Y"),
         selinux: std::path::Path::new("/sys/fs/selinux/enforce").exists(),
@@ -64,6 +63,11 @@ fn cgroups() -> u8 {
         }
         _ => 1,
     }
+}
+
+/// Whether a process's user namespace denies setgroups(2) (user_namespaces(7)); `process` is its directory in `/proc`.
+pub(super) fn denies_groups(process: &str) -> bool {
+    enabled(&format!("{process}/setgroups"), "deny")
 }
 
 fn enabled(path: &str, yes: &str) -> bool {

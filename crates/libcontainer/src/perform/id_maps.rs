@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::process::{Command, Stdio};
 
+use kernel::namespace::flags::NEWUSER;
 use kernel::{Call, Errno, Fault, Fd, file, process};
 use spec::{ConfigPath, IdMapping};
 
@@ -81,16 +82,13 @@ pub(crate) fn outside(pid: i32, id: u32) -> Result<Option<u32>, Error> {
 
 /// The user namespace of a process.
 pub(crate) fn namespace_of(pid: i32) -> kernel::Result<Fd> {
-    let path = CString::new(format!("/proc/{pid}/ns/user"))
-        .map_err(|_| Fault::found(Call::Openat, Errno::EINVAL))?;
-    file::open_at(file::HERE, &path, file::open::RDONLY, 0)
+    super::namespace::open(&format!("/proc/{pid}/ns/user"), NEWUSER)
 }
 
 /// A user namespace with these mappings, kept alive by its descriptor: made by a process that lives no longer.
 pub(crate) fn namespace_with(maps: &IdMaps, at: &ConfigPath) -> Result<Fd, Error> {
     let failed = |fault| Error::step(at, "make a user namespace for the mapping", fault);
-    let (holder, lifeline) =
-        super::child::hold(kernel::namespace::flags::NEWUSER).map_err(failed)?;
+    let (holder, lifeline) = super::child::hold(NEWUSER).map_err(failed)?;
     let made = write(holder.pid, maps, at).and_then(|()| namespace_of(holder.pid).map_err(failed));
     drop(lifeline);
     let _ = process::wait(holder.pidfd.raw(), true);

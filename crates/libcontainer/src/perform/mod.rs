@@ -6,6 +6,7 @@ mod explain;
 mod hooks;
 mod id_maps;
 mod listener;
+mod namespace;
 mod net_devices;
 mod netlink;
 #[cfg(test)]

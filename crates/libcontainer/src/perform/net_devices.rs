@@ -1,10 +1,10 @@
 //! Moving a network device of the host into the container, and back when the container cannot be created
 //! (config-linux.md, "Network Devices").
 
-use std::ffi::CString;
+use kernel::namespace::flags::NEWNET;
+use kernel::{Call, Errno, Fault, Fd};
 
-use kernel::{Call, Errno, Fault, Fd, file};
-
+use super::namespace;
 use super::netlink::{Address, Link, Netlink};
 
 /// A device that is in the container now, with what it takes to bring it back.
@@ -24,7 +24,7 @@ pub(super) struct Moved {
 ///
 /// `EEXIST` when the name is taken there. On an error the device is where it was.
 pub(super) fn take(name: &str, new_name: &str, pid: i32) -> kernel::Result<Moved> {
-    let target = namespace_of(&pid.to_string())?;
+    let target = namespace::open(&format!("/proc/{pid}/ns/net"), NEWNET)?;
     let mut here = Netlink::open()?;
     let link = here.link(name)?;
     let addresses = here.addresses(link.index)?;
@@ -32,7 +32,7 @@ pub(super) fn take(name: &str, new_name: &str, pid: i32) -> kernel::Result<Moved
     if there.link(new_name).is_ok() {
         return Err(Fault::found(Call::Sendmsg, Errno::EEXIST));
     }
-    let home = namespace_of("thread-self")?;
+    let home = namespace::open("/proc/thread-self/ns/net", NEWNET)?;
     let mut moved = Moved {
         there,
         home,
@@ -93,10 +93,4 @@ impl Moved {
             log::debug!("bring network device {} back: {fault}", self.name);
         }
     }
-}
-
-fn namespace_of(process: &str) -> kernel::Result<Fd> {
-    let path = CString::new(format!("/proc/{process}/ns/net"))
-        .map_err(|_| Fault::found(Call::Openat, Errno::EINVAL))?;
-    file::open_at(file::HERE, &path, file::open::RDONLY, 0)
 }

@@ -4,10 +4,11 @@ use std::os::unix::ffi::OsStrExt;
 
 use init::{ChildStep, Report, Slot};
 use kernel::process::Started;
-use kernel::{Call, Errno, Fault, Fd, file, namespace};
+use kernel::{Call, Errno, Fault, Fd};
 
 use super::{
-    Cgroup, Console, Performed, Setting, bring_back, hooks, id_maps, net_devices, own, trees,
+    Cgroup, Console, Performed, Setting, bring_back, hooks, id_maps, namespace, net_devices, own,
+    trees,
 };
 use crate::Error;
 use crate::plan::{Plan, RuntimeStep, Step};
@@ -125,7 +126,7 @@ impl Walk<'_> {
         let failed = |fault| Error::step(at, step, fault);
         match step {
             RuntimeStep::OpenNamespace { path, flag, slot } => {
-                let fd = open_namespace(path, *flag).map_err(failed)?;
+                let fd = namespace::open(path, *flag).map_err(failed)?;
                 self.fill(*slot, fd);
             }
             RuntimeStep::CopyTree(tree) => {
@@ -255,20 +256,5 @@ impl Walk<'_> {
                 .filter_map(|offset| self.raw(Slot(first.0 + offset)).ok())
                 .collect()
         })
-    }
-}
-
-fn open_namespace(path: &str, flag: u64) -> kernel::Result<Fd> {
-    let path =
-        std::ffi::CString::new(path).map_err(|_| Fault::found(Call::Openat, Errno::EINVAL))?;
-    let fd = file::open_at(
-        file::HERE,
-        &path,
-        file::open::RDONLY | file::open::NONBLOCK,
-        0,
-    )?;
-    match namespace::kind(fd.raw()) {
-        Ok(kind) if kind == flag => Ok(fd),
-        _ => Err(Fault::found(Call::Setns, Errno::EINVAL)),
     }
 }

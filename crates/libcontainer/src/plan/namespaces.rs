@@ -348,9 +348,6 @@ pub(crate) fn id_maps(linux: &Linux<'_>, host: &HostFacts) -> IdMaps {
 /// Whether setgroups(2) works in the container: not where the group mapping was or is written without privileges. New user
 /// namespaces inherit that.
 pub(crate) fn can_set_groups(draft: &Draft<'_>, wanted: &Namespaces) -> bool {
-    if wanted.joins(NEWUSER) {
-        return !draft.host.joined_denies_groups;
-    }
     if draft.host.denies_groups {
         return false;
     }
