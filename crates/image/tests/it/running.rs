@@ -156,7 +156,7 @@ fn privileged_terminals() {
     }
 }
 
-/// Runs `line` in a terminal of its own, whose keys are the child's standard input.
+/// Runs the simple command `line` in a terminal of its own, whose keys are the child's standard input.
 fn in_terminal(setup: &Setup, line: &str) -> Child {
     let mut command = Command::new("script");
     for (name, value) in setup.command(&[]).get_envs() {
@@ -166,7 +166,9 @@ fn in_terminal(setup: &Setup, line: &str) -> Child {
         };
     }
     command
-        .args(["-qec", line, "/dev/null"])
+        .env("SHELL", "/bin/sh")
+        // In the shell's place: some shells stay, and what Ctrl-C does to them is then the status that is seen.
+        .args(["-qec", &format!("exec {line}"), "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
