@@ -240,9 +240,16 @@ pub(crate) fn is_root() -> bool {
     root
 }
 
+/// A program of others, for which names are UTF-8 whatever language the caller has.
+pub(crate) fn foreign(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.env("LC_ALL", "C.UTF-8");
+    command
+}
+
 /// Runs a tool that must succeed.
 pub(crate) fn tool<S: AsRef<OsStr>>(name: &str, args: impl IntoIterator<Item = S>) -> Output {
-    let mut command = Command::new(name);
+    let mut command = foreign(name);
     command.args(args);
     let output = command.output().unwrap_or_else(|e| panic!("{name}: {e}"));
     assert!(
