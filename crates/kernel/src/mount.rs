@@ -48,6 +48,22 @@ pub mod attributes {
     pub const NODIRATIME: u64 = 0x80;
     pub const IDMAP: u64 = 0x10_0000;
     pub const NOSYMFOLLOW: u64 = 0x20_0000;
+
+    /// The attributes that flags of mount(2) stand for; those of a file system have none.
+    pub fn of(flags: u64) -> u64 {
+        use super::flags;
+        let same = RDONLY | NOSUID | NODEV | NOEXEC;
+        let renamed = [
+            (flags::NOATIME, NOATIME),
+            (flags::STRICTATIME, STRICTATIME),
+            (flags::NODIRATIME, NODIRATIME),
+            (flags::NOSYMFOLLOW, NOSYMFOLLOW),
+        ];
+        renamed
+            .iter()
+            .filter(|(flag, _)| flags & flag != 0)
+            .fold(flags & same, |all, (_, attribute)| all | attribute)
+    }
 }
 
 const AT_EMPTY_PATH: usize = 0x1000;

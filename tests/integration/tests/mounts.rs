@@ -35,6 +35,7 @@ cases![
     symlink_to_outside_stays_inside,
     privileged_idmapped_bind,
     idmap_without_mappings_is_refused,
+    cgroup_mount_covers_the_hosts,
     cgroup_mount_shows_the_containers_group,
     privileged_no_pivot,
     privileged_run_from_a_shared_mount_leaves_the_host_alone,
@@ -574,6 +575,39 @@ fn idmap_without_mappings_is_refused() {
         .bundle()
         .mount("/mnt", "bind", shared, &["bind", "idmap"]);
     assert_eq!(sandbox.run(&bundle).code, 1);
+}
+
+fn cgroup_mount_covers_the_hosts() {
+    if !need::is_unified() {
+        harness::skip!("the control groups here are not version 2 alone");
+    }
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let options = ["nosuid", "noexec", "nodev", "relatime", "ro"];
+    let bundle = sandbox
+        .bundle()
+        .mount("/sys", "bind", "/sys", &["rbind", "ro"])
+        .mount("/sys/fs/cgroup", "cgroup", "cgroup", &options)
+        .push("/linux/namespaces", json!({"type": "cgroup"}));
+    let files = "ls /sys/fs/cgroup -- cat /sys/fs/cgroup/cgroup.procs /proc/self/mounts";
+    let seen = sandbox.see(bundle, files).ok();
+    // Only a group below the root has this file.
+    let seen = seen.prints("cgroup.events");
+    let procs = seen
+        .stdout
+        .lines()
+        .find(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+    assert_eq!(procs, Some("1"), "{}", seen.stdout);
+    let mut mounts = seen
+        .stdout
+        .lines()
+        .filter(|line| line.contains(" /sys/fs/cgroup "));
+    let top = mounts.next_back().unwrap();
+    assert!(
+        top.contains("cgroup2 ro,nosuid,nodev,noexec"),
+        "{}",
+        seen.stdout
+    );
 }
 
 fn cgroup_mount_shows_the_containers_group() {

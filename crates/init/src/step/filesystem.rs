@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::fmt;
 
 use kernel::file::{self, open};
-use kernel::mount::{self, flags};
+use kernel::mount::{self, attributes, flags};
 use kernel::{Errno, Fd};
 
 use super::propagation::propagate;
@@ -71,15 +71,25 @@ impl Filesystem {
         }
     }
 
-    fn mount_here(&self, context: &Context<'_>, data: Option<&CStr>) -> kernel::Result<()> {
+    /// Mounts on the working directory, which is `target`.
+    fn mount_here(
+        &self,
+        context: &Context<'_>,
+        target: &Fd,
+        data: Option<&CStr>,
+    ) -> kernel::Result<()> {
         let text = context.text;
-        mount::mount(
-            text.optional(self.source)?,
-            c".",
-            Some(text.string(self.kind)?),
-            self.flags,
-            data,
-        )
+        let (source, kind) = (text.optional(self.source)?, text.string(self.kind)?);
+        match mount::mount(source, c".", Some(kind), self.flags, data) {
+            // mount(2) does not cover a file system with itself: the container's cgroups with the host's, which came along
+            // with its /sys. move_mount(2) does.
+            Err(fault) if fault.is(Errno::EBUSY) && data.is_none() => {
+                let new = mount::open_filesystem(kind)?;
+                let tree = mount::create_mount(new.raw(), attributes::of(self.flags))?;
+                mount::attach(tree.raw(), target.raw())
+            }
+            answer => answer,
+        }
     }
 }
 
@@ -92,9 +102,11 @@ impl Step for Filesystem {
         let data = context.text.optional(self.data)?;
         if self.inherit_mode && existed {
             let mode = file::status(target.raw())?.mode & 0o7777;
-            with_mode(data, mode, |data| self.mount_here(context, Some(data)))?;
+            with_mode(data, mode, |data| {
+                self.mount_here(context, &target, Some(data))
+            })?;
         } else {
-            self.mount_here(context, data)?;
+            self.mount_here(context, &target, data)?;
         }
         context.parent = None;
         if self.propagation == 0 && !self.copy_up {
