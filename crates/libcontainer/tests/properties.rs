@@ -546,7 +546,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
     let security = any::<[bool; 2]>();
     (
         id,
-        any::<[bool; 4]>(),
+        any::<[bool; 5]>(),
         prop_oneof![Just(0u64), Just((1 << 41) - 1), any::<u64>()],
         cgroups,
         security,
@@ -555,7 +555,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
         .prop_map(
             |(
                 id,
-                [privileged, maps, initial, denies_groups],
+                [privileged, maps, initial, copies_mounts, denies_groups],
                 capabilities,
                 cgroups,
                 [apparmor, selinux],
@@ -566,6 +566,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
                 privileged,
                 maps_any_id: maps,
                 initial_user_namespace: initial,
+                copies_mounts,
                 denies_groups,
                 capabilities,
                 cgroups,

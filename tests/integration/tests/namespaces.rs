@@ -1,6 +1,7 @@
 //! `linux.namespaces`, id mappings, host name, time offsets.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use harness::{Bundle, Sandbox, cases, need, skip};
@@ -20,6 +21,7 @@ cases![
     time_offsets,
     privileged_user_namespace_maps_ids,
     privileged_joined_user_namespace,
+    privileged_nested_user_namespace_reaches_sources,
     joined_user_namespace_without_groups,
     mappings_need_a_user_namespace,
     loopback_is_up_in_a_new_network_namespace,
@@ -238,6 +240,38 @@ fn privileged_user_namespace_maps_ids() {
         "{status}"
     );
     assert!(status.contains("Groups:\t100007"), "{status}");
+}
+
+/// As an ordinary user's Podman calls the runtime: privileged in a user and a mount namespace below the machine's.
+fn privileged_nested_user_namespace_reaches_sources() {
+    let unshare = need::program("unshare");
+    let sandbox = Sandbox::new();
+    let private = sandbox.folder("private");
+    fs::create_dir(private.join("sub")).unwrap();
+    fs::write(private.join("sub/file"), "from outside\n").unwrap();
+    fs::set_permissions(&private, Permissions::from_mode(0o700)).unwrap();
+    let bundle = mapped(&sandbox)
+        .mount("/mnt", "bind", private.join("sub"), &["rbind"])
+        .probe("cat /mnt/file /proc/self/uid_map");
+    let script = "ready=$1; shift; mkfifo $ready
+        $UNSHARE --user --mount sh -c 'read go <$0 && exec \"$@\"' $ready \"$@\" & child=$!
+        while [ $(readlink /proc/$child/ns/user) = $(readlink /proc/self/ns/user) ]; do sleep 0.01; done
+        for map in uid_map gid_map; do echo 0 0 200000 >/proc/$child/$map; done
+        echo go >$ready; wait $child";
+    let call = sandbox.command("sh").args(["-ec", script, "sh"]);
+    let call = call
+        .env("UNSHARE", unshare)
+        .arg(sandbox.folder("io").join("ready"));
+    let call = call.arg(sandbox.program()).arg("--root").arg(&sandbox.root);
+    let seen = call
+        .arg("run")
+        .arg("--bundle")
+        .arg(&bundle.path)
+        .arg(sandbox.id("a"))
+        .output()
+        .ok();
+    // What the container's root, as user 100000, could not reach by its path.
+    seen.prints("from outside\n").prints("100000");
 }
 
 fn privileged_joined_user_namespace() {

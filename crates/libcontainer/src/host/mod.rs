@@ -19,6 +19,8 @@ pub struct HostFacts {
     pub maps_any_id: bool,
     /// Whether the caller is in the initial user namespace, where device nodes can be made.
     pub initial_user_namespace: bool,
+    /// Whether the caller may copy mounts: its mount namespace belongs to its user namespace, or both are the machine's.
+    pub copies_mounts: bool,
     /// Whether setgroups(2) is denied, as where ids were mapped without privileges: in the user namespace that the config
     /// joins, else in the caller's.
     pub denies_groups: bool,
@@ -57,6 +59,7 @@ impl Default for HostFacts {
             privileged: true,
             maps_any_id: true,
             initial_user_namespace: true,
+            copies_mounts: true,
             denies_groups: false,
             capabilities: (1 << 41) - 1,
             cgroups: 2,

@@ -1,7 +1,7 @@
 //! Asking the kernel for the facts. Every start of the program pays for this, so each fact is one cheap call.
 
 use kernel::file::{self, magic};
-use kernel::{identity, process};
+use kernel::{Errno, identity, mount, process};
 
 use super::HostFacts;
 
@@ -13,12 +13,14 @@ pub(super) fn probe() -> HostFacts {
     let (effective, permitted, _) = identity::capabilities().unwrap_or_default();
     let has = |capability: u32| effective >> capability & 1 == 1;
     let initial_user_namespace = initial_user_namespace();
+    let privileged = has(CAP_SYS_ADMIN);
     HostFacts {
         uid: nix::unistd::geteuid().as_raw(),
         gid: nix::unistd::getegid().as_raw(),
-        privileged: has(CAP_SYS_ADMIN),
+        privileged,
         maps_any_id: has(CAP_SETUID) && has(CAP_SETGID),
         initial_user_namespace,
+        copies_mounts: privileged && (initial_user_namespace || copies_mounts()),
         // Never denied in the initial one (user_namespaces(7)), and so not worth a look there.
         denies_groups: !initial_user_namespace && denies_groups("/proc/self"),
         capabilities: passable(permitted),
@@ -51,6 +53,11 @@ fn initial_user_namespace() -> bool {
             std::os::unix::fs::MetadataExt::ino(&metadata) == PROC_USER_INIT_INO
         }),
     }
+}
+
+/// open_tree(2) asks for privileges in the user namespace of the caller's mounts before anything else.
+fn copies_mounts() -> bool {
+    !mount::clone_tree(mount::HERE, c"/", false).is_err_and(|fault| fault.is(Errno::EPERM))
 }
 
 fn cgroups() -> u8 {

@@ -22,12 +22,12 @@ fn source(mount: &Mount<'_>, at: &ConfigPath, bundle: &str) -> Result<String, Pl
 }
 
 /// Whether the runtime copies the source. It must for id-mapped mounts, and for a container in another user namespace,
-/// whose root may not reach the source by its path. It cannot without privileges. Otherwise the child looks the path up
+/// whose root may not reach the source by its path. It cannot without privileges over its own mounts. Otherwise the child looks the path up
 /// itself, in its copy of the host's mounts: one descriptor less to carry, and the copy has the right propagation.
 fn is_copied(draft: &Draft<'_>, mount: &Mount<'_>, options: &Options, wanted: &Namespaces) -> bool {
     options.bind.is_some()
         && (is_id_mapped(mount, options)
-            || (wanted.has(NEWUSER) && draft.host.privileged && draft.host.initial_user_namespace))
+            || (wanted.has(NEWUSER) && draft.host.privileged && draft.host.copies_mounts))
 }
 
 fn is_id_mapped(mount: &Mount<'_>, options: &Options) -> bool {
