@@ -38,8 +38,9 @@ pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
              (linux.resources.cpu.cpus)"
         }
         (Call::SchedSetattr, Errno::EPERM) => {
-            "it needs CAP_SYS_NICE or RLIMIT_RTPRIO; and in a cgroup of version 1 real-time processes need \
-             linux.resources.cpu.realtimeRuntime"
+            "it needs CAP_SYS_NICE or RLIMIT_RTPRIO; and where the kernel allots real-time scheduling by cgroup \
+             (CONFIG_RT_GROUP_SCHED), linux.resources.cpu.realtimeRuntime on version 1, or rt_group_sched=0 on the \
+             kernel's command line"
         }
         (Call::Write, Errno::EACCES) if step.contains("oom") => {
             "lowering the score needs CAP_SYS_RESOURCE"
