@@ -17,6 +17,13 @@ pub fn ordinary_user() -> (u32, u32) {
     })
 }
 
+/// A guest, in which a test may leave behind what others make.
+pub fn guest() {
+    if std::env::var_os("TARE_TEST_GUEST").is_none() {
+        skip!("only in a guest (cargo xtask lab)");
+    }
+}
+
 /// A program in one of the usual places.
 pub fn program(name: &str) -> String {
     let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];

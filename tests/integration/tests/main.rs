@@ -27,6 +27,7 @@ mod mounts;
 mod namespaces;
 mod net_devices;
 mod pause;
+mod podman;
 mod process;
 mod ps;
 mod rlimits;
@@ -68,6 +69,7 @@ fn main() -> std::process::ExitCode {
         namespaces::CASES,
         net_devices::CASES,
         pause::CASES,
+        podman::CASES,
         process::CASES,
         ps::CASES,
         rlimits::CASES,
