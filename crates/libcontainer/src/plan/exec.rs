@@ -42,7 +42,7 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
     terminal::connect(draft)?;
     draft.runtime(&at, RuntimeStep::StartChild { namespaces: 0 });
     // Processors for the time before the cgroup are only worth something if there is such a time.
-    let before = process::processors_before_joining(draft, given)?;
+    let before = process::scheduling::initial_affinity(draft, given)?;
     if joining.has_cgroup && (before || !joining.cloned_into_cgroup) {
         draft.runtime(
             &ConfigPath::of("linux.cgroupsPath"),

@@ -53,14 +53,6 @@ pub(crate) fn before_joining_for(
     Ok(())
 }
 
-/// `process.execCPUAffinity.initial`; whether there is one.
-pub(crate) fn processors_before_joining(
-    draft: &mut Draft<'_>,
-    process: &Process<'_>,
-) -> Result<bool, PlanError> {
-    scheduling::initial_affinity(draft, process)
-}
-
 /// A session of its own, and a keyring.
 pub(crate) fn begin(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), PlanError> {
     begin_for(draft, &creation.id, creation.no_new_keyring, false)

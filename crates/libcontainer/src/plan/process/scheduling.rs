@@ -70,7 +70,7 @@ pub(super) fn schedule(
 }
 
 /// The processors of a process on its way to a container's cgroup; whether any are given.
-pub(super) fn initial_affinity(
+pub(crate) fn initial_affinity(
     draft: &mut Draft<'_>,
     process: &Process<'_>,
 ) -> Result<bool, PlanError> {
