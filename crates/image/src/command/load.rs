@@ -77,7 +77,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     for (from, name) in work {
         let to = Location::Store(name.clone());
         place::with_source(&from, &options, &registry, |source| {
-            place::with_destination(&to, &from, &options, &registry, |destination| {
+            place::with_destination(&to, &[], &from, &options, &registry, |destination| {
                 copy::copy(source, destination, &copy::Selection::All, 2).map(drop)
             })
         })

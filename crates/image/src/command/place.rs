@@ -61,14 +61,20 @@ pub(super) fn with_source<T>(
     }
 }
 
-/// Opens a place to write to, calls `run` with it, and completes what needs completing.
+/// Opens a place to write to, calls `run` with it, and completes what needs completing. In a registry, the image gets
+/// `tags` too.
 pub(super) fn with_destination(
     location: &Location,
+    tags: &[String],
     from: &Location,
     options: &Options,
     registry: &Registry,
     run: impl FnOnce(&dyn Destination) -> Result<()>,
 ) -> Result<()> {
+    if !tags.is_empty() && !matches!(location, Location::Registry(_)) {
+        return Err(Error::new(Kind::Usage, "--also is for registries")
+            .hint("Elsewhere, give the image another name with: tare-image tag"));
+    }
     match location {
         Location::Registry(reference) => {
             let elsewhere = match from {
@@ -83,7 +89,7 @@ pub(super) fn with_destination(
                 _ => Elsewhere::Unknown,
             };
             let repository = registry.repository(reference)?;
-            run(&RegistryDestination::new(repository, elsewhere))
+            run(&RegistryDestination::new(repository, elsewhere).also(tags)?)
         }
         Location::Store(reference) => {
             let store = options.store()?;

@@ -59,7 +59,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let registry = options.registry()?;
     let selection = copy::Selection::One(options.platform());
     place::with_source(&from, &options, &registry, |source| {
-        place::with_destination(&to, &from, &options, &registry, |destination| {
+        place::with_destination(&to, &[], &from, &options, &registry, |destination| {
             copy::copy(source, destination, &selection, 1).map(drop)
         })
     })

@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use oci_spec::image::{Descriptor, Digest};
+use oci_spec::image::{Descriptor, Digest, DigestAlgorithm};
 
 use super::exchange::{Call, Payload, header};
 use super::{Endpoint, Repository, url};
-use crate::digest;
+use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result, Retry};
 use crate::manifest::{Document, is_foreign};
 use crate::retry::{Attempts, Patience};
 use crate::source::{Destination, Source};
+
+/// As many tags in one request as every registry takes that takes several at all.
+const TAGS: usize = 10;
 
 /// Opens content at a position.
 type Open<'a> = &'a dyn Fn(u64) -> Result<Box<dyn Read + Send>>;
@@ -284,10 +287,54 @@ impl Repository<'_> {
     /// # Errors
     /// [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
     pub fn push_manifest(&self, document: &Document, target: &str) -> Result<()> {
+        let stored = self.store_manifest(document, target, &[])?;
+        self.list_referrer(document, &stored)
+    }
+
+    /// Stores a manifest under `digest`, which is its own, and under each of `tags`: in one request where the registry knows
+    /// how (distribution-spec after 1.1, "Pushing Manifests"), else in one for each tag that it did not acknowledge.
+    ///
+    /// # Errors
+    /// As [`Repository::push_manifest`]; tags that came before the one that is named stay.
+    pub fn push_manifest_tagged(
+        &self,
+        document: &Document,
+        digest: &Digest,
+        tags: &[&str],
+    ) -> Result<()> {
+        let mut stored = Stored::default();
+        for some in tags.chunks(TAGS) {
+            match self.store_manifest(document, digest.as_ref(), some) {
+                Ok(more) => stored.add(more),
+                Err(e) if e.kind() == Kind::Network => return Err(e),
+                // Not that way, then. What really is in the way, the requests for single tags tell.
+                Err(e) => log::debug!("several tags at once: {e}"),
+            }
+            // A registry that took none of them does not look at the query, now or later.
+            if stored.tags.is_empty() {
+                break;
+            }
+        }
+        for tag in tags {
+            if !stored.tags.iter().any(|t| t == tag) {
+                let more = self
+                    .store_manifest(document, tag, &[])
+                    .map_err(|e| e.during(format!("tag {tag}")))?;
+                stored.add(more);
+            }
+        }
+        self.list_referrer(document, &stored)
+    }
+
+    /// One request. With `tags`, `target` must be the digest.
+    fn store_manifest(&self, document: &Document, target: &str, tags: &[&str]) -> Result<Stored> {
         let endpoint = self.writable()?;
+        let address = self.url(endpoint, &format!("manifests/{target}"));
         let call = Call {
             method: "PUT",
-            url: self.url(endpoint, &format!("manifests/{target}")),
+            url: tags
+                .iter()
+                .fold(address, |url, tag| url::with_query(&url, "tag", tag)),
             headers: vec![("Content-Type", document.descriptor.media_type().to_string())],
             payload: Payload::Bytes(&document.bytes),
             scopes: self.scope("pull,push"),
@@ -301,16 +348,44 @@ impl Repository<'_> {
             digest::expect(&stored, document.descriptor.digest())
                 .map_err(|e| e.during("stored manifest"))?;
         }
-        if let Some(subject) = document.subject()
-            && header(&response, "oci-subject").is_none()
-        {
-            self.add_referrer(subject.digest(), document)?;
+        // One header for each tag, or one for all: HTTP lets servers and proxies join them (RFC 9110, section 5.3).
+        let acknowledged = response.headers().get_all("oci-tag").iter();
+        Ok(Stored {
+            tags: acknowledged
+                .filter_map(|v| v.to_str().ok())
+                .flat_map(|v| v.split(','))
+                .map(|t| t.trim().to_string())
+                .collect(),
+            subject: header(&response, "oci-subject").is_some(),
+        })
+    }
+
+    /// Keeps the list of what refers to the subject, when the registry did not say that it does.
+    fn list_referrer(&self, document: &Document, stored: &Stored) -> Result<()> {
+        match document.subject() {
+            Some(subject) if !stored.subject => self.add_referrer(subject.digest(), document),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn push_endpoint(&self) -> Result<&Endpoint> {
         self.writable()
+    }
+}
+
+/// What a registry said when it stored a manifest.
+#[derive(Default)]
+struct Stored {
+    /// The tags of the query that it took (`OCI-Tag`).
+    tags: Vec<String>,
+    /// It keeps the list of referrers (`OCI-Subject`).
+    subject: bool,
+}
+
+impl Stored {
+    fn add(&mut self, more: Stored) {
+        self.tags.extend(more.tags);
+        self.subject |= more.subject;
     }
 }
 
@@ -342,6 +417,7 @@ fn gone(error: Error) -> Error {
 pub struct RegistryDestination<'a> {
     repository: Repository<'a>,
     elsewhere: Elsewhere,
+    tags: Vec<String>,
 }
 
 /// Which other repositories of the same registry have content already, as far as is known.
@@ -361,9 +437,29 @@ impl<'a> RegistryDestination<'a> {
     /// when the registry can take it from there.
     pub fn new(repository: Repository<'a>, elsewhere: Elsewhere) -> Self {
         RegistryDestination {
+            tags: repository
+                .reference
+                .tag()
+                .map(String::from)
+                .into_iter()
+                .collect(),
             repository,
             elsewhere,
         }
+    }
+
+    /// Gives the image `tags` too.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for what cannot be a tag.
+    pub fn also(mut self, tags: &[String]) -> Result<Self> {
+        for tag in tags {
+            self.repository.reference.with_tag(tag)?;
+            if !self.tags.contains(tag) {
+                self.tags.push(tag.clone());
+            }
+        }
+        Ok(self)
     }
 }
 
@@ -395,12 +491,34 @@ impl Destination for RegistryDestination<'_> {
     }
 
     fn put_document(&self, document: &Document, named: bool) -> Result<()> {
-        let by_digest = document.descriptor.digest().to_string();
-        let target = if named {
-            self.repository.reference.target()
-        } else {
-            by_digest.as_str()
-        };
-        self.repository.push_manifest(document, target)
+        let own = document.descriptor.digest();
+        if !named {
+            return self.repository.push_manifest(document, own.as_ref());
+        }
+        // A reference may say what it expects to find.
+        let wanted = self.repository.reference.digest();
+        if let Some(wanted) = &wanted {
+            let mut hasher = Hasher::like(wanted)?;
+            hasher.update(&document.bytes);
+            if hasher.finish() != *wanted {
+                return Err(
+                    Error::new(Kind::Usage, format!("the image is {own}, not {wanted}"))
+                        .hint("Leave the digest out, or name the image that has it"),
+                );
+            }
+        }
+        let digest = wanted.as_ref().unwrap_or(own);
+        match &self.tags[..] {
+            [] => self.repository.push_manifest(document, digest.as_ref()),
+            // Without a digest in the request, registries take SHA-256.
+            [tag] if wanted.is_none() && own.algorithm() == &DigestAlgorithm::Sha256 => {
+                self.repository.push_manifest(document, tag)
+            }
+            tags => {
+                let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+                self.repository
+                    .push_manifest_tagged(document, digest, &tags)
+            }
+        }
     }
 }
