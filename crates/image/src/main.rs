@@ -35,11 +35,13 @@ static LOG: Log = Log;
 fn main() -> ExitCode {
     let _ = log::set_logger(&LOG);
     log::set_max_level(log::LevelFilter::Warn);
-    match command::run(std::env::args_os().skip(1).collect()) {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let failure = command::failure(&arguments);
+    match command::run(arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("tare-image: {error}");
-            ExitCode::FAILURE
+            failure
         }
     }
 }

@@ -63,6 +63,14 @@ const COMMANDS: [&Command; 20] = [
     &logout::COMMAND,
 ];
 
+/// The exit status when the verb that `arguments` begin with fails: that of `run` must not look like its container's.
+pub(crate) fn failure(arguments: &[OsString]) -> ExitCode {
+    match arguments.first() {
+        Some(verb) if verb == run::COMMAND.name => ExitCode::from(run::FAILURE),
+        _ => ExitCode::FAILURE,
+    }
+}
+
 /// Runs the verb that `arguments` begin with.
 pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     let first = arguments.first().and_then(|a| a.to_str()).unwrap_or("");

@@ -45,6 +45,9 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
+/// The exit status when there is no container whose status could be passed on, as scripts know it from engines.
+pub(super) const FAILURE: u8 = 125;
+
 fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
     let mut options = Options::default();
     let mut overrides = Overrides::default();
@@ -100,14 +103,23 @@ fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
     // Other processes may tidy up the store while the container runs; its record keeps its layers.
     drop(store);
     let status = start(&runtime, &folder, &id);
-    if keep {
-        tare_image::overlay::unmount(&folder.join("rootfs"))?;
-        Record::keep(&folder)?;
-        eprintln!("{}", folder.display());
+    let tidied = if keep {
+        kept(&folder)
     } else {
-        container::discard(&options.store()?, &folder)?;
+        (options.store()).and_then(|store| container::discard(&store, &folder))
+    };
+    // The container has run: its status is what the caller waits for, whatever became of its files.
+    if let (Ok(_), Err(error)) = (&status, tidied) {
+        log::warn!("run {reference}: {error}");
     }
     status.during(|| format!("run {reference}"))
+}
+
+fn kept(folder: &Path) -> Result<()> {
+    tare_image::overlay::unmount(&folder.join("rootfs"))?;
+    Record::keep(folder)?;
+    eprintln!("{}", folder.display());
+    Ok(())
 }
 
 /// Mounts made from here on are not seen by others, and vanish with this process.

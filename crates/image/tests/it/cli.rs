@@ -317,3 +317,40 @@ fn privileged_many_layers_are_mounted() {
     tare_image::unpack::remove_tree(&bundle).unwrap();
     program.run(&["remove", "localhost/app:140"]);
 }
+
+#[test]
+fn run_without_a_container_ends_with_125() {
+    let program = Program::new();
+    make_image(&program, "localhost/app", 0);
+    let unreachable = "localhost:1/none/app";
+    for (arguments, status) in [
+        (&["run"][..], 125),
+        (&["run", "--none", "localhost/app"], 125),
+        (&["run", "localhost/APP"], 125),
+        (&["run", "--retries", "1", unreachable], 125),
+        (&["run", "--name", "a/b", "localhost/app"], 125),
+        (&["run", "--user", "nobody", "localhost/app"], 125),
+        (&["pull", "--retries", "1", unreachable], 1),
+        (&["none"], 1),
+        (&["run", "--help"], 0),
+    ] {
+        let output = program
+            .command(arguments)
+            .env("TARE", "/bin/true")
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{arguments:?}: {output:?}"
+        );
+    }
+    let output = program
+        .command(&["run", "localhost/app"])
+        .env("TARE", "/none/runtime")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(125), "{output:?}");
+    let left = fs::read_dir(program.store().join("containers"));
+    assert_eq!(left.into_iter().flatten().count(), 0);
+}

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -85,6 +86,16 @@ impl Setup {
         (text, output.status.code())
     }
 
+    /// A new bundle of the image.
+    fn bundle(&self, command: &[&str]) -> PathBuf {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = self.program.path(&format!("bundle{number}"));
+        let arguments = ["bundle", "localhost/app", folder.to_str().unwrap()];
+        self.program.run(&[&arguments[..], command].concat());
+        folder
+    }
+
     fn containers(&self) -> PathBuf {
         self.program.store().join("containers")
     }
@@ -121,11 +132,19 @@ fn privileged_containers_run_and_leave_nothing() {
             run(&["-e", "A=b", app, "/bin/sh", "-c", "echo $A $HOME"]).0,
             "b /\n"
         );
-        // A command that is not there: the runtime's code, and nothing left.
-        let name = id("missing");
-        let (_, code) = run(&["--name", &name, app, "/bin/none"]);
-        assert!(code.is_some_and(|c| c != 0));
-        setup.assert_clean(&name);
+        // A command that is not there, or no program: the runtime's code, and nothing left.
+        for (command, name) in [("/bin/none", id("missing")), ("/data/0", id("data"))] {
+            let (_, code) = run(&["--name", &name, app, command]);
+            let theirs = Command::new(&setup.runtime)
+                .args(["run", "--bundle"])
+                .arg(setup.bundle(&[command]))
+                .arg(id("theirs"))
+                .stdin(Stdio::null())
+                .status();
+            assert_eq!(code, theirs.unwrap().code(), "{command}");
+            assert!(code.is_some_and(|c| c != 0));
+            setup.assert_clean(&name);
+        }
         let mut cat = setup
             .command(&["run", "-i", app, "/bin/cat"])
             .stdin(Stdio::piped())
