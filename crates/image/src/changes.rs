@@ -2,7 +2,7 @@
 //!
 //! Names are sorted and nothing of the machine goes in, so that the same tree gives the same layer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
@@ -16,17 +16,32 @@ use crate::error::{During, Error, Result};
 use crate::tar::{Entry, EntryKind, Time, Writer};
 use crate::unpack::{is_private, names, open_directory, overlay_namespace, value};
 
-/// Writes everything below `root` to `output`. With `upper`, whiteouts and opaque directories of overlayfs are written as the
-/// image specification wants them; without, there are none. Returns the newest time of modification seen.
+/// What is written of a directory.
+#[derive(Clone, Copy, Debug)]
+pub enum What<'a> {
+    /// Everything, the directory itself included.
+    Tree,
+    /// The changes that an overlay's upper directory holds, with whiteouts and opaque directories as the image
+    /// specification wants them; not these names (see [`crate::stubs`]).
+    Changes(&'a BTreeSet<Vec<u8>>),
+}
+
+/// Writes what is below `root` to `output`. Returns the newest time of modification seen.
 ///
 /// # Errors
 /// What the file system reports; sockets are left out, as everywhere.
-pub fn write<W: Write>(root: &Path, upper: bool, output: W) -> Result<(W, Time)> {
+pub fn write<W: Write>(root: &Path, what: What<'_>, output: W) -> Result<(W, Time)> {
+    let nothing = BTreeSet::new();
+    let (upper, without) = match what {
+        What::Tree => (false, &nothing),
+        What::Changes(without) => (true, without),
+    };
     let fd = open_directory(root)?;
     let mut walk = Walk {
         writer: Writer::new(output),
         opaque: format!("{}.overlay.opaque", overlay_namespace()).into_bytes(),
         upper,
+        without,
         links: HashMap::new(),
         newest: Time::default(),
         path: Vec::new(),
@@ -49,17 +64,18 @@ pub fn write<W: Write>(root: &Path, upper: bool, output: W) -> Result<(W, Time)>
     Ok((output, walk.newest))
 }
 
-struct Walk<W> {
+struct Walk<'a, W> {
     writer: Writer<W>,
     opaque: Vec<u8>,
     upper: bool,
+    without: &'a BTreeSet<Vec<u8>>,
     /// Inode of a file with several names to the first of them.
     links: HashMap<(u64, u64), Vec<u8>>,
     newest: Time,
     path: Vec<u8>,
 }
 
-impl<W: Write> Walk<W> {
+impl<W: Write> Walk<'_, W> {
     fn directory(&mut self, directory: &OwnedFd) -> Result<()> {
         let error = |e| Error::system("read directory", e);
         let mut children: Vec<OsString> = Vec::new();
@@ -82,6 +98,10 @@ impl<W: Write> Walk<W> {
                 continue;
             }
             self.path.extend_from_slice(name.as_bytes());
+            if self.without.contains(&self.path) {
+                self.path.truncate(length);
+                continue;
+            }
             self.child(directory, &name, &stat)
                 .during(|| name.to_string_lossy().into_owned())?;
             self.path.truncate(length);

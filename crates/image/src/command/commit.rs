@@ -132,7 +132,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let (base, _) = pull::choose(&source, &document, &options.pull(None))
         .during(|| format!("commit {name}"))?;
     let upper: PathBuf = folder.join("upper");
-    let made = commit::commit(&store, &base, &upper, &name, &description)?;
+    let without = container::stubs(&store, &base, &folder).during(|| format!("commit {name}"))?;
+    let made = commit::commit(&store, &base, &upper, &without, &name, &description)?;
     println!("{}", made.digest());
     Ok(ExitCode::SUCCESS)
 }

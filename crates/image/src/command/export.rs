@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
+use tare_image::changes::{self, What};
 use tare_image::error::During;
 use tare_image::flatten::flatten;
 use tare_image::location::Location;
 use tare_image::source::LayoutSource;
-use tare_image::{Error, Result, changes};
+use tare_image::{Error, Result};
 
 use super::options::{self, Options};
 use super::place;
@@ -37,8 +38,11 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         "-" => Box::new(std::io::stdout().lock()),
         _ => Box::new(File::create(&file).map_err(error)?),
     };
-    let (mut output, _) =
-        changes::write(&root, false, BufWriter::with_capacity(128 << 10, output))?;
+    let (mut output, _) = changes::write(
+        &root,
+        What::Tree,
+        BufWriter::with_capacity(128 << 10, output),
+    )?;
     output.flush().map_err(error)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -294,6 +294,7 @@ fn privileged_many_layers_are_mounted() {
             &store,
             &image,
             &upper,
+            &std::collections::BTreeSet::new(),
             &name(n + 1),
             &tare_image::commit::Description::default(),
         )

@@ -324,7 +324,7 @@ fn generated_trees_packed_by_others_and_by_us() {
             }
         }
         // And what is written here is read by others as it was.
-        let bytes = tare_image::changes::write(&root, false, Vec::new())
+        let bytes = tare_image::changes::write(&root, tare_image::changes::What::Tree, Vec::new())
             .unwrap()
             .0;
         let file = folder.path().join("ours.tar");

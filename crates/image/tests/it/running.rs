@@ -316,6 +316,52 @@ fn privileged_changes_become_layers() {
     }
 }
 
+/// Names in the uppermost layer of an image.
+fn top_layer(program: &Program, name: &str) -> Vec<String> {
+    let raw = program.run(&["inspect", "--raw", name]);
+    let manifest: Value = serde_json::from_str(&raw).unwrap();
+    let digest = manifest["layers"].as_array().unwrap().last().unwrap()["digest"].clone();
+    let blob = digest.as_str().unwrap().replace(':', "/");
+    let blob = program.store().join("blobs").join(blob);
+    let list = tool("tar", ["-tzf", blob.to_str().unwrap()]).stdout;
+    String::from_utf8(list)
+        .unwrap()
+        .lines()
+        .map(String::from)
+        .collect()
+}
+
+#[test]
+fn privileged_mount_points_are_no_changes() {
+    for setup in Setup::all() {
+        let program = &setup.program;
+        // Without /proc, /sys, /dev and /etc/resolv.conf, which all get mounted to.
+        let app = "localhost/app";
+        let kept = id("mounts");
+        let commit = |number: usize, change: &str| {
+            let name = format!("{kept}-{number}");
+            let options = ["run", "--net", "host", "--keep", "--name", &name];
+            let command = [app, "/bin/sh", "-c", change];
+            assert_eq!(setup.run(&[&options[..], &command].concat()).1, Some(0));
+            let image = format!("localhost/changed:{number}");
+            let digest = program.run(&["commit", &name, &image]);
+            program.run(&["remove", "--container", &name]);
+            (digest, top_layer(program, &image))
+        };
+        let first = commit(1, "true");
+        assert_eq!(first.1, Vec::<String>::new(), "{}", setup.runtime.display());
+        assert_eq!(commit(2, ":"), first, "another time, and the same image");
+        let change = "b=/bin/busybox; $b mkdir -m 755 /made; $b chmod 700 /etc; echo x > /dev/shm/x; echo y > /y";
+        let (_, names) = commit(3, change);
+        let names: Vec<_> = names
+            .iter()
+            .filter(|n| !n.ends_with(".wh..wh..opq"))
+            .collect();
+        assert_eq!(names, ["etc/", "made/", "y"], "{}", setup.runtime.display());
+        setup.assert_clean(&kept);
+    }
+}
+
 #[test]
 fn privileged_what_a_killed_run_leaves_is_removed() {
     for setup in Setup::all() {
