@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -110,7 +110,7 @@ fn archives() -> impl Strategy<Value = Vec<Item>> {
 /// Unpacks with another program; none when it is not there or did not like the archive.
 fn theirs(program: &str, archive: &Path, to: &Path) -> Option<()> {
     fs::create_dir(to).unwrap();
-    let mut command = Command::new(program);
+    let mut command = peer(program);
     if program == "tar" {
         command.args([
             "--xattrs",
@@ -299,7 +299,7 @@ fn generated_trees_packed_by_others_and_by_us() {
         build(&root, &tree);
         for (n, (program, options)) in packers.iter().enumerate() {
             let file = folder.path().join(format!("{n}.tar"));
-            let mut command = Command::new(program);
+            let mut command = peer(program);
             command
                 .args(*options)
                 .arg("-C")

@@ -178,11 +178,11 @@ fn privileged_terminals() {
 /// Runs the simple command `line` in a terminal of its own, whose keys are the child's standard input.
 fn in_terminal(setup: &Setup, line: &str) -> Child {
     let mut command = Command::new("script");
+    command.env_clear();
     for (name, value) in setup.command(&[]).get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
+        if let Some(value) = value {
+            command.env(name, value);
+        }
     }
     command
         .env("SHELL", "/bin/sh")
