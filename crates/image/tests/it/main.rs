@@ -16,6 +16,7 @@ mod debian_registry;
 mod differential;
 mod engines;
 mod faults;
+mod memory;
 mod own_registry;
 mod peers;
 mod protocol;
