@@ -13,6 +13,7 @@ use tare_image::source::{LayoutSource, Source};
 use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options, number, text};
+use super::output::put;
 
 /// Options that describe a new image, shared with `import`.
 pub(super) const DESCRIPTION: [(&str, &str); 10] = [
@@ -134,6 +135,6 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let upper: PathBuf = folder.join("upper");
     let without = container::stubs(&store, &base, &folder).during(|| format!("commit {name}"))?;
     let made = commit::commit(&store, &base, &upper, &without, &name, &description)?;
-    println!("{}", made.digest());
+    put!("{}", made.digest());
     Ok(ExitCode::SUCCESS)
 }

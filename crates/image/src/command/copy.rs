@@ -7,6 +7,7 @@ use tare_image::location::Location;
 use tare_image::{Result, copy};
 
 use super::options::{self, Options};
+use super::output::put;
 use super::place;
 
 /// Options of both verbs.
@@ -79,7 +80,7 @@ pub(super) fn transfer(from: &Location, to: &Location, line: &Line) -> Result<()
     place::with_source(from, options, &registry, |source| {
         place::with_destination(to, &line.also, from, options, &registry, |destination| {
             let copied = copy::copy(source, destination, &selection, parallel)?;
-            println!("{}", copied.digest());
+            put!("{}", copied.digest());
             Ok(())
         })
     })

@@ -9,6 +9,7 @@ use tare_image::progress::size;
 use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options};
+use super::output::put;
 use super::place;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -62,11 +63,11 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
             .iter()
             .map(|(n, d, b, s)| json!({"name": n, "digest": d, "size": b, "content": s}))
             .collect();
-        println!("{}", json!(rows));
+        put!("{}", json!(rows));
     } else {
         let width = rows.iter().map(|r| r.0.len()).max().unwrap_or(0);
         for (name, digest, bytes, shape) in rows {
-            println!(
+            put!(
                 "{name:<width$}  {}  {:>9}  {shape}",
                 &digest[..digest.len().min(19)],
                 size(bytes)

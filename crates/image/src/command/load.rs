@@ -10,6 +10,7 @@ use tare_image::reference::Reference;
 use tare_image::{Error, Kind, Result, copy};
 
 use super::options::{self, Options};
+use super::output::put;
 use super::place;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -82,7 +83,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
             })
         })
         .during(|| format!("load {name}"))?;
-        println!("{name}");
+        put!("{name}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ mod load;
 mod login;
 mod logout;
 mod options;
+mod output;
 mod place;
 mod pull;
 mod push;
@@ -27,6 +28,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use tare_image::{Error, Kind, Result};
+
+use output::put;
 
 /// A verb.
 struct Command {
@@ -76,7 +79,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     let first = arguments.first().and_then(|a| a.to_str()).unwrap_or("");
     match first {
         "" | "help" | "-h" | "--help" => {
-            help();
+            help()?;
             return Ok(if first.is_empty() {
                 ExitCode::FAILURE
             } else {
@@ -84,7 +87,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
             });
         }
         "-V" | "--version" => {
-            println!("tare-image {}", env!("CARGO_PKG_VERSION"));
+            put!("tare-image {}", env!("CARGO_PKG_VERSION"));
             return Ok(ExitCode::SUCCESS);
         }
         tare_image::identity::HELPER => {
@@ -106,7 +109,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
         .take_while(|a| *a != "--")
         .any(|a| a == "--help")
     {
-        explain(command);
+        explain(command)?;
         return Ok(ExitCode::SUCCESS);
     }
     let parser = lexopt::Parser::from_args(arguments.into_iter().skip(1));
@@ -116,24 +119,28 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     })
 }
 
-fn help() {
-    println!("Images from registries to bundles and back, without a daemon.\n");
-    println!("Usage: tare-image VERB [OPTIONS] ARGUMENTS\n\nVerbs:");
+fn help() -> Result<()> {
+    put!("Images from registries to bundles and back, without a daemon.\n");
+    put!("Usage: tare-image VERB [OPTIONS] ARGUMENTS\n\nVerbs:");
     for command in COMMANDS {
-        println!("  {:<9} {}", command.name, command.about);
+        put!("  {:<9} {}", command.name, command.about);
     }
-    println!("\n\"tare-image VERB --help\" explains one verb.");
-    println!(
+    put!("\n\"tare-image VERB --help\" explains one verb.");
+    put!(
         "Images are at docker://REFERENCE, oci:PATH[:NAME], docker-archive:FILE[:REFERENCE], or, without any of these, in the store."
     );
+    Ok(())
 }
 
-fn explain(command: &Command) {
-    println!(
+fn explain(command: &Command) -> Result<()> {
+    put!(
         "{}\n\nUsage: tare-image {} [OPTIONS] {}\n\nOptions:",
-        command.about, command.name, command.usage
+        command.about,
+        command.name,
+        command.usage
     );
     for (option, about) in command.options.iter().chain(options::COMMON) {
-        println!("  {option:<24} {about}");
+        put!("  {option:<24} {about}");
     }
+    Ok(())
 }

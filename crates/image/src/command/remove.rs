@@ -11,6 +11,7 @@ use tare_image::registry::Registry;
 use tare_image::{Error, Kind, Result, gc};
 
 use super::options::{self, Options};
+use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "remove",
@@ -79,7 +80,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     if local && collect {
         let store = options.store_as_root()?;
         let freed = gc::collect(&store)?;
-        println!(
+        put!(
             "freed {} in {} blobs and {} layers",
             size(freed.bytes),
             freed.blobs,
