@@ -218,7 +218,7 @@ fn valid_host(host: &str) -> bool {
 }
 
 /// distribution-spec, "Pulling manifests": `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
-fn is_tag(tag: &str) -> bool {
+pub(crate) fn is_tag(tag: &str) -> bool {
     (1..=128).contains(&tag.len())
         && tag
             .bytes()

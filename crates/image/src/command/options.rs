@@ -46,6 +46,11 @@ pub(super) const COMMON: &[(&str, &str)] = &[
     ),
     ("--max-entries N", "most entries of a layer"),
     (
+        "--max-LIMIT N",
+        "of manifest-bytes, config-bytes, layers, path-bytes, depth, header-bytes, xattr-bytes, sparse-segments, \
+         account-file-bytes or archive-files",
+    ),
+    (
         "--foreign-urls",
         "fetch layers from addresses that the image names",
     ),
@@ -106,19 +111,19 @@ impl Options {
             "min-bytes" => self.pull.transfer.pace.bytes = number(parser)?,
             "retries" => self.registry.patience.attempts = number(parser)?.clamp(1, 1000) as u32,
             "push-chunk" => self.registry.push_chunk = number(parser)?.max(1),
-            "max-layer-bytes" => self.pull.limits.layer_bytes = number(parser)?,
-            "max-ratio" => {
-                self.pull.limits.ratio = number(parser)?.max(1);
-                self.pull.limits.ratio_from = self.pull.limits.ratio_from.min(1 << 20);
-            }
-            "max-entries" => self.pull.limits.entries = number(parser)?,
             "foreign-urls" => self.registry.foreign_urls = true,
             "quiet" => {
                 self.quiet = true;
                 log::set_max_level(log::LevelFilter::Error);
             }
             "verbose" => log::set_max_level(log::LevelFilter::Debug),
-            _ => return Err(usage(&argument.unexpected())),
+            other => {
+                let limit = other.strip_prefix("max-").unwrap_or_default();
+                if !Limits::NAMES.contains(&limit) {
+                    return Err(usage(&argument.unexpected()));
+                }
+                self.pull.limits.set(limit, number(parser)?);
+            }
         }
         Ok(())
     }
