@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
 use crate::ingest::Ingest;
-use crate::json::{parse_json, read_limited, to_json};
+use crate::json::{parse_document, parse_json, read_limited, to_json};
 use crate::manifest::Document;
 
 const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -31,14 +31,14 @@ impl Layout {
     /// [`Kind::NotFound`] when there is none, [`Kind::Unsupported`] for another version.
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join("oci-layout");
-        let text = fs::read(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::new(
+        if !path.exists() {
+            return Err(Error::new(
                 Kind::NotFound,
                 format!("{} is no image layout", root.display()),
             )
-            .hint("A layout has a file named oci-layout"),
-            _ => Error::file("read", &path, e),
-        })?;
+            .hint("A layout has a file named oci-layout"));
+        }
+        let text = read_limited(&path, 1 << 20)?;
         let mark: serde_json::Value = parse_json(&text, "oci-layout")?;
         match mark["imageLayoutVersion"].as_str() {
             Some("1.0.0") => Ok(Layout {
@@ -82,7 +82,7 @@ impl Layout {
     /// [`Kind::Malformed`], or what the file system reports.
     pub fn index(&self) -> Result<ImageIndex> {
         let path = self.root.join("index.json");
-        parse_json(&read_limited(&path, INDEX_LIMIT)?, "index.json")
+        parse_document(&read_limited(&path, INDEX_LIMIT)?, "index.json")
             .during(|| self.root.display().to_string())
     }
 
@@ -279,8 +279,9 @@ impl Layout {
                 ),
             ));
         }
-        let mut bytes = Vec::with_capacity(descriptor.size() as usize);
         let file = self.open_blob(descriptor)?;
+        // Only now is known that it is no more than is there.
+        let mut bytes = Vec::with_capacity(descriptor.size() as usize);
         std::io::Read::read_to_end(&mut std::io::Read::take(file, limit), &mut bytes)
             .map_err(|e| Error::system(format!("read {}", descriptor.digest()), e))?;
         digest::verify(&bytes, descriptor)?;
@@ -292,10 +293,7 @@ impl Layout {
     /// # Errors
     /// As [`Layout::read_blob`] and [`Document::parse`].
     pub fn document(&self, descriptor: &Descriptor, limit: u64) -> Result<Document> {
-        Document::parse(
-            self.read_blob(descriptor, limit)?,
-            Some(descriptor.media_type().as_ref()),
-        )
+        Document::of(self.read_blob(descriptor, limit)?, descriptor)
     }
 
     /// Stores bytes that were already verified or made here.

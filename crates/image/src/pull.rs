@@ -72,7 +72,12 @@ pub fn pull(
 ) -> Result<Pulled> {
     let work = || {
         let root = source.root()?;
-        let (image, documents) = choose(&Known { source, store }, &root, options)?;
+        let known = Known {
+            source,
+            store,
+            limits: &options.limits,
+        };
+        let (image, documents) = choose(&known, &root, options)?;
         let mut missing = work_left(store, &image, unpack)?;
         let unchanged = missing.is_empty();
         if !unchanged {
@@ -118,6 +123,7 @@ pub fn pull(
 struct Known<'a> {
     source: &'a dyn Source,
     store: &'a Store,
+    limits: &'a Limits,
 }
 
 impl Source for Known<'_> {
@@ -126,7 +132,7 @@ impl Source for Known<'_> {
     }
 
     fn document(&self, descriptor: &Descriptor) -> Result<Document> {
-        match self.store.layout().document(descriptor, u64::MAX) {
+        match (self.store.layout()).document(descriptor, self.limits.manifest_bytes) {
             Ok(document) => Ok(document),
             Err(_) => self.source.document(descriptor),
         }
@@ -139,8 +145,12 @@ impl Source for Known<'_> {
         end: Option<u64>,
     ) -> Result<source::Content> {
         if self.store.layout().has(descriptor).unwrap_or(false) {
-            return source::LayoutSource::new(self.store.layout().clone(), None, Limits::default())
-                .open(descriptor, start, end);
+            return source::LayoutSource::new(
+                self.store.layout().clone(),
+                None,
+                self.limits.clone(),
+            )
+            .open(descriptor, start, end);
         }
         self.source.open(descriptor, start, end)
     }

@@ -355,3 +355,53 @@ fn run_without_a_container_ends_with_125() {
     let left = fs::read_dir(program.store().join("containers"));
     assert_eq!(left.into_iter().flatten().count(), 0);
 }
+
+#[test]
+fn output_that_nobody_takes() {
+    use std::process::Stdio;
+    let program = Program::new();
+    let full = || {
+        Stdio::from(
+            fs::OpenOptions::new()
+                .write(true)
+                .open("/dev/full")
+                .unwrap(),
+        )
+    };
+    let ended = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    for verb in ["help", "gc"] {
+        let run = |to: Stdio| program.command(&[verb]).stdout(to).output().unwrap();
+        let (full, ended) = (run(full()), run(ended()));
+        let said = String::from_utf8(full.stderr).unwrap();
+        assert_eq!(full.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("write to standard output: No space left"),
+            "{said}"
+        );
+        assert_eq!((ended.status.code(), ended.stderr), (Some(1), Vec::new()));
+    }
+}
+
+#[test]
+fn an_archive_of_very_many_files_is_no_image() {
+    let program = Program::new();
+    let names: Vec<_> = (0..10).map(|n| file(&format!("f{n}"), "")).collect();
+    let path = program.path("a.tar");
+    fs::write(&path, archive(&names)).unwrap();
+    let load = |most: &str| {
+        let arguments = [
+            "load",
+            "--max-archive-files",
+            most,
+            path.to_str().unwrap(),
+            "localhost/x",
+        ];
+        program.try_run(&arguments).unwrap_err()
+    };
+    assert!(load("9").contains("has more than 9 files"), "{}", load("9"));
+    assert!(load("10").contains("no index.json"), "{}", load("10"));
+}

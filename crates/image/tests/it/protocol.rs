@@ -219,6 +219,25 @@ fn several_tags_in_one_push() {
 }
 
 #[test]
+fn a_list_of_tags_ends() {
+    let (program, registry, name) = setup(Manner {
+        page: 1,
+        ..Manner::default()
+    });
+    let mut arguments = vec!["push", "--plain-http", "localhost/app", &name];
+    let more: Vec<String> = (2..=12).map(|n| n.to_string()).collect();
+    for tag in &more {
+        arguments.extend(["--also", tag]);
+    }
+    program.run(&arguments);
+    let list = ["tags", "--plain-http", &name];
+    assert_eq!(program.run(&list).lines().count(), 12);
+    let error = program.try_run(&[&list[..], &["--max-manifest-bytes", "40"]].concat());
+    assert!(error.unwrap_err().contains("does not end"));
+    assert!(registry.violations().is_empty());
+}
+
+#[test]
 fn a_digest_in_the_reference_is_what_is_pushed() {
     let manner = Manner {
         tags: Tags::Each,
