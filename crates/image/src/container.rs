@@ -61,6 +61,12 @@ impl Record {
             .hint("Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed"));
         }
         parse_json(&read_limited(&path, 1 << 20)?, "image.json")
+            .map_err(|e| {
+                e.hint(format!(
+                    "Remove the container with: tare-image remove --container {}",
+                    folder.display()
+                ))
+            })
             .during(|| folder.display().to_string())
     }
 
@@ -78,7 +84,11 @@ impl Record {
 
     fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join("image.json");
-        fs::write(&path, to_json(self)?).map_err(|e| Error::file("write", &path, e))
+        let temporary = folder.join(".image.json");
+        // In one step: half a record would stand in the way of everybody who tidies up.
+        fs::write(&temporary, to_json(self)?)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .map_err(|e| Error::file("write", &path, e))
     }
 
     fn is_orphan(&self) -> bool {

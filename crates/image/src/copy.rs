@@ -85,10 +85,11 @@ fn document(
         parallel,
         |n, _| {
             let blob = &blobs[n];
-            if to.has(blob)? {
-                return Ok(());
-            }
-            crate::transfer::once_more(|| to.put(blob, source))
+            to.has(blob)
+                .and_then(|there| match there {
+                    true => Ok(()),
+                    false => crate::transfer::once_more(|| to.put(blob, source)),
+                })
                 .during(|| format!("copy {}", blob.digest()))
         },
         |_, ()| Ok(()),

@@ -12,7 +12,10 @@ use crate::error::{Error, Kind, Result};
 
 /// Parses a document called `what`.
 pub(crate) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|e| Error::new(Kind::Malformed, format!("{what}: {e}")))
+    serde_json::from_slice(bytes).map_err(|e| {
+        let is = if e.is_data() { "" } else { " is not JSON" };
+        Error::new(Kind::Malformed, format!("{what}{is}: {e}"))
+    })
 }
 
 /// As [`parse_json`], for documents of images: a name that comes twice in one object is refused wherever it is, since other

@@ -15,6 +15,8 @@ use crate::json::{parse_document, parse_json, read_limited, to_json};
 use crate::manifest::Document;
 
 const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+/// Names that a message lists.
+const NAMES: usize = 20;
 /// Bytes that an `index.json` may have.
 const INDEX_LIMIT: u64 = 64 << 20;
 
@@ -39,7 +41,9 @@ impl Layout {
             .hint("A layout has a file named oci-layout"));
         }
         let text = read_limited(&path, 1 << 20)?;
-        let mark: serde_json::Value = parse_json(&text, "oci-layout")?;
+        let mark: serde_json::Value = parse_json(&text, "oci-layout")
+            .map_err(|e| e.hint("Without that file, the store makes a new one"))
+            .during(|| root.display().to_string())?;
         match mark["imageLayoutVersion"].as_str() {
             Some("1.0.0") => Ok(Layout {
                 root: root.to_path_buf(),
@@ -83,6 +87,9 @@ impl Layout {
     pub fn index(&self) -> Result<ImageIndex> {
         let path = self.root.join("index.json");
         parse_document(&read_limited(&path, INDEX_LIMIT)?, "index.json")
+            .map_err(|e| {
+                e.hint("Without that file, the store starts with no names; pull the images again")
+            })
             .during(|| self.root.display().to_string())
     }
 
@@ -125,7 +132,13 @@ impl Layout {
                 if names.is_empty() {
                     "It names no images".into()
                 } else {
-                    format!("There is: {}", names.join(", "))
+                    let more = names.len().saturating_sub(NAMES);
+                    names.truncate(NAMES);
+                    let more = match more {
+                        0 => String::new(),
+                        more => format!(" and {more} more"),
+                    };
+                    format!("There is: {}{more}", names.join(", "))
                 },
             )
         })
@@ -252,13 +265,40 @@ impl Layout {
             ));
         }
         if metadata.len() != descriptor.size() {
-            return Err(digest::wrong_size(
-                descriptor.digest(),
-                descriptor.size(),
-                metadata.len(),
-            ));
+            let error = digest::wrong_size(descriptor.digest(), descriptor.size(), metadata.len());
+            return Err(self.damaged(error));
         }
         Ok(file)
+    }
+
+    fn damaged(&self, error: Error) -> Error {
+        error.hint(format!(
+            "What is stored in {} is damaged: remove the image there and pull it again",
+            self.root.display()
+        ))
+    }
+
+    /// Removes stored content that is not what its digest says; false when it is right, or not there.
+    pub(crate) fn drop_damaged(&self, descriptor: &Descriptor) -> Result<bool> {
+        let path = self.blob_path(descriptor.digest())?;
+        let mut hasher = Hasher::like(descriptor.digest())?;
+        if !self.has(descriptor)? {
+            return Ok(false);
+        }
+        crate::ingest::pass(self.open_blob(descriptor)?, &mut |bytes| {
+            hasher.update(bytes);
+            Ok(())
+        })?;
+        if hasher.finish() == *descriptor.digest() {
+            return Ok(false);
+        }
+        log::warn!(
+            "{} was damaged in {}",
+            descriptor.digest(),
+            self.root.display()
+        );
+        fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+        Ok(true)
     }
 
     /// Reads and verifies small content.
@@ -284,7 +324,7 @@ impl Layout {
         let mut bytes = Vec::with_capacity(descriptor.size() as usize);
         std::io::Read::read_to_end(&mut std::io::Read::take(file, limit), &mut bytes)
             .map_err(|e| Error::system(format!("read {}", descriptor.digest()), e))?;
-        digest::verify(&bytes, descriptor)?;
+        digest::verify(&bytes, descriptor).map_err(|e| self.damaged(e))?;
         Ok(bytes)
     }
 
@@ -296,12 +336,12 @@ impl Layout {
         Document::of(self.read_blob(descriptor, limit)?, descriptor)
     }
 
-    /// Stores bytes that were already verified or made here.
+    /// Stores bytes that were already verified or made here. What was there is compared, and replaced when it is damaged.
     ///
     /// # Errors
     /// What the file system reports.
     pub fn put(&self, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
-        if self.has(descriptor)? {
+        if self.has(descriptor)? && !self.drop_damaged(descriptor)? {
             return Ok(());
         }
         if let Some(mut ingest) = Ingest::open(self, descriptor)? {

@@ -220,7 +220,8 @@ impl Image {
             return Err(Error::new(
                 Kind::Unsupported,
                 format!("a configuration of type {config_type} is no image to unpack"),
-            ));
+            )
+            .hint("Other artifacts can be copied: tare-image copy"));
         }
         digest::verify(config, manifest.config()).during(|| "configuration".into())?;
         let config: ImageConfiguration = parse_document(config, "configuration")?;

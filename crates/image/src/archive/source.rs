@@ -40,6 +40,7 @@ impl ArchiveSource {
                     Kind::NotFound,
                     "no index.json: this is no archive of a layout",
                 )
+                .hint("An archive of a root file system is read by: tare-image import")
             })?;
             let index: ImageIndex = parse_document(&index, "index.json")?;
             let entries = index.manifests();

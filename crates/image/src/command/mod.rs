@@ -104,19 +104,25 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
         Error::new(Kind::Usage, format!("there is no verb {first:?}"))
             .hint("\"tare-image help\" lists them")
     })?;
-    if arguments[1..]
-        .iter()
-        .take_while(|a| *a != "--")
-        .any(|a| a == "--help")
-    {
-        explain(command)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let parser = lexopt::Parser::from_args(arguments.into_iter().skip(1));
-    (command.run)(parser).map_err(|e| match e.kind() {
-        Kind::Usage => e.hint_if_none(format!("See: tare-image {} --help", command.name)),
-        _ => e,
-    })
+    match (command.run)(parser) {
+        Err(e) if e.kind() == Kind::Usage && e.to_string() == options::HELP => {
+            explain(command)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        other => other.map_err(|e| complete(e, command)),
+    }
+}
+
+/// Makes sure that a message says what was being done, and what to try.
+fn complete(error: Error, command: &Command) -> Error {
+    match error.kind() {
+        Kind::Usage => error.hint_if_none(format!("See: tare-image {} --help", command.name)),
+        Kind::Limit => error
+            .during_operation(command.name)
+            .hint_if_none("Limits are changed with --max-…, if the image can be trusted"),
+        _ => error.during_operation(command.name),
+    }
 }
 
 fn help() -> Result<()> {

@@ -58,6 +58,9 @@ pub(super) const COMMON: &[(&str, &str)] = &[
     ("--verbose, -v", "say what is being done"),
 ];
 
+/// The message of the error that stands for a wish for help: what comes before it on the command line decides whose it is.
+pub(super) const HELP: &str = "help is wanted";
+
 /// What they were set to.
 pub(super) struct Options {
     root: PathBuf,
@@ -93,6 +96,7 @@ impl Options {
         match name.as_str() {
             "root" => self.root = path(parser)?,
             "platform" => self.platform = Some(text(parser)?.parse()?),
+            "help" => return Err(Error::new(Kind::Usage, HELP)),
             "plain-http" => self.registry.plain_http = PlainHttp::Always,
             "ca-file" => tls.authorities.push(path(parser)?),
             "client-cert" => {
@@ -171,6 +175,11 @@ impl Options {
 
     pub(super) fn store(&self) -> Result<Store> {
         Store::open(&self.root)
+    }
+
+    /// For verbs that only look at it.
+    pub(super) fn store_to_read(&self) -> Result<Store> {
+        Store::open_to_read(&self.root)
     }
 
     /// For verbs that make files: without privilege, first becomes root of a user namespace.

@@ -34,7 +34,7 @@ pub(super) fn with_source<T>(
     match location {
         Location::Registry(reference) => run(&RegistrySource::new(registry.repository(reference)?)),
         Location::Store(reference) => {
-            let store = options.store()?;
+            let store = options.store_to_read()?;
             // Not only by the name, but also by a digest that some name leads to.
             let descriptor = store.resolve(reference)?;
             run(&LayoutSource::new(
@@ -82,7 +82,7 @@ pub(super) fn with_destination(
                     Elsewhere::All(from.repository().to_string())
                 }
                 Location::Store(_) => Elsewhere::Some(known_elsewhere(
-                    options.store()?.layout(),
+                    options.store_to_read()?.layout(),
                     reference,
                     options,
                 )?),

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed, and says what it left out"
 )]
 
+mod accidents;
 mod answers;
 mod attacks;
 mod cli;

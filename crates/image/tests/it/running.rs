@@ -128,6 +128,8 @@ fn privileged_containers_run_and_leave_nothing() {
             Some(7)
         );
         setup.assert_clean(&name);
+        let (said, code) = run(&[app, "/bin/busybox", "sleep", "--help"]);
+        assert!(!said.contains("tare-image") && code == Some(0), "{said}");
         assert_eq!(
             run(&["-e", "A=b", app, "/bin/sh", "-c", "echo $A $HOME"]).0,
             "b /\n"
@@ -153,6 +155,42 @@ fn privileged_containers_run_and_leave_nothing() {
             .unwrap();
         cat.stdin.take().unwrap().write_all(b"passed on").unwrap();
         assert_eq!(cat.wait_with_output().unwrap().stdout, b"passed on");
+    }
+}
+
+#[test]
+fn privileged_an_image_without_layers() {
+    for setup in Setup::all() {
+        let program = &setup.program;
+        let layout = tare_image::layout::Layout::create(&program.path("layout")).unwrap();
+        let put = |media_type: &str, value: Value| {
+            let bytes = value.to_string().into_bytes();
+            let digest = tare_image::digest::of(&bytes);
+            let descriptor =
+                oci_spec::image::Descriptor::new(media_type.into(), bytes.len() as u64, digest);
+            layout.put(&descriptor, &bytes).unwrap();
+            descriptor
+        };
+        let config = serde_json::json!({
+            "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []},
+        });
+        let config = put("application/vnd.oci.image.config.v1+json", config);
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let manifest = serde_json::json!({"schemaVersion": 2, "config": config, "layers": []});
+        layout.tag(Some("x"), &put(media_type, manifest)).unwrap();
+        let place = format!("oci:{}:x", layout.root().display());
+        program.run(&["pull", &place, "localhost/none"]);
+        for form in ["--flat", "-i"] {
+            let name = id("none");
+            let output = setup.output(&["run", form, "--name", &name, "localhost/none"]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(125), "{said}");
+            assert!(said.contains("does not say what to run"), "{said}");
+            let output = setup.output(&["run", form, "--name", &name, "localhost/none", "/x"]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && said.contains("/x"), "{said}");
+            setup.assert_clean(&name);
+        }
     }
 }
 
