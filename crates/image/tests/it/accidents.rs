@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -11,7 +12,6 @@ use crate::support::*;
 /// A program with an image in its store that it pulled, and where that came from.
 struct Pulled {
     program: Program,
-    _registry: OwnRegistry,
     name: String,
     /// Blobs of the layer, the configuration and the manifest.
     blobs: [PathBuf; 3],
@@ -19,11 +19,17 @@ struct Pulled {
 
 impl Pulled {
     fn new() -> Self {
-        let maker = Program::new();
-        make_image(&maker, "localhost/app", 1);
-        let registry = OwnRegistry::start(Manner::default());
+        // One for all, since nothing changes in it.
+        static REGISTRY: OnceLock<OwnRegistry> = OnceLock::new();
+        let registry = REGISTRY.get_or_init(|| {
+            let maker = Program::new();
+            make_image(&maker, "localhost/app", 0);
+            let registry = OwnRegistry::start(Manner::default());
+            let name = format!("{}/app:1", registry.address);
+            maker.run(&["push", "--plain-http", "localhost/app", &name]);
+            registry
+        });
         let name = format!("{}/app:1", registry.address);
-        maker.run(&["push", "--plain-http", "localhost/app", &name]);
         let program = Program::new();
         program.run(&["pull", "--plain-http", &name]);
         let shown: Value = serde_json::from_str(&program.run(&["inspect", &name])).unwrap();
@@ -38,7 +44,6 @@ impl Pulled {
         ];
         Pulled {
             program,
-            _registry: registry,
             name,
             blobs,
         }

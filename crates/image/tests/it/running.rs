@@ -488,20 +488,26 @@ impl Ordinary {
         }
     }
 
-    fn try_run(&self, arguments: &[&str]) -> Output {
+    fn command(&self, arguments: &[&str]) -> Command {
         let (uid, gid) = (self.ids.0.to_string(), self.ids.3.to_string());
-        Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args(["--reuid", &uid, "--regid", &gid, "--clear-groups"])
             .arg(self.maker.path("tare-image"))
             .args(arguments)
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("HOME", &self.home)
             .env("TARE_IMAGE_ROOT", self.home.join("store"))
             .env("XDG_RUNTIME_DIR", &self.home)
             .env("TARE", &self.runtime)
             .current_dir(&self.home)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn try_run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     fn run(&self, arguments: &[&str]) -> String {
@@ -571,6 +577,10 @@ fn privileged_users_without_privilege_unpack_and_run() {
             assert_eq!(output.status.code(), Some(6), "{output:?}");
             assert_eq!(output.stdout, b"1234:5678\n", "{form:?}");
         }
+        // Without a session, as in a cron job.
+        let mut lonely = user.command(&["run", "localhost/app", "/bin/sh", "-c", "exit 7"]);
+        let output = lonely.env_remove("XDG_RUNTIME_DIR").output().unwrap();
+        assert_eq!(output.status.code(), Some(7), "{output:?}");
         let change = "echo $((6 * 7)) | /bin/busybox tee /x; /bin/busybox rm /gone";
         let output = shell(&["--name", "kept", "--keep"], change);
         assert_eq!(output.stdout, b"42\n", "{output:?}");
