@@ -29,6 +29,18 @@ impl Archive {
     /// Reads the headers of the whole archive once. A compressed one is decompressed to an unnamed file first.
     pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
         let mut file = File::open(path).map_err(|e| Error::file("open", path, e))?;
+        let metadata = file
+            .metadata()
+            .map_err(|e| Error::file("read attributes of", path, e))?;
+        if !metadata.is_file() {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{} is no regular file", path.display()),
+            )
+            .hint(
+                "\"tare-image load\" reads from pipes; a layout in a directory is written oci:DIR",
+            ));
+        }
         let mut start = [0u8; 4];
         let n = file
             .read(&mut start)

@@ -12,7 +12,7 @@ use tare_image::source::LayoutSource;
 use tare_image::{Error, Result};
 
 use super::options::{self, Options};
-use super::place;
+use super::{output, place};
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "export",
@@ -34,15 +34,18 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     flatten(&source, &store, &image, &root, &options.pull(None))
         .during(|| format!("export {location}"))?;
     let error = |e| Error::file("write", file.as_ref(), e);
-    let output: Box<dyn Write> = match file.as_str() {
-        "-" => Box::new(std::io::stdout().lock()),
+    let target: Box<dyn Write> = match file.as_str() {
+        "-" => {
+            output::is_no_terminal()?;
+            Box::new(std::io::stdout().lock())
+        }
         _ => Box::new(File::create(&file).map_err(error)?),
     };
-    let (mut output, _) = changes::write(
+    let (mut target, _) = changes::write(
         &root,
         What::Tree,
-        BufWriter::with_capacity(128 << 10, output),
+        BufWriter::with_capacity(128 << 10, target),
     )?;
-    output.flush().map_err(error)?;
+    target.flush().map_err(error)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -258,13 +258,14 @@ pub(super) fn exactly<const N: usize>(
 ) -> Result<[String; N]> {
     let count = values.len();
     values.try_into().map_err(|_| {
+        let expected = match N {
+            0 => "none is expected".to_string(),
+            1 => format!("1 is expected: {}", names.join(" ")),
+            _ => format!("{N} are expected: {}", names.join(" ")),
+        };
         Error::new(
             Kind::Usage,
-            format!(
-                "{} where {N} are expected: {}",
-                counted(count, "argument"),
-                names.join(" ")
-            ),
+            format!("{} where {expected}", counted(count, "argument")),
         )
     })
 }

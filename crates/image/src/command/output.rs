@@ -1,9 +1,9 @@
 //! What is asked for, on standard output.
 
 use std::fmt::Arguments;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
-use tare_image::{Error, Result};
+use tare_image::{Error, Kind, Result};
 
 /// Writes, where the standard library's macro would panic: disks are full, and pipes end.
 pub(super) fn write(text: Arguments<'_>) -> Result<()> {
@@ -12,6 +12,17 @@ pub(super) fn write(text: Arguments<'_>) -> Result<()> {
         .write_fmt(text)
         .and_then(|()| output.flush())
         .map_err(|e| Error::system("write to standard output", e))
+}
+
+/// For archives, which nobody can read on a screen.
+pub(super) fn is_no_terminal() -> Result<()> {
+    match std::io::stdout().is_terminal() {
+        true => {
+            Err(Error::new(Kind::Usage, "standard output is a terminal")
+                .hint("Redirect it to a file"))
+        }
+        false => Ok(()),
+    }
 }
 
 /// As `println!`, and returns an error from the function around it.

@@ -1,11 +1,11 @@
 //! Locations on the command line turned into sources and destinations.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use oci_spec::image::Digest;
 
-use tare_image::archive::{ArchiveSource, pack_layout, save_docker};
+use tare_image::archive::{ArchiveSource, folder_for, is_stream, pack_layout, save_docker};
 use tare_image::error::During;
 use tare_image::layout::Layout;
 use tare_image::location::Location;
@@ -21,7 +21,9 @@ use super::options::{Options, counted};
 
 /// True for archives of layouts; directories are layouts themselves.
 fn is_archive(path: &Path) -> bool {
-    path.is_file() || (!path.exists() && path.extension().is_some_and(|e| e == "tar"))
+    path.is_file()
+        || is_stream(path)
+        || (!path.exists() && path.extension().is_some_and(|e| e == "tar"))
 }
 
 /// Opens a place to read from and calls `run` with it.
@@ -158,9 +160,8 @@ fn in_temporary_layout(
     run: impl FnOnce(&dyn Destination) -> Result<()>,
     finish: impl FnOnce(&Layout) -> Result<()>,
 ) -> Result<()> {
-    let mut folder = path.as_os_str().to_owned();
-    folder.push(format!(".{}.layout", std::process::id()));
-    let folder = PathBuf::from(folder);
+    let own = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = folder_for(path).join(format!("{own}.{}.layout", std::process::id()));
     let result = Layout::create(&folder).and_then(|layout| {
         run(&LayoutDestination::new(layout.clone(), name)).and_then(|()| finish(&layout))
     });

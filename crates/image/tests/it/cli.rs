@@ -405,3 +405,56 @@ fn an_archive_of_very_many_files_is_no_image() {
     assert!(load("9").contains("has more than 9 files"), "{}", load("9"));
     assert!(load("10").contains("no index.json"), "{}", load("10"));
 }
+
+#[test]
+fn archives_through_pipes() {
+    use std::process::Stdio;
+    let program = Program::new();
+    make_image(&program, "localhost/app", 0);
+    let path = |name: &str| program.path(name).to_str().unwrap().to_string();
+    for (format, file) in [("docker", "a.tar"), ("oci", "b.tar")] {
+        let save = |to: &str| program.command(&["save", "--format", format, "localhost/app", to]);
+        program.run(&["save", "--format", format, "localhost/app", &path(file)]);
+        let wanted = fs::read(path(file)).unwrap();
+        assert_eq!(save("-").output().unwrap().stdout, wanted, "{format}");
+
+        // A pipe, or a device, is written into and stays what it is.
+        let pipe = path(&format!("pipe.{format}"));
+        tool("mkfifo", [&pipe]);
+        let mut saving = save(&pipe).spawn().unwrap();
+        assert_eq!(fs::read(&pipe).unwrap(), wanted);
+        assert!(saving.wait().unwrap().success());
+        let kind = fs::symlink_metadata(&pipe).unwrap().file_type();
+        assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind));
+
+        // A link stays, too.
+        let link = path(&format!("link.{format}.tar"));
+        fs::write(path("target"), "old").unwrap();
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        program.run(&["save", "--format", format, "localhost/app", &link]);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(path("target")).unwrap(), wanted);
+
+        for from in ["-", "/dev/stdin"] {
+            let other = Program::new();
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            let feeding = {
+                let wanted = wanted.clone();
+                std::thread::spawn(move || std::io::Write::write_all(&mut writer, &wanted))
+            };
+            let mut load = other.command(&["load", from, "localhost/loaded"]);
+            assert!(load.stdin(Stdio::from(reader)).status().unwrap().success());
+            feeding.join().unwrap().unwrap();
+            assert!(other.run(&["list"]).contains("localhost/loaded:latest"));
+            assert_eq!(other.counts()[3], 0, "nothing is left");
+        }
+    }
+    let error = program.try_run(&["load", &path("")]).unwrap_err();
+    assert!(error.contains("no regular file"), "{error}");
+    let left: Vec<_> = fs::read_dir(program.folder.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|n| n.ends_with(".tmp") || n.ends_with(".layout"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
