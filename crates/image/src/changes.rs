@@ -3,18 +3,18 @@
 //! Names are sorted and nothing of the machine goes in, so that the same tree gives the same layer.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 
 use crate::error::{During, Error, Result};
 use crate::tar::{Entry, EntryKind, Time, Writer};
-use crate::unpack::{is_private, names, open_directory, overlay_namespace, value};
+use crate::unpack::{
+    children, is_whiteout, names, open_child, open_directory, overlay_namespace, shown_attributes,
+};
 
 /// What is written of a directory.
 #[derive(Clone, Copy, Debug)]
@@ -78,43 +78,33 @@ struct Walk<'a, W> {
 impl<W: Write> Walk<'_, W> {
     fn directory(&mut self, directory: &OwnedFd) -> Result<()> {
         let error = |e| Error::system("read directory", e);
-        let mut children: Vec<OsString> = Vec::new();
-        for entry in Dir::read_from(directory).map_err(error)? {
-            let entry = entry.map_err(error)?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                children.push(std::os::unix::ffi::OsStringExt::from_vec(name.to_vec()));
-            }
-        }
+        let mut children = children(directory)?;
         children.sort();
         let length = self.path.len();
         for name in children {
-            let stat = fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
-            if self.upper
-                && stat.st_rdev == 0
-                && FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
-            {
-                self.whiteout(&[b".wh.", name.as_bytes()].concat())?;
+            let stat =
+                fs::statat(directory, &name[..], AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
+            if self.upper && is_whiteout(&stat) {
+                self.whiteout(&[b".wh.", &name[..]].concat())?;
                 continue;
             }
-            self.path.extend_from_slice(name.as_bytes());
+            self.path.extend_from_slice(&name);
             if self.without.contains(&self.path) {
                 self.path.truncate(length);
                 continue;
             }
             self.child(directory, &name, &stat)
-                .during(|| name.to_string_lossy().into_owned())?;
+                .during(|| String::from_utf8_lossy(&name).into_owned())?;
             self.path.truncate(length);
         }
         Ok(())
     }
 
-    fn child(&mut self, parent: &OwnedFd, name: &OsString, stat: &Stat) -> Result<()> {
+    fn child(&mut self, parent: &OwnedFd, name: &[u8], stat: &Stat) -> Result<()> {
         let error = |e| Error::system("open", e);
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd = fs::openat(parent, name, flags, Mode::empty()).map_err(error)?;
+                let fd = open_child(parent, name).map_err(error)?;
                 self.path.push(b'/');
                 self.entry(&fd, None, stat)?;
                 if self.upper && names(fd.as_fd())?.contains(&self.opaque) {
@@ -202,12 +192,7 @@ impl<W: Write> Walk<'_, W> {
             }
         }
         if matches!(kind, EntryKind::File | EntryKind::Directory) {
-            for name in names(fd.as_fd())? {
-                if !is_private(&name) && name != b"security.selinux" {
-                    let value = value(fd.as_fd(), &name)?;
-                    entry.xattrs.push((name, value));
-                }
-            }
+            entry.xattrs = shown_attributes(fd.as_fd())?;
         }
         if kind == EntryKind::File {
             let file = File::from(

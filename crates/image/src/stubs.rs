@@ -8,11 +8,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
-use crate::unpack::{is_private, names, open_directory, overlay_namespace, value};
+use crate::unpack::{
+    children, is_whiteout, names, open_child, open_directory, overlay_namespace, shown_attributes,
+};
 
 /// As many links as the kernel follows in one name.
 const LINKS: usize = 40;
@@ -155,7 +157,7 @@ impl View {
         if !children.iter().all(within) {
             return Ok(false);
         }
-        let attributes = shown(directory)?;
+        let attributes = sorted(directory)?;
         Ok(match below {
             None => {
                 own.stat.st_mode & 0o7777 == MODE
@@ -170,7 +172,7 @@ impl View {
                         && own.stat.st_mode == below.stat.st_mode
                         && own.stat.st_uid == below.stat.st_uid
                         && own.stat.st_gid == below.stat.st_gid
-                        && attributes == shown(lower)?
+                        && attributes == sorted(lower)?
                 }
                 None => false,
             },
@@ -203,14 +205,11 @@ fn look(layer: &OwnedFd, path: &[u8], opaque: &[u8]) -> Result<Said> {
             Err(Errno::NOENT) => return Ok(nothing),
             Err(e) => return Err(error(e)),
         };
-        if kind(&stat) == FileType::CharacterDevice && stat.st_rdev == 0 {
+        if is_whiteout(&stat) {
             return Ok(Said::Hidden);
         }
         let directory = match kind(&stat) {
-            FileType::Directory => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                Some(fs::openat(&parent, name, flags, Mode::empty()).map_err(error)?)
-            }
+            FileType::Directory => Some(open_child(&parent, name).map_err(error)?),
             _ => None,
         };
         if names.peek().is_none() {
@@ -239,33 +238,15 @@ fn is_opaque(directory: &OwnedFd, opaque: &[u8]) -> Result<bool> {
     Ok(names(directory.as_fd())?.iter().any(|n| n == opaque))
 }
 
-fn children(directory: &OwnedFd) -> Result<Vec<Vec<u8>>> {
-    let error = |e| Error::system("read directory", e);
-    let mut found = Vec::new();
-    for entry in Dir::read_from(directory).map_err(error)? {
-        let name = entry.map_err(error)?.file_name().to_bytes().to_vec();
-        if name != b"." && name != b".." {
-            found.push(name);
-        }
-    }
-    Ok(found)
-}
-
 /// The extended attributes that a layer would have.
-fn shown(directory: &OwnedFd) -> Result<BTreeSet<(Vec<u8>, Vec<u8>)>> {
-    let mut found = BTreeSet::new();
-    for name in names(directory.as_fd())? {
-        if !is_private(&name) && name != b"security.selinux" {
-            let value = value(directory.as_fd(), &name)?;
-            found.insert((name, value));
-        }
-    }
-    Ok(found)
+fn sorted(directory: &OwnedFd) -> Result<BTreeSet<(Vec<u8>, Vec<u8>)>> {
+    Ok(shown_attributes(directory.as_fd())?.into_iter().collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::Mode;
     use std::fs as std_fs;
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 

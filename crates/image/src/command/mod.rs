@@ -27,6 +27,7 @@ mod unpack;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use rustix::io::Errno;
 use tare_image::{Error, Kind, Result};
 
 use output::put;
@@ -116,7 +117,11 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
 
 /// Makes sure that a message says what was being done, and what to try.
 fn complete(error: Error, command: &Command) -> Error {
+    let full = [Errno::NOSPC, Errno::DQUOT].map(|e| Some(e.raw_os_error()));
     match error.kind() {
+        _ if full.contains(&error.errno()) => error
+            .during_operation(command.name)
+            .hint_if_none("Free some space, or choose another place with --root"),
         Kind::Usage => error.hint_if_none(format!("See: tare-image {} --help", command.name)),
         Kind::Limit => error
             .during_operation(command.name)
