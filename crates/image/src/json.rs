@@ -95,9 +95,16 @@ pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
 
 /// Reads a file that is not expected to be large.
 pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    use std::io::Read;
+    read(
+        File::open(path).map_err(|e| Error::file("open", path, e))?,
+        path,
+        limit,
+    )
+}
+
+/// The same in a folder that may be a stranger's: a pipe in the file's place is not waited for.
+pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>> {
     use std::os::unix::fs::OpenOptionsExt;
-    // A pipe in its place must not be waited for: not every folder is one's own.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let file = File::options()
         .read(true)
@@ -113,8 +120,13 @@ pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
             format!("{} is no regular file", path.display()),
         ));
     }
+    read(file, path, limit)
+}
+
+fn read(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
+    use std::io::Read;
     let mut bytes = Vec::new();
-    file.take(limit + 1)
+    file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|e| Error::file("read", path, e))?;
     if bytes.len() as u64 > limit {

@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
 use crate::ingest::Ingest;
-use crate::json::{parse_document, parse_json, read_limited, to_json};
+use crate::json::{parse_document, parse_json, read_regular, to_json};
 use crate::manifest::Document;
 
 const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -40,7 +40,7 @@ impl Layout {
             )
             .hint("A layout has a file named oci-layout"));
         }
-        let text = read_limited(&path, 1 << 20)?;
+        let text = read_regular(&path, 1 << 20)?;
         let mark: serde_json::Value = parse_json(&text, "oci-layout")
             .map_err(|e| e.hint("Without that file, the store makes a new one"))
             .during(|| root.display().to_string())?;
@@ -86,7 +86,7 @@ impl Layout {
     /// [`Kind::Malformed`], or what the file system reports.
     pub fn index(&self) -> Result<ImageIndex> {
         let path = self.root.join("index.json");
-        parse_document(&read_limited(&path, INDEX_LIMIT)?, "index.json")
+        parse_document(&read_regular(&path, INDEX_LIMIT)?, "index.json")
             .map_err(|e| {
                 e.hint("Without that file, the store starts with no names; pull the images again")
             })

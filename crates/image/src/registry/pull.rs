@@ -136,6 +136,9 @@ impl Repository<'_> {
             Err(e) if e.kind() == Kind::NotFound && self.registry.options.foreign_urls => {
                 self.foreign(descriptor, (start, end)).unwrap_or(Err(e))
             }
+            Err(e) if e.kind() == Kind::NotFound && descriptor.urls().is_some() => {
+                Err(e.hint("The image says where else it is; --foreign-urls allows to go there"))
+            }
             other => other,
         }
     }
@@ -208,12 +211,13 @@ impl Repository<'_> {
             .find(|u| u.starts_with("https://"))?;
         let options = &self.registry.options;
         let run = || {
-            let agent = super::tls::agent(
-                &super::Tls::default(),
-                true,
-                options.connect_timeout,
-                options.stall_timeout,
-            )?;
+            // Whom to trust is the caller's decision for all hosts; who the caller is, is nobody's business there.
+            let tls = super::Tls {
+                authorities: options.tls.authorities.clone(),
+                ..super::Tls::default()
+            };
+            let agent =
+                super::tls::agent(&tls, true, options.connect_timeout, options.stall_timeout)?;
             let response = agent
                 .get(address)
                 .header("Range", format!("bytes={}-", range.0))

@@ -213,3 +213,42 @@ fn a_store_is_looked_at_without_writing() {
         );
     }
 }
+
+#[test]
+fn privileged_a_full_disk() {
+    if !(is_root() && have("unshare")) {
+        return;
+    }
+    let pulled = Pulled::new();
+    let store = pulled.program.path("small");
+    fs::create_dir(&store).unwrap();
+    // In a mount namespace of its own: too small for the blob, then for the unpacked layer, then large enough.
+    let script = "set -eu; mount --make-rprivate /; mount -t tmpfs -o size=200k none $STORE
+        $PROGRAM pull --plain-http $NAME && exit 1; ls $STORE/ingest >&2
+        mount -o remount,size=2500k $STORE; $PROGRAM pull --plain-http $NAME && exit 2
+        ls $STORE/staging >&2
+        mount -o remount,size=60m $STORE; $PROGRAM pull --plain-http $NAME; ls $STORE/layers/sha256";
+    let output = peer("unshare")
+        .args(["-m", "sh", "-c", script])
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("HOME", pulled.program.folder.path())
+        .env("STORE", &store)
+        .env("TARE_IMAGE_ROOT", &store)
+        .env("PROGRAM", env!("CARGO_BIN_EXE_tare-image"))
+        .env("NAME", &pulled.name)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<_> = said.lines().collect();
+    assert!(output.status.success(), "{output:?}");
+    // Nothing half unpacked stays, what was fetched does.
+    assert_eq!(lines.len(), 3, "{said}");
+    for line in [lines[0], lines[2]] {
+        assert!(
+            line.starts_with("tare-image: pull ") && line.contains("Free some space"),
+            "{line}"
+        );
+    }
+    assert!(lines[1].starts_with("sha256-"), "{said}");
+}
