@@ -2,31 +2,46 @@
 //!
 //! Names are sorted and nothing of the machine goes in, so that the same tree gives the same layer.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 
 use crate::error::{During, Error, Result};
 use crate::tar::{Entry, EntryKind, Time, Writer};
-use crate::unpack::{is_private, names, open_directory, overlay_namespace, value};
+use crate::unpack::{
+    children, is_whiteout, names, open_child, open_directory, overlay_namespace, shown_attributes,
+};
 
-/// Writes everything below `root` to `output`. With `upper`, whiteouts and opaque directories of overlayfs are written as the
-/// image specification wants them; without, there are none. Returns the newest time of modification seen.
+/// What is written of a directory.
+#[derive(Clone, Copy, Debug)]
+pub enum What<'a> {
+    /// Everything, the directory itself included.
+    Tree,
+    /// The changes that an overlay's upper directory holds, with whiteouts and opaque directories as the image
+    /// specification wants them; not these names (see [`crate::stubs`]).
+    Changes(&'a BTreeSet<Vec<u8>>),
+}
+
+/// Writes what is below `root` to `output`. Returns the newest time of modification seen.
 ///
 /// # Errors
 /// What the file system reports; sockets are left out, as everywhere.
-pub fn write<W: Write>(root: &Path, upper: bool, output: W) -> Result<(W, Time)> {
+pub fn write<W: Write>(root: &Path, what: What<'_>, output: W) -> Result<(W, Time)> {
+    let nothing = BTreeSet::new();
+    let (upper, without) = match what {
+        What::Tree => (false, &nothing),
+        What::Changes(without) => (true, without),
+    };
     let fd = open_directory(root)?;
     let mut walk = Walk {
         writer: Writer::new(output),
         opaque: format!("{}.overlay.opaque", overlay_namespace()).into_bytes(),
         upper,
+        without,
         links: HashMap::new(),
         newest: Time::default(),
         path: Vec::new(),
@@ -49,52 +64,47 @@ pub fn write<W: Write>(root: &Path, upper: bool, output: W) -> Result<(W, Time)>
     Ok((output, walk.newest))
 }
 
-struct Walk<W> {
+struct Walk<'a, W> {
     writer: Writer<W>,
     opaque: Vec<u8>,
     upper: bool,
+    without: &'a BTreeSet<Vec<u8>>,
     /// Inode of a file with several names to the first of them.
     links: HashMap<(u64, u64), Vec<u8>>,
     newest: Time,
     path: Vec<u8>,
 }
 
-impl<W: Write> Walk<W> {
+impl<W: Write> Walk<'_, W> {
     fn directory(&mut self, directory: &OwnedFd) -> Result<()> {
         let error = |e| Error::system("read directory", e);
-        let mut children: Vec<OsString> = Vec::new();
-        for entry in Dir::read_from(directory).map_err(error)? {
-            let entry = entry.map_err(error)?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                children.push(std::os::unix::ffi::OsStringExt::from_vec(name.to_vec()));
-            }
-        }
+        let mut children = children(directory)?;
         children.sort();
         let length = self.path.len();
         for name in children {
-            let stat = fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
-            if self.upper
-                && stat.st_rdev == 0
-                && FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
-            {
-                self.whiteout(&[b".wh.", name.as_bytes()].concat())?;
+            let stat =
+                fs::statat(directory, &name[..], AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
+            if self.upper && is_whiteout(&stat) {
+                self.whiteout(&[b".wh.", &name[..]].concat())?;
                 continue;
             }
-            self.path.extend_from_slice(name.as_bytes());
+            self.path.extend_from_slice(&name);
+            if self.without.contains(&self.path) {
+                self.path.truncate(length);
+                continue;
+            }
             self.child(directory, &name, &stat)
-                .during(|| name.to_string_lossy().into_owned())?;
+                .during(|| String::from_utf8_lossy(&name).into_owned())?;
             self.path.truncate(length);
         }
         Ok(())
     }
 
-    fn child(&mut self, parent: &OwnedFd, name: &OsString, stat: &Stat) -> Result<()> {
+    fn child(&mut self, parent: &OwnedFd, name: &[u8], stat: &Stat) -> Result<()> {
         let error = |e| Error::system("open", e);
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let fd = fs::openat(parent, name, flags, Mode::empty()).map_err(error)?;
+                let fd = open_child(parent, name).map_err(error)?;
                 self.path.push(b'/');
                 self.entry(&fd, None, stat)?;
                 if self.upper && names(fd.as_fd())?.contains(&self.opaque) {
@@ -182,12 +192,7 @@ impl<W: Write> Walk<W> {
             }
         }
         if matches!(kind, EntryKind::File | EntryKind::Directory) {
-            for name in names(fd.as_fd())? {
-                if !is_private(&name) && name != b"security.selinux" {
-                    let value = value(fd.as_fd(), &name)?;
-                    entry.xattrs.push((name, value));
-                }
-            }
+            entry.xattrs = shown_attributes(fd.as_fd())?;
         }
         if kind == EntryKind::File {
             let file = File::from(

@@ -1,5 +1,6 @@
 //! New images from changes: a layer on top of another image, or a first one.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::path::Path;
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use serde_json::{Value, json};
 
-use crate::changes;
+use crate::changes::{self, What};
 use crate::compression::{Compression, Compressor};
 use crate::digest::{self, HashingWriter};
 use crate::error::{During, Error, Kind, Result};
@@ -53,7 +54,8 @@ struct Made {
     newest: Time,
 }
 
-/// Puts the changes in the overlay directory `upper` on top of `base` and names the result.
+/// Puts the changes in the overlay directory `upper`, all but the names in `without` (see [`crate::container::stubs`]), on
+/// top of `base` and names the result.
 ///
 /// # Errors
 /// What the file system reports.
@@ -61,12 +63,13 @@ pub fn commit(
     store: &Store,
     base: &Image,
     upper: &Path,
+    without: &BTreeSet<Vec<u8>>,
     name: &Reference,
     description: &Description,
 ) -> Result<Descriptor> {
     let work = || {
         let made = layer(store, description.compression, |output| {
-            let (output, newest) = changes::write(upper, true, output)?;
+            let (output, newest) = changes::write(upper, What::Changes(without), output)?;
             Ok((output, newest))
         })?;
         let bytes = store

@@ -1,5 +1,6 @@
 //! Bundles made from images: a folder with `config.json`, a root file system, and a record of where it came from.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,10 @@ use crate::overlay;
 use crate::pull::{self, Options};
 use crate::source::LayoutSource;
 use crate::store::Store;
+use crate::stubs;
+
+/// More than any `config.json` has.
+const CONFIG_BYTES: u64 = 16 << 20;
 
 /// Where a bundle came from; `image.json` beside its `config.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,6 +61,12 @@ impl Record {
             .hint("Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed"));
         }
         parse_json(&read_limited(&path, 1 << 20)?, "image.json")
+            .map_err(|e| {
+                e.hint(format!(
+                    "Remove the container with: tare-image remove --container {}",
+                    folder.display()
+                ))
+            })
             .during(|| folder.display().to_string())
     }
 
@@ -73,7 +84,11 @@ impl Record {
 
     fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join("image.json");
-        fs::write(&path, to_json(self)?).map_err(|e| Error::file("write", &path, e))
+        let temporary = folder.join(".image.json");
+        // In one step: half a record would stand in the way of everybody who tidies up.
+        fs::write(&temporary, to_json(self)?)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .map_err(|e| Error::file("write", &path, e))
     }
 
     fn is_orphan(&self) -> bool {
@@ -194,6 +209,32 @@ fn remember(store: &Store, folder: &Path) -> Result<()> {
     let link = containers.join(digest::of(folder.as_os_str().as_encoded_bytes()).digest());
     let _ = fs::remove_file(&link);
     std::os::unix::fs::symlink(folder, &link).map_err(|e| Error::file("make link", &link, e))
+}
+
+/// What the runtime left in the changes of the bundle in `folder`, made with `base`, for its own mounts: no change of anybody's.
+///
+/// # Errors
+/// What the file system reports; [`Kind::Malformed`] for a `config.json` that is none.
+pub fn stubs(store: &Store, base: &Image, folder: &Path) -> Result<BTreeSet<Vec<u8>>> {
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(default)]
+        mounts: Vec<Mount>,
+    }
+    #[derive(Deserialize)]
+    struct Mount {
+        destination: PathBuf,
+    }
+    // Not by the specification's types: the bundle may have been made ready for a runtime that knows more.
+    let config: Config = parse_json(
+        &read_limited(&folder.join("config.json"), CONFIG_BYTES)?,
+        "config.json",
+    )
+    .during(|| folder.display().to_string())?;
+    let destinations: Vec<_> = config.mounts.into_iter().map(|m| m.destination).collect();
+    let mut lowers = pull::layers(store, base)?;
+    lowers.reverse();
+    stubs::find(&folder.join("upper"), &lowers, &destinations)
 }
 
 /// Unmounts and removes a bundle.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, Digest};
 
 use crate::error::{During, Error, Kind, Result};
 use crate::manifest::{Content, Document, is_index, is_manifest};
@@ -43,17 +43,20 @@ pub fn copy(
             }
         }
     }
-    document(source, destination, &root, true, parallel, 0)?;
+    let mut seen = HashSet::new();
+    document(source, destination, &root, true, parallel, &mut seen, 0)?;
     Ok(root.descriptor)
 }
 
-/// Content first, then the manifest that needs it: a destination never has a manifest with holes.
+/// Content first, then the manifest that needs it: a destination never has a manifest with holes. What was `seen` is not
+/// looked at again: a few small indexes that all list each other's entries could stand for any number of requests.
 fn document(
     source: &dyn Source,
     to: &dyn Destination,
     root: &Document,
     named: bool,
     parallel: usize,
+    seen: &mut HashSet<Digest>,
     depth: usize,
 ) -> Result<()> {
     if depth > 8 {
@@ -62,7 +65,6 @@ fn document(
             "indexes that point to indexes, more than eight deep",
         ));
     }
-    let mut seen = HashSet::new();
     let mut blobs = Vec::new();
     for child in root.children() {
         if !seen.insert(child.digest().clone()) {
@@ -73,7 +75,7 @@ fn document(
             && (is_index(media_type) || is_manifest(media_type))
         {
             let child = source.document(&child)?;
-            document(source, to, &child, false, parallel, depth + 1)?;
+            document(source, to, &child, false, parallel, seen, depth + 1)?;
         } else {
             blobs.push(child);
         }
@@ -83,10 +85,11 @@ fn document(
         parallel,
         |n, _| {
             let blob = &blobs[n];
-            if to.has(blob)? {
-                return Ok(());
-            }
-            crate::transfer::once_more(|| to.put(blob, source))
+            to.has(blob)
+                .and_then(|there| match there {
+                    true => Ok(()),
+                    false => crate::transfer::once_more(|| to.put(blob, source)),
+                })
                 .during(|| format!("copy {}", blob.digest()))
         },
         |_, ()| Ok(()),

@@ -177,10 +177,11 @@ fn read_config(path: &Path) -> Result<Option<Map<String, Value>>> {
         Ok(m) if m.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
-    Ok(Some(parse_json(
-        &read_limited(path, 16 << 20)?,
-        &path.display().to_string(),
-    )?))
+    let text = read_limited(path, 16 << 20)?;
+    let config = parse_json(&text, &path.display().to_string());
+    config
+        .map(Some)
+        .map_err(|e| e.hint("Mend that file, or delete it and log in again"))
 }
 
 fn write_config(path: &Path, config: &Map<String, Value>) -> Result<()> {

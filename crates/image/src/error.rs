@@ -140,6 +140,15 @@ impl Error {
         self
     }
 
+    /// Adds the operation in front, when the message does not begin with it already.
+    #[must_use]
+    pub fn during_operation(self, operation: &str) -> Self {
+        match self.context.last() {
+            Some(step) if step.split(' ').next() == Some(operation) => self,
+            _ => self.during(operation),
+        }
+    }
+
     /// Who can act on it.
     pub fn kind(&self) -> Kind {
         self.kind

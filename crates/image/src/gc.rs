@@ -7,7 +7,7 @@ use std::path::Path;
 use oci_spec::image::Descriptor;
 
 use crate::container::Record;
-use crate::error::{Error, Result};
+use crate::error::{During, Error, Result};
 use crate::manifest::{self, Content, Document, LayersOnly};
 use crate::store::{Store, clear};
 use crate::unpack::remove_tree;
@@ -31,7 +31,10 @@ pub fn collect(store: &Store) -> Result<Freed> {
     store.alone()?;
     let mut wanted = Wanted::default();
     for entry in store.layout().index()?.manifests() {
-        wanted.mark(store, entry, 0)?;
+        wanted.mark(store, entry, 0).during(|| {
+            let name = crate::layout::ref_name(entry);
+            name.unwrap_or(entry.digest().as_ref()).to_string()
+        })?;
     }
     for record in Record::all(store)? {
         wanted.layers.extend(record.chain_ids);

@@ -1,15 +1,88 @@
 //! JSON in and out, and reading small files with a limit.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::error::{Error, Kind, Result};
 
 /// Parses a document called `what`.
 pub(crate) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|e| Error::new(Kind::Malformed, format!("{what}: {e}")))
+    serde_json::from_slice(bytes).map_err(|e| {
+        let is = if e.is_data() { "" } else { " is not JSON" };
+        Error::new(Kind::Malformed, format!("{what}{is}: {e}"))
+    })
+}
+
+/// As [`parse_json`], for documents of images: a name that comes twice in one object is refused wherever it is, since other
+/// programs may take the other value (RFC 7493, section 2.3).
+pub(crate) fn parse_document<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
+    parse_json::<Unique>(bytes, what)?;
+    parse_json(bytes, what)
+}
+
+/// Any JSON without duplicate names.
+struct Unique;
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_unit<E>(self) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Unique, A::Error> {
+        while list.next_element::<Unique>()?.is_some() {}
+        Ok(Unique)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
+        let mut names = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if names.contains(&name) {
+                return Err(A::Error::custom(format!("the name {name:?} comes twice")));
+            }
+            names.insert(name);
+            map.next_value::<Unique>()?;
+        }
+        Ok(Unique)
+    }
 }
 
 /// Serialises with sorted keys, so that equal documents have equal digests.
@@ -22,10 +95,38 @@ pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
 
 /// Reads a file that is not expected to be large.
 pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    read(
+        File::open(path).map_err(|e| Error::file("open", path, e))?,
+        path,
+        limit,
+    )
+}
+
+/// The same in a folder that may be a stranger's: a pipe in the file's place is not waited for.
+pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let file = File::options()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path)
+        .map_err(|e| Error::file("open", path, e))?;
+    let metadata = file
+        .metadata()
+        .map_err(|e| Error::file("read attributes of", path, e))?;
+    if !metadata.is_file() {
+        return Err(Error::new(
+            Kind::Unsafe,
+            format!("{} is no regular file", path.display()),
+        ));
+    }
+    read(file, path, limit)
+}
+
+fn read(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
     use std::io::Read;
-    let file = File::open(path).map_err(|e| Error::file("open", path, e))?;
     let mut bytes = Vec::new();
-    file.take(limit + 1)
+    file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|e| Error::file("read", path, e))?;
     if bytes.len() as u64 > limit {
@@ -35,4 +136,35 @@ pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
         ));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_once() {
+        let parse = |text: &str| parse_document::<serde_json::Value>(text.as_bytes(), "document");
+        for text in [
+            "{}",
+            "[]",
+            r#"{"a":{"a":[1,-1,1.5,null,true,"a"]},"b":{"a":0}}"#,
+            r#"[{"a":1},{"a":2}]"#,
+        ] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"x":[{"a":1,"b":2,"a":3}]}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"annotations":{"k":"v","k":"w"}}"#,
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.kind(), Kind::Malformed);
+            assert!(error.to_string().contains("comes twice"), "{error}");
+        }
+        assert!(parse(&"[".repeat(100_000)).is_err(), "and the stack holds");
+        assert!(parse("\"\u{0}\"").is_err());
+        assert!(parse_document::<serde_json::Value>(b"\"\xff\"", "x").is_err());
+    }
 }

@@ -74,6 +74,7 @@ pub mod registry;
 pub mod retry;
 pub mod source;
 pub mod store;
+pub mod stubs;
 pub mod tar;
 pub mod transfer;
 pub mod unpack;

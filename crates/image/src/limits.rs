@@ -31,6 +31,53 @@ pub struct Limits {
     pub sparse_segments: usize,
     /// Bytes of `/etc/passwd` and `/etc/group` when a user is looked up.
     pub account_file_bytes: u64,
+    /// Files of an archive with images.
+    pub archive_files: usize,
+}
+
+impl Limits {
+    /// What [`Limits::set`] knows, with hyphens as in options.
+    pub const NAMES: [&str; 13] = [
+        "manifest-bytes",
+        "config-bytes",
+        "layers",
+        "entries",
+        "layer-bytes",
+        "ratio",
+        "path-bytes",
+        "depth",
+        "header-bytes",
+        "xattr-bytes",
+        "sparse-segments",
+        "account-file-bytes",
+        "archive-files",
+    ];
+
+    /// Changes the limit called `name`; false when there is none.
+    pub fn set(&mut self, name: &str, value: u64) -> bool {
+        let count = usize::try_from(value).unwrap_or(usize::MAX);
+        match name {
+            "manifest-bytes" => self.manifest_bytes = value,
+            "config-bytes" => self.config_bytes = value,
+            "layers" => self.layers = count,
+            "entries" => self.entries = value,
+            "layer-bytes" => self.layer_bytes = value,
+            "ratio" => {
+                self.ratio = value.max(1);
+                // Who thinks of a ratio does not think of large layers only.
+                self.ratio_from = self.ratio_from.min(1 << 20);
+            }
+            "path-bytes" => self.path_bytes = count,
+            "depth" => self.depth = count,
+            "header-bytes" => self.header_bytes = count,
+            "xattr-bytes" => self.xattr_bytes = count,
+            "sparse-segments" => self.sparse_segments = count,
+            "account-file-bytes" => self.account_file_bytes = value,
+            "archive-files" => self.archive_files = count,
+            _ => return false,
+        }
+        true
+    }
 }
 
 impl Default for Limits {
@@ -49,6 +96,29 @@ impl Default for Limits {
             xattr_bytes: 128 << 10,
             sparse_segments: 65_536,
             account_file_bytes: 4 << 20,
+            archive_files: 65_536,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_can_be_set() {
+        let fields = format!("{:?}", Limits::default()).matches(": ").count();
+        // The threshold of the ratio goes with the ratio.
+        assert_eq!(Limits::NAMES.len() + 1, fields);
+        for name in Limits::NAMES {
+            let mut limits = Limits::default();
+            assert!(limits.set(name, 7), "{name}");
+            let text = format!("{limits:?}");
+            assert!(
+                text.contains(&format!("{}: 7", name.replace('-', "_"))),
+                "{text}"
+            );
+        }
+        assert!(!Limits::default().set("none", 1));
     }
 }

@@ -7,6 +7,7 @@
 
 mod command;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Messages for people go to standard error, plain: what is asked for goes to standard output.
@@ -19,11 +20,11 @@ impl log::Log for Log {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            eprintln!(
-                "tare-image: {}: {}",
+            say(&format!(
+                "{}: {}",
                 record.level().as_str().to_lowercase(),
                 record.args()
-            );
+            ));
         }
     }
 
@@ -32,14 +33,33 @@ impl log::Log for Log {
 
 static LOG: Log = Log;
 
+/// Says something on one line. Names in images and answers of registries may hold what terminals obey.
+fn say(text: &str) {
+    let mut line = String::from("tare-image: ");
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+    line.push('\n');
+    // Nobody may be listening any more; that is no reason to fail.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
 fn main() -> ExitCode {
     let _ = log::set_logger(&LOG);
     log::set_max_level(log::LevelFilter::Warn);
-    match command::run(std::env::args_os().skip(1).collect()) {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let failure = command::failure(&arguments);
+    match command::run(arguments) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("tare-image: {error}");
-            ExitCode::FAILURE
+            // Who ended the pipe knows.
+            if error.errno() != Some(nix::errno::Errno::EPIPE as i32) {
+                say(&error.to_string());
+            }
+            failure
         }
     }
 }

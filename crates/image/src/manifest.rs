@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::digest;
 use crate::error::{During, Error, Kind, Result};
-use crate::json::parse_json;
+use crate::json::{parse_document, parse_json};
 use crate::limits::Limits;
 
 /// Docker's names for the same documents.
@@ -21,6 +21,9 @@ pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v
 pub(crate) const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+
+/// Bytes that content can have: no sum of such sizes overflows.
+const LARGEST: u64 = 1 << 47;
 
 /// Everything that can be handled, for `Accept`.
 pub(crate) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
@@ -56,7 +59,7 @@ impl Document {
         let announced = media_type
             .map(|t| t.split(';').next().unwrap_or("").trim())
             .filter(|t| is_known(t));
-        let shape: Shape = parse_json(&bytes, "manifest")?;
+        let shape: Shape = parse_document(&bytes, "manifest")?;
         let own = shape.media_type.as_deref();
         if let (Some(own), Some(announced)) = (own, announced)
             && own != announced
@@ -98,11 +101,30 @@ impl Document {
             (_, false) => MediaType::ImageManifest,
         };
         let descriptor = Descriptor::new(media_type, bytes.len() as u64, digest::of(&bytes));
-        Ok(Document {
+        let document = Document {
             descriptor,
             bytes,
             content,
-        })
+        };
+        let large = |d: &&Descriptor| d.size() > LARGEST;
+        if let Some(child) = document.children().iter().find(large) {
+            return Err(Error::new(
+                Kind::Malformed,
+                format!("{} cannot have {} bytes", child.digest(), child.size()),
+            ));
+        }
+        Ok(document)
+    }
+
+    /// As [`Document::parse`], for bytes that were verified against `descriptor`: what asks for the document by that digest,
+    /// of whatever algorithm, finds it under no other.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn of(bytes: Vec<u8>, descriptor: &Descriptor) -> Result<Self> {
+        let mut document = Document::parse(bytes, Some(descriptor.media_type().as_ref()))?;
+        document.descriptor.set_digest(descriptor.digest().clone());
+        Ok(document)
     }
 
     /// Descriptors that this document needs to be complete.
@@ -198,10 +220,11 @@ impl Image {
             return Err(Error::new(
                 Kind::Unsupported,
                 format!("a configuration of type {config_type} is no image to unpack"),
-            ));
+            )
+            .hint("Other artifacts can be copied: tare-image copy"));
         }
         digest::verify(config, manifest.config()).during(|| "configuration".into())?;
-        let config: ImageConfiguration = parse_json(config, "configuration")?;
+        let config: ImageConfiguration = parse_document(config, "configuration")?;
         if config.rootfs().typ() != "layers" {
             return Err(Error::new(
                 Kind::Unsupported,
@@ -345,7 +368,15 @@ mod tests {
             ("[]", None),
             ("", None),
             (
-                r#"{"schemaVersion":2,"manifests":[{"mediaType":"a","size":-1,"digest":"sha256:00"}]}"#,
+                r#"{"schemaVersion":2,"manifests":[{"mediaType":"a","size":-1,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}]}"#,
+                None,
+            ),
+            (
+                r#"{"schemaVersion":2,"manifests":[{"mediaType":"a","size":9223372036854775807,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}]}"#,
+                None,
+            ),
+            (
+                r#"{"schemaVersion":2,"manifests":[],"annotations":{"a":"1","a":"2"}}"#,
                 None,
             ),
         ];

@@ -19,6 +19,16 @@ pub fn mount(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Re
     for folder in [upper, work, target] {
         std::fs::create_dir_all(folder).map_err(|e| Error::file("make directory", folder, e))?;
     }
+    // An image without layers has no files, and the kernel wants at least one directory below.
+    let nothing = [work.with_extension("empty")];
+    let layers = match layers {
+        [] => {
+            std::fs::create_dir_all(&nothing[0])
+                .map_err(|e| Error::file("make directory", &nothing[0], e))?;
+            &nothing[..]
+        }
+        layers => layers,
+    };
     // The root of what is mounted has the attributes of the writable directory.
     if let Some(top) = layers.last() {
         let (from, to) = (open_directory(top)?, open_directory(upper)?);

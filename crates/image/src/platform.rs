@@ -139,7 +139,7 @@ pub fn choose<'a>(index: &'a ImageIndex, wanted: &Wanted) -> Result<&'a Descript
                 if offered.is_empty() {
                     "nothing".into()
                 } else {
-                    offered.join(", ")
+                    format!("{}; --platform chooses", offered.join(", "))
                 }
             ))
         })

@@ -72,7 +72,12 @@ pub fn pull(
 ) -> Result<Pulled> {
     let work = || {
         let root = source.root()?;
-        let (image, documents) = choose(&Known { source, store }, &root, options)?;
+        let known = Known {
+            source,
+            store,
+            limits: &options.limits,
+        };
+        let (image, documents) = choose(&known, &root, options)?;
         let mut missing = work_left(store, &image, unpack)?;
         let unchanged = missing.is_empty();
         if !unchanged {
@@ -118,6 +123,7 @@ pub fn pull(
 struct Known<'a> {
     source: &'a dyn Source,
     store: &'a Store,
+    limits: &'a Limits,
 }
 
 impl Source for Known<'_> {
@@ -126,7 +132,7 @@ impl Source for Known<'_> {
     }
 
     fn document(&self, descriptor: &Descriptor) -> Result<Document> {
-        match self.store.layout().document(descriptor, u64::MAX) {
+        match (self.store.layout()).document(descriptor, self.limits.manifest_bytes) {
             Ok(document) => Ok(document),
             Err(_) => self.source.document(descriptor),
         }
@@ -138,9 +144,15 @@ impl Source for Known<'_> {
         start: u64,
         end: Option<u64>,
     ) -> Result<source::Content> {
-        if self.store.layout().has(descriptor).unwrap_or(false) {
-            return source::LayoutSource::new(self.store.layout().clone(), None, Limits::default())
-                .open(descriptor, start, end);
+        let layout = self.store.layout();
+        // Only configurations come here, which are small: looking at all of it costs nothing.
+        if layout.has(descriptor).unwrap_or(false) && !layout.drop_damaged(descriptor)? {
+            return source::LayoutSource::new(
+                self.store.layout().clone(),
+                None,
+                self.limits.clone(),
+            )
+            .open(descriptor, start, end);
         }
         self.source.open(descriptor, start, end)
     }
@@ -215,11 +227,15 @@ pub fn choose(
     ))
 }
 
+fn is_unpacked(store: &Store, image: &Image, n: usize) -> Result<bool> {
+    Ok(store.layer(&image.chain_ids[n])?.join("fs").is_dir())
+}
+
 /// Numbers of the layers that are not there yet.
 fn work_left(store: &Store, image: &Image, unpack: bool) -> Result<Vec<usize>> {
     let mut left = Vec::new();
     for (n, layer) in image.manifest.layers().iter().enumerate() {
-        if !store.layout().has(layer)? || (unpack && !store.layer(&image.chain_ids[n])?.exists()) {
+        if !store.layout().has(layer)? || (unpack && !is_unpacked(store, image, n)?) {
             left.push(n);
         }
     }
@@ -258,7 +274,7 @@ fn run(
         layers.len(),
         options.parallel,
         |n, failed| {
-            if store.layer(&image.chain_ids[n])?.exists() {
+            if is_unpacked(store, image, n)? {
                 return fetch_only(source, store, &layers[n], options, failed)
                     .map(|()| None)
                     .during(|| step(n));
@@ -308,7 +324,8 @@ pub(crate) fn prepare(
 ) -> Result<Layer> {
     let descriptor = &image.manifest.layers()[n];
     let fs = folder.join("fs");
-    transfer::once_more(|| {
+    let there = store.layout().has(descriptor)?;
+    let mut attempt = || {
         remove_tree(&fs)?;
         make_directory(&fs)?;
         layer::unpack(
@@ -326,7 +343,22 @@ pub(crate) fn prepare(
             options.owner,
             &options.limits,
         )
-    })
+    };
+    match transfer::once_more(&mut attempt) {
+        // Stored content was right when it came; when it makes no sense, an accident may have happened to it since.
+        Err(e) if there && is_about_content(&e) => match store.layout().drop_damaged(descriptor)? {
+            true => attempt(),
+            false => Err(e),
+        },
+        other => other,
+    }
+}
+
+fn is_about_content(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        Kind::Integrity | Kind::Malformed | Kind::Unsafe | Kind::Unsupported
+    )
 }
 
 fn place(store: &Store, image: &Image, n: usize, staging: Staging, layer: Layer) -> Result<()> {
@@ -339,6 +371,10 @@ fn place(store: &Store, image: &Image, n: usize, staging: Staging, layer: Layer)
     let target = store.layer(&image.chain_ids[n])?;
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent).map_err(|e| Error::file("make directory", parent, e))?;
+    }
+    // A layer appears with all that is in it: what is there without is no layer any more.
+    if target.exists() && !target.join("fs").is_dir() {
+        remove_tree(&target)?;
     }
     match fs::rename(staging.path(), &target) {
         Ok(()) => Ok(()),

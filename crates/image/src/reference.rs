@@ -86,7 +86,9 @@ impl Reference {
     /// [`Kind::Usage`] when `tag` does not fit the grammar.
     pub fn with_tag(&self, tag: &str) -> Result<Self> {
         if !is_tag(tag) {
-            return Err(bad(tag, "is not a tag"));
+            return Err(Error::new(Kind::Usage, format!("{tag:?} is not a tag")).hint(
+                "Tags have up to 128 letters, digits, dots, hyphens and underscores, a letter, digit or underscore first",
+            ));
         }
         Ok(Reference {
             tag: Some(tag.into()),
@@ -216,7 +218,7 @@ fn valid_host(host: &str) -> bool {
 }
 
 /// distribution-spec, "Pulling manifests": `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
-fn is_tag(tag: &str) -> bool {
+pub(crate) fn is_tag(tag: &str) -> bool {
     (1..=128).contains(&tag.len())
         && tag
             .bytes()

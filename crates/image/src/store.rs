@@ -20,7 +20,7 @@ use oci_spec::image::{Descriptor, Digest};
 use rustix::fs::FlockOperation;
 
 use crate::digest::Hasher;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::layout::Layout;
 use crate::reference::Reference;
 use crate::unpack::remove_tree;
@@ -100,12 +100,34 @@ impl Store {
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(|e| Error::file("open", &path, e))?;
+            .map_err(|e| Error::file("open", &path, e).hint("Choose another place with --root"))?;
         let error = |e: rustix::io::Errno| Error::file("lock", &path, e.into());
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             clear(&root.join("staging"))?;
         }
         rustix::fs::flock(&lock, FlockOperation::LockShared).map_err(error)?;
+        Ok(Store { layout, lock })
+    }
+
+    /// Opens the store at `root` to look at it: nothing is made or changed, so that its file system may be read-only.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when there is none, and what the file system reports.
+    pub fn open_to_read(root: &Path) -> Result<Self> {
+        if !root.join("oci-layout").exists() {
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("there is no store at {}", root.display()),
+            )
+            .hint("\"pull\" and \"import\" make one; another place is named with --root"));
+        }
+        let layout = Layout::open(root)?;
+        let path = root.join("lock");
+        // A layout made by another program has no such file.
+        let path = if path.exists() { &path } else { root };
+        let lock = File::open(path).map_err(|e| Error::file("open", path, e))?;
+        rustix::fs::flock(&lock, FlockOperation::LockShared)
+            .map_err(|e| Error::file("lock", path, e.into()))?;
         Ok(Store { layout, lock })
     }
 

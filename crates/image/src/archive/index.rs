@@ -15,6 +15,9 @@ use crate::limits::Limits;
 use crate::source::Content;
 use crate::tar::{Entry, EntryKind, Reader};
 
+/// Bytes of the longest name that is looked at.
+const NAME: usize = 512;
+
 /// An archive with the places of its files.
 pub(super) struct Archive {
     file: Arc<File>,
@@ -26,6 +29,18 @@ impl Archive {
     /// Reads the headers of the whole archive once. A compressed one is decompressed to an unnamed file first.
     pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
         let mut file = File::open(path).map_err(|e| Error::file("open", path, e))?;
+        let metadata = file
+            .metadata()
+            .map_err(|e| Error::file("read attributes of", path, e))?;
+        if !metadata.is_file() {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{} is no regular file", path.display()),
+            )
+            .hint(
+                "\"tare-image load\" reads from pipes; a layout in a directory is written oci:DIR",
+            ));
+        }
         let mut start = [0u8; 4];
         let n = file
             .read(&mut start)
@@ -49,9 +64,21 @@ impl Archive {
             .next(&mut entry)
             .during(|| path.display().to_string())?
         {
-            let Some(name) = normal(&entry.path) else {
+            // Names are kept; those of images are short.
+            let Some(name) = normal(&entry.path).filter(|n| n.len() <= NAME) else {
                 continue;
             };
+            if files.len() + links.len() >= limits.archive_files {
+                return Err(Error::new(
+                    Kind::Limit,
+                    format!(
+                        "{} has more than {} files",
+                        path.display(),
+                        limits.archive_files
+                    ),
+                )
+                .hint("This is no archive of images; \"import\" takes root file systems"));
+            }
             match entry.kind {
                 EntryKind::File if entry.sparse.is_none() => {
                     files.insert(name, (reader.get_ref().count, entry.size));

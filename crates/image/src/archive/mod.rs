@@ -5,4 +5,4 @@ mod source;
 mod write;
 
 pub use source::{ArchiveSource, docker_names};
-pub use write::{pack_layout, save_docker};
+pub use write::{folder_for, is_stream, pack_layout, save_docker};

@@ -10,7 +10,7 @@ use super::index::{Archive, normal};
 use crate::compression::Compression;
 use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
-use crate::json::{parse_json, to_json};
+use crate::json::{parse_document, to_json};
 use crate::layout::ref_name;
 use crate::limits::Limits;
 use crate::manifest::Document;
@@ -40,8 +40,9 @@ impl ArchiveSource {
                     Kind::NotFound,
                     "no index.json: this is no archive of a layout",
                 )
+                .hint("An archive of a root file system is read by: tare-image import")
             })?;
-            let index: ImageIndex = parse_json(&index, "index.json")?;
+            let index: ImageIndex = parse_document(&index, "index.json")?;
             let entries = index.manifests();
             let found = match name {
                 Some(name) => entries.iter().find(|d| ref_name(d) == Some(name)),
@@ -98,7 +99,7 @@ pub fn docker_names(path: &Path, limits: &Limits) -> Result<Vec<Reference>> {
 
 fn docker_images(archive: &Archive, limits: &Limits) -> Result<serde_json::Value> {
     let list = archive.read("manifest.json", limits.manifest_bytes)?;
-    parse_json(
+    parse_document(
         &list.ok_or_else(|| {
             Error::new(
                 Kind::NotFound,
@@ -201,7 +202,7 @@ fn blob(archive: &Archive, descriptor: &Descriptor, limits: &Limits) -> Result<D
         )
     })?;
     digest::verify(&bytes, descriptor)?;
-    Document::parse(bytes, Some(descriptor.media_type().as_ref()))
+    Document::of(bytes, descriptor)
 }
 
 impl Source for ArchiveSource {

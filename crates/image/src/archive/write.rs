@@ -99,13 +99,10 @@ fn plain_layer(
     beside: &Path,
 ) -> Result<(File, u64)> {
     let error = |e| Error::system(format!("decompress {}", layer.digest()), e);
-    let folder = beside
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = folder_for(beside);
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let fd =
-        rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR).map_err(|e| error(e.into()))?;
+        rustix::fs::open(&folder, flags, Mode::RUSR | Mode::WUSR).map_err(|e| error(e.into()))?;
     let mut file = File::from(fd);
     let content = source.open(layer, 0, None)?;
     let mut input =
@@ -122,19 +119,40 @@ fn write_file(
     target: &Path,
     fill: impl FnOnce(&mut Writer<BufWriter<File>>) -> Result<()>,
 ) -> Result<()> {
-    let mut name = target.as_os_str().to_owned();
+    let error = |e| Error::file("write", target, e);
+    let finish = |file: File| {
+        let mut writer = Writer::new(BufWriter::with_capacity(128 << 10, file));
+        fill(&mut writer).and_then(|()| writer.finish().map(drop).map_err(error))
+    };
+    if is_stream(target) {
+        let file = File::options().write(true).open(target).map_err(error)?;
+        return finish(file);
+    }
+    // What a link leads to is replaced, not the link.
+    let place = std::fs::canonicalize(target).unwrap_or_else(|_| target.to_path_buf());
+    let mut name = place.as_os_str().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = std::path::PathBuf::from(name);
-    let error = |e| Error::file("write", target, e);
     let file = File::create(&temporary).map_err(error)?;
-    let mut writer = Writer::new(BufWriter::with_capacity(128 << 10, file));
-    let result = fill(&mut writer)
-        .and_then(|()| writer.finish().map(drop).map_err(error))
-        .and_then(|()| std::fs::rename(&temporary, target).map_err(error));
+    let result = finish(file).and_then(|()| std::fs::rename(&temporary, &place).map_err(error));
     if result.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }
     result
+}
+
+/// True for devices and pipes: they are written into, and must never be replaced by a file.
+pub fn is_stream(target: &Path) -> bool {
+    std::fs::metadata(target).is_ok_and(|m| !m.is_file() && !m.is_dir())
+}
+
+/// Where what is needed on the way to `target` can be: on the same file system, if it is on one.
+pub fn folder_for(target: &Path) -> std::path::PathBuf {
+    match target.parent() {
+        _ if is_stream(target) => std::env::temp_dir(),
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => ".".into(),
+    }
 }
 
 fn add(writer: &mut Writer<BufWriter<File>>, name: &str, bytes: &[u8]) -> Result<()> {

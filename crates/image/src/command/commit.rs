@@ -13,6 +13,7 @@ use tare_image::source::{LayoutSource, Source};
 use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options, number, text};
+use super::output::put;
 
 /// Options that describe a new image, shared with `import`.
 pub(super) const DESCRIPTION: [(&str, &str); 10] = [
@@ -132,7 +133,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let (base, _) = pull::choose(&source, &document, &options.pull(None))
         .during(|| format!("commit {name}"))?;
     let upper: PathBuf = folder.join("upper");
-    let made = commit::commit(&store, &base, &upper, &name, &description)?;
-    println!("{}", made.digest());
+    let without = container::stubs(&store, &base, &folder).during(|| format!("commit {name}"))?;
+    let made = commit::commit(&store, &base, &upper, &without, &name, &description)?;
+    put!("{}", made.digest());
     Ok(ExitCode::SUCCESS)
 }

@@ -7,11 +7,16 @@ use tare_image::location::Location;
 use tare_image::{Result, copy};
 
 use super::options::{self, Options};
+use super::output::put;
 use super::place;
 
 /// Options of both verbs.
 pub(super) const OPTIONS: &[(&str, &str)] = &[
     ("--all", "all platforms of an index"),
+    (
+        "--also TAG",
+        "give it this tag in the registry too; may be repeated",
+    ),
     (
         "--push-chunk BYTES",
         "larger layers are sent in pieces of this size (67108864)",
@@ -26,39 +31,56 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-/// A command line of [`OPTIONS`] and arguments: the options, whether all platforms are meant, the arguments.
-pub(super) fn parse(parser: lexopt::Parser) -> Result<(Options, bool, Vec<String>)> {
+/// A command line of [`OPTIONS`] and arguments.
+pub(super) struct Line {
+    pub(super) options: Options,
+    all: bool,
+    also: Vec<String>,
+    pub(super) values: Vec<String>,
+}
+
+pub(super) fn parse(parser: lexopt::Parser) -> Result<Line> {
     let mut options = Options::default();
-    let mut all = false;
-    let values = options::parse(parser, &mut options, |name, _| {
-        let own = name == "all";
-        all |= own;
-        Ok(own)
+    let (mut all, mut also) = (false, Vec::new());
+    let values = options::parse(parser, &mut options, |name, parser| {
+        match name {
+            "all" => all = true,
+            "also" => also.push(options::text(parser)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
     })?;
-    Ok((options, all, values))
+    Ok(Line {
+        options,
+        all,
+        also,
+        values,
+    })
 }
 
 fn run(parser: lexopt::Parser) -> Result<ExitCode> {
-    let (options, all, values) = parse(parser)?;
+    let mut line = parse(parser)?;
+    let values = std::mem::take(&mut line.values);
     let [from, to] = options::exactly(values, ["FROM", "TO"])?;
     let (from, to): (Location, Location) = (from.parse()?, to.parse()?);
-    transfer(&from, &to, &options, all).during(|| format!("copy {from} to {to}"))?;
+    transfer(&from, &to, &line).during(|| format!("copy {from} to {to}"))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Copies, and prints the digest.
-pub(super) fn transfer(from: &Location, to: &Location, options: &Options, all: bool) -> Result<()> {
+pub(super) fn transfer(from: &Location, to: &Location, line: &Line) -> Result<()> {
+    let options = &line.options;
     let registry = options.registry()?;
-    let selection = if all {
+    let selection = if line.all {
         copy::Selection::All
     } else {
         copy::Selection::One(options.platform())
     };
     let parallel = options.pull(None).parallel;
     place::with_source(from, options, &registry, |source| {
-        place::with_destination(to, from, options, &registry, |destination| {
+        place::with_destination(to, &line.also, from, options, &registry, |destination| {
             let copied = copy::copy(source, destination, &selection, parallel)?;
-            println!("{}", copied.digest());
+            put!("{}", copied.digest());
             Ok(())
         })
     })

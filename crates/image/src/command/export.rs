@@ -4,14 +4,15 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
+use tare_image::changes::{self, What};
 use tare_image::error::During;
 use tare_image::flatten::flatten;
 use tare_image::location::Location;
 use tare_image::source::LayoutSource;
-use tare_image::{Error, Result, changes};
+use tare_image::{Error, Result};
 
 use super::options::{self, Options};
-use super::place;
+use super::{output, place};
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "export",
@@ -33,12 +34,18 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     flatten(&source, &store, &image, &root, &options.pull(None))
         .during(|| format!("export {location}"))?;
     let error = |e| Error::file("write", file.as_ref(), e);
-    let output: Box<dyn Write> = match file.as_str() {
-        "-" => Box::new(std::io::stdout().lock()),
+    let target: Box<dyn Write> = match file.as_str() {
+        "-" => {
+            output::is_no_terminal()?;
+            Box::new(std::io::stdout().lock())
+        }
         _ => Box::new(File::create(&file).map_err(error)?),
     };
-    let (mut output, _) =
-        changes::write(&root, false, BufWriter::with_capacity(128 << 10, output))?;
-    output.flush().map_err(error)?;
+    let (mut target, _) = changes::write(
+        &root,
+        What::Tree,
+        BufWriter::with_capacity(128 << 10, target),
+    )?;
+    target.flush().map_err(error)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use tare_image::progress::size;
 use tare_image::{Result, gc};
 
 use super::options::{self, Options};
+use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "gc",
@@ -20,7 +21,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let [] = options::rest(parser, &mut options, [])?;
     let store = options.store_as_root()?;
     let freed = gc::collect(&store)?;
-    println!(
+    put!(
         "freed {} in {} blobs and {} layers",
         size(freed.bytes),
         freed.blobs,

@@ -7,6 +7,7 @@ use tare_image::progress::size;
 use tare_image::{Result, pull};
 
 use super::options::{self, Options};
+use super::output::put;
 use super::place;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -45,7 +46,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
                 .chars()
                 .map(|c| if c.is_control() { ' ' } else { c })
                 .collect();
-            println!(
+            put!(
                 "{:<20}  {bytes:>9}  {by}",
                 &created.chars().take(20).collect::<String>()
             );

@@ -9,6 +9,7 @@ use tare_image::{Error, Result};
 
 use super::commit::DESCRIPTION;
 use super::options::{self, Options};
+use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "import",
@@ -39,6 +40,6 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         let input = File::open(&file).map_err(|e| Error::file("open", file.as_ref(), e))?;
         commit::import(&store, input, &name, &description, options.limits())?
     };
-    println!("{}", made.digest());
+    put!("{}", made.digest());
     Ok(ExitCode::SUCCESS)
 }

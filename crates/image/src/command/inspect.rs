@@ -9,6 +9,7 @@ use tare_image::manifest::Content;
 use tare_image::{Error, Kind, Result, pull};
 
 use super::options::{self, Options};
+use super::output::{self, put};
 use super::place;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -50,13 +51,13 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
             .descriptor
             .digest()
             .clone();
-        print(&json!(repository.referrers(&digest, kind.as_deref())?));
+        print(&json!(repository.referrers(&digest, kind.as_deref())?))?;
         return Ok(ExitCode::SUCCESS);
     }
     place::with_source(&location, &options, &registry, |source| {
         let root = source.root()?;
         if raw {
-            print!("{}", String::from_utf8_lossy(&root.bytes));
+            output::write(format_args!("{}", String::from_utf8_lossy(&root.bytes)))?;
             return Ok(());
         }
         let mut shown = json!({"name": location.to_string(), "digest": root.descriptor.digest()});
@@ -76,13 +77,13 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
             }
             Err(e) => return Err(e),
         }
-        print(&shown);
-        Ok(())
+        print(&shown)
     })
     .during(|| format!("inspect {location}"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(value: &Value) {
-    println!("{value:#}");
+fn print(value: &Value) -> Result<()> {
+    put!("{value:#}");
+    Ok(())
 }

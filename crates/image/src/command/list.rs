@@ -9,6 +9,7 @@ use tare_image::progress::size;
 use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options};
+use super::output::put;
 use super::place;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -28,7 +29,17 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         Ok(own)
     })?;
     let layout = match &values[..] {
-        [] => options.store()?.layout().clone(),
+        [] => match options.store_to_read() {
+            Ok(store) => store.layout().clone(),
+            // What is not there yet holds nothing.
+            Err(e) if e.kind() == Kind::NotFound => {
+                if as_json {
+                    put!("[]");
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
+            Err(e) => return Err(e),
+        },
         [one] => match one.parse()? {
             Location::Layout { path, name: None } => Layout::open(&path)?,
             other => {
@@ -43,30 +54,33 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     };
     let mut rows = Vec::new();
     for (name, descriptor) in layout.names()? {
-        let document = layout.document(&descriptor, options.limits().manifest_bytes)?;
-        let mut bytes = 0;
-        for child in document.children() {
-            if layout.has(&child)? {
-                bytes += child.size();
+        let (bytes, shape) = match layout.document(&descriptor, options.limits().manifest_bytes) {
+            Ok(document) => {
+                let there = document.children().into_iter();
+                let there = there.filter(|c| layout.has(c).unwrap_or(false));
+                (
+                    there.map(|c| c.size()).sum(),
+                    place::shape(&document.content),
+                )
             }
-        }
-        rows.push((
-            name,
-            descriptor.digest().to_string(),
-            bytes,
-            place::shape(&document.content),
-        ));
+            // The others are as good as before.
+            Err(e) => {
+                log::warn!("{name}: {e}");
+                (0, "cannot be read".into())
+            }
+        };
+        rows.push((name, descriptor.digest().to_string(), bytes, shape));
     }
     if as_json {
         let rows: Vec<_> = rows
             .iter()
             .map(|(n, d, b, s)| json!({"name": n, "digest": d, "size": b, "content": s}))
             .collect();
-        println!("{}", json!(rows));
+        put!("{}", json!(rows));
     } else {
         let width = rows.iter().map(|r| r.0.len()).max().unwrap_or(0);
         for (name, digest, bytes, shape) in rows {
-            println!(
+            put!(
                 "{name:<width$}  {}  {:>9}  {shape}",
                 &digest[..digest.len().min(19)],
                 size(bytes)

@@ -1,20 +1,24 @@
 //! `load`: what `save` wrote, back into the store.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tare_image::archive::docker_names;
+use tare_image::archive::{docker_names, is_stream};
 use tare_image::error::During;
 use tare_image::location::Location;
 use tare_image::reference::Reference;
+use tare_image::store::Staging;
 use tare_image::{Error, Kind, Result, copy};
 
 use super::options::{self, Options};
+use super::output::put;
 use super::place;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "load",
-    usage: "FILE [REFERENCE]",
+    usage: "FILE|- [REFERENCE]",
     about: "Read images from a file that save, docker save or podman save wrote",
     options: &[],
     run,
@@ -34,6 +38,11 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         }
     };
     let registry = options.registry()?;
+    // Archives are read here and there: one that comes through a pipe is kept until then.
+    let (file, _kept) = match spooled(&file, &options)? {
+        Some(staging) => (staging.path().join("archive"), Some(staging)),
+        None => (file, None),
+    };
     let known = match docker_names(&file, options.limits()) {
         Ok(names) => Some(names),
         Err(e) if e.kind() == Kind::NotFound => None,
@@ -77,12 +86,29 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     for (from, name) in work {
         let to = Location::Store(name.clone());
         place::with_source(&from, &options, &registry, |source| {
-            place::with_destination(&to, &from, &options, &registry, |destination| {
+            place::with_destination(&to, &[], &from, &options, &registry, |destination| {
                 copy::copy(source, destination, &copy::Selection::All, 2).map(drop)
             })
         })
         .during(|| format!("load {name}"))?;
-        println!("{name}");
+        put!("{name}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A copy of what cannot be read twice.
+fn spooled(file: &Path, options: &Options) -> Result<Option<Staging>> {
+    let mut input: Box<dyn Read> = match file.to_str() {
+        Some("-") => Box::new(std::io::stdin()),
+        _ if is_stream(file) => {
+            Box::new(File::open(file).map_err(|e| Error::file("open", file, e))?)
+        }
+        _ => return Ok(None),
+    };
+    let staging = options.store()?.staging()?;
+    let path = staging.path().join("archive");
+    File::create(&path)
+        .and_then(|mut copy| std::io::copy(&mut input, &mut copy))
+        .map_err(|e| Error::file("copy the archive to", &path, e))?;
+    Ok(Some(staging))
 }

@@ -7,6 +7,7 @@ use tare_image::reference::Reference;
 use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options, text};
+use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "login",
@@ -54,7 +55,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let place = options
         .credentials()
         .store(reference.host(), &user, &password)?;
-    println!("kept in {place}");
+    put!("kept in {place}");
     Ok(ExitCode::SUCCESS)
 }
 

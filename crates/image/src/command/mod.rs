@@ -13,6 +13,7 @@ mod load;
 mod login;
 mod logout;
 mod options;
+mod output;
 mod place;
 mod pull;
 mod push;
@@ -26,7 +27,10 @@ mod unpack;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use rustix::io::Errno;
 use tare_image::{Error, Kind, Result};
+
+use output::put;
 
 /// A verb.
 struct Command {
@@ -63,12 +67,20 @@ const COMMANDS: [&Command; 20] = [
     &logout::COMMAND,
 ];
 
+/// The exit status when the verb that `arguments` begin with fails: that of `run` must not look like its container's.
+pub(crate) fn failure(arguments: &[OsString]) -> ExitCode {
+    match arguments.first() {
+        Some(verb) if verb == run::COMMAND.name => ExitCode::from(run::FAILURE),
+        _ => ExitCode::FAILURE,
+    }
+}
+
 /// Runs the verb that `arguments` begin with.
 pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     let first = arguments.first().and_then(|a| a.to_str()).unwrap_or("");
     match first {
         "" | "help" | "-h" | "--help" => {
-            help();
+            help()?;
             return Ok(if first.is_empty() {
                 ExitCode::FAILURE
             } else {
@@ -76,7 +88,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
             });
         }
         "-V" | "--version" => {
-            println!("tare-image {}", env!("CARGO_PKG_VERSION"));
+            put!("tare-image {}", env!("CARGO_PKG_VERSION"));
             return Ok(ExitCode::SUCCESS);
         }
         tare_image::identity::HELPER => {
@@ -93,39 +105,53 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
         Error::new(Kind::Usage, format!("there is no verb {first:?}"))
             .hint("\"tare-image help\" lists them")
     })?;
-    if arguments[1..]
-        .iter()
-        .take_while(|a| *a != "--")
-        .any(|a| a == "--help")
-    {
-        explain(command);
-        return Ok(ExitCode::SUCCESS);
-    }
     let parser = lexopt::Parser::from_args(arguments.into_iter().skip(1));
-    (command.run)(parser).map_err(|e| match e.kind() {
-        Kind::Usage => e.hint_if_none(format!("See: tare-image {} --help", command.name)),
-        _ => e,
-    })
+    match (command.run)(parser) {
+        Err(e) if e.kind() == Kind::Usage && e.to_string() == options::HELP => {
+            explain(command)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        other => other.map_err(|e| complete(e, command)),
+    }
 }
 
-fn help() {
-    println!("Images from registries to bundles and back, without a daemon.\n");
-    println!("Usage: tare-image VERB [OPTIONS] ARGUMENTS\n\nVerbs:");
-    for command in COMMANDS {
-        println!("  {:<9} {}", command.name, command.about);
+/// Makes sure that a message says what was being done, and what to try.
+fn complete(error: Error, command: &Command) -> Error {
+    let full = [Errno::NOSPC, Errno::DQUOT].map(|e| Some(e.raw_os_error()));
+    match error.kind() {
+        _ if full.contains(&error.errno()) => error
+            .during_operation(command.name)
+            .hint_if_none("Free some space, or choose another place with --root"),
+        Kind::Usage => error.hint_if_none(format!("See: tare-image {} --help", command.name)),
+        Kind::Limit => error
+            .during_operation(command.name)
+            .hint_if_none("Limits are changed with --max-…, if the image can be trusted"),
+        _ => error.during_operation(command.name),
     }
-    println!("\n\"tare-image VERB --help\" explains one verb.");
-    println!(
+}
+
+fn help() -> Result<()> {
+    put!("Images from registries to bundles and back, without a daemon.\n");
+    put!("Usage: tare-image VERB [OPTIONS] ARGUMENTS\n\nVerbs:");
+    for command in COMMANDS {
+        put!("  {:<9} {}", command.name, command.about);
+    }
+    put!("\n\"tare-image VERB --help\" explains one verb.");
+    put!(
         "Images are at docker://REFERENCE, oci:PATH[:NAME], docker-archive:FILE[:REFERENCE], or, without any of these, in the store."
     );
+    Ok(())
 }
 
-fn explain(command: &Command) {
-    println!(
+fn explain(command: &Command) -> Result<()> {
+    put!(
         "{}\n\nUsage: tare-image {} [OPTIONS] {}\n\nOptions:",
-        command.about, command.name, command.usage
+        command.about,
+        command.name,
+        command.usage
     );
     for (option, about) in command.options.iter().chain(options::COMMON) {
-        println!("  {option:<24} {about}");
+        put!("  {option:<24} {about}");
     }
+    Ok(())
 }

@@ -46,12 +46,20 @@ pub(super) const COMMON: &[(&str, &str)] = &[
     ),
     ("--max-entries N", "most entries of a layer"),
     (
+        "--max-LIMIT N",
+        "of manifest-bytes, config-bytes, layers, path-bytes, depth, header-bytes, xattr-bytes, sparse-segments, \
+         account-file-bytes or archive-files",
+    ),
+    (
         "--foreign-urls",
         "fetch layers from addresses that the image names",
     ),
     ("--quiet, -q", "no progress, no warnings"),
     ("--verbose, -v", "say what is being done"),
 ];
+
+/// The message of the error that stands for a wish for help: what comes before it on the command line decides whose it is.
+pub(super) const HELP: &str = "help is wanted";
 
 /// What they were set to.
 pub(super) struct Options {
@@ -88,6 +96,7 @@ impl Options {
         match name.as_str() {
             "root" => self.root = path(parser)?,
             "platform" => self.platform = Some(text(parser)?.parse()?),
+            "help" => return Err(Error::new(Kind::Usage, HELP)),
             "plain-http" => self.registry.plain_http = PlainHttp::Always,
             "ca-file" => tls.authorities.push(path(parser)?),
             "client-cert" => {
@@ -106,19 +115,19 @@ impl Options {
             "min-bytes" => self.pull.transfer.pace.bytes = number(parser)?,
             "retries" => self.registry.patience.attempts = number(parser)?.clamp(1, 1000) as u32,
             "push-chunk" => self.registry.push_chunk = number(parser)?.max(1),
-            "max-layer-bytes" => self.pull.limits.layer_bytes = number(parser)?,
-            "max-ratio" => {
-                self.pull.limits.ratio = number(parser)?.max(1);
-                self.pull.limits.ratio_from = self.pull.limits.ratio_from.min(1 << 20);
-            }
-            "max-entries" => self.pull.limits.entries = number(parser)?,
             "foreign-urls" => self.registry.foreign_urls = true,
             "quiet" => {
                 self.quiet = true;
                 log::set_max_level(log::LevelFilter::Error);
             }
             "verbose" => log::set_max_level(log::LevelFilter::Debug),
-            _ => return Err(usage(&argument.unexpected())),
+            other => {
+                let limit = other.strip_prefix("max-").unwrap_or_default();
+                if !Limits::NAMES.contains(&limit) {
+                    return Err(usage(&argument.unexpected()));
+                }
+                self.pull.limits.set(limit, number(parser)?);
+            }
         }
         Ok(())
     }
@@ -166,6 +175,11 @@ impl Options {
 
     pub(super) fn store(&self) -> Result<Store> {
         Store::open(&self.root)
+    }
+
+    /// For verbs that only look at it.
+    pub(super) fn store_to_read(&self) -> Result<Store> {
+        Store::open_to_read(&self.root)
     }
 
     /// For verbs that make files: without privilege, first becomes root of a user namespace.
@@ -244,13 +258,14 @@ pub(super) fn exactly<const N: usize>(
 ) -> Result<[String; N]> {
     let count = values.len();
     values.try_into().map_err(|_| {
+        let expected = match N {
+            0 => "none is expected".to_string(),
+            1 => format!("1 is expected: {}", names.join(" ")),
+            _ => format!("{N} are expected: {}", names.join(" ")),
+        };
         Error::new(
             Kind::Usage,
-            format!(
-                "{} where {N} are expected: {}",
-                counted(count, "argument"),
-                names.join(" ")
-            ),
+            format!("{} where {expected}", counted(count, "argument")),
         )
     })
 }

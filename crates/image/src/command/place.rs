@@ -1,11 +1,11 @@
 //! Locations on the command line turned into sources and destinations.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use oci_spec::image::Digest;
 
-use tare_image::archive::{ArchiveSource, pack_layout, save_docker};
+use tare_image::archive::{ArchiveSource, folder_for, is_stream, pack_layout, save_docker};
 use tare_image::error::During;
 use tare_image::layout::Layout;
 use tare_image::location::Location;
@@ -21,7 +21,9 @@ use super::options::{Options, counted};
 
 /// True for archives of layouts; directories are layouts themselves.
 fn is_archive(path: &Path) -> bool {
-    path.is_file() || (!path.exists() && path.extension().is_some_and(|e| e == "tar"))
+    path.is_file()
+        || is_stream(path)
+        || (!path.exists() && path.extension().is_some_and(|e| e == "tar"))
 }
 
 /// Opens a place to read from and calls `run` with it.
@@ -34,7 +36,7 @@ pub(super) fn with_source<T>(
     match location {
         Location::Registry(reference) => run(&RegistrySource::new(registry.repository(reference)?)),
         Location::Store(reference) => {
-            let store = options.store()?;
+            let store = options.store_to_read()?;
             // Not only by the name, but also by a digest that some name leads to.
             let descriptor = store.resolve(reference)?;
             run(&LayoutSource::new(
@@ -61,14 +63,20 @@ pub(super) fn with_source<T>(
     }
 }
 
-/// Opens a place to write to, calls `run` with it, and completes what needs completing.
+/// Opens a place to write to, calls `run` with it, and completes what needs completing. In a registry, the image gets
+/// `tags` too.
 pub(super) fn with_destination(
     location: &Location,
+    tags: &[String],
     from: &Location,
     options: &Options,
     registry: &Registry,
     run: impl FnOnce(&dyn Destination) -> Result<()>,
 ) -> Result<()> {
+    if !tags.is_empty() && !matches!(location, Location::Registry(_)) {
+        return Err(Error::new(Kind::Usage, "--also is for registries")
+            .hint("Elsewhere, give the image another name with: tare-image tag"));
+    }
     match location {
         Location::Registry(reference) => {
             let elsewhere = match from {
@@ -76,14 +84,14 @@ pub(super) fn with_destination(
                     Elsewhere::All(from.repository().to_string())
                 }
                 Location::Store(_) => Elsewhere::Some(known_elsewhere(
-                    options.store()?.layout(),
+                    options.store_to_read()?.layout(),
                     reference,
                     options,
                 )?),
                 _ => Elsewhere::Unknown,
             };
             let repository = registry.repository(reference)?;
-            run(&RegistryDestination::new(repository, elsewhere))
+            run(&RegistryDestination::new(repository, elsewhere).also(tags)?)
         }
         Location::Store(reference) => {
             let store = options.store()?;
@@ -152,9 +160,8 @@ fn in_temporary_layout(
     run: impl FnOnce(&dyn Destination) -> Result<()>,
     finish: impl FnOnce(&Layout) -> Result<()>,
 ) -> Result<()> {
-    let mut folder = path.as_os_str().to_owned();
-    folder.push(format!(".{}.layout", std::process::id()));
-    let folder = PathBuf::from(folder);
+    let own = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = folder_for(path).join(format!("{own}.{}.layout", std::process::id()));
     let result = Layout::create(&folder).and_then(|layout| {
         run(&LayoutDestination::new(layout.clone(), name)).and_then(|()| finish(&layout))
     });

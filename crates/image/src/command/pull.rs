@@ -6,6 +6,7 @@ use tare_image::location::Location;
 use tare_image::{Error, Kind, Result, pull};
 
 use super::options::{self, Options};
+use super::output::put;
 use super::place;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -69,6 +70,6 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         )
     });
     drop(bar);
-    println!("{}", pulled?.root.digest());
+    put!("{}", pulled?.root.digest());
     Ok(ExitCode::SUCCESS)
 }

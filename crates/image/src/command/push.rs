@@ -18,13 +18,13 @@ pub(super) const COMMAND: super::Command = super::Command {
 };
 
 fn run(parser: lexopt::Parser) -> Result<ExitCode> {
-    let (options, all, values) = copy::parse(parser)?;
-    let (from, to): (Reference, Reference) = match &values[..] {
+    let line = copy::parse(parser)?;
+    let (from, to): (Reference, Reference) = match &line.values[..] {
         [one] => (one.parse()?, one.parse()?),
         [from, to] => (from.parse()?, to.trim_start_matches("docker://").parse()?),
         _ => return Err(Error::new(Kind::Usage, "push takes one or two references")),
     };
     let (from, to) = (Location::Store(from), Location::Registry(to));
-    copy::transfer(&from, &to, &options, all).during(|| format!("push {to}"))?;
+    copy::transfer(&from, &to, &line).during(|| format!("push {to}"))?;
     Ok(ExitCode::SUCCESS)
 }

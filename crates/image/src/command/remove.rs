@@ -11,6 +11,7 @@ use tare_image::registry::Registry;
 use tare_image::{Error, Kind, Result, gc};
 
 use super::options::{self, Options};
+use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "remove",
@@ -44,7 +45,17 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
                 path if path.join("image.json").exists() => path.to_path_buf(),
                 _ => container::folder(&store, &value),
             };
-            Record::read(&folder)?;
+            if !folder.exists() {
+                return Err(Error::new(
+                    Kind::NotFound,
+                    format!("there is no container or bundle {value}"),
+                ));
+            }
+            match Record::read(&folder) {
+                // That it was one can be seen, and nothing else matters here.
+                Err(e) if e.kind() == Kind::Malformed => {}
+                other => drop(other?),
+            }
             let folder = folder
                 .canonicalize()
                 .map_err(|e| Error::file("resolve", &folder, e))?;
@@ -79,7 +90,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     if local && collect {
         let store = options.store_as_root()?;
         let freed = gc::collect(&store)?;
-        println!(
+        put!(
             "freed {} in {} blobs and {} layers",
             size(freed.bytes),
             freed.blobs,

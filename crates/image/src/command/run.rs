@@ -45,6 +45,9 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
+/// The exit status when there is no container whose status could be passed on, as scripts know it from engines.
+pub(super) const FAILURE: u8 = 125;
+
 fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
     let mut options = Options::default();
     let mut overrides = Overrides::default();
@@ -99,15 +102,35 @@ fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
     .during(|| format!("run {reference}"))?;
     // Other processes may tidy up the store while the container runs; its record keeps its layers.
     drop(store);
-    let status = start(&runtime, &folder, &id);
-    if keep {
-        tare_image::overlay::unmount(&folder.join("rootfs"))?;
-        Record::keep(&folder)?;
-        eprintln!("{}", folder.display());
+    let status = start(
+        &runtime,
+        state(&folder, overrides.rootless).as_deref(),
+        &folder,
+        &id,
+    );
+    let tidied = if keep {
+        kept(&folder)
     } else {
-        container::discard(&options.store()?, &folder)?;
+        (options.store()).and_then(|store| container::discard(&store, &folder))
+    };
+    // The container has run: its status is what the caller waits for, whatever became of its files.
+    if let (Ok(_), Err(error)) = (&status, tidied) {
+        log::warn!("run {reference}: {error}");
     }
     status.during(|| format!("run {reference}"))
+}
+
+/// Where the runtime is to keep its state, if not where it always does: users without a session have no such place.
+fn state(folder: &Path, rootless: bool) -> Option<PathBuf> {
+    let session = std::env::var_os("XDG_RUNTIME_DIR").filter(|v| !v.is_empty());
+    (rootless && session.is_none()).then(|| folder.join("state"))
+}
+
+fn kept(folder: &Path) -> Result<()> {
+    tare_image::overlay::unmount(&folder.join("rootfs"))?;
+    Record::keep(folder)?;
+    eprintln!("{}", folder.display());
+    Ok(())
 }
 
 /// Mounts made from here on are not seen by others, and vanish with this process.
@@ -146,7 +169,7 @@ fn runtime() -> Result<PathBuf> {
 }
 
 /// Calls the runtime and passes on signals and the exit code.
-fn start(runtime: &Path, folder: &Path, id: &str) -> Result<ExitCode> {
+fn start(runtime: &Path, state: Option<&Path>, folder: &Path, id: &str) -> Result<ExitCode> {
     // Until now they ended this program; from here on they are for the container.
     let signals = SigSet::from_iter([
         Signal::SIGHUP,
@@ -159,16 +182,17 @@ fn start(runtime: &Path, folder: &Path, id: &str) -> Result<ExitCode> {
     let error = |e| Error::system("wait for signals", e);
     signals.thread_block().map_err(error)?;
     let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(error)?;
-    let pid = spawn(
-        runtime,
-        &[
-            OsStr::new("run"),
-            OsStr::new("--bundle"),
-            folder.as_os_str(),
-            OsStr::new(id),
-        ],
-    )
-    .map_err(|e| Error::file("start", runtime, e.into()))?;
+    let mut arguments = Vec::new();
+    if let Some(state) = state {
+        arguments.extend([OsStr::new("--root"), state.as_os_str()]);
+    }
+    arguments.extend([
+        OsStr::new("run"),
+        OsStr::new("--bundle"),
+        folder.as_os_str(),
+        OsStr::new(id),
+    ]);
+    let pid = spawn(runtime, &arguments).map_err(|e| Error::file("start", runtime, e.into()))?;
     // Detached on purpose: it ends with the process.
     std::thread::spawn(move || {
         while let Ok(Some(arrived)) = arriving.read_signal() {

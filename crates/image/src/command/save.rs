@@ -2,17 +2,18 @@
 
 use std::process::ExitCode;
 
+use tare_image::archive::is_stream;
 use tare_image::error::During;
 use tare_image::location::Location;
 use tare_image::reference::Reference;
 use tare_image::{Error, Kind, Result, copy};
 
 use super::options::{self, Options, text};
-use super::place;
+use super::{output, place};
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "save",
-    usage: "REFERENCE FILE",
+    usage: "REFERENCE FILE|-",
     about: "Write an image to a file, as docker save does or as a layout",
     options: &[("--format FORMAT", "docker or oci (docker)")],
     run,
@@ -28,7 +29,11 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         }
         Ok(false)
     })?;
-    let [reference, file] = options::exactly(values, ["REFERENCE", "FILE"])?;
+    let [reference, mut file] = options::exactly(values, ["REFERENCE", "FILE"])?;
+    if file == "-" {
+        output::is_no_terminal()?;
+        file = "/dev/stdout".into();
+    }
     let reference: Reference = reference.parse()?;
     let to = match format.as_str() {
         "docker" => Location::DockerArchive {
@@ -38,7 +43,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         // The name in a layout is short, since it has no registry.
         "oci" => {
             let path = std::path::PathBuf::from(&file);
-            if path.extension().is_none_or(|e| e != "tar") {
+            if path.extension().is_none_or(|e| e != "tar") && !is_stream(&path) {
                 return Err(Error::new(
                     Kind::Usage,
                     "the name of an archive of a layout must end in .tar",
@@ -59,7 +64,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let registry = options.registry()?;
     let selection = copy::Selection::One(options.platform());
     place::with_source(&from, &options, &registry, |source| {
-        place::with_destination(&to, &from, &options, &registry, |destination| {
+        place::with_destination(&to, &[], &from, &options, &registry, |destination| {
             copy::copy(source, destination, &selection, 1).map(drop)
         })
     })

@@ -7,6 +7,7 @@ use tare_image::error::During;
 use tare_image::reference::Reference;
 
 use super::options::{self, Options};
+use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "tags",
@@ -26,7 +27,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         .tags()
         .during(|| format!("tags {}", reference.name()))?
     {
-        println!("{tag}");
+        put!("{tag}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -291,7 +291,8 @@ impl Repository<'_> {
             )),
             404 => Error::new(Kind::NotFound, message),
             405 => Error::new(Kind::Unsupported, message).hint("The registry does not allow this"),
-            400 if endpoint.plain_allowed => Error::new(Kind::Protocol, message)
+            // A registry that understood the request says what it did not like.
+            400 if endpoint.plain_allowed && said.is_empty() => Error::new(Kind::Protocol, message)
                 .hint("If the registry wants encryption, leave --plain-http out"),
             _ if retry != Retry::Never => Error::network(message, retry),
             _ => Error::new(Kind::Protocol, message),
@@ -361,6 +362,11 @@ pub fn network_error(error: &ureq::Error, host: &str) -> Error {
             Some("A private authority is named with --ca-file"),
         ),
         ureq::Error::Io(e) if e.kind() == InvalidData => (Retry::Never, Some(PLAIN)),
+        // Names without a registry are usually written like this; waiting for one makes no sense.
+        ureq::Error::Io(e) if e.kind() == ConnectionRefused && host == "localhost" => (
+            Retry::Never,
+            Some("No registry listens there: such names are of images made here"),
+        ),
         ureq::Error::Io(e) if e.kind() == ConnectionRefused => {
             (Retry::Later, Some("Nothing listens there"))
         }

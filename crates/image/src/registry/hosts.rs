@@ -116,7 +116,12 @@ pub(super) fn parse(
 ) -> Result<Vec<Host>> {
     let bad = |why: String| Error::new(Kind::Usage, why);
     let text = std::str::from_utf8(text).map_err(|e| bad(e.to_string()))?;
-    let file: File = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
+    let file: File = toml::from_str(text).map_err(|e| {
+        // The error's own text is a picture of several lines.
+        let before = e.span().and_then(|s| text.get(..s.start));
+        let line = before.map_or(1, |b| b.matches('\n').count() + 1);
+        bad(format!("line {line}: {}", e.message())).hint("See the example in docs/images.md")
+    })?;
     // The map is sorted by name; the file's own order is what counts.
     let mut sections: Vec<_> = file.host.into_iter().collect();
     sections.sort_by_key(|(url, _)| text.find(&format!("\"{url}\"")).unwrap_or(usize::MAX));
@@ -260,15 +265,13 @@ mod tests {
     fn broken_files_are_reported() {
         let temporary = tempfile::tempdir().unwrap();
         std::fs::create_dir(temporary.path().join("h")).unwrap();
-        std::fs::write(temporary.path().join("h/hosts.toml"), "server = ").unwrap();
+        std::fs::write(temporary.path().join("h/hosts.toml"), "\nserver = ").unwrap();
+        let folders = [temporary.path().into()];
+        let error = load(&folders, "h", "https://h", &Tls::default());
+        let said = error.map(drop).unwrap_err().to_string();
         assert!(
-            load(
-                &[temporary.path().into()],
-                "h",
-                "https://h",
-                &Tls::default()
-            )
-            .is_err()
+            said.contains("hosts.toml: line 2: ") && !said.contains('\n'),
+            "{said}"
         );
         std::fs::remove_file(temporary.path().join("h/hosts.toml")).unwrap();
         std::fs::write(temporary.path().join("h/client.cert"), "").unwrap();

@@ -4,6 +4,7 @@
 //! method for each thing that the specification lets a client do.
 
 mod challenge;
+mod destination;
 mod exchange;
 mod hosts;
 mod pull;
@@ -13,9 +14,9 @@ mod tags;
 mod tls;
 mod url;
 
+pub use destination::{Elsewhere, RegistryDestination};
 pub use exchange::network_error;
 pub use pull::RegistrySource;
-pub use push::{Elsewhere, RegistryDestination};
 pub use tls::Tls;
 
 use std::collections::{HashMap, HashSet};

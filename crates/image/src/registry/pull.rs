@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, Digest};
 use ureq::Body;
 use ureq::http::Response;
 
@@ -65,23 +65,36 @@ impl Repository<'_> {
         let media_type = header(&response, "content-type");
         let claimed = header(&response, "docker-content-digest");
         let bytes = self.body(endpoint, &mut response)?;
-        for wanted in [target.contains(':').then(|| target.to_string()), claimed]
-            .into_iter()
-            .flatten()
-        {
-            // The header is optional; when it is there and can be checked, it must be right.
-            let Ok(wanted) = digest::parse(&wanted) else {
+        let check = |wanted: &Digest| {
+            let mut hasher = Hasher::like(wanted)?;
+            hasher.update(&bytes);
+            digest::expect(&hasher.finish(), wanted)
+        };
+        if let Some(claimed) = claimed {
+            let Ok(claimed) = digest::parse(&claimed) else {
                 return Err(Error::new(
                     Kind::Protocol,
-                    format!("{} sent the digest {wanted:?}", endpoint.host),
+                    format!("{} sent the digest {claimed:?}", endpoint.host),
                 ));
             };
-            if let Ok(mut hasher) = Hasher::like(&wanted) {
-                hasher.update(&bytes);
-                digest::expect(&hasher.finish(), &wanted)?;
+            // The header is optional; when it is there and can be checked, it must be right.
+            match check(&claimed) {
+                Err(e) if e.kind() == Kind::Unsupported => {}
+                other => other?,
             }
         }
-        Document::parse(bytes, media_type.as_deref())
+        let wanted = match target.contains(':') {
+            true => Some(digest::parse(target)?),
+            false => None,
+        };
+        if let Some(wanted) = &wanted {
+            check(wanted)?;
+        }
+        let mut document = Document::parse(bytes, media_type.as_deref())?;
+        if let Some(wanted) = wanted {
+            document.descriptor.set_digest(wanted);
+        }
+        Ok(document)
     }
 
     /// Reads a document with a limit.
@@ -122,6 +135,9 @@ impl Repository<'_> {
         match result {
             Err(e) if e.kind() == Kind::NotFound && self.registry.options.foreign_urls => {
                 self.foreign(descriptor, (start, end)).unwrap_or(Err(e))
+            }
+            Err(e) if e.kind() == Kind::NotFound && descriptor.urls().is_some() => {
+                Err(e.hint("The image says where else it is; --foreign-urls allows to go there"))
             }
             other => other,
         }
@@ -195,12 +211,13 @@ impl Repository<'_> {
             .find(|u| u.starts_with("https://"))?;
         let options = &self.registry.options;
         let run = || {
-            let agent = super::tls::agent(
-                &super::Tls::default(),
-                true,
-                options.connect_timeout,
-                options.stall_timeout,
-            )?;
+            // Whom to trust is the caller's decision for all hosts; who the caller is, is nobody's business there.
+            let tls = super::Tls {
+                authorities: options.tls.authorities.clone(),
+                ..super::Tls::default()
+            };
+            let agent =
+                super::tls::agent(&tls, true, options.connect_timeout, options.stall_timeout)?;
             let response = agent
                 .get(address)
                 .header("Range", format!("bytes={}-", range.0))
@@ -302,12 +319,12 @@ impl Source for RegistrySource<'_> {
 
     fn document(&self, descriptor: &Descriptor) -> Result<Document> {
         if let Some(bytes) = crate::manifest::embedded(descriptor) {
-            return Document::parse(bytes, Some(descriptor.media_type().as_ref()));
+            return Document::of(bytes, descriptor);
         }
         let document = self.repository.manifest(descriptor.digest().as_ref())?;
         digest::verify(&document.bytes, descriptor)?;
         // The descriptor and the answer may each call it something else.
-        Document::parse(document.bytes, Some(descriptor.media_type().as_ref()))
+        Document::of(document.bytes, descriptor)
     }
 
     fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {

@@ -1,6 +1,5 @@
 //! Writing: upload sessions, mounts and manifests.
 
-use std::collections::HashMap;
 use std::io::Read;
 
 use oci_spec::image::{Descriptor, Digest};
@@ -9,9 +8,11 @@ use super::exchange::{Call, Payload, header};
 use super::{Endpoint, Repository, url};
 use crate::digest;
 use crate::error::{Error, Kind, Result, Retry};
-use crate::manifest::{Document, is_foreign};
+use crate::manifest::Document;
 use crate::retry::{Attempts, Patience};
-use crate::source::{Destination, Source};
+
+/// As many tags in one request as every registry takes that takes several at all.
+const TAGS: usize = 10;
 
 /// Opens content at a position.
 type Open<'a> = &'a dyn Fn(u64) -> Result<Box<dyn Read + Send>>;
@@ -284,10 +285,54 @@ impl Repository<'_> {
     /// # Errors
     /// [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
     pub fn push_manifest(&self, document: &Document, target: &str) -> Result<()> {
+        let stored = self.store_manifest(document, target, &[])?;
+        self.list_referrer(document, &stored)
+    }
+
+    /// Stores a manifest under `digest`, which is its own, and under each of `tags`: in one request where the registry knows
+    /// how (distribution-spec after 1.1, "Pushing Manifests"), else in one for each tag that it did not acknowledge.
+    ///
+    /// # Errors
+    /// As [`Repository::push_manifest`]; tags that came before the one that is named stay.
+    pub fn push_manifest_tagged(
+        &self,
+        document: &Document,
+        digest: &Digest,
+        tags: &[&str],
+    ) -> Result<()> {
+        let mut stored = Stored::default();
+        for some in tags.chunks(TAGS) {
+            match self.store_manifest(document, digest.as_ref(), some) {
+                Ok(more) => stored.add(more),
+                Err(e) if e.kind() == Kind::Network => return Err(e),
+                // Not that way, then. What really is in the way, the requests for single tags tell.
+                Err(e) => log::debug!("several tags at once: {e}"),
+            }
+            // A registry that took none of them does not look at the query, now or later.
+            if stored.tags.is_empty() {
+                break;
+            }
+        }
+        for tag in tags {
+            if !stored.tags.iter().any(|t| t == tag) {
+                let more = self
+                    .store_manifest(document, tag, &[])
+                    .map_err(|e| e.during(format!("tag {tag}")))?;
+                stored.add(more);
+            }
+        }
+        self.list_referrer(document, &stored)
+    }
+
+    /// One request. With `tags`, `target` must be the digest.
+    fn store_manifest(&self, document: &Document, target: &str, tags: &[&str]) -> Result<Stored> {
         let endpoint = self.writable()?;
+        let address = self.url(endpoint, &format!("manifests/{target}"));
         let call = Call {
             method: "PUT",
-            url: self.url(endpoint, &format!("manifests/{target}")),
+            url: tags
+                .iter()
+                .fold(address, |url, tag| url::with_query(&url, "tag", tag)),
             headers: vec![("Content-Type", document.descriptor.media_type().to_string())],
             payload: Payload::Bytes(&document.bytes),
             scopes: self.scope("pull,push"),
@@ -301,16 +346,44 @@ impl Repository<'_> {
             digest::expect(&stored, document.descriptor.digest())
                 .map_err(|e| e.during("stored manifest"))?;
         }
-        if let Some(subject) = document.subject()
-            && header(&response, "oci-subject").is_none()
-        {
-            self.add_referrer(subject.digest(), document)?;
+        // One header for each tag, or one for all: HTTP lets servers and proxies join them (RFC 9110, section 5.3).
+        let acknowledged = response.headers().get_all("oci-tag").iter();
+        Ok(Stored {
+            tags: acknowledged
+                .filter_map(|v| v.to_str().ok())
+                .flat_map(|v| v.split(','))
+                .map(|t| t.trim().to_string())
+                .collect(),
+            subject: header(&response, "oci-subject").is_some(),
+        })
+    }
+
+    /// Keeps the list of what refers to the subject, when the registry did not say that it does.
+    fn list_referrer(&self, document: &Document, stored: &Stored) -> Result<()> {
+        match document.subject() {
+            Some(subject) if !stored.subject => self.add_referrer(subject.digest(), document),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn push_endpoint(&self) -> Result<&Endpoint> {
         self.writable()
+    }
+}
+
+/// What a registry said when it stored a manifest.
+#[derive(Default)]
+struct Stored {
+    /// The tags of the query that it took (`OCI-Tag`).
+    tags: Vec<String>,
+    /// It keeps the list of referrers (`OCI-Subject`).
+    subject: bool,
+}
+
+impl Stored {
+    fn add(&mut self, more: Stored) {
+        self.tags.extend(more.tags);
+        self.subject |= more.subject;
     }
 }
 
@@ -335,72 +408,5 @@ fn gone(error: Error) -> Error {
             Error::network(format!("the upload session is gone: {error}"), Retry::Later)
         }
         _ => error,
-    }
-}
-
-/// A repository to write an image to.
-pub struct RegistryDestination<'a> {
-    repository: Repository<'a>,
-    elsewhere: Elsewhere,
-}
-
-/// Which other repositories of the same registry have content already, as far as is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Elsewhere {
-    /// Nothing is known.
-    #[default]
-    Unknown,
-    /// This one has all of the image.
-    All(String),
-    /// These have some of it, by digest.
-    Some(HashMap<Digest, String>),
-}
-
-impl<'a> RegistryDestination<'a> {
-    /// Tags the image as the repository's reference says when it is complete. What is known to be elsewhere is not sent
-    /// when the registry can take it from there.
-    pub fn new(repository: Repository<'a>, elsewhere: Elsewhere) -> Self {
-        RegistryDestination {
-            repository,
-            elsewhere,
-        }
-    }
-}
-
-impl Destination for RegistryDestination<'_> {
-    fn has(&self, descriptor: &Descriptor) -> Result<bool> {
-        // Their owner does not allow to pass them on; whoever pulls fetches them from there.
-        if is_foreign(descriptor.media_type().as_ref()) && descriptor.urls().is_some() {
-            return Ok(true);
-        }
-        self.repository.has_blob(descriptor)
-    }
-
-    fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
-        let from = match &self.elsewhere {
-            Elsewhere::Unknown => None,
-            Elsewhere::All(name) => Some(name),
-            Elsewhere::Some(names) => names.get(descriptor.digest()),
-        };
-        self.repository
-            .push_blob(descriptor, from.map(String::as_str), &|start| {
-                let mut content = source.open(descriptor, start, None)?;
-                if content.start < start {
-                    let skip = start - content.start;
-                    std::io::copy(&mut (&mut content.reader).take(skip), &mut std::io::sink())
-                        .map_err(|e| Error::system("read content to push", e))?;
-                }
-                Ok(content.reader)
-            })
-    }
-
-    fn put_document(&self, document: &Document, named: bool) -> Result<()> {
-        let by_digest = document.descriptor.digest().to_string();
-        let target = if named {
-            self.repository.reference.target()
-        } else {
-            by_digest.as_str()
-        };
-        self.repository.push_manifest(document, target)
     }
 }

@@ -5,7 +5,7 @@ use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
 use super::exchange::{Call, Payload, header};
 use super::{Repository, url};
 use crate::error::{Error, Kind, Result};
-use crate::json::{parse_json, to_json};
+use crate::json::{parse_document, to_json};
 use crate::manifest::{Content, Document};
 
 /// Pages of an answer, at most.
@@ -57,6 +57,7 @@ impl Repository<'_> {
             address = url::with_query(&address, "artifactType", wanted);
         }
         let mut found = Vec::new();
+        let mut left = self.list_bytes();
         for _ in 0..PAGES {
             let call = Call {
                 method: "GET",
@@ -75,7 +76,8 @@ impl Repository<'_> {
                 return Ok(None);
             }
             let body = self.body(endpoint, &mut response)?;
-            let index: ImageIndex = parse_json(&body, "list of referrers")?;
+            left = page_fits(left, &body)?;
+            let index: ImageIndex = parse_document(&body, "list of referrers")?;
             found.extend(index.manifests().iter().cloned());
             match next_page(&response, &address)? {
                 Some(next) => address = next,
@@ -86,6 +88,15 @@ impl Repository<'_> {
             Kind::Limit,
             format!("more than {PAGES} pages of referrers"),
         ))
+    }
+
+    /// Bytes that all pages of a list may have together.
+    pub(super) fn list_bytes(&self) -> u64 {
+        self.registry
+            .options
+            .limits
+            .manifest_bytes
+            .saturating_mul(8)
     }
 
     /// Adds `document` to the fallback tag of `subject`.
@@ -179,6 +190,12 @@ pub(super) fn fallback_tag(digest: &Digest) -> String {
         clean(digest.algorithm().as_ref(), 32),
         clean(digest.digest(), 64)
     )
+}
+
+/// What is left of the bytes of a list after one more page.
+pub(super) fn page_fits(left: u64, page: &[u8]) -> Result<u64> {
+    left.checked_sub(page.len() as u64)
+        .ok_or_else(|| Error::new(Kind::Limit, "the registry's list does not end"))
 }
 
 /// `Link: <address>; rel="next"` (RFC 8288).

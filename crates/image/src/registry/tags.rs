@@ -3,7 +3,7 @@
 use oci_spec::image::Digest;
 
 use super::exchange::{Call, Payload};
-use super::referrers::next_page;
+use super::referrers::{next_page, page_fits};
 use super::{Repository, url};
 use crate::error::{Error, Kind, Result};
 use crate::json::parse_json;
@@ -21,6 +21,7 @@ impl Repository<'_> {
         let endpoint = self.main()?;
         let mut address = url::with_query(&self.url(endpoint, "tags/list"), "n", "1000");
         let mut all = Vec::new();
+        let mut left = self.list_bytes();
         for _ in 0..PAGES {
             let call = Call {
                 method: "GET",
@@ -32,6 +33,7 @@ impl Repository<'_> {
             };
             let mut response = self.send(endpoint, &call)?;
             let body = self.body(endpoint, &mut response)?;
+            left = page_fits(left, &body)?;
             // The list is null in a repository whose last tag was deleted.
             let list: serde_json::Value = parse_json(&body, "list of tags")?;
             all.extend(
@@ -39,7 +41,14 @@ impl Repository<'_> {
                     .as_array()
                     .into_iter()
                     .flatten()
-                    .filter_map(|t| t.as_str().map(String::from)),
+                    .filter_map(|t| t.as_str().map(String::from))
+                    .filter(|tag| {
+                        let good = crate::reference::is_tag(tag);
+                        if !good {
+                            log::warn!("{} lists {tag:?}, which is no tag", endpoint.host);
+                        }
+                        good
+                    }),
             );
             match next_page(&response, &address)? {
                 Some(next) => address = next,

@@ -248,7 +248,7 @@ fn keep(name: &[u8]) -> bool {
 }
 
 /// Attributes that are about the form of a layer and not about the file.
-pub(crate) fn is_private(name: &[u8]) -> bool {
+pub(super) fn is_private(name: &[u8]) -> bool {
     [&b"trusted."[..], b"user.overlay.", b"user.tare."]
         .iter()
         .any(|p| name.starts_with(p))
@@ -274,10 +274,22 @@ pub(crate) fn names(fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
 }
 
 /// Value of one extended attribute.
-pub(crate) fn value(fd: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>> {
+fn value(fd: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>> {
     let mut buffer = vec![0u8; 65536];
     let n = fs::fgetxattr(fd, name, buffer.as_mut_slice())
         .map_err(|e| Error::system("read extended attribute", e))?;
     buffer.truncate(n);
     Ok(buffer)
+}
+
+/// The extended attributes that a layer has of a file or directory, with their values.
+pub(crate) fn shown(fd: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for name in names(fd)? {
+        if !is_private(&name) && !keep(&name) {
+            let value = value(fd, &name)?;
+            found.push((name, value));
+        }
+    }
+    Ok(found)
 }

@@ -128,7 +128,7 @@ impl Layer {
         Ok(fd)
     }
 
-    /// Runs `make`; when something is in the way it is removed first. True if a whiteout was in the way.
+    /// Runs `make`; what is in the way is removed first.
     fn fresh<T>(
         &mut self,
         parent: &Arc<OwnedFd>,

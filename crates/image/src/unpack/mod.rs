@@ -17,8 +17,11 @@ mod settle;
 mod tree;
 
 pub use attributes::Owner;
-pub(crate) use attributes::{copy as copy_attributes, is_private, names, overlay_namespace, value};
+pub(crate) use attributes::{
+    copy as copy_attributes, names, overlay_namespace, shown as shown_attributes,
+};
 pub use remove::remove_tree;
+pub(crate) use tree::{is_whiteout, open_child};
 
 use std::io::BufRead;
 use std::os::fd::OwnedFd;
@@ -96,6 +99,19 @@ impl Layer {
         settle::settle(&mut self.tree, &self.attributes, &mut self.journal, lowers)?;
         Ok(self.summary)
     }
+}
+
+/// Names in a directory, in no order.
+pub(crate) fn children(directory: &OwnedFd) -> Result<Vec<Vec<u8>>> {
+    let error = |e| Error::system("read directory", e);
+    let mut found = Vec::new();
+    for entry in rustix::fs::Dir::read_from(directory).map_err(error)? {
+        let name = entry.map_err(error)?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            found.push(name);
+        }
+    }
+    Ok(found)
 }
 
 /// Opens an existing directory to work below it.

@@ -168,13 +168,13 @@ pub(super) fn lookup(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result
 }
 
 /// Opens the child directory `name`, which must not be a link.
-pub(super) fn open_child(parent: impl AsFd, name: &[u8]) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_child(parent: impl AsFd, name: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     fs::openat(parent, name, flags, Mode::empty())
 }
 
 /// overlayfs, "whiteouts and opaque directories": a character device with number 0.
-pub(super) fn is_whiteout(stat: &Stat) -> bool {
+pub(crate) fn is_whiteout(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }
 

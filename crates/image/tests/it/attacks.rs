@@ -535,3 +535,143 @@ fn links_are_followed_inside_only() {
     assert!(!target.join("x").exists());
     assert_eq!(fs::read_to_string(folder.join("target/d/x")).unwrap(), "3");
 }
+
+/// A PAX record: its length counts itself.
+fn record(key: &str, value: &str) -> String {
+    let rest = format!(" {key}={value}\n");
+    let length = (rest.len() + 1..)
+        .find(|n| n.to_string().len() + rest.len() == *n)
+        .unwrap();
+    format!("{length}{rest}")
+}
+
+fn gnu_long(kind: u8, text: &[u8]) -> Vec<u8> {
+    let body = [text, b"\0"].concat();
+    [
+        header(b"././@LongLink", kind, body.len() as u64),
+        padded(&body),
+    ]
+    .concat()
+}
+
+#[test]
+fn names_from_extensions_are_looked_at_like_others() {
+    let temporary = quick_folder();
+    outside(temporary.path());
+    let before = snapshot(&temporary.path().join("outside"), true);
+    let end = [0u8; 1024];
+    let entry = |before: Vec<u8>, kind: u8| [&before[..], &header(b"a", kind, 0), &end].concat();
+    let (up, file, link) = ("../outside/new", b'0', b'1');
+    let mut linked = header(b"a", link, 0);
+    linked[157..172].copy_from_slice(b"../outside/file");
+    seal(&mut linked);
+    let table = [
+        ("path", entry(pax(&record("path", up)), file)),
+        ("long name", entry(gnu_long(b'L', up.as_bytes()), file)),
+        (
+            "linkpath",
+            entry(pax(&record("linkpath", "../outside/file")), link),
+        ),
+        ("long link", entry(gnu_long(b'K', b"../outside/file"), link)),
+        ("link", [&linked[..], &end].concat()),
+        (
+            "name of a sparse file",
+            entry(
+                pax(&[
+                    record("GNU.sparse.map", ""),
+                    record("GNU.sparse.numblocks", "0"),
+                    record("GNU.sparse.realsize", "0"),
+                    record("GNU.sparse.size", "0"),
+                    record("GNU.sparse.name", up),
+                ]
+                .concat()),
+                file,
+            ),
+        ),
+        // The last one of several counts for everybody; all of them are looked at here.
+        (
+            "two paths",
+            entry(
+                pax(&[record("path", "b"), record("path", up)].concat()),
+                file,
+            ),
+        ),
+    ];
+    for (what, bytes) in table {
+        let result = unpack_layers(temporary.path(), &[bytes], &Limits::default());
+        assert!(result.is_err(), "{what}");
+        assert_eq!(
+            snapshot(&temporary.path().join("outside"), true),
+            before,
+            "{what}"
+        );
+    }
+    // No size, but data: it is read as the next header, and is none.
+    let hidden = [&header(b"a", b'0', 0)[..], &padded(b"data"), &end].concat();
+    assert_eq!(refused_bytes(&hidden), Kind::Malformed);
+    // As long as a name may be, and one more.
+    for (length, good) in [(4096, true), (4097, false)] {
+        let last = 200 + length % 2;
+        let name = "d/".repeat((length - last) / 2) + &"f".repeat(last);
+        assert_eq!(name.len(), length);
+        let path = entry(pax(&record("path", &name)), file);
+        let limits = Limits {
+            depth: 4096,
+            ..Limits::default()
+        };
+        let temporary = quick_folder();
+        let result = unpack_layers(temporary.path(), &[path], &limits);
+        match good {
+            true => drop(result.unwrap()),
+            false => assert_eq!(result.unwrap_err().kind(), Kind::Limit),
+        }
+        tare_image::unpack::remove_tree(temporary.path()).unwrap();
+    }
+}
+
+#[test]
+fn links_in_archives_of_images_stay_inside() {
+    let program = Program::new();
+    let config =
+        r#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["DIFF"]}}"#;
+    let layer = archive(&[file("f", "here")]);
+    let config = config.replace("DIFF", tare_image::digest::of(&layer).as_ref());
+    let manifest = r#"[{"Config":"c.json","RepoTags":["localhost/x:1"],"Layers":["l/layer.tar"]}]"#;
+    let data = |path: &str, bytes: &[u8]| Item {
+        data: bytes.to_vec(),
+        ..file(path, "")
+    };
+    let load = |items: &[Item]| {
+        let path = program.path("a.tar");
+        fs::write(&path, archive(items)).unwrap();
+        program.try_run(&["load", path.to_str().unwrap()])
+    };
+    fs::write(program.path("secret.json"), manifest).unwrap();
+    let secret = program.path("secret.json").display().to_string();
+    // Docker itself once wrote a layer that comes twice as a link to the first.
+    let good = [
+        data("manifest.json", manifest.as_bytes()),
+        data("c.json", config.as_bytes()),
+        data("real/layer.tar", &layer),
+        symlink("l/layer.tar", "../real/layer.tar"),
+    ];
+    load(&good).unwrap();
+    for target in [
+        &secret,
+        "../secret.json",
+        "../../../../../../etc/passwd",
+        "/etc/passwd",
+    ] {
+        for hostile in [
+            symlink("manifest.json", target),
+            hardlink("manifest.json", target),
+        ] {
+            let items = [&[hostile][..], &good[1..]].concat();
+            assert!(load(&items).is_err(), "manifest.json -> {target}");
+        }
+        let mut items = good.to_vec();
+        items[3] = symlink("l/layer.tar", target);
+        let error = load(&items).unwrap_err();
+        assert!(error.contains("not in the archive"), "{error}");
+    }
+}

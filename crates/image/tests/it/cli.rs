@@ -294,6 +294,7 @@ fn privileged_many_layers_are_mounted() {
             &store,
             &image,
             &upper,
+            &std::collections::BTreeSet::new(),
             &name(n + 1),
             &tare_image::commit::Description::default(),
         )
@@ -316,4 +317,144 @@ fn privileged_many_layers_are_mounted() {
     );
     tare_image::unpack::remove_tree(&bundle).unwrap();
     program.run(&["remove", "localhost/app:140"]);
+}
+
+#[test]
+fn run_without_a_container_ends_with_125() {
+    let program = Program::new();
+    make_image(&program, "localhost/app", 0);
+    let unreachable = "localhost:1/none/app";
+    for (arguments, status) in [
+        (&["run"][..], 125),
+        (&["run", "--none", "localhost/app"], 125),
+        (&["run", "localhost/APP"], 125),
+        (&["run", "--retries", "1", unreachable], 125),
+        (&["run", "--name", "a/b", "localhost/app"], 125),
+        (&["run", "--user", "nobody", "localhost/app"], 125),
+        (&["pull", "--retries", "1", unreachable], 1),
+        (&["none"], 1),
+        (&["run", "--help"], 0),
+    ] {
+        let output = program
+            .command(arguments)
+            .env("TARE", "/bin/true")
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{arguments:?}: {output:?}"
+        );
+    }
+    let output = program
+        .command(&["run", "localhost/app"])
+        .env("TARE", "/none/runtime")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(125), "{output:?}");
+    let left = fs::read_dir(program.store().join("containers"));
+    assert_eq!(left.into_iter().flatten().count(), 0);
+}
+
+#[test]
+fn output_that_nobody_takes() {
+    use std::process::Stdio;
+    let program = Program::new();
+    let full = || {
+        Stdio::from(
+            fs::OpenOptions::new()
+                .write(true)
+                .open("/dev/full")
+                .unwrap(),
+        )
+    };
+    let ended = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    for verb in ["help", "gc"] {
+        let run = |to: Stdio| program.command(&[verb]).stdout(to).output().unwrap();
+        let (full, ended) = (run(full()), run(ended()));
+        let said = String::from_utf8(full.stderr).unwrap();
+        assert_eq!(full.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("write to standard output: No space left"),
+            "{said}"
+        );
+        assert_eq!((ended.status.code(), ended.stderr), (Some(1), Vec::new()));
+    }
+}
+
+#[test]
+fn an_archive_of_very_many_files_is_no_image() {
+    let program = Program::new();
+    let names: Vec<_> = (0..10).map(|n| file(&format!("f{n}"), "")).collect();
+    let path = program.path("a.tar");
+    fs::write(&path, archive(&names)).unwrap();
+    let load = |most: &str| {
+        let arguments = [
+            "load",
+            "--max-archive-files",
+            most,
+            path.to_str().unwrap(),
+            "localhost/x",
+        ];
+        program.try_run(&arguments).unwrap_err()
+    };
+    assert!(load("9").contains("has more than 9 files"), "{}", load("9"));
+    assert!(load("10").contains("no index.json"), "{}", load("10"));
+}
+
+#[test]
+fn archives_through_pipes() {
+    use std::process::Stdio;
+    let program = Program::new();
+    make_image(&program, "localhost/app", 0);
+    let path = |name: &str| program.path(name).to_str().unwrap().to_string();
+    for (format, file) in [("docker", "a.tar"), ("oci", "b.tar")] {
+        let save = |to: &str| program.command(&["save", "--format", format, "localhost/app", to]);
+        program.run(&["save", "--format", format, "localhost/app", &path(file)]);
+        let wanted = fs::read(path(file)).unwrap();
+        assert_eq!(save("-").output().unwrap().stdout, wanted, "{format}");
+
+        // A pipe, or a device, is written into and stays what it is.
+        let pipe = path(&format!("pipe.{format}"));
+        tool("mkfifo", [&pipe]);
+        let mut saving = save(&pipe).spawn().unwrap();
+        assert_eq!(fs::read(&pipe).unwrap(), wanted);
+        assert!(saving.wait().unwrap().success());
+        let kind = fs::symlink_metadata(&pipe).unwrap().file_type();
+        assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind));
+
+        // A link stays, too.
+        let link = path(&format!("link.{format}.tar"));
+        fs::write(path("target"), "old").unwrap();
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        program.run(&["save", "--format", format, "localhost/app", &link]);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(path("target")).unwrap(), wanted);
+
+        for from in ["-", "/dev/stdin"] {
+            let other = Program::new();
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            let feeding = {
+                let wanted = wanted.clone();
+                std::thread::spawn(move || std::io::Write::write_all(&mut writer, &wanted))
+            };
+            let mut load = other.command(&["load", from, "localhost/loaded"]);
+            assert!(load.stdin(Stdio::from(reader)).status().unwrap().success());
+            feeding.join().unwrap().unwrap();
+            assert!(other.run(&["list"]).contains("localhost/loaded:latest"));
+            assert_eq!(other.counts()[3], 0, "nothing is left");
+        }
+    }
+    let error = program.try_run(&["load", &path("")]).unwrap_err();
+    assert!(error.contains("no regular file"), "{error}");
+    let left: Vec<_> = fs::read_dir(program.folder.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|n| n.ends_with(".tmp") || n.ends_with(".layout"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }

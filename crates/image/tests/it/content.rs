@@ -151,3 +151,134 @@ fn compressed_in_several_members() {
     let layer = made.put(&format!("{LAYER}+gzip"), &packed, digest::of(&packed));
     assert_eq!(made.unpack(&config, &layer).unwrap(), "here");
 }
+
+impl Made {
+    /// An index of one manifest, called `x`; `change` makes it strange.
+    fn index(&self, change: impl FnOnce(&mut Value)) -> String {
+        let tar = archive(&[file("f", "here")]);
+        let config = Made::config(&digest::of(&tar));
+        let config = self.put(CONFIG, &config, digest::of(&config));
+        let layer = self.put(LAYER, &tar, digest::of(&tar));
+        let manifest =
+            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]});
+        let bytes = manifest.to_string().into_bytes();
+        let mut entry = self.put(MANIFEST, &bytes, sha512(&bytes));
+        change(&mut entry);
+        let media_type = "application/vnd.oci.image.index.v1+json";
+        let index = json!({"schemaVersion": 2, "mediaType": media_type, "manifests": [entry]});
+        let bytes = index.to_string().into_bytes();
+        let descriptor = self.put(media_type, &bytes, sha512(&bytes));
+        let descriptor = serde_json::from_value(descriptor).unwrap();
+        self.layout.tag(Some("x"), &descriptor).unwrap();
+        format!("oci:{}:x", self.layout.root().display())
+    }
+}
+
+#[test]
+fn documents_keep_the_digest_they_are_asked_for_by() {
+    use crate::own_registry::{Manner, OwnRegistry, Tags};
+    let made = Made::new();
+    let place = made.index(|_| {});
+    let program = &made.program;
+    // There and back again, each time without holes.
+    let copied = format!("oci:{}:x", program.path("copied").display());
+    let digest = program.run(&["copy", "--all", &place, &copied]);
+    assert!(digest.starts_with("sha512:"), "{digest}");
+    program.run(&["pull", &copied, "localhost/x"]);
+    let registry = OwnRegistry::start(Manner {
+        tags: Tags::Each,
+        ..Manner::default()
+    });
+    let name = format!("{}/app:1", registry.address);
+    program.run(&[
+        "copy",
+        "--plain-http",
+        "--all",
+        &copied,
+        &format!("docker://{name}"),
+    ]);
+    for name in [format!("{}/app@{digest}", registry.address), name] {
+        let other = Program::new();
+        let out = other.path("out");
+        other.run(&["pull", "--plain-http", &name]);
+        other.run(&["unpack", &name, out.to_str().unwrap()]);
+        assert_eq!(fs::read_to_string(out.join("f")).unwrap(), "here");
+        other.run(&["gc"]);
+        other.run(&["unpack", &name, other.path("out2").to_str().unwrap()]);
+    }
+    assert_eq!(registry.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn sizes_that_cannot_be_are_refused() {
+    for (size, said) in [
+        (json!(u64::MAX), "cannot have"),
+        (json!(1u64 << 60), "cannot have"),
+        (json!(1u64 << 46), "are allowed"),
+        (json!(-1), "index"),
+        (json!(1.5), "index"),
+    ] {
+        let made = Made::new();
+        let place = made.index(|entry| entry["size"] = size.clone());
+        let error = made.program.try_run(&["pull", &place, "localhost/x"]);
+        let error = error.unwrap_err();
+        assert!(
+            error.contains(said) && !error.contains("panicked"),
+            "{size}: {error}"
+        );
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn messages_have_one_line_and_nothing_for_the_terminal() {
+    let made = Made::new();
+    let config = made.put("application/x\n\u{1b}[2Jy", b"{}", digest::of(b"{}"));
+    let tar = archive(&[file("f", "here")]);
+    let layer = made.put(LAYER, &tar, digest::of(&tar));
+    let error = made.unpack(&config, &layer).unwrap_err();
+    assert_eq!(error.lines().count(), 1, "{error:?}");
+    assert!(
+        !error.contains('\u{1b}') && error.contains("\\u{1b}[2Jy"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn what_grows_too_much_is_refused() {
+    let tar = archive(&[Item {
+        data: vec![0; 8 << 20],
+        ..file("f", "")
+    }]);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&tar).unwrap();
+    let packed = encoder.finish().unwrap();
+    assert!(tar.len() / packed.len() > 500);
+    let made = Made::new();
+    let config = Made::config(&digest::of(&tar));
+    let config = made.put(CONFIG, &config, digest::of(&config));
+    let layer = made.put(&format!("{LAYER}+gzip"), &packed, digest::of(&packed));
+    // As large as this, it is harmless; the options say otherwise.
+    made.unpack(&config, &layer).unwrap();
+    let place = format!("oci:{}:x", made.layout.root().display());
+    for (option, value, said) in [
+        ("--max-ratio", "500", "grows more than 500 times"),
+        ("--max-layer-bytes", "1000000", "larger than 1000000 bytes"),
+        ("--max-layers", "0", "1 layers where 0 are allowed"),
+        ("--max-manifest-bytes", "10", "where 10 are allowed"),
+        ("--max-config-bytes", "10", "where 10 are allowed"),
+        ("--max-entries", "0", "more than 0 entries"),
+        ("--max-path-bytes", "0", "where 0 are allowed"),
+        ("--max-depth", "0", "more than 0 components"),
+    ] {
+        let other = Program::new();
+        let error = other.try_run(&["pull", option, value, &place, "localhost/x"]);
+        let error = error.unwrap_err();
+        assert!(error.contains(said), "{option}: {error}");
+        assert_eq!(other.counts()[2..], [0, 0], "no layer, no leftovers");
+    }
+    let error = made
+        .program
+        .try_run(&["pull", "--max-none", "1", &place, "localhost/x"]);
+    assert!(error.unwrap_err().contains("--max-none"));
+}

@@ -63,6 +63,8 @@ impl Registry {
         fs::write(at("config.yml"), config).unwrap();
         let child = Command::new("docker-registry")
             .args(["serve", &at("config.yml")])
+            // It takes variables such as REGISTRY_AUTH_FILE for settings.
+            .env_clear()
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

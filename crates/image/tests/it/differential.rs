@@ -110,7 +110,7 @@ fn archives() -> impl Strategy<Value = Vec<Item>> {
 /// Unpacks with another program; none when it is not there or did not like the archive.
 fn theirs(program: &str, archive: &Path, to: &Path) -> Option<()> {
     fs::create_dir(to).unwrap();
-    let mut command = foreign(program);
+    let mut command = peer(program);
     if program == "tar" {
         command.args([
             "--xattrs",
@@ -299,7 +299,7 @@ fn generated_trees_packed_by_others_and_by_us() {
         build(&root, &tree);
         for (n, (program, options)) in packers.iter().enumerate() {
             let file = folder.path().join(format!("{n}.tar"));
-            let mut command = foreign(program);
+            let mut command = peer(program);
             command
                 .args(*options)
                 .arg("-C")
@@ -324,7 +324,7 @@ fn generated_trees_packed_by_others_and_by_us() {
             }
         }
         // And what is written here is read by others as it was.
-        let bytes = tare_image::changes::write(&root, false, Vec::new())
+        let bytes = tare_image::changes::write(&root, tare_image::changes::What::Tree, Vec::new())
             .unwrap()
             .0;
         let file = folder.path().join("ours.tar");

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed, and says what it left out"
 )]
 
+mod accidents;
 mod answers;
 mod attacks;
 mod cli;
@@ -16,6 +17,7 @@ mod debian_registry;
 mod differential;
 mod engines;
 mod faults;
+mod memory;
 mod own_registry;
 mod peers;
 mod protocol;

@@ -27,6 +27,23 @@ pub(crate) struct Manner {
     pub(crate) changing_etags: bool,
     /// Accepted pieces are answered without `Location`.
     pub(crate) forgets_locations: bool,
+    /// Several tags in one request.
+    pub(crate) tags: Tags,
+}
+
+/// What becomes of the tags in a request's query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tags {
+    /// Registries of distribution-spec 1.1 do not look at them.
+    Ignored,
+    /// They are made, and there is a header for each.
+    Each,
+    /// They are made, and there is one header for all.
+    Joined,
+    /// Only the first ones are made.
+    Some(usize),
+    /// Such an address is refused.
+    Refused,
 }
 
 impl Default for Manner {
@@ -38,6 +55,7 @@ impl Default for Manner {
             smallest_piece: 0,
             changing_etags: false,
             forgets_locations: false,
+            tags: Tags::Ignored,
         }
     }
 }
@@ -135,6 +153,8 @@ struct Request {
     /// Below `/v2/`, without the query.
     path: String,
     query: HashMap<String, String>,
+    /// All values of `tag`, which may be there several times.
+    tags: Vec<String>,
     headers: HashMap<String, String>,
     body: Vec<u8>,
     /// The body broke off.
@@ -177,11 +197,13 @@ fn serve(mut client: TcpStream, manner: Manner, state: &Mutex<State>) -> std::io
     let mut words = line.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let query = query
+    let query: Vec<(String, String)> = query
         .split('&')
         .filter_map(|pair| pair.split_once('='))
         .map(|(key, value)| (key.to_string(), unescape(value)))
         .collect();
+    let tags = query.iter().filter(|q| q.0 == "tag");
+    let tags = tags.map(|q| q.1.clone()).collect();
     let length: usize = headers
         .get("content-length")
         .and_then(|l| l.parse().ok())
@@ -206,7 +228,8 @@ fn serve(mut client: TcpStream, manner: Manner, state: &Mutex<State>) -> std::io
     let request = Request {
         method: method.into(),
         path: path.strip_prefix("/v2/").unwrap_or("").into(),
-        query,
+        query: query.into_iter().collect(),
+        tags,
         headers,
         body,
         broken: take < length,
@@ -444,7 +467,27 @@ impl State {
         };
         match request.method.as_str() {
             "PUT" => {
-                let digest = tare_image::digest::of(&request.body).to_string();
+                let digest = match tare_image::digest::parse(target) {
+                    Ok(given) => {
+                        let mut hasher = tare_image::digest::Hasher::like(&given).unwrap();
+                        hasher.update(&request.body);
+                        if hasher.finish() != given {
+                            return answer(400);
+                        }
+                        target.to_string()
+                    }
+                    Err(_) => tare_image::digest::of(&request.body).to_string(),
+                };
+                if request.tags.len() > 10 || (!request.tags.is_empty() && !target.contains(':')) {
+                    self.violations.push(format!("tags {:?}", request.tags));
+                }
+                let mut made = request.tags.clone();
+                match manner.tags {
+                    Tags::Refused if !made.is_empty() => return answer(414),
+                    Tags::Ignored => made.clear(),
+                    Tags::Some(count) => made.truncate(count),
+                    _ => {}
+                }
                 let value: Value = serde_json::from_slice(&request.body).unwrap();
                 let media_type = request
                     .headers
@@ -461,7 +504,16 @@ impl State {
                 if !target.contains(':') {
                     self.tags.insert(key(target), digest.clone());
                 }
-                let given = answer(201).with("Location", "/v2/x");
+                let mut given = answer(201).with("Location", "/v2/x");
+                for tag in &made {
+                    self.tags.insert(key(tag), digest.clone());
+                    if manner.tags != Tags::Joined {
+                        given = given.with("OCI-Tag", tag);
+                    }
+                }
+                if manner.tags == Tags::Joined && !made.is_empty() {
+                    given = given.with("OCI-Tag", made.join(", "));
+                }
                 match value["subject"]["digest"].as_str() {
                     Some(subject) if manner.referrers => given.with("OCI-Subject", subject),
                     _ => given,

@@ -126,7 +126,7 @@ fn others_read_what_is_written_here() {
     let root = temporary.path().join("root");
     sample(&root);
     let write = || {
-        tare_image::changes::write(&root, false, Vec::new())
+        tare_image::changes::write(&root, tare_image::changes::What::Tree, Vec::new())
             .unwrap()
             .0
     };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::own_registry::{Manner, Mishap, OwnRegistry};
+use crate::own_registry::{Manner, Mishap, OwnRegistry, Tags};
 use crate::support::*;
 
 /// A 4 MB image, its maker, and a registry without it.
@@ -177,6 +177,104 @@ fn downloads_go_on_whatever_the_etag() {
         .filter_map(|s| s.headers.get("range").cloned())
         .collect();
     assert_eq!(ranges, ["bytes=1500000-", "bytes=2700000-"]);
+}
+
+#[test]
+fn several_tags_in_one_push() {
+    let wanted: Vec<String> = (1..=12).map(|n| n.to_string()).collect();
+    for (tags, requests) in [
+        (Tags::Each, 2),
+        (Tags::Joined, 2),
+        // Three of ten and both of two; the other seven one by one.
+        (Tags::Some(3), 2 + 7),
+        (Tags::Ignored, 1 + 12),
+        (Tags::Refused, 1 + 12),
+    ] {
+        let (program, registry, name) = setup(Manner {
+            tags,
+            ..Manner::default()
+        });
+        let mut arguments = vec!["push", "--plain-http", "localhost/app", &name];
+        for tag in &wanted {
+            arguments.extend(["--also", tag]);
+        }
+        program.run(&arguments);
+        let puts = registry.seen("PUT /v2/team/app/manifests/");
+        assert_eq!(puts.len(), requests, "{tags:?}: {puts:?}");
+        let found = program.run(&["tags", "--plain-http", &name]);
+        assert_eq!(found.lines().count(), 12, "{tags:?}: {found}");
+        check(
+            &program,
+            &registry,
+            &format!("{}/team/app:12", registry.address),
+        );
+        check(&program, &registry, &name);
+    }
+    // One tag is pushed as ever.
+    let (program, registry, name) = setup(Manner::default());
+    push(&program, &name, "50000000");
+    let puts = registry.seen("PUT /v2/team/app/manifests/");
+    assert_eq!(puts.len(), 1);
+    assert!(puts[0].line.starts_with("PUT /v2/team/app/manifests/1 "));
+}
+
+#[test]
+fn a_list_of_tags_ends() {
+    let (program, registry, name) = setup(Manner {
+        page: 1,
+        ..Manner::default()
+    });
+    let mut arguments = vec!["push", "--plain-http", "localhost/app", &name];
+    let more: Vec<String> = (2..=12).map(|n| n.to_string()).collect();
+    for tag in &more {
+        arguments.extend(["--also", tag]);
+    }
+    program.run(&arguments);
+    let list = ["tags", "--plain-http", &name];
+    assert_eq!(program.run(&list).lines().count(), 12);
+    let error = program.try_run(&[&list[..], &["--max-manifest-bytes", "40"]].concat());
+    assert!(error.unwrap_err().contains("does not end"));
+    assert!(registry.violations().is_empty());
+}
+
+#[test]
+fn a_digest_in_the_reference_is_what_is_pushed() {
+    let manner = Manner {
+        tags: Tags::Each,
+        ..Manner::default()
+    };
+    let (program, registry, name) = setup(manner);
+    let made: Value = serde_json::from_str(&program.run(&["inspect", "localhost/app"])).unwrap();
+    let own = made["digest"].as_str().unwrap();
+    program.run(&[
+        "push",
+        "--plain-http",
+        "localhost/app",
+        &format!("{name}@{own}"),
+    ]);
+    check(&program, &registry, &name);
+    let other = format!("{name}@sha256:{}", "0".repeat(64));
+    let error = program.try_run(&["push", "--plain-http", "localhost/app", &other]);
+    let error = error.unwrap_err();
+    assert!(
+        error.contains(&format!("the image is {own}, not sha256:000")),
+        "{error}"
+    );
+    for (place, tag, said) in [
+        ("oci:x.tar", "v", "--also is for registries"),
+        (&*format!("docker://{name}"), "a/b", "\"a/b\" is not a tag"),
+    ] {
+        let error = program.try_run(&[
+            "copy",
+            "--plain-http",
+            "--also",
+            tag,
+            "localhost/app",
+            place,
+        ]);
+        let error = error.unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 /// Pushes two signatures and a bill of materials for the image, and returns what refers to it.

@@ -161,6 +161,62 @@ fn encrypted_connections() {
 }
 
 #[test]
+fn layers_with_addresses_of_their_own() {
+    use crate::own_registry::{Manner, OwnRegistry};
+    let Some(elsewhere) = Registry::start(Protection::Tls) else {
+        return;
+    };
+    let program = Program::new();
+    make_image(&program, "localhost/app", 1);
+    let authority = elsewhere.file("ca.crt");
+    let name = format!("{}/app", elsewhere.address);
+    program.run(&["push", "--ca-file", &authority, "localhost/app", &name]);
+    // The same image, whose layer may not be passed on and is to be fetched from there.
+    let raw = program.run(&["inspect", "--raw", "localhost/app"]);
+    let mut manifest: Value = serde_json::from_str(&raw).unwrap();
+    let digest = manifest["layers"][0]["digest"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let media_type = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+    manifest["layers"][0]["mediaType"] = Value::from(media_type);
+    let address = format!("https://{}/v2/app/blobs/{digest}", elsewhere.address);
+    // Nobody is sent anywhere without encryption.
+    manifest["layers"][0]["urls"] = serde_json::json!(["http://127.0.0.1:1/x", address]);
+    let layout = tare_image::layout::Layout::create(&program.store()).unwrap();
+    let put = put(
+        &layout,
+        "application/vnd.oci.image.manifest.v1+json",
+        &manifest,
+    );
+    let descriptor = serde_json::from_value(put).unwrap();
+    layout
+        .tag(Some("localhost/foreign:latest"), &descriptor)
+        .unwrap();
+    let registry = OwnRegistry::start(Manner::default());
+    let name = format!("{}/foreign:1", registry.address);
+    program.run(&["push", "--plain-http", "localhost/foreign", &name]);
+    let sent = registry.seen("PUT /v2/foreign/blobs/");
+    assert_eq!(
+        sent.len(),
+        1,
+        "the configuration, and not the layer: {sent:?}"
+    );
+
+    let pull = |more: &[&str]| {
+        Program::new().try_run(&[&["pull", "--plain-http", &name][..], more].concat())
+    };
+    let error = pull(&[]).unwrap_err();
+    assert!(
+        error.contains("404") && error.contains("--foreign-urls"),
+        "{error}"
+    );
+    let error = pull(&["--foreign-urls", "--retries", "1"]).unwrap_err();
+    assert!(error.contains("certificate"), "{error}");
+    pull(&["--foreign-urls", "--ca-file", &authority]).unwrap();
+}
+
+#[test]
 fn client_certificates() {
     let Some(registry) = Registry::start(Protection::ClientCertificate) else {
         return;

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -85,6 +86,16 @@ impl Setup {
         (text, output.status.code())
     }
 
+    /// A new bundle of the image.
+    fn bundle(&self, command: &[&str]) -> PathBuf {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = self.program.path(&format!("bundle{number}"));
+        let arguments = ["bundle", "localhost/app", folder.to_str().unwrap()];
+        self.program.run(&[&arguments[..], command].concat());
+        folder
+    }
+
     fn containers(&self) -> PathBuf {
         self.program.store().join("containers")
     }
@@ -117,15 +128,25 @@ fn privileged_containers_run_and_leave_nothing() {
             Some(7)
         );
         setup.assert_clean(&name);
+        let (said, code) = run(&[app, "/bin/busybox", "sleep", "--help"]);
+        assert!(!said.contains("tare-image") && code == Some(0), "{said}");
         assert_eq!(
             run(&["-e", "A=b", app, "/bin/sh", "-c", "echo $A $HOME"]).0,
             "b /\n"
         );
-        // A command that is not there: the runtime's code, and nothing left.
-        let name = id("missing");
-        let (_, code) = run(&["--name", &name, app, "/bin/none"]);
-        assert!(code.is_some_and(|c| c != 0));
-        setup.assert_clean(&name);
+        // A command that is not there, or no program: the runtime's code, and nothing left.
+        for (command, name) in [("/bin/none", id("missing")), ("/data/0", id("data"))] {
+            let (_, code) = run(&["--name", &name, app, command]);
+            let theirs = Command::new(&setup.runtime)
+                .args(["run", "--bundle"])
+                .arg(setup.bundle(&[command]))
+                .arg(id("theirs"))
+                .stdin(Stdio::null())
+                .status();
+            assert_eq!(code, theirs.unwrap().code(), "{command}");
+            assert!(code.is_some_and(|c| c != 0));
+            setup.assert_clean(&name);
+        }
         let mut cat = setup
             .command(&["run", "-i", app, "/bin/cat"])
             .stdin(Stdio::piped())
@@ -134,6 +155,42 @@ fn privileged_containers_run_and_leave_nothing() {
             .unwrap();
         cat.stdin.take().unwrap().write_all(b"passed on").unwrap();
         assert_eq!(cat.wait_with_output().unwrap().stdout, b"passed on");
+    }
+}
+
+#[test]
+fn privileged_an_image_without_layers() {
+    for setup in Setup::all() {
+        let program = &setup.program;
+        let layout = tare_image::layout::Layout::create(&program.path("layout")).unwrap();
+        let put = |media_type: &str, value: Value| {
+            let bytes = value.to_string().into_bytes();
+            let digest = tare_image::digest::of(&bytes);
+            let descriptor =
+                oci_spec::image::Descriptor::new(media_type.into(), bytes.len() as u64, digest);
+            layout.put(&descriptor, &bytes).unwrap();
+            descriptor
+        };
+        let config = serde_json::json!({
+            "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []},
+        });
+        let config = put("application/vnd.oci.image.config.v1+json", config);
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let manifest = serde_json::json!({"schemaVersion": 2, "config": config, "layers": []});
+        layout.tag(Some("x"), &put(media_type, manifest)).unwrap();
+        let place = format!("oci:{}:x", layout.root().display());
+        program.run(&["pull", &place, "localhost/none"]);
+        for form in ["--flat", "-i"] {
+            let name = id("none");
+            let output = setup.output(&["run", form, "--name", &name, "localhost/none"]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(125), "{said}");
+            assert!(said.contains("does not say what to run"), "{said}");
+            let output = setup.output(&["run", form, "--name", &name, "localhost/none", "/x"]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && said.contains("/x"), "{said}");
+            setup.assert_clean(&name);
+        }
     }
 }
 
@@ -159,11 +216,11 @@ fn privileged_terminals() {
 /// Runs the simple command `line` in a terminal of its own, whose keys are the child's standard input.
 fn in_terminal(setup: &Setup, line: &str) -> Child {
     let mut command = Command::new("script");
+    command.env_clear();
     for (name, value) in setup.command(&[]).get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
+        if let Some(value) = value {
+            command.env(name, value);
+        }
     }
     command
         .env("SHELL", "/bin/sh")
@@ -297,6 +354,52 @@ fn privileged_changes_become_layers() {
     }
 }
 
+/// Names in the uppermost layer of an image.
+fn top_layer(program: &Program, name: &str) -> Vec<String> {
+    let raw = program.run(&["inspect", "--raw", name]);
+    let manifest: Value = serde_json::from_str(&raw).unwrap();
+    let digest = manifest["layers"].as_array().unwrap().last().unwrap()["digest"].clone();
+    let blob = digest.as_str().unwrap().replace(':', "/");
+    let blob = program.store().join("blobs").join(blob);
+    let list = tool("tar", ["-tzf", blob.to_str().unwrap()]).stdout;
+    String::from_utf8(list)
+        .unwrap()
+        .lines()
+        .map(String::from)
+        .collect()
+}
+
+#[test]
+fn privileged_mount_points_are_no_changes() {
+    for setup in Setup::all() {
+        let program = &setup.program;
+        // Without /proc, /sys, /dev and /etc/resolv.conf, which all get mounted to.
+        let app = "localhost/app";
+        let kept = id("mounts");
+        let commit = |number: usize, change: &str| {
+            let name = format!("{kept}-{number}");
+            let options = ["run", "--net", "host", "--keep", "--name", &name];
+            let command = [app, "/bin/sh", "-c", change];
+            assert_eq!(setup.run(&[&options[..], &command].concat()).1, Some(0));
+            let image = format!("localhost/changed:{number}");
+            let digest = program.run(&["commit", &name, &image]);
+            program.run(&["remove", "--container", &name]);
+            (digest, top_layer(program, &image))
+        };
+        let first = commit(1, "true");
+        assert_eq!(first.1, Vec::<String>::new(), "{}", setup.runtime.display());
+        assert_eq!(commit(2, ":"), first, "another time, and the same image");
+        let change = "b=/bin/busybox; $b mkdir -m 755 /made; $b chmod 700 /etc; echo x > /dev/shm/x; echo y > /y";
+        let (_, names) = commit(3, change);
+        let names: Vec<_> = names
+            .iter()
+            .filter(|n| !n.ends_with(".wh..wh..opq"))
+            .collect();
+        assert_eq!(names, ["etc/", "made/", "y"], "{}", setup.runtime.display());
+        setup.assert_clean(&kept);
+    }
+}
+
 #[test]
 fn privileged_what_a_killed_run_leaves_is_removed() {
     for setup in Setup::all() {
@@ -385,20 +488,26 @@ impl Ordinary {
         }
     }
 
-    fn try_run(&self, arguments: &[&str]) -> Output {
+    fn command(&self, arguments: &[&str]) -> Command {
         let (uid, gid) = (self.ids.0.to_string(), self.ids.3.to_string());
-        Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args(["--reuid", &uid, "--regid", &gid, "--clear-groups"])
             .arg(self.maker.path("tare-image"))
             .args(arguments)
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("HOME", &self.home)
             .env("TARE_IMAGE_ROOT", self.home.join("store"))
             .env("XDG_RUNTIME_DIR", &self.home)
             .env("TARE", &self.runtime)
             .current_dir(&self.home)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn try_run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     fn run(&self, arguments: &[&str]) -> String {
@@ -468,6 +577,10 @@ fn privileged_users_without_privilege_unpack_and_run() {
             assert_eq!(output.status.code(), Some(6), "{output:?}");
             assert_eq!(output.stdout, b"1234:5678\n", "{form:?}");
         }
+        // Without a session, as in a cron job.
+        let mut lonely = user.command(&["run", "localhost/app", "/bin/sh", "-c", "exit 7"]);
+        let output = lonely.env_remove("XDG_RUNTIME_DIR").output().unwrap();
+        assert_eq!(output.status.code(), Some(7), "{output:?}");
         let change = "echo $((6 * 7)) | /bin/busybox tee /x; /bin/busybox rm /gone";
         let output = shell(&["--name", "kept", "--keep"], change);
         assert_eq!(output.stdout, b"42\n", "{output:?}");

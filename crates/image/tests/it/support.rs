@@ -240,8 +240,8 @@ pub(crate) fn is_root() -> bool {
     root
 }
 
-/// A program of others, for which names are UTF-8 whatever language the caller has.
-pub(crate) fn foreign(name: &str) -> Command {
+/// Another program, in a language that has all letters: some refuse names that theirs has not.
+pub(crate) fn peer(name: &str) -> Command {
     let mut command = Command::new(name);
     command.env("LC_ALL", "C.UTF-8");
     command
@@ -249,7 +249,7 @@ pub(crate) fn foreign(name: &str) -> Command {
 
 /// Runs a tool that must succeed.
 pub(crate) fn tool<S: AsRef<OsStr>>(name: &str, args: impl IntoIterator<Item = S>) -> Output {
-    let mut command = foreign(name);
+    let mut command = peer(name);
     command.args(args);
     let output = command.output().unwrap_or_else(|e| panic!("{name}: {e}"));
     assert!(
@@ -283,13 +283,14 @@ impl Program {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tare-image"));
+        // Nothing of the caller's: proxies, credentials, certificates and stores are for other programs.
         command
             .args(args)
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("TARE_IMAGE_ROOT", self.store())
             .env("HOME", self.folder.path())
             .env("REGISTRY_AUTH_FILE", self.path("auth.json"))
-            .env_remove("XDG_RUNTIME_DIR")
-            .env_remove("XDG_CONFIG_HOME")
             .stdin(Stdio::null());
         command
     }

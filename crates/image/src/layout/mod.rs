@@ -1,20 +1,21 @@
 //! Image layouts: a folder with `oci-layout`, `index.json` and content-addressed `blobs` (image-spec, image-layout.md).
 
+mod blobs;
+
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, Digest, ImageIndex, MediaType};
+use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, MediaType};
 use rustix::fs::FlockOperation;
 
-use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
-use crate::ingest::Ingest;
-use crate::json::{parse_json, read_limited, to_json};
-use crate::manifest::Document;
+use crate::json::{parse_document, parse_json, read_regular, to_json};
 
 const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+/// Names that a message lists.
+const NAMES: usize = 20;
 /// Bytes that an `index.json` may have.
 const INDEX_LIMIT: u64 = 64 << 20;
 
@@ -31,15 +32,17 @@ impl Layout {
     /// [`Kind::NotFound`] when there is none, [`Kind::Unsupported`] for another version.
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join("oci-layout");
-        let text = fs::read(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::new(
+        if !path.exists() {
+            return Err(Error::new(
                 Kind::NotFound,
                 format!("{} is no image layout", root.display()),
             )
-            .hint("A layout has a file named oci-layout"),
-            _ => Error::file("read", &path, e),
-        })?;
-        let mark: serde_json::Value = parse_json(&text, "oci-layout")?;
+            .hint("A layout has a file named oci-layout"));
+        }
+        let text = read_regular(&path, 1 << 20)?;
+        let mark: serde_json::Value = parse_json(&text, "oci-layout")
+            .map_err(|e| e.hint("Without that file, the store makes a new one"))
+            .during(|| root.display().to_string())?;
         match mark["imageLayoutVersion"].as_str() {
             Some("1.0.0") => Ok(Layout {
                 root: root.to_path_buf(),
@@ -82,7 +85,10 @@ impl Layout {
     /// [`Kind::Malformed`], or what the file system reports.
     pub fn index(&self) -> Result<ImageIndex> {
         let path = self.root.join("index.json");
-        parse_json(&read_limited(&path, INDEX_LIMIT)?, "index.json")
+        parse_document(&read_regular(&path, INDEX_LIMIT)?, "index.json")
+            .map_err(|e| {
+                e.hint("Without that file, the store starts with no names; pull the images again")
+            })
             .during(|| self.root.display().to_string())
     }
 
@@ -125,7 +131,13 @@ impl Layout {
                 if names.is_empty() {
                     "It names no images".into()
                 } else {
-                    format!("There is: {}", names.join(", "))
+                    let more = names.len().saturating_sub(NAMES);
+                    names.truncate(NAMES);
+                    let more = match more {
+                        0 => String::new(),
+                        more => format!(" and {more} more"),
+                    };
+                    format!("There is: {}{more}", names.join(", "))
                 },
             )
         })
@@ -194,125 +206,6 @@ impl Layout {
         };
         write().map_err(|e| Error::file("write", &path, e))
     }
-
-    /// Where the content of `digest` is, or would be.
-    ///
-    /// # Errors
-    /// [`Kind::Unsupported`] for algorithms that cannot be verified: their content is never stored.
-    pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf> {
-        Hasher::like(digest)?;
-        Ok(self
-            .root
-            .join("blobs")
-            .join(digest.algorithm().as_ref())
-            .join(digest.digest()))
-    }
-
-    /// True if the content is there with the right size.
-    ///
-    /// # Errors
-    /// As [`Layout::blob_path`].
-    pub fn has(&self, descriptor: &Descriptor) -> Result<bool> {
-        let path = self.blob_path(descriptor.digest())?;
-        Ok(fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() == descriptor.size()))
-    }
-
-    /// Opens content; its size is checked, its digest was when it came in.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Integrity`].
-    pub fn open_blob(&self, descriptor: &Descriptor) -> Result<File> {
-        use std::os::unix::fs::OpenOptionsExt;
-        let path = self.blob_path(descriptor.digest())?;
-        // A layout may come from anywhere: neither a link nor a pipe in place of a blob may be followed or waited for.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.bits() as i32)
-            .open(&path)
-            .map_err(|e| match e.kind() {
-                std::io::ErrorKind::NotFound => Error::new(
-                    Kind::NotFound,
-                    format!(
-                        "{} has no content for {}",
-                        self.root.display(),
-                        descriptor.digest()
-                    ),
-                )
-                .hint("Pull the image again; perhaps only another platform of it is here"),
-                _ => Error::file("open", &path, e),
-            })?;
-        let metadata = file
-            .metadata()
-            .map_err(|e| Error::file("read attributes of", &path, e))?;
-        if !metadata.is_file() {
-            return Err(Error::new(
-                Kind::Unsafe,
-                format!("{} is no regular file", path.display()),
-            ));
-        }
-        if metadata.len() != descriptor.size() {
-            return Err(digest::wrong_size(
-                descriptor.digest(),
-                descriptor.size(),
-                metadata.len(),
-            ));
-        }
-        Ok(file)
-    }
-
-    /// Reads and verifies small content.
-    ///
-    /// # Errors
-    /// [`Kind::Limit`] above `limit` bytes; [`Kind::Integrity`], [`Kind::NotFound`].
-    pub fn read_blob(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>> {
-        if let Some(bytes) = crate::manifest::embedded(descriptor) {
-            return Ok(bytes);
-        }
-        if descriptor.size() > limit {
-            return Err(Error::new(
-                Kind::Limit,
-                format!(
-                    "{} has {} bytes where {limit} are allowed",
-                    descriptor.digest(),
-                    descriptor.size()
-                ),
-            ));
-        }
-        let mut bytes = Vec::with_capacity(descriptor.size() as usize);
-        let file = self.open_blob(descriptor)?;
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, limit), &mut bytes)
-            .map_err(|e| Error::system(format!("read {}", descriptor.digest()), e))?;
-        digest::verify(&bytes, descriptor)?;
-        Ok(bytes)
-    }
-
-    /// Reads, verifies and parses a manifest or index.
-    ///
-    /// # Errors
-    /// As [`Layout::read_blob`] and [`Document::parse`].
-    pub fn document(&self, descriptor: &Descriptor, limit: u64) -> Result<Document> {
-        Document::parse(
-            self.read_blob(descriptor, limit)?,
-            Some(descriptor.media_type().as_ref()),
-        )
-    }
-
-    /// Stores bytes that were already verified or made here.
-    ///
-    /// # Errors
-    /// What the file system reports.
-    pub fn put(&self, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
-        if self.has(descriptor)? {
-            return Ok(());
-        }
-        if let Some(mut ingest) = Ingest::open(self, descriptor)? {
-            ingest.restart()?;
-            ingest.write(bytes)?;
-            ingest.commit()?;
-        }
-        Ok(())
-    }
 }
 
 /// `org.opencontainers.image.ref.name` of an entry.
@@ -327,14 +220,15 @@ pub(crate) fn ref_name(descriptor: &Descriptor) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest;
 
-    fn layout() -> (tempfile::TempDir, Layout) {
+    pub(super) fn layout() -> (tempfile::TempDir, Layout) {
         let temporary = tempfile::tempdir().unwrap();
         let layout = Layout::create(temporary.path()).unwrap();
         (temporary, layout)
     }
 
-    fn describe(bytes: &[u8]) -> Descriptor {
+    pub(super) fn describe(bytes: &[u8]) -> Descriptor {
         Descriptor::new(
             MediaType::ImageManifest,
             bytes.len() as u64,
@@ -372,49 +266,6 @@ mod tests {
             .map(|e| e.unwrap().file_name())
             .collect();
         assert_eq!(left.len(), 3, "{left:?}");
-    }
-
-    #[test]
-    fn content_is_checked() {
-        let (_temporary, layout) = layout();
-        let descriptor = describe(b"abc");
-        layout.put(&descriptor, b"abc").unwrap();
-        assert_eq!(layout.read_blob(&descriptor, 10).unwrap(), b"abc");
-        assert_eq!(
-            layout.read_blob(&descriptor, 2).unwrap_err().kind(),
-            Kind::Limit
-        );
-        assert_eq!(
-            layout.put(&describe(b"x"), b"y").unwrap_err().kind(),
-            Kind::Integrity
-        );
-        let path = layout.blob_path(descriptor.digest()).unwrap();
-        fs::write(&path, "abd").unwrap();
-        assert_eq!(
-            layout.read_blob(&descriptor, 10).unwrap_err().kind(),
-            Kind::Integrity
-        );
-        fs::remove_file(&path).unwrap();
-        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
-        assert!(layout.open_blob(&descriptor).is_err());
-        fs::remove_file(&path).unwrap();
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &path,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RUSR,
-            0,
-        )
-        .unwrap();
-        assert!(
-            layout.open_blob(&descriptor).is_err(),
-            "a pipe must not be waited for"
-        );
-        assert!(
-            layout
-                .blob_path(&digest::parse("blake9:abc").unwrap())
-                .is_err()
-        );
     }
 
     #[test]

@@ -1,0 +1,207 @@
+//! The content of a layout, by digest.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use oci_spec::image::{Descriptor, Digest};
+
+use super::Layout;
+use crate::digest::{self, Hasher};
+use crate::error::{Error, Kind, Result};
+use crate::ingest::Ingest;
+use crate::manifest::Document;
+
+impl Layout {
+    /// Where the content of `digest` is, or would be.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] for algorithms that cannot be verified: their content is never stored.
+    pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf> {
+        Hasher::like(digest)?;
+        Ok(self
+            .root
+            .join("blobs")
+            .join(digest.algorithm().as_ref())
+            .join(digest.digest()))
+    }
+
+    /// True if the content is there with the right size.
+    ///
+    /// # Errors
+    /// As [`Layout::blob_path`].
+    pub fn has(&self, descriptor: &Descriptor) -> Result<bool> {
+        let path = self.blob_path(descriptor.digest())?;
+        Ok(fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() == descriptor.size()))
+    }
+
+    /// Opens content; its size is checked, its digest was when it came in.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], [`Kind::Integrity`].
+    pub fn open_blob(&self, descriptor: &Descriptor) -> Result<File> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.blob_path(descriptor.digest())?;
+        // A layout may come from anywhere: neither a link nor a pipe in place of a blob may be followed or waited for.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits() as i32)
+            .open(&path)
+            .map_err(|e| match e.kind() {
+                std::io::ErrorKind::NotFound => Error::new(
+                    Kind::NotFound,
+                    format!(
+                        "{} has no content for {}",
+                        self.root.display(),
+                        descriptor.digest()
+                    ),
+                )
+                .hint("Pull the image again; perhaps only another platform of it is here"),
+                _ => Error::file("open", &path, e),
+            })?;
+        let metadata = file
+            .metadata()
+            .map_err(|e| Error::file("read attributes of", &path, e))?;
+        if !metadata.is_file() {
+            return Err(Error::new(
+                Kind::Unsafe,
+                format!("{} is no regular file", path.display()),
+            ));
+        }
+        if metadata.len() != descriptor.size() {
+            let error = digest::wrong_size(descriptor.digest(), descriptor.size(), metadata.len());
+            return Err(self.damaged(error));
+        }
+        Ok(file)
+    }
+
+    fn damaged(&self, error: Error) -> Error {
+        error.hint(format!(
+            "What is stored in {} is damaged: remove the image there and pull it again",
+            self.root.display()
+        ))
+    }
+
+    /// Removes stored content that is not what its digest says; false when it is right, or not there.
+    pub(crate) fn drop_damaged(&self, descriptor: &Descriptor) -> Result<bool> {
+        let path = self.blob_path(descriptor.digest())?;
+        let mut hasher = Hasher::like(descriptor.digest())?;
+        if !self.has(descriptor)? {
+            return Ok(false);
+        }
+        crate::ingest::pass(self.open_blob(descriptor)?, &mut |bytes| {
+            hasher.update(bytes);
+            Ok(())
+        })?;
+        if hasher.finish() == *descriptor.digest() {
+            return Ok(false);
+        }
+        log::warn!(
+            "{} was damaged in {}",
+            descriptor.digest(),
+            self.root.display()
+        );
+        fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+        Ok(true)
+    }
+
+    /// Reads and verifies small content.
+    ///
+    /// # Errors
+    /// [`Kind::Limit`] above `limit` bytes; [`Kind::Integrity`], [`Kind::NotFound`].
+    pub fn read_blob(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>> {
+        if let Some(bytes) = crate::manifest::embedded(descriptor) {
+            return Ok(bytes);
+        }
+        if descriptor.size() > limit {
+            return Err(Error::new(
+                Kind::Limit,
+                format!(
+                    "{} has {} bytes where {limit} are allowed",
+                    descriptor.digest(),
+                    descriptor.size()
+                ),
+            ));
+        }
+        let file = self.open_blob(descriptor)?;
+        // Only now is known that it is no more than is there.
+        let mut bytes = Vec::with_capacity(descriptor.size() as usize);
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, limit), &mut bytes)
+            .map_err(|e| Error::system(format!("read {}", descriptor.digest()), e))?;
+        digest::verify(&bytes, descriptor).map_err(|e| self.damaged(e))?;
+        Ok(bytes)
+    }
+
+    /// Reads, verifies and parses a manifest or index.
+    ///
+    /// # Errors
+    /// As [`Layout::read_blob`] and [`Document::parse`].
+    pub fn document(&self, descriptor: &Descriptor, limit: u64) -> Result<Document> {
+        Document::of(self.read_blob(descriptor, limit)?, descriptor)
+    }
+
+    /// Stores bytes that were already verified or made here. What was there is compared, and replaced when it is damaged.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn put(&self, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
+        if self.has(descriptor)? && !self.drop_damaged(descriptor)? {
+            return Ok(());
+        }
+        if let Some(mut ingest) = Ingest::open(self, descriptor)? {
+            ingest.restart()?;
+            ingest.write(bytes)?;
+            ingest.commit()?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{describe, layout};
+    use super::*;
+
+    #[test]
+    fn content_is_checked() {
+        let (_temporary, layout) = layout();
+        let descriptor = describe(b"abc");
+        layout.put(&descriptor, b"abc").unwrap();
+        assert_eq!(layout.read_blob(&descriptor, 10).unwrap(), b"abc");
+        assert_eq!(
+            layout.read_blob(&descriptor, 2).unwrap_err().kind(),
+            Kind::Limit
+        );
+        assert_eq!(
+            layout.put(&describe(b"x"), b"y").unwrap_err().kind(),
+            Kind::Integrity
+        );
+        let path = layout.blob_path(descriptor.digest()).unwrap();
+        fs::write(&path, "abd").unwrap();
+        assert_eq!(
+            layout.read_blob(&descriptor, 10).unwrap_err().kind(),
+            Kind::Integrity
+        );
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert!(layout.open_blob(&descriptor).is_err());
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert!(
+            layout.open_blob(&descriptor).is_err(),
+            "a pipe must not be waited for"
+        );
+        assert!(
+            layout
+                .blob_path(&digest::parse("blake9:abc").unwrap())
+                .is_err()
+        );
+    }
+}

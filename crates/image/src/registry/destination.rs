@@ -1,0 +1,122 @@
+//! A repository as the place that an image is written to.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use oci_spec::image::{Descriptor, Digest, DigestAlgorithm};
+
+use super::Repository;
+use crate::digest::Hasher;
+use crate::error::{Error, Kind, Result};
+use crate::manifest::{Document, is_foreign};
+use crate::source::{Destination, Source};
+
+/// A repository to write an image to.
+pub struct RegistryDestination<'a> {
+    repository: Repository<'a>,
+    elsewhere: Elsewhere,
+    tags: Vec<String>,
+}
+
+/// Which other repositories of the same registry have content already, as far as is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// Nothing is known.
+    #[default]
+    Unknown,
+    /// This one has all of the image.
+    All(String),
+    /// These have some of it, by digest.
+    Some(HashMap<Digest, String>),
+}
+
+impl<'a> RegistryDestination<'a> {
+    /// Tags the image as the repository's reference says when it is complete. What is known to be elsewhere is not sent
+    /// when the registry can take it from there.
+    pub fn new(repository: Repository<'a>, elsewhere: Elsewhere) -> Self {
+        RegistryDestination {
+            tags: repository
+                .reference
+                .tag()
+                .map(String::from)
+                .into_iter()
+                .collect(),
+            repository,
+            elsewhere,
+        }
+    }
+
+    /// Gives the image `tags` too.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for what cannot be a tag.
+    pub fn also(mut self, tags: &[String]) -> Result<Self> {
+        for tag in tags {
+            self.repository.reference.with_tag(tag)?;
+            if !self.tags.contains(tag) {
+                self.tags.push(tag.clone());
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Destination for RegistryDestination<'_> {
+    fn has(&self, descriptor: &Descriptor) -> Result<bool> {
+        // Their owner does not allow to pass them on; whoever pulls fetches them from there.
+        if is_foreign(descriptor.media_type().as_ref()) && descriptor.urls().is_some() {
+            return Ok(true);
+        }
+        self.repository.has_blob(descriptor)
+    }
+
+    fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
+        let from = match &self.elsewhere {
+            Elsewhere::Unknown => None,
+            Elsewhere::All(name) => Some(name),
+            Elsewhere::Some(names) => names.get(descriptor.digest()),
+        };
+        self.repository
+            .push_blob(descriptor, from.map(String::as_str), &|start| {
+                let mut content = source.open(descriptor, start, None)?;
+                if content.start < start {
+                    let skip = start - content.start;
+                    std::io::copy(&mut (&mut content.reader).take(skip), &mut std::io::sink())
+                        .map_err(|e| Error::system("read content to push", e))?;
+                }
+                Ok(content.reader)
+            })
+    }
+
+    fn put_document(&self, document: &Document, named: bool) -> Result<()> {
+        let own = document.descriptor.digest();
+        if !named {
+            return self.repository.push_manifest(document, own.as_ref());
+        }
+        // A reference may say what it expects to find.
+        let wanted = self.repository.reference.digest();
+        if let Some(wanted) = &wanted {
+            let mut hasher = Hasher::like(wanted)?;
+            hasher.update(&document.bytes);
+            if hasher.finish() != *wanted {
+                return Err(
+                    Error::new(Kind::Usage, format!("the image is {own}, not {wanted}"))
+                        .hint("Leave the digest out, or name the image that has it"),
+                );
+            }
+        }
+        let digest = wanted.as_ref().unwrap_or(own);
+        match &self.tags[..] {
+            [] => self.repository.push_manifest(document, digest.as_ref()),
+            // Without a digest in the request, registries take SHA-256.
+            [tag] if wanted.is_none() && own.algorithm() == &DigestAlgorithm::Sha256 => {
+                self.repository.push_manifest(document, tag)
+            }
+            tags => {
+                let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+                self.repository
+                    .push_manifest_tagged(document, digest, &tags)
+            }
+        }
+    }
+}
