@@ -1,10 +1,13 @@
 //! Statistics and events.
 
-use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use cgroups::Settings;
 
 use crate::sandbox::{Process, Sandbox, eventually, skip};
+
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(50);
 
 #[test]
 fn statistics_tell_what_a_process_used() {
@@ -64,12 +67,11 @@ fn running_out_of_memory_is_told() {
     // At once: with systemd the cgroup goes soon after its last process, and its counters with it.
     let mut ooms = 0;
     while ooms == 0 {
-        wait(&watch);
-        let events = watch.events().unwrap();
+        let events = watch.wait(LONG).unwrap();
         ooms += events.oom;
         assert!(
-            ooms > 0 || !events.empty,
-            "it ended without having been told"
+            ooms > 0 || events != cgroups::Events::default() && !events.empty,
+            "it ended, or nothing came, without its having been told"
         );
     }
     assert!(process.is_dead_soon());
@@ -89,23 +91,14 @@ fn the_watch_wakes_for_freezing_and_for_the_end() {
     let mut watch = group.watch().unwrap();
     assert_eq!(watch.events().unwrap(), cgroups::Events::default());
     group.freeze().unwrap();
-    wait(&watch);
-    assert_eq!(watch.events().unwrap().frozen, Some(true));
+    assert_eq!(watch.wait(LONG).unwrap().frozen, Some(true));
     group.thaw().unwrap();
-    wait(&watch);
-    assert!(eventually(|| watch.events().unwrap().frozen == Some(false)));
+    assert_eq!(watch.wait(LONG).unwrap().frozen, Some(false));
+    let start = Instant::now();
+    assert_eq!(watch.wait(SHORT).unwrap(), cgroups::Events::default());
+    assert!(start.elapsed() >= SHORT);
+    // Without waiting, for programs with a loop of their own.
     group.kill(9).unwrap();
     assert!(eventually(|| watch.events().unwrap().empty));
-}
-
-/// Until the descriptor is readable; hangs (and so fails) when it never is.
-fn wait(watch: &cgroups::Watch) {
-    use std::os::fd::AsRawFd;
-    let mut watched = [kernel::process::Watch {
-        fd: watch.as_fd().as_raw_fd(),
-        events: 1,
-        came: 0,
-    }];
-    let ready = kernel::process::poll(&mut watched, Some(20_000_000_000)).expect("poll");
-    assert_eq!(ready, 1, "nothing came within 20 s");
+    assert!(watch.wait(LONG).unwrap().empty);
 }
