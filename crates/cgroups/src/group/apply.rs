@@ -42,7 +42,7 @@ impl Group {
         self.write_all(settings, |setting| setting.when == When::Late, None)
     }
 
-    /// Changes what the settings ask for and nothing else. When the kernel refuses one of them, those written before
+    /// Changes what the settings ask for and nothing else; see [`Group::complete`] for what to do before. When the kernel refuses one of them, those written before
     /// get their old values back.
     ///
     /// # Errors

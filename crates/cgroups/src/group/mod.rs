@@ -1,6 +1,7 @@
 //! A cgroup that exists: the handle.
 
 mod apply;
+mod complete;
 mod delegate;
 mod devices;
 mod enter;
