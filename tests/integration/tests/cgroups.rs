@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use harness::{Bundle, Sandbox, cases, need};
+use harness::{Bundle, Sandbox, cases, need, wait_until};
 use serde_json::json;
 
 cases![
@@ -16,6 +16,7 @@ cases![
     privileged_group_can_be_entered_by_exec,
     privileged_group_belongs_to_the_programs_user,
     privileged_group_belongs_to_a_user_of_the_user_namespace,
+    privileged_group_is_given_away_inside_a_user_namespace,
     privileged_group_is_not_given_away_for_nothing,
 ];
 
@@ -248,6 +249,35 @@ fn privileged_group_belongs_to_a_user_of_the_user_namespace() {
     let seen = sandbox.see(bundle, USE_GROUP);
     seen.prints("0::/below\n");
     first.force_delete();
+}
+
+/// The runtime itself is in a user namespace, as below engines of ordinary users.
+fn privileged_group_is_given_away_inside_a_user_namespace() {
+    need::unified_cgroups();
+    let unshare = need::program("unshare");
+    let sandbox = Sandbox::new();
+    let bundle = delegated(sandbox.bundle(), 7).probe(USE_GROUP);
+    let (go, id) = (sandbox.path.join("go"), sandbox.id("a"));
+    let script = r#"until [ -e "$3" ]; do sleep 0.02; done
+        exec "$1" --root "$2" run --bundle "$4" "$5""#;
+    let call = sandbox
+        .command(unshare)
+        .args(["--user", "--mount", "sh", "-ec", script, "sh"]);
+    let call = call.arg(sandbox.program()).arg(&sandbox.root).arg(&go);
+    let running = call.arg(&bundle.path).arg(id).spawn();
+    let pid = running.pid();
+    let own = fs::read_link("/proc/self/ns/user").unwrap();
+    wait_until("the user namespace", || {
+        fs::read_link(format!("/proc/{pid}/ns/user")).is_ok_and(|link| link != own)
+    });
+    // The same ids, and not all of them: what matters is that they are no longer the machine's.
+    for map in ["uid_map", "gid_map"] {
+        fs::write(format!("/proc/{pid}/{map}"), "0 0 1000").unwrap();
+    }
+    fs::write(go, "").unwrap();
+    let seen = running.finish().ok();
+    seen.prints("0::/below\n")
+        .prints("cgroup.max.descendants: EACCES");
 }
 
 fn privileged_group_is_not_given_away_for_nothing() {

@@ -129,7 +129,7 @@ fn replace(dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
 }
 
 /// Whether ids here are not those of the machine: then the kernel takes no device programs from anyone.
-fn in_user_namespace() -> bool {
+pub(super) fn in_user_namespace() -> bool {
     let map = read_path("/proc/self/uid_map".as_ref()).unwrap_or_default();
     let words: Vec<&str> = map.split_whitespace().collect();
     words != ["0", "0", "4294967295"]
