@@ -33,6 +33,12 @@ fn statistics_tell_what_a_process_used() {
     assert!(enough, "{:?}", group.stats().unwrap().cpu);
     let stats = group.stats().unwrap();
     assert_eq!(stats.pids.current, 1);
+    // Both numbers stand still only while the process does.
+    if !sandbox.is_v2("cpuacct") && group.freeze().is_ok() {
+        let usage = group.stats().unwrap().cpu.usage;
+        group.thaw().unwrap();
+        assert_eq!(usage.percpu.iter().sum::<u64>(), usage.total, "{usage:?}");
+    }
     let json = serde_json::to_value(&stats).unwrap();
     assert!(json["cpu"]["usage"]["total"].as_u64().unwrap() > 0);
     if limited {
