@@ -200,7 +200,7 @@ fn an_update_is_all_or_nothing_over_all_controllers() {
         ),
         false => (
             r#", "memory": {"reservation": 4194304, "limit": 4096}"#,
-            "linux.resources.memory.limit: unable to set memory limit (current usage: ",
+            "linux.resources.memory.limit: unable to set memory limit to 4096 (current usage: ",
         ),
     };
     if !v2 {
