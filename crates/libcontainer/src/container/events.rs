@@ -43,22 +43,17 @@ impl Container {
             return Err(Error::wrong_status(self.id(), "container not running"));
         };
         let mut watch = group.watch()?;
-        let mut next = Instant::now();
+        let mut next = Some(Instant::now());
         loop {
-            let left = next.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                next += interval;
-                if !tell(Event::Stats(Box::new(group.stats()?))) {
-                    return Ok(());
-                }
-                continue;
-            }
+            // Asked each time, also when statistics are due: an interval may be shorter than reading them takes.
+            let left = next.map(|next| next.saturating_duration_since(Instant::now()));
             let mut watches = [pidfd.raw(), watch.as_fd().as_raw_fd()].map(|fd| Watch {
                 fd,
                 events: Watch::IN,
                 came: 0,
             });
-            match process::poll(&mut watches, Some(left.as_nanos() as u64)) {
+            let left = left.and_then(|left| u64::try_from(left.as_nanos()).ok());
+            match process::poll(&mut watches, left) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| crate::perform::own("wait for events", fault))?,
             };
@@ -66,6 +61,19 @@ impl Container {
                 return Ok(());
             }
             if watches[0].came != 0 {
+                return Ok(());
+            }
+            let Some(due) = next.filter(|&next| next <= Instant::now()) else {
+                continue;
+            };
+            next = due.checked_add(interval);
+            let stats = match group.stats() {
+                Ok(stats) => stats,
+                // Ended and deleted since it was asked.
+                Err(_) if matches!(Liveness::of(&self.record), Liveness::Gone) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            if !tell(Event::Stats(Box::new(stats))) {
                 return Ok(());
             }
         }
