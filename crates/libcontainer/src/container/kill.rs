@@ -1,6 +1,5 @@
 //! `kill`: signals for the container.
 
-use kernel::namespace::flags::NEWPID;
 use kernel::process::Watch;
 use kernel::{Errno, Fd, process};
 use nix::libc::SIGKILL;
@@ -29,7 +28,7 @@ impl Container {
     pub fn kill(&self, signal: i32, all: bool) -> Result<(), Error> {
         let (status, liveness) = self.status_and_liveness()?;
         // Without a pid namespace of its own the other processes outlive the first: what is to die dies as a whole.
-        let whole = all || (signal == SIGKILL && self.record.namespaces & NEWPID == 0);
+        let whole = all || (signal == SIGKILL && !self.record.owns_pids);
         // Without a recorded process nothing in that cgroup is known to be the container's.
         if whole
             && self.record.pid != 0
