@@ -40,7 +40,7 @@ impl Container {
     ) -> Result<(), Error> {
         let group = self.watched_group()?;
         let Liveness::Alive(pidfd) = Liveness::of(&self.record) else {
-            return Err(Error::wrong_status(self.id(), "container not running"));
+            return Err(self.not_running());
         };
         let mut watch = group.watch()?;
         let mut next = Some(Instant::now());
@@ -79,9 +79,15 @@ impl Container {
         }
     }
 
+    /// In runc's words for this command.
+    fn not_running(&self) -> Error {
+        let text = format!("container with id {} is not running", self.id());
+        Error::wrong_status(self.id(), text)
+    }
+
     fn watched_group(&self) -> Result<cgroups::Group, Error> {
         if self.status()? == Status::Stopped {
-            return Err(Error::wrong_status(self.id(), "container not running"));
+            return Err(self.not_running());
         }
         self.group()?.ok_or_else(|| {
             Error::wrong_status(
