@@ -49,7 +49,12 @@ impl Container {
                 let _ = kernel::process::signal(pidfd.raw(), SIGKILL);
                 group.thaw()?;
             }
-            super::kill::end(&pidfd);
+            if !super::kill::end(&pidfd) {
+                return Err(Error::wrong_status(
+                    self.id(),
+                    "container init still running",
+                ));
+            }
         }
         if let Some(place) = &self.record.cgroup
             && !place.remove_if_empty()
