@@ -141,6 +141,11 @@ impl Place {
         })
     }
 
+    /// Whether a container here may do without a cgroup, where none can be made.
+    pub fn is_optional(&self) -> bool {
+        self.optional
+    }
+
     /// Who makes it.
     pub fn driver(&self) -> Driver {
         self.driver

@@ -186,6 +186,7 @@ fn privileged_group_of_two_containers_is_left_to_the_second() {
     second.force_delete();
     second.wait();
     first.delete().ok();
+    sandbox.remove_groups();
 }
 
 fn id_can_be_used_again() {
