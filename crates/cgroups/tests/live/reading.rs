@@ -55,6 +55,28 @@ fn statistics_tell_what_a_process_used() {
 }
 
 #[test]
+fn a_cgroup_that_is_gone_has_no_statistics() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    let other = sandbox.open();
+    other.stats().unwrap();
+    group.kill(9).unwrap();
+    group.remove().unwrap();
+    let error = other.stats().unwrap_err();
+    assert!(
+        matches!(
+            error.errno(),
+            Some(cgroups::Errno::ENOENT | cgroups::Errno::ENODEV)
+        ),
+        "{error}"
+    );
+}
+
+#[test]
 fn running_out_of_memory_is_told() {
     let Some(sandbox) = Sandbox::new() else {
         return;
