@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         if std::env::var_os("WITHOUT_DEVICES").is_some() {
             limits.leave_devices();
         }
-        let group = Group::create(&place, &host, &limits)?;
+        let group = Group::create(&place, &limits)?;
         let _entry = group.entry();
         group.restrict(&limits)?;
         if read {

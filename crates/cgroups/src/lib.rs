@@ -2,27 +2,49 @@
 //! one handle for cgroup v1, cgroup v2, hybrid hosts and systemd scopes.
 //!
 //! ```no_run
-//! use cgroups::{Driver, Group, Host, Place, settings};
+//! use std::io::Write;
+//! use std::process::{Command, Stdio};
+//! use std::time::Duration;
+//!
+//! use cgroups::{Driver, Group, Host, Place, settings, spec::LinuxResources};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let host = Host::probe()?;
 //! let place = Place::resolve(&host, Driver::Direct, Some("/jobs/build-7"), "build-7", false)?;
 //! // Store `place` (it is serde-serializable) before anything is made: it is all that cleaning up after a crash needs.
-//! let resources: spec::LinuxResources =
-//!     serde_json::from_str(r#"{"memory": {"limit": 268435456}, "pids": {"limit": 100}}"#)?;
-//! let limits = settings(&resources, &host, &place)?;
+//! let resources =
+//!     LinuxResources::parse(r#"{"memory": {"limit": 268435456}, "pids": {"limit": 100}}"#)?;
+//! let mut limits = settings(&resources, &host, &place)?;
+//! // What containers may use is not for a build: its device nodes stay as they are.
+//! limits.leave_devices();
 //!
-//! let mut group = Group::create(&place, &host, &limits)?;
-//! let child = std::process::Command::new("make").spawn()?;
+//! let mut group = Group::create(&place, &limits)?;
+//! // The job waits for a line until it is inside, since what it starts before stays outside.
+//! let mut job = Command::new("sh")
+//!     .args(["-c", "read line && exec make"])
+//!     .stdin(Stdio::piped())
+//!     .spawn()?;
 //! // Or, on v2, start the process in `group.entry()` by CLONE_INTO_CGROUP, which spares it the move.
-//! group.place(child.id() as i32)?;
+//! group.place(job.id() as i32)?;
 //! group.restrict(&limits)?;
+//! let mut watch = group.watch()?;
+//! job.stdin.take().map(|mut line| writeln!(line)).transpose()?;
 //!
+//! while job.try_wait()?.is_none() {
+//!     if watch.wait(Duration::from_secs(1))?.oom > 0 {
+//!         println!("out of memory");
+//!     }
+//!     println!("{} bytes in use", group.stats()?.memory.usage.usage);
+//! }
+//! // What the job has left behind.
 //! group.kill(9)?;
 //! group.remove()?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`Group::update`] changes limits later, [`Group::freeze`] stops everything inside for a while, and [`Group::open`] finds the
+//! cgroup again from a stored [`Place`].
 
 mod controller;
 mod device_program;
@@ -40,8 +62,10 @@ mod watch;
 pub use error::{Error, SettingError};
 pub use group::{Group, Seat};
 pub use host::{Hierarchy, Host, Version};
+pub use kernel::{Errno, Fault};
 pub use place::{CgroupMount, Driver, Place};
 pub use setting::{Setting, Settings, When, settings};
+pub use spec;
 pub use stats::Stats;
 pub use systemd::BusError;
 #[cfg(fuzzing)]

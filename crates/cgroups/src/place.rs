@@ -67,6 +67,9 @@ impl Place {
     /// cgroup; on v2 from the one above it, which usually holds no processes), or with the systemd driver
     /// `slice:prefix:name`. Without it the container's id names the cgroup.
     ///
+    /// A `rootless` caller has to do without device rules, and without a cgroup where it may not make one, if it names no
+    /// place and asks for no limits.
+    ///
     /// Nothing is made. Only relative paths and user managers need to look anything up.
     ///
     /// # Errors
@@ -136,6 +139,11 @@ impl Place {
                 .chain(unified)
                 .map(|name| (name, location.path.as_path()))
         })
+    }
+
+    /// Whether a container here may do without a cgroup, where none can be made.
+    pub fn is_optional(&self) -> bool {
+        self.optional
     }
 
     /// Who makes it.

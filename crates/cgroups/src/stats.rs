@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{Error, Group};
+use crate::{Errno, Error, Group};
 
 /// What the cgroup has used. Serialised it is the `data` of a `stats` event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -302,6 +302,14 @@ impl Group {
         read::hugetlb(self, &mut stats.hugetlb)?;
         read::rdma(self, &mut stats.rdma)?;
         read::misc(self, &mut stats.misc)?;
+        // Files that are missing are nothing special, but one that every cgroup has tells whether this is still one.
+        if stats == Stats::default()
+            && let Some(dir) = self.existing().next()
+            && let Err(error) = dir.read("cgroup.procs")
+            && (error.is(Errno::ENOENT) || error.is(Errno::ENODEV))
+        {
+            return Err(error);
+        }
         Ok(stats)
     }
 }

@@ -1,7 +1,9 @@
 //! Events without threads: descriptors to poll.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
+use kernel::process::{self, Watch as Watched};
 use kernel::watch;
 use kernel::{Errno, Fd};
 
@@ -19,7 +21,8 @@ pub struct Events {
     pub empty: bool,
 }
 
-/// A watch over one cgroup: wait until [`Watch::as_fd`] is readable, then ask [`Watch::events`].
+/// A watch over one cgroup: [`Watch::wait`] for something to happen. A program with a loop of its own waits until
+/// [`Watch::as_fd`] is readable, then asks [`Watch::events`].
 #[derive(Debug)]
 pub struct Watch {
     /// An inotify instance on v2, an eventfd on v1.
@@ -116,6 +119,35 @@ impl AsFd for Watch {
 }
 
 impl Watch {
+    /// Waits until something happens, at most so long, and tells what; nothing, when time is up. That the cgroup is empty
+    /// is told at once.
+    ///
+    /// # Errors
+    /// As [`Watch::events`].
+    pub fn wait(&mut self, patience: Duration) -> Result<Events, Error> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let nanoseconds = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+            let mut watched = [Watched {
+                fd: self.fd.raw(),
+                events: Watched::IN,
+                came: 0,
+            }];
+            match process::poll(&mut watched, Some(nanoseconds)) {
+                Err(fault) if !fault.is(Errno::EINTR) => {
+                    return Err(Error::file("wait for events of", "cgroup", fault));
+                }
+                _ => {}
+            }
+            let events = self.events()?;
+            // The files change for more reasons than those that are told.
+            if events != Events::default() || left.is_zero() {
+                return Ok(events);
+            }
+        }
+    }
+
     /// What has happened since the last call; nothing, when nothing has. Does not wait.
     ///
     /// # Errors

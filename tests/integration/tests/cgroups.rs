@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use harness::{Bundle, Sandbox, cases, need};
+use harness::{Bundle, Sandbox, cases, need, wait_until};
 use serde_json::json;
 
 cases![
@@ -14,8 +14,10 @@ cases![
     privileged_limits_far_outside_are_refused,
     path_that_leaves_is_refused,
     privileged_group_can_be_entered_by_exec,
+    privileged_group_that_is_gone_is_missed_by_exec,
     privileged_group_belongs_to_the_programs_user,
     privileged_group_belongs_to_a_user_of_the_user_namespace,
+    privileged_group_is_given_away_inside_a_user_namespace,
     privileged_group_is_not_given_away_for_nothing,
 ];
 
@@ -199,6 +201,35 @@ fn privileged_group_can_be_entered_by_exec() {
     }
 }
 
+/// Somebody has moved everything away and removed the group: what is added would be outside all limits.
+fn privileged_group_that_is_gone_is_missed_by_exec() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .set("/linux/cgroupsPath", json!(path(&sandbox, "a")));
+    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+    for group in sandbox.host(None).groups() {
+        if !group.ends_with("a") {
+            continue;
+        }
+        let above = group.parent().and_then(std::path::Path::parent).unwrap();
+        fs::write(above.join("cgroup.procs"), container.pid.to_string()).unwrap();
+        wait_until("the group is removed", || fs::remove_dir(group).is_ok());
+    }
+    let error = container.exec("echo ran").exits(255).error();
+    assert!(error.contains("no such file or directory"), "{error}");
+    for command in ["pause", "events", "update"] {
+        let call = container.call(command, &[] as &[&str]);
+        call.output()
+            .fails_with(1, &["the container has no cgroup"]);
+    }
+    container.kill("KILL").ok();
+    container.wait();
+    container.delete().ok();
+    sandbox.remove_groups();
+}
+
 /// A container that sees its own group, writable, and runs as this user.
 fn delegated(bundle: Bundle, user: u32) -> Bundle {
     fs::create_dir_all(bundle.rootfs().join("sys/fs/cgroup")).unwrap();
@@ -248,6 +279,35 @@ fn privileged_group_belongs_to_a_user_of_the_user_namespace() {
     let seen = sandbox.see(bundle, USE_GROUP);
     seen.prints("0::/below\n");
     first.force_delete();
+}
+
+/// The runtime itself is in a user namespace, as below engines of ordinary users.
+fn privileged_group_is_given_away_inside_a_user_namespace() {
+    need::unified_cgroups();
+    let unshare = need::program("unshare");
+    let sandbox = Sandbox::new();
+    let bundle = delegated(sandbox.bundle(), 7).probe(USE_GROUP);
+    let (go, id) = (sandbox.path.join("go"), sandbox.id("a"));
+    let script = r#"until [ -e "$3" ]; do sleep 0.02; done
+        exec "$1" --root "$2" run --bundle "$4" "$5""#;
+    let call = sandbox
+        .command(unshare)
+        .args(["--user", "--mount", "sh", "-ec", script, "sh"]);
+    let call = call.arg(sandbox.program()).arg(&sandbox.root).arg(&go);
+    let running = call.arg(&bundle.path).arg(id).spawn();
+    let pid = running.pid();
+    let own = fs::read_link("/proc/self/ns/user").unwrap();
+    wait_until("the user namespace", || {
+        fs::read_link(format!("/proc/{pid}/ns/user")).is_ok_and(|link| link != own)
+    });
+    // The same ids, and not all of them: what matters is that they are no longer the machine's.
+    for map in ["uid_map", "gid_map"] {
+        fs::write(format!("/proc/{pid}/{map}"), "0 0 1000").unwrap();
+    }
+    fs::write(go, "").unwrap();
+    let seen = running.finish();
+    seen.prints("0::/below\n")
+        .prints("cgroup.max.descendants: EACCES");
 }
 
 fn privileged_group_is_not_given_away_for_nothing() {

@@ -15,6 +15,7 @@ cases![
     unknown_container_does_not_exist,
     privileged_groups_made_inside_are_removed,
     privileged_processes_in_other_groups_are_killed,
+    privileged_group_of_two_containers_is_left_to_the_second,
     id_can_be_used_again,
     bundle_may_be_gone,
 ];
@@ -153,6 +154,39 @@ fn privileged_processes_in_other_groups_are_killed() {
         !fs::exists(format!("/proc/{child}")).unwrap()
     });
     sandbox.host(None).same_as(&before);
+}
+
+/// The second may have the group since nothing is in it any more. Deleting the first must not touch the second.
+fn privileged_group_of_two_containers_is_left_to_the_second() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let path = json!(format!("/{}-groups/both", sandbox.tag));
+    let bundle = |commands: &str| {
+        sandbox
+            .bundle()
+            .set("/linux/cgroupsPath", path.clone())
+            .probe(commands)
+    };
+    let containers = ["first", "other"].map(|name| {
+        let container = sandbox.detach(&bundle("echo ran"), name);
+        container.wait();
+        container
+    });
+    let second = sandbox.detach(&bundle("sleep 1000"), "second");
+    let [first, other] = containers;
+    first.delete().fails_with(1, &["1 process(es) still in it"]);
+    assert_eq!(first.status(), "stopped");
+    let forced = other.call("delete", &["--force"]).output().ok();
+    assert!(
+        forced.stderr.contains("left to its user"),
+        "{}",
+        forced.stderr
+    );
+    assert_eq!(second.status(), "running");
+    second.force_delete();
+    second.wait();
+    first.delete().ok();
+    sandbox.remove_groups();
 }
 
 fn id_can_be_used_again() {

@@ -9,6 +9,7 @@ cases![
     privileged_statistics_have_the_usual_shape,
     privileged_events_come_in_the_interval_until_the_end,
     privileged_running_out_of_memory_is_told,
+    privileged_events_end_at_any_interval,
     privileged_events_need_a_running_container,
 ];
 
@@ -78,6 +79,21 @@ fn privileged_events_come_in_the_interval_until_the_end() {
     call.finish().ok();
 }
 
+/// Also where reading takes longer than the interval, and where the next time is after the end of all clocks.
+fn privileged_events_end_at_any_interval() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    for (name, interval) in [("short", "1ns"), ("long", "4000000000000000h")] {
+        let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), name);
+        let flags = ["--interval", interval];
+        let call = container.call("events", &flags).limit(20).spawn();
+        wait_until("the first line", || call.stdout().lines().count() > 0);
+        container.kill("KILL").ok();
+        container.wait();
+        call.finish().ok();
+    }
+}
+
 fn privileged_running_out_of_memory_is_told() {
     need::cgroups();
     if !need::has_controller("memory") {
@@ -117,7 +133,8 @@ fn privileged_events_need_a_running_container() {
     container.wait();
     for flags in [&[][..], &["--stats"]] {
         let call = container.call("events", flags);
-        call.output().fails_with(1, &["container not running"]);
+        let text = format!("container with id {} is not running", container.id);
+        call.output().fails_with(1, &[&text]);
     }
     let call = container.call("events", &["--interval", "0s"]);
     call.output()

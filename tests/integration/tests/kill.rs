@@ -14,6 +14,7 @@ cases![
     unknown_container_does_not_exist,
     privileged_all_processes,
     privileged_kill_without_pid_namespace_ends_everything,
+    privileged_kill_in_a_shared_pid_namespace_ends_everything,
     killing_the_first_process_ends_the_others,
 ];
 
@@ -137,6 +138,46 @@ fn privileged_kill_without_pid_namespace_ends_everything() {
         fs::read_to_string(&stat).map_or(true, |text| text.contains(") Z "))
     });
     container.delete().ok();
+}
+
+/// As the containers of a pod, whose pid namespace is that of the first.
+fn privileged_kill_in_a_shared_pid_namespace_ends_everything() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let first = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "first");
+    let path = format!("/proc/{}/ns/pid", first.pid);
+    let bundle = sandbox.bundle().join_namespace("pid", &path);
+    let second = sandbox.detach(
+        &bundle.probe("spawn sleep 1000 -- echo up -- sleep 1000"),
+        "b",
+    );
+    second.wait_for("up");
+    let list = second
+        .call("ps", &["--format", "json"])
+        .output()
+        .ok()
+        .json();
+    assert_eq!(list.as_array().map(Vec::len), Some(2), "{list}");
+    second.kill("KILL").ok();
+    assert_eq!(second.wait(), 137);
+    let left = || {
+        fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter(|entry| {
+                list.as_array().is_some_and(|list| {
+                    list.iter().any(|pid| entry.file_name() == *pid.to_string())
+                })
+            })
+            .filter(|entry| {
+                let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+                !status.is_empty() && !status.contains("State:\tZ")
+            })
+            .count()
+    };
+    wait_until("the second process ends", || left() == 0);
+    second.delete().ok();
+    assert_eq!(first.status(), "running");
 }
 
 fn killing_the_first_process_ends_the_others() {

@@ -8,6 +8,7 @@ cases![
     privileged_paused_container_is_deleted_and_killed,
     privileged_pause_and_resume_need_the_right_status,
     privileged_frozen_group_is_refused,
+    privileged_delete_below_a_frozen_group_ends,
 ];
 
 fn privileged_paused_container_stands_still() {
@@ -128,4 +129,37 @@ fn privileged_frozen_group_is_refused() {
     std::fs::remove_dir(file.parent().unwrap()).unwrap();
     sandbox.remove_groups();
     create.fails_with(1, &["container's cgroup unexpectedly frozen"]);
+}
+
+/// On v1 nothing dies while a group above is frozen, which is not the container's to thaw.
+fn privileged_delete_below_a_frozen_group_ends() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let path = serde_json::json!(format!("/{}-groups/above/box", sandbox.tag));
+    let bundle = sandbox.bundle().set("/linux/cgroupsPath", path);
+    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+    let groups = sandbox.host(None).groups().to_vec();
+    let above = |name: &str| {
+        let found = groups.iter().filter(|group| group.ends_with("above"));
+        found
+            .map(|group| group.join(name))
+            .find(|file| file.exists())
+    };
+    let v1 = above("freezer.state");
+    let (file, frozen, thawed) = match &v1 {
+        Some(file) => (file.clone(), "FROZEN", "THAWED"),
+        None => (above("cgroup.freeze").expect("a freezer"), "1", "0"),
+    };
+    std::fs::write(&file, frozen).unwrap();
+    let call = container.call("delete", &["--force"]).limit(30).output();
+    std::fs::write(&file, thawed).unwrap();
+    if v1.is_some() {
+        call.fails_with(1, &["container init still running"]);
+        container.wait();
+        container.force_delete();
+    } else {
+        call.ok();
+        container.wait();
+    }
+    sandbox.remove_groups();
 }

@@ -52,6 +52,9 @@ const FLAGS: &[Row] = &[
     ("memory", &["--memory", "64M"], ("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864")),
     ("memory", &["--memory-reservation", "32m"], ("memory.soft_limit_in_bytes", "33554432"), ("memory.low", "33554432")),
     ("memory", &["--memory", "64M", "--memory-swap", "96M"], ("memory.memsw.limit_in_bytes", "100663296"), ("memory.swap.max", "33554432")),
+    // Either of both leaves the other as it is.
+    ("memory", &["--memory-swap", "128M"], ("memory.memsw.limit_in_bytes", "134217728"), ("memory.swap.max", "67108864")),
+    ("memory", &["--memory", "96M"], ("memory.limit_in_bytes", "100663296"), ("memory.swap.max", "33554432")),
     ("memory", &["--memory", "-1", "--memory-swap", "-1"], ("memory.limit_in_bytes", "9223372036854771712"), ("memory.max", "max")),
     ("cpu", &["--cpu-share", "512"], ("cpu.shares", "512"), ("cpu.weight", "59")),
     ("cpu", &["--cpu-period", "50000"], ("cpu.cfs_period_us", "50000"), ("cpu.max", "max 50000")),

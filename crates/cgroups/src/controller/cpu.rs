@@ -8,6 +8,9 @@ use crate::systemd::Property;
 
 const PERIOD: u64 = 100_000;
 
+/// What v1 has. On v2 what is beyond becomes the nearest weight.
+const SHARES: std::ops::RangeInclusive<u64> = 2..=262_144;
+
 /// Zeros mean "not set": engines send them.
 pub(crate) fn compile(
     draft: &mut Draft<'_>,
@@ -53,7 +56,7 @@ pub(crate) fn compile(
         idle: cpu.idle,
     };
     match draft.dialect("cpu", at)? {
-        Dialect::V1 => v1(draft, cpu, &values, at),
+        Dialect::V1 => v1(draft, cpu, &values, at)?,
         Dialect::V2 => v2(draft, cpu, &values, at)?,
     }
     systemd(draft, &values);
@@ -68,8 +71,30 @@ struct Values {
     idle: Option<i64>,
 }
 
-fn v1(draft: &mut Draft<'_>, cpu: &LinuxCpu<'_>, values: &Values, at: &ConfigPath) {
+fn v1(
+    draft: &mut Draft<'_>,
+    cpu: &LinuxCpu<'_>,
+    values: &Values,
+    at: &ConfigPath,
+) -> Result<(), SettingError> {
     let name = |name| at.clone().then(name);
+    // The kernel would take the nearest that it has, and say nothing.
+    let (least, most) = (*SHARES.start(), *SHARES.end());
+    match values.shares {
+        Some(shares) if shares < least => {
+            return wrong(
+                &name("shares"),
+                format!("the minimum allowed cpu-shares is {least}"),
+            );
+        }
+        Some(shares) if shares > most => {
+            return wrong(
+                &name("shares"),
+                format!("the maximum allowed cpu-shares is {most}"),
+            );
+        }
+        _ => {}
+    }
     // Realtime first: a realtime task may enter only where there is runtime. Both may have to wait for the other.
     if let Some(period) = cpu.realtime_period.filter(|&period| period != 0) {
         draft
@@ -103,6 +128,7 @@ fn v1(draft: &mut Draft<'_>, cpu: &LinuxCpu<'_>, values: &Values, at: &ConfigPat
             .write(&name("quota"), "cpu", "cpu.cfs_quota_us", quota.max(-1))
             .again();
     }
+    Ok(())
 }
 
 fn v2(

@@ -39,6 +39,7 @@ fn lines(version: Version, resources: &str) -> Vec<String> {
 fn every_property_has_its_files() {
     let table: &[(&str, &[&str], &[&str])] = &[
         (r#"{"cpu": {"shares": 1024}}"#, &["cpu.shares = 1024"], &["cpu.weight = 100"]),
+        (r#"{"cpu": {"shares": 2}}"#, &["cpu.shares = 2"], &["cpu.weight = 1"]),
         (r#"{"cpu": {"quota": 10, "period": 20, "burst": 5}}"#,
             &["cpu.cfs_burst_us = 5", "cpu.cfs_period_us = 20", "cpu.cfs_quota_us = 10"], &["cpu.max.burst = 5", "cpu.max = 10 20"]),
         (r#"{"cpu": {"quota": -1}}"#, &["cpu.cfs_quota_us = -1"], &["cpu.max = max"]),
@@ -188,6 +189,16 @@ fn wrong_values_are_refused_by_name() {
             let error = compile(version, resources).unwrap_err();
             assert!(error.starts_with(refused), "{error}");
         }
+    }
+    // The kernel's bounds of v1, in runc's words; v2 has weights for all.
+    for (shares, why) in [
+        (1, "the minimum allowed cpu-shares is 2"),
+        (262_145, "the maximum allowed cpu-shares is 262144"),
+    ] {
+        let resources = format!(r#"{{"cpu": {{"shares": {shares}}}}}"#);
+        let error = compile(Version::V1, &resources).unwrap_err();
+        assert_eq!(error, format!("linux.resources.cpu.shares: {why}"));
+        compile(Version::V2, &resources).unwrap();
     }
     let error = compile(Version::V2, r#"{"memory": {"swap": 100}}"#).unwrap_err();
     assert!(

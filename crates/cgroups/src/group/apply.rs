@@ -42,7 +42,7 @@ impl Group {
         self.write_all(settings, |setting| setting.when == When::Late, None)
     }
 
-    /// Changes what the settings ask for and nothing else. When the kernel refuses one of them, those written before
+    /// Changes what the settings ask for and nothing else; see [`Group::complete`] for what to do before. When the kernel refuses one of them, those written before
     /// get their old values back.
     ///
     /// # Errors
@@ -239,15 +239,17 @@ impl Group {
     fn explain(&self, setting: &Setting, error: Error) -> Error {
         let usage = match (&*setting.file, &self.dirs[setting.location]) {
             ("memory.limit_in_bytes", Some(dir)) if error.is(Errno::EBUSY) => {
-                dir.read("memory.usage_in_bytes").ok()
+                let number = |file| dir.read(file).map(|text| text.trim().to_owned());
+                let current = number("memory.usage_in_bytes").ok();
+                current.zip(number("memory.max_usage_in_bytes").ok())
             }
             _ => None,
         };
         match (error, usage) {
-            (Error::File { doing, path, fault }, Some(usage)) => Error::File {
+            (Error::File { doing, path, fault }, Some((current, peak))) => Error::File {
                 doing: format!(
-                    "unable to set memory limit (current usage: {}): {doing}",
-                    usage.trim()
+                    "unable to set memory limit to {} (current usage: {current}, peak usage: {peak}): {doing}",
+                    setting.value
                 ),
                 path,
                 fault,

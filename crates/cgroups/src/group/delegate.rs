@@ -6,6 +6,7 @@ use std::path::Path;
 use kernel::{Errno, file};
 
 use super::Group;
+use super::devices::in_user_namespace;
 use crate::dir::read_path;
 use crate::{Error, Version};
 
@@ -19,7 +20,9 @@ impl Group {
     /// Gives the directory and the files of the kernel's list to a user, so that a container with a cgroup namespace of its
     /// own and a writable cgroup mount can make cgroups in it. Limits stay the caller's.
     ///
-    /// Nothing happens on v1 and hybrid hosts, where delegating is not safe.
+    /// Nothing happens on v1 and hybrid hosts, where delegating is not safe. In a user namespace a cgroup that belongs to
+    /// somebody outside stays theirs. A caller without privileges cannot give anything away, and would not want to: it
+    /// could neither put further processes into the cgroup nor remove what is made in it.
     ///
     /// # Errors
     /// Whatever the kernel refuses. A file that is missing is no error.
@@ -29,7 +32,13 @@ impl Group {
             return Ok(());
         };
         let fail = |fault| Error::file(format!("give to user {uid}"), dir.path(), fault);
-        file::set_owner(dir.raw(), uid, SAME_GROUP).map_err(fail)?;
+        match file::set_owner(dir.raw(), uid, SAME_GROUP) {
+            Err(fault) if fault.is(Errno::EPERM) && in_user_namespace() => {
+                log::debug!("the cgroup keeps its owner: {}", fail(fault));
+                return Ok(());
+            }
+            result => result.map_err(fail)?,
+        }
         let list = match read_path(Path::new(LIST)) {
             Err(error) if error.is(Errno::ENOENT) => FIRST.to_owned(),
             result => result?,

@@ -3,7 +3,8 @@
 use kernel::{Errno, Fd, bpf};
 
 use super::Group;
-use crate::controller::devices::{DeviceRules, Exceptions, parse_v1_list, v1_line};
+use crate::controller::device_exceptions::{Exceptions, v1_line};
+use crate::controller::devices::{DeviceRules, Rule};
 use crate::dir::{Dir, read_path};
 use crate::{Error, device_program};
 
@@ -56,7 +57,7 @@ impl Group {
         let Some(wanted) = &rules.exceptions else {
             return Ok(());
         };
-        let present = parse_v1_list(&dir.read("devices.list")?);
+        let present = Exceptions::parse(&dir.read("devices.list")?);
         let (add, take) = match wanted.allow {
             true => ("devices.deny", "devices.allow"),
             false => ("devices.allow", "devices.deny"),
@@ -93,7 +94,7 @@ impl Group {
     }
 }
 
-fn same(a: &crate::controller::devices::Rule, b: &crate::controller::devices::Rule) -> bool {
+fn same(a: &Rule, b: &Rule) -> bool {
     (a.kind, a.major, a.minor) == (b.kind, b.major, b.minor)
 }
 
@@ -128,7 +129,7 @@ fn replace(dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
 }
 
 /// Whether ids here are not those of the machine: then the kernel takes no device programs from anyone.
-fn in_user_namespace() -> bool {
+pub(super) fn in_user_namespace() -> bool {
     let map = read_path("/proc/self/uid_map".as_ref()).unwrap_or_default();
     let words: Vec<&str> = map.split_whitespace().collect();
     words != ["0", "0", "4294967295"]

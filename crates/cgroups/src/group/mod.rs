@@ -1,6 +1,7 @@
 //! A cgroup that exists: the handle.
 
 mod apply;
+mod complete;
 mod delegate;
 mod devices;
 mod enter;
@@ -12,7 +13,7 @@ mod remove;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::dir::Dir;
-use crate::{Driver, Error, Host, Place, Settings};
+use crate::{Driver, Error, Place, Settings};
 pub use enter::Seat;
 
 /// A cgroup that exists, in every hierarchy of its place.
@@ -37,7 +38,7 @@ impl Group {
     /// # Errors
     /// An existing cgroup that is frozen or in which something runs; whatever the kernel refuses. What had been made is
     /// removed again.
-    pub fn create(place: &Place, _host: &Host, settings: &Settings) -> Result<Group, Error> {
+    pub fn create(place: &Place, settings: &Settings) -> Result<Group, Error> {
         let mut group = Group::at(place);
         if place.driver != Driver::Direct {
             group.pending = Some(settings.clone());

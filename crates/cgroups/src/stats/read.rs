@@ -115,6 +115,11 @@ pub(super) fn cpu(group: &Group, cpu: &mut Cpu) -> Result<(), Error> {
 
 fn cpuacct(dir: &Dir, cpu: &mut Cpu) -> Result<(), Error> {
     cpu.usage.total = number(dir, "cpuacct.usage")?.unwrap_or(0);
+    // Their sum is the total. Those by mode are counted in ticks, and do not add up to these.
+    let percpu = dir
+        .read_if_there("cpuacct.usage_percpu")?
+        .unwrap_or_default();
+    cpu.usage.percpu = percpu.split_whitespace().filter_map(parse).collect();
     // One line for each processor: number, user, system.
     let all = dir.read_if_there("cpuacct.usage_all")?.unwrap_or_default();
     for line in all.lines().skip(1) {
@@ -122,7 +127,6 @@ fn cpuacct(dir: &Dir, cpu: &mut Cpu) -> Result<(), Error> {
         let (Some(_), Some(user), Some(kernel)) = (words.next(), words.next(), words.next()) else {
             continue;
         };
-        cpu.usage.percpu.push(user + kernel);
         cpu.usage.percpu_user.push(user);
         cpu.usage.percpu_kernel.push(kernel);
     }

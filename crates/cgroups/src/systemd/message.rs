@@ -80,6 +80,20 @@ impl Writer {
         self.align(8);
     }
 
+    /// A field of a message's header, unless it is empty: a name (`o`, `s`) or a signature (`g`).
+    fn field(&mut self, code: u8, kind: &str, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.structure();
+        self.bytes.push(code);
+        self.signature(kind);
+        match kind {
+            "g" => self.signature(text),
+            _ => self.text(text),
+        }
+    }
+
     /// A variant: its signature, then the value.
     pub(crate) fn variant(&mut self, value: &Value) {
         self.signature(value.signature());
@@ -126,34 +140,26 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// The message's bytes.
     pub(crate) fn message(&self, serial: u32, body: &Writer) -> Vec<u8> {
-        let mut out = Writer::default();
-        out.bytes.extend([b'l', kind::CALL, 0, 1]);
-        out.number(body.bytes.len() as u32);
-        out.number(serial);
-        out.array(8, |out| {
-            for (code, kind, text) in [
-                (field::PATH, "o", self.path),
-                (field::DESTINATION, "s", self.destination),
-                (field::INTERFACE, "s", self.interface),
-                (field::MEMBER, "s", self.member),
-                (field::SIGNATURE, "g", self.signature),
-            ] {
-                if text.is_empty() {
-                    continue;
-                }
-                out.structure();
-                out.bytes.push(code);
-                out.signature(kind);
-                match kind {
-                    "g" => out.signature(text),
-                    _ => out.text(text),
-                }
-            }
-        });
-        out.align(8);
-        out.bytes.extend(&body.bytes);
-        out.bytes
+        assemble(kind::CALL, serial, body, |out| {
+            out.field(field::PATH, "o", self.path);
+            out.field(field::DESTINATION, "s", self.destination);
+            out.field(field::INTERFACE, "s", self.interface);
+            out.field(field::MEMBER, "s", self.member);
+            out.field(field::SIGNATURE, "g", self.signature);
+        })
     }
+}
+
+/// A message's bytes: the fixed part of the header, its fields, and the body.
+fn assemble(kind: u8, serial: u32, body: &Writer, fields: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.bytes.extend([b'l', kind, 0, 1]);
+    out.number(body.bytes.len() as u32);
+    out.number(serial);
+    out.array(8, fields);
+    out.align(8);
+    out.bytes.extend(&body.bytes);
+    out.bytes
 }
 
 /// A message that arrived.
@@ -328,37 +334,17 @@ pub(super) mod tests {
         signature: &str,
         body: &Writer,
     ) -> Vec<u8> {
-        let mut out = Writer::default();
-        out.bytes.extend([b'l', kind, 0, 1]);
-        out.number(body.bytes.len() as u32);
-        out.number(99);
-        out.array(8, |out| {
-            for (code, kind, text) in [
-                (field::MEMBER, "s", member),
-                (field::ERROR_NAME, "s", error),
-                (field::SIGNATURE, "g", signature),
-            ] {
-                if text.is_empty() {
-                    continue;
-                }
-                out.structure();
-                out.bytes.push(code);
-                out.signature(kind);
-                match kind {
-                    "g" => out.signature(text),
-                    _ => out.text(text),
-                }
-            }
+        assemble(kind, 99, body, |out| {
+            out.field(field::MEMBER, "s", member);
+            out.field(field::ERROR_NAME, "s", error);
+            out.field(field::SIGNATURE, "g", signature);
             if reply_to != 0 {
                 out.structure();
                 out.bytes.push(field::REPLY_SERIAL);
                 out.signature("u");
                 out.number(reply_to);
             }
-        });
-        out.align(8);
-        out.bytes.extend(&body.bytes);
-        out.bytes
+        })
     }
 
     fn example() -> Vec<u8> {

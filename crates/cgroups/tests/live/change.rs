@@ -200,7 +200,7 @@ fn an_update_is_all_or_nothing_over_all_controllers() {
         ),
         false => (
             r#", "memory": {"reservation": 4194304, "limit": 4096}"#,
-            "linux.resources.memory.limit: unable to set memory limit (current usage: ",
+            "linux.resources.memory.limit: unable to set memory limit to 4096 (current usage: ",
         ),
     };
     if !v2 {
@@ -320,4 +320,53 @@ fn a_limit_that_the_start_would_not_fit_in_comes_last() {
     );
     group.restrict(&settings).unwrap();
     assert_eq!(read(&dir, file), "524288");
+}
+
+#[test]
+fn either_limit_of_memory_and_swap_keeps_the_other() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let Some(dir) = sandbox.dir("memory", "memory") else {
+        skip!("no memory controller here");
+    };
+    let v2 = sandbox.is_v2("memory");
+    let settings = sandbox.settings(r#"{"memory": {"limit": 67108864, "swap": 100663296}}"#);
+    let mut group = sandbox.create(&settings);
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    if group.restrict(&settings).is_err() {
+        skip!("no accounting of swap here");
+    }
+    let update = |text: &str| {
+        let mut resources = cgroups::spec::LinuxResources::parse(text).unwrap();
+        group.complete(&mut resources).unwrap();
+        let settings = cgroups::settings(&resources, &sandbox.host, &sandbox.place)?;
+        group
+            .update(&settings)
+            .map_err(Box::<dyn std::error::Error>::from)
+    };
+    // Memory, and the sum.
+    let limits = || {
+        let number = |file: &str| read(&dir, file).parse::<u64>().unwrap();
+        match v2 {
+            true => {
+                let memory = number("memory.max");
+                (memory, memory + number("memory.swap.max"))
+            }
+            false => (
+                number("memory.limit_in_bytes"),
+                number("memory.memsw.limit_in_bytes"),
+            ),
+        }
+    };
+    assert_eq!(limits(), (64 << 20, 96 << 20));
+    update(r#"{"memory": {"swap": 134217728}}"#).unwrap();
+    assert_eq!(limits(), (64 << 20, 128 << 20));
+    update(r#"{"memory": {"limit": 100663296}}"#).unwrap();
+    assert_eq!(limits(), (96 << 20, 128 << 20));
+    // More memory than both together.
+    update(r#"{"memory": {"limit": 268435456}}"#).unwrap_err();
+    update(r#"{"memory": {"swap": 4194304}}"#).unwrap_err();
+    assert_eq!(limits(), (96 << 20, 128 << 20));
 }

@@ -45,7 +45,7 @@ fn worker() {
     };
     let resources = r#"{"cpu": {"shares": 300}, "network": {"classID": 7, "priorities": [{"name": "lo", "priority": 4}]}}"#;
     let limits = settings(&serde_json::from_str(resources).unwrap(), &host, &place).unwrap();
-    let mut group = Group::create(&place, &host, &limits).unwrap();
+    let mut group = Group::create(&place, &limits).unwrap();
     let mut process = Process::sleeping();
     group.place(process.id()).unwrap();
     group.restrict(&limits).unwrap();

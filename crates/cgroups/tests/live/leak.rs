@@ -27,7 +27,7 @@ fn worker() {
         std::fs::rename(dir.join("next"), &record).unwrap();
         // Where the host has no pids controller: without limits.
         let limits = cgroups::settings(&resources, &host, &place).unwrap_or_default();
-        let mut group = Group::create(&place, &host, &limits).unwrap();
+        let mut group = Group::create(&place, &limits).unwrap();
         if number % 5 == 0 || place.driver() != Driver::Direct {
             let child = Process::sleeping();
             group.place(child.id()).unwrap();

@@ -1,10 +1,13 @@
 //! Statistics and events.
 
-use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use cgroups::Settings;
 
 use crate::sandbox::{Process, Sandbox, eventually, skip};
+
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(50);
 
 #[test]
 fn statistics_tell_what_a_process_used() {
@@ -30,6 +33,12 @@ fn statistics_tell_what_a_process_used() {
     assert!(enough, "{:?}", group.stats().unwrap().cpu);
     let stats = group.stats().unwrap();
     assert_eq!(stats.pids.current, 1);
+    // Both numbers stand still only while the process does.
+    if !sandbox.is_v2("cpuacct") && group.freeze().is_ok() {
+        let usage = group.stats().unwrap().cpu.usage;
+        group.thaw().unwrap();
+        assert_eq!(usage.percpu.iter().sum::<u64>(), usage.total, "{usage:?}");
+    }
     let json = serde_json::to_value(&stats).unwrap();
     assert!(json["cpu"]["usage"]["total"].as_u64().unwrap() > 0);
     if limited {
@@ -43,6 +52,28 @@ fn statistics_tell_what_a_process_used() {
         assert!(!stats.cpuset.cpus.is_empty());
     }
     group.kill(9).unwrap();
+}
+
+#[test]
+fn a_cgroup_that_is_gone_has_no_statistics() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    let other = sandbox.open();
+    other.stats().unwrap();
+    group.kill(9).unwrap();
+    group.remove().unwrap();
+    let error = other.stats().unwrap_err();
+    assert!(
+        matches!(
+            error.errno(),
+            Some(cgroups::Errno::ENOENT | cgroups::Errno::ENODEV)
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -64,12 +95,11 @@ fn running_out_of_memory_is_told() {
     // At once: with systemd the cgroup goes soon after its last process, and its counters with it.
     let mut ooms = 0;
     while ooms == 0 {
-        wait(&watch);
-        let events = watch.events().unwrap();
+        let events = watch.wait(LONG).unwrap();
         ooms += events.oom;
         assert!(
-            ooms > 0 || !events.empty,
-            "it ended without having been told"
+            ooms > 0 || events != cgroups::Events::default() && !events.empty,
+            "it ended, or nothing came, without its having been told"
         );
     }
     assert!(process.is_dead_soon());
@@ -89,23 +119,14 @@ fn the_watch_wakes_for_freezing_and_for_the_end() {
     let mut watch = group.watch().unwrap();
     assert_eq!(watch.events().unwrap(), cgroups::Events::default());
     group.freeze().unwrap();
-    wait(&watch);
-    assert_eq!(watch.events().unwrap().frozen, Some(true));
+    assert_eq!(watch.wait(LONG).unwrap().frozen, Some(true));
     group.thaw().unwrap();
-    wait(&watch);
-    assert!(eventually(|| watch.events().unwrap().frozen == Some(false)));
+    assert_eq!(watch.wait(LONG).unwrap().frozen, Some(false));
+    let start = Instant::now();
+    assert_eq!(watch.wait(SHORT).unwrap(), cgroups::Events::default());
+    assert!(start.elapsed() >= SHORT);
+    // Without waiting, for programs with a loop of their own.
     group.kill(9).unwrap();
     assert!(eventually(|| watch.events().unwrap().empty));
-}
-
-/// Until the descriptor is readable; hangs (and so fails) when it never is.
-fn wait(watch: &cgroups::Watch) {
-    use std::os::fd::AsRawFd;
-    let mut watched = [kernel::process::Watch {
-        fd: watch.as_fd().as_raw_fd(),
-        events: 1,
-        came: 0,
-    }];
-    let ready = kernel::process::poll(&mut watched, Some(20_000_000_000)).expect("poll");
-    assert_eq!(ready, 1, "nothing came within 20 s");
+    assert!(watch.wait(LONG).unwrap().empty);
 }

@@ -19,7 +19,7 @@ fn worker() {
     let resolve =
         |path| Place::resolve(&host, Driver::Direct, path, "tare-test-rootless", true).unwrap();
     let place = resolve(None);
-    let mut group = Group::create(&place, &host, &Settings::default()).unwrap();
+    let mut group = Group::create(&place, &Settings::default()).unwrap();
     assert!(
         group.is_none(),
         "cgroups could be made at {:?}",
@@ -38,11 +38,7 @@ fn worker() {
     );
     group.kill(9).unwrap();
     group.remove().unwrap();
-    let named = Group::create(
-        &resolve(Some("/tare-test-rootless")),
-        &host,
-        &Settings::default(),
-    );
+    let named = Group::create(&resolve(Some("/tare-test-rootless")), &Settings::default());
     assert!(named.unwrap_err().to_string().contains("permission denied"));
     let resources =
         serde_json::from_str(r#"{"unified": {"pids.max": "5"}, "pids": {"limit": 5}}"#).unwrap();
@@ -50,7 +46,7 @@ fn worker() {
         let resources = serde_json::from_str(r#"{"pids": {"limit": 5}}"#).unwrap();
         settings(&resources, &host, &place)
     });
-    let error = Group::create(&place, &host, &wishes.unwrap())
+    let error = Group::create(&place, &wishes.unwrap())
         .unwrap_err()
         .to_string();
     assert!(error.starts_with("linux.resources."), "{error}");

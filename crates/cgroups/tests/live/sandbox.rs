@@ -36,7 +36,7 @@ impl Sandbox {
             Err(error) => panic!("no place: {error}"),
         };
         let sandbox = Sandbox { host, place, name };
-        match Group::create(&sandbox.place, &sandbox.host, &Settings::default()) {
+        match Group::create(&sandbox.place, &Settings::default()) {
             Ok(group) => group.remove().expect("removed"),
             Err(error) => {
                 println!("SKIPPED: no cgroups can be made here: {error}");
@@ -56,13 +56,13 @@ impl Sandbox {
     }
 
     pub(crate) fn create(&self, settings: &Settings) -> Group {
-        Group::create(&self.place, &self.host, settings).expect("created")
+        Group::create(&self.place, settings).expect("created")
     }
 
     /// Why the cgroup cannot be used for another container. systemd's part comes when the process does.
     pub(crate) fn refusal(&self) -> String {
         let process = Process::sleeping();
-        let made = Group::create(&self.place, &self.host, &Settings::default());
+        let made = Group::create(&self.place, &Settings::default());
         let used = made.and_then(|mut group| match self.is_systemd() {
             true => group.place(process.id()),
             false => Ok(()),

@@ -41,9 +41,7 @@ fn below_a_cgroup_with_processes_there_are_no_controllers() {
     let path = sandbox.paths()[0].join("box");
     let why = "it cannot be enabled here: a cgroup above holds processes";
     let limits = of(&sandbox, &place, r#"{"memory": {"reservation": 1048576}}"#);
-    let error = Group::create(&place, &sandbox.host, &limits)
-        .unwrap_err()
-        .to_string();
+    let error = Group::create(&place, &limits).unwrap_err().to_string();
     let begin = format!(
         "linux.resources.memory.reservation: the memory controller is not available in {}: {why}",
         path.display()
@@ -52,7 +50,7 @@ fn below_a_cgroup_with_processes_there_are_no_controllers() {
     assert!(!path.exists(), "left behind after the failure");
     // The same for a limit that comes late.
     let limits = of(&sandbox, &place, r#"{"memory": {"limit": 67108864}}"#);
-    let inner = Group::create(&place, &sandbox.host, &limits).unwrap();
+    let inner = Group::create(&place, &limits).unwrap();
     let error = inner.restrict(&limits).unwrap_err().to_string();
     assert!(
         error.starts_with("linux.resources.memory.limit: ") && error.contains(why),
@@ -60,7 +58,7 @@ fn below_a_cgroup_with_processes_there_are_no_controllers() {
     );
     inner.remove().unwrap();
     // Without limits nothing stands in the way.
-    let mut inner = Group::create(&place, &sandbox.host, &Settings::default()).unwrap();
+    let mut inner = Group::create(&place, &Settings::default()).unwrap();
     let second = Process::sleeping();
     inner.place(second.id()).unwrap();
     assert_eq!(inner.processes().unwrap(), [second.id()]);
@@ -68,7 +66,7 @@ fn below_a_cgroup_with_processes_there_are_no_controllers() {
     inner.remove().unwrap();
     // Nor for controllers that can divide threads: then the container's cgroup is a threaded one.
     let limits = of(&sandbox, &place, r#"{"cpu": {"shares": 512}}"#);
-    let mut inner = Group::create(&place, &sandbox.host, &limits).unwrap();
+    let mut inner = Group::create(&place, &limits).unwrap();
     assert_eq!(read(&path, "cpu.weight"), "59");
     assert_eq!(read(&path, "cgroup.type"), "threaded");
     let mut third = Process::sleeping();
@@ -89,7 +87,7 @@ fn among_threads_a_container_is_threaded_and_can_do_all_but_limit_memory() {
     assert_eq!(read(outer, "cgroup.type"), "domain threaded");
     let place = inside(&sandbox);
     let limits = of(&sandbox, &place, r#"{"memory": {"limit": 67108864}}"#);
-    let refused = Group::create(&place, &sandbox.host, &limits)
+    let refused = Group::create(&place, &limits)
         .and_then(|group| group.restrict(&limits))
         .unwrap_err()
         .to_string();
@@ -104,7 +102,7 @@ fn among_threads_a_container_is_threaded_and_can_do_all_but_limit_memory() {
         &place,
         r#"{"cpu": {"shares": 512}, "pids": {"limit": 30}}"#,
     );
-    let mut inner = Group::create(&place, &sandbox.host, &limits).unwrap();
+    let mut inner = Group::create(&place, &limits).unwrap();
     let path = outer.join("box");
     assert_eq!(read(&path, "cgroup.type"), "threaded");
     let mut all: Vec<Process> = (0..3).map(|_| Process::sleeping()).collect();
@@ -119,7 +117,7 @@ fn among_threads_a_container_is_threaded_and_can_do_all_but_limit_memory() {
     // The kernel lists the processes of threaded cgroups in their domain only.
     assert_eq!(inner.processes().unwrap(), ids);
     assert_eq!(inner.stats().unwrap().pids.current, 3);
-    let other = Group::create(&place, &sandbox.host, &Settings::default());
+    let other = Group::create(&place, &Settings::default());
     assert_eq!(
         other.unwrap_err().to_string(),
         "container's cgroup is not empty: 3 process(es) found"

@@ -105,15 +105,13 @@ fn perform(
     folder.keep_config(bundle.text())?;
     // The record comes before the effects that it describes.
     folder.store(record)?;
-    let cgroup = prepared.place.as_ref().zip(prepared.cgroup_host.as_ref());
     let setting = Setting {
         host: &prepared.host,
         report: folder.make_report()?,
         fence: Some(fence.make(folder)?),
         console,
-        cgroup: cgroup.map(|(place, host)| Cgroup::New {
+        cgroup: prepared.place.as_ref().map(|place| Cgroup::New {
             place,
-            host,
             settings: &prepared.settings,
             group: None,
         }),

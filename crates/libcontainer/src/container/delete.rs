@@ -49,13 +49,18 @@ impl Container {
                 let _ = kernel::process::signal(pidfd.raw(), SIGKILL);
                 group.thaw()?;
             }
-            super::kill::end(&pidfd);
+            if !super::kill::end(&pidfd) {
+                return Err(Error::wrong_status(
+                    self.id(),
+                    "container init still running",
+                ));
+            }
         }
         if let Some(place) = &self.record.cgroup
             && !place.remove_if_empty()
             && let Some(group) = self.group()?
         {
-            self.empty_and_remove(group)?;
+            self.empty_and_remove(group, force)?;
         }
         let Container { folder, record } = self;
         if record.has_hooks {
@@ -64,7 +69,7 @@ impl Container {
         folder.remove()
     }
 
-    fn empty_and_remove(&self, group: cgroups::Group) -> Result<(), Error> {
+    fn empty_and_remove(&self, group: cgroups::Group, force: bool) -> Result<(), Error> {
         if self.record.pid == 0 {
             // The runtime was killed before it had told who the container is. Its child died with it; whatever else is
             // in that cgroup was there before, and would have been the reason to refuse it.
@@ -73,11 +78,18 @@ impl Container {
             }
             return Ok(());
         }
-        // Processes may outlive the first one where the pid namespace is somebody else's.
-        if !group.processes()?.is_empty() {
+        // Processes outlive the first one where the pid namespace is somebody else's. In one of its own they died with it:
+        // who is there now has come since, from a container that was given the same cgroup.
+        if !self.record.owns_pids && !group.processes()?.is_empty() {
             group.kill(SIGKILL)?;
         }
-        Ok(group.remove()?)
+        match group.remove() {
+            Err(error @ cgroups::Error::Busy { .. }) if force && self.record.owns_pids => {
+                log::warn!("left to its user: {error}");
+                Ok(())
+            }
+            result => Ok(result?),
+        }
     }
 
     /// Runs after a failed start or the end of a foreground run: nobody is told of failures here, they are logged.

@@ -40,25 +40,20 @@ impl Container {
     ) -> Result<(), Error> {
         let group = self.watched_group()?;
         let Liveness::Alive(pidfd) = Liveness::of(&self.record) else {
-            return Err(Error::wrong_status(self.id(), "container not running"));
+            return Err(self.not_running());
         };
         let mut watch = group.watch()?;
-        let mut next = Instant::now();
+        let mut next = Some(Instant::now());
         loop {
-            let left = next.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                next += interval;
-                if !tell(Event::Stats(Box::new(group.stats()?))) {
-                    return Ok(());
-                }
-                continue;
-            }
+            // Asked each time, also when statistics are due: an interval may be shorter than reading them takes.
+            let left = next.map(|next| next.saturating_duration_since(Instant::now()));
             let mut watches = [pidfd.raw(), watch.as_fd().as_raw_fd()].map(|fd| Watch {
                 fd,
                 events: Watch::IN,
                 came: 0,
             });
-            match process::poll(&mut watches, Some(left.as_nanos() as u64)) {
+            let left = left.and_then(|left| u64::try_from(left.as_nanos()).ok());
+            match process::poll(&mut watches, left) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| crate::perform::own("wait for events", fault))?,
             };
@@ -68,12 +63,31 @@ impl Container {
             if watches[0].came != 0 {
                 return Ok(());
             }
+            let Some(due) = next.filter(|&next| next <= Instant::now()) else {
+                continue;
+            };
+            next = due.checked_add(interval);
+            let stats = match group.stats() {
+                Ok(stats) => stats,
+                // Ended and deleted since it was asked.
+                Err(_) if matches!(Liveness::of(&self.record), Liveness::Gone) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            if !tell(Event::Stats(Box::new(stats))) {
+                return Ok(());
+            }
         }
+    }
+
+    /// In runc's words for this command.
+    fn not_running(&self) -> Error {
+        let text = format!("container with id {} is not running", self.id());
+        Error::wrong_status(self.id(), text)
     }
 
     fn watched_group(&self) -> Result<cgroups::Group, Error> {
         if self.status()? == Status::Stopped {
-            return Err(Error::wrong_status(self.id(), "container not running"));
+            return Err(self.not_running());
         }
         self.group()?.ok_or_else(|| {
             Error::wrong_status(

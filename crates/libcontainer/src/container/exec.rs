@@ -212,11 +212,16 @@ impl Container {
     /// The cgroup that the process goes to: the one asked for, else the container's, else, if that cannot hold
     /// processes because something inside has divided it, the one that the container's first process is in.
     fn seat(&self, request: &ExecRequest) -> Result<Option<cgroups::Seat>, Error> {
-        let Some(group) = self.group()? else {
+        let Some(place) = &self.record.cgroup else {
             return Ok(None);
         };
+        let group = cgroups::Group::open(place)?;
         if !request.cgroup.is_empty() {
             return Ok(Some(group.sub(&request.cgroup)?));
+        }
+        // Made, and removed since: a process of the container would be outside all of its limits.
+        if group.is_none() && place.is_optional() {
+            return Ok(None);
         }
         Ok(Some(group.seat_for(self.record.pid)?))
     }

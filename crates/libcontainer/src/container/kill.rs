@@ -1,6 +1,7 @@
 //! `kill`: signals for the container.
 
-use kernel::namespace::flags::NEWPID;
+use std::time::{Duration, Instant};
+
 use kernel::process::Watch;
 use kernel::{Errno, Fd, process};
 use nix::libc::SIGKILL;
@@ -9,16 +10,29 @@ use super::Container;
 use crate::Error;
 use crate::state::{Liveness, Status};
 
-/// Ends a process for good and waits until it is dead; a child of ours is reaped.
-pub(super) fn end(pidfd: &Fd) {
+/// How long a killed process may take to die. One that waits for a dead file server, or in a cgroup of v1 below a frozen one,
+/// does not die at all.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Ends a process for good and waits until it is dead; a child of ours is reaped. False when it does not die.
+pub(super) fn end(pidfd: &Fd) -> bool {
     let _ = process::signal(pidfd.raw(), SIGKILL);
-    let mut watch = [Watch {
-        fd: pidfd.raw(),
-        events: Watch::IN,
-        came: 0,
-    }];
-    while matches!(process::poll(&mut watch, None), Err(fault) if fault.is(Errno::EINTR)) {}
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut watch = [Watch {
+            fd: pidfd.raw(),
+            events: Watch::IN,
+            came: 0,
+        }];
+        let left = deadline.saturating_duration_since(Instant::now());
+        match process::poll(&mut watch, Some(left.as_nanos() as u64)) {
+            Err(fault) if fault.is(Errno::EINTR) => {}
+            Ok(0) => return false,
+            _ => break,
+        }
+    }
     let _ = process::wait(pidfd.raw(), false);
+    true
 }
 
 impl Container {
@@ -29,7 +43,7 @@ impl Container {
     pub fn kill(&self, signal: i32, all: bool) -> Result<(), Error> {
         let (status, liveness) = self.status_and_liveness()?;
         // Without a pid namespace of its own the other processes outlive the first: what is to die dies as a whole.
-        let whole = all || (signal == SIGKILL && self.record.namespaces & NEWPID == 0);
+        let whole = all || (signal == SIGKILL && !self.record.owns_pids);
         // Without a recorded process nothing in that cgroup is known to be the container's.
         if whole
             && self.record.pid != 0

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use init::ChildStep;
+use kernel::namespace::flags::NEWPID;
 use spec::{ConfigPath, LinuxResources, Spec};
 
 use crate::Error;
@@ -217,6 +218,7 @@ impl<'a> Prepared<'a> {
                 .map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned()))
                 .collect(),
             namespaces: namespaces.all(),
+            owns_pids: namespaces.new & NEWPID != 0,
             set_groups: plan::sets_groups(spec, &self.host, &namespaces),
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),

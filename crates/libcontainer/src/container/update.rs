@@ -18,19 +18,20 @@ impl Container {
         if self.status()? == Status::Stopped {
             return Err(Error::wrong_status(self.id(), "container not running"));
         }
-        let resources = LinuxResources::parse(resources).map_err(|error| Error::Config {
+        let mut resources = LinuxResources::parse(resources).map_err(|error| Error::Config {
             path: "resources".into(),
             error,
         })?;
         let no_cgroup =
             || Error::wrong_status(self.id(), "the container has no cgroup to set limits in");
         let place = self.record().cgroup.as_ref().ok_or_else(no_cgroup)?;
+        let group = self.group()?.ok_or_else(no_cgroup)?;
+        group.complete(&mut resources)?;
         let host = cgroups::Host::probe()?;
         let settings = cgroups::settings(&resources, &host, place).map_err(|error| PlanError {
             at: error.at,
             why: Why::Invalid(error.why),
         })?;
-        let group = self.group()?.ok_or_else(no_cgroup)?;
         Ok(group.update(&settings)?)
     }
 }

@@ -8,7 +8,6 @@ pub(crate) enum Cgroup<'a> {
     /// The container's own, which the walk makes.
     New {
         place: &'a cgroups::Place,
-        host: &'a cgroups::Host,
         settings: &'a cgroups::Settings,
         /// As soon as it is made.
         group: Option<cgroups::Group>,
@@ -38,14 +37,13 @@ impl Cgroup<'_> {
     pub(super) fn make(&mut self) -> Result<(), cgroups::Error> {
         let Cgroup::New {
             place,
-            host,
             settings,
             group,
         } = self
         else {
             return Ok(());
         };
-        let made = cgroups::Group::create(place, host, settings)?;
+        let made = cgroups::Group::create(place, settings)?;
         for skipped in made.skipped() {
             log::debug!("cgroup: without {skipped}");
         }

@@ -48,8 +48,6 @@ pub(crate) fn delegate(
         || draft.host.cgroups != 2
         || wanted.new & NEWCGROUP == 0
         || wanted.joins(NEWUSER) != joined
-        // Only root can give things away; a rootless caller's own cgroup is the container's root's already.
-        || draft.host.rootless()
     {
         return;
     }
@@ -66,10 +64,19 @@ pub(crate) fn delegate(
         _ => Some(user),
     };
     // The caller owns what it has made.
-    if outside != Some(draft.host.uid)
-        && let Some(at) = writable_mount(draft)
-    {
+    if outside == Some(draft.host.uid) {
+        return;
+    }
+    let Some(at) = writable_mount(draft) else {
+        return;
+    };
+    if draft.host.privileged {
         draft.runtime(&at, RuntimeStep::DelegateCgroup { user, outside });
+    } else if outside.is_some() {
+        // Root of the container's user namespace could do it, but the caller would be left with a cgroup that it can
+        // neither put further processes into nor remove, if the container makes cgroups in it.
+        let why = format!("the cgroup is not given to user {user}, which takes privileges");
+        draft.warn(at, why);
     }
 }
 

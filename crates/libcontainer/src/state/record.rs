@@ -38,6 +38,9 @@ pub struct Record {
     pub cgroup_paths: BTreeMap<String, String>,
     /// The types of namespaces in which it differs from the runtime, as clone flags.
     pub namespaces: u64,
+    /// Its pid namespace is new: whatever is in it dies with its first process.
+    #[serde(default)]
+    pub owns_pids: bool,
     /// setgroups(2) works in it.
     pub set_groups: bool,
     /// There is a program to start.

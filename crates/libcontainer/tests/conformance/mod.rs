@@ -57,7 +57,7 @@ const FIELDS: &[Row] = &[
     ("process.execCPUAffinity.initial", "done", "exec-affinity-both", "exec.rs", "such a process is moved to the cgroup, not started in it"),
     ("process.execCPUAffinity.final", "done", "exec-full", "exec.rs", ""),
     ("process.user.uid", "done", "user", "process.rs", ""),
-    ("process.user.uid", "done", "cgroup-delegated", "cgroups.rs", "owner of the cgroup, with a new cgroup namespace and a writable cgroup mount; v2, as root"),
+    ("process.user.uid", "done", "cgroup-delegated", "cgroups.rs", "owner of the cgroup, with a new cgroup namespace and a writable cgroup mount; v2, as root of the machine or of a user namespace"),
     ("process.user.gid", "done", "user", "process.rs", ""),
     ("process.user.umask", "partly", "user", "process.rs", "unset means 022, not the caller's, as other runtimes do"),
     ("process.user.additionalGids", "done", "user", "process.rs", ""),

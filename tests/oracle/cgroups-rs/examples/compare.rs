@@ -63,7 +63,7 @@ fn ours(round: usize, pid: i32, many: bool) -> Times {
         let resources = serde_json::from_str(if many { MANY } else { ONE }).unwrap();
         let mut limits = settings(&resources, &host, &place).unwrap();
         limits.leave_devices();
-        (Group::create(&place, &host, &limits).unwrap(), limits)
+        (Group::create(&place, &limits).unwrap(), limits)
     });
     watch.part(1, || {
         group.place(pid).unwrap();

@@ -28,7 +28,7 @@ impl Both {
     fn set(&self, resources: &str) -> Group {
         let resources = serde_json::from_str(resources).unwrap();
         let limits = settings(&resources, &self.host, &self.place).unwrap();
-        let group = Group::create(&self.place, &self.host, &limits).unwrap();
+        let group = Group::create(&self.place, &limits).unwrap();
         group.restrict(&limits).unwrap();
         group
     }
@@ -109,7 +109,7 @@ fn limits_are_read_back() {
 #[test]
 fn members_are_read_back() {
     let both = Both::new(2);
-    let mut group = Group::create(&both.place, &both.host, &Settings::default()).unwrap();
+    let mut group = Group::create(&both.place, &Settings::default()).unwrap();
     let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     group.place(child.id() as i32).unwrap();
     let other = both.other();
