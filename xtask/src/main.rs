@@ -80,17 +80,24 @@ fn main() -> ExitCode {
     let found = arguments
         .first()
         .and_then(|name| TASKS.iter().find(|task| task.0 == name));
-    let Some((_, _, run)) = found else {
+    let Some((name, help, run)) = found else {
         println!("cargo xtask TASK, where TASK is one of\n");
         for (name, help, _) in TASKS {
             println!("  {name:<12} {help}");
         }
-        return if arguments.is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        return match arguments.first().map(String::as_str) {
+            None | Some("help" | "--help" | "-h") => ExitCode::SUCCESS,
+            Some(_) => ExitCode::FAILURE,
         };
     };
+    let own = arguments.split(|argument| argument == "--").next();
+    if own.is_some_and(|own| {
+        own.iter()
+            .any(|argument| argument == "--help" || argument == "-h")
+    }) {
+        println!("cargo xtask {name} {help}");
+        return ExitCode::SUCCESS;
+    }
     match run(&arguments[1..]) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
