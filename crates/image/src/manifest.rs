@@ -324,6 +324,22 @@ pub(crate) fn embedded(descriptor: &Descriptor) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// As [`embedded`], for content that must not be longer than `limit`, wherever it is.
+pub(crate) fn embedded_within(descriptor: &Descriptor, limit: u64) -> Result<Option<Vec<u8>>> {
+    let embedded = embedded(descriptor);
+    if embedded.is_none() && descriptor.size() > limit {
+        return Err(Error::new(
+            Kind::Limit,
+            format!(
+                "{} has {} bytes where {limit} are allowed",
+                descriptor.digest(),
+                descriptor.size()
+            ),
+        ));
+    }
+    Ok(embedded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

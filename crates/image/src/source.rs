@@ -4,7 +4,9 @@ use std::io::Read;
 
 use oci_spec::image::Descriptor;
 
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::limits::Limits;
 use crate::manifest::Document;
@@ -156,18 +158,8 @@ impl Destination for LayoutDestination {
 /// # Errors
 /// [`Kind::Limit`] above `limit` bytes, [`Kind::Integrity`], and what the source reports.
 pub fn read(source: &dyn Source, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>> {
-    if let Some(bytes) = crate::manifest::embedded(descriptor) {
+    if let Some(bytes) = crate::manifest::embedded_within(descriptor, limit)? {
         return Ok(bytes);
-    }
-    if descriptor.size() > limit {
-        return Err(Error::new(
-            Kind::Limit,
-            format!(
-                "{} has {} bytes where {limit} are allowed",
-                descriptor.digest(),
-                descriptor.size()
-            ),
-        ));
     }
     let mut attempts = Attempts::new(source.patience());
     loop {

@@ -42,8 +42,8 @@ impl Group {
         self.write_all(settings, |setting| setting.when == When::Late, None)
     }
 
-    /// Changes what the settings ask for and nothing else; see [`Group::complete`] for what to do before. When the kernel refuses one of them, those written before
-    /// get their old values back.
+    /// Changes what the settings ask for and nothing else; see [`Group::complete`] for what to do before. When the kernel
+    /// refuses one of them, those written before get their old values back.
     ///
     /// # Errors
     /// What was refused; [`Error::HalfUpdated`] if the old values were refused as well.

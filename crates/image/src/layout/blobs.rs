@@ -110,18 +110,8 @@ impl Layout {
     /// # Errors
     /// [`Kind::Limit`] above `limit` bytes; [`Kind::Integrity`], [`Kind::NotFound`].
     pub fn read_blob(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>> {
-        if let Some(bytes) = crate::manifest::embedded(descriptor) {
+        if let Some(bytes) = crate::manifest::embedded_within(descriptor, limit)? {
             return Ok(bytes);
-        }
-        if descriptor.size() > limit {
-            return Err(Error::new(
-                Kind::Limit,
-                format!(
-                    "{} has {} bytes where {limit} are allowed",
-                    descriptor.digest(),
-                    descriptor.size()
-                ),
-            ));
         }
         let file = self.open_blob(descriptor)?;
         // Only now is known that it is no more than is there.
