@@ -6,7 +6,8 @@
 
 use kernel::bpf::Instruction;
 
-use crate::controller::devices::{ALL, DeviceRules, Kind, MKNOD, READ, Rule, WRITE};
+use crate::controller::device_rule::{ALL, Kind, MKNOD, READ, Rule, WRITE};
+use crate::controller::devices::DeviceRules;
 
 /// What the kernel calls the kinds: BPF_DEVCG_DEV_BLOCK and BPF_DEVCG_DEV_CHAR.
 const BLOCK: i32 = 1;

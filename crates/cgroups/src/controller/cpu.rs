@@ -79,21 +79,17 @@ fn v1(
 ) -> Result<(), SettingError> {
     let name = |name| at.clone().then(name);
     // The kernel would take the nearest that it has, and say nothing.
-    let (least, most) = (*SHARES.start(), *SHARES.end());
-    match values.shares {
-        Some(shares) if shares < least => {
-            return wrong(
-                &name("shares"),
-                format!("the minimum allowed cpu-shares is {least}"),
-            );
-        }
-        Some(shares) if shares > most => {
-            return wrong(
-                &name("shares"),
-                format!("the maximum allowed cpu-shares is {most}"),
-            );
-        }
-        _ => {}
+    if let Some(shares) = values.shares
+        && !SHARES.contains(&shares)
+    {
+        let (end, bound) = match shares < *SHARES.start() {
+            true => ("minimum", SHARES.start()),
+            false => ("maximum", SHARES.end()),
+        };
+        return wrong(
+            &name("shares"),
+            format!("the {end} allowed cpu-shares is {bound}"),
+        );
     }
     // Realtime first: a realtime task may enter only where there is runtime. Both may have to wait for the other.
     if let Some(period) = cpu.realtime_period.filter(|&period| period != 0) {

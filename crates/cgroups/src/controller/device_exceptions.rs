@@ -1,6 +1,6 @@
 //! Device rules as one default and exceptions to it, whose order does not matter: all that v1's lists and systemd can say.
 
-use super::devices::{Kind, MKNOD, READ, Rule, WRITE};
+use super::device_rule::{Kind, MKNOD, READ, Rule, WRITE};
 
 /// One default, and what differs from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,7 +149,7 @@ pub(super) fn for_systemd(list: &[Rule], on_v1: bool) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::devices::tests::rule;
+    use super::super::device_rule::tests::rule;
     use super::*;
 
     #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod cpu;
 pub(crate) mod cpuset;
 pub(crate) mod device_exceptions;
+pub(crate) mod device_rule;
 pub(crate) mod devices;
 pub(crate) mod hugetlb;
 pub(crate) mod io;

@@ -4,7 +4,8 @@ use kernel::{Errno, Fd, bpf};
 
 use super::Group;
 use crate::controller::device_exceptions::{Exceptions, v1_line};
-use crate::controller::devices::{DeviceRules, Rule};
+use crate::controller::device_rule::Rule;
+use crate::controller::devices::DeviceRules;
 use crate::dir::{Dir, read_path};
 use crate::{Error, device_program};
 
