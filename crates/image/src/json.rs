@@ -5,10 +5,12 @@ use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::error::{Error, Kind, Result};
+use crate::regular;
 
 /// Parses a document called `what`.
 pub(crate) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
@@ -104,22 +106,7 @@ pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
 
 /// The same in a folder that may be a stranger's: a pipe in the file's place is not waited for.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    let file = File::options()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)
-        .map_err(|e| Error::file("open", path, e))?;
-    let metadata = file
-        .metadata()
-        .map_err(|e| Error::file("read attributes of", path, e))?;
-    if !metadata.is_file() {
-        return Err(Error::new(
-            Kind::Unsafe,
-            format!("{} is no regular file", path.display()),
-        ));
-    }
+    let (file, _) = regular::open(path, OFlags::empty())?;
     read(file, path, limit)
 }
 

@@ -71,6 +71,7 @@ pub mod pull;
 mod ranges;
 pub mod reference;
 pub mod registry;
+mod regular;
 pub mod retry;
 pub mod source;
 pub mod store;

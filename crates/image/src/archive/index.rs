@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::compression::{Compression, decompress};
 use crate::error::{During, Error, Kind, Result};
 use crate::limits::Limits;
+use crate::regular;
 use crate::source::Content;
 use crate::tar::{Entry, EntryKind, Reader};
 
@@ -28,19 +29,12 @@ pub(super) struct Archive {
 impl Archive {
     /// Reads the headers of the whole archive once. A compressed one is decompressed to an unnamed file first.
     pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
-        let mut file = File::open(path).map_err(|e| Error::file("open", path, e))?;
-        let metadata = file
-            .metadata()
-            .map_err(|e| Error::file("read attributes of", path, e))?;
-        if !metadata.is_file() {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("{} is no regular file", path.display()),
-            )
-            .hint(
+        let (mut file, _) = regular::open(path, OFlags::empty()).map_err(|e| match e.kind() {
+            Kind::Unsafe => e.hint(
                 "\"tare-image load\" reads from pipes; a layout in a directory is written oci:DIR",
-            ));
-        }
+            ),
+            _ => e,
+        })?;
         let mut start = [0u8; 4];
         let n = file
             .read(&mut start)

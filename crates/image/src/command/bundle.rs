@@ -9,7 +9,7 @@ use tare_image::error::During;
 use tare_image::location::Location;
 use tare_image::{Error, Kind, Result};
 
-use super::options::{self, Options, text};
+use super::options::{self, Options, Outcome, text};
 use super::place;
 
 /// Options that change the configuration, shared with `run`.
@@ -93,7 +93,7 @@ fn variable(text: String) -> String {
     format!("{text}={value}")
 }
 
-fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let mut overrides = Overrides::default();
     let mut rootfs = Rootfs::Flat;
@@ -128,7 +128,8 @@ fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
             Kind::Unsupported,
             "a mount made without privilege ends with this program",
         )
-        .hint("Leave --overlay out, or use \"run\""));
+        .hint("Leave --overlay out, or use \"run\"")
+        .into());
     }
     let store = options.store_as_root()?;
     let (image, reference) = place::local_or_pulled(&store, &location, &options)?;

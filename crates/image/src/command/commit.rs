@@ -12,7 +12,7 @@ use tare_image::reference::Reference;
 use tare_image::source::{LayoutSource, Source};
 use tare_image::{Error, Kind, Result};
 
-use super::options::{self, Options, number, text};
+use super::options::{self, Options, Outcome, number, text};
 use super::output::put;
 
 /// Options that describe a new image, shared with `import`.
@@ -103,7 +103,7 @@ pub(super) fn describe(
     Ok(true)
 }
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let mut description = Description::default();
     let values = options::parse(parser, &mut options, |name, parser| {
@@ -122,7 +122,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
             Kind::Unsupported,
             format!("{} keeps no record of what was changed", folder.display()),
         )
-        .hint("Make the bundle with --overlay"));
+        .hint("Make the bundle with --overlay")
+        .into());
     }
     let source = LayoutSource::new(
         store.layout().clone(),

@@ -6,7 +6,7 @@ use tare_image::error::During;
 use tare_image::location::Location;
 use tare_image::{Result, copy};
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::output::put;
 use super::place;
 
@@ -39,7 +39,7 @@ pub(super) struct Line {
     pub(super) values: Vec<String>,
 }
 
-pub(super) fn parse(parser: lexopt::Parser) -> Result<Line> {
+pub(super) fn parse(parser: lexopt::Parser) -> Outcome<Line> {
     let mut options = Options::default();
     let (mut all, mut also) = (false, Vec::new());
     let values = options::parse(parser, &mut options, |name, parser| {
@@ -58,7 +58,7 @@ pub(super) fn parse(parser: lexopt::Parser) -> Result<Line> {
     })
 }
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut line = parse(parser)?;
     let values = std::mem::take(&mut line.values);
     let [from, to] = options::exactly(values, ["FROM", "TO"])?;

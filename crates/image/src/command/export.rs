@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
+use tare_image::Error;
 use tare_image::changes::{self, What};
 use tare_image::error::During;
 use tare_image::flatten::flatten;
 use tare_image::location::Location;
 use tare_image::source::LayoutSource;
-use tare_image::{Error, Result};
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::{output, place};
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -22,7 +22,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let [location, file] = options::rest(parser, &mut options, ["LOCATION", "FILE"])?;
     let location: Location = location.parse()?;

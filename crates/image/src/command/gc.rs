@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use tare_image::gc;
 use tare_image::progress::size;
-use tare_image::{Result, gc};
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -16,7 +16,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let [] = options::rest(parser, &mut options, [])?;
     let store = options.store_as_root()?;

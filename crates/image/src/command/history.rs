@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use tare_image::location::Location;
 use tare_image::progress::size;
-use tare_image::{Result, pull};
+use tare_image::pull;
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::output::put;
 use super::place;
 
@@ -18,7 +18,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let [location] = options::rest(parser, &mut options, ["LOCATION"])?;
     let location: Location = location.parse()?;

@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::process::ExitCode;
 
+use tare_image::Error;
 use tare_image::commit::{self, Description};
 use tare_image::reference::Reference;
-use tare_image::{Error, Result};
 
 use super::commit::DESCRIPTION;
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -19,7 +19,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let mut description = Description::default();
     let values = options::parse(parser, &mut options, |name, parser| {

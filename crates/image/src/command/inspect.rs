@@ -8,7 +8,7 @@ use tare_image::location::Location;
 use tare_image::manifest::Content;
 use tare_image::{Error, Kind, Result, pull};
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::output::{self, put};
 use super::place;
 
@@ -24,7 +24,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let (mut raw, mut referrers) = (false, false);
     let mut kind = None;
@@ -43,7 +43,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     if referrers {
         let Location::Registry(reference) = &location else {
             return Err(Error::new(Kind::Usage, "only registries know referrers")
-                .hint("Write docker://REFERENCE"));
+                .hint("Write docker://REFERENCE")
+                .into());
         };
         let repository = registry.repository(reference)?;
         let digest = repository

@@ -6,9 +6,9 @@ use serde_json::json;
 use tare_image::layout::Layout;
 use tare_image::location::Location;
 use tare_image::progress::size;
-use tare_image::{Error, Kind, Result};
+use tare_image::{Error, Kind};
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::output::put;
 use super::place;
 
@@ -20,7 +20,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let mut as_json = false;
     let values = options::parse(parser, &mut options, |name, _| {
@@ -38,19 +38,17 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
                 }
                 return Ok(ExitCode::SUCCESS);
             }
-            Err(e) => return Err(e),
+            Err(e) => return Err(e.into()),
         },
         [one] => match one.parse()? {
             Location::Layout { path, name: None } => Layout::open(&path)?,
             other => {
-                return Err(
-                    Error::new(Kind::Usage, format!("{other} cannot be listed")).hint(
-                        "The store and layouts (oci:DIR) can; \"tags\" lists what a registry has",
-                    ),
-                );
+                return Err(Error::new(Kind::Usage, format!("{other} cannot be listed"))
+                    .hint("The store and layouts (oci:DIR) can; \"tags\" lists what a registry has")
+                    .into());
             }
         },
-        _ => return Err(Error::new(Kind::Usage, "list takes at most one layout")),
+        _ => return Err(Error::new(Kind::Usage, "list takes at most one layout").into()),
     };
     let mut rows = Vec::new();
     for (name, descriptor) in layout.names()? {

@@ -12,7 +12,7 @@ use tare_image::reference::Reference;
 use tare_image::store::Staging;
 use tare_image::{Error, Kind, Result, copy};
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::output::put;
 use super::place;
 
@@ -24,17 +24,14 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let values = options::parse(parser, &mut options, |_, _| Ok(false))?;
     let (file, name) = match &values[..] {
         [file] => (PathBuf::from(file), None),
         [file, name] => (PathBuf::from(file), Some(name.parse::<Reference>()?)),
         _ => {
-            return Err(Error::new(
-                Kind::Usage,
-                "load takes a file, and perhaps a name",
-            ));
+            return Err(Error::new(Kind::Usage, "load takes a file, and perhaps a name").into());
         }
     };
     let registry = options.registry()?;
@@ -46,7 +43,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
     let known = match docker_names(&file, options.limits()) {
         Ok(names) => Some(names),
         Err(e) if e.kind() == Kind::NotFound => None,
-        Err(e) => return Err(e).during(|| format!("load {}", file.display())),
+        Err(e) => Err(e).during(|| format!("load {}", file.display()))?,
     };
     let work: Vec<(Location, Reference)> = match (known, name) {
         (Some(names), None) if !names.is_empty() => names
@@ -80,7 +77,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
                 Kind::Usage,
                 format!("{} does not name its image", file.display()),
             )
-            .hint("Give a name after the file"));
+            .hint("Give a name after the file")
+            .into());
         }
     };
     for (from, name) in work {

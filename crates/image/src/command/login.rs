@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tare_image::reference::Reference;
 use tare_image::{Error, Kind, Result};
 
-use super::options::{self, Options, text};
+use super::options::{self, Options, Outcome, text};
 use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -20,7 +20,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let (mut user, mut from_input) = (None, false);
     let values = options::parse(parser, &mut options, |name, parser| {
@@ -47,7 +47,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         return Err(Error::new(
             Kind::Usage,
             "name and password must not be empty, and a name has no colon",
-        ));
+        )
+        .into());
     }
     options
         .registry()?

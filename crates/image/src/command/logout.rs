@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use tare_image::reference::Reference;
-use tare_image::{Error, Kind, Result};
+use tare_image::{Error, Kind};
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "logout",
@@ -15,7 +15,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let [host] = options::rest(parser, &mut options, ["HOST"])?;
     let reference: Reference = format!("{host}/logout").parse()?;
@@ -23,7 +23,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         return Err(Error::new(
             Kind::NotFound,
             format!("there are no credentials for {host}"),
-        ));
+        )
+        .into());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use rustix::io::Errno;
 use tare_image::{Error, Kind, Result};
 
+use options::{Outcome, Stop};
 use output::put;
 
 /// A verb.
@@ -41,7 +42,7 @@ struct Command {
     about: &'static str,
     /// Options of its own, each as it is shown.
     options: &'static [(&'static str, &'static str)],
-    run: fn(lexopt::Parser) -> Result<ExitCode>,
+    run: fn(lexopt::Parser) -> Outcome<ExitCode>,
 }
 
 const COMMANDS: [&Command; 20] = [
@@ -107,11 +108,12 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     })?;
     let parser = lexopt::Parser::from_args(arguments.into_iter().skip(1));
     match (command.run)(parser) {
-        Err(e) if e.kind() == Kind::Usage && e.to_string() == options::HELP => {
+        Ok(status) => Ok(status),
+        Err(Stop::Help) => {
             explain(command)?;
             Ok(ExitCode::SUCCESS)
         }
-        other => other.map_err(|e| complete(e, command)),
+        Err(Stop::Failed(error)) => Err(complete(error, command)),
     }
 }
 

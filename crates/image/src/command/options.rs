@@ -58,8 +58,21 @@ pub(super) const COMMON: &[(&str, &str)] = &[
     ("--verbose, -v", "say what is being done"),
 ];
 
-/// The message of the error that stands for a wish for help: what comes before it on the command line decides whose it is.
-pub(super) const HELP: &str = "help is wanted";
+/// Why a verb does not go on.
+pub(super) enum Stop {
+    /// `--help`, with nothing wrong before it.
+    Help,
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// What a verb ends with.
+pub(super) type Outcome<T> = std::result::Result<T, Stop>;
 
 /// What they were set to.
 pub(super) struct Options {
@@ -85,18 +98,18 @@ impl Default for Options {
 
 impl Options {
     /// Takes one option; what it does not know is an error, like an argument too many.
-    pub(super) fn take(&mut self, argument: Arg<'_>, parser: &mut Parser) -> Result<()> {
+    pub(super) fn take(&mut self, argument: Arg<'_>, parser: &mut Parser) -> Outcome<()> {
         let name = match &argument {
             Arg::Long(name) => (*name).to_string(),
             Arg::Short('q') => "quiet".into(),
             Arg::Short('v') => "verbose".into(),
-            _ => return Err(usage(&argument.unexpected())),
+            _ => return Err(usage(&argument.unexpected()).into()),
         };
         let tls = &mut self.registry.tls;
         match name.as_str() {
             "root" => self.root = path(parser)?,
             "platform" => self.platform = Some(text(parser)?.parse()?),
-            "help" => return Err(Error::new(Kind::Usage, HELP)),
+            "help" => return Err(Stop::Help),
             "plain-http" => self.registry.plain_http = PlainHttp::Always,
             "ca-file" => tls.authorities.push(path(parser)?),
             "client-cert" => {
@@ -124,7 +137,7 @@ impl Options {
             other => {
                 let limit = other.strip_prefix("max-").unwrap_or_default();
                 if !Limits::NAMES.contains(&limit) {
-                    return Err(usage(&argument.unexpected()));
+                    return Err(usage(&argument.unexpected()).into());
                 }
                 self.pull.limits.set(limit, number(parser)?);
             }
@@ -242,8 +255,8 @@ pub(super) fn rest<const N: usize>(
     parser: Parser,
     options: &mut Options,
     names: [&str; N],
-) -> Result<[String; N]> {
-    exactly(parse(parser, options, |_, _| Ok(false))?, names)
+) -> Outcome<[String; N]> {
+    Ok(exactly(parse(parser, options, |_, _| Ok(false))?, names)?)
 }
 
 /// "1 layer", "2 layers".
@@ -306,7 +319,7 @@ pub(super) fn parse(
     mut parser: Parser,
     options: &mut Options,
     mut special: impl FnMut(&str, &mut Parser) -> Result<bool>,
-) -> Result<Vec<String>> {
+) -> Outcome<Vec<String>> {
     let mut values = Vec::new();
     while let Some(argument) = next(&mut parser)? {
         match argument {

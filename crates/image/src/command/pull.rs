@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use tare_image::location::Location;
-use tare_image::{Error, Kind, Result, pull};
+use tare_image::{Error, Kind, pull};
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::output::put;
 use super::place;
 
@@ -17,7 +17,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let mut unpack = true;
     let values = options::parse(parser, &mut options, |name, _| {
@@ -32,7 +32,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
             return Err(Error::new(
                 Kind::Usage,
                 "pull takes one image, and perhaps a name for it",
-            ));
+            )
+            .into());
         }
     };
     // Here a bare reference means the registry.
@@ -54,7 +55,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
             return Err(Error::new(
                 Kind::Usage,
                 format!("give a name for what is in {location}"),
-            ));
+            )
+            .into());
         }
     };
     let store = options.store_as_root()?;

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use tare_image::error::During;
 use tare_image::location::Location;
 use tare_image::reference::Reference;
-use tare_image::{Error, Kind, Result};
+use tare_image::{Error, Kind};
 
 use super::copy;
+use super::options::Outcome;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "push",
@@ -17,12 +18,12 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let line = copy::parse(parser)?;
     let (from, to): (Reference, Reference) = match &line.values[..] {
         [one] => (one.parse()?, one.parse()?),
         [from, to] => (from.parse()?, to.trim_start_matches("docker://").parse()?),
-        _ => return Err(Error::new(Kind::Usage, "push takes one or two references")),
+        _ => return Err(Error::new(Kind::Usage, "push takes one or two references").into()),
     };
     let (from, to) = (Location::Store(from), Location::Registry(to));
     copy::transfer(&from, &to, &line).during(|| format!("push {to}"))?;

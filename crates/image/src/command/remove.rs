@@ -10,7 +10,7 @@ use tare_image::progress::size;
 use tare_image::registry::Registry;
 use tare_image::{Error, Kind, Result, gc};
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -27,7 +27,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let (mut collect, mut containers) = (true, false);
     let values = options::parse(parser, &mut options, |name, _| {
@@ -36,7 +36,7 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
         Ok(name == "no-gc" || name == "container")
     })?;
     if values.is_empty() {
-        return Err(Error::new(Kind::Usage, "remove takes images"));
+        return Err(Error::new(Kind::Usage, "remove takes images").into());
     }
     if containers {
         let store = options.store_as_root()?;
@@ -49,7 +49,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
                 return Err(Error::new(
                     Kind::NotFound,
                     format!("there is no container or bundle {value}"),
-                ));
+                )
+                .into());
             }
             match Record::read(&folder) {
                 // That it was one can be seen, and nothing else matters here.
@@ -73,7 +74,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
                     return Err(Error::new(
                         Kind::NotFound,
                         format!("{reference} is not in the store"),
-                    ));
+                    )
+                    .into());
                 }
             }
             Location::Registry(reference) => {
@@ -83,7 +85,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
                 return Err(Error::new(
                     Kind::Usage,
                     format!("{other} is a file; remove it with rm"),
-                ));
+                )
+                .into());
             }
         }
     }

@@ -18,7 +18,7 @@ use tare_image::location::Location;
 use tare_image::{Error, Kind, Result};
 
 use super::bundle;
-use super::options::{self, Options, text};
+use super::options::{self, Options, Outcome, text};
 use super::place;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -48,7 +48,7 @@ pub(super) const COMMAND: super::Command = super::Command {
 /// The exit status when there is no container whose status could be passed on, as scripts know it from engines.
 pub(super) const FAILURE: u8 = 125;
 
-fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let mut overrides = Overrides::default();
     let (mut name, mut keep, mut rootfs) = (None, false, Rootfs::Overlay);
@@ -83,7 +83,8 @@ fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
         return Err(Error::new(
             Kind::Usage,
             format!("{id:?} cannot be the name of a container"),
-        ));
+        )
+        .into());
     }
     overrides.rootless = !rustix::process::getuid().is_root();
     let runtime = runtime()?;
@@ -117,7 +118,7 @@ fn run(mut parser: lexopt::Parser) -> Result<ExitCode> {
     if let (Ok(_), Err(error)) = (&status, tidied) {
         log::warn!("run {reference}: {error}");
     }
-    status.during(|| format!("run {reference}"))
+    Ok(status.during(|| format!("run {reference}"))?)
 }
 
 /// Where the runtime is to keep its state, if not where it always does: users without a session have no such place.

@@ -6,9 +6,9 @@ use tare_image::archive::is_stream;
 use tare_image::error::During;
 use tare_image::location::Location;
 use tare_image::reference::Reference;
-use tare_image::{Error, Kind, Result, copy};
+use tare_image::{Error, Kind, copy};
 
-use super::options::{self, Options, text};
+use super::options::{self, Options, Outcome, text};
 use super::{output, place};
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -19,7 +19,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let mut format = "docker".to_string();
     let values = options::parse(parser, &mut options, |name, parser| {
@@ -47,7 +47,8 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
                 return Err(Error::new(
                     Kind::Usage,
                     "the name of an archive of a layout must end in .tar",
-                ));
+                )
+                .into());
             }
             Location::Layout {
                 path,
@@ -55,9 +56,9 @@ fn run(parser: lexopt::Parser) -> Result<ExitCode> {
             }
         }
         _ => {
-            return Err(
-                Error::new(Kind::Usage, format!("format {format:?}")).hint("docker and oci exist")
-            );
+            return Err(Error::new(Kind::Usage, format!("format {format:?}"))
+                .hint("docker and oci exist")
+                .into());
         }
     };
     let from = Location::Store(reference);

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use tare_image::Result;
 use tare_image::reference::Reference;
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "tag",
@@ -15,7 +14,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let [old, new] = options::rest(parser, &mut options, ["REFERENCE", "NEW-REFERENCE"])?;
     let (old, new): (Reference, Reference) = (old.parse()?, new.parse()?);

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use tare_image::Result;
 use tare_image::error::During;
 use tare_image::reference::Reference;
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -17,7 +16,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let [name] = options::rest(parser, &mut options, ["REPOSITORY"])?;
     let reference: Reference = name.trim_start_matches("docker://").parse()?;

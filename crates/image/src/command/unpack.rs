@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use tare_image::Result;
 use tare_image::error::During;
 use tare_image::flatten::flatten;
 use tare_image::location::Location;
 use tare_image::source::LayoutSource;
 
-use super::options::{self, Options};
+use super::options::{self, Options, Outcome};
 use super::place;
 
 pub(super) const COMMAND: super::Command = super::Command {
@@ -20,7 +19,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Result<ExitCode> {
+fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let [location, target] = options::rest(parser, &mut options, ["LOCATION", "DIR"])?;
     let location: Location = location.parse()?;

@@ -4,12 +4,15 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use oci_spec::image::{Descriptor, Digest};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::Layout;
 use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result};
 use crate::ingest::Ingest;
 use crate::manifest::Document;
+use crate::regular;
 
 impl Layout {
     /// Where the content of `digest` is, or would be.
@@ -39,35 +42,21 @@ impl Layout {
     /// # Errors
     /// [`Kind::NotFound`], [`Kind::Integrity`].
     pub fn open_blob(&self, descriptor: &Descriptor) -> Result<File> {
-        use std::os::unix::fs::OpenOptionsExt;
         let path = self.blob_path(descriptor.digest())?;
-        // A layout may come from anywhere: neither a link nor a pipe in place of a blob may be followed or waited for.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.bits() as i32)
-            .open(&path)
-            .map_err(|e| match e.kind() {
-                std::io::ErrorKind::NotFound => Error::new(
-                    Kind::NotFound,
-                    format!(
-                        "{} has no content for {}",
-                        self.root.display(),
-                        descriptor.digest()
-                    ),
-                )
-                .hint("Pull the image again; perhaps only another platform of it is here"),
-                _ => Error::file("open", &path, e),
-            })?;
-        let metadata = file
-            .metadata()
-            .map_err(|e| Error::file("read attributes of", &path, e))?;
-        if !metadata.is_file() {
-            return Err(Error::new(
-                Kind::Unsafe,
-                format!("{} is no regular file", path.display()),
-            ));
-        }
+        let (file, metadata) = regular::open(&path, OFlags::NOFOLLOW).map_err(|e| {
+            if e.errno() != Some(Errno::NOENT.raw_os_error()) {
+                return e;
+            }
+            Error::new(
+                Kind::NotFound,
+                format!(
+                    "{} has no content for {}",
+                    self.root.display(),
+                    descriptor.digest()
+                ),
+            )
+            .hint("Pull the image again; perhaps only another platform of it is here")
+        })?;
         if metadata.len() != descriptor.size() {
             let error = digest::wrong_size(descriptor.digest(), descriptor.size(), metadata.len());
             return Err(self.damaged(error));
