@@ -127,7 +127,12 @@ impl Watch {
     pub fn wait(&mut self, patience: Duration) -> Result<Events, Error> {
         let deadline = Instant::now() + patience;
         loop {
+            // The files change for more reasons than those that are told, and what is already so signals nothing more.
+            let events = self.events()?;
             let left = deadline.saturating_duration_since(Instant::now());
+            if events != Events::default() || left.is_zero() {
+                return Ok(events);
+            }
             let nanoseconds = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
             let mut watched = [Watched {
                 fd: self.fd.raw(),
@@ -139,11 +144,6 @@ impl Watch {
                     return Err(Error::file("wait for events of", "cgroup", fault));
                 }
                 _ => {}
-            }
-            let events = self.events()?;
-            // The files change for more reasons than those that are told.
-            if events != Events::default() || left.is_zero() {
-                return Ok(events);
             }
         }
     }
