@@ -128,7 +128,18 @@ impl Machine<'_> {
         call.limit(120).output()
     }
 
+    /// The container's control group.
+    fn group(&self) -> PathBuf {
+        self.sandbox.host(None).groups()[0].clone()
+    }
+
     fn wait_until_active(&self, unit: &str) {
+        // From outside at first: a process of ours in the group while systemd divides it would keep it from that
+        // (cgroups(7), "no internal processes").
+        let processes = self.group().join("system.slice/work.service/cgroup.procs");
+        harness::wait_until("the service's control group", || {
+            fs::read_to_string(&processes).is_ok_and(|list| !list.is_empty())
+        });
         harness::wait_until(unit, || {
             self.exec(&["/usr/bin/systemctl", "is-active", unit]).code == 0
         });
@@ -191,7 +202,7 @@ fn boots_is_entered_and_stops(global: &[&str], path: impl Fn(&str) -> Option<Str
         .exec(&["/usr/bin/systemctl", "is-active", "work.service"])
         .ok();
     // systemd has divided the container's group, so that exec has to go where the first process is.
-    let own = sandbox.host(None).groups()[0].clone();
+    let own = machine.group();
     let enabled = fs::read_to_string(own.join("cgroup.subtree_control")).unwrap();
     assert!(enabled.contains("memory"), "{enabled:?}");
     let limit = own.join("system.slice/work.service/memory.max");
