@@ -19,6 +19,7 @@ mod pull;
 mod push;
 mod remove;
 mod run;
+mod runtime_log;
 mod save;
 mod tag;
 mod tags;

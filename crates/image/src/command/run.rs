@@ -20,6 +20,7 @@ use tare_image::{Error, Kind, Result};
 use super::bundle;
 use super::options::{self, Options, Outcome, text};
 use super::place;
+use super::runtime_log::{self, RuntimeLog};
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "run",
@@ -45,8 +46,8 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-/// The exit status when there is no container whose status could be passed on, as scripts know it from engines.
-pub(super) const FAILURE: u8 = 125;
+/// The exit status when there is no container whose status could be passed on.
+pub(super) const FAILURE: u8 = runtime_log::NO_CONTAINER;
 
 fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
@@ -183,11 +184,16 @@ fn start(runtime: &Path, state: Option<&Path>, folder: &Path, id: &str) -> Resul
     let error = |e| Error::system("wait for signals", e);
     signals.thread_block().map_err(error)?;
     let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(error)?;
+    let log = RuntimeLog::new(folder)?;
     let mut arguments = Vec::new();
     if let Some(state) = state {
         arguments.extend([OsStr::new("--root"), state.as_os_str()]);
     }
     arguments.extend([
+        OsStr::new("--log"),
+        log.path.as_os_str(),
+        OsStr::new("--log-format"),
+        OsStr::new("json"),
         OsStr::new("run"),
         OsStr::new("--bundle"),
         folder.as_os_str(),
@@ -206,7 +212,11 @@ fn start(runtime: &Path, state: Option<&Path>, folder: &Path, id: &str) -> Resul
     });
     loop {
         match waitpid(pid, None) {
-            Ok(WaitStatus::Exited(_, code)) => return Ok(ExitCode::from(code as u8)),
+            Ok(WaitStatus::Exited(_, code)) => {
+                // A container may end with the same status, but then there is no error in the log.
+                let verdict = log.verdict().filter(|_| code == runtime_log::FAILED);
+                return Ok(ExitCode::from(verdict.unwrap_or(code as u8)));
+            }
             Ok(WaitStatus::Signaled(_, signal, _)) => {
                 return Ok(ExitCode::from((128 + signal as i32) as u8));
             }

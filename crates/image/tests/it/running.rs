@@ -1,11 +1,11 @@
 //! `run`: from an image to a running container, with this project's runtime and with others.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -86,16 +86,6 @@ impl Setup {
         (text, output.status.code())
     }
 
-    /// A new bundle of the image.
-    fn bundle(&self, command: &[&str]) -> PathBuf {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = self.program.path(&format!("bundle{number}"));
-        let arguments = ["bundle", "localhost/app", folder.to_str().unwrap()];
-        self.program.run(&[&arguments[..], command].concat());
-        folder
-    }
-
     fn containers(&self) -> PathBuf {
         self.program.store().join("containers")
     }
@@ -134,17 +124,18 @@ fn privileged_containers_run_and_leave_nothing() {
             run(&["-e", "A=b", app, "/bin/sh", "-c", "echo $A $HOME"]).0,
             "b /\n"
         );
-        // A command that is not there, or no program: the runtime's code, and nothing left.
-        for (command, name) in [("/bin/none", id("missing")), ("/data/0", id("data"))] {
-            let (_, code) = run(&["--name", &name, app, command]);
-            let theirs = Command::new(&setup.runtime)
-                .args(["run", "--bundle"])
-                .arg(setup.bundle(&[command]))
-                .arg(id("theirs"))
-                .stdin(Stdio::null())
-                .status();
-            assert_eq!(code, theirs.unwrap().code(), "{command}");
-            assert!(code.is_some_and(|c| c != 0));
+        // A command that is not there, or no program; and what the runtime refuses. Nothing is left.
+        for (arguments, name, expected) in [
+            (&["APP", "/bin/none"][..], id("missing"), 127),
+            (&["APP", "none"], id("nowhere"), 127),
+            (&["APP", "/data/0"], id("data"), 126),
+            (&["-w", "/bin/busybox", "APP"], id("folder"), 125),
+            (&["APP", "/bin/sh", "-c", "exit 1"], id("one"), 1),
+        ] {
+            let arguments = arguments.iter().map(|&a| if a == "APP" { app } else { a });
+            let arguments: Vec<&str> = arguments.collect();
+            let (_, code) = run(&[&["--name", &name][..], &arguments].concat());
+            assert_eq!(code, Some(expected), "{arguments:?}");
             setup.assert_clean(&name);
         }
         let mut cat = setup
@@ -155,6 +146,27 @@ fn privileged_containers_run_and_leave_nothing() {
             .unwrap();
         cat.stdin.take().unwrap().write_all(b"passed on").unwrap();
         assert_eq!(cat.wait_with_output().unwrap().stdout, b"passed on");
+    }
+}
+
+#[test]
+fn privileged_the_runtimes_log_is_listened_to() {
+    let program = Program::new();
+    make_image(&program, "localhost/app", 1);
+    let runtime = program.path("runtime");
+    for (level, own, expected) in [("warning", 1, 1), ("error", 1, 125), ("error", 3, 3)] {
+        // "--log FILE" come first.
+        let script = format!(
+            "#!/bin/sh\necho '{{\"level\": \"{level}\", \"msg\": \"said\"}}' >>\"$2\"\nexit {own}\n"
+        );
+        fs::write(&runtime, script).unwrap();
+        fs::set_permissions(&runtime, Permissions::from_mode(0o755)).unwrap();
+        let mut command = program.command(&["run", "localhost/app"]);
+        let output = command.env("TARE", &runtime).output().unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{level}");
+        // A runtime says errors on its standard error, too.
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.contains("said"), level == "warning", "{said}");
     }
 }
 
