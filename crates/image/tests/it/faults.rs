@@ -1,5 +1,6 @@
 //! A network that cuts, lies, stalls and refuses, between the program and a real registry.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -322,7 +323,8 @@ fn several_connections_fetch_one_layer() {
     child.wait().unwrap();
     proxy.clear();
     program.run(&["pull", "--plain-http", "--connections", "2", &name]);
-    let ranges = proxy.headers("/blobs/", "range");
+    // The last request of the one that was killed may be counted here, too.
+    let ranges = BTreeSet::from_iter(proxy.headers("/blobs/", "range"));
     assert!(
         ranges.len() <= 4 && !ranges.iter().any(|r| r.starts_with("bytes=0-")),
         "{ranges:?}"
