@@ -210,20 +210,17 @@ fn start(runtime: &Path, state: Option<&Path>, folder: &Path, id: &str) -> Resul
             }
         }
     });
-    loop {
+    let ended = loop {
         match waitpid(pid, None) {
-            Ok(WaitStatus::Exited(_, code)) => {
-                // A container may end with the same status, but then there is no error in the log.
-                let verdict = log.verdict().filter(|_| code == runtime_log::FAILED);
-                return Ok(ExitCode::from(verdict.unwrap_or(code as u8)));
-            }
-            Ok(WaitStatus::Signaled(_, signal, _)) => {
-                return Ok(ExitCode::from((128 + signal as i32) as u8));
-            }
+            Ok(WaitStatus::Exited(_, code)) => break code,
+            Ok(WaitStatus::Signaled(_, signal, _)) => break 128 + signal as i32,
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(e) => return Err(Error::file("wait for", runtime, e.into())),
         }
-    }
+    };
+    // A container may end with the same status, but then there is no error in the log.
+    let verdict = log.verdict().filter(|_| ended == runtime_log::FAILED);
+    Ok(ExitCode::from(verdict.unwrap_or(ended as u8)))
 }
 
 /// Not by the standard library, whose children inherit the mask: the container would never hear of these signals.

@@ -18,7 +18,7 @@ const NO_PERMISSION: u8 = 126;
 const NO_PROGRAM: u8 = 127;
 
 /// No runtime writes this.
-const END: &str = "end";
+const END: &[u8] = b"end";
 
 /// A pipe with a name, which the runtime takes for a file (`--log`, with `--log-format json`).
 pub(super) struct RuntimeLog {
@@ -41,7 +41,7 @@ impl RuntimeLog {
             .write(true)
             .open(&path)
             .map_err(fail)?;
-        let lines = BufReader::new(pipe.try_clone().map_err(fail)?).lines();
+        let lines = BufReader::new(pipe.try_clone().map_err(fail)?).split(b'\n');
         let lines = lines.map_while(std::io::Result::ok);
         let reader = std::thread::spawn(|| verdict(lines.take_while(|line| line != END)));
         Ok(RuntimeLog { path, pipe, reader })
@@ -53,16 +53,16 @@ impl RuntimeLog {
         if let Err(e) = std::fs::remove_file(&self.path) {
             log::debug!("remove {}: {e}", self.path.display());
         }
-        writeln!(self.pipe, "{END}").ok()?;
+        self.pipe.write_all(&[END, b"\n"].concat()).ok()?;
         self.reader.join().ok()?
     }
 }
 
 /// Looks for the words of tare, runc and crun.
-fn verdict(lines: impl Iterator<Item = String>) -> Option<u8> {
+fn verdict(lines: impl Iterator<Item = Vec<u8>>) -> Option<u8> {
     let mut verdict = None;
     for line in lines {
-        let Ok(entry) = serde_json::from_str::<Value>(&line) else {
+        let Ok(entry) = serde_json::from_slice::<Value>(&line) else {
             continue;
         };
         let message = entry["msg"].as_str().unwrap_or_default();
@@ -91,12 +91,13 @@ mod tests {
 
     #[test]
     fn the_last_error_decides() {
-        let of =
-            |messages: &[(&str, &str)]| {
-                verdict(messages.iter().map(|(level, msg)| {
-                    serde_json::json!({"level": level, "msg": msg}).to_string()
-                }))
-            };
+        let of = |messages: &[(&str, &str)]| {
+            verdict(messages.iter().map(|(level, msg)| {
+                serde_json::json!({"level": level, "msg": msg})
+                    .to_string()
+                    .into_bytes()
+            }))
+        };
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[("warning", "exec: a: permission denied")]), None);
         let exec = "run failed: unable to start container process: exec: ";
@@ -124,6 +125,6 @@ mod tests {
                 "{msg}"
             );
         }
-        assert_eq!(verdict(["no JSON".to_owned()].into_iter()), None);
+        assert_eq!(verdict([b"no JSON \xff".to_vec()].into_iter()), None);
     }
 }
