@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     }
     let given = |name: &str| options.iter().any(|option| option.starts_with(name));
     if !given("--timeout") {
-        lab.args(["--timeout", "900"]);
+        lab.args(["--timeout", "1500"]);
     }
     if given("--cgroups") {
         let driver = match (given("--systemd"), given("--user")) {
