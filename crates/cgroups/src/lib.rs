@@ -53,6 +53,7 @@ mod error;
 mod frozen;
 mod group;
 mod host;
+mod patience;
 mod place;
 mod setting;
 pub mod stats;

@@ -7,6 +7,7 @@ use kernel::process::{self, Watch};
 use super::Group;
 use crate::Error;
 use crate::dir::Dir;
+use crate::patience::Patience;
 
 /// How long a process may take to stop. One in an uninterruptible wait (a dead NFS server) never does.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -143,7 +144,7 @@ fn freeze_v2(dir: &Dir, patience: Duration) -> Result<bool, Error> {
 /// v1 has no event, and may stay in `FREEZING` for ever when a process is forked at the wrong moment: thawing and
 /// freezing again helps (the kernel's freezer-subsystem.rst).
 fn freeze_v1(dir: &Dir, patience: Duration) -> Result<bool, Error> {
-    let deadline = Instant::now() + patience;
+    let mut patience = Patience::of(patience);
     let mut pause = Duration::from_micros(50);
     let mut tries = 0;
     dir.write("freezer.state", "FROZEN")?;
@@ -151,10 +152,9 @@ fn freeze_v1(dir: &Dir, patience: Duration) -> Result<bool, Error> {
         if dir.read("freezer.state")?.trim() == "FROZEN" {
             return Ok(true);
         }
-        if Instant::now() >= deadline {
+        if !patience.wait(pause) {
             return Ok(false);
         }
-        std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(10));
         tries += 1;
         if tries % 25 == 0 {

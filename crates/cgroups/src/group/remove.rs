@@ -1,7 +1,7 @@
 //! Removing a cgroup and everything below it.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kernel::file::{self, HERE};
 use kernel::{Errno, Fault};
@@ -10,6 +10,7 @@ use super::Group;
 use super::kill::processes_below;
 use crate::dir::Dir;
 use crate::error::c_string;
+use crate::patience::Patience;
 use crate::{Error, Place};
 
 /// How long the kernel may take to let go. A process that was killed leaves its cgroup some time after its parent can
@@ -48,9 +49,9 @@ impl Group {
     pub(super) fn remove_quietly(&self) -> Result<(), Error> {
         let stopped = self.stop_unit();
         let mut failed = Ok(());
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::of(PATIENCE);
         for location in &self.place.locations {
-            match remove_tree(&location.path, deadline) {
+            match remove_tree(&location.path, &mut patience) {
                 // Rootless: what could not be made cannot be removed either.
                 Err(error) if self.place.optional && error.is_refusal() => {}
                 result => failed = failed.and(result),
@@ -63,27 +64,28 @@ impl Group {
 impl Group {
     /// Waits, with the same bound, for what is being killed to leave.
     pub(crate) fn wait_until_empty(&self) -> Result<(), Error> {
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::of(PATIENCE);
         loop {
             let Some(dir) = self.existing().next() else {
                 return Ok(());
             };
             match self.processes()?.len() {
                 0 => return Ok(()),
-                processes if Instant::now() >= deadline => {
+                _ if patience.wait(Duration::from_millis(5)) => {}
+                processes => {
                     let path = dir.path().to_owned();
                     return Err(Error::Busy { path, processes });
                 }
-                _ => std::thread::sleep(Duration::from_millis(5)),
             }
         }
     }
 }
 
 /// The usual cgroup has nothing below it: one call.
-fn remove_tree(path: &Path, deadline: Instant) -> Result<(), Error> {
+fn remove_tree(path: &Path, patience: &mut Patience) -> Result<(), Error> {
     let name = c_string(path)?;
     let mut pause = Duration::from_micros(200);
+    let mut rounds = 0;
     loop {
         let fault = match file::remove_directory(HERE, &name) {
             Ok(()) => return Ok(()),
@@ -100,18 +102,19 @@ fn remove_tree(path: &Path, deadline: Instant) -> Result<(), Error> {
         };
         // Below a cgroup that is in use everything belongs to whoever uses it, even if it is empty now.
         let processes = processes_below(&dir)?.len();
-        let removed = processes == 0 && remove_children(&dir)?;
-        if Instant::now() >= deadline {
+        // Not for ever: somebody may be making new ones.
+        if processes == 0 && rounds < 100 && remove_children(&dir)? {
+            rounds += 1;
+            continue;
+        }
+        if !patience.wait(pause) {
             let path = path.to_owned();
             return Err(match processes {
                 0 => Error::file("remove", path, fault),
                 processes => Error::Busy { path, processes },
             });
         }
-        if !removed {
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(50));
-        }
+        pause = (pause * 2).min(Duration::from_millis(50));
     }
 }
 

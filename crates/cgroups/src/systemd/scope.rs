@@ -1,6 +1,6 @@
 //! Starting, changing and stopping a container's scope.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::bus::{Bus, BusError, NO_SUCH_UNIT};
 use super::message::Writer;
@@ -8,6 +8,7 @@ use super::{Property, Unit, Value};
 use crate::controller::cpu::quota_per_second;
 use crate::dir::Dir;
 use crate::group::Group;
+use crate::patience::Patience;
 use crate::{Error, Settings, Version};
 
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
@@ -175,7 +176,7 @@ impl Group {
         let Some(unit) = &self.place.unit else {
             return;
         };
-        let deadline = Instant::now() + SETTLING;
+        let mut patience = Patience::of(SETTLING);
         // Without systemd nothing is going to happen any more.
         let Ok(mut bus) = Bus::connect(unit.user) else {
             return;
@@ -183,10 +184,8 @@ impl Group {
         // A unit that is known and inactive has a job waiting, or is about to be forgotten.
         while let Ok(Some("inactive" | "activating")) =
             bus.unit_state(&unit.name).as_ref().map(Option::as_deref)
-            && Instant::now() < deadline
-        {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+            && patience.wait(Duration::from_millis(5))
+        {}
     }
 }
 
