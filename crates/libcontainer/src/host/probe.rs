@@ -28,6 +28,7 @@ pub(super) fn probe() -> HostFacts {
         apparmor: enabled("/sys/module/apparmor/parameters/enabled", "Y"),
         selinux: std::path::Path::new("/sys/fs/selinux/enforce").exists(),
         exposed: Vec::new(),
+        own_namespaces: Vec::new(),
         hierarchies: Vec::new(),
     }
 }
@@ -69,6 +70,24 @@ fn cgroups() -> u8 {
             12
         }
         _ => 1,
+    }
+}
+
+/// Whether `path` is the namespace that a child of the calling thread is in anyway (namespaces(7): device and inode number
+/// tell namespaces apart). A type that the specification does not know, or a file that is not there, is nobody's.
+pub(crate) fn is_own_namespace(kind: &str, path: &str) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let name = match kind {
+        "pid" => "pid_for_children",
+        "network" => "net",
+        "mount" => "mnt",
+        "time" => "time_for_children",
+        other => other,
+    };
+    let file = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    match (file(&format!("/proc/thread-self/ns/{name}")), file(path)) {
+        (Ok(own), Ok(given)) => own == given,
+        _ => false,
     }
 }
 

@@ -33,6 +33,7 @@ pub use exec::{Joining, exec};
 pub(crate) use hook::{Reach, hook};
 pub(crate) use hooks::Kind as HookKind;
 pub use mounts::options;
+pub(crate) use namespaces::name as namespace_name;
 pub use namespaces::{FLAGS as NAMESPACES, Namespaces};
 pub(crate) use process::scheduling::{MEMORY_FLAGS, MEMORY_MODES};
 pub use steps::{IdMaps, RuntimeStep, Tree};

@@ -24,8 +24,7 @@ pub(crate) fn configure(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<()
         let at = list.clone().key(name);
         if !wanted.has(NEWNET) {
             let why = "devices are moved to a network namespace other than the host's";
-            let namespaces = ConfigPath::of("linux.namespaces");
-            return Err(PlanError::conflicts(at, namespaces, why));
+            return Err(wanted.shared(at, NEWNET, why));
         }
         if draft.host.rootless() {
             let why = "moving devices of the host needs privileges over its network";

@@ -22,11 +22,7 @@ pub(crate) fn name(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
         let at = ConfigPath::of(field);
         if !wanted.has(NEWUTS) {
             let why = format!("unable to set {field} without a private UTS namespace");
-            return Err(PlanError::conflicts(
-                at,
-                ConfigPath::of("linux.namespaces"),
-                why,
-            ));
+            return Err(wanted.shared(at, NEWUTS, &why));
         }
         if value.len() > LONGEST_NAME {
             return Err(PlanError::invalid(at, "longer than 64 bytes"));
@@ -120,11 +116,7 @@ fn judge_owner(
         return Ok(());
     }
     let why = format!("sysctl {key:?} is not allowed in the host's {namespace} namespace");
-    Err(PlanError::conflicts(
-        at.clone(),
-        ConfigPath::of("linux.namespaces"),
-        why,
-    ))
+    Err(wanted.shared(at.clone(), owner, &why))
 }
 
 pub(crate) fn protect(draft: &mut Draft<'_>) -> Result<(), PlanError> {
