@@ -125,9 +125,7 @@ fn perform(
         record.identity = identity_of(child.pid, &child.pidfd).unwrap_or(0);
         Ok(())
     })?;
-    if performed.missing_ambient != 0 {
-        warn_about_ambient(performed.missing_ambient);
-    }
+    warn_about_ambient(performed.missing_ambient);
     let finished = finish(group, prepared, &performed, options);
     if finished.is_err() {
         performed.undo();
@@ -174,11 +172,10 @@ pub(super) fn write_pid_file(path: &Path, pid: i32) -> Result<(), Error> {
     std::fs::rename(&beside, path).map_err(failed)
 }
 
-fn warn_about_ambient(missing: u64) {
-    for (number, name) in plan::capability_names().iter().enumerate() {
-        if missing >> number & 1 == 1 {
-            log::warn!("can't raise ambient capability CAP_{name}: operation not permitted");
-        }
+/// The names of these capabilities are missing from the permitted or the inheritable set (capabilities(7)).
+pub(super) fn warn_about_ambient(missing: u64) {
+    for name in plan::names_of_capabilities(missing) {
+        log::warn!("can't raise ambient capability {name}: operation not permitted");
     }
 }
 

@@ -7,7 +7,7 @@ use kernel::Fd;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
 use super::Container;
-use super::create::{send_pidfd, write_pid_file};
+use super::create::{send_pidfd, warn_about_ambient, write_pid_file};
 use super::fence::pipe_fence;
 use crate::Error;
 use crate::foreground::{self, Terminal};
@@ -147,9 +147,7 @@ impl Container {
             request,
             &host,
         )?;
-        if performed.missing_ambient != 0 {
-            log::warn!("some ambient capabilities could not be raised");
-        }
+        warn_about_ambient(performed.missing_ambient);
         if let Some(path) = &request.pidfd_socket {
             send_pidfd(path, &performed.child)?;
         }
@@ -275,6 +273,10 @@ fn changed<'a>(mut process: ProcessSpec<'a>, request: &'a ExecRequest) -> Proces
         for set in [&mut sets.bounding, &mut sets.effective, &mut sets.permitted] {
             set.extend(added());
         }
+        // Ambient ones are only those that are inheritable, too.
+        let inheritable = &sets.inheritable;
+        let ambient = added().filter(|name| inheritable.contains(name));
+        sets.ambient.extend(ambient);
     }
     process
 }
