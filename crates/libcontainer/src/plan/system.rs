@@ -1,5 +1,7 @@
 //! `hostname`, `domainname`, `linux.sysctl`, `linux.maskedPaths`, `linux.readonlyPaths`.
 
+use std::collections::HashSet;
+
 use init::step::{Domainname, Hide, Hostname, ReadOnlyPath, Sysctl};
 use kernel::namespace::flags::{NEWIPC, NEWNET, NEWUTS};
 use spec::ConfigPath;
@@ -127,13 +129,14 @@ pub(crate) fn protect(draft: &mut Draft<'_>) -> Result<(), PlanError> {
         ("linux.readonlyPaths", &linux.readonly_paths),
         ("linux.maskedPaths", &linux.masked_paths),
     ] {
+        let mut seen = HashSet::new();
         for (index, path) in list.iter().enumerate() {
             let at = ConfigPath::of(field).index(index);
             if !path.starts_with('/') {
                 return Err(PlanError::invalid(at, format!("{path:?} must be absolute")));
             }
             // Once is enough for a path that is listed twice.
-            if list[..index].contains(path) {
+            if !seen.insert(path.as_str()) {
                 continue;
             }
             let path = draft.text(&at, path)?;
