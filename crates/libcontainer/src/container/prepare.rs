@@ -90,6 +90,8 @@ impl<'a> Prepared<'a> {
         prepared.host = host;
         prepared.creation = prepared.creation(id, bundle, options)?;
         prepared.plan = plan::create(spec, &prepared.creation, &prepared.host)?;
+        let warnings = prepared.settings.warnings();
+        prepared.plan.warnings.extend_from_slice(warnings);
         Ok(prepared)
     }
 

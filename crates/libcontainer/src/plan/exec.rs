@@ -38,6 +38,7 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
     let given: &Process<'_> = spec.process.as_ref().ok_or_else(missing)?;
     let mut draft = Draft::new(spec, host);
     let draft = &mut draft;
+    draft.warn_about_keys(&given.remarks);
     let container = draft.slot(&at)?;
     terminal::connect(draft)?;
     draft.runtime(&at, RuntimeStep::StartChild { namespaces: 0 });
