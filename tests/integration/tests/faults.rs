@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use harness::{Bundle, Container, Output, Sandbox, cases, need};
 use serde_json::json;
@@ -13,6 +14,8 @@ cases![
     calls_that_fail_lose_no_container,
     calls_that_fail_under_delete_by_force,
     calls_that_fail_under_exec_leave_the_filter_on,
+    calls_that_fail_under_create_leave_nothing,
+    privileged_a_full_file_system_is_one_error,
     a_damaged_config_is_no_config_without_a_filter,
     a_damaged_record_loses_no_process,
     a_damaged_report_loses_no_process,
@@ -231,6 +234,111 @@ fn calls_that_fail_under_delete_by_force() {
     }
     container.force_delete();
     container.wait();
+}
+
+/// With a hook, so that the way of a hook is gone as well.
+fn calls_that_fail_under_create_leave_nothing() {
+    let sandbox = Sandbox::new();
+    let program = sandbox.bundle().rootfs().join("bin/probe");
+    let hook = json!({"path": program, "args": ["probe", "true"]});
+    let bundle = sandbox.bundle().push("/hooks/createRuntime", hook);
+    let path = bundle.path.to_str().unwrap();
+    let before = sandbox.host(None);
+    let pid_file = sandbox.path.join("io/pid");
+    let id = sandbox.id("a");
+    let words = ["create", "--bundle", path, "--pid-file"].map(str::to_owned);
+    let words = [
+        &words[..],
+        &[pid_file.to_str().unwrap().to_owned(), id.clone()],
+    ]
+    .concat();
+    let more = [
+        ("mkdirat", "ENOSPC"),
+        ("mknodat", "ENOSPC"),
+        ("write", "ENOSPC"),
+        ("pwrite64", "EIO"),
+        ("clone3", "ENOMEM"),
+        ("memfd_create", "EMFILE"),
+        ("socketpair", "EMFILE"),
+        ("sendmsg", "ENOMEM"),
+        ("recvmsg", "ENOMEM"),
+        ("pipe2", "EMFILE"),
+        ("renameat2", "EIO"),
+    ];
+    let mut hits = 0;
+    for fault in FAULTS.into_iter().chain(more) {
+        for number in 1.. {
+            let Some(output) = with_fault(&sandbox, fault, number, &words) else {
+                sandbox.runtime(["delete", "--force", &id]).output().ok();
+                fs::remove_file(&pid_file).unwrap();
+                break;
+            };
+            hits += 1;
+            let after = format!("{fault:?} {number}: {output:?}");
+            if output.code == 0 {
+                sandbox.runtime(["delete", "--force", &id]).output().ok();
+                fs::remove_file(&pid_file).unwrap();
+            }
+            assert!(!pid_file.exists(), "{after}");
+            let mut left = Vec::new();
+            for _ in 0..500 {
+                reap_orphans();
+                left = sandbox.host(None).difference(&before);
+                if left.is_empty() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            // Of what could not be removed there is something to remove again.
+            if !left.is_empty()
+                && ["unlinkat", "ppoll", "pidfd_send_signal", "waitid"].contains(&fault.0)
+            {
+                sandbox.runtime(["delete", "--force", &id]).output().ok();
+                continue;
+            }
+            assert!(left.is_empty(), "{after}: {left:#?}");
+        }
+    }
+    assert!(hits > 100, "{hits}");
+}
+
+fn privileged_a_full_file_system_is_one_error() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle();
+    let before = sandbox.host(None);
+    let room = sandbox.folder("room");
+    let script = r#"
+        room=$1; free=$2; shift 2
+        mount -t tmpfs -o size=256k none "$room" && mkdir "$room/state" || exit 99
+        head -c 1M /dev/zero >"$room/fill" 2>/dev/null
+        truncate -s $(( (64 - free) * 4096 )) "$room/fill"
+        "$@"; code=$?
+        [ $code = 0 ] || ls -A "$room/state"
+        [ $code != 0 ] || "${1}" --root "$room/state" delete --force "$ID"
+        exit $code"#;
+    let mut failed = 0;
+    for free in 0..6 {
+        let id = sandbox.id(&format!("f{free}"));
+        let call = sandbox
+            .command("unshare")
+            .args(["-m", "sh", "-c", script, "sh"]);
+        let call = call.env("ID", &id).arg(&room).arg(free.to_string());
+        let call = call
+            .arg(sandbox.program())
+            .arg("--root")
+            .arg(room.join("state"));
+        let call = call.args(["create", "--bundle"]).arg(&bundle.path).arg(&id);
+        let output = call.output();
+        if output.code != 0 {
+            failed += 1;
+            assert!(output.stdout.is_empty(), "left behind: {output:?}");
+            output.fails_with(1, &["no space left on device"]);
+        }
+        harness::wait_until("nothing left", || {
+            sandbox.host(None).difference(&before).is_empty()
+        });
+    }
+    assert!((1..6).contains(&failed), "{failed}");
 }
 
 fn filtered(sandbox: &Sandbox) -> Bundle {

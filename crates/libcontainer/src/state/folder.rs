@@ -168,6 +168,11 @@ impl Folder {
         }
     }
 
+    /// Whether there is a record.
+    pub(super) fn is_taken(&self) -> Result<bool, Error> {
+        self.has(RECORD)
+    }
+
     /// The record; `None` where there is none yet, because the runtime is about to write it or was killed before it had
     /// done so. Nothing had been made then.
     ///

@@ -70,11 +70,13 @@ impl Store {
                 _ => {}
             }
             let claimed = Folder::open(&parent, &self.root, id).and_then(|folder| {
-                // Whoever works on it has it, or is about to give it back to nobody.
-                match folder.try_lock()? {
-                    Some(held) if held.is_bare()? => Ok(Some(held)),
-                    _ => Ok(None),
-                }
+                let held = match folder.try_lock()? {
+                    None if folder.is_taken()? => return Ok(None),
+                    // Somebody takes it at this moment, or removes it.
+                    None => folder.lock()?,
+                    Some(held) => held,
+                };
+                Ok(if held.is_bare()? { Some(held) } else { None })
             });
             match claimed {
                 Ok(Some(held)) => return Ok(held),
