@@ -23,6 +23,7 @@ mod hooks;
 mod kill;
 mod leaks;
 mod limits;
+mod linear;
 mod list;
 mod masked_paths;
 mod mounts;
@@ -67,6 +68,7 @@ fn main() -> std::process::ExitCode {
         kill::CASES,
         leaks::CASES,
         limits::CASES,
+        linear::CASES,
         list::CASES,
         masked_paths::CASES,
         mounts::CASES,

@@ -6,7 +6,7 @@ use init::Slot;
 use kernel::Fd;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
-use super::create::{judge_preserved, send_pidfd};
+use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
 use super::fence::pipe_fence;
 use super::pid_file;
 use super::{Container, Look};
@@ -151,9 +151,7 @@ impl Container {
             request,
             &host,
         )?;
-        if performed.missing_ambient != 0 {
-            log::warn!("some ambient capabilities could not be raised");
-        }
+        warn_about_ambient(performed.missing_ambient);
         if let Err(error) = tell_caller(request, &performed) {
             // Nobody knows of the program: it does not run on.
             super::kill::end(&performed.child.pidfd)?;
@@ -289,6 +287,10 @@ fn changed<'a>(mut process: ProcessSpec<'a>, request: &'a ExecRequest) -> Proces
         for set in [&mut sets.bounding, &mut sets.effective, &mut sets.permitted] {
             set.extend(added());
         }
+        // Ambient ones are only those that are inheritable, too.
+        let inheritable = &sets.inheritable;
+        let ambient = added().filter(|name| inheritable.contains(name));
+        sets.ambient.extend(ambient);
     }
     process
 }
