@@ -15,6 +15,7 @@ mod engine;
 mod errors;
 mod events;
 mod exec;
+mod faults;
 mod fd_hygiene;
 mod features;
 mod hooks;
@@ -57,6 +58,7 @@ fn main() -> std::process::ExitCode {
         errors::CASES,
         events::CASES,
         exec::CASES,
+        faults::CASES,
         fd_hygiene::CASES,
         features::CASES,
         hooks::CASES,

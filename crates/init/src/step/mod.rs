@@ -235,14 +235,14 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// As sendmsg(2).
-    pub fn announce(&mut self, peer: i32, pid: i32) -> kernel::Result<()> {
+    pub fn announce(&mut self, peer: i32) -> kernel::Result<()> {
         let mut carried = [(Slot::REPORT, -1); OUTGOING];
         let mut count = 0;
         for slot in self.outgoing.iter_mut().filter_map(Option::take) {
             carried[count] = (slot, self.slots.raw(slot)?);
             count += 1;
         }
-        turn::send(peer, pid, &carried[..count])
+        turn::send(peer, &carried[..count])
     }
 }
 

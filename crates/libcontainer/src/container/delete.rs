@@ -109,6 +109,7 @@ fn run_poststop(folder: &Folder, bundle: &str, namespaces: u64) {
         bundle,
         status: "stopped",
         namespaces,
+        init: None,
     };
     // Each failure is a warning of its own.
     let _ = run_hooks(&state, HookKind::Poststop, None, &HostFacts::probe());

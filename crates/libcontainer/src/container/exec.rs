@@ -183,6 +183,7 @@ impl Container {
             bundle: &self.record.bundle,
             status: "running",
             namespaces: self.record.namespaces,
+            init: Some(self.record.pid),
         };
         let setting = Setting {
             host,

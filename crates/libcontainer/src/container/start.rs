@@ -5,7 +5,7 @@ use spec::Spec;
 
 use super::Container;
 use crate::Error;
-use crate::perform::{HookState, release, run_hooks};
+use crate::perform::{HookState, forbidden, forbids, release, run_hooks};
 use crate::plan::HookKind;
 use crate::state::{Liveness, Status};
 
@@ -55,7 +55,9 @@ impl Container {
         };
         let spec = Spec::parse(&config).unwrap_or_default();
         self.run_start_hooks(&spec, HookKind::StartContainer, "created")?;
-        release(fence).map_err(|fault| crate::perform::own("let the container go", fault))?;
+        let process = self.process()?;
+        release(fence, &process.pidfd)
+            .map_err(|fault| crate::perform::own("let the container go", fault))?;
         if let Some(fault) = self.folder.report()?.fault {
             return Err(self.execution_failed(fault)?);
         }
@@ -73,6 +75,7 @@ impl Container {
             bundle: &self.record.bundle,
             status,
             namespaces: self.record.namespaces,
+            init: None,
         };
         run_hooks(&state, kind, Some(self.record.pid), &self.facts()).inspect_err(|_| {
             if let Liveness::Alive(pidfd) = Liveness::of(&self.record) {
@@ -85,6 +88,10 @@ impl Container {
     fn execution_failed(&self, fault: Fault) -> Result<Error, Error> {
         let config = self.folder.config()?;
         let spec = Spec::parse(&config).unwrap_or_default();
+        let filter = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+        if filter.is_some_and(|filter| forbids(filter, fault.call)) {
+            return Ok(forbidden("execute the program".to_owned(), fault));
+        }
         let program = spec.process.iter().flat_map(|process| &process.args).next();
         Ok(crate::perform::execution_failed(
             program.map_or("", |name| name.as_str()),

@@ -71,8 +71,7 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
         draft.child(&from, BecomeRoot {});
     }
     if joining.namespaces & (NEWPID | NEWTIME) != 0 {
-        let slot = draft.slot(&from)?;
-        draft.child(&from, Fork { slot });
+        draft.child(&from, Fork {});
     }
     process::begin_for(draft, &joining.id, joining.no_keyring, true)?;
     terminal::open_for(draft, given)?;
