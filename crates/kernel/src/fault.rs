@@ -79,7 +79,7 @@ calls! {
     Setgroups = "setgroups", Sethostname = "sethostname", Setns = "setns", Setresgid = "setresgid",
     Setresuid = "setresuid", Setsid = "setsid", Setsockopt = "setsockopt", Setxattr = "setxattr", Sigaction = "sigaction",
     Sigprocmask = "sigprocmask", Sigtimedwait = "sigtimedwait", Socket = "socket", Socketpair = "socketpair", Stat = "stat", Symlinkat = "symlinkat",
-    Umask = "umask", Umount = "umount", Unlinkat = "unlinkat", Unshare = "unshare", Wait = "wait", Write = "write",
+    Umask = "umask", Umount = "umount", Unlinkat = "unlinkat", Unshare = "unshare", Utimensat = "utimensat", Wait = "wait", Write = "write",
     Eventfd = "eventfd2", InotifyAddWatch = "inotify_add_watch", InotifyInit = "inotify_init1",
 }
 

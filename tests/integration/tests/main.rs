@@ -19,6 +19,7 @@ mod faults;
 mod fd_hygiene;
 mod features;
 mod hooks;
+mod host_objects;
 mod kill;
 mod leaks;
 mod limits;
@@ -62,6 +63,7 @@ fn main() -> std::process::ExitCode {
         fd_hygiene::CASES,
         features::CASES,
         hooks::CASES,
+        host_objects::CASES,
         kill::CASES,
         leaks::CASES,
         limits::CASES,

@@ -9,6 +9,7 @@ mod listener;
 mod namespace;
 mod net_devices;
 mod netlink;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod trees;
@@ -28,6 +29,7 @@ use crate::host::HostFacts;
 pub(crate) use cgroup::Cgroup;
 pub(crate) use explain::{execution_failed, forbidden, forbids};
 pub(crate) use hooks::{HookState, run_all as run_hooks};
+pub(crate) use id_maps::outside;
 pub(crate) use walk::walk;
 
 /// Where a terminal's master goes.

@@ -8,7 +8,7 @@ use kernel::{Call, Errno, Fault, Fd};
 
 use super::{
     Cgroup, Console, Performed, Setting, bring_back, hooks, id_maps, namespace, net_devices, own,
-    trees,
+    streams, trees,
 };
 use crate::Error;
 use crate::plan::{Plan, RuntimeStep, Step};
@@ -190,6 +190,15 @@ impl Walk<'_> {
                 let group = self.setting.cgroup.as_ref().and_then(Cgroup::group);
                 if let (Some(group), Some(owner)) = (group, owner) {
                     group.delegate(owner)?;
+                }
+            }
+            RuntimeStep::GiveStreams { user, outside } => {
+                let owner = match outside {
+                    Some(id) => Some(*id),
+                    None => id_maps::outside(self.pid()?, *user)?,
+                };
+                if let Some(owner) = owner {
+                    streams::give(owner);
                 }
             }
             RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
