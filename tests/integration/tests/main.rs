@@ -15,7 +15,7 @@ mod engine;
 mod errors;
 mod events;
 mod exec;
-mod faults;
+mod child_faults;
 mod fd_hygiene;
 mod features;
 mod hooks;
@@ -59,7 +59,7 @@ fn main() -> std::process::ExitCode {
         errors::CASES,
         events::CASES,
         exec::CASES,
-        faults::CASES,
+        child_faults::CASES,
         fd_hygiene::CASES,
         features::CASES,
         hooks::CASES,
