@@ -7,6 +7,7 @@
 mod accidents;
 mod capabilities;
 mod cgroups;
+mod child_faults;
 mod concurrency;
 mod crash;
 mod delete;
@@ -15,9 +16,10 @@ mod engine;
 mod errors;
 mod events;
 mod exec;
-mod child_faults;
+mod faults;
 mod fd_hygiene;
 mod features;
+mod forgery;
 mod hooks;
 mod host_objects;
 mod kill;
@@ -51,6 +53,7 @@ fn main() -> std::process::ExitCode {
         accidents::CASES,
         capabilities::CASES,
         cgroups::CASES,
+        child_faults::CASES,
         concurrency::CASES,
         crash::CASES,
         delete::CASES,
@@ -59,9 +62,10 @@ fn main() -> std::process::ExitCode {
         errors::CASES,
         events::CASES,
         exec::CASES,
-        child_faults::CASES,
+        faults::CASES,
         fd_hygiene::CASES,
         features::CASES,
+        forgery::CASES,
         hooks::CASES,
         host_objects::CASES,
         kill::CASES,
