@@ -28,6 +28,7 @@ pub mod open {
     pub const NOFOLLOW: u64 = 0o400000;
     pub const CLOEXEC: u64 = 0o2000000;
     pub const PATH: u64 = 0o10000000;
+    pub const TMPFILE: u64 = 0o20000000 | DIRECTORY;
 }
 
 /// Flags of openat2(2).

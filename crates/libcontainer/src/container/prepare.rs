@@ -109,7 +109,8 @@ impl<'a> Prepared<'a> {
             // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
             return Ok(());
         }
-        let place = cgroups::Place::resolve(host, driver, path, id, rootless)?;
+        let mut place = cgroups::Place::resolve(host, driver, path, id, rootless)?;
+        place.note_missing()?;
         let none = LinuxResources::default();
         let resources = linux
             .and_then(|linux| linux.resources.as_ref())

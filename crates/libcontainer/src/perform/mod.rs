@@ -5,6 +5,7 @@ pub(crate) mod child;
 mod explain;
 mod hooks;
 mod id_maps;
+mod image;
 mod listener;
 mod namespace;
 mod net_devices;
