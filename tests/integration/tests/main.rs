@@ -7,6 +7,7 @@
 mod accidents;
 mod capabilities;
 mod cgroups;
+mod child_faults;
 mod concurrency;
 mod crash;
 mod delete;
@@ -20,6 +21,7 @@ mod fd_hygiene;
 mod features;
 mod forgery;
 mod hooks;
+mod host_objects;
 mod kill;
 mod leaks;
 mod limits;
@@ -52,6 +54,7 @@ fn main() -> std::process::ExitCode {
         accidents::CASES,
         capabilities::CASES,
         cgroups::CASES,
+        child_faults::CASES,
         concurrency::CASES,
         crash::CASES,
         delete::CASES,
@@ -65,6 +68,7 @@ fn main() -> std::process::ExitCode {
         features::CASES,
         forgery::CASES,
         hooks::CASES,
+        host_objects::CASES,
         kill::CASES,
         leaks::CASES,
         limits::CASES,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use init::Slot;
 use kernel::Fd;
+use kernel::namespace::flags::NEWUSER;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
 use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
@@ -128,6 +129,7 @@ impl Container {
                 .as_ref()
                 .is_some_and(|seat| seat.entry().is_some() && !seat.has_rest()),
             no_keyring: false,
+            outside: self.outside(&spec)?,
         };
         let plan = plan::exec(&spec, &joining, &host)?;
         for (at, text) in &plan.warnings {
@@ -184,6 +186,7 @@ impl Container {
             bundle: &self.record.bundle,
             status: "running",
             namespaces: self.record.namespaces,
+            init: Some(self.record.pid),
         };
         let setting = Setting {
             host,
@@ -207,6 +210,16 @@ impl Container {
                 ))
             }
             None => Ok(performed),
+        }
+    }
+
+    /// What the process's user is outside, in a container with a user namespace.
+    fn outside(&self, spec: &Spec<'_>) -> Result<Option<u32>, Error> {
+        match &spec.process {
+            Some(process) if self.record.namespaces & NEWUSER != 0 => {
+                crate::perform::outside(self.record.pid, process.user.uid)
+            }
+            _ => Ok(None),
         }
     }
 

@@ -233,6 +233,7 @@ impl<'a> Prepared<'a> {
             bundle: &self.creation.bundle,
             status: "creating",
             namespaces: Namespaces::read(self.spec, &self.host)?.all(),
+            init: None,
         })
     }
 }

@@ -45,10 +45,12 @@ pub fn create(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> Result<
     mounts::copy_sources(draft, creation, &wanted)?;
     terminal::connect(draft)?;
     cgroup::make(draft, creation, &wanted);
+    process::give_streams(draft, &wanted, false);
     namespaces::start_child(draft, creation, &wanted);
     process::before_joining(draft, host.rootless())?;
     namespaces::enter(draft, &wanted)?;
     cgroup::delegate(draft, creation, &wanted, true);
+    process::give_streams(draft, &wanted, true);
     process::begin(draft, creation)?;
     system::name(draft, &wanted)?;
     network::configure(draft, &wanted)?;
