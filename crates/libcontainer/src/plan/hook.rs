@@ -121,5 +121,5 @@ pub(crate) fn hook(
             environment,
         },
     );
-    Ok(draft.finish())
+    draft.finish()
 }
