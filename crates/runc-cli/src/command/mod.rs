@@ -1,5 +1,6 @@
 //! The commands, one file each: a table of flags, and a function that turns them into one call of the library.
 
+mod check;
 mod checkpoint;
 mod create;
 mod delete;
@@ -75,6 +76,7 @@ impl Arguments {
 
 /// All commands, in the order of help texts.
 pub(crate) static ALL: &[&Command] = &[
+    &check::COMMAND,
     &checkpoint::COMMAND,
     &create::COMMAND,
     &delete::COMMAND,
