@@ -80,7 +80,8 @@ fn message(err: &str) -> &str {
     rest
 }
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
+    "info",
     "check",
     "checkpoint",
     "create",
@@ -501,6 +502,7 @@ fn what_cannot_be_printed_is_an_error() {
         &["help", "run"],
         &["check", "bundle"],
         &["features"],
+        &["info"],
         &["seccomp", "--foo"],
     ] {
         let full = std::fs::File::options()
@@ -525,4 +527,44 @@ fn what_cannot_be_printed_is_an_error() {
             answer.err
         );
     }
+}
+
+#[test]
+fn info_gives_reasons() {
+    let scratch = Scratch::new();
+    let answer = tare(&scratch, &["info"]);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+    let version = format!(
+        "tare\n  version                   {}\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert!(answer.out.starts_with(&version), "{}", answer.out);
+    for line in [
+        "\nkernel\n  release  ",
+        "\ncgroups\n  version  ",
+        "\n  rootless  ",
+    ] {
+        assert!(answer.out.contains(line), "{line:?}\n{}", answer.out);
+    }
+    let answer = tare(&scratch, &["info", "-f", "json"]);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+    let report: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    assert!(
+        report["kernel"]["release"]["value"].is_string(),
+        "{report:#}"
+    );
+    let rootless = &report["caller"]["rootless"];
+    assert!(
+        rootless["value"].is_boolean() && rootless["why"].is_string(),
+        "{report:#}"
+    );
+    let state = scratch.0.canonicalize().unwrap().join("store");
+    assert_eq!(report["tare"]["state"], state.to_str().unwrap());
+    assert!(!state.exists(), "info makes nothing");
+    let answer = tare(&scratch, &["info", "-f", "xml"]);
+    assert_eq!(
+        (answer.code, message(&answer.err)),
+        (1, "\"invalid format option\"")
+    );
+    assert_eq!(tare(&scratch, &["info", "x"]).code, 1);
 }

@@ -8,6 +8,7 @@ mod events;
 mod exec;
 mod features;
 mod help;
+mod info;
 mod kill;
 mod list;
 mod pause;
@@ -84,6 +85,7 @@ pub(crate) static ALL: &[&Command] = &[
     &exec::COMMAND,
     &features::COMMAND,
     &help::COMMAND,
+    &info::COMMAND,
     &kill::COMMAND,
     &list::COMMAND,
     &pause::COMMAND,
