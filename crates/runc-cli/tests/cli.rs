@@ -228,6 +228,12 @@ fn unknown_commands_exit_with_3() {
         assert_eq!((answer.code, answer.out.as_str()), (3, ""), "{words:?}");
         assert_eq!(message(&answer.err), "\"No help topic for 'foo'\"");
     }
+    for words in [&["strat"][..], &["help", "strat"]] {
+        let answer = tare(&scratch, words);
+        assert_eq!((answer.code, answer.out.as_str()), (3, ""), "{words:?}");
+        let expected = "\"No help topic for 'strat' (did you mean 'start'?)\"";
+        assert_eq!(message(&answer.err), expected);
+    }
 }
 
 #[test]

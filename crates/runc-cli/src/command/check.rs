@@ -12,7 +12,9 @@ use crate::global::Global;
 use crate::invocation::{Invocation, Order, absolute};
 use crate::output;
 
-static FORMAT: Flag = Flag::text("format", "FORMAT", "text or json (default: text)").short("f");
+static FORMAT: Flag = Flag::text("format", "FORMAT", "text or json (default: text)")
+    .short("f")
+    .one_of(&["text", "json"]);
 
 pub(crate) static COMMAND: Command = Command {
     name: "check",
@@ -23,6 +25,16 @@ Reads config.json and lists everything that stands in the way, not only the
 first, with file, line and column as compilers do; then what is legal and
 likely to be a mistake, or a door from the container to the host. Nothing on
 the system changes. Exits with 1 when the bundle would not run.",
+    examples: &[
+        (
+            "check bundle",
+            "all that is wrong with bundle/config.json, and what is unwise",
+        ),
+        (
+            "--systemd-cgroup check --format json bundle",
+            "as JSON, for cgroups by systemd",
+        ),
+    ],
     flags: &[&FORMAT, &BUNDLE, &NO_PIVOT],
     order: Order::Anywhere,
     arguments: Arguments::Between(0, 1),

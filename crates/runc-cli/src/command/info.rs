@@ -12,7 +12,9 @@ use crate::global::Global;
 use crate::invocation::{Invocation, Order};
 use crate::output;
 
-static FORMAT: Flag = Flag::text("format", "FORMAT", "table or json (default: table)").short("f");
+static FORMAT: Flag = Flag::text("format", "FORMAT", "table or json (default: table)")
+    .short("f")
+    .one_of(&["table", "json"]);
 
 pub(crate) static COMMAND: Command = Command {
     name: "info",
@@ -22,6 +24,10 @@ pub(crate) static COMMAND: Command = Command {
 What a bug report should contain: the kernel, its security modules, the layout
 of control groups, what the caller may do and why. Nothing on the system
 changes.",
+    examples: &[
+        ("info", "a table for people"),
+        ("info --format json", "the same for programs"),
+    ],
     flags: &[&FORMAT],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(0),

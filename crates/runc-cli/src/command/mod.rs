@@ -27,6 +27,7 @@ use crate::failure::Failure;
 use crate::flag::Flag;
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::nearest::nearest;
 
 /// A command as data.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct Command {
     pub(crate) synopsis: &'static str,
     /// Paragraphs for help texts; may be empty. `{name}` stands for the program.
     pub(crate) about: &'static str,
+    /// Command lines without the program's name, and what each does.
+    pub(crate) examples: &'static [(&'static str, &'static str)],
     pub(crate) flags: &'static [&'static Flag],
     pub(crate) order: Order,
     pub(crate) arguments: Arguments,
@@ -105,4 +108,14 @@ pub(crate) static ALL: &[&Command] = &[
 pub(crate) fn find(word: &str) -> Option<&'static Command> {
     let name = if word == "h" { "help" } else { word };
     ALL.iter().copied().find(|command| command.name == name)
+}
+
+/// There is no command of this name.
+pub(crate) fn unknown(word: &str) -> Failure {
+    let names = ALL.iter().map(|command| command.name);
+    let meant = match nearest(word, names) {
+        Some(name) => format!(" (did you mean '{name}'?)"),
+        None => String::new(),
+    };
+    Failure::new(format!("No help topic for '{word}'{meant}")).status(3)
 }
