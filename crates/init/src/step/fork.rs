@@ -25,7 +25,7 @@ impl Step for Fork {
             }
             Forked::Parent(new) => {
                 context.slots.set(self.slot, new.pidfd);
-                context.send_with_turn(self.slot);
+                context.send_with_turn(self.slot)?;
                 let peer = context.slots.raw(Slot::PEER)?;
                 context.announce(peer, new.pid)?;
                 process::exit(0)

@@ -1,8 +1,13 @@
 //! Walking the runtime's half of a plan: what a walk needs, and what it leaves.
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+)]
 
 mod cgroup;
 pub(crate) mod child;
 mod explain;
+#[allow(clippy::disallowed_methods, clippy::let_underscore_must_use)]
 mod hooks;
 mod id_maps;
 mod image;
@@ -13,7 +18,9 @@ mod netlink;
 #[cfg(test)]
 mod tests;
 mod trees;
+#[allow(clippy::disallowed_methods, clippy::let_underscore_must_use)]
 mod turns;
+#[allow(clippy::disallowed_methods, clippy::let_underscore_must_use)]
 mod walk;
 
 use std::path::PathBuf;
