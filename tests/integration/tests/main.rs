@@ -7,6 +7,7 @@
 mod accidents;
 mod capabilities;
 mod cgroups;
+mod child_faults;
 mod concurrency;
 mod crash;
 mod delete;
@@ -20,9 +21,11 @@ mod fd_hygiene;
 mod features;
 mod forgery;
 mod hooks;
+mod host_objects;
 mod kill;
 mod leaks;
 mod limits;
+mod linear;
 mod list;
 mod masked_paths;
 mod mounts;
@@ -51,6 +54,7 @@ fn main() -> std::process::ExitCode {
         accidents::CASES,
         capabilities::CASES,
         cgroups::CASES,
+        child_faults::CASES,
         concurrency::CASES,
         crash::CASES,
         delete::CASES,
@@ -64,9 +68,11 @@ fn main() -> std::process::ExitCode {
         features::CASES,
         forgery::CASES,
         hooks::CASES,
+        host_objects::CASES,
         kill::CASES,
         leaks::CASES,
         limits::CASES,
+        linear::CASES,
         list::CASES,
         masked_paths::CASES,
         mounts::CASES,
