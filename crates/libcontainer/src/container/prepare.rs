@@ -300,7 +300,9 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
         );
         failed(format!("{}: {text}", path.display()))
     })?;
-    if !resolved.is_dir() {
+    let metadata =
+        std::fs::metadata(&resolved).map_err(|error| Error::file("look at", &resolved, error))?;
+    if !metadata.is_dir() {
         return Err(failed(format!("{}: not a directory", path.display())));
     }
     if resolved == Path::new("/") {
