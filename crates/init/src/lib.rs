@@ -7,6 +7,10 @@
 //!
 //! Nothing here allocates, logs or knows JSON. The step types are also what the runtime's planner produces, so the
 //! planner, the golden tests and init speak of the same things.
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+)]
 #![cfg_attr(not(test), no_std)]
 
 mod copy;
@@ -19,7 +23,7 @@ pub mod turn;
 mod walk;
 pub mod wire;
 
-pub use report::Report;
+pub use report::{Reading, Report};
 pub use slots::Slot;
 pub use step::{ChildStep, Context, Step};
 pub use walk::{BAD_PLAN, FAILED, PANICKED, main};

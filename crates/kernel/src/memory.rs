@@ -39,8 +39,9 @@ pub struct SharedWords {
 }
 
 impl SharedWords {
-    /// Maps the first `count` words of a file that is at least that long.
-    pub fn map(fd: i32, count: usize) -> Result<SharedWords> {
+    /// Maps the first `count` words of a file that is at least that long, and whose space is allocated: what cannot be
+    /// allocated when it is touched ends the program (SIGBUS). Without `writable`, [`SharedWords::store`] does so too.
+    pub fn map(fd: i32, count: usize, writable: bool) -> Result<SharedWords> {
         // SAFETY: the kernel picks the place; a new mapping aliases nothing.
         let start = unsafe {
             syscall!(
@@ -48,7 +49,7 @@ impl SharedWords {
                 MMAP,
                 0,
                 count * 4,
-                PROT_READ | PROT_WRITE,
+                PROT_READ | if writable { PROT_WRITE } else { 0 },
                 MAP_SHARED,
                 fd,
                 0
@@ -91,6 +92,8 @@ const CHUNK: usize = 64 * 1024;
 pub struct ShortLived {
     locked: AtomicBool,
     state: UnsafeCell<State>,
+    /// Called when there is no memory to be had. It must do without.
+    exhausted: Option<fn() -> !>,
 }
 
 #[derive(Debug)]
@@ -119,6 +122,21 @@ impl ShortLived {
                 end: 0,
                 free: [null_mut(); CLASSES],
             }),
+            exhausted: None,
+        }
+    }
+
+    /// An allocator for a program that ends in its own way when there is no memory: `exhausted` says so without any.
+    pub const fn or_end(exhausted: fn() -> !) -> ShortLived {
+        let mut allocator = ShortLived::new();
+        allocator.exhausted = Some(exhausted);
+        allocator
+    }
+
+    fn found(&self, block: *mut u8) -> *mut u8 {
+        match self.exhausted {
+            Some(end) if block.is_null() => end(),
+            _ => block,
         }
     }
 
@@ -190,9 +208,10 @@ unsafe impl GlobalAlloc for ShortLived {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let class = Self::class(layout);
         if class >= CLASSES || layout.align() > 4096 {
-            return map_anonymous(layout.size()).map_or(null_mut(), |start| start as *mut u8);
+            let block = map_anonymous(layout.size()).map_or(null_mut(), |start| start as *mut u8);
+            return self.found(block);
         }
-        self.with_state(|state| state.take(class))
+        self.found(self.with_state(|state| state.take(class)))
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {

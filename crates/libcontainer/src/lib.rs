@@ -19,8 +19,9 @@
 //! // Now it runs. Its end is seen at a pidfd, which any event loop can wait for.
 //! container.start()?;
 //! let process = container.process()?;
-//! let exit = process.wait()?;
-//! println!("ended with status {}", exit.shell_status());
+//! if let Some(exit) = process.wait()? {
+//!     println!("ended with status {}", exit.shell_status());
+//! }
 //!
 //! Container::delete(&store, "web", false)?;
 //! # Ok(())
@@ -34,6 +35,7 @@
 //! lines, changes the signal mask of its thread while it waits.
 
 mod bundle;
+mod check;
 mod container;
 mod error;
 mod foreground;
@@ -45,6 +47,7 @@ mod state;
 
 pub use bundle::Bundle;
 pub use cgroups;
+pub use check::{Finding, Verdict, check};
 pub use container::{
     Container, CreateOptions, Event, ExecRequest, Process, RunOptions, StateReport, exec, features,
     plan_of, run, seccomp_text,

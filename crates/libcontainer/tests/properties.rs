@@ -619,6 +619,7 @@ fn plans(text: &str, creation: &Creation, host: &HostFacts) -> Vec<Plan> {
             has_cgroup: creation.has_cgroup,
             cloned_into_cgroup: creation.cloned_into_cgroup,
             no_keyring: creation.no_new_keyring,
+            outside: Some(1000).filter(|_| creation.has_cgroup),
         };
         made.extend(plan::exec(&spec, &joining, host));
     }

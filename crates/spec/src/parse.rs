@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::object::take_remarks;
-use crate::{LinuxResources, Process, Remark};
+use crate::{LinuxResources, Position, Process, Remark};
 
 /// JSON that is broken or does not have the shape of the specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct ParseError {
     pub at: String,
     /// What is wrong, with line and column.
     pub message: String,
+    /// The place in the text.
+    pub position: Position,
 }
 
 impl fmt::Display for ParseError {
@@ -35,6 +37,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
         return Err(ParseError {
             at: String::new(),
             message: "an object is expected, not an array".to_owned(),
+            position: Position::of(text, text.find('[').unwrap_or(0)),
         });
     }
     let error = match serde_json::from_str::<T>(text) {
@@ -49,6 +52,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
     };
     let at = if at == "." { String::new() } else { at };
     let message = error.to_string();
+    let position = Position::of_line(text, error.line(), error.column());
     // To serde the place of a missing property is the object.
     if let Some((key, _)) = message
         .strip_prefix("missing field `")
@@ -60,13 +64,21 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
             format!("{at}.{key}")
         };
         let message = format!(
-            "is required (line {} column {})",
+            "is required at line {} column {}",
             error.line(),
             error.column()
         );
-        return Err(ParseError { at, message });
+        return Err(ParseError {
+            at,
+            message,
+            position,
+        });
     }
-    Err(ParseError { at, message })
+    Err(ParseError {
+        at,
+        message,
+        position,
+    })
 }
 
 /// As [`parse`], with the remarks.

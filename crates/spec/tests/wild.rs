@@ -187,11 +187,11 @@ fn null_is_as_good_as_absent_and_what_is_required_is_named() {
             }
             (Err(absent), Err(null)) => {
                 assert!(
-                    absent.message.starts_with("is required (line 1 column "),
+                    absent.message.starts_with("is required at line 1 column "),
                     "{path}: {absent}"
                 );
                 assert!(
-                    null.message.starts_with("is required (line 1 column "),
+                    null.message.starts_with("is required at line 1 column "),
                     "{path}: {null}"
                 );
                 assert_eq!(absent.at.replace("[0]", "[]"), path);

@@ -361,7 +361,7 @@ fn required_properties_are_named() {
     ] {
         let bundle = sandbox.bundle().edit(|config| remove(config, object, key));
         let field = format!("{}.{key}", object[1..].replace('/', "."));
-        let why = format!("config.json: {field}: is required (line 1 column ");
+        let why = format!("config.json: {field}: is required at line 1 column ");
         sandbox.run(&bundle).fails_with(1, &[&why]);
     }
 }

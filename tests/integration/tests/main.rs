@@ -7,6 +7,7 @@
 mod accidents;
 mod capabilities;
 mod cgroups;
+mod child_faults;
 mod concurrency;
 mod crash;
 mod delete;
@@ -15,9 +16,12 @@ mod engine;
 mod errors;
 mod events;
 mod exec;
+mod faults;
 mod fd_hygiene;
 mod features;
+mod forgery;
 mod hooks;
+mod host_objects;
 mod kill;
 mod leaks;
 mod limits;
@@ -50,6 +54,7 @@ fn main() -> std::process::ExitCode {
         accidents::CASES,
         capabilities::CASES,
         cgroups::CASES,
+        child_faults::CASES,
         concurrency::CASES,
         crash::CASES,
         delete::CASES,
@@ -58,9 +63,12 @@ fn main() -> std::process::ExitCode {
         errors::CASES,
         events::CASES,
         exec::CASES,
+        faults::CASES,
         fd_hygiene::CASES,
         features::CASES,
+        forgery::CASES,
         hooks::CASES,
+        host_objects::CASES,
         kill::CASES,
         leaks::CASES,
         limits::CASES,

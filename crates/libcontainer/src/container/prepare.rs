@@ -11,7 +11,7 @@ use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
-use crate::state::{Record, time};
+use crate::state::{Record, observe, time};
 
 /// How a container is created.
 #[derive(Clone, Debug, Default)]
@@ -54,19 +54,30 @@ impl<'a> Prepared<'a> {
         spec: &'a Spec<'a>,
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
-        let mut host = HostFacts::probe();
+        let (prepared, problems) = Prepared::judge(id, bundle, spec, options)?;
+        problems.into_iter().next().map_or(Ok(prepared), Err)
+    }
+
+    /// As [`Prepared::new`], with everything that stands in the way instead of the first.
+    fn judge(
+        id: &str,
+        bundle: &Bundle,
+        spec: &'a Spec<'a>,
+        options: &CreateOptions,
+    ) -> Result<(Prepared<'a>, Vec<Error>), Error> {
+        let mut host = HostFacts::probe()?;
+        let mut problems = Vec::new();
         let rootless = options.rootless.unwrap_or(host.rootless());
-        let driver = match options.systemd_cgroup {
-            true => cgroups::Driver::Systemd { user: rootless },
-            false => cgroups::Driver::Direct,
-        };
         let cgroup_host = match cgroups::Host::probe() {
             Ok(found) => Some(found),
             Err(error) if rootless => {
                 log::debug!("no cgroups: {error}");
                 None
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                problems.push(error.into());
+                None
+            }
         };
         let mut prepared = Prepared {
             spec,
@@ -77,58 +88,66 @@ impl<'a> Prepared<'a> {
             creation: Creation::default(),
             plan: Plan::default(),
         };
-        prepared.place_cgroup(id, driver, rootless)?;
+        prepared.place_cgroup(id, options.systemd_cgroup, rootless, &mut problems);
         prepared.tell_hierarchies(&mut host);
         for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
             if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
-                host.look_at_joined(&namespace.kind, path);
+                host.look_at_joined(&namespace.kind, path)?;
             }
         }
         if options.no_pivot {
-            host.exposed = exposed_mounts();
+            host.exposed = observe::exposed_mounts()?;
         }
         prepared.host = host;
-        prepared.creation = prepared.creation(id, bundle, options)?;
-        prepared.plan = plan::create(spec, &prepared.creation, &prepared.host)?;
+        let root = root_directory(spec, bundle).unwrap_or_else(|error| {
+            problems.push(error);
+            String::new()
+        });
+        prepared.creation = prepared.creation(id, bundle, root, options);
+        let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
+        prepared.plan = plan;
         let warnings = prepared.settings.warnings();
         prepared.plan.warnings.extend_from_slice(warnings);
-        Ok(prepared)
+        problems.extend(found.into_iter().map(Error::Plan));
+        Ok((prepared, problems))
     }
 
-    fn place_cgroup(
-        &mut self,
-        id: &str,
-        driver: cgroups::Driver,
-        rootless: bool,
-    ) -> Result<(), Error> {
+    fn place_cgroup(&mut self, id: &str, systemd: bool, rootless: bool, problems: &mut Vec<Error>) {
         let Some(host) = &self.cgroup_host else {
-            return Ok(());
+            return;
+        };
+        let driver = match systemd {
+            true => cgroups::Driver::Systemd { user: rootless },
+            false => cgroups::Driver::Direct,
         };
         let linux = self.spec.linux.as_ref();
         let path = linux.and_then(|linux| linux.cgroups_path.as_deref());
         if rootless && path.is_none_or(str::is_empty) && host.version() != cgroups::Version::V2 {
             // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
-            return Ok(());
+            return;
         }
-        let place = cgroups::Place::resolve(host, driver, path, id, rootless)?;
+        let place = cgroups::Place::resolve(host, driver, path, id, rootless)
+            .and_then(|mut place| place.note_missing().map(|()| place));
+        let place = match place {
+            Ok(place) => place,
+            Err(error) => return problems.push(error.into()),
+        };
         let none = LinuxResources::default();
         let resources = linux
             .and_then(|linux| linux.resources.as_ref())
             .unwrap_or(&none);
-        self.settings = cgroups::settings(resources, host, &place).map_err(|error| PlanError {
-            at: error.at,
-            why: plan::Why::Invalid(error.why),
-        })?;
-        if matches!(driver, cgroups::Driver::Systemd { .. }) {
-            self.settings
-                .annotate(&self.spec.annotations)
-                .map_err(|error| PlanError {
-                    at: error.at,
-                    why: plan::Why::Invalid(error.why),
-                })?;
+        let (mut settings, mut mistakes) = cgroups::judge(resources, &place);
+        if systemd {
+            mistakes.extend(settings.annotate(&self.spec.annotations).err());
         }
+        problems.extend(mistakes.into_iter().map(|mistake| {
+            Error::Plan(PlanError {
+                at: mistake.at,
+                why: plan::Why::Invalid(mistake.why),
+            })
+        }));
+        self.settings = settings;
         self.place = Some(place);
-        Ok(())
     }
 
     /// Where the container's cgroup is in each hierarchy, for mounts of type cgroup.
@@ -164,8 +183,9 @@ impl<'a> Prepared<'a> {
         &self,
         id: &str,
         bundle: &Bundle,
+        root: String,
         options: &CreateOptions,
-    ) -> Result<Creation, Error> {
+    ) -> Creation {
         let direct = self
             .place
             .as_ref()
@@ -174,9 +194,9 @@ impl<'a> Prepared<'a> {
             .cgroup_host
             .as_ref()
             .is_some_and(|host| host.version() == cgroups::Version::V2);
-        Ok(Creation {
+        Creation {
             id: id.to_owned(),
-            root: root_directory(self.spec, bundle)?,
+            root,
             bundle: bundle.directory().to_string_lossy().into_owned(),
             no_pivot: options.no_pivot,
             no_new_keyring: options.no_new_keyring,
@@ -184,7 +204,7 @@ impl<'a> Prepared<'a> {
             cloned_into_cgroup: direct && unified,
             preserve_fds: options.preserve_fds,
             listen_fds: options.listen_fds,
-        })
+        }
     }
 
     fn fence(&self) -> u32 {
@@ -196,14 +216,12 @@ impl<'a> Prepared<'a> {
             .unwrap_or(0) as u32
     }
 
-    pub(super) fn record(&self) -> Record {
+    pub(super) fn record(&self) -> Result<Record, Error> {
         let spec = self.spec;
         let paths = self.place.iter().flat_map(cgroups::Place::paths);
-        let namespaces = Namespaces::read(spec, &self.host).unwrap_or_default();
-        Record {
+        let namespaces = Namespaces::read(spec, &self.host)?;
+        Ok(Record {
             id: self.creation.id.clone(),
-            pid: 0,
-            identity: 0,
             created: time::now(),
             oci_version: spec.oci_version.as_deref().unwrap_or_default().to_owned(),
             bundle: self.creation.bundle.clone(),
@@ -224,19 +242,20 @@ impl<'a> Prepared<'a> {
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
             fence: self.fence(),
-        }
+            // Which process it is will be known later.
+            ..Record::default()
+        })
     }
 
-    pub(super) fn hooks(&self) -> HookState<'_> {
-        HookState {
+    pub(super) fn hooks(&self) -> Result<HookState<'_>, Error> {
+        Ok(HookState {
             spec: self.spec,
             id: &self.creation.id,
             bundle: &self.creation.bundle,
             status: "creating",
-            namespaces: Namespaces::read(self.spec, &self.host)
-                .unwrap_or_default()
-                .all(),
-        }
+            namespaces: Namespaces::read(self.spec, &self.host)?.all(),
+            init: None,
+        })
     }
 }
 
@@ -283,7 +302,9 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
         );
         failed(format!("{}: {text}", path.display()))
     })?;
-    if !resolved.is_dir() {
+    let metadata =
+        std::fs::metadata(&resolved).map_err(|error| Error::file("look at", &resolved, error))?;
+    if !metadata.is_dir() {
         return Err(failed(format!("{}: not a directory", path.display())));
     }
     if resolved == Path::new("/") {
@@ -295,35 +316,6 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
         .map_err(|_| failed("is not UTF-8".to_owned()))
 }
 
-/// Mount points of proc and sysfs, the innermost first.
-fn exposed_mounts() -> Vec<String> {
-    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut found: Vec<String> = text
-        .lines()
-        .filter_map(|line| {
-            let (before, after) = line.split_once(" - ")?;
-            matches!(after.split(' ').next()?, "proc" | "sysfs").then_some(())?;
-            before.split(' ').nth(4).map(unescape)
-        })
-        .collect();
-    found.reverse();
-    found
-}
-
-/// Spaces and such stand as octal numbers in mountinfo.
-fn unescape(path: &str) -> String {
-    [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ]
-    .iter()
-    .fold(path.to_owned(), |path, (code, character)| {
-        path.replace(code, character)
-    })
-}
-
 /// The plan that `create` would walk, without touching anything: for people and for tests.
 ///
 /// # Errors
@@ -331,6 +323,32 @@ fn unescape(path: &str) -> String {
 pub fn plan_of(bundle: &Bundle, id: &str, options: &CreateOptions) -> Result<Plan, Error> {
     let spec = bundle.spec()?;
     Prepared::new(id, bundle, &spec, options).map(|prepared| prepared.plan)
+}
+
+/// What comes of a config, for those who only ask.
+pub(crate) struct Judged {
+    /// All that stands in the way.
+    pub(crate) problems: Vec<Error>,
+    /// The plan; with problems it has gaps.
+    pub(crate) plan: Plan,
+    pub(crate) host: HostFacts,
+    /// The root directory, empty when there is none.
+    pub(crate) root: String,
+}
+
+/// Judges a bundle whose config has been parsed, without touching anything.
+pub(crate) fn judge(
+    bundle: &Bundle,
+    spec: &Spec<'_>,
+    options: &CreateOptions,
+) -> Result<Judged, Error> {
+    let (prepared, problems) = Prepared::judge("check", bundle, spec, options)?;
+    Ok(Judged {
+        problems,
+        plan: prepared.plan,
+        host: prepared.host,
+        root: prepared.creation.root,
+    })
 }
 
 /// The bundle's system call filter as readable text: for each architecture, which calls get which answer.

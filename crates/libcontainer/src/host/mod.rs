@@ -1,10 +1,16 @@
 //! What the kernel and the caller can do, as data: the planner sees the host only through this.
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+)]
 
+mod info;
 mod probe;
 pub(crate) mod subordinate_ids;
 
 use serde::Deserialize;
 
+pub use info::{Fact, Value, info};
 pub(crate) use probe::is_own_namespace;
 
 /// Facts about the host and the caller, on which plans depend. At most sixteen.
@@ -78,24 +84,37 @@ impl Default for HostFacts {
 
 impl HostFacts {
     /// Asks the kernel.
-    pub fn probe() -> HostFacts {
+    ///
+    /// # Errors
+    /// It does not answer: a fact that is not known is not taken for one that is favourable.
+    pub fn probe() -> Result<HostFacts, crate::Error> {
         probe::probe()
     }
 
     /// Takes note of a namespace that a config joins by this file: whether it is the caller's own and, of a user namespace,
     /// whether it has groups. The kernel tells of processes what they may, so groups are taken to be allowed where the
     /// file is not one of a process.
-    pub(crate) fn look_at_joined(&mut self, kind: &str, path: &str) {
-        if probe::is_own_namespace(kind, path) {
+    pub(crate) fn look_at_joined(&mut self, kind: &str, path: &str) -> Result<(), crate::Error> {
+        if probe::is_own_namespace(kind, path)? {
             self.own_namespaces.push(kind.to_owned());
-            return;
+            return Ok(());
         }
         if kind != "user" {
-            return;
+            return Ok(());
         }
         let process = path.strip_suffix("/ns/user");
-        let process = process.filter(|process| process.starts_with("/proc/"));
-        self.denies_groups = process.is_some_and(probe::denies_groups);
+        self.denies_groups = match process.filter(|process| process.starts_with("/proc/")) {
+            Some(process) => probe::denies_groups(process)?,
+            None => false,
+        };
+        Ok(())
+    }
+
+    /// Whether the caller may join the namespaces of a process that is closed to others of the same user (ptrace(2),
+    /// "Ptrace access mode checking"): with CAP_SYS_PTRACE in the user namespace in which init was executed, its own.
+    pub(crate) fn may_trace(&self) -> bool {
+        const CAP_SYS_PTRACE: u32 = 19;
+        self.capabilities >> CAP_SYS_PTRACE & 1 == 1
     }
 
     /// Whether the caller lacks privileges that a container without a user namespace of its own needs.

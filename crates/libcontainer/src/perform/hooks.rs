@@ -33,6 +33,8 @@ pub(crate) struct HookState<'a> {
     pub(crate) status: &'a str,
     /// Types of namespaces in which the container differs from the runtime.
     pub(crate) namespaces: u64,
+    /// The container's first process, where another one is started.
+    pub(crate) init: Option<i32>,
 }
 
 impl HookState<'_> {
@@ -48,8 +50,14 @@ impl HookState<'_> {
         }
     }
 
-    fn json(&self, pid: Option<i32>) -> String {
-        serde_json::to_string(&self.as_spec(pid)).unwrap_or_default()
+    /// The profile of the system call filter.
+    pub(super) fn filter(&self) -> Option<&spec::Seccomp<'_>> {
+        self.spec.linux.as_ref()?.seccomp.as_ref()
+    }
+
+    fn json(&self, pid: Option<i32>) -> Result<String, Error> {
+        serde_json::to_string(&self.as_spec(pid))
+            .map_err(|error| Error::invalid(&error.to_string(), self.bundle.as_ref()))
     }
 }
 
@@ -96,10 +104,13 @@ pub(crate) fn run(
     let started = Instant::now();
     let mut running = Running::start(state, kind, hook, index, pid, shared, host)
         .map_err(|error| failed(error.to_string()))?;
-    let (exit, out, err) = running.wait(
-        hook.timeout
-            .map(|seconds| started + Duration::from_secs(seconds as u64)),
-    );
+    // A time that the clock cannot show never comes.
+    let deadline = hook
+        .timeout
+        .and_then(|seconds| started.checked_add(Duration::from_secs(seconds.unsigned_abs())));
+    let (exit, out, err) = running
+        .wait(deadline)
+        .map_err(|fault| failed(format!("its end cannot be seen: {fault}")))?;
     let how = match exit {
         Some(Exit::Code(0)) => return Ok(()),
         Some(Exit::Code(code)) => format!("exit status {code}"),
@@ -149,13 +160,10 @@ impl Running {
             _ => (Reach::Here, Vec::new()),
         };
         // A container's process is the first of its pid namespace, or has some other number in a joined one.
-        let seen_pid = pid.map(|pid| {
-            if inside && state.namespaces & NEWPID != 0 {
-                pid_inside(pid)
-            } else {
-                pid
-            }
-        });
+        let seen_pid = match pid {
+            Some(pid) if inside && state.namespaces & NEWPID != 0 => Some(pid_inside(pid)?),
+            pid => pid,
+        };
         let directory = if kind == HookKind::StartContainer {
             "/"
         } else {
@@ -191,7 +199,7 @@ impl Running {
         };
         // The state is written before the start, into a pipe that holds all of it: a hook that does not read it does no
         // harm, and nobody waits.
-        let json = state.json(seen_pid);
+        let json = state.json(seen_pid)?;
         let mut to_stdin = File::from(to_stdin);
         let no_room = |fault| super::own("write the state for the hook", fault);
         if json.len() > USUAL_PIPE {
@@ -212,7 +220,10 @@ impl Running {
     }
 
     /// Collects output until the hook has ended or the time is up; then it is killed, and the answer has no exit.
-    fn wait(&mut self, deadline: Option<Instant>) -> (Option<Exit>, Vec<u8>, Vec<u8>) {
+    fn wait(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> kernel::Result<(Option<Exit>, Vec<u8>, Vec<u8>)> {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         loop {
             let raw = |file: &Option<File>| file.as_ref().map_or(-1, AsRawFd::as_raw_fd);
@@ -223,11 +234,13 @@ impl Running {
                     came: 0,
                 });
             let left = deadline.map(|deadline| {
-                deadline
-                    .saturating_duration_since(Instant::now())
-                    .as_nanos() as u64
+                let left = deadline.saturating_duration_since(Instant::now());
+                left.as_nanos().min(u64::MAX.into()) as u64
             });
-            let count = process::poll(&mut watches, left);
+            let count = match process::poll(&mut watches, left) {
+                Err(fault) if fault.is(Errno::EINTR) => continue,
+                answer => answer?,
+            };
             if watches[1].came != 0 {
                 collect(&mut self.out, &mut out);
             }
@@ -238,17 +251,17 @@ impl Running {
                 // What is still in the pipes is wanted, but a process that it left behind may keep them open.
                 for (file, output) in [(&mut self.out, &mut out), (&mut self.err, &mut err)] {
                     if let Some(open) = file {
-                        let _ = file::set_nonblocking(open.as_raw_fd(), true);
+                        file::set_nonblocking(open.as_raw_fd(), true)?;
                         while file.is_some() && collect(file, output) {}
                     }
                 }
-                let exit = process::wait(self.child.pidfd.raw(), true).ok().flatten();
-                return (Some(exit.unwrap_or(Exit::Code(0))), out, err);
+                // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
+                let exit = process::wait(self.child.pidfd.raw(), true)?;
+                return Ok((exit, out, err));
             }
-            if count == Ok(0) && deadline.is_some() {
-                let _ = process::signal(self.child.pidfd.raw(), nix::libc::SIGKILL);
-                let _ = process::wait(self.child.pidfd.raw(), true);
-                return (None, out, err);
+            if count == 0 && deadline.is_some() {
+                super::end(&self.child.pidfd)?;
+                return Ok((None, out, err));
             }
         }
     }
@@ -289,9 +302,16 @@ fn reach(pid: i32, shared: &[i32]) -> Result<(Reach, Vec<(Slot, Fd)>), Error> {
 }
 
 /// The process's number in its own pid namespace: the last of `NSpid` in proc_pid_status(5).
-fn pid_inside(pid: i32) -> i32 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+fn pid_inside(pid: i32) -> Result<i32, Error> {
+    let path = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&path)
+        .map_err(|error| Error::file("read", path.as_ref(), error))?;
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    line.and_then(|line| line.split_whitespace().last()?.parse().ok())
-        .unwrap_or(pid)
+    match line
+        .and_then(|line| line.split_whitespace().last())
+        .map(str::parse)
+    {
+        Some(Ok(inside)) => Ok(inside),
+        _ => Err(Error::invalid("has no NSpid", path.as_ref())),
+    }
 }

@@ -18,7 +18,7 @@ pub(super) fn to_join(path: &str, flag: u64, at: &ConfigPath) -> Result<Fd, Erro
             let found = namespace_name(kind);
             format!("{path} is a namespace of type {found}, not {name}")
         }
-        Ok(_) if is_own_namespace(name, &format!("/proc/thread-self/fd/{}", fd.raw())) => {
+        Ok(_) if is_own_namespace(name, &format!("/proc/thread-self/fd/{}", fd.raw()))? => {
             format!("{path} has become the caller's own {name} namespace")
         }
         Ok(_) => return Ok(fd),
@@ -41,6 +41,8 @@ pub(super) fn open(path: &str, flag: u64) -> kernel::Result<Fd> {
     let fd = file_of(path)?;
     match namespace::kind(fd.raw()) {
         Ok(kind) if kind == flag => Ok(fd),
+        // No file of the namespace file system knows this request.
+        Err(fault) if !fault.is(Errno::ENOTTY) && !fault.is(Errno::EINVAL) => Err(fault),
         _ => Err(Fault::found(Call::Setns, Errno::EINVAL)),
     }
 }

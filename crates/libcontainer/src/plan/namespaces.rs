@@ -309,8 +309,7 @@ pub(crate) fn enter(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pl
         draft.child(&from, Unshare { flags: NEWCGROUP });
     }
     if needs_fork(wanted) {
-        let slot = draft.slot(&from)?;
-        draft.child(&from, Fork { slot });
+        draft.child(&from, Fork {});
         draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
     }
     Ok(())
