@@ -1,5 +1,7 @@
 //! A plan under construction.
 
+use std::collections::HashMap;
+
 use init::wire::{Span, Strings};
 use init::{ChildStep, Slot};
 use spec::{ConfigPath, Remark, Spec};
@@ -17,6 +19,8 @@ pub(crate) struct Draft<'a> {
     plan: Plan,
     problems: Vec<PlanError>,
     next_slot: u16,
+    /// The slots of mounts that are copied outside, by their place in the list.
+    pub(crate) trees: HashMap<usize, Slot>,
 }
 
 impl PlanError {
@@ -66,6 +70,7 @@ impl<'a> Draft<'a> {
             plan,
             problems: Vec::new(),
             next_slot: u16::from(Slot::FIRST_FREE.0),
+            trees: HashMap::new(),
         }
     }
 

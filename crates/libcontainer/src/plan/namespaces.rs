@@ -346,7 +346,7 @@ fn enter_user(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanErro
     let empty = Linux::default();
     let maps = id_maps(draft.spec.linux.as_ref().unwrap_or(&empty), draft.host);
     draft.runtime(&at, RuntimeStep::MapIds(maps));
-    super::mounts::map_trees(draft, wanted)?;
+    super::mounts::map_trees(draft)?;
     draft.child(&at, BecomeRoot {});
     Ok(())
 }

@@ -71,6 +71,7 @@ fn copy_source(
         slot: draft.slot(&at)?,
     };
     let slot = tree.slot;
+    draft.trees.insert(index, slot);
     draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
     if !mount.uid_mappings.is_empty() {
         let maps = IdMaps {
@@ -104,31 +105,14 @@ fn add_mapping(
     );
 }
 
-/// The slot that [`copy_sources`] gave to a mount.
-fn slot_of(draft: &Draft<'_>, index: usize, wanted: &Namespaces) -> Option<init::Slot> {
-    let copied = |index: &usize| {
-        let mount = &draft.spec.mounts[*index];
-        is_copied(draft, mount, &options_of(mount), wanted)
-    };
-    if !copied(&index) {
-        return None;
-    }
-    let position = (0..index).filter(copied).count();
-    let mut trees = draft.runtime_steps().filter_map(|step| match step {
-        RuntimeStep::CopyTree(tree) => Some(tree.slot),
-        _ => None,
-    });
-    trees.nth(position)
-}
-
 /// Trees that take the ids of the container's own user namespace are mapped once that has its maps.
-pub(crate) fn map_trees(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+pub(crate) fn map_trees(draft: &mut Draft<'_>) -> Result<(), PlanError> {
     for (index, mount) in draft.spec.mounts.iter().enumerate() {
         let options = options_of(mount);
         if options.bind.is_none() || options.id_map.is_none() || !mount.uid_mappings.is_empty() {
             continue;
         }
-        if let Some(slot) = slot_of(draft, index, wanted) {
+        if let Some(slot) = draft.trees.get(&index).copied() {
             add_mapping(draft, mount, &options, &field(index), slot, None);
         }
     }
@@ -139,7 +123,6 @@ pub(crate) fn map_trees(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<()
 pub(crate) fn mount(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
     index: usize,
     options: &Options,
     target: &str,
@@ -152,7 +135,7 @@ pub(crate) fn mount(
     }
     let propagation = options.propagation.first().copied().unwrap_or(0);
     let path = draft.text(&at.clone().then("destination"), target)?;
-    if let Some(slot) = slot_of(draft, index, wanted) {
+    if let Some(slot) = draft.trees.get(&index).copied() {
         draft.child(
             &at,
             Attach {

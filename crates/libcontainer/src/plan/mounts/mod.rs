@@ -108,7 +108,7 @@ fn build_one(
     judge_target(&at, mount, &target)?;
     judge_id_mappings(&at, mount, &options, wanted)?;
     let propagation = match (options.bind, mount.kind.as_deref()) {
-        (Some(_), _) => bind::mount(draft, creation, wanted, index, &options, &target)?,
+        (Some(_), _) => bind::mount(draft, creation, index, &options, &target)?,
         (None, Some("cgroup" | "cgroup2")) => {
             cgroup::mount(draft, wanted, index, &options, &target)?
         }
