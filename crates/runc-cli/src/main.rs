@@ -105,7 +105,10 @@ fn run_command(command: &Command, global: &Global, words: &[OsString]) -> Result
             "{program}: \"{name}\" requires {rule} argument(s)"
         )));
     }
-    (command.run)(global, &invocation).map_err(|failure| {
+    (command.run)(global, &invocation).map_err(|mut failure| {
+        if failure.about_the_store {
+            failure.message += &format!(" in {}", global.root.display());
+        }
         let failure = match invocation.id() {
             Ok(id) if command.is_about_one_container() => failure.field("container", id),
             _ => failure,

@@ -99,11 +99,15 @@ pub(crate) fn run(
     };
     let failed = |why: String| Error::Hook {
         at: kind.field(index),
-        text: format!("error running {} hook #{index}: {why}", kind.name()),
+        text: format!(
+            "error running {} hook #{index}: {}: {why}",
+            kind.name(),
+            hook.path
+        ),
     };
     let started = Instant::now();
     let mut running = Running::start(state, kind, hook, index, pid, shared, host)
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|error| failed(error.reason()))?;
     // A time that the clock cannot show never comes.
     let deadline = hook
         .timeout
