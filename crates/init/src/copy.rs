@@ -1,94 +1,208 @@
-//! Copying a small directory tree, for tmpfs mounts that start with what they cover.
+//! Copying a directory tree, for tmpfs mounts that start with what they cover.
+//!
+//! The tree may be changed by others meanwhile, and as deep as it likes: no level takes stack or a descriptor. The way
+//! up is `..`, and that it leads where the way down came from is checked, for a directory may have been moved.
 
+use core::cell::Cell;
 use core::ffi::CStr;
 
-use kernel::file::{self, mode, open};
-use kernel::{Call, Errno, Fault, Result};
+use kernel::file::{self, Status, mode, open};
+use kernel::memory::Numbers;
+use kernel::{Call, Errno, Fault, Fd, Result};
 
-/// Deepest nesting: each level keeps a buffer on the stack.
-const DEEPEST: usize = 32;
+use crate::inside;
 
-/// Copies everything in the directory `from` into the directory `to`: files, directories, links and nodes with owners
-/// and permissions. (`from` is the covered directory itself, so what is mounted over it is not seen.)
+/// Levels for which there is room: far more than a kernel's memory has for directories in one another.
+const MOST_LEVELS: usize = 1 << 20;
+
+const DIRECTORY: u64 = open::RDONLY | open::DIRECTORY | open::NOFOLLOW;
+
+/// Somebody has changed the tree meanwhile.
+const CHANGED: Fault = Fault::found(Call::Openat, Errno::ESTALE);
+
+/// Copies everything in the directory `from` into the directory `to`, which nobody else sees yet: files, directories, links and
+/// nodes with owners, permissions, times, and several names of one file. (`from` is the covered directory itself, so
+/// what is mounted over it is not seen.)
 ///
 /// # Errors
-/// `ELOOP` below 32 levels, else what the calls say.
+/// What the calls say; `ESTALE` where others interfere.
 pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
-    let from = file::open_at(from, c".", open::RDONLY | open::DIRECTORY, 0)?;
-    let to = file::open_at(to, c".", open::RDONLY | open::DIRECTORY, 0)?;
-    directory(from.raw(), to.raw(), 0)
-}
-
-fn directory(from: i32, to: i32, depth: usize) -> Result<()> {
-    if depth == DEEPEST {
-        return Err(Fault::found(Call::Getdents, Errno::ELOOP));
-    }
+    let mut walk = Walk {
+        from: file::open_at(from, c".", DIRECTORY, 0)?,
+        to: file::open_at(to, c".", DIRECTORY, 0)?,
+        top: (from, to),
+        links: None,
+    };
+    // Where each directory above goes on, and which it is.
+    let way = Numbers::map(3 * MOST_LEVELS)?;
+    let mut level = 0;
     let mut entries = [0u8; 2048];
     loop {
-        let length = file::read_directory(from, &mut entries)?;
-        if length == 0 {
-            break;
+        let length = file::read_directory(walk.from.raw(), &mut entries)?;
+        if length > 0 {
+            for (name, next) in file::entries(&entries[..length]) {
+                let above = file::status(walk.from.raw())?;
+                if walk.copy(name)? {
+                    let room = way.get(level..level + 3).ok_or(CHANGED)?;
+                    store(room, [next, above.device, above.inode]);
+                    level += 3;
+                    // The rest of this buffer is read again when the walk comes back.
+                    break;
+                }
+            }
+            continue;
         }
-        for name in file::names(&entries[..length]) {
-            entry(from, to, name, depth)?;
+        if level == 0 {
+            walk.forget_links()?;
         }
-    }
-    let status = file::status(from)?;
-    file::set_owner(to, status.uid, status.gid)?;
-    file::set_permissions(to, status.mode & 0o7777)
-}
-
-fn entry(from: i32, to: i32, name: &CStr, depth: usize) -> Result<()> {
-    let status = file::status_at(from, name)?;
-    match status.kind() {
-        mode::DIRECTORY => {
-            file::make_directory(to, name, 0o700)?;
-            let flags = open::RDONLY | open::DIRECTORY | open::NOFOLLOW;
-            let (source, copy) = (
-                file::open_at(from, name, flags, 0)?,
-                file::open_at(to, name, flags, 0)?,
-            );
-            return directory(source.raw(), copy.raw(), depth + 1);
-        }
-        mode::REGULAR => content(from, to, name)?,
-        mode::LINK => {
-            let mut link = [0u8; 4096];
-            let length = file::read_link(from, name, &mut link)?;
-            crate::inside::with_string(link.get(..length).unwrap_or_default(), |link| {
-                file::make_link(link, to, name)
-            })?;
-        }
-        _ => file::make_node(to, name, status.mode, status.rdev)?,
-    }
-    file::set_owner_at(to, name, status.uid, status.gid)?;
-    if status.kind() != mode::LINK {
-        file::set_permissions_at(to, name, status.mode & 0o7777)?;
-    }
-    Ok(())
-}
-
-fn content(from: i32, to: i32, name: &CStr) -> Result<()> {
-    let source = file::open_at(
-        from,
-        name,
-        open::RDONLY | open::NOFOLLOW | open::NONBLOCK,
-        0,
-    )?;
-    let copy = file::open_at(
-        to,
-        name,
-        open::WRONLY | open::CREAT | open::EXCL | open::NOFOLLOW,
-        0o600,
-    )?;
-    let mut buffer = [0u8; 4096];
-    loop {
-        let length = file::read(source.raw(), &mut buffer)?;
-        if length == 0 {
+        let status = file::status(walk.from.raw())?;
+        file::set_owner(walk.to.raw(), status.uid, status.gid)?;
+        file::set_permissions(walk.to.raw(), status.mode & 0o7777)?;
+        file::set_times_at(walk.to.raw(), c".", &status.times)?;
+        if level == 0 {
             return Ok(());
         }
-        let mut rest = &buffer[..length];
-        while !rest.is_empty() {
-            rest = &rest[file::write(copy.raw(), rest)?..];
+        level -= 3;
+        let [next, device, inode] = [0, 1, 2].map(|part| way[level + part].get());
+        walk.enter(c"..", c"..")?;
+        let above = file::status(walk.from.raw())?;
+        if (above.device, above.inode) != (device, inode) {
+            return Err(CHANGED);
+        }
+        file::seek(walk.from.raw(), next)?;
+    }
+}
+
+fn store(room: &[Cell<u64>], values: [u64; 3]) {
+    for (cell, value) in room.iter().zip(values) {
+        cell.set(value);
+    }
+}
+
+/// Calls `run` with what a file's other names are found by: its numbers as letters.
+fn with_key<T>(status: &Status, run: impl FnOnce(&CStr) -> Result<T>) -> Result<T> {
+    let mut key = [0; 32];
+    for (place, letter) in key.iter_mut().enumerate() {
+        let number = if place < 16 {
+            status.device
+        } else {
+            status.inode
+        };
+        *letter = b'a' + (number >> (place % 16 * 4) & 15) as u8;
+    }
+    inside::with_name(&key, run)
+}
+
+struct Walk {
+    /// Where the copy begins: the directory in which files with several names get one more.
+    top: (i32, i32),
+    from: Fd,
+    to: Fd,
+    /// That directory's name, a control character that the source does not use, and itself.
+    links: Option<([u8; 1], Fd)>,
+}
+
+impl Walk {
+    fn enter(&mut self, from: &CStr, to: &CStr) -> Result<()> {
+        self.from = file::open_at(self.from.raw(), from, DIRECTORY, 0)?;
+        self.to = file::open_at(self.to.raw(), to, DIRECTORY, 0)?;
+        Ok(())
+    }
+
+    /// Copies one entry; the answer is whether it is a directory, which is entered.
+    fn copy(&mut self, name: &CStr) -> Result<bool> {
+        let (from, to) = (self.from.raw(), self.to.raw());
+        let status = file::status_at(from, name)?;
+        if status.kind() == mode::DIRECTORY {
+            file::make_directory(to, name, 0o700)?;
+            self.enter(name, name)?;
+            return Ok(true);
+        }
+        let links = if status.links > 1 { self.links()? } else { -1 };
+        if links >= 0 {
+            match with_key(&status, |key| file::link(links, key, to, name)) {
+                Err(fault) if fault.is(Errno::ENOENT) => {}
+                answer => return answer.map(|()| false),
+            }
+        }
+        match status.kind() {
+            mode::REGULAR => content(from, to, name)?,
+            mode::LINK => {
+                let mut link = [0u8; 4096];
+                let length = file::read_link(from, name, &mut link)?;
+                inside::with_string(link.get(..length).unwrap_or_default(), |link| {
+                    file::make_link(link, to, name)
+                })?;
+            }
+            _ => file::make_node(to, name, status.mode, status.rdev)?,
+        }
+        file::set_owner_at(to, name, status.uid, status.gid)?;
+        if status.kind() != mode::LINK {
+            file::set_permissions_at(to, name, status.mode & 0o7777)?;
+        }
+        file::set_times_at(to, name, &status.times)?;
+        if links >= 0 {
+            with_key(&status, |key| file::link(to, name, links, key))?;
+        }
+        Ok(false)
+    }
+
+    /// The directory with one more name for each file that has several.
+    fn links(&mut self) -> Result<i32> {
+        if let Some((_, links)) = &self.links {
+            return Ok(links.raw());
+        }
+        let (from, to) = self.top;
+        let free =
+            |name: &[u8; 1]| inside::with_name(name, |name| file::status_at(from, name)).is_err();
+        let name = (1..b' ')
+            .map(|character| [character])
+            .find(free)
+            .ok_or(CHANGED)?;
+        let links = inside::with_name(&name, |name| {
+            file::make_directory(to, name, 0o700)?;
+            file::open_at(to, name, DIRECTORY, 0)
+        })?;
+        let raw = links.raw();
+        self.links = Some((name, links));
+        Ok(raw)
+    }
+
+    fn forget_links(&mut self) -> Result<()> {
+        let Some((name, links)) = self.links.take() else {
+            return Ok(());
+        };
+        let mut entries = [0u8; 2048];
+        loop {
+            let length = file::read_directory(links.raw(), &mut entries)?;
+            if length == 0 {
+                return inside::with_name(&name, |name| file::remove_directory(self.top.1, name));
+            }
+            for name in file::names(&entries[..length]) {
+                file::remove(links.raw(), name)?;
+            }
+            // What was read is gone, so the rest begins at the front.
+            file::seek(links.raw(), 0)?;
         }
     }
+}
+
+/// Not more than the file had when it was opened, for it may grow for ever.
+fn content(from: i32, to: i32, name: &CStr) -> Result<()> {
+    let flags = open::RDONLY | open::NOFOLLOW | open::NONBLOCK;
+    let source = file::open_at(from, name, flags, 0)?;
+    let status = file::status(source.raw())?;
+    if status.kind() != mode::REGULAR {
+        return Err(CHANGED);
+    }
+    let flags = open::WRONLY | open::CREAT | open::EXCL | open::NOFOLLOW;
+    let copy = file::open_at(to, name, flags, 0o600)?;
+    let mut rest = status.size;
+    while rest > 0 {
+        match file::send(copy.raw(), source.raw(), rest as usize)? {
+            0 => break,
+            sent => rest -= sent as u64,
+        }
+    }
+    Ok(())
 }

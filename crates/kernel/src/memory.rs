@@ -31,6 +31,37 @@ pub fn pointer_room(count: usize) -> Result<&'static mut [*const core::ffi::c_ch
     Ok(unsafe { core::slice::from_raw_parts_mut(start as *mut *const core::ffi::c_char, count) })
 }
 
+/// Numbers in memory of this program alone, all 0; pages are only used once they are written. Unmapped when dropped.
+#[derive(Debug)]
+pub struct Numbers {
+    start: usize,
+    count: usize,
+}
+
+impl Numbers {
+    /// Room for `count` numbers.
+    pub fn map(count: usize) -> Result<Numbers> {
+        let start = map_anonymous(count * size_of::<u64>())?;
+        Ok(Numbers { start, count })
+    }
+}
+
+impl core::ops::Deref for Numbers {
+    type Target = [core::cell::Cell<u64>];
+
+    fn deref(&self) -> &Self::Target {
+        // SAFETY: the mapping is live, zeroed and page-aligned, and nobody else refers to it.
+        unsafe { core::slice::from_raw_parts(self.start as *const _, self.count) }
+    }
+}
+
+impl Drop for Numbers {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and nothing borrows from it any more.
+        let _ = unsafe { syscall!(Munmap, MUNMAP, self.start, self.count * size_of::<u64>()) };
+    }
+}
+
 /// 32-bit words of a file that another process has mapped too; unmapped when dropped.
 #[derive(Debug)]
 pub struct SharedWords {

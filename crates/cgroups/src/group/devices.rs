@@ -76,7 +76,12 @@ impl Group {
                 .iter()
                 .any(|k| k.access & rule.access == rule.access && same(k, rule))
             {
-                dir.write(add, &v1_line(rule))?;
+                match dir.write(add, &v1_line(rule)) {
+                    Err(error) if error.is_refusal() && rules.is_extra(rule) => {
+                        log::debug!("a default device is not allowed: {error}");
+                    }
+                    answer => answer?,
+                }
             }
         }
         for rule in &known.list {

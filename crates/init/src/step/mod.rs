@@ -42,6 +42,7 @@ mod root;
 mod scheduling;
 mod seccomp;
 mod session;
+mod set_attributes;
 mod share_namespaces;
 mod sysctl;
 mod terminal;
@@ -74,12 +75,13 @@ pub use names::{Domainname, Hostname};
 pub use no_new_privileges::NoNewPrivileges;
 pub use oom_score::OomScore;
 pub use personality::Personality;
-pub use propagation::{Propagation, TargetPropagation};
-pub use read_only::{ReadOnlyPath, SetAttributes};
+pub use propagation::{Propagation, encode as encode_propagation};
+pub use read_only::ReadOnlyPath;
 pub use root::{EnterRoot, OpenRoot};
 pub use scheduling::{Affinity, IoPriority, MemoryPolicy, Scheduler};
 pub use seccomp::Seccomp;
 pub use session::Session;
+pub use set_attributes::SetAttributes;
 pub use share_namespaces::ShareNamespaces;
 pub use sysctl::Sysctl;
 pub use terminal::Terminal;
@@ -213,6 +215,27 @@ impl<'a> Context<'a> {
         self.root.as_ref().map_or(kernel::file::HERE, Fd::raw)
     }
 
+    /// The directory or mount that a slot stands for.
+    ///
+    /// # Errors
+    /// `EBADF` when the slot is empty.
+    pub fn place(&self, slot: Slot) -> kernel::Result<i32> {
+        match slot {
+            Slot::ROOT => Ok(self.root()),
+            slot => self.slots.raw(slot),
+        }
+    }
+
+    /// Keeps a mount that was made: a later step changes it by this descriptor, never by its path. In the place of
+    /// the root it is the root from here on.
+    pub fn keep(&mut self, slot: Slot, mounted: Fd) {
+        match slot {
+            Slot::NONE => {}
+            Slot::ROOT => self.root = Some(mounted),
+            slot => self.slots.set(slot, mounted),
+        }
+    }
+
     /// Closes what only the building of the container needed: whoever waits holds nothing of the host's.
     pub fn close_working(&mut self) {
         self.parent = None;
@@ -334,7 +357,7 @@ steps! {
     Domainname, Dumpable, EnterRoot, Execute, Filesystem, FindHome, FindProgram, Fork, Hide, Hostname, Identity, IoPriority,
     Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, OomScore, OpenRoot,
     Personality, Propagation, ReadOnlyPath, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,
-    ShareNamespaces, Symlink, Sysctl, TargetPropagation, Terminal, Umask, Undumpable, Unshare,
+    ShareNamespaces, Symlink, Sysctl, Terminal, Umask, Undumpable, Unshare,
 }
 
 /// Writes a path or another string of the plan for people.

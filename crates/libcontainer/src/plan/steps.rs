@@ -56,6 +56,8 @@ pub enum RuntimeStep {
     },
     /// Writes the child's id mappings.
     MapIds(IdMaps),
+    /// Compares the mappings of the user namespace that the child has joined with those of the config.
+    CompareIds(IdMaps),
     /// Writes the offsets of the child's new time namespace.
     OffsetClocks {
         /// Lines for `timens_offsets`.
@@ -88,6 +90,8 @@ pub struct Tree {
     pub source: String,
     /// With everything mounted below.
     pub recursive: bool,
+    /// Attributes to clear on the mount that nobody named.
+    pub release: u64,
     /// Attributes to set on the mount.
     pub set: u64,
     /// Attributes to clear.
