@@ -41,8 +41,7 @@ pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
         let length = file::read_directory(walk.from.raw(), &mut entries)?;
         if length > 0 {
             for (name, next) in file::entries(&entries[..length]) {
-                let above = file::status(walk.from.raw())?;
-                if walk.copy(name)? {
+                if let Some(above) = walk.copy(name)? {
                     let room = way.get(level..level + 3).ok_or(CHANGED)?;
                     store(room, [next, above.device, above.inode]);
                     level += 3;
@@ -109,20 +108,21 @@ impl Walk {
         Ok(())
     }
 
-    /// Copies one entry; the answer is whether it is a directory, which is entered.
-    fn copy(&mut self, name: &CStr) -> Result<bool> {
+    /// Copies one entry. A directory is entered; the answer is then what it was in.
+    fn copy(&mut self, name: &CStr) -> Result<Option<Status>> {
         let (from, to) = (self.from.raw(), self.to.raw());
         let status = file::status_at(from, name)?;
         if status.kind() == mode::DIRECTORY {
+            let above = file::status(from)?;
             file::make_directory(to, name, 0o700)?;
             self.enter(name, name)?;
-            return Ok(true);
+            return Ok(Some(above));
         }
         let links = if status.links > 1 { self.links()? } else { -1 };
         if links >= 0 {
             match with_key(&status, |key| file::link(links, key, to, name)) {
                 Err(fault) if fault.is(Errno::ENOENT) => {}
-                answer => return answer.map(|()| false),
+                answer => return answer.map(|()| None),
             }
         }
         match status.kind() {
@@ -144,7 +144,7 @@ impl Walk {
         if links >= 0 {
             with_key(&status, |key| file::link(to, name, links, key))?;
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// The directory with one more name for each file that has several.
@@ -174,15 +174,16 @@ impl Walk {
         };
         let mut entries = [0u8; 2048];
         loop {
+            // What was read is removed, so the rest begins at the front.
+            file::seek(links.raw(), 0)?;
             let length = file::read_directory(links.raw(), &mut entries)?;
-            if length == 0 {
+            let mut names = file::names(&entries[..length]).peekable();
+            if names.peek().is_none() {
                 return inside::with_name(&name, |name| file::remove_directory(self.top.1, name));
             }
-            for name in file::names(&entries[..length]) {
+            for name in names {
                 file::remove(links.raw(), name)?;
             }
-            // What was read is gone, so the rest begins at the front.
-            file::seek(links.raw(), 0)?;
         }
     }
 }

@@ -182,6 +182,10 @@ struct RawStatus {
     rest: [u64; 9],
 }
 
+#[allow(
+    clippy::useless_conversion,
+    reason = "the number of links has 32 bits on some architectures"
+)]
 impl From<RawStatus> for Status {
     fn from(raw: RawStatus) -> Status {
         Status {
@@ -192,7 +196,7 @@ impl From<RawStatus> for Status {
             gid: raw.gid,
             rdev: raw.rdev,
             size: raw.size as u64,
-            links: raw.links as u64, // 32 bits on some architectures
+            links: u64::from(raw.links),
             times: [raw.rest[2], raw.rest[3], raw.rest[4], raw.rest[5]].map(|part| part as i64),
         }
     }

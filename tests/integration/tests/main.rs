@@ -29,6 +29,7 @@ mod net_devices;
 mod pause;
 mod podman;
 mod process;
+mod propagation;
 mod ps;
 mod rlimits;
 mod rootless;
@@ -71,6 +72,7 @@ fn main() -> std::process::ExitCode {
         pause::CASES,
         podman::CASES,
         process::CASES,
+        propagation::CASES,
         ps::CASES,
         rlimits::CASES,
         rootless::CASES,

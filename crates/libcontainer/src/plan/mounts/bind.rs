@@ -2,6 +2,7 @@
 
 use init::Slot;
 use init::step::{Attach, Bind};
+use kernel::mount::flags;
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Mount};
 
@@ -90,7 +91,7 @@ pub(crate) fn copy_sources(
             clear: options.clear,
             deep_set: options.deep_set,
             deep_clear: options.deep_clear,
-            propagation: crate::plan::root::first_propagation(draft)?,
+            propagation: copied_propagation(draft, wanted)?,
             slot,
         };
         draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
@@ -100,6 +101,14 @@ pub(crate) fn copy_sources(
         slots[index] = Some(slot);
     }
     Ok(slots)
+}
+
+/// Copied by the child in its user namespace, mounts would be slaves of the host's at most (mount_namespaces(7)).
+fn copied_propagation(draft: &Draft<'_>, wanted: &Namespaces) -> Result<u64, PlanError> {
+    match crate::plan::root::first_propagation(draft)? {
+        0 if wanted.has(NEWUSER) => Ok(flags::SLAVE | flags::REC),
+        first => Ok(first),
+    }
 }
 
 fn own_maps(mount: &Mount<'_>) -> Option<IdMaps> {
