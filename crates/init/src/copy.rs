@@ -3,7 +3,6 @@
 //! The tree may be changed by others meanwhile, and as deep as it likes: no level takes stack or a descriptor. The way
 //! up is `..`, and that it leads where the way down came from is checked, for a directory may have been moved.
 
-use core::cell::Cell;
 use core::ffi::CStr;
 
 use kernel::file::{self, Status, mode, open};
@@ -26,15 +25,16 @@ const CHANGED: Fault = Fault::found(Call::Openat, Errno::ESTALE);
 ///
 /// # Errors
 /// What the calls say; `ESTALE` where others interfere.
+#[inline(never)]
 pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
     let mut walk = Walk {
         from: file::open_at(from, c".", DIRECTORY, 0)?,
         to: file::open_at(to, c".", DIRECTORY, 0)?,
-        top: (from, to),
+        top: to,
         links: None,
     };
     // Where each directory above goes on, and which it is.
-    let way = Numbers::map(3 * MOST_LEVELS)?;
+    let way = Numbers::map(MOST_LEVELS)?;
     let mut level = 0;
     let mut entries = [0u8; 2048];
     loop {
@@ -42,9 +42,9 @@ pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
         if length > 0 {
             for (name, next) in file::entries(&entries[..length]) {
                 if let Some(above) = walk.copy(name)? {
-                    let room = way.get(level..level + 3).ok_or(CHANGED)?;
-                    store(room, [next, above.device, above.inode]);
-                    level += 3;
+                    let room = way.row(level).ok_or(CHANGED)?;
+                    room.set([next, above.device, above.inode]);
+                    level += 1;
                     // The rest of this buffer is read again when the walk comes back.
                     break;
                 }
@@ -52,7 +52,7 @@ pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
             continue;
         }
         if level == 0 {
-            walk.forget_links()?;
+            walk.forget_links(&mut entries)?;
         }
         let status = file::status(walk.from.raw())?;
         file::set_owner(walk.to.raw(), status.uid, status.gid)?;
@@ -61,8 +61,8 @@ pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
         if level == 0 {
             return Ok(());
         }
-        level -= 3;
-        let [next, device, inode] = [0, 1, 2].map(|part| way[level + part].get());
+        level -= 1;
+        let [next, device, inode] = way.row(level).ok_or(CHANGED)?.get();
         walk.enter(c"..", c"..")?;
         let above = file::status(walk.from.raw())?;
         if (above.device, above.inode) != (device, inode) {
@@ -72,33 +72,27 @@ pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
     }
 }
 
-fn store(room: &[Cell<u64>], values: [u64; 3]) {
-    for (cell, value) in room.iter().zip(values) {
-        cell.set(value);
-    }
-}
+/// The directory with one more name for each file that has several: a name that nothing else has.
+const LINKS: &CStr = c"\x01tare links\x7f";
 
-/// Calls `run` with what a file's other names are found by: its numbers as letters.
-fn with_key<T>(status: &Status, run: impl FnOnce(&CStr) -> Result<T>) -> Result<T> {
-    let mut key = [0; 32];
-    for (place, letter) in key.iter_mut().enumerate() {
-        let number = if place < 16 {
-            status.device
-        } else {
-            status.inode
-        };
-        *letter = b'a' + (number >> (place % 16 * 4) & 15) as u8;
+/// What a file's other names are found by: its numbers as letters.
+#[inline(never)]
+fn key<'k>(status: &Status, key: &'k mut [u8; 33]) -> &'k CStr {
+    let mut numbers = u128::from(status.device) << 64 | u128::from(status.inode);
+    for letter in key.iter_mut().take(32) {
+        *letter = b'a' + (numbers & 15) as u8;
+        numbers >>= 4;
     }
-    inside::with_name(&key, run)
+    CStr::from_bytes_until_nul(key).unwrap_or_default()
 }
 
 struct Walk {
-    /// Where the copy begins: the directory in which files with several names get one more.
-    top: (i32, i32),
+    /// Where the copy begins.
+    top: i32,
     from: Fd,
     to: Fd,
-    /// That directory's name, a control character that the source does not use, and itself.
-    links: Option<([u8; 1], Fd)>,
+    /// The directory [`LINKS`], once a file has several names.
+    links: Option<Fd>,
 }
 
 impl Walk {
@@ -118,9 +112,11 @@ impl Walk {
             self.enter(name, name)?;
             return Ok(Some(above));
         }
+        let mut room = [0; 33];
+        let key = key(&status, &mut room);
         let links = if status.links > 1 { self.links()? } else { -1 };
         if links >= 0 {
-            match with_key(&status, |key| file::link(links, key, to, name)) {
+            match file::link(links, key, to, name) {
                 Err(fault) if fault.is(Errno::ENOENT) => {}
                 answer => return answer.map(|()| None),
             }
@@ -142,44 +138,30 @@ impl Walk {
         }
         file::set_times_at(to, name, &status.times)?;
         if links >= 0 {
-            with_key(&status, |key| file::link(to, name, links, key))?;
+            file::link(to, name, links, key)?;
         }
         Ok(None)
     }
 
-    /// The directory with one more name for each file that has several.
     fn links(&mut self) -> Result<i32> {
-        if let Some((_, links)) = &self.links {
-            return Ok(links.raw());
+        if self.links.is_none() {
+            file::make_directory(self.top, LINKS, 0o700)?;
+            self.links = Some(file::open_at(self.top, LINKS, DIRECTORY, 0)?);
         }
-        let (from, to) = self.top;
-        let free =
-            |name: &[u8; 1]| inside::with_name(name, |name| file::status_at(from, name)).is_err();
-        let name = (1..b' ')
-            .map(|character| [character])
-            .find(free)
-            .ok_or(CHANGED)?;
-        let links = inside::with_name(&name, |name| {
-            file::make_directory(to, name, 0o700)?;
-            file::open_at(to, name, DIRECTORY, 0)
-        })?;
-        let raw = links.raw();
-        self.links = Some((name, links));
-        Ok(raw)
+        Ok(self.links.as_ref().map_or(-1, Fd::raw))
     }
 
-    fn forget_links(&mut self) -> Result<()> {
-        let Some((name, links)) = self.links.take() else {
+    fn forget_links(&mut self, entries: &mut [u8]) -> Result<()> {
+        let Some(links) = self.links.take() else {
             return Ok(());
         };
-        let mut entries = [0u8; 2048];
         loop {
             // What was read is removed, so the rest begins at the front.
             file::seek(links.raw(), 0)?;
-            let length = file::read_directory(links.raw(), &mut entries)?;
+            let length = file::read_directory(links.raw(), entries)?;
             let mut names = file::names(&entries[..length]).peekable();
             if names.peek().is_none() {
-                return inside::with_name(&name, |name| file::remove_directory(self.top.1, name));
+                return file::remove_directory(self.top, LINKS);
             }
             for name in names {
                 file::remove(links.raw(), name)?;

@@ -72,6 +72,7 @@ impl Filesystem {
     /// mount(2) does not say what it has mounted, and a second look at the target's path might find somebody else's
     /// mount. So it mounts in a place of our own: a directory in a file system that covers the root for so long, where
     /// no path leads to.
+    #[inline(never)]
     fn mount_apart(
         &self,
         context: &mut Context<'_>,

@@ -50,7 +50,7 @@ pub fn encode(flags: u64) -> u8 {
 }
 
 fn decode(byte: u8) -> u64 {
-    u64::from(byte & 15) * flags::UNBINDABLE | u64::from(byte >> 4) * flags::REC
+    (u64::from(byte & 15) * flags::UNBINDABLE) | (u64::from(byte >> 4) * flags::REC)
 }
 
 /// One change after the other, in the order of the options (mount(8): several may be given).
