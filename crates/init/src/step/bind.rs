@@ -72,7 +72,7 @@ pub(crate) fn attach_inside(
 }
 
 /// Changes the attributes of a mount, or of all below it, too.
-fn change(mount: i32, set: u64, clear: u64, deep: bool) -> kernel::Result<()> {
+pub(crate) fn change(mount: i32, set: u64, clear: u64, deep: bool) -> kernel::Result<()> {
     if set | clear == 0 {
         return Ok(());
     }

@@ -32,7 +32,7 @@ const FIELDS: &[Row] = &[
     ("mounts[].options", "done", "mount-propagation-several", "propagation.rs", "from a user namespace nothing reaches the host"),
     ("mounts[].options", "done", "mount-remount", "mounts.rs", "`bind` with `remount`: the mount that an earlier entry has made, or that is there"),
     ("mounts[].uidMappings", "partly", "mount-idmap-own", "mounts.rs", "bind mounts, as root; not for new file systems, not rootless"),
-    ("mounts[].uidMappings", "partly", "mount-idmap-joined-user", "namespaces.rs", "absent, with `idmap`: those of the user namespace, new or joined"),
+    ("mounts[].options", "done", "mount-idmap-joined-user", "namespaces.rs", "`idmap` without mappings: those of the user namespace, new or joined"),
     ("mounts[].gidMappings", "partly", "mount-idmap-own-userns", "mounts.rs", "as `uidMappings`"),
     ("process.terminal", "done", "terminal", "terminal.rs", ""),
     ("process.consoleSize", "done", "terminal", "terminal.rs", ""),
