@@ -85,7 +85,7 @@ const FIELDS: &[Row] = &[
     ("linux.gidMappings", "done", "user-new", "namespaces.rs", ""),
     ("linux.timeOffsets", "done", "time-user", "namespaces.rs", ""),
     ("linux.devices[].path", "done", "devices", "devices.rs", ""),
-    ("linux.devices[].path", "done", "device-redefines-default", "devices.rs", "a default device with other numbers is refused"),
+    ("linux.devices[].path", "done", "device-default-listed", "devices.rs", "a default device with other numbers is refused"),
     ("linux.devices[].type", "done", "devices", "devices.rs", ""),
     ("linux.devices[].major", "done", "devices", "devices.rs", ""),
     ("linux.devices[].minor", "done", "devices", "devices.rs", ""),
