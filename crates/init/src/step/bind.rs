@@ -4,7 +4,7 @@ use core::fmt;
 
 use kernel::file::{self, mode, open};
 use kernel::mount::{self, Change, attributes};
-use kernel::{Call, Errno, Fault, Fd};
+use kernel::{Errno, Fd};
 
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
@@ -144,10 +144,7 @@ impl Step for Bind {
         )?;
         if self.target.length == 0 {
             context.keep(self.keep, tree);
-            return match context.send_with_turn(self.keep) {
-                true => Ok(()),
-                false => Err(Fault::found(Call::Sendmsg, Errno::EMFILE)),
-            };
+            return context.send_with_turn(self.keep);
         }
         attach_inside(context, &tree, self.below, self.target)?;
         propagate_all(tree.raw(), context.text.bytes(self.propagation))?;

@@ -62,45 +62,57 @@ pub(crate) fn copy_sources(
     draft: &mut Draft<'_>,
     creation: &Creation,
     wanted: &Namespaces,
-) -> Result<Vec<Option<Slot>>, PlanError> {
-    let spec = draft.spec;
-    let mut slots = vec![None; spec.mounts.len()];
-    for (index, mount) in spec.mounts.iter().enumerate() {
-        let (at, options) = (field(index), options_of(mount));
-        if options.bind.is_none() || options.is_remount() {
-            continue;
-        }
-        if is_id_mapped(mount, &options) && draft.host.rootless() {
-            return Err(PlanError::unsupported(at, "id-mapped mounts need root"));
-        }
-        let source = source(mount, &at, &creation.bundle)?;
-        let (Way::Runtime, source) = way(draft, creation, mount, &options, wanted, source) else {
-            continue;
-        };
-        let slot = draft.slot(&at)?;
-        let tree = Tree {
-            source,
-            recursive: options.bind == Some(true),
-            // Another user namespace gets what the host has, as if the flags were locked.
-            release: if wanted.has(NEWUSER) {
-                0
-            } else {
-                options.release()
-            },
-            set: options.set,
-            clear: options.clear,
-            deep_set: options.deep_set,
-            deep_clear: options.deep_clear,
-            propagation: copied_propagation(draft, wanted)?,
-            slot,
-        };
-        draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
-        if let Some(maps) = own_maps(mount) {
-            add_mapping(draft, mount, &options, &at, slot, Some(maps));
-        }
-        slots[index] = Some(slot);
+) -> Vec<Option<Slot>> {
+    let mut slots = vec![None; draft.spec.mounts.len()];
+    for (index, slot) in slots.iter_mut().enumerate() {
+        draft.part(|draft| {
+            *slot = copy_source(draft, creation, wanted, index)?;
+            Ok(())
+        });
     }
-    Ok(slots)
+    slots
+}
+
+fn copy_source(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+    index: usize,
+) -> Result<Option<Slot>, PlanError> {
+    let (at, mount) = (field(index), &draft.spec.mounts[index]);
+    let options = options_of(mount);
+    if options.bind.is_none() || options.is_remount() {
+        return Ok(None);
+    }
+    if is_id_mapped(mount, &options) && draft.host.rootless() {
+        return Err(PlanError::unsupported(at, "id-mapped mounts need root"));
+    }
+    let source = source(mount, &at, &creation.bundle)?;
+    let (Way::Runtime, source) = way(draft, creation, mount, &options, wanted, source) else {
+        return Ok(None);
+    };
+    let slot = draft.slot(&at)?;
+    // Another user namespace gets what the host has, as if the flags were locked.
+    let release = match wanted.has(NEWUSER) {
+        true => 0,
+        false => options.release(),
+    };
+    let tree = Tree {
+        source,
+        recursive: options.bind == Some(true),
+        release,
+        set: options.set,
+        clear: options.clear,
+        deep_set: options.deep_set,
+        deep_clear: options.deep_clear,
+        propagation: copied_propagation(draft, wanted)?,
+        slot,
+    };
+    draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
+    if let Some(maps) = own_maps(mount) {
+        add_mapping(draft, mount, &options, &at, slot, Some(maps));
+    }
+    Ok(Some(slot))
 }
 
 /// Copied by the child in its user namespace, mounts would be slaves of the host's at most (mount_namespaces(7)).
@@ -158,7 +170,6 @@ pub(crate) fn mount(
     creation: &Creation,
     wanted: &Namespaces,
     place: &Place<'_>,
-    copied: Option<Slot>,
 ) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
     let mount = &draft.spec.mounts[place.index];
@@ -167,15 +178,15 @@ pub(crate) fn mount(
         let why = format!("{word:?} is no option of a bind mount");
         return Err(PlanError::invalid(at.then("options"), why));
     }
-    let target = draft.text(&at.clone().then("destination"), &place.target)?;
-    let (propagation, keep) = (place.propagation, place.keep);
+    let target = draft.text(&at.clone().then("destination"), place.target)?;
+    let (propagation, keep) = (super::propagation(draft, place)?, place.keep);
     let attach = |slot| Attach {
         slot,
         target,
         propagation,
         keep,
     };
-    if let Some(slot) = copied {
+    if let Some(slot) = place.copied {
         draft.child(&at, attach(slot));
         return Ok(());
     }

@@ -30,7 +30,7 @@ pub(crate) fn mount(
 fn unified(draft: &mut Draft<'_>, wanted: &Namespaces, place: &Place<'_>) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
     let own_view = wanted.has(NEWCGROUP) && !(wanted.joins(NEWUSER) && draft.host.rootless());
-    let target = draft.text(&at.clone().then("destination"), &place.target)?;
+    let target = draft.text(&at.clone().then("destination"), place.target)?;
     let hierarchies = &draft.host.hierarchies;
     let group = hierarchies.iter().find(|one| one.name.is_empty());
     // Without one (v1 alone) the mount shows what the kernel has.
@@ -43,7 +43,7 @@ fn unified(draft: &mut Draft<'_>, wanted: &Namespaces, place: &Place<'_>) -> Res
             target,
             flags: options.flags | SAFE,
             data: draft.text(&at.clone().then("options"), &options.data.join(","))?,
-            propagation: place.propagation,
+            propagation: super::propagation(draft, place)?,
             keep: place.keep,
             plain: false,
             inherit_mode: false,
@@ -55,7 +55,7 @@ fn unified(draft: &mut Draft<'_>, wanted: &Namespaces, place: &Place<'_>) -> Res
     let source = group.map_or("/sys/fs/cgroup", |group| group.path.as_str());
     let source = source.to_owned();
     let mut step = bind_of(draft.own_text(&source), target, options);
-    (step.propagation, step.keep) = (place.propagation, place.keep);
+    (step.propagation, step.keep) = (super::propagation(draft, place)?, place.keep);
     draft.child(&at, step);
     Ok(())
 }
@@ -82,7 +82,7 @@ fn bind_of(source: init::Span, target: init::Span, options: &Options) -> Bind {
 /// below its descriptor, not below its path.
 fn hierarchies(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
-    let target = draft.text(&at.clone().then("destination"), &place.target)?;
+    let target = draft.text(&at.clone().then("destination"), place.target)?;
     let tmpfs = match place.keep {
         Slot::NONE => draft.kept_slot(&at)?,
         kept => kept,
@@ -94,7 +94,7 @@ fn hierarchies(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<(), PlanError
         target,
         flags: options.flags & !flags::RDONLY | SAFE,
         data: draft.own_text("mode=755"),
-        propagation: place.propagation,
+        propagation: super::propagation(draft, place)?,
         keep: tmpfs,
         plain: false,
         inherit_mode: false,

@@ -9,12 +9,11 @@ use super::{Draft, Place, PlanError, field};
 /// Longest data of mount(2): a page, less the end.
 const LONGEST_DATA: usize = 4095;
 
-/// Adds the mount. `remounted` is the mount that is to be mounted anew, if an earlier one is.
+/// Adds the mount.
 pub(crate) fn mount(
     draft: &mut Draft<'_>,
     place: &Place<'_>,
     kind: Option<&str>,
-    remounted: Option<Slot>,
 ) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
     let kind = match kind {
@@ -51,13 +50,13 @@ pub(crate) fn mount(
         .unwrap_or(kind);
     let remount = options.is_remount();
     let tmpfs = kind == "tmpfs" && !remount;
-    if remount && place.propagation.length > 0 {
+    if remount && !place.options.propagation.is_empty() {
         let why = "a file system that is mounted anew keeps its propagation: give it in an entry with bind";
         return Err(PlanError::invalid(at.then("options"), why));
     }
-    let (below, target) = match remounted {
+    let (below, target) = match place.changed {
         Some(slot) => (slot, "/"),
-        None => (Slot::ROOT, place.target.as_str()),
+        None => (Slot::ROOT, place.target),
     };
     let step = Filesystem {
         kind: draft.text(&at.clone().then("type"), kind)?,
@@ -70,7 +69,7 @@ pub(crate) fn mount(
             options.flags
         },
         data: draft.text(&at.clone().then("options"), &data)?,
-        propagation: place.propagation,
+        propagation: super::propagation(draft, place)?,
         keep: place.keep,
         plain: matches!(kind, "proc" | "sysfs"),
         inherit_mode: tmpfs && !options.data.iter().any(|word| word.starts_with("mode=")),

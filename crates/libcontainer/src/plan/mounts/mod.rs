@@ -30,11 +30,13 @@ struct Place<'a> {
     index: usize,
     options: &'a Options,
     /// Where, as the child looks it up: once.
-    target: String,
+    target: &'a str,
     /// Where the child keeps the mount for what is changed in it later.
     keep: Slot,
-    /// Propagation types, encoded.
-    propagation: Span,
+    /// The mount that a remount changes, if an earlier entry has made it.
+    changed: Option<Slot>,
+    /// What the runtime has copied.
+    copied: Option<Slot>,
 }
 
 /// Whether a mount is a bind mount: that is for its options to say, not for its type.
@@ -130,11 +132,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn of(
-        draft: &mut Draft<'_>,
-        targets: &[String],
-        options: &[Options],
-    ) -> Result<Kept, PlanError> {
+    fn of(draft: &mut Draft<'_>, targets: &[String], options: &[Options]) -> Kept {
         let mounts = &draft.spec.mounts;
         let late = |index: usize| is_late(&mounts[index], &options[index]);
         let mut needed: Vec<bool> = (0..mounts.len()).map(late).collect();
@@ -148,15 +146,18 @@ impl Kept {
                 needed[*maker] = true;
             }
         }
-        let mut keep = Vec::with_capacity(mounts.len());
-        for (index, needed) in needed.into_iter().enumerate() {
-            keep.push(match targets[index].as_str() {
-                "/" => Slot::ROOT,
-                _ if needed => draft.kept_slot(&field(index))?,
-                _ => Slot::NONE,
-            });
+        let mut keep = vec![Slot::NONE; mounts.len()];
+        for (index, slot) in keep.iter_mut().enumerate() {
+            if targets[index] == "/" {
+                *slot = Slot::ROOT;
+            } else if needed[index] {
+                draft.part(|draft| {
+                    *slot = draft.kept_slot(&field(index))?;
+                    Ok(())
+                });
+            }
         }
-        Ok(Kept { keep, made_by })
+        Kept { keep, made_by }
     }
 
     /// The mount that entry `index` changes.
@@ -189,7 +190,7 @@ pub(crate) fn build(
     creation: &Creation,
     wanted: &Namespaces,
     copied: &[Option<Slot>],
-) -> Result<Vec<(usize, Slot)>, PlanError> {
+) -> Vec<(usize, Slot)> {
     let spec = draft.spec;
     let targets: Vec<String> = spec
         .mounts
@@ -197,41 +198,43 @@ pub(crate) fn build(
         .map(|mount| destination(draft, creation, mount))
         .collect();
     let options: Vec<Options> = spec.mounts.iter().map(options_of).collect();
-    let kept = Kept::of(draft, &targets, &options)?;
+    let kept = Kept::of(draft, &targets, &options);
     let mut late = Vec::new();
     for (index, mount) in spec.mounts.iter().enumerate() {
-        let (at, options) = (field(index), &options[index]);
-        judge(draft, &at, mount, options, wanted, &targets[index])?;
         let place = Place {
             index,
-            options,
-            target: targets[index].clone(),
+            options: &options[index],
+            target: &targets[index],
             keep: kept.keep[index],
-            propagation: propagation(draft, &at, options, &targets[index])?,
+            changed: kept.changed(index),
+            copied: copied[index],
         };
-        match (options.bind, mount.kind.as_deref()) {
-            (Some(_), _) if options.is_remount() => {
-                remount(draft, &place, kept.changed(index))?;
-            }
-            (Some(_), _) => bind::mount(draft, creation, wanted, &place, copied[index])?,
-            (None, Some(kind @ ("cgroup" | "cgroup2"))) => {
-                cgroup::mount(draft, wanted, &place, kind)?;
-            }
-            (None, kind) => filesystem::mount(draft, &place, kind, kept.changed(index))?,
-        }
-        if is_late(mount, options) {
+        draft.part(|draft| build_one(draft, creation, wanted, &place));
+        if is_late(mount, place.options) {
             late.push((index, place.keep));
         }
     }
-    Ok(late)
+    late
+}
+
+fn build_one(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+    place: &Place<'_>,
+) -> Result<(), PlanError> {
+    let mount = &draft.spec.mounts[place.index];
+    judge(draft, mount, place, wanted)?;
+    match (place.options.bind, mount.kind.as_deref()) {
+        (Some(_), _) if place.options.is_remount() => remount(draft, place),
+        (Some(_), _) => bind::mount(draft, creation, wanted, place),
+        (None, Some(kind @ ("cgroup" | "cgroup2"))) => cgroup::mount(draft, wanted, place, kind),
+        (None, kind) => filesystem::mount(draft, place, kind),
+    }
 }
 
 /// `bind` with `remount`: other attributes for a mount that is there.
-fn remount(
-    draft: &mut Draft<'_>,
-    place: &Place<'_>,
-    changed: Option<Slot>,
-) -> Result<(), PlanError> {
+fn remount(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
     let mut step = SetAttributes {
         release: options.release(),
@@ -239,30 +242,28 @@ fn remount(
         clear: options.clear,
         deep_set: options.deep_set,
         deep_clear: options.deep_clear,
-        propagation: place.propagation,
-        ..change(changed.unwrap_or(Slot::NONE))
+        propagation: propagation(draft, place)?,
+        ..change(place.changed.unwrap_or(Slot::NONE))
     };
-    if changed.is_none() {
-        step.target = draft.text(&at.clone().then("destination"), &place.target)?;
+    if place.changed.is_none() {
+        step.target = draft.text(&at.clone().then("destination"), place.target)?;
     }
     draft.child(&at, step);
     Ok(())
 }
 
-/// The propagation words of a mount.
-fn propagation(
-    draft: &mut Draft<'_>,
-    at: &ConfigPath,
-    options: &Options,
-    target: &str,
-) -> Result<Span, PlanError> {
-    let mut list = options.propagation.clone();
-    if target == "/" {
+/// The propagation words of a mount, as its step has them.
+fn propagation(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<Span, PlanError> {
+    let mut list = place.options.propagation.clone();
+    if place.target == "/" {
         if list.iter().any(|flags| flags & flags::SHARED != 0) {
             let why =
                 "this mount becomes the container's root, whose propagation another field says";
-            let other = ConfigPath::of("linux.rootfsPropagation");
-            return Err(PlanError::conflicts(at.clone().then("options"), other, why));
+            let (at, other) = (
+                field(place.index),
+                ConfigPath::of("linux.rootfsPropagation"),
+            );
+            return Err(PlanError::conflicts(at.then("options"), other, why));
         }
         // As for the root directory itself: what is mounted in it is not to appear at its source.
         list.insert(0, flags::PRIVATE);
@@ -274,14 +275,13 @@ fn propagation(
 /// What can be said of an entry whatever kind of mount it is.
 fn judge(
     draft: &mut Draft<'_>,
-    at: &ConfigPath,
     mount: &Mount<'_>,
-    options: &Options,
+    place: &Place<'_>,
     wanted: &Namespaces,
-    target: &str,
 ) -> Result<(), PlanError> {
+    let at = field(place.index);
     if mount.destination.is_empty() {
-        return Err(PlanError::missing(at.clone().then("destination")));
+        return Err(PlanError::missing(at.then("destination")));
     }
     if !mount.destination.starts_with('/') {
         draft.warn(
@@ -289,8 +289,8 @@ fn judge(
             "a relative destination is deprecated; it counts from /",
         );
     }
-    judge_target(at, mount, target)?;
-    judge_id_mappings(at, mount, options, wanted)
+    judge_target(&at, mount, place.target)?;
+    judge_id_mappings(&at, mount, place.options, wanted)
 }
 
 fn judge_id_mappings(
