@@ -78,7 +78,7 @@ pub use group::{Group, Seat};
 pub use host::{Hierarchy, Host, Version};
 pub use kernel::{Errno, Fault};
 pub use place::{CgroupMount, Driver, Place};
-pub use setting::{Setting, Settings, When, settings};
+pub use setting::{Setting, Settings, When, judge, settings};
 pub use spec;
 pub use stats::Stats;
 pub use systemd::BusError;

@@ -27,6 +27,7 @@ use crate::state::{Folder, Held, Liveness, Record, Status, Store, observe};
 pub use events::Event;
 pub use exec::{ExecRequest, exec};
 pub use features::features;
+pub(crate) use prepare::judge;
 pub use prepare::{CreateOptions, plan_of, seccomp_text};
 pub use process::Process;
 pub use report::StateReport;
