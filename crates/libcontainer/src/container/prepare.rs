@@ -99,10 +99,13 @@ impl<'a> Prepared<'a> {
             host.exposed = observe::exposed_mounts()?;
         }
         prepared.host = host;
-        let root = root_directory(spec, bundle).unwrap_or_else(|error| {
-            problems.push(error);
-            String::new()
-        });
+        let root = match root_directory(spec, bundle) {
+            Ok(root) => root,
+            Err(error) => {
+                problems.push(error);
+                String::new()
+            }
+        };
         prepared.creation = prepared.creation(id, bundle, root, options);
         let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
