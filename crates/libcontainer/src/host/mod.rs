@@ -4,10 +4,6 @@
     deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
 )]
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a report for people: nothing is made or removed because of it"
-)]
 mod info;
 mod probe;
 pub(crate) mod subordinate_ids;
