@@ -205,13 +205,17 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    fn fence(&self) -> u32 {
+    /// The step at which the container waits for `start`.
+    fn fence(&self) -> Result<u32, Error> {
         let is_fence = |step: &Step| matches!(step, Step::Child(ChildStep::AwaitStart(_)));
-        self.plan
-            .entries
-            .iter()
-            .position(|entry| is_fence(&entry.step))
-            .unwrap_or(0) as u32
+        let mut entries = self.plan.entries.iter();
+        match entries.position(|entry| is_fence(&entry.step)) {
+            Some(index) => Ok(index as u32),
+            None => Err(Error::invalid(
+                "the plan has no place to wait for start",
+                Path::new(&self.creation.bundle),
+            )),
+        }
     }
 
     pub(super) fn record(&self) -> Result<Record, Error> {
@@ -239,7 +243,7 @@ impl<'a> Prepared<'a> {
             set_groups: plan::sets_groups(spec, &self.host, &namespaces),
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
-            fence: self.fence(),
+            fence: self.fence()?,
             // Which process it is will be known later.
             ..Record::default()
         })
