@@ -15,7 +15,6 @@ use crate::json::{parse_json, read_limited, to_json};
 use crate::manifest::Image;
 use crate::overlay;
 use crate::pull::{self, Options};
-use crate::source::LayoutSource;
 use crate::store::Store;
 use crate::stubs;
 
@@ -175,8 +174,7 @@ fn fill(
     record.write(folder)?;
     match rootfs {
         Rootfs::Flat => {
-            let source = LayoutSource::new(store.layout().clone(), None, options.limits.clone());
-            flatten(&source, store, image, &root, options)?;
+            flatten(&store.source(&options.limits), store, image, &root, options)?;
         }
         Rootfs::Overlay => {
             remember(store, folder)?;

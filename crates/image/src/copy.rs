@@ -9,6 +9,7 @@ use crate::manifest::{Content, Document, is_index, is_manifest};
 use crate::parallel::in_order;
 use crate::platform::{self, Wanted};
 use crate::source::{Destination, Source};
+use crate::transfer::once_more;
 
 /// What to copy of an index.
 #[derive(Clone, Debug)]
@@ -88,7 +89,7 @@ fn document(
             to.has(blob)
                 .and_then(|there| match there {
                     true => Ok(()),
-                    false => crate::transfer::once_more(|| to.put(blob, source)),
+                    false => once_more(source, blob, || to.put(blob, source)),
                 })
                 .during(|| format!("copy {}", blob.digest()))
         },

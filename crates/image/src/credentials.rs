@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use crate::credential_helper;
+use crate::env;
 use crate::error::{Error, Kind, Result};
 use crate::json::{parse_json, read_limited};
 use crate::reference::Reference;
@@ -24,6 +25,8 @@ pub enum Credential {
     },
     /// A refresh token of an OAuth 2 service.
     IdentityToken(String),
+    /// A token for the registry itself.
+    RegistryToken(String),
 }
 
 impl std::fmt::Debug for Credential {
@@ -41,33 +44,20 @@ pub struct Credentials {
 
 impl Default for Credentials {
     fn default() -> Self {
-        let variable = |name| {
-            std::env::var_os(name)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
+        let variable = env::path;
         if let Some(file) = variable("REGISTRY_AUTH_FILE") {
             return Credentials { files: vec![file] };
         }
         let mut files = Vec::new();
         files.extend(variable("XDG_RUNTIME_DIR").map(|d| d.join("containers/auth.json")));
-        let home = variable("HOME");
-        files.extend(
-            variable("XDG_CONFIG_HOME")
-                .or(home.as_ref().map(|h| h.join(".config")))
-                .map(|d| d.join("containers/auth.json")),
-        );
+        files.extend(env::config().map(|d| d.join("containers/auth.json")));
         files.extend(docker_file());
         Credentials { files }
     }
 }
 
 fn docker_file() -> Option<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = env::path;
     Some(
         variable("DOCKER_CONFIG")
             .or(variable("HOME").map(|h| h.join(".docker")))?
@@ -116,9 +106,10 @@ impl Credentials {
             credential_helper::run(&helper, "store", &request.to_string())?;
             return Ok(format!("docker-credential-{helper}"));
         }
-        let auths = config
-            .entry("auths")
-            .or_insert_with(|| Value::Object(Map::new()));
+        let auths = config.entry("auths").or_insert(Value::Null);
+        if auths.is_null() {
+            *auths = Value::Object(Map::new());
+        }
         let Some(auths) = auths.as_object_mut() else {
             return Err(Error::new(
                 Kind::Malformed,
@@ -244,6 +235,9 @@ fn decode(entry: &Value, key: &str) -> Result<Option<Credential>> {
     if let Some(token) = entry["identitytoken"].as_str().filter(|t| !t.is_empty()) {
         return Ok(Some(Credential::IdentityToken(token.into())));
     }
+    if let Some(token) = entry["registrytoken"].as_str().filter(|t| !t.is_empty()) {
+        return Ok(Some(Credential::RegistryToken(token.into())));
+    }
     if let (Some(user), Some(password)) = (entry["username"].as_str(), entry["password"].as_str())
         && !user.is_empty()
     {
@@ -348,6 +342,17 @@ mod tests {
         assert!(credentials.erase("h:1").unwrap());
         assert!(!credentials.erase("h:1").unwrap());
         assert_eq!(credentials.find("other", "a").unwrap(), basic("x", "y"));
+    }
+
+    #[test]
+    fn tokens_for_the_registry_and_no_entries_at_all() {
+        let (_t, credentials) = file(r#"{"auths":{"h":{"registrytoken":"T"}}}"#);
+        let token = Some(Credential::RegistryToken("T".into()));
+        assert_eq!(credentials.find("h", "a").unwrap(), token);
+        let (_t, credentials) = file(r#"{"auths":null,"x":1}"#);
+        assert_eq!(credentials.find("h", "a").unwrap(), None);
+        credentials.store("h", "me", "p").unwrap();
+        assert_eq!(credentials.find("h", "a").unwrap(), basic("me", "p"));
     }
 
     #[test]

@@ -147,14 +147,13 @@ impl Source for Known<'_> {
         let layout = self.store.layout();
         // Only configurations come here, which are small: looking at all of it costs nothing.
         if layout.has(descriptor).unwrap_or(false) && !layout.drop_damaged(descriptor)? {
-            return source::LayoutSource::new(
-                self.store.layout().clone(),
-                None,
-                self.limits.clone(),
-            )
-            .open(descriptor, start, end);
+            return self.store.source(self.limits).open(descriptor, start, end);
         }
         self.source.open(descriptor, start, end)
+    }
+
+    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
+        self.source.distrust(descriptor, error)
     }
 
     fn patience(&self) -> Patience {
@@ -170,7 +169,7 @@ pub fn unpack(store: &Store, image: &Image, options: &Options) -> Result<()> {
     if work_left(store, image, true)?.is_empty() {
         return Ok(());
     }
-    let source = source::LayoutSource::new(store.layout().clone(), None, options.limits.clone());
+    let source = store.source(&options.limits);
     run(&source, store, image, true, options)
 }
 
@@ -301,7 +300,7 @@ fn fetch_only(
     if store.layout().has(layer)? {
         return Ok(());
     }
-    transfer::once_more(|| {
+    transfer::once_more(source, layer, || {
         transfer::fetch(
             source,
             layer,
@@ -344,7 +343,7 @@ pub(crate) fn prepare(
             &options.limits,
         )
     };
-    match transfer::once_more(&mut attempt) {
+    match transfer::once_more(source, descriptor, &mut attempt) {
         // Stored content was right when it came; when it makes no sense, an accident may have happened to it since.
         Err(e) if there && is_about_content(&e) => match store.layout().drop_damaged(descriptor)? {
             true => attempt(),

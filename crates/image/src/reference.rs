@@ -8,7 +8,7 @@ use oci_spec::image::Digest;
 use crate::error::{Error, Kind, Result};
 
 /// The registry of references that name none.
-const DEFAULT_HOST: &str = "docker.io";
+pub(crate) const DEFAULT_HOST: &str = "docker.io";
 /// Where that registry's API is.
 const DEFAULT_API_HOST: &str = "registry-1.docker.io";
 /// Under which name credential files know it.
@@ -24,9 +24,43 @@ pub struct Reference {
     repository: String,
     tag: Option<String>,
     digest: Option<String>,
+    short: Short,
+}
+
+/// The name without host, if it was written so. Another spelling, and the same name.
+#[derive(Clone, Debug, Default)]
+struct Short(Option<String>);
+
+impl PartialEq for Short {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Short {}
+
+impl std::hash::Hash for Short {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
+impl PartialOrd for Short {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Short {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
 }
 
 impl Reference {
+    /// The name as it was written, when that did not say a host.
+    pub(crate) fn short(&self) -> Option<&str> {
+        self.short.0.as_deref()
+    }
+
     /// Host and port as written.
     pub fn host(&self) -> &str {
         &self.host
@@ -132,8 +166,12 @@ impl FromStr for Reference {
             }
             _ => (rest, None),
         };
+        let mut short = Short(Some(name.to_string()));
         let (host, path) = match name.split_once('/') {
-            Some((first, path)) if is_host(first) => (first.to_string(), path.to_string()),
+            Some((first, path)) if is_host(first) => {
+                short = Short::default();
+                (first.to_string(), path.to_string())
+            }
             Some(_) => (DEFAULT_HOST.to_string(), name.to_string()),
             None => (DEFAULT_HOST.to_string(), format!("library/{name}")),
         };
@@ -170,6 +208,7 @@ impl FromStr for Reference {
             repository: path,
             tag,
             digest,
+            short,
         })
     }
 }

@@ -20,8 +20,10 @@ use oci_spec::image::{Descriptor, Digest};
 use rustix::fs::FlockOperation;
 
 use crate::digest::Hasher;
+use crate::env;
 use crate::error::{Error, Kind, Result};
-use crate::layout::Layout;
+use crate::layout::{Layout, LayoutSource};
+use crate::limits::Limits;
 use crate::reference::Reference;
 use crate::unpack::remove_tree;
 
@@ -60,11 +62,7 @@ impl Store {
     /// Where the store is unless said otherwise: `$TARE_IMAGE_ROOT`; for root `/var/lib/tare/images`; for others below
     /// `$XDG_DATA_HOME`.
     pub fn default_root() -> PathBuf {
-        let variable = |name| {
-            std::env::var_os(name)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
+        let variable = env::path;
         if let Some(root) = variable("TARE_IMAGE_ROOT") {
             return root;
         }
@@ -134,6 +132,24 @@ impl Store {
     /// The images.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Its content, to read images by what they are described by.
+    pub fn source(&self, limits: &Limits) -> LayoutSource {
+        LayoutSource::new(self.layout.clone(), None, limits.clone())
+    }
+
+    /// The image that `reference` stands for here, by its name or by a digest that some name leads to.
+    ///
+    /// # Errors
+    /// As [`Store::resolve`].
+    pub fn image(&self, reference: &Reference, limits: &Limits) -> Result<LayoutSource> {
+        let digest = self.resolve(reference)?.digest().to_string();
+        Ok(LayoutSource::new(
+            self.layout.clone(),
+            Some(digest),
+            limits.clone(),
+        ))
     }
 
     /// The folder of the store.

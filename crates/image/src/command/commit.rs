@@ -9,7 +9,7 @@ use tare_image::container::{self, Record};
 use tare_image::error::During;
 use tare_image::pull;
 use tare_image::reference::Reference;
-use tare_image::source::{LayoutSource, Source};
+use tare_image::source::Source;
 use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options, Outcome, number, text};
@@ -125,11 +125,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         .hint("Make the bundle with --overlay")
         .into());
     }
-    let source = LayoutSource::new(
-        store.layout().clone(),
-        Some(record.manifest.digest().to_string()),
-        options.limits().clone(),
-    );
+    let source = store.source(options.limits());
     let document = source.document(&record.manifest)?;
     let (base, _) = pull::choose(&source, &document, &options.pull(None))
         .during(|| format!("commit {name}"))?;

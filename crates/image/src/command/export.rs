@@ -9,7 +9,6 @@ use tare_image::changes::{self, What};
 use tare_image::error::During;
 use tare_image::flatten::flatten;
 use tare_image::location::Location;
-use tare_image::source::LayoutSource;
 
 use super::options::{self, Options, Outcome};
 use super::{output, place};
@@ -30,9 +29,14 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let (image, _) = place::local_or_pulled(&store, &location, &options)?;
     let staging = store.staging()?;
     let root = staging.path().join("root");
-    let source = LayoutSource::new(store.layout().clone(), None, options.limits().clone());
-    flatten(&source, &store, &image, &root, &options.pull(None))
-        .during(|| format!("export {location}"))?;
+    flatten(
+        &store.source(options.limits()),
+        &store,
+        &image,
+        &root,
+        &options.pull(None),
+    )
+    .during(|| format!("export {location}"))?;
     let error = |e| Error::file("write", file.as_ref(), e);
     let target: Box<dyn Write> = match file.as_str() {
         "-" => {

@@ -31,6 +31,10 @@ pub(super) const COMMON: &[(&str, &str)] = &[
         "--hosts-dir DIR",
         "folder with HOST/hosts.toml: mirrors and certificates",
     ),
+    (
+        "--registries-conf FILE",
+        "mirrors and more, in the form of podman and its kin",
+    ),
     ("--parallel N", "layers at the same time (3)"),
     ("--connections N", "connections for one large layer (1)"),
     ("--timeout SECONDS", "longest wait for the next byte (30)"),
@@ -122,10 +126,14 @@ impl Options {
             }
             "auth-file" => self.registry.credentials = Credentials::from_file(&path(parser)?),
             "hosts-dir" => self.registry.hosts_folders.insert(0, path(parser)?),
+            "registries-conf" => self.registry.registries = vec![path(parser)?],
             "parallel" => self.pull.parallel = number(parser)?.max(1) as usize,
             "connections" => self.pull.transfer.connections = number(parser)? as usize,
-            "timeout" => self.registry.stall_timeout = Duration::from_secs(number(parser)?.max(1)),
-            "min-bytes" => self.pull.transfer.pace.bytes = number(parser)?,
+            "timeout" => {
+                self.registry.stall_timeout = Duration::from_secs(number(parser)?.max(1));
+                self.registry.pace.window = self.registry.stall_timeout * 2;
+            }
+            "min-bytes" => self.registry.pace.bytes = number(parser)?,
             "retries" => self.registry.patience.attempts = number(parser)?.clamp(1, 1000) as u32,
             "push-chunk" => self.registry.push_chunk = number(parser)?.max(1),
             "foreign-urls" => self.registry.foreign_urls = true,
@@ -161,15 +169,21 @@ impl Options {
     pub(super) fn pull(&self, progress: Option<Arc<Progress>>) -> pull::Options {
         let mut options = self.pull.clone();
         options.platform = self.platform();
-        options.transfer.pace.window = self.registry.stall_timeout * 2;
         options.transfer = transfer::Options {
-            patience: self.registry.patience,
             progress,
-            ..options.transfer
+            ..self.transfer()
         };
         // The caller may have become root of a user namespace since.
         options.owner = tare_image::unpack::Owner::for_caller();
         options
+    }
+
+    /// How to fetch blobs.
+    pub(super) fn transfer(&self) -> transfer::Options {
+        transfer::Options {
+            patience: self.registry.patience,
+            ..self.pull.transfer.clone()
+        }
     }
 
     pub(super) fn registry(&self) -> Result<Registry> {

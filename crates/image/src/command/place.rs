@@ -7,13 +7,13 @@ use oci_spec::image::Digest;
 
 use tare_image::archive::{ArchiveSource, folder_for, is_stream, pack_layout, save_docker};
 use tare_image::error::During;
-use tare_image::layout::Layout;
+use tare_image::layout::{Layout, LayoutDestination, LayoutSource};
 use tare_image::location::Location;
 use tare_image::manifest::{Content, Image, is_manifest};
 use tare_image::pull;
 use tare_image::reference::Reference;
 use tare_image::registry::{Elsewhere, Registry, RegistryDestination, RegistrySource};
-use tare_image::source::{Destination, LayoutDestination, LayoutSource, Source};
+use tare_image::source::{Destination, Source};
 use tare_image::store::Store;
 use tare_image::{Error, Kind, Result};
 
@@ -37,13 +37,7 @@ pub(super) fn with_source<T>(
         Location::Registry(reference) => run(&RegistrySource::new(registry.repository(reference)?)),
         Location::Store(reference) => {
             let store = options.store_to_read()?;
-            // Not only by the name, but also by a digest that some name leads to.
-            let descriptor = store.resolve(reference)?;
-            run(&LayoutSource::new(
-                store.layout().clone(),
-                Some(descriptor.digest().to_string()),
-                options.limits().clone(),
-            ))
+            run(&store.image(reference, options.limits())?)
         }
         Location::Layout { path, name } if is_archive(path) => run(&ArchiveSource::layout(
             path,
@@ -98,16 +92,21 @@ pub(super) fn with_destination(
             run(&LayoutDestination::new(
                 store.layout().clone(),
                 Some(reference.to_string()),
+                options.transfer(),
             ))
         }
         Location::Layout { path, name } if is_archive(path) => {
-            in_temporary_layout(path, name.clone(), run, |layout| pack_layout(layout, path))
+            in_temporary_layout(path, name.clone(), options, run, |layout| {
+                pack_layout(layout, path)
+            })
         }
-        Location::Layout { path, name } => {
-            run(&LayoutDestination::new(Layout::create(path)?, name.clone()))
-        }
+        Location::Layout { path, name } => run(&LayoutDestination::new(
+            Layout::create(path)?,
+            name.clone(),
+            options.transfer(),
+        )),
         Location::DockerArchive { path, reference } => {
-            in_temporary_layout(path, Some("image".into()), run, |layout| {
+            in_temporary_layout(path, Some("image".into()), options, run, |layout| {
                 save(layout, options, reference.as_ref(), path)
             })
         }
@@ -157,13 +156,19 @@ fn known_elsewhere(
 fn in_temporary_layout(
     path: &Path,
     name: Option<String>,
+    options: &Options,
     run: impl FnOnce(&dyn Destination) -> Result<()>,
     finish: impl FnOnce(&Layout) -> Result<()>,
 ) -> Result<()> {
     let own = path.file_name().unwrap_or_default().to_string_lossy();
     let folder = folder_for(path).join(format!("{own}.{}.layout", std::process::id()));
     let result = Layout::create(&folder).and_then(|layout| {
-        run(&LayoutDestination::new(layout.clone(), name)).and_then(|()| finish(&layout))
+        run(&LayoutDestination::new(
+            layout.clone(),
+            name,
+            options.transfer(),
+        ))
+        .and_then(|()| finish(&layout))
     });
     tare_image::unpack::remove_tree(&folder)?;
     result.during(|| format!("write {}", path.display()))
@@ -182,12 +187,7 @@ fn save(
 
 /// The image that `reference` stands for in the store, for the wanted platform.
 pub(super) fn local(store: &Store, reference: &Reference, options: &Options) -> Result<Image> {
-    let descriptor = store.resolve(reference)?;
-    let source = LayoutSource::new(
-        store.layout().clone(),
-        Some(descriptor.digest().to_string()),
-        options.limits().clone(),
-    );
+    let source = store.image(reference, options.limits())?;
     let root = source.root()?;
     let image = pull::choose(&source, &root, &options.pull(None))?.0;
     for layer in image.manifest.layers() {

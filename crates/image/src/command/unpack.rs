@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use tare_image::error::During;
 use tare_image::flatten::flatten;
 use tare_image::location::Location;
-use tare_image::source::LayoutSource;
 
 use super::options::{self, Options, Outcome};
 use super::place;
@@ -25,9 +24,8 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let location: Location = location.parse()?;
     let store = options.store_as_root()?;
     let (image, _) = place::local_or_pulled(&store, &location, &options)?;
-    let source = LayoutSource::new(store.layout().clone(), None, options.limits().clone());
     flatten(
-        &source,
+        &store.source(options.limits()),
         &store,
         &image,
         Path::new(&target),

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::Layout;
 use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result};
-use crate::ingest::Ingest;
+use crate::ingest::{self, Ingest};
 use crate::manifest::Document;
 use crate::regular;
 
@@ -34,7 +34,13 @@ impl Layout {
     /// As [`Layout::blob_path`].
     pub fn has(&self, descriptor: &Descriptor) -> Result<bool> {
         let path = self.blob_path(descriptor.digest())?;
-        Ok(fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() == descriptor.size()))
+        Ok(ingest::is_whole(&path, descriptor))
+    }
+
+    /// Where content comes in.
+    pub(crate) fn ingest(&self, descriptor: &Descriptor) -> Result<Option<Ingest>> {
+        let target = self.blob_path(descriptor.digest())?;
+        Ingest::open(self.root.join("ingest"), target, descriptor)
     }
 
     /// Opens content; its size is checked, its digest was when it came in.
@@ -78,7 +84,7 @@ impl Layout {
         if !self.has(descriptor)? {
             return Ok(false);
         }
-        crate::ingest::pass(self.open_blob(descriptor)?, &mut |bytes| {
+        ingest::pass(self.open_blob(descriptor)?, &mut |bytes| {
             hasher.update(bytes);
             Ok(())
         })?;
@@ -127,7 +133,7 @@ impl Layout {
         if self.has(descriptor)? && !self.drop_damaged(descriptor)? {
             return Ok(());
         }
-        if let Some(mut ingest) = Ingest::open(self, descriptor)? {
+        if let Some(mut ingest) = self.ingest(descriptor)? {
             ingest.restart()?;
             ingest.write(bytes)?;
             ingest.commit()?;

@@ -1,6 +1,9 @@
 //! Image layouts: a folder with `oci-layout`, `index.json` and content-addressed `blobs` (image-spec, image-layout.md).
 
 mod blobs;
+mod source;
+
+pub use source::{LayoutDestination, LayoutSource};
 
 use std::collections::HashMap;
 use std::fs::{self, File};

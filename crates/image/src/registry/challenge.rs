@@ -10,6 +10,7 @@ use super::url;
 use crate::credentials::Credential;
 use crate::error::{Error, Kind, Result};
 use crate::json::parse_json;
+use crate::pace::Pace;
 
 /// What a registry wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +136,7 @@ pub(super) fn fetch(
     scopes: &[String],
     credential: Option<&Credential>,
     plain_allowed: bool,
+    pace: Pace,
 ) -> Result<Token> {
     let origin = url::origin(realm)?;
     if !origin.secure && !plain_allowed && credential.is_some() {
@@ -178,12 +180,7 @@ pub(super) fn fetch(
         }
     };
     let status = response.status().as_u16();
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(1 << 20)
-        .read_to_vec()
-        .map_err(network)?;
+    let body = super::read_body(&mut response, 1 << 20, pace).map_err(|e| network(e.into()))?;
     if status != 200 {
         let kind = if status == 401 || status == 403 {
             Kind::Denied

@@ -2,7 +2,7 @@
 
 use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
 
-use super::exchange::{Call, Payload, header};
+use super::exchange::header;
 use super::{Repository, url};
 use crate::error::{Error, Kind, Result};
 use crate::json::{parse_document, to_json};
@@ -59,14 +59,10 @@ impl Repository<'_> {
         let mut found = Vec::new();
         let mut left = self.list_bytes();
         for _ in 0..PAGES {
-            let call = Call {
-                method: "GET",
-                url: address.clone(),
-                headers: vec![("Accept", MediaType::ImageIndex.to_string())],
-                payload: Payload::None,
-                scopes: self.scope("pull"),
-                accept: &[200, 404, 405, 400],
-            };
+            let accept = [200, 404, 405, 400];
+            let call = self
+                .call_at(endpoint, "GET", address.clone(), "pull", &accept)
+                .header("Accept", MediaType::ImageIndex);
             let mut response = self.send(endpoint, &call)?;
             if response.status() != 200 {
                 return Ok(None);

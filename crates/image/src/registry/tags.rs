@@ -2,7 +2,6 @@
 
 use oci_spec::image::Digest;
 
-use super::exchange::{Call, Payload};
 use super::referrers::{next_page, page_fits};
 use super::{Repository, url};
 use crate::error::{Error, Kind, Result};
@@ -23,14 +22,9 @@ impl Repository<'_> {
         let mut all = Vec::new();
         let mut left = self.list_bytes();
         for _ in 0..PAGES {
-            let call = Call {
-                method: "GET",
-                url: address.clone(),
-                headers: vec![("Accept", "application/json".into())],
-                payload: Payload::None,
-                scopes: self.scope("pull"),
-                accept: &[200],
-            };
+            let call = self
+                .call_at(endpoint, "GET", address.clone(), "pull", &[200])
+                .header("Accept", "application/json");
             let mut response = self.send(endpoint, &call)?;
             let body = self.body(endpoint, &mut response)?;
             left = page_fits(left, &body)?;
@@ -71,15 +65,9 @@ impl Repository<'_> {
             .manifest(digest.as_ref())
             .ok()
             .and_then(|d: Document| d.subject().map(|s| s.digest().clone()));
-        let endpoint = self.push_endpoint()?;
-        let call = Call {
-            method: "DELETE",
-            url: self.url(endpoint, &format!("manifests/{digest}")),
-            headers: Vec::new(),
-            payload: Payload::None,
-            scopes: self.scope("delete,pull,push"),
-            accept: &[202, 200, 204],
-        };
+        let endpoint = self.writable()?;
+        let (path, accept) = (format!("manifests/{digest}"), [202, 200, 204]);
+        let call = self.call(endpoint, "DELETE", &path, "delete,pull,push", &accept);
         self.send(endpoint, &call)?;
         if let Some(subject) = subject {
             // With the API the registry does it; the tag then does not exist.

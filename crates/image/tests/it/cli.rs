@@ -283,7 +283,7 @@ fn privileged_many_layers_are_mounted() {
         fs::write(upper.join(format!("f{n}")), "x").unwrap();
         let name = |n| format!("localhost/app:{n}").parse().unwrap();
         let descriptor = store.resolve(&name(n)).unwrap();
-        let source = tare_image::source::LayoutSource::new(
+        let source = tare_image::layout::LayoutSource::new(
             store.layout().clone(),
             Some(descriptor.digest().to_string()),
             options.limits.clone(),

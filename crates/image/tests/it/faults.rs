@@ -105,6 +105,62 @@ fn a_registry_that_ignores_ranges_is_put_up_with() {
 }
 
 #[test]
+fn a_registry_that_refuses_ranges_is_asked_for_the_whole() {
+    let Some((registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let layer = layer(&registry);
+    for connections in ["1", "4"] {
+        for fault in [416, 400, 403, 405, 501]
+            .map(Fault::RefuseRange)
+            .into_iter()
+            .chain([Fault::Without("content-range")])
+        {
+            proxy.clear();
+            let program = Program::new();
+            // Broken first, so that there is something to go on with; by a process of its own.
+            proxy.rule("GET", &layer, 1, Fault::Cut(5_000_000));
+            proxy.rule("GET", &layer, 99, Fault::Answer(404, String::new()));
+            let pull = [
+                "pull",
+                "--plain-http",
+                "--connections",
+                connections,
+                "--retries",
+                "2",
+                &name,
+            ];
+            program.try_run(&pull).unwrap_err();
+            proxy.clear();
+            proxy.rule("GET", &layer, 99, fault.clone());
+            program
+                .try_run(&pull)
+                .unwrap_or_else(|e| panic!("{fault:?}: {e}"));
+            assert_eq!(program.counts(), [3, 0, 1, 0], "{fault:?}");
+        }
+    }
+}
+
+#[test]
+fn several_connections_become_one_where_ranges_end() {
+    let Some(registry) = Registry::start(Protection::None) else {
+        return;
+    };
+    let maker = Program::new();
+    make_image(&maker, "localhost/large", 40);
+    let proxy = Proxy::start(&registry.address);
+    let at = format!("{}/large", registry.address);
+    maker.run(&["push", "--plain-http", "localhost/large", &at]);
+    let name = format!("{}/large", proxy.address);
+    let program = Program::new();
+    // Two pieces come, and then ranges are refused.
+    proxy.rule("GET", "/blobs/", 3, Fault::Slow(Duration::ZERO));
+    proxy.rule("GET", "/blobs/", 99, Fault::RefuseRange(416));
+    program.run(&["pull", "--plain-http", "--connections", "2", &name]);
+    assert_eq!(program.counts(), [3, 0, 1, 0]);
+}
+
+#[test]
 fn damaged_content_is_fetched_again_once_and_never_kept() {
     let Some((_registry, proxy, name)) = setup(Protection::None) else {
         return;
@@ -222,6 +278,56 @@ fn sources_that_send_single_bytes_are_given_up() {
 }
 
 #[test]
+fn slow_documents_and_tokens_are_given_up() {
+    let Some((registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let config = {
+        let place = format!("docker://{}/app", registry.address);
+        let shown = Program::new().run(&["inspect", "--plain-http", &place]);
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        let digest = shown["manifest"]["config"]["digest"].clone();
+        digest.as_str().unwrap().to_string()
+    };
+    let (gate, _) = crate::proxy::token_gate(&registry.address, 9);
+    let token = Proxy::start(&gate);
+    for (proxy, path, name) in [
+        (&proxy, "/manifests/", name.clone()),
+        (&proxy, config.as_str(), name.clone()),
+        (&token, "/v2/", format!("{}/app", token.address)),
+    ] {
+        proxy.clear();
+        if path == "/v2/" {
+            // The service for tokens is another address: it is led through the proxy, too.
+            let challenge = format!(
+                "WWW-Authenticate: Bearer realm=\"http://{}/token\",service=\"test\"\r\n",
+                token.address
+            );
+            proxy.rule("GET", path, 99, Fault::Answer(401, challenge));
+            proxy.rule("GET", "/token", 99, Fault::Trickle(0));
+        } else {
+            proxy.rule("GET", path, 99, Fault::Trickle(0));
+        }
+        let program = Program::new();
+        let auth = format!(
+            "{{\"auths\":{{\"{}\":{{\"auth\":\"dXNlcjpzZWNyZXQ=\"}}}}}}",
+            token.address
+        );
+        std::fs::write(program.path("auth.json"), auth).unwrap();
+        let start = Instant::now();
+        let arguments = ["pull", "--plain-http", "--timeout", "1", "--retries", "1"];
+        let error = program.try_run(&[&arguments[..], &[&name]].concat());
+        let error = error.unwrap_err();
+        assert!(
+            error.contains("fewer than 4096 bytes came within 2s"),
+            "{path}: {error}"
+        );
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(8), "{path}: {took:?}");
+    }
+}
+
+#[test]
 fn a_killed_pull_goes_on_and_leaves_nothing_half() {
     let Some((_registry, proxy, name)) = setup(Protection::None) else {
         return;
@@ -330,6 +436,25 @@ fn several_connections_fetch_one_layer() {
         "{ranges:?}"
     );
     assert_eq!(program.counts(), [3, 0, 1, 0]);
+}
+
+#[test]
+fn copies_are_fetched_as_pulls_are() {
+    let Some((registry, proxy, name)) = setup(Protection::None) else {
+        return;
+    };
+    let layer = layer(&registry);
+    let from = format!("docker://{name}");
+    let program = Program::new();
+    let layout = format!("oci:{}", program.path("layout").display());
+    for to in [&layout, "localhost/copied"] {
+        proxy.clear();
+        proxy.rule("GET", &layer, 99, Fault::Answer(500, String::new()));
+        let arguments = ["copy", "--plain-http", "--retries", "2", &from, to];
+        let error = program.try_run(&arguments).unwrap_err();
+        assert!(error.contains("2 attempts"), "{error}");
+        assert_eq!(proxy.seen(&layer).len(), 2, "{to}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod differential;
 mod engines;
 mod faults;
 mod memory;
+mod mirrors;
 mod own_registry;
 mod peers;
 mod protocol;

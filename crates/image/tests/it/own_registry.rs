@@ -27,6 +27,8 @@ pub(crate) struct Manner {
     pub(crate) changing_etags: bool,
     /// Accepted pieces are answered without `Location`.
     pub(crate) forgets_locations: bool,
+    /// Bytes of the largest body that is taken, of a piece and of the whole, and what is answered to larger ones.
+    pub(crate) largest: (usize, usize, u16),
     /// Several tags in one request.
     pub(crate) tags: Tags,
 }
@@ -55,6 +57,7 @@ impl Default for Manner {
             smallest_piece: 0,
             changing_etags: false,
             forgets_locations: false,
+            largest: (usize::MAX, usize::MAX, 413),
             tags: Tags::Ignored,
         }
     }
@@ -337,7 +340,18 @@ impl State {
             }
             return Some(given);
         }
+        let (piece, whole, status) = manner.largest;
+        let limit = if request.method == "PATCH" {
+            piece
+        } else {
+            whole
+        };
         let number: usize = id.parse().unwrap_or(0);
+        if request.body.len() > limit {
+            let have = (self.sessions.get(&number)).map_or(0, |s| s.content.len());
+            let given = answer(status).with("Range", format!("0-{}", have.saturating_sub(1)));
+            return Some(given.with("Location", location(number)));
+        }
         if request.query.get("state").is_none_or(|s| s != "x") {
             self.violations
                 .push(format!("{}: built by hand", request.path));

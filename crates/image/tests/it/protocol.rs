@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::own_registry::{Manner, Mishap, OwnRegistry, Tags};
+use crate::proxy::Seen;
 use crate::support::*;
 
 /// A 4 MB image, its maker, and a registry without it.
@@ -65,14 +66,19 @@ fn a_piece_that_broke_after_one_byte_or_none() {
         registry.mishap(Mishap::PieceBreaks(bytes));
         push(&program, &name, "2000000");
         check(&program, &registry, &name);
-        // One byte cannot be told from none, until the registry does not take the first again.
+        // One byte cannot be told from none. A registry that does not take the first again gets the whole at once.
         let starts: Vec<_> = pieces(&registry)
             .iter()
             .map(|p| p.split('-').next().unwrap().to_string())
             .collect();
         match bytes {
             0 => assert_eq!(starts, ["0", "0", "2000000", "4000000"]),
-            _ => assert_eq!(starts, ["0", "0", "1", "2000001", "4000001"]),
+            _ => {
+                assert_eq!(starts, ["0", "0", "0"]);
+                let puts = registry.seen("PUT /v2/team/app/blobs/uploads/");
+                let large = |s: &&Seen| s.headers["content-length"].len() == 7;
+                assert_eq!(puts.iter().filter(large).count(), 1);
+            }
         }
     }
 }
@@ -125,6 +131,49 @@ fn lost_answers_and_lost_sessions() {
     let (program, registry, name) = setup(manner);
     push(&program, &name, "2000000");
     check(&program, &registry, &name);
+}
+
+#[test]
+fn limits_on_the_size_of_requests() {
+    const MB: usize = 1_000_000;
+    for status in [413, 416] {
+        // Smaller pieces; the whole at once; pieces where the whole is too much. The size that works is kept for what follows.
+        for (piece, whole, chunk, requests) in [
+            (2 * MB, usize::MAX, "4000000", 1 + 5),
+            (0, usize::MAX, "4000000", 2),
+            (2 * MB, 3 * MB, "50000000", 5),
+        ] {
+            if status == 416 && whole != usize::MAX {
+                continue;
+            }
+            let manner = Manner {
+                largest: (piece, whole, status),
+                ..Manner::default()
+            };
+            let (program, registry, name) = setup(manner);
+            push(&program, &name, chunk);
+            let sent = registry.seen("PATCH").len();
+            assert!(sent <= requests, "{status} {piece} {whole}: {sent}");
+            check(&program, &registry, &name);
+        }
+        let manner = Manner {
+            largest: (0, 0, status),
+            ..Manner::default()
+        };
+        let (program, registry, name) = setup(manner);
+        let chunk = ["--push-chunk", "2000000"];
+        let arguments = ["push", "--plain-http", "localhost/app", &name];
+        let error = program.try_run(&[&arguments[..], &chunk].concat());
+        let error = error.unwrap_err();
+        let wanted = if status == 413 {
+            "limits the size"
+        } else {
+            "416"
+        };
+        assert!(error.contains(wanted), "{error}");
+        let requests = registry.seen("PATCH").len() + registry.seen("PUT").len();
+        assert!(requests <= 8, "{requests}");
+    }
 }
 
 #[test]

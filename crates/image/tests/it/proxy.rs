@@ -23,6 +23,12 @@ pub(crate) enum Fault {
     Answer(u16, String),
     /// The request's Range is not passed on.
     IgnoreRange,
+    /// This status for requests with a Range.
+    RefuseRange(u16),
+    /// A page for people, as login pages and proxies send it.
+    Page,
+    /// The answer lacks a header.
+    Without(&'static str),
     /// The answer has another header.
     Header(&'static str, String),
     /// The connection ends after so many bytes of the request's body.
@@ -152,6 +158,22 @@ fn serve(
         std::io::copy(&mut (&mut reader).take(length as u64), &mut std::io::sink())?;
         return out.shutdown(Shutdown::Both);
     }
+    let refused = match &fault {
+        Some(Fault::RefuseRange(status)) if headers.contains_key("range") => {
+            Some(format!("{status} No\r\nContent-Length: 0\r\n\r\n"))
+        }
+        Some(Fault::Page) => {
+            let page = "<html>Please log in.</html>";
+            let length = page.len();
+            let fields = format!("Content-Type: text/html\r\nContent-Length: {length}");
+            Some(format!("200 OK\r\n{fields}\r\n\r\n{page}"))
+        }
+        _ => None,
+    };
+    if let Some(answer) = refused {
+        write!(out, "HTTP/1.1 {answer}")?;
+        return out.shutdown(Shutdown::Both);
+    }
     let mut server = TcpStream::connect(upstream)?;
     write!(server, "{line}\r\n")?;
     for (name, value) in &headers {
@@ -178,6 +200,9 @@ fn serve(
     headers.insert("connection".into(), "close".into());
     if let Some(Fault::Header(name, value)) = &fault {
         headers.insert((*name).into(), value.clone());
+    }
+    if let Some(Fault::Without(name)) = &fault {
+        headers.remove(*name);
     }
     write!(out, "{status}\r\n")?;
     for (name, value) in &headers {
@@ -214,7 +239,7 @@ fn body(from: &mut impl Read, to: &mut TcpStream, fault: Option<&Fault>) -> std:
                     std::thread::sleep(Duration::from_millis(200));
                     to.write_all(&[*byte])?;
                 }
-                return Ok(());
+                return to.flush();
             }
             Some(Fault::WrongByte(at)) if (position..position + n).contains(at) => {
                 piece[at - position] ^= 0x20

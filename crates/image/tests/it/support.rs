@@ -268,9 +268,9 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn new() -> Self {
-        Program {
-            folder: quick_folder(),
-        }
+        let folder = quick_folder();
+        fs::write(folder.path().join("registries.conf"), "").unwrap();
+        Program { folder }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -291,6 +291,7 @@ impl Program {
             .env("TARE_IMAGE_ROOT", self.store())
             .env("HOME", self.folder.path())
             .env("REGISTRY_AUTH_FILE", self.path("auth.json"))
+            .env("CONTAINERS_REGISTRIES_CONF", self.path("registries.conf"))
             .stdin(Stdio::null());
         command
     }

@@ -10,11 +10,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use oci_spec::image::Descriptor;
 
+use super::Options;
 use crate::error::{Error, Result, Retry};
 use crate::ingest::Ingest;
 use crate::retry::Attempts;
-use crate::source::Source;
-use crate::transfer::{Options, cut};
+use crate::source::{Source, cut};
 
 /// Bytes of a piece.
 const PIECE: u64 = 8 << 20;
@@ -45,7 +45,7 @@ impl Shared {
     }
 }
 
-/// False when the source cannot do it; nothing was passed to `each` then.
+/// False when the source cannot do it, or not any more: what was passed to `each` until then, `ingest` has hashed.
 pub(crate) fn fetch(
     source: &dyn Source,
     descriptor: &Descriptor,
@@ -87,8 +87,8 @@ pub(crate) fn fetch(
     });
     match result {
         Ok(()) => Ok(true),
-        Err(_) if shared.lock().ignored && ingest.position() == 0 => {
-            ingest.restart()?;
+        Err(_) if shared.lock().ignored => {
+            ingest.keep_hashed()?;
             Ok(false)
         }
         Err(e) => Err(e),

@@ -1,49 +1,19 @@
 //! Bringing one blob into a layout: continued where an earlier attempt stopped, verified before it appears.
 
+mod options;
+mod ranges;
+
+pub use options::Options;
+
 use std::io::Read;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use oci_spec::image::Descriptor;
 
 use crate::error::{Error, Kind, Result, Retry};
 use crate::ingest::{self, Ingest};
 use crate::layout::Layout;
-use crate::progress::Progress;
-use crate::ranges;
-use crate::retry::{Attempts, Patience};
-use crate::source::{Content, Source};
-
-/// How blobs are fetched.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// When to give up.
-    pub patience: Patience,
-    /// Connections for one large blob; up to one means a single one.
-    pub connections: usize,
-    /// Told about every byte.
-    pub progress: Option<Arc<Progress>>,
-    /// What counts as too slow.
-    pub pace: Pace,
-}
-
-/// The slowest that a source may be. A time-out for each read does not end a source that sends single bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Bytes that must come within `window`; then the connection is made anew.
-    pub bytes: u64,
-    /// How long is looked at.
-    pub window: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Pace {
-            bytes: 4096,
-            window: Duration::from_secs(60),
-        }
-    }
-}
+use crate::retry::Attempts;
+use crate::source::{Content, Source, cut};
 
 /// After this many bytes a source counts as working, whatever failed before.
 const PROGRESS: u64 = 64 << 10;
@@ -66,7 +36,7 @@ pub fn fetch(
     if layout.has(descriptor)? {
         return ingest::pass(layout.open_blob(descriptor)?, each);
     }
-    let Some(mut ingest) = Ingest::open(layout, descriptor)? else {
+    let Some(mut ingest) = layout.ingest(descriptor)? else {
         return ingest::pass(layout.open_blob(descriptor)?, each);
     };
     let mut counted = |bytes: &[u8]| {
@@ -80,7 +50,11 @@ pub fn fetch(
     {
         return ingest.commit();
     }
-    let there = ingest.replay(&mut counted)?;
+    // Several connections may have brought the beginning before the source had enough of them.
+    let there = match ingest.position() {
+        0 => ingest.replay(&mut counted)?,
+        passed => passed,
+    };
     if there > 0 {
         log::info!(
             "{}: going on after {there} of {} bytes",
@@ -91,7 +65,7 @@ pub fn fetch(
     let mut attempts = Attempts::new(options.patience);
     let mut mark = ingest.position();
     while ingest.position() < descriptor.size() {
-        if let Err(error) = stream(source, descriptor, &mut ingest, options.pace, &mut counted) {
+        if let Err(error) = stream(source, descriptor, &mut ingest, &mut counted) {
             if error.kind() == Kind::Integrity {
                 ingest.discard();
                 return Err(error);
@@ -100,7 +74,9 @@ pub fn fetch(
                 attempts.progress();
                 mark = ingest.position();
             }
-            attempts.pause(error)?;
+            if !source.distrust(descriptor, &error) {
+                attempts.pause(error)?;
+            }
         }
     }
     // Content of no bytes was never asked for, and need not be.
@@ -112,7 +88,6 @@ fn stream(
     source: &dyn Source,
     descriptor: &Descriptor,
     ingest: &mut Ingest,
-    pace: Pace,
     each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let position = ingest.position();
@@ -121,19 +96,7 @@ fn stream(
     // content this time, the digest tells.
     skip(&mut reader, position.saturating_sub(start))?;
     let mut buffer = vec![0u8; crate::chunks::CHUNK];
-    let mut window = (Instant::now(), position);
     loop {
-        if window.0.elapsed() >= pace.window {
-            if ingest.position() - window.1 < pace.bytes {
-                let slow = format!(
-                    "{} comes too slowly, after {} bytes",
-                    descriptor.digest(),
-                    ingest.position()
-                );
-                return Err(Error::network(slow, Retry::Later));
-            }
-            window = (Instant::now(), ingest.position());
-        }
         let n = match reader.read(&mut buffer) {
             Ok(0) => break,
             Ok(n) => n,
@@ -157,17 +120,6 @@ fn stream(
     Ok(())
 }
 
-pub(crate) fn cut(descriptor: &Descriptor, position: u64, error: &std::io::Error) -> Error {
-    Error::network(
-        format!(
-            "{} broke off after {position} of {} bytes: {error}",
-            descriptor.digest(),
-            descriptor.size()
-        ),
-        Retry::Later,
-    )
-}
-
 fn skip(reader: &mut dyn Read, count: u64) -> Result<()> {
     if count == 0 {
         return Ok(());
@@ -183,16 +135,26 @@ fn skip(reader: &mut dyn Read, count: u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs `attempt` again, once, when it brought wrong content: a damaged continuation is repaired by starting over.
+/// Runs `attempt` again when it brought wrong content: as long as the source has other places to get it from, else once, since
+/// a damaged continuation is repaired by starting over.
 ///
 /// # Errors
-/// What the second attempt reports.
-pub(crate) fn once_more<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-    match attempt() {
-        Err(e) if e.kind() == Kind::Integrity => {
-            log::info!("{e}; fetching it again from the start");
-            attempt()
+/// What the last attempt reports.
+pub(crate) fn once_more<T>(
+    source: &dyn Source,
+    descriptor: &Descriptor,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let mut again = true;
+    loop {
+        match attempt() {
+            Err(e)
+                if e.kind() == Kind::Integrity
+                    && (source.distrust(descriptor, &e) || std::mem::take(&mut again)) =>
+            {
+                log::info!("{e}; fetching it again from the start");
+            }
+            other => return other,
         }
-        other => other,
     }
 }
