@@ -31,7 +31,7 @@ pub fn collect(store: &Store) -> Result<Freed> {
     store.alone()?;
     let mut wanted = Wanted::default();
     for entry in store.layout().index()?.manifests() {
-        wanted.mark(store, entry, 0).during(|| {
+        wanted.mark(store, entry).during(|| {
             let name = crate::layout::ref_name(entry);
             name.unwrap_or(entry.digest().as_ref()).to_string()
         })?;
@@ -66,26 +66,26 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn mark(&mut self, store: &Store, descriptor: &Descriptor, depth: usize) -> Result<()> {
-        if !self.blobs.insert(descriptor.digest().to_string()) || depth > 16 {
-            return Ok(());
-        }
-        let media_type = descriptor.media_type().as_ref();
-        let is_document = manifest::is_index(media_type) || manifest::is_manifest(media_type);
-        // Content of other platforms is usually not there; then neither is anything below it.
-        if !is_document || !store.layout().has(descriptor)? {
-            return Ok(());
-        }
-        let document: Document = store.layout().document(descriptor, u64::MAX)?;
-        for child in document.children() {
-            self.mark(store, &child, depth + 1)?;
-        }
-        if let Content::Manifest(manifest) = &document.content
-            && store.layout().has(manifest.config())?
-        {
-            let config = store.layout().read_blob(manifest.config(), u64::MAX)?;
-            for chain_id in LayersOnly::chain_ids(&config) {
-                self.layers.insert(chain_id.to_string());
+    /// Everything that `root` leads to, however deep.
+    fn mark(&mut self, store: &Store, root: &Descriptor) -> Result<()> {
+        let mut left = vec![root.clone()];
+        while let Some(descriptor) = left.pop() {
+            let new = self.blobs.insert(descriptor.digest().to_string());
+            // Content of other platforms is usually not there; then neither is anything below it.
+            if !new
+                || !manifest::is_known(descriptor.media_type().as_ref())
+                || !store.layout().has(&descriptor)?
+            {
+                continue;
+            }
+            let document: Document = store.layout().document(&descriptor, u64::MAX)?;
+            left.extend(document.children());
+            if let Content::Manifest(manifest) = &document.content
+                && store.layout().has(manifest.config())?
+            {
+                let config = store.layout().read_blob(manifest.config(), u64::MAX)?;
+                let ids = LayersOnly::chain_ids(&config);
+                self.layers.extend(ids.iter().map(ToString::to_string));
             }
         }
         Ok(())

@@ -57,6 +57,7 @@ pub mod error;
 pub mod flatten;
 pub mod gc;
 pub mod identity;
+mod index;
 mod ingest;
 mod json;
 mod layer;

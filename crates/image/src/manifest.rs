@@ -168,7 +168,8 @@ pub fn is_manifest(media_type: &str) -> bool {
     media_type == MediaType::ImageManifest.as_ref() || media_type == DOCKER_MANIFEST
 }
 
-fn is_known(media_type: &str) -> bool {
+/// True for every media type of a document.
+pub(crate) fn is_known(media_type: &str) -> bool {
     is_index(media_type) || is_manifest(media_type)
 }
 

@@ -8,11 +8,12 @@ use std::sync::atomic::AtomicBool;
 use oci_spec::image::Descriptor;
 
 use crate::error::{During, Error, Kind, Result};
+use crate::index;
 use crate::layer;
 use crate::limits::Limits;
 use crate::manifest::{Content, Document, Image};
 use crate::parallel::{check, in_order};
-use crate::platform::{self, Wanted};
+use crate::platform::Wanted;
 use crate::reference::Reference;
 use crate::retry::Patience;
 use crate::source::{self, Source};
@@ -194,36 +195,21 @@ pub fn choose(
     root: &Document,
     options: &Options,
 ) -> Result<(Image, Vec<Document>)> {
-    let mut documents = Vec::new();
-    let mut current = root.clone();
-    // An index may point to another; nobody needs more than a few of these.
-    for _ in 0..8 {
-        match current.content.clone() {
-            Content::Manifest(manifest) => {
-                let config = source::read(source, manifest.config(), options.limits.config_bytes)
-                    .during(|| "configuration".into())?;
-                let image =
-                    Image::assemble(current.descriptor, *manifest, &config, &options.limits)?;
-                // Where there is no index, nothing was chosen. To look at it or pass it on is no fault; to run it fails.
-                let (os, architecture) = (image.config.os(), image.config.architecture());
-                let made_for = format!("{os}/{architecture}");
-                let wanted = &options.platform;
-                if made_for != format!("{}/{}", wanted.os, wanted.architecture) {
-                    log::warn!("the image is for {made_for}, not for {wanted}");
-                }
-                return Ok((image, documents));
-            }
-            Content::Index(index) => {
-                let entry = platform::choose(&index, &options.platform)?;
-                current = source.document(entry)?;
-                documents.push(current.clone());
-            }
-        }
+    let (found, documents) = index::find(source, root, &options.platform)?;
+    let Content::Manifest(manifest) = found.content else {
+        return Err(Error::new(Kind::NotFound, "an index in place of an image"));
+    };
+    let config = source::read(source, manifest.config(), options.limits.config_bytes)
+        .during(|| "configuration".into())?;
+    let image = Image::assemble(found.descriptor, *manifest, &config, &options.limits)?;
+    // Where there is no index, nothing was chosen. To look at it or pass it on is no fault; to run it fails.
+    let (os, architecture) = (image.config.os(), image.config.architecture());
+    let made_for = format!("{os}/{architecture}");
+    let wanted = &options.platform;
+    if made_for != format!("{}/{}", wanted.os, wanted.architecture) {
+        log::warn!("the image is for {made_for}, not for {wanted}");
     }
-    Err(Error::new(
-        Kind::Malformed,
-        "indexes that point to indexes, more than eight deep",
-    ))
+    Ok((image, documents))
 }
 
 fn is_unpacked(store: &Store, image: &Image, n: usize) -> Result<bool> {

@@ -282,3 +282,85 @@ fn what_grows_too_much_is_refused() {
         .try_run(&["pull", "--max-none", "1", &place, "localhost/x"]);
     assert!(error.unwrap_err().contains("--max-none"));
 }
+
+#[test]
+fn indexes_in_indexes_are_searched_with_going_back() {
+    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    let made = Made::new();
+    let image = |architecture: &str| {
+        let tar = archive(&[file("f", architecture)]);
+        let mut config: Value = serde_json::from_slice(&Made::config(&digest::of(&tar))).unwrap();
+        config["architecture"] = json!(architecture);
+        let config = config.to_string().into_bytes();
+        let config = made.put(CONFIG, &config, digest::of(&config));
+        let layer = made.put(LAYER, &tar, digest::of(&tar));
+        let manifest =
+            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]});
+        let bytes = manifest.to_string().into_bytes();
+        let mut entry = made.put(MANIFEST, &bytes, digest::of(&bytes));
+        entry["platform"] = json!({"os": "linux", "architecture": architecture});
+        entry
+    };
+    let index = |entries: &[Value]| {
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+        let bytes = index.to_string().into_bytes();
+        made.put(INDEX, &bytes, digest::of(&bytes))
+    };
+    let other = made.put("application/x-other", b"no image", digest::of(b"no image"));
+    let mut gone = index(&[image("mips")]);
+    gone["digest"] = json!(digest::of(b"not here"));
+    let first = index(&[image("s390x"), index(&[image("ppc64le")])]);
+    let second = index(&[other.clone(), index(&[image("arm64")])]);
+    let root = index(&[other, gone, first, second]);
+    made.layout
+        .tag(Some("x"), &serde_json::from_value(root).unwrap())
+        .unwrap();
+    let place = format!("oci:{}:x", made.layout.root().display());
+    for architecture in ["s390x", "ppc64le", "arm64"] {
+        let platform = format!("linux/{architecture}");
+        let name = format!("localhost/{architecture}");
+        let program = &made.program;
+        program.run(&["pull", "--platform", &platform, &place, &name]);
+        let out = program.path(architecture);
+        let arguments = ["unpack", "--platform", &platform, &name];
+        program.run(&[&arguments[..], &[out.to_str().unwrap()]].concat());
+        assert_eq!(fs::read_to_string(out.join("f")).unwrap(), architecture);
+        let copy = format!("oci:{}:x", program.path("copies").display());
+        program.run(&["copy", "--platform", &platform, &place, &copy]);
+    }
+    let error = made
+        .program
+        .try_run(&["inspect", "--platform", "linux/mips", &place]);
+    assert!(
+        !error
+            .unwrap()
+            .contains("\"config\": {\n    \"architecture\"")
+    );
+}
+
+#[test]
+fn what_a_layout_lacks_is_said_at_once() {
+    let made = Made::new();
+    let tar = archive(&[file("f", "here")]);
+    let config = Made::config(&digest::of(&tar));
+    let config = made.put(CONFIG, &config, digest::of(&config));
+    let layer = made.put(LAYER, &tar, digest::of(&tar));
+    made.unpack(&config, &layer).unwrap();
+    fs::remove_file(made.layout.blob_path(&digest::of(&tar)).unwrap()).unwrap();
+    let registry = crate::own_registry::OwnRegistry::start(crate::own_registry::Manner::default());
+    let place = format!("oci:{}:x", made.layout.root().display());
+    for to in [
+        format!("docker://{}/a:1", registry.address),
+        format!("oci:{}", made.program.path("other").display()),
+        "localhost/other".into(),
+    ] {
+        let start = std::time::Instant::now();
+        let copy = ["copy", "--plain-http", &place, &to];
+        let program = Program::new();
+        let error = program.try_run(&copy).unwrap_err();
+        assert!(error.contains("has no content for sha256:"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(start.elapsed().as_secs() < 3, "{to}");
+    }
+    assert_eq!(registry.sessions(), 0);
+}
