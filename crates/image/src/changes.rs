@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 
-use crate::error::{During, Error, Result};
+use crate::error::{During, Error, Kind, Result};
 use crate::tar::{Entry, EntryKind, Time, Writer};
 use crate::unpack::{
     children, is_whiteout, names, open_child, open_directory, overlay_namespace, shown_attributes,
@@ -87,6 +87,16 @@ impl<W: Write> Walk<'_, W> {
             if self.upper && is_whiteout(&stat) {
                 self.whiteout(&[b".wh.", &name[..]].concat())?;
                 continue;
+            }
+            if self.upper && name.starts_with(b".wh.") {
+                // In a layer, such a name takes another one away.
+                let path = [&self.path[..], &name].concat();
+                let what = format!(
+                    "/{} has a name that means a removal in layers",
+                    String::from_utf8_lossy(&path)
+                );
+                return Err(Error::new(Kind::Unsupported, what)
+                    .hint("Rename it in the container, and commit again"));
             }
             self.path.extend_from_slice(&name);
             if self.without.contains(&self.path) {

@@ -1,4 +1,4 @@
-//! gzip and zstd, told apart by their first bytes.
+//! gzip and zstd, and to read also xz and bzip2, told apart by their first bytes.
 //!
 //! What a layer is follows from its bytes and not from its media type: archives have none, and peers do the same. Nothing
 //! hangs on it, since the DiffID says what must come out.
@@ -58,6 +58,14 @@ impl std::str::FromStr for Compression {
 /// Largest window of a zstd frame: 2^27 bytes is what the format's own tool accepts without being asked for more.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
+/// KiB that reading xz may take: what the levels of the format's own tool need, and a little.
+const XZ_MEMORY: u32 = 80 << 10;
+/// How xz files begin.
+const XZ: &[u8] = b"\xfd7zXZ\0";
+/// How bzip2 files begin.
+const BZIP2: &[u8] = b"BZh";
+const LONGEST_MARK: usize = XZ.len();
+
 /// Uncompressed bytes of `input`.
 ///
 /// # Errors
@@ -65,19 +73,25 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 pub fn decompress<'a>(
     mut input: impl BufRead + Send + 'a,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let mut start = Vec::with_capacity(4);
-    while start.len() < 4 {
+    let mut start = Vec::with_capacity(LONGEST_MARK);
+    while start.len() < LONGEST_MARK {
         let available = input.fill_buf()?;
         if available.is_empty() {
             break;
         }
-        let n = available.len().min(4 - start.len());
+        let n = available.len().min(LONGEST_MARK - start.len());
         start.extend_from_slice(&available[..n]);
         input.consume(n);
     }
-    let compression = Compression::detect(&start);
+    let (compression, is_xz, is_bzip2) = (
+        Compression::detect(&start),
+        start == XZ,
+        start.starts_with(BZIP2),
+    );
     let whole = Cursor::new(start).chain(input);
     Ok(match compression {
+        _ if is_xz => Box::new(lzma_rust2::XzReader::new_mem_limit(whole, true, XZ_MEMORY)),
+        _ if is_bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(whole)),
         Compression::None => Box::new(whole),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(whole)),
         Compression::Zstd => {
@@ -86,6 +100,13 @@ pub fn decompress<'a>(
             Box::new(decoder)
         }
     })
+}
+
+/// True for the beginning of what [`decompress`] changes.
+pub(crate) fn is_packed(start: &[u8]) -> bool {
+    Compression::detect(start) != Compression::None
+        || start.starts_with(XZ)
+        || start.starts_with(BZIP2)
 }
 
 /// Compresses to `output`, the same bytes for the same input: no times, no names, one thread.

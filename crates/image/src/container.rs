@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::Descriptor;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::{self, Overrides};
 use crate::digest;
 use crate::error::{During, Error, Kind, Result};
+use crate::files;
 use crate::flatten::flatten;
 use crate::json::{parse_json, read_limited, to_json};
 use crate::manifest::Image;
@@ -83,11 +85,12 @@ impl Record {
 
     fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join("image.json");
-        let temporary = folder.join(".image.json");
         // In one step: half a record would stand in the way of everybody who tidies up.
-        fs::write(&temporary, to_json(self)?)
-            .and_then(|()| fs::rename(&temporary, &path))
-            .map_err(|e| Error::file("write", &path, e))
+        files::replace(&path, 0o666, |mut file| {
+            file.write_all(&to_json(self)?)
+                .map_err(|e| Error::file("write", &path, e))?;
+            Ok(((), file))
+        })
     }
 
     fn is_orphan(&self) -> bool {

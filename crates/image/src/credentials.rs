@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::credential_helper;
 use crate::env;
 use crate::error::{Error, Kind, Result};
+use crate::files;
 use crate::json::{parse_json, read_limited};
 use crate::reference::Reference;
 
@@ -176,23 +177,16 @@ fn read_config(path: &Path) -> Result<Option<Map<String, Value>>> {
 }
 
 fn write_config(path: &Path, config: &Map<String, Value>) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
     let error = |e| Error::file("write", path, e);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(error)?;
     }
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(error)?;
     let text = serde_json::to_string_pretty(config)
         .map_err(|e| Error::new(Kind::Malformed, e.to_string()))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .map_err(error)
+    files::replace(path, 0o600, |mut file| {
+        file.write_all(text.as_bytes()).map_err(error)?;
+        Ok(((), file))
+    })
 }
 
 fn lookup(config: &Map<String, Value>, host: &str, repository: &str) -> Result<Option<Credential>> {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::error::{Error, Kind, Result};
-use crate::regular;
+use crate::files;
 
 /// Parses a document called `what`.
 pub(crate) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
@@ -106,7 +106,7 @@ pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
 
 /// The same in a folder that may be a stranger's: a pipe in the file's place is not waited for.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let (file, _) = regular::open(path, OFlags::empty())?;
+    let (file, _) = files::open(path, OFlags::empty())?;
     read(file, path, limit)
 }
 

@@ -14,6 +14,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use oci_spec::image::{Descriptor, Digest};
@@ -30,12 +31,14 @@ use crate::unpack::remove_tree;
 /// The store, in use by this process.
 pub struct Store {
     layout: Layout,
-    lock: File,
+    lock: Arc<File>,
 }
 
 /// A folder that is removed when it is not needed any more.
 pub struct Staging {
     path: PathBuf,
+    /// As long as it is there, nobody finds the store unused and tidies up.
+    lock: Option<Arc<File>>,
 }
 
 impl Staging {
@@ -46,7 +49,7 @@ impl Staging {
 
     pub(crate) fn at(path: PathBuf) -> Result<Self> {
         make_private(&path)?;
-        Ok(Staging { path })
+        Ok(Staging { path, lock: None })
     }
 }
 
@@ -104,6 +107,7 @@ impl Store {
             clear(&root.join("staging"))?;
         }
         rustix::fs::flock(&lock, FlockOperation::LockShared).map_err(error)?;
+        let lock = Arc::new(lock);
         Ok(Store { layout, lock })
     }
 
@@ -126,6 +130,7 @@ impl Store {
         let lock = File::open(path).map_err(|e| Error::file("open", path, e))?;
         rustix::fs::flock(&lock, FlockOperation::LockShared)
             .map_err(|e| Error::file("lock", path, e.into()))?;
+        let lock = Arc::new(lock);
         Ok(Store { layout, lock })
     }
 
@@ -195,7 +200,9 @@ impl Store {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        Staging::at(self.root().join("staging").join(name))
+        let mut staging = Staging::at(self.root().join("staging").join(name))?;
+        staging.lock = Some(self.lock.clone());
+        Ok(staging)
     }
 
     /// Waits until no other process uses the store.
@@ -244,8 +251,9 @@ mod tests {
         let path = staging.path().to_path_buf();
         drop(Store::open(&root).unwrap());
         assert!(path.exists(), "somebody is using it");
-        std::mem::forget(staging);
-        drop(first);
+        drop((staging, first));
+        // As after kill -9.
+        fs::create_dir(&path).unwrap();
         drop(Store::open(&root).unwrap());
         assert!(!path.exists(), "its owner is gone");
     }

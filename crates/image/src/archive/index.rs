@@ -7,44 +7,42 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 
-use crate::compression::{Compression, decompress};
+use crate::compression::{self, decompress};
 use crate::error::{During, Error, Kind, Result};
+use crate::files;
 use crate::limits::Limits;
-use crate::regular;
 use crate::source::Content;
 use crate::tar::{Entry, EntryKind, Reader};
 
 /// Bytes of the longest name that is looked at.
 const NAME: usize = 512;
 
-/// An archive with the places of its files.
-pub(super) struct Archive {
+/// A tar file with the places of its files.
+pub(super) struct Files {
     file: Arc<File>,
     /// Name to position and length.
     pub(super) files: HashMap<String, (u64, u64)>,
 }
 
-impl Archive {
+impl Files {
     /// Reads the headers of the whole archive once. A compressed one is decompressed to an unnamed file first.
     pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
-        let (mut file, _) = regular::open(path, OFlags::empty()).map_err(|e| match e.kind() {
+        let (mut file, _) = files::open(path, OFlags::empty()).map_err(|e| match e.kind() {
             Kind::Unsafe => e.hint(
                 "\"tare-image load\" reads from pipes; a layout in a directory is written oci:DIR",
             ),
             _ => e,
         })?;
-        let mut start = [0u8; 4];
+        let mut start = [0u8; 6];
         let n = file
             .read(&mut start)
             .map_err(|e| Error::file("read", path, e))?;
         file.seek(SeekFrom::Start(0))
             .map_err(|e| Error::file("seek in", path, e))?;
-        if Compression::detect(&start[..n]) != Compression::None {
+        if compression::is_packed(&start[..n]) {
             file = plain(file, path, limits)?;
-            file.seek(SeekFrom::Start(0))
-                .map_err(|e| Error::file("seek in", path, e))?;
         }
         let input = Counted {
             inner: BufReader::with_capacity(128 << 10, &file),
@@ -94,7 +92,7 @@ impl Archive {
                 files.insert(name, found);
             }
         }
-        Ok(Archive {
+        Ok(Files {
             file: Arc::new(file),
             files,
         })
@@ -133,15 +131,8 @@ impl Archive {
 
 fn plain(file: File, path: &Path, limits: &Limits) -> Result<File> {
     let error = |e| Error::file("decompress", path, e);
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR)
-        .or_else(|_| rustix::fs::open(std::env::temp_dir(), flags, Mode::RUSR | Mode::WUSR))
-        .map_err(|e| error(e.into()))?;
-    let mut plain = File::from(fd);
+    let folder = files::folder_of(path);
+    let mut plain = files::unnamed(folder).or_else(|_| files::unnamed(&std::env::temp_dir()))?;
     let input = decompress(BufReader::with_capacity(128 << 10, file)).map_err(error)?;
     let n = io::copy(&mut input.take(limits.layer_bytes + 1), &mut plain).map_err(error)?;
     if n > limits.layer_bytes {
@@ -154,6 +145,7 @@ fn plain(file: File, path: &Path, limits: &Limits) -> Result<File> {
             ),
         ));
     }
+    plain.seek(SeekFrom::Start(0)).map_err(error)?;
     Ok(plain)
 }
 

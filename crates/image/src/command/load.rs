@@ -5,16 +5,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tare_image::archive::{docker_names, is_stream};
+use tare_image::archive::{Archive, is_stream};
 use tare_image::error::During;
-use tare_image::location::Location;
+use tare_image::layout::LayoutDestination;
 use tare_image::reference::Reference;
 use tare_image::store::Staging;
 use tare_image::{Error, Kind, Result, copy};
 
 use super::options::{self, Options, Outcome};
 use super::output::put;
-use super::place;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "load",
@@ -34,62 +33,44 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
             return Err(Error::new(Kind::Usage, "load takes a file, and perhaps a name").into());
         }
     };
-    let registry = options.registry()?;
     // Archives are read here and there: one that comes through a pipe is kept until then.
-    let (file, _kept) = match spooled(&file, &options)? {
-        Some(staging) => (staging.path().join("archive"), Some(staging)),
-        None => (file, None),
+    let kept = spooled(&file, &options)?;
+    let path = match &kept {
+        Some(staging) => staging.path().join("archive"),
+        None => file.clone(),
     };
-    let known = match docker_names(&file, options.limits()) {
-        Ok(names) => Some(names),
-        Err(e) if e.kind() == Kind::NotFound => None,
-        Err(e) => Err(e).during(|| format!("load {}", file.display()))?,
-    };
-    let work: Vec<(Location, Reference)> = match (known, name) {
-        (Some(names), None) if !names.is_empty() => names
-            .into_iter()
-            .map(|n| {
-                (
-                    Location::DockerArchive {
-                        path: file.clone(),
-                        reference: Some(n.clone()),
-                    },
-                    n,
-                )
-            })
-            .collect(),
-        (Some(_), Some(name)) => vec![(
-            Location::DockerArchive {
-                path: file.clone(),
-                reference: None,
-            },
-            name,
-        )],
-        (None, Some(name)) => vec![(
-            Location::Layout {
-                path: file.clone(),
-                name: None,
-            },
-            name,
-        )],
-        _ => {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("{} does not name its image", file.display()),
-            )
+    let during = || format!("load {}", file.display());
+    let archive = Archive::any(&path, options.limits()).during(during)?;
+    let mut images = archive.names();
+    let nameless = |said: &str| {
+        Error::new(Kind::Usage, format!("{} {said}", file.display()))
             .hint("Give a name after the file")
-            .into());
-        }
     };
-    for (from, name) in work {
-        let to = Location::Store(name.clone());
-        place::with_source(&from, &options, &registry, |source| {
-            place::with_destination(&to, &[], &from, &options, &registry, |destination| {
-                copy::copy(source, destination, &copy::Selection::All, 2).map(drop)
-            })
-        })
-        .during(|| format!("load {name}"))?;
-        put!("{name}");
+    match (name, &mut images[..]) {
+        (Some(name), [only]) => *only = vec![name],
+        (Some(_), all) => {
+            let what = format!("{} has {} images for one name", file.display(), all.len());
+            return Err(Error::new(Kind::Usage, what)
+                .hint("\"copy\" takes one of them: docker-archive:FILE:NAME or oci:FILE:NAME")
+                .into());
+        }
+        (None, all) if all.iter().all(Vec::is_empty) => {
+            return Err(nameless("does not name its image").into());
+        }
+        _ => {}
+    }
+    let store = options.store()?;
+    for (n, names) in images.iter().enumerate() {
+        if names.is_empty() {
+            log::warn!("image {} has no name and is left out", n + 1);
+        }
+        for name in names {
+            let place = Some(name.to_string());
+            let to = LayoutDestination::new(store.layout().clone(), place, options.transfer());
+            let load = || copy::copy(&archive.image(n)?, &to, &copy::Selection::All, 2);
+            load().during(|| format!("load {name}"))?;
+            put!("{name}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

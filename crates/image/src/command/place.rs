@@ -5,7 +5,7 @@ use std::path::Path;
 
 use oci_spec::image::Digest;
 
-use tare_image::archive::{ArchiveSource, folder_for, is_stream, pack_layout, save_docker};
+use tare_image::archive::{Archive, ToSave, folder_for, is_stream, pack_layout, save_docker};
 use tare_image::error::During;
 use tare_image::layout::{Layout, LayoutDestination, LayoutSource};
 use tare_image::location::Location;
@@ -39,21 +39,18 @@ pub(super) fn with_source<T>(
             let store = options.store_to_read()?;
             run(&store.image(reference, options.limits())?)
         }
-        Location::Layout { path, name } if is_archive(path) => run(&ArchiveSource::layout(
-            path,
-            name.as_deref(),
-            options.limits(),
-        )?),
+        Location::Layout { path, name } if is_archive(path) => {
+            run(&Archive::layout(path, options.limits())?.find(name.as_deref())?)
+        }
         Location::Layout { path, name } => run(&LayoutSource::new(
             Layout::open(path)?,
             name.clone(),
             options.limits().clone(),
         )),
-        Location::DockerArchive { path, reference } => run(&ArchiveSource::docker(
-            path,
-            reference.as_ref(),
-            options.limits(),
-        )?),
+        Location::DockerArchive { path, reference } => {
+            let name = reference.as_ref().map(ToString::to_string);
+            run(&Archive::docker(path, options.limits())?.find(name.as_deref())?)
+        }
     }
 }
 
@@ -96,7 +93,13 @@ pub(super) fn with_destination(
             ))
         }
         Location::Layout { path, name } if is_archive(path) => {
-            in_temporary_layout(path, name.clone(), options, run, |layout| {
+            in_temporary_layout(path, |layout| {
+                let layout_name = name.clone();
+                run(&LayoutDestination::new(
+                    layout.clone(),
+                    layout_name,
+                    options.transfer(),
+                ))?;
                 pack_layout(layout, path)
             })
         }
@@ -105,11 +108,21 @@ pub(super) fn with_destination(
             name.clone(),
             options.transfer(),
         )),
-        Location::DockerArchive { path, reference } => {
-            in_temporary_layout(path, Some("image".into()), options, run, |layout| {
-                save(layout, options, reference.as_ref(), path)
-            })
-        }
+        Location::DockerArchive { path, reference } => in_temporary_layout(path, |layout| {
+            let transfer = options.transfer();
+            run(&LayoutDestination::new(layout.clone(), None, transfer))?;
+            let source = LayoutSource::new(layout.clone(), None, options.limits().clone());
+            let (image, _) = pull::choose(&source, &source.root()?, &options.pull(None))?;
+            let names = reference.iter().cloned().collect();
+            save_docker(
+                &[ToSave {
+                    source: &source,
+                    image,
+                    names,
+                }],
+                path,
+            )
+        }),
     }
 }
 
@@ -152,37 +165,16 @@ fn known_elsewhere(
     Ok(found)
 }
 
-/// Collects the image beside its archive first.
-fn in_temporary_layout(
+/// Collects what is to be in an archive beside it first.
+pub(super) fn in_temporary_layout(
     path: &Path,
-    name: Option<String>,
-    options: &Options,
-    run: impl FnOnce(&dyn Destination) -> Result<()>,
-    finish: impl FnOnce(&Layout) -> Result<()>,
+    fill: impl FnOnce(&Layout) -> Result<()>,
 ) -> Result<()> {
     let own = path.file_name().unwrap_or_default().to_string_lossy();
     let folder = folder_for(path).join(format!("{own}.{}.layout", std::process::id()));
-    let result = Layout::create(&folder).and_then(|layout| {
-        run(&LayoutDestination::new(
-            layout.clone(),
-            name,
-            options.transfer(),
-        ))
-        .and_then(|()| finish(&layout))
-    });
+    let result = Layout::create(&folder).and_then(|layout| fill(&layout));
     tare_image::unpack::remove_tree(&folder)?;
     result.during(|| format!("write {}", path.display()))
-}
-
-fn save(
-    layout: &Layout,
-    options: &Options,
-    reference: Option<&Reference>,
-    path: &Path,
-) -> Result<()> {
-    let source = LayoutSource::new(layout.clone(), None, options.limits().clone());
-    let (image, _) = pull::choose(&source, &source.root()?, &options.pull(None))?;
-    save_docker(&source, &image.manifest, &image.diff_ids, reference, path)
 }
 
 /// The image that `reference` stands for in the store, for the wanted platform.

@@ -10,9 +10,9 @@ use rustix::io::Errno;
 use super::Layout;
 use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result};
+use crate::files;
 use crate::ingest::{self, Ingest};
 use crate::manifest::Document;
-use crate::regular;
 
 impl Layout {
     /// Where the content of `digest` is, or would be.
@@ -49,7 +49,7 @@ impl Layout {
     /// [`Kind::NotFound`], [`Kind::Integrity`].
     pub fn open_blob(&self, descriptor: &Descriptor) -> Result<File> {
         let path = self.blob_path(descriptor.digest())?;
-        let (file, metadata) = regular::open(&path, OFlags::NOFOLLOW).map_err(|e| {
+        let (file, metadata) = files::open(&path, OFlags::NOFOLLOW).map_err(|e| {
             if e.errno() != Some(Errno::NOENT.raw_os_error()) {
                 return e;
             }

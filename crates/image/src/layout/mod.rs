@@ -14,9 +14,13 @@ use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, MediaType};
 use rustix::fs::FlockOperation;
 
 use crate::error::{During, Error, Kind, Result};
+use crate::files;
 use crate::json::{parse_document, parse_json, read_regular, to_json};
+use crate::reference::Reference;
 
 const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+/// Under which containerd and docker look for an image's full name.
+const IMAGE_NAME: &str = "io.containerd.image.name";
 /// Names that a message lists.
 const NAMES: usize = 20;
 /// Bytes that an `index.json` may have.
@@ -115,35 +119,7 @@ impl Layout {
     /// # Errors
     /// [`Kind::NotFound`], listing what there is.
     pub fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
-        let index = self.index()?;
-        let entries = index.manifests();
-        let found = match name {
-            Some(name) => entries
-                .iter()
-                .find(|d| ref_name(d) == Some(name) || d.digest().as_ref() == name),
-            None if entries.len() == 1 => entries.first(),
-            None => None,
-        };
-        found.cloned().ok_or_else(|| {
-            let mut names: Vec<_> = entries.iter().filter_map(ref_name).collect();
-            names.sort_unstable();
-            let what = name.map_or("several images and no name given".to_string(), |n| {
-                format!("no image named {n}")
-            });
-            Error::new(Kind::NotFound, format!("{}: {what}", self.root.display())).hint(
-                if names.is_empty() {
-                    "It names no images".into()
-                } else {
-                    let more = names.len().saturating_sub(NAMES);
-                    names.truncate(NAMES);
-                    let more = match more {
-                        0 => String::new(),
-                        more => format!(" and {more} more"),
-                    };
-                    format!("There is: {}{more}", names.join(", "))
-                },
-            )
-        })
+        pick(&self.index()?, name).during(|| self.root.display().to_string())
     }
 
     /// Adds or replaces the entry called `name`. Without a name, an entry with the same digest is left alone.
@@ -151,13 +127,24 @@ impl Layout {
     /// # Errors
     /// What the file system reports.
     pub fn tag(&self, name: Option<&str>, descriptor: &Descriptor) -> Result<()> {
+        self.tag_image(name, None, descriptor)
+    }
+
+    /// The same, with the image's full name, as other stores look for it.
+    pub(crate) fn tag_image(
+        &self,
+        name: Option<&str>,
+        image: Option<&Reference>,
+        descriptor: &Descriptor,
+    ) -> Result<()> {
         self.edit(|entries| {
             let mut entry = descriptor.clone();
             match name {
                 Some(name) => {
                     entries.retain(|d| ref_name(d) != Some(name));
-                    let annotations =
+                    let mut annotations =
                         HashMap::from([(ANNOTATION_REF_NAME.to_string(), name.to_string())]);
+                    annotations.extend(image.map(|i| (IMAGE_NAME.to_string(), i.to_string())));
                     entry.set_annotations(Some(annotations));
                 }
                 None if entries.iter().any(|d| d.digest() == descriptor.digest()) => return,
@@ -199,25 +186,65 @@ impl Layout {
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.root.join(name);
-        let temporary = self.root.join(format!(".{name}.{}", std::process::id()));
-        let write = || {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
+        files::replace(&path, 0o666, |mut file| {
             // Small and precious: what it names must not become empty when the power fails.
-            file.sync_data()?;
-            fs::rename(&temporary, &path)
-        };
-        write().map_err(|e| Error::file("write", &path, e))
+            file.write_all(bytes)
+                .and_then(|()| file.sync_data())
+                .map_err(|e| Error::file("write", &path, e))?;
+            Ok(((), file))
+        })
     }
+}
+
+fn annotation<'a>(descriptor: &'a Descriptor, key: &str) -> Option<&'a str> {
+    let annotations = descriptor.annotations().as_ref()?;
+    annotations.get(key).map(String::as_str)
 }
 
 /// `org.opencontainers.image.ref.name` of an entry.
 pub(crate) fn ref_name(descriptor: &Descriptor) -> Option<&str> {
-    descriptor
-        .annotations()
-        .as_ref()?
-        .get(ANNOTATION_REF_NAME)
-        .map(String::as_str)
+    annotation(descriptor, ANNOTATION_REF_NAME)
+}
+
+/// The image's name in full, as containerd and docker write it, or podman, which has it for `ref.name`; a tag alone is none.
+///
+/// # Errors
+/// [`Kind::Usage`] for a name that cannot be one.
+pub(crate) fn image_name(descriptor: &Descriptor) -> Result<Option<Reference>> {
+    let own = annotation(descriptor, IMAGE_NAME);
+    let name = own.or(ref_name(descriptor).filter(|n| n.contains(['/', ':', '@'])));
+    name.map(str::parse).transpose()
+}
+
+/// The entry of an `index.json` that is called `name`, or has that digest; without a name the only entry.
+///
+/// # Errors
+/// [`Kind::NotFound`], listing what there is.
+pub(crate) fn pick(index: &ImageIndex, name: Option<&str>) -> Result<Descriptor> {
+    let entries = index.manifests();
+    let called = |d: &&Descriptor| {
+        let names = [ref_name(d), annotation(d, IMAGE_NAME)];
+        names.contains(&name) || name == Some(d.digest().as_ref())
+    };
+    let found = match name {
+        Some(_) => entries.iter().find(called),
+        None if entries.len() == 1 => entries.first(),
+        None => None,
+    };
+    found.cloned().ok_or_else(|| {
+        let mut names: Vec<_> = entries.iter().filter_map(ref_name).collect();
+        names.sort_unstable();
+        let what = name.map_or("several images and no name given".to_string(), |n| {
+            format!("no image named {n}")
+        });
+        let more = names.len().saturating_sub(NAMES);
+        names.truncate(NAMES);
+        Error::new(Kind::NotFound, what).hint(match (names.len(), more) {
+            (0, _) => "It names no images".into(),
+            (_, 0) => format!("There is: {}", names.join(", ")),
+            (_, more) => format!("There is: {} and {more} more", names.join(", ")),
+        })
+    })
 }
 
 #[cfg(test)]

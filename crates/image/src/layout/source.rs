@@ -8,6 +8,7 @@ use super::Layout;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::manifest::Document;
+use crate::reference::Reference;
 use crate::source::{Content, Destination, Source};
 use crate::transfer;
 
@@ -57,6 +58,7 @@ impl Source for LayoutSource {
 pub struct LayoutDestination {
     layout: Layout,
     name: Option<String>,
+    image: Option<Reference>,
     options: transfer::Options,
 }
 
@@ -66,8 +68,16 @@ impl LayoutDestination {
         LayoutDestination {
             layout,
             name,
+            image: None,
             options,
         }
+    }
+
+    /// Writes the image's full name beside the short one.
+    #[must_use]
+    pub fn image(mut self, image: &Reference) -> Self {
+        self.image = Some(image.clone());
+        self
     }
 }
 
@@ -85,8 +95,9 @@ impl Destination for LayoutDestination {
     fn put_document(&self, document: &Document, named: bool) -> Result<()> {
         self.layout.put(&document.descriptor, &document.bytes)?;
         if named {
+            let name = self.name.as_deref();
             self.layout
-                .tag(self.name.as_deref(), &document.descriptor)?;
+                .tag_image(name, self.image.as_ref(), &document.descriptor)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@
 
 mod accidents;
 mod answers;
+mod archives;
 mod attacks;
 mod cli;
 mod content;

@@ -366,6 +366,23 @@ fn privileged_changes_become_layers() {
     }
 }
 
+#[test]
+fn privileged_names_that_would_remove_others_are_not_committed() {
+    for setup in Setup::all() {
+        let program = &setup.program;
+        let kept = id("wh");
+        let arguments = ["run", "--keep", "--name", &kept, "localhost/app"];
+        let change = "/bin/busybox mkdir /d; echo x > /d/.wh.data";
+        setup.run(&[&arguments[..], &["/bin/sh", "-c", change]].concat());
+        let error = program.try_run(&["commit", &kept, "localhost/changed"]);
+        let error = error.unwrap_err();
+        assert!(error.contains("/d/.wh.data has a name"), "{error}");
+        assert!(!program.run(&["list"]).contains("changed"));
+        program.run(&["remove", "--container", &kept]);
+        setup.assert_clean(&kept);
+    }
+}
+
 /// Names in the uppermost layer of an image.
 fn top_layer(program: &Program, name: &str) -> Vec<String> {
     let raw = program.run(&["inspect", "--raw", name]);
