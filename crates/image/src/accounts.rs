@@ -25,8 +25,6 @@ pub struct User {
 
 /// Groups that one user may have; the kernel's own limit is 65536.
 const GROUPS: usize = 1024;
-/// Bytes of one line.
-const LINE: u64 = 64 << 10;
 
 /// Resolves `user[:group]` of an image configuration (image-spec, conversion.md, "Process.User") in the file systems
 /// `roots`, the uppermost first.
@@ -145,19 +143,18 @@ fn each_line(
     let mut total = 0;
     loop {
         let mut line = Vec::new();
-        let n = (&mut reader)
-            .take(LINE)
+        let n = reader
             .read_until(b'\n', &mut line)
             .map_err(|e| Error::system(format!("read /{path} of the image"), e))?;
         total += n as u64;
         if n == 0 {
             return Ok(());
         }
-        if total > limits.account_file_bytes || (n as u64 == LINE && !line.ends_with(b"\n")) {
-            return Err(Error::new(
-                Kind::Limit,
-                format!("/{path} of the image is too large, or has too long a line"),
-            ));
+        if total > limits.account_file_bytes {
+            let most = limits.account_file_bytes;
+            let what = format!("/{path} of the image has more than {most} bytes");
+            return Err(Error::new(Kind::Limit, what)
+                .hint("--max-account-file-bytes allows more, if the image can be trusted"));
         }
         if let Ok(text) = std::str::from_utf8(&line) {
             let text = text.trim_end_matches(['\n', '\r']);
@@ -251,6 +248,16 @@ mod tests {
         ] {
             assert!(look(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_group_may_have_many_members() {
+        let root = root();
+        let members: Vec<String> = (0..20_000).map(|n| format!("member{n}")).collect();
+        let text = format!("many:x:70:{},web\nafter:x:71:web\n", members.join(","));
+        std::fs::write(root.path().join("etc/group"), text).unwrap();
+        let user = resolve("web", &[root.path()], &Limits::default()).unwrap();
+        assert_eq!(user.additional, [70, 71]);
     }
 
     #[test]

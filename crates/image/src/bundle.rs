@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::{self, User};
 use crate::error::{Error, Kind, Result};
+use crate::identity::Mapping;
 use crate::json::to_json;
 use crate::limits::Limits;
 use crate::manifest::Image;
@@ -34,8 +35,10 @@ pub struct Overrides {
     pub host_network: bool,
     /// The root file system cannot be written to.
     pub read_only: bool,
-    /// Adapt to a caller without privilege on the host, inside a user namespace.
+    /// Adapt to a caller without privilege on the host.
     pub rootless: bool,
+    /// The users and groups of a user namespace that the runtime is to make; without them it stays in the caller's.
+    pub mappings: Option<[Vec<Mapping>; 2]>,
 }
 
 /// Capabilities that containers usually have; the image specification leaves the choice to the implementation.
@@ -150,6 +153,13 @@ fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value>
 fn env(config: &Config, user: &User, overrides: &Overrides) -> Vec<String> {
     let name = |entry: &str| entry.split('=').next().unwrap_or("").to_string();
     let mut env: Vec<String> = config.env().clone().unwrap_or_default();
+    env.retain(|entry| {
+        let good = entry.contains('=');
+        if !good {
+            log::warn!("the image sets the variable {entry:?} to nothing: it is left out");
+        }
+        good
+    });
     for entry in &overrides.env {
         env.retain(|e| name(e) != name(entry));
         env.push(entry.clone());
@@ -285,6 +295,9 @@ fn linux(overrides: &Overrides) -> Value {
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
         namespaces.push("cgroup");
     }
+    if overrides.mappings.is_some() {
+        namespaces.push("user");
+    }
     let namespaces: Vec<Value> = namespaces.into_iter().map(|n| json!({"type": n})).collect();
     let mut linux = json!({
         "namespaces": namespaces,
@@ -295,6 +308,15 @@ fn linux(overrides: &Overrides) -> Value {
         ],
         "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
     });
+    if let Some([users, groups]) = &overrides.mappings {
+        let shown = |ids: &[Mapping]| -> Vec<Value> {
+            ids.iter()
+                .map(|m| json!({"containerID": m.inside, "hostID": m.outside, "size": m.count}))
+                .collect()
+        };
+        linux["uidMappings"] = json!(shown(users));
+        linux["gidMappings"] = json!(shown(groups));
+    }
     if !overrides.rootless {
         linux["resources"] = json!({"devices": [{"allow": false, "access": "rwm"}]});
     }
@@ -404,6 +426,16 @@ mod tests {
             convert(config, &cleared).unwrap()["process"]["env"][1],
             "A=3"
         );
+    }
+
+    #[test]
+    fn variables_without_a_value_are_left_out() {
+        let spec = convert(
+            r#"{"Cmd":["a"],"Env":["A","B=","C=1"]}"#,
+            &Overrides::default(),
+        );
+        let env = spec.unwrap()["process"]["env"].clone();
+        assert_eq!(env, json!(["B=", "C=1", PATH, "HOME=/"]));
     }
 
     #[test]

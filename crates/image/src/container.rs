@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use oci_spec::image::Descriptor;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,48 @@ pub struct Record {
     /// The process that will remove the bundle. When it is gone and the bundle is not, it was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<u32>,
+    /// Who runs the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
+}
+
+/// A runtime that has a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// The program.
+    pub program: PathBuf,
+    /// Where it keeps its state, if not where it always does.
+    pub state: Option<PathBuf>,
+    /// The name of the container.
+    pub id: String,
+}
+
+impl Runtime {
+    fn call(&self, words: &[&str]) -> std::io::Result<Output> {
+        let mut command = Command::new(&self.program);
+        if let Some(state) = &self.state {
+            command.arg("--root").arg(state);
+        }
+        command.args(words).arg(&self.id).stdin(Stdio::null());
+        command.output()
+    }
+
+    /// True if the container is there and has not ended.
+    fn is_running(&self) -> bool {
+        let Ok(output) = self.call(&["state"]) else {
+            return false;
+        };
+        let state: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        output.status.success() && state["status"] != "stopped"
+    }
+}
+
+/// A bundle that the store knows of.
+pub(crate) enum Found {
+    /// Its layers are needed.
+    Used(Record),
+    /// A killed process left it in this folder.
+    Left(PathBuf),
 }
 
 /// How the root file system is made.
@@ -78,6 +121,7 @@ impl Record {
     pub fn keep(folder: &Path) -> Result<()> {
         let record = Record {
             owner: None,
+            runtime: None,
             ..Record::read(folder)?
         };
         record.write(folder)
@@ -93,16 +137,28 @@ impl Record {
         })
     }
 
-    fn is_orphan(&self) -> bool {
-        self.owner
-            .is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
+    /// From now on `runtime` has a container of the bundle in `folder`.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn started(folder: &Path, runtime: Runtime) -> Result<()> {
+        let record = Record {
+            runtime: Some(runtime),
+            ..Record::read(folder)?
+        };
+        record.write(folder)
     }
 
-    /// All records that the store knows of; of bundles elsewhere it keeps links, and forgets those that
-    /// lead nowhere. What killed processes left is removed.
-    pub(crate) fn all(store: &Store) -> Result<Vec<Self>> {
+    /// True when the process that was to remove the bundle is gone, and the container too.
+    fn is_orphan(&self) -> bool {
+        let is_gone = |pid: u32| !Path::new("/proc").join(pid.to_string()).exists();
+        self.owner.is_some_and(is_gone) && !self.runtime.as_ref().is_some_and(Runtime::is_running)
+    }
+
+    /// All bundles that the store knows of; of those elsewhere it keeps links, and forgets the ones that lead nowhere.
+    pub(crate) fn all(store: &Store) -> Result<Vec<Found>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(store.root().join("containers"))
+        for entry in fs::read_dir(store.containers())
             .into_iter()
             .flatten()
             .flatten()
@@ -110,11 +166,10 @@ impl Record {
             let path = entry.path();
             if path.join("image.json").exists() {
                 let record = Record::read(&path)?;
-                if record.is_orphan() {
-                    discard(store, &path)?;
-                } else {
-                    found.push(record);
-                }
+                found.push(match record.is_orphan() {
+                    true => Found::Left(path),
+                    false => Found::Used(record),
+                });
             } else if path.is_symlink() {
                 fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
             }
@@ -123,9 +178,20 @@ impl Record {
     }
 }
 
-/// Where bundles made by `run` are.
-pub fn folder(store: &Store, id: &str) -> PathBuf {
-    store.root().join("containers").join(id)
+/// Refuses what runtimes do not take for the name of a container.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub fn check_id(id: &str) -> Result<()> {
+    let good = |c: u8| c.is_ascii_alphanumeric() || b"_+-.".contains(&c);
+    match !id.is_empty() && id.bytes().all(good) && !id.starts_with('.') && id.len() <= 255 {
+        true => Ok(()),
+        false => Err(Error::new(
+            Kind::Usage,
+            format!("{id:?} cannot be the name of a container"),
+        )
+        .hint("It has letters, digits and _+-. only, and no dot at the beginning")),
+    }
 }
 
 /// Makes a bundle of an image whose blobs are in the store. `folder` must not exist or be empty.
@@ -165,6 +231,11 @@ fn fill(
     options: &Options,
 ) -> Result<()> {
     let root = folder.join("rootfs");
+    // Where layers cannot be put, those that are not there yet are unpacked into the bundle.
+    let rootfs = match store.is_writable() || pull::is_ready(store, image)? {
+        true => rootfs,
+        false => Rootfs::Flat,
+    };
     let record = Record {
         manifest: image.descriptor.clone(),
         chain_ids: match rootfs {
@@ -173,6 +244,7 @@ fn fill(
         },
         overlay: rootfs == Rootfs::Overlay,
         owner: is_inside(store, folder).then(std::process::id),
+        runtime: None,
     };
     record.write(folder)?;
     match rootfs {
@@ -196,16 +268,16 @@ fn fill(
 }
 
 fn is_inside(store: &Store, folder: &Path) -> bool {
-    fs::canonicalize(store.root().join("containers"))
-        .is_ok_and(|c| folder.parent() == Some(c.as_path()))
+    fs::canonicalize(store.containers()).is_ok_and(|c| folder.parent() == Some(c.as_path()))
 }
 
 /// Links the bundle from the store, so that its layers are kept.
 fn remember(store: &Store, folder: &Path) -> Result<()> {
-    if is_inside(store, folder) {
+    // Of a store that cannot be written to, nothing is removed.
+    if is_inside(store, folder) || !store.is_writable() {
         return Ok(());
     }
-    let containers = store.root().join("containers");
+    let containers = store.containers();
     fs::create_dir_all(&containers).map_err(|e| Error::file("make directory", &containers, e))?;
     let link = containers.join(digest::of(folder.as_os_str().as_encoded_bytes()).digest());
     let _ = fs::remove_file(&link);
@@ -238,6 +310,16 @@ pub fn stubs(store: &Store, base: &Image, folder: &Path) -> Result<BTreeSet<Vec<
     stubs::find(&folder.join("upper"), &lowers, &destinations)
 }
 
+/// Removes what killed processes left: with the bundle what the runtime still knows of its container, which has ended.
+pub(crate) fn discard_left(store: &Store, folder: &Path) -> Result<()> {
+    if let Some(runtime) = Record::read(folder)?.runtime
+        && let Err(e) = runtime.call(&["delete", "--force"])
+    {
+        log::debug!("{}: {e}", runtime.program.display());
+    }
+    discard(store, folder)
+}
+
 /// Unmounts and removes a bundle.
 ///
 /// # Errors
@@ -245,10 +327,7 @@ pub fn stubs(store: &Store, base: &Image, folder: &Path) -> Result<BTreeSet<Vec<
 pub fn discard(store: &Store, folder: &Path) -> Result<()> {
     overlay::unmount(&folder.join("rootfs"))?;
     crate::unpack::remove_tree(folder)?;
-    let link = store
-        .root()
-        .join("containers")
-        .join(digest::of(folder.as_os_str().as_encoded_bytes()).digest());
-    let _ = fs::remove_file(link);
+    let link = digest::of(folder.as_os_str().as_encoded_bytes());
+    let _ = fs::remove_file(store.container(link.digest()));
     Ok(())
 }

@@ -20,6 +20,37 @@ struct Range {
     count: u32,
 }
 
+/// A range of ids in this process's user namespace, and what it is in the one around it (user_namespaces(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The first id here.
+    pub inside: u32,
+    /// What that is outside.
+    pub outside: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// The mappings of this process: `file` is `uid_map` or `gid_map`.
+///
+/// # Errors
+/// What the kernel reports.
+pub fn mappings(file: &str) -> Result<Vec<Mapping>> {
+    let path = format!("/proc/self/{file}");
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| Error::file("read", std::path::Path::new(&path), e))?;
+    let mapping = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(Mapping {
+            inside: next()?,
+            outside: next()?,
+            count: next()?,
+        })
+    };
+    Ok(text.lines().filter_map(mapping).collect())
+}
+
 /// Becomes root of a new user and mount namespace, with all ids mapped that the caller may use. To be called before any
 /// thread is started; does nothing for root. False when there are no subordinate ids: only one's own is mapped then.
 ///

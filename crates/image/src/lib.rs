@@ -44,6 +44,7 @@ pub mod accounts;
 pub mod archive;
 pub mod bundle;
 pub mod changes;
+pub mod check;
 mod chunks;
 pub mod commit;
 pub mod compression;

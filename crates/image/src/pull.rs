@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, Digest};
 
 use crate::error::{During, Error, Kind, Result};
 use crate::index;
@@ -172,6 +172,11 @@ pub fn unpack(store: &Store, image: &Image, options: &Options) -> Result<()> {
     }
     let source = store.source(&options.limits);
     run(&source, store, image, true, options)
+}
+
+/// True if all layers are unpacked.
+pub(crate) fn is_ready(store: &Store, image: &Image) -> Result<bool> {
+    (0..image.chain_ids.len()).try_fold(true, |ready, n| Ok(ready && is_unpacked(store, image, n)?))
 }
 
 /// Directories of the unpacked layers, the lowest first.
@@ -367,6 +372,15 @@ fn place(store: &Store, image: &Image, n: usize, staging: Staging, layer: Layer)
         Err(_) if target.join("fs").is_dir() => Ok(()),
         Err(e) => Err(Error::file("move layer to", &target, e)),
     }
+}
+
+/// Puts what is in `staging` in the place of a layer that is damaged. Nobody else may use the store.
+pub(crate) fn replace(store: &Store, chain_id: &Digest, staging: &Staging) -> Result<()> {
+    let target = store.layer(chain_id)?;
+    let old = store.staging()?;
+    let error = |e| Error::file("replace", &target, e);
+    fs::rename(&target, old.path().join("old")).map_err(error)?;
+    fs::rename(staging.path(), &target).map_err(error)
 }
 
 pub(crate) fn report(summary: &Summary) {

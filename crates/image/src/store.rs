@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use oci_spec::image::{Descriptor, Digest};
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
 use crate::digest::Hasher;
 use crate::env;
@@ -32,6 +33,7 @@ use crate::unpack::remove_tree;
 pub struct Store {
     layout: Layout,
     lock: Arc<File>,
+    writable: bool,
 }
 
 /// A folder that is removed when it is not needed any more.
@@ -48,7 +50,15 @@ impl Staging {
     }
 
     pub(crate) fn at(path: PathBuf) -> Result<Self> {
-        make_private(&path)?;
+        if let Some(parent) = path.parent() {
+            make_private(parent)?;
+        }
+        // What is there is a killed process's, or a trap.
+        remove_tree(&path)?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|e| Error::file("make directory", &path, e))?;
         Ok(Staging { path, lock: None })
     }
 }
@@ -107,8 +117,26 @@ impl Store {
             clear(&root.join("staging"))?;
         }
         rustix::fs::flock(&lock, FlockOperation::LockShared).map_err(error)?;
-        let lock = Arc::new(lock);
-        Ok(Store { layout, lock })
+        Ok(Store {
+            layout,
+            lock: Arc::new(lock),
+            writable: true,
+        })
+    }
+
+    /// Opens the store at `root` for what works without writing there too: where it is read-only or another user's, containers
+    /// and what is unpacked on the way are elsewhere.
+    ///
+    /// # Errors
+    /// As [`Store::open`] and [`Store::open_to_read`].
+    pub fn open_to_use(root: &Path) -> Result<Self> {
+        let read_only = [Errno::ROFS, Errno::ACCESS].map(|e| Some(e.raw_os_error()));
+        match Self::open(root) {
+            Err(e) if read_only.contains(&e.errno()) && root.join("oci-layout").exists() => {
+                Self::open_to_read(root)
+            }
+            other => other,
+        }
     }
 
     /// Opens the store at `root` to look at it: nothing is made or changed, so that its file system may be read-only.
@@ -130,8 +158,11 @@ impl Store {
         let lock = File::open(path).map_err(|e| Error::file("open", path, e))?;
         rustix::fs::flock(&lock, FlockOperation::LockShared)
             .map_err(|e| Error::file("lock", path, e.into()))?;
-        let lock = Arc::new(lock);
-        Ok(Store { layout, lock })
+        Ok(Store {
+            layout,
+            lock: Arc::new(lock),
+            writable: false,
+        })
     }
 
     /// The images.
@@ -189,7 +220,29 @@ impl Store {
             .join(chain_id.digest()))
     }
 
-    /// A fresh folder on the same file system as the store.
+    /// False when nothing can be written there.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Where bundles made by `run` are.
+    pub fn containers(&self) -> PathBuf {
+        let own = match (self.writable, rustix::process::geteuid().is_root()) {
+            (true, _) => return self.root().join("containers"),
+            (false, true) if Path::new("/run").is_dir() => "/run".into(),
+            (false, _) => env::path("XDG_RUNTIME_DIR")
+                .or(env::path("HOME").map(|h| h.join(".cache")))
+                .unwrap_or_else(|| self.root().into()),
+        };
+        own.join(format!("tare-image-{}", rustix::process::getuid().as_raw()))
+    }
+
+    /// Where the one called `id` is, or would be.
+    pub fn container(&self, id: &str) -> PathBuf {
+        self.containers().join(id)
+    }
+
+    /// A fresh folder on the same file system as the store, or elsewhere if that is read-only.
     ///
     /// # Errors
     /// What the file system reports.
@@ -200,6 +253,9 @@ impl Store {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
+        if !self.writable {
+            return Staging::at(std::env::temp_dir().join(format!("tare-image-{name}")));
+        }
         let mut staging = Staging::at(self.root().join("staging").join(name))?;
         staging.lock = Some(self.lock.clone());
         Ok(staging)

@@ -31,7 +31,7 @@ pub struct Archive {
 
 enum Form {
     Docker(Vec<Saved>),
-    Layout(ImageIndex),
+    Layout(Box<ImageIndex>),
 }
 
 /// An entry of `manifest.json`.
@@ -51,7 +51,10 @@ impl Form {
             Error::new(Kind::NotFound, what)
                 .hint("An archive of a root file system is read by: tare-image import")
         })?;
-        parse_document(&index, "index.json").map(Form::Layout)
+        Ok(Form::Layout(Box::new(parse_document(
+            &index,
+            "index.json",
+        )?)))
     }
 
     fn docker(files: &Files, limits: &Limits) -> Result<Self> {

@@ -7,7 +7,7 @@ use tare_image::bundle::Overrides;
 use tare_image::container::{self, Rootfs};
 use tare_image::error::During;
 use tare_image::location::Location;
-use tare_image::{Error, Kind, Result};
+use tare_image::{Error, Kind, Result, identity};
 
 use super::options::{self, Options, Outcome, text};
 use super::place;
@@ -19,7 +19,7 @@ pub(super) const OVERRIDES: [(&str, &str); 9] = [
     ("--workdir, -w DIR", "start there"),
     (
         "--entrypoint COMMAND",
-        "run this instead; empty for nothing",
+        "run this instead: one word, or a list in JSON; empty for nothing",
     ),
     ("--tty, -t", "give it a terminal"),
     ("--hostname NAME", "name of the machine inside"),
@@ -63,8 +63,11 @@ pub(super) fn change(
         "user" | "u" => overrides.user = Some(text(parser)?),
         "workdir" | "w" => overrides.cwd = Some(text(parser)?),
         "entrypoint" => {
-            overrides.entrypoint =
-                Some(text(parser)?.split_whitespace().map(String::from).collect())
+            // A list in JSON, or one word: the name of a program may have spaces.
+            let text = text(parser)?;
+            let list = serde_json::from_str(&text);
+            let word = || Some(text.clone()).filter(|t| !t.is_empty());
+            overrides.entrypoint = Some(list.unwrap_or_else(|_| word().into_iter().collect()));
         }
         "tty" | "t" => overrides.terminal = true,
         "hostname" => overrides.hostname = Some(text(parser)?),
@@ -131,7 +134,14 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
         .hint("Leave --overlay out, or use \"run\"")
         .into());
     }
-    let store = options.store_as_root()?;
+    let store = options.store_to_use()?;
+    if overrides.rootless {
+        // What the files are unpacked with, the container is to see them with.
+        overrides.mappings = Some([
+            identity::mappings("uid_map")?,
+            identity::mappings("gid_map")?,
+        ]);
+    }
     let (image, reference) = place::local_or_pulled(&store, &location, &options)?;
     container::create(
         &store,

@@ -114,7 +114,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let store = options.store_as_root()?;
     let folder = match Path::new(&container) {
         path if path.is_dir() => path.to_path_buf(),
-        _ => container::folder(&store, &container),
+        _ => store.container(&container),
     };
     let record = Record::read(&folder)?;
     if !record.overlay {

@@ -25,7 +25,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let [location, file] = options::rest(parser, &mut options, ["LOCATION", "FILE"])?;
     let location: Location = location.parse()?;
-    let store = options.store_as_root()?;
+    let store = options.store_to_use()?;
     let (image, _) = place::local_or_pulled(&store, &location, &options)?;
     let staging = store.staging()?;
     let root = staging.path().join("root");

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use tare_image::gc;
-use tare_image::progress::size;
 
 use super::options::{self, Options, Outcome};
 use super::output::put;
@@ -21,11 +20,6 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let [] = options::rest(parser, &mut options, [])?;
     let store = options.store_as_root()?;
     let freed = gc::collect(&store)?;
-    put!(
-        "freed {} in {} blobs and {} layers",
-        size(freed.bytes),
-        freed.blobs,
-        freed.layers
-    );
+    put!("{freed}");
     Ok(ExitCode::SUCCESS)
 }

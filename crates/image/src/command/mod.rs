@@ -1,6 +1,7 @@
 //! The command line: one file for each verb, which parses and prints, and leaves deciding to the library.
 
 mod bundle;
+mod check;
 mod commit;
 mod copy;
 mod export;
@@ -46,7 +47,7 @@ struct Command {
     run: fn(lexopt::Parser) -> Outcome<ExitCode>,
 }
 
-const COMMANDS: [&Command; 20] = [
+const COMMANDS: [&Command; 21] = [
     &pull::COMMAND,
     &push::COMMAND,
     &copy::COMMAND,
@@ -65,6 +66,7 @@ const COMMANDS: [&Command; 20] = [
     &commit::COMMAND,
     &tags::COMMAND,
     &gc::COMMAND,
+    &check::COMMAND,
     &login::COMMAND,
     &logout::COMMAND,
 ];

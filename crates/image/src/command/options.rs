@@ -211,11 +211,14 @@ impl Options {
 
     /// For verbs that make files: without privilege, first becomes root of a user namespace.
     pub(super) fn store_as_root(&self) -> Result<Store> {
-        if !identity::become_root()? {
-            log::warn!("no subordinate ids for this user: all files will belong to you");
-        }
-        raise_limits();
+        become_root()?;
         self.store()
+    }
+
+    /// The same for verbs that can do without writing into the store.
+    pub(super) fn store_to_use(&self) -> Result<Store> {
+        become_root()?;
+        Store::open_to_use(&self.root)
     }
 
     pub(super) fn bar(&self, title: &str) -> (Option<Bar>, Arc<Progress>) {
@@ -225,6 +228,14 @@ impl Options {
             progress,
         )
     }
+}
+
+fn become_root() -> Result<()> {
+    if !identity::become_root()? {
+        log::warn!("no subordinate ids for this user: all files will belong to you");
+    }
+    raise_limits();
+    Ok(())
 }
 
 /// Deep trees and many layers need many descriptors.

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use tare_image::container::{self, Record};
 use tare_image::error::During;
 use tare_image::location::Location;
-use tare_image::progress::size;
 use tare_image::registry::Registry;
 use tare_image::{Error, Kind, Result, gc};
 
@@ -43,7 +42,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         for value in values {
             let folder = match Path::new(&value) {
                 path if path.join("image.json").exists() => path.to_path_buf(),
-                _ => container::folder(&store, &value),
+                _ => store.container(&value),
             };
             if !folder.exists() {
                 return Err(Error::new(
@@ -93,12 +92,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     if local && collect {
         let store = options.store_as_root()?;
         let freed = gc::collect(&store)?;
-        put!(
-            "freed {} in {} blobs and {} layers",
-            size(freed.bytes),
-            freed.blobs,
-            freed.layers
-        );
+        put!("{freed}");
     }
     Ok(ExitCode::SUCCESS)
 }

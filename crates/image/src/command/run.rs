@@ -12,7 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tare_image::bundle::Overrides;
-use tare_image::container::{self, Record, Rootfs};
+use tare_image::container::{self, Record, Rootfs, Runtime};
 use tare_image::error::During;
 use tare_image::location::Location;
 use tare_image::{Error, Kind, Result};
@@ -80,19 +80,13 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
         .ok_or_else(|| Error::new(Kind::Usage, "run takes an image"))?
         .parse()?;
     let id = name.unwrap_or_else(|| format!("image-{}", std::process::id()));
-    if id.is_empty() || id.contains('/') || id.starts_with('.') {
-        return Err(Error::new(
-            Kind::Usage,
-            format!("{id:?} cannot be the name of a container"),
-        )
-        .into());
-    }
+    container::check_id(&id)?;
     overrides.rootless = !rustix::process::getuid().is_root();
     let runtime = runtime()?;
-    let store = options.store_as_root()?;
+    let store = options.store_to_use()?;
     private_mounts(overrides.rootless)?;
     let (image, reference) = place::local_or_pulled(&store, &location, &options)?;
-    let folder = container::folder(&store, &id);
+    let folder = store.container(&id);
     container::create(
         &store,
         &image,
@@ -102,18 +96,22 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
         &options.pull(None),
     )
     .during(|| format!("run {reference}"))?;
+    let state = state(&folder, overrides.rootless);
+    Record::started(
+        &folder,
+        Runtime {
+            program: runtime.clone(),
+            state: state.clone(),
+            id: id.clone(),
+        },
+    )?;
     // Other processes may tidy up the store while the container runs; its record keeps its layers.
     drop(store);
-    let status = start(
-        &runtime,
-        state(&folder, overrides.rootless).as_deref(),
-        &folder,
-        &id,
-    );
+    let status = start(&runtime, state.as_deref(), &folder, &id);
     let tidied = if keep {
         kept(&folder)
     } else {
-        (options.store()).and_then(|store| container::discard(&store, &folder))
+        (options.store_to_use()).and_then(|store| container::discard(&store, &folder))
     };
     // The container has run: its status is what the caller waits for, whatever became of its files.
     if let (Ok(_), Err(error)) = (&status, tidied) {

@@ -22,7 +22,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let [location, target] = options::rest(parser, &mut options, ["LOCATION", "DIR"])?;
     let location: Location = location.parse()?;
-    let store = options.store_as_root()?;
+    let store = options.store_to_use()?;
     let (image, _) = place::local_or_pulled(&store, &location, &options)?;
     flatten(
         &store.source(options.limits()),

@@ -77,20 +77,22 @@ impl Layout {
         ))
     }
 
-    /// Removes stored content that is not what its digest says; false when it is right, or not there.
-    pub(crate) fn drop_damaged(&self, descriptor: &Descriptor) -> Result<bool> {
-        let path = self.blob_path(descriptor.digest())?;
+    /// True if stored content is what its digest says.
+    pub(crate) fn is_right(&self, descriptor: &Descriptor) -> Result<bool> {
         let mut hasher = Hasher::like(descriptor.digest())?;
-        if !self.has(descriptor)? {
-            return Ok(false);
-        }
         ingest::pass(self.open_blob(descriptor)?, &mut |bytes| {
             hasher.update(bytes);
             Ok(())
         })?;
-        if hasher.finish() == *descriptor.digest() {
+        Ok(hasher.finish() == *descriptor.digest())
+    }
+
+    /// Removes stored content that is not what its digest says; false when it is right, or not there.
+    pub(crate) fn drop_damaged(&self, descriptor: &Descriptor) -> Result<bool> {
+        if !self.has(descriptor)? || self.is_right(descriptor)? {
             return Ok(false);
         }
+        let path = self.blob_path(descriptor.digest())?;
         log::warn!(
             "{} was damaged in {}",
             descriptor.digest(),

@@ -7,6 +7,7 @@ use rustix::fs::{self, AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
+use crate::identity::Mapping;
 use crate::tar::{Entry, Time};
 
 /// Whom files belong to.
@@ -19,9 +20,9 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// [`Owner::Layer`] for root (of the host or of a user namespace), else [`Owner::Caller`].
+    /// [`Owner::Layer`] for root of the host or of a user namespace, unless that has one id only; else [`Owner::Caller`].
     pub fn for_caller() -> Self {
-        if rustix::process::geteuid().is_root() {
+        if rustix::process::geteuid().is_root() && !is_alone() {
             Owner::Layer
         } else {
             Owner::Caller
@@ -208,6 +209,14 @@ pub(crate) fn overlay_namespace() -> &'static str {
     }
 }
 
+/// True in a user namespace where nobody but the caller has an id.
+fn is_alone() -> bool {
+    ["uid_map", "gid_map"].iter().any(|file| {
+        let ids = crate::identity::mappings(file).unwrap_or_default();
+        matches!(ids[..], [Mapping { count: 1, .. }])
+    })
+}
+
 fn in_initial_user_namespace() -> bool {
     std::fs::read_to_string("/proc/self/uid_map")
         .map(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
@@ -271,6 +280,13 @@ pub(crate) fn names(fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
             Err(e) => return Err(Error::system("list extended attributes", e)),
         }
     }
+}
+
+/// The extended attributes that make a directory part of an overlay.
+pub(crate) fn of_form(fd: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let opaque = format!("{}.overlay.opaque", overlay_namespace()).into_bytes();
+    let names = names(fd)?.into_iter().filter(|n| *n == opaque);
+    names.map(|n| Ok((n.clone(), value(fd, &n)?))).collect()
 }
 
 /// Value of one extended attribute.

@@ -18,7 +18,8 @@ mod tree;
 
 pub use attributes::Owner;
 pub(crate) use attributes::{
-    copy as copy_attributes, names, overlay_namespace, shown as shown_attributes,
+    copy as copy_attributes, names, of_form as form_attributes, overlay_namespace,
+    shown as shown_attributes,
 };
 pub use remove::remove_tree;
 pub(crate) use tree::{is_whiteout, open_child};

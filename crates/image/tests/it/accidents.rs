@@ -128,6 +128,105 @@ fn a_damaged_layer_is_unpacked_again() {
 }
 
 #[test]
+fn check_finds_what_is_damaged_and_repairs_it() {
+    let pulled = Pulled::new();
+    let program = &pulled.program;
+    let clean = "checked 3 blobs and 1 unpacked layers, 0 damaged";
+    assert_eq!(program.run(&["check"]), clean);
+    let layer = program.store().join("layers/sha256");
+    let layer = fs::read_dir(layer).unwrap().next().unwrap().unwrap();
+    let fs_folder = layer.path().join("fs");
+    let sample = fs_folder.join("bin/busybox");
+    type Damage = fn(&PathBuf);
+    let damages: [(&str, Damage); 6] = [
+        ("content", |f| {
+            let time = fs::metadata(f).unwrap().modified().unwrap();
+            flip(f);
+            fs::File::options()
+                .write(true)
+                .open(f)
+                .unwrap()
+                .set_modified(time)
+                .unwrap();
+        }),
+        ("mode", |f| {
+            drop(tool("chmod", ["700", f.to_str().unwrap()]))
+        }),
+        ("time", |f| drop(tool("touch", [f.to_str().unwrap()]))),
+        ("gone", |f| fs::remove_file(f).unwrap()),
+        ("more", |f| fs::write(f.with_file_name("more"), "").unwrap()),
+        ("attribute", |f| {
+            let flags = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(f, "user.x", b"y", flags).unwrap();
+        }),
+    ];
+    for (what, damage) in damages {
+        damage(&sample);
+        let before = snapshot(&program.store(), true);
+        let output = program.command(&["check"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{what}: {said}");
+        assert!(
+            said.contains("unpacked layer sha256:") && said.contains(": /bin"),
+            "{what}: {said}"
+        );
+        assert_eq!(
+            snapshot(&program.store(), true).len(),
+            before.len(),
+            "nothing changes"
+        );
+        program.run(&["check", "--repair"]);
+        let clean = program.run(&["check"]);
+        assert!(
+            clean.ends_with("1 unpacked layers, 0 damaged"),
+            "{what}: {clean}"
+        );
+    }
+    for blob in &pulled.blobs {
+        flip(blob);
+        let error = program.command(&["check"]).output().unwrap();
+        let said = String::from_utf8_lossy(&error.stdout);
+        assert!(said.contains("blob sha256:"), "{said}");
+        program.run(&["check", "--repair"]);
+        assert!(!blob.exists());
+        pulled.pull().unwrap();
+        program.run(&["check"]);
+    }
+}
+
+#[test]
+fn files_of_killed_processes_go_and_are_counted() {
+    let pulled = Pulled::new();
+    let store = pulled.program.store();
+    let container = store.join("containers/kept");
+    fs::create_dir_all(&container).unwrap();
+    fs::write(container.join("image.json"), r#"{"manifest":{"mediaType":"x","size":1,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},"chainIds":[],"overlay":true}"#).unwrap();
+    let left = [
+        store.join(".index.json.123.tmp"),
+        container.join(".image.json.4.tmp"),
+        store.join("ingest/sha256-x"),
+    ];
+    fs::create_dir_all(store.join("ingest")).unwrap();
+    for path in &left {
+        fs::write(path, vec![0; 100_000]).unwrap();
+    }
+    let said = pulled.program.run(&["gc"]);
+    assert!(
+        said.contains("0 blobs and 0 layers, and 3 leftovers"),
+        "{said}"
+    );
+    assert!(!said.contains("freed 0 B"), "{said}");
+    assert!(left.iter().all(|p| !p.exists()) && container.join("image.json").exists());
+    assert_eq!(
+        pulled.program.run(&["gc"]),
+        "freed 0 B in 0 blobs and 0 layers"
+    );
+    // Layers count too.
+    let said = pulled.program.run(&["remove", &pulled.name]);
+    assert!(said.contains("3 blobs and 1 layers"), "{said}");
+}
+
+#[test]
 fn one_damaged_image_does_not_hide_the_others() {
     let pulled = Pulled::new();
     let program = &pulled.program;

@@ -150,6 +150,83 @@ fn privileged_containers_run_and_leave_nothing() {
 }
 
 #[test]
+fn privileged_entrypoints_and_names_are_judged_first() {
+    for setup in Setup::all() {
+        let run = |more: &[&str]| setup.run(&[&["run"], more].concat());
+        let app = "localhost/app";
+        let list = r#"["/bin/echo", "one two"]"#;
+        assert_eq!(run(&["--entrypoint", list, app, "x"]).0, "one two x\n");
+        assert_eq!(run(&["--entrypoint", "/bin/echo", app, "x"]).0, "x\n");
+        assert_eq!(run(&["--entrypoint", "", app, "/bin/echo", "y"]).0, "y\n");
+        // A word with spaces is one word.
+        assert_eq!(run(&["--entrypoint", "/bin/echo a", app]).1, Some(127));
+    }
+    let program = Program::new();
+    for name in ["a b", "a/b", "", ".a", "ä", &"x".repeat(256)] {
+        let output = program
+            .command(&["run", "--name", name, "127.0.0.1:1/x"])
+            .env("TARE", "/bin/true")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(125));
+        assert!(said.contains("name of a container"), "{said}");
+    }
+    assert!(!program.store().exists(), "and nothing is made");
+}
+
+#[test]
+fn privileged_stores_that_cannot_be_written_to() {
+    if !(is_root() && have("busybox") && have("unshare")) {
+        return;
+    }
+    for runtime in runtimes() {
+        for unpacked in [true, false] {
+            let program = Program::new();
+            make_image(&program, "localhost/app", 0);
+            if unpacked {
+                // Leaves the layers ready.
+                let mut command = program.command(&["run", "localhost/app"]);
+                assert!(command.env("TARE", &runtime).status().unwrap().success());
+            }
+            let before = snapshot(&program.store(), true);
+            let script = "set -eu; mount --make-rprivate /; mount --bind $STORE $STORE
+                mount -o remount,ro,bind $STORE; cd $HOME
+                $PROGRAM unpack localhost/app unpacked; test -e unpacked/bin/busybox
+                $PROGRAM export localhost/app out.tar; tar -tf out.tar bin/busybox
+                $PROGRAM bundle localhost/app bundle /bin/echo bundled; $TARE run -b bundle ro-bundle-$$
+                $PROGRAM bundle --overlay localhost/app over /bin/echo over; $TARE run -b over ro-over-$$; umount over/rootfs || true
+                $PROGRAM run localhost/app; $PROGRAM run --flat localhost/app
+                $PROGRAM pull 127.0.0.1:1/x && exit 3; $PROGRAM gc && exit 4; true";
+            let output = peer("unshare")
+                .args(["-m", "sh", "-c", script])
+                .env_clear()
+                .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+                .env("HOME", program.folder.path())
+                .env("STORE", program.store())
+                .env("TARE_IMAGE_ROOT", program.store())
+                .env(
+                    "CONTAINERS_REGISTRIES_CONF",
+                    program.path("registries.conf"),
+                )
+                .env("TARE", &runtime)
+                .env("PROGRAM", env!("CARGO_BIN_EXE_tare-image"))
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{unpacked} {output:?}");
+            assert_eq!(
+                said.lines().collect::<Vec<_>>(),
+                ["bin/busybox", "bundled", "over", "default", "default"]
+            );
+            assert_eq!(snapshot(&program.store(), true), before);
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(errors.contains("Read-only file system"), "{errors}");
+        }
+    }
+}
+
+#[test]
 fn privileged_the_runtimes_log_is_listened_to() {
     let program = Program::new();
     make_image(&program, "localhost/app", 1);
@@ -450,13 +527,26 @@ fn privileged_what_a_killed_run_leaves_is_removed() {
         );
         child.kill().unwrap();
         child.wait().unwrap();
-        let delete = ["delete", "--force", &name];
-        let _ = Command::new(&setup.runtime).args(delete).output();
-        // The runtime's own process is told by the end of its container.
-        let start = Instant::now();
+        // The container goes on, and nothing of it is taken away.
         setup.program.run(&["gc"]);
-        assert!(start.elapsed() < Duration::from_secs(10));
-        assert_eq!(setup.program.counts(), [0, 0, 0, 0]);
+        assert_eq!(setup.program.counts()[2], 1, "{}", setup.runtime.display());
+        let state = Command::new(&setup.runtime).args(["state", &name]).output();
+        let state: Value = serde_json::from_slice(&state.unwrap().stdout).unwrap();
+        let pid = nix::unistd::Pid::from_raw(state["pid"].as_i64().unwrap() as i32);
+        // Its runtime is killed as well, and cannot tidy up.
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let parent = status.lines().find_map(|l| l.strip_prefix("PPid:\t"));
+        let parent = nix::unistd::Pid::from_raw(parent.unwrap().parse().unwrap());
+        let kill = |pid| nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        if parent.as_raw() > 1 {
+            kill(parent).unwrap();
+        }
+        kill(pid).unwrap();
+        let start = Instant::now();
+        while setup.program.counts() != [0, 0, 0, 0] {
+            assert!(start.elapsed() < Duration::from_secs(10), "not tidied");
+            setup.program.run(&["gc"]);
+        }
         setup.assert_clean(&name);
     }
 }
@@ -518,12 +608,18 @@ impl Ordinary {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.other(&self.maker.path("tare-image"));
+        command.args(arguments);
+        command
+    }
+
+    /// Another program.
+    fn other(&self, program: &Path) -> Command {
         let (uid, gid) = (self.ids.0.to_string(), self.ids.3.to_string());
         let mut command = Command::new("setpriv");
         command
             .args(["--reuid", &uid, "--regid", &gid, "--clear-groups"])
-            .arg(self.maker.path("tare-image"))
-            .args(arguments)
+            .arg(program)
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("HOME", &self.home)
@@ -597,6 +693,21 @@ fn privileged_users_without_privilege_unpack_and_run() {
         let config: Value =
             serde_json::from_slice(&fs::read(bundle.join("config.json")).unwrap()).unwrap();
         assert!(config["linux"]["resources"].is_null());
+        let maps = &config["linux"]["uidMappings"];
+        assert_eq!(maps[0]["hostID"], ids.0);
+        assert_eq!(maps[1]["hostID"], ids.1);
+        assert_eq!(config["linux"]["gidMappings"][1]["hostID"], ids.2);
+        if runtime.is_absolute() {
+            // The files are whose they are, seen from inside.
+            let seen = user.home.join("seen");
+            let command = ["/bin/busybox", "stat", "-c", "%u:%g", "/owned"];
+            let arguments = ["bundle", "localhost/app", seen.to_str().unwrap()];
+            user.run(&[&arguments[..], &command].concat());
+            let mut run = user.other(&user.runtime.clone());
+            let output = run.args(["run", "-b", "seen", "seen"]).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.stdout, b"1234:5678\n", "{said}");
+        }
 
         let shell = |more: &[&str], script: &str| {
             user.try_run(&[&["run"], more, &["localhost/app", "/bin/sh", "-c", script]].concat())
@@ -648,7 +759,23 @@ fn privileged_users_without_subordinate_ids_run_too() {
         let user = Ordinary::new(runtime, ids);
         make_image(&user.maker, "localhost/app", 0);
         let tar = user.maker.path("rootfs.tar");
+        // Whosever files these are, they are one's own here.
+        let root = user.maker.path("rootfs");
+        let root = root.to_str().unwrap();
+        tool("chown", ["1234:5678", &format!("{root}/data")]);
+        tool("tar", ["-C", root, "-cf", tar.to_str().unwrap(), "."]);
         user.run(&["import", tar.to_str().unwrap(), "localhost/app"]);
+        let out = user.home.join("out");
+        user.run(&["unpack", "localhost/app", out.to_str().unwrap()]);
+        use std::os::unix::fs::MetadataExt;
+        assert_eq!(fs::metadata(out.join("data")).unwrap().uid(), 65_534);
+        if runtime.is_absolute() {
+            user.run(&["bundle", "localhost/app", "bundle", "/bin/id", "-u"]);
+            let mut run = user.other(&user.runtime.clone());
+            let output = run.args(["run", "-b", "bundle", "b"]).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.stdout, b"0\n", "{said}");
+        }
         for form in ["--flat", "-i"] {
             let command = ["localhost/app", "/bin/sh", "-c", "id -u; exit 6"];
             let output = user.try_run(&[&["run", form], &command[..]].concat());
