@@ -13,7 +13,8 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 use crate::error::{During, Error, Kind, Result};
 use crate::tar::{Entry, EntryKind, Time, Writer};
 use crate::unpack::{
-    children, is_whiteout, names, open_child, open_directory, overlay_namespace, shown_attributes,
+    children, has_opaque_mark, is_whiteout, opaque_name, open_child, open_directory,
+    shown_attributes,
 };
 
 /// What is written of a directory.
@@ -39,7 +40,7 @@ pub fn write<W: Write>(root: &Path, what: What<'_>, output: W) -> Result<(W, Tim
     let fd = open_directory(root)?;
     let mut walk = Walk {
         writer: Writer::new(output),
-        opaque: format!("{}.overlay.opaque", overlay_namespace()).into_bytes(),
+        opaque: opaque_name(),
         upper,
         without,
         links: HashMap::new(),
@@ -66,7 +67,7 @@ pub fn write<W: Write>(root: &Path, what: What<'_>, output: W) -> Result<(W, Tim
 
 struct Walk<'a, W> {
     writer: Writer<W>,
-    opaque: Vec<u8>,
+    opaque: String,
     upper: bool,
     without: &'a BTreeSet<Vec<u8>>,
     /// Inode of a file with several names to the first of them.
@@ -117,7 +118,7 @@ impl<W: Write> Walk<'_, W> {
                 let fd = open_child(parent, name).map_err(error)?;
                 self.path.push(b'/');
                 self.entry(&fd, None, stat)?;
-                if self.upper && names(fd.as_fd())?.contains(&self.opaque) {
+                if self.upper && has_opaque_mark(&fd, &self.opaque)? {
                     self.whiteout(b".wh..wh..opq")?;
                 }
                 self.directory(&fd)
@@ -173,20 +174,13 @@ impl<W: Write> Walk<'_, W> {
             } else {
                 0
             },
-            mtime: Time {
-                seconds: stat.st_mtime,
-                nanoseconds: stat.st_mtime_nsec as u32,
-            },
+            mtime: Time::modified(stat),
             ..Entry::default()
         };
         if matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice) {
             entry.device = (fs::major(stat.st_rdev), fs::minor(stat.st_rdev));
         }
-        let newer = (entry.mtime.seconds, entry.mtime.nanoseconds)
-            > (self.newest.seconds, self.newest.nanoseconds);
-        if newer {
-            self.newest = entry.mtime;
-        }
+        self.newest = self.newest.max(entry.mtime);
         if kind == EntryKind::File && stat.st_nlink > 1 {
             match self.links.get(&(stat.st_dev, stat.st_ino)) {
                 Some(first) => {

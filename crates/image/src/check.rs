@@ -18,7 +18,9 @@ use crate::manifest::{Content, Image, is_known};
 use crate::pull::{Options, prepare, replace, step};
 use crate::source::Source;
 use crate::store::{Staging, Store};
-use crate::unpack::{children, form_attributes, open_child, open_directory, shown_attributes};
+use crate::unpack::{
+    Form, children, form_attributes, open_child, open_directory, shown_attributes,
+};
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,8 +139,8 @@ impl Checker<'_> {
             let staging = self.store.staging()?;
             let unpack = || {
                 let stop = AtomicBool::new(false);
-                let path = staging.path();
-                let layer = prepare(&source, self.store, image, n, path, self.options, &stop)?;
+                let place = (staging.path(), Form::Overlay);
+                let layer = prepare(&source, self.store, image, n, place, self.options, &stop)?;
                 let lowers = image.chain_ids[..n].iter().rev();
                 let lowers = lowers.filter_map(|c| self.good.get(c));
                 let lowers = lowers.map(|p| open_directory(p));

@@ -116,11 +116,7 @@ pub fn import(
             let mut entry = Entry::default();
             let mut newest = Time::default();
             while reader.next(&mut entry)? {
-                if (entry.mtime.seconds, entry.mtime.nanoseconds)
-                    > (newest.seconds, newest.nanoseconds)
-                {
-                    newest = entry.mtime;
-                }
+                newest = newest.max(entry.mtime);
             }
             std::io::copy(&mut reader.into_inner(), &mut std::io::sink())
                 .map_err(|e| Error::system("read archive", e))?;

@@ -76,7 +76,7 @@ impl Runtime {
 /// A bundle that the store knows of.
 pub(crate) enum Found {
     /// Its layers are needed.
-    Used(Record),
+    Used(Box<Record>),
     /// A killed process left it in this folder.
     Left(PathBuf),
 }
@@ -168,7 +168,7 @@ impl Record {
                 let record = Record::read(&path)?;
                 found.push(match record.is_orphan() {
                     true => Found::Left(path),
-                    false => Found::Used(record),
+                    false => Found::Used(Box::new(record)),
                 });
             } else if path.is_symlink() {
                 fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;

@@ -9,7 +9,7 @@ use crate::parallel::in_order;
 use crate::pull::{Options, make_directory, prepare, report, step};
 use crate::source::Source;
 use crate::store::{Staging, Store};
-use crate::unpack::{merge, open_directory, remove_tree};
+use crate::unpack::{Form, merge, open_directory, remove_tree};
 
 /// Makes one root file system of the image in `target`, which must not exist or be empty. It appears in one step.
 ///
@@ -41,7 +41,8 @@ pub fn flatten(
         |n, failed| {
             let folder = staging.path().join(n.to_string());
             make_directory(&folder)?;
-            prepare(source, store, image, n, &folder, options, failed).during(|| step(n))
+            let place = (folder.as_path(), Form::Flat);
+            prepare(source, store, image, n, place, options, failed).during(|| step(n))
         },
         |n, layer| {
             let lower = [open_directory(&root)?];

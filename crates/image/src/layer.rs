@@ -12,7 +12,7 @@ use crate::compression;
 use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
-use crate::unpack::{Layer, Owner};
+use crate::unpack::{Form, Layer, Owner};
 
 /// The way into the stages.
 pub(crate) struct Feed<'a> {
@@ -45,7 +45,7 @@ pub(crate) fn unpack(
     source: impl FnOnce(&mut Feed<'_>) -> Result<()>,
     directory: &Path,
     diff_id: &Digest,
-    owner: Owner,
+    how: (Form, Owner),
     limits: &Limits,
 ) -> Result<Layer> {
     let (sender, input) = chunks::pipe();
@@ -59,8 +59,8 @@ pub(crate) fn unpack(
     thread::scope(|scope| {
         let judge = &judged;
         let inflating = scope.spawn(move || inflate(input, plain, limits).inspect_err(judge));
-        let writing = scope
-            .spawn(move || write(output, directory, diff_id, owner, limits).inspect_err(judge));
+        let writing =
+            scope.spawn(move || write(output, directory, diff_id, how, limits).inspect_err(judge));
         let mut feed = Feed {
             sender,
             abort: &abort,
@@ -173,10 +173,10 @@ fn write(
     input: ChunkReader,
     directory: &Path,
     diff_id: &Digest,
-    owner: Owner,
+    how: (Form, Owner),
     limits: &Limits,
 ) -> Result<Layer> {
-    let mut layer = Layer::new(directory, owner, limits)?;
+    let mut layer = Layer::new(directory, how.0, how.1, limits)?;
     let input = Hashed {
         input,
         hasher: Hasher::like(diff_id)?,

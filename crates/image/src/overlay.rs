@@ -9,7 +9,8 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags};
 
 use crate::error::{Error, Result};
-use crate::unpack::{copy_attributes, open_directory, overlay_namespace};
+use crate::tar::Time;
+use crate::unpack::{copy_attributes, open_directory, overlay_namespace, timestamps};
 
 /// Mounts `layers` (the lowest first) at `target`, writable through `upper` with `work` beside it on the same file system.
 ///
@@ -39,14 +40,7 @@ pub fn mount(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Re
         )?;
         let stat = rustix::fs::fstat(&from)
             .map_err(|e| Error::file("read attributes of", top, e.into()))?;
-        let time = rustix::fs::Timespec {
-            tv_sec: stat.st_mtime,
-            tv_nsec: stat.st_mtime_nsec as i64,
-        };
-        let times = rustix::fs::Timestamps {
-            last_access: time,
-            last_modification: time,
-        };
+        let times = timestamps(Time::modified(&stat));
         rustix::fs::futimens(&to, &times)
             .map_err(|e| Error::file("set time of", upper, e.into()))?;
     }

@@ -19,7 +19,7 @@ use crate::retry::Patience;
 use crate::source::{self, Source};
 use crate::store::{Staging, Store};
 use crate::transfer;
-use crate::unpack::{Layer, Owner, Summary, open_directory, remove_tree};
+use crate::unpack::{Form, Layer, Owner, Summary, open_directory, remove_tree};
 
 /// How images are brought in.
 #[derive(Clone, Debug)]
@@ -270,8 +270,9 @@ fn run(
                     .during(|| step(n));
             }
             let staging = store.staging()?;
-            let layer = prepare(source, store, image, n, staging.path(), options, failed)
-                .during(|| step(n))?;
+            let place = (staging.path(), Form::Overlay);
+            let layer =
+                prepare(source, store, image, n, place, options, failed).during(|| step(n))?;
             Ok(Some((staging, layer)))
         },
         |n, prepared| match prepared {
@@ -308,7 +309,7 @@ pub(crate) fn prepare(
     store: &Store,
     image: &Image,
     n: usize,
-    folder: &Path,
+    (folder, form): (&Path, Form),
     options: &Options,
     failed: &AtomicBool,
 ) -> Result<Layer> {
@@ -330,7 +331,7 @@ pub(crate) fn prepare(
             },
             &fs,
             &image.diff_ids[n],
-            options.owner,
+            (form, options.owner),
             &options.limits,
         )
     };

@@ -1,7 +1,7 @@
 //! Owners, modes, times and extended attributes.
 
 use std::cell::Cell;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{self, AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
@@ -33,8 +33,6 @@ impl Owner {
 /// Applies attributes to fresh inodes.
 pub(super) struct Attributes {
     owner: Owner,
-    /// `trusted` where the kernel lets the caller write these, else `user`.
-    namespace: &'static str,
     own: (u32, u32),
     warned: Cell<bool>,
 }
@@ -47,7 +45,6 @@ impl Attributes {
         );
         Attributes {
             owner,
-            namespace: overlay_namespace(),
             own,
             warned: Cell::new(false),
         }
@@ -119,23 +116,6 @@ impl Attributes {
         .map_err(|e| Error::system("set time", e))
     }
 
-    /// Makes overlayfs hide the layers below in this directory.
-    pub(super) fn make_opaque(&self, fd: impl AsFd) -> Result<()> {
-        fs::fsetxattr(fd, self.opaque(), b"y", XattrFlags::empty()).map_err(|e| {
-            Error::system(format!("set {}", self.opaque()), e)
-                .hint("The store must be on a file system with extended attributes")
-        })
-    }
-
-    pub(super) fn opaque(&self) -> String {
-        format!("{}.overlay.opaque", self.namespace)
-    }
-
-    /// Marks directories that no entry has described.
-    pub(super) fn implicit(&self) -> String {
-        format!("{}.tare.implicit", self.namespace)
-    }
-
     fn owner(&self, entry: &Entry) -> Result<Option<(Uid, Gid)>> {
         let id = |n: i64| {
             // The largest value means "no change" to the kernel.
@@ -189,7 +169,7 @@ fn owner_error(error: Errno) -> Error {
     }
 }
 
-pub(super) fn timestamps(time: Time) -> Timestamps {
+pub(crate) fn timestamps(time: Time) -> Timestamps {
     let time = Timespec {
         tv_sec: time.seconds,
         tv_nsec: i64::from(time.nanoseconds),
@@ -217,6 +197,11 @@ fn is_alone() -> bool {
     })
 }
 
+/// The attribute that makes overlayfs hide what the layers below have in a directory.
+pub(crate) fn opaque_name() -> String {
+    format!("{}.overlay.opaque", overlay_namespace())
+}
+
 fn in_initial_user_namespace() -> bool {
     std::fs::read_to_string("/proc/self/uid_map")
         .map(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
@@ -237,7 +222,7 @@ pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, privileged: bool) -
     }
     fs::fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(error)?;
     for name in names(to)? {
-        if !keep(&name) {
+        if !keep(&name) && !is_private(&name) {
             fs::fremovexattr(to, name.as_slice()).map_err(error)?;
         }
     }
@@ -284,7 +269,7 @@ pub(crate) fn names(fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
 
 /// The extended attributes that make a directory part of an overlay.
 pub(crate) fn of_form(fd: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let opaque = format!("{}.overlay.opaque", overlay_namespace()).into_bytes();
+    let opaque = opaque_name().into_bytes();
     let names = names(fd)?.into_iter().filter(|n| *n == opaque);
     names.map(|n| Ok((n.clone(), value(fd, &n)?))).collect()
 }

@@ -74,21 +74,8 @@ impl Layer {
 
     /// Until an entry describes the root, it is like any directory that was left out.
     pub(super) fn start(&mut self) -> Result<()> {
-        self.mark(self.tree.root())?;
+        self.marks.implicit(self.tree.root())?;
         self.journal.push(&Record::Implicit { path: Vec::new() })
-    }
-
-    fn mark(&self, directory: BorrowedFd<'_>) -> Result<()> {
-        fs::fsetxattr(
-            directory,
-            self.attributes.implicit(),
-            b"y",
-            fs::XattrFlags::empty(),
-        )
-        .map_err(|e| {
-            Error::system("mark directory", e)
-                .hint("The store must be on a file system with extended attributes")
-        })
     }
 
     /// The root's own entry. Were it anything but a directory, later names would lead elsewhere (CVE-2021-29136).
@@ -101,6 +88,7 @@ impl Layer {
         } else {
             entry.mode | 0o700
         };
+        self.marks.described(self.tree.root())?;
         self.strip(self.tree.root())?;
         self.attributes.apply(self.tree.root(), entry, mode)?;
         self.journal.push(&Record::Times {
@@ -114,12 +102,13 @@ impl Layer {
         let mut made = Made::default();
         let fd = self.tree.folder(folder, &mut made)?;
         for directory in made.paths {
-            self.mark(directory.fd.as_fd())?;
+            self.marks.fresh(&*directory.fd)?;
+            self.marks.implicit(&*directory.fd)?;
             // mkdir(2) was subject to the caller's umask.
             fs::fchmod(&*directory.fd, Mode::from_raw_mode(0o755))
                 .map_err(|e| Error::system("change mode", e))?;
             if directory.over_whiteout {
-                self.attributes.make_opaque(&*directory.fd)?;
+                self.marks.replace(&*directory.fd)?;
             }
             self.journal.push(&Record::Implicit {
                 path: directory.path,
@@ -228,11 +217,14 @@ impl Layer {
             Err(e) => return Err(error(e)),
         }
         let fd = Arc::new(open_child(&**parent, name).map_err(error)?);
-        if over_whiteout {
-            self.attributes.make_opaque(&*fd)?;
-        }
         if existed {
+            self.marks.described(&*fd)?;
             self.strip(fd.as_fd())?;
+        } else {
+            self.marks.fresh(&*fd)?;
+        }
+        if over_whiteout {
+            self.marks.replace(&*fd)?;
         }
         // Without privilege, a directory that its owner may not write to would refuse what comes next.
         let mode = if self.attributes.privileged() {
@@ -250,10 +242,10 @@ impl Layer {
         })
     }
 
-    /// Last wins: nothing of an earlier description may stay, nor the mark that there was none.
+    /// Last wins: nothing of an earlier description may stay.
     fn strip(&self, directory: BorrowedFd<'_>) -> Result<()> {
         for old in attributes::names(directory)? {
-            if !attributes::is_private(&old) || old == self.attributes.implicit().as_bytes() {
+            if !attributes::is_private(&old) {
                 fs::fremovexattr(directory, old.as_slice())
                     .map_err(|e| Error::system("replace attributes", e))?;
             }
@@ -269,7 +261,7 @@ impl Layer {
         entry: &Entry,
     ) -> Result<()> {
         let mut target = Vec::new();
-        path::clean(&entry.link, &self.limits, &mut target)?;
+        path::clean_target(&entry.link, &self.limits, &mut target)?;
         if target.is_empty() || target == path {
             return Err(Error::new(
                 Kind::Unsafe,
@@ -360,7 +352,7 @@ impl Layer {
                 if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                     let fd =
                         open_child(&*parent, hidden).map_err(|e| Error::system("whiteout", e))?;
-                    self.attributes.make_opaque(fd)?;
+                    self.marks.replace(fd)?;
                 }
                 Ok(())
             }
@@ -371,6 +363,6 @@ impl Layer {
     fn opaque(&mut self, folder: &[u8]) -> Result<()> {
         self.summary.whiteouts += 1;
         let fd = self.folder(folder)?;
-        self.attributes.make_opaque(&*fd)
+        self.marks.make_opaque(&*fd)
     }
 }

@@ -8,11 +8,28 @@ use crate::limits::Limits;
 /// # Errors
 /// [`Kind::Unsafe`] for `..`, [`Kind::Limit`] for what is too deep or has a component that no file system takes.
 pub(super) fn clean(path: &[u8], limits: &Limits, into: &mut Vec<u8>) -> Result<()> {
+    resolve(path, limits, false, into)
+}
+
+/// The same for what a hard link leads to, which may go up again, as long as it stays inside.
+///
+/// # Errors
+/// As [`clean`].
+pub(super) fn clean_target(path: &[u8], limits: &Limits, into: &mut Vec<u8>) -> Result<()> {
+    resolve(path, limits, true, into)
+}
+
+fn resolve(path: &[u8], limits: &Limits, up: bool, into: &mut Vec<u8>) -> Result<()> {
     into.clear();
     let mut depth = 0;
     for component in path.split(|b| *b == b'/') {
         match component {
             b"" | b"." => continue,
+            b".." if up && depth > 0 => {
+                into.truncate(split(into).0.len());
+                depth -= 1;
+                continue;
+            }
             b".." => {
                 return Err(Error::new(
                     Kind::Unsafe,
@@ -121,6 +138,25 @@ mod tests {
         assert!(cleaned(&[b'x'; 256]).is_err());
         assert!(cleaned(&b"d/".repeat(1000)).is_ok());
         assert!(cleaned(&b"d/".repeat(1025)).is_err());
+    }
+
+    #[test]
+    fn targets_may_go_up_inside() {
+        let target = |path: &[u8]| {
+            let mut out = Vec::new();
+            clean_target(path, &Limits::default(), &mut out).map(|()| out)
+        };
+        for (path, clean) in [
+            (&b"a/../b"[..], &b"b"[..]),
+            (b"a/b/../../c/./d", b"c/d"),
+            (b"a/b/..", b"a"),
+            (b"a/..", b""),
+        ] {
+            assert_eq!(target(path).unwrap(), clean);
+        }
+        for path in [&b".."[..], b"/../a", b"a/../..", b"a/../../a"] {
+            assert_eq!(target(path).unwrap_err().kind(), Kind::Unsafe);
+        }
     }
 
     #[test]

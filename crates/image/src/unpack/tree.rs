@@ -6,7 +6,6 @@ use std::sync::Arc;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::path;
 use super::remove;
 use crate::error::{Error, Kind, Result};
 
@@ -176,14 +175,4 @@ pub(crate) fn open_child(parent: impl AsFd, name: &[u8]) -> Result<OwnedFd, Errn
 /// overlayfs, "whiteouts and opaque directories": a character device with number 0.
 pub(crate) fn is_whiteout(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
-}
-
-/// True if there is something below `root` at `path`, links not followed at the end.
-pub(super) fn stat_below(root: BorrowedFd<'_>, path: &[u8]) -> Result<Stat, Errno> {
-    let (folder, name) = path::split(path);
-    if folder.is_empty() {
-        return fs::statat(root, name, AtFlags::SYMLINK_NOFOLLOW);
-    }
-    let folder = lookup(root, folder, OFlags::PATH | OFlags::DIRECTORY)?;
-    fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
 }

@@ -191,6 +191,8 @@ fn hard_links() {
         [read("a"), read("b"), read("c"), read("late")],
         ["2", "1", "1", "3"]
     );
+    let inode = |name: &str| fs::symlink_metadata(root.join(name)).unwrap().ino();
+    assert_eq!(inode("b"), inode("c"), "one file, also from another layer");
     assert!(
         root.join("t").is_symlink(),
         "a hard link to a link is that link"
@@ -223,6 +225,132 @@ fn attributes() {
         0o750,
         "the second layer does not mention the root"
     );
+}
+
+/// Mode and time of a directory in both forms, after the layers.
+fn described(layers: &[&[Item]], name: &str) -> [(u32, i64); 2] {
+    let temporary = quick_folder();
+    let layers: Vec<_> = layers.iter().map(|l| archive(l)).collect();
+    unpack_layers(temporary.path(), &layers, &Limits::default()).unwrap();
+    unpack_for_overlay(temporary.path(), &layers);
+    let top = (layers.len() - 1).to_string();
+    ["target", &top].map(|form| {
+        let path = temporary.path().join(form).join(name);
+        let stat = fs::symlink_metadata(path).unwrap();
+        (stat.mode() & 0o7777, stat.mtime())
+    })
+}
+
+#[test]
+fn directories_without_an_entry_are_the_lower_ones_unless_these_are_gone() {
+    let w = |path: &str| file(path, "");
+    let base: &[Item] = &[dir("d").mode(0o711), dir("d/sub").mode(0o700), w("d/sub/f")];
+    let (kept, own) = ((0o711, 1_000_000_000), (0o755, 0));
+    let table: [(&str, &[&[Item]], &str, (u32, i64)); 9] = [
+        (
+            "opaque",
+            &[base, &[w("d/.wh..wh..opq"), w("d/n")]],
+            "d",
+            kept,
+        ),
+        (
+            "opaque last",
+            &[base, &[w("d/n"), w("d/.wh..wh..opq")]],
+            "d",
+            kept,
+        ),
+        (
+            "below opaque",
+            &[base, &[w("d/.wh..wh..opq"), w("d/sub/n")]],
+            "d/sub",
+            own,
+        ),
+        ("removed", &[base, &[w(".wh.d"), w("d/n")]], "d", own),
+        ("removed last", &[base, &[w("d/n"), w(".wh.d")]], "d", own),
+        (
+            "below removed",
+            &[base, &[w(".wh.d"), w("d/sub/n")]],
+            "d/sub",
+            own,
+        ),
+        (
+            "root opaque",
+            &[base, &[w(".wh..wh..opq"), w("d/n")]],
+            "d",
+            own,
+        ),
+        (
+            "opaque in between",
+            &[base, &[w("d/.wh..wh..opq")], &[w("d/sub/n")]],
+            "d/sub",
+            own,
+        ),
+        (
+            "over two",
+            &[base, &[w("other")], &[w("d/sub/n")]],
+            "d",
+            kept,
+        ),
+    ];
+    for (what, layers, name, wanted) in table {
+        assert_eq!(described(layers, name), [wanted; 2], "{what}");
+    }
+    // An entry that comes after its children describes all the same, also through a link.
+    let late: &[Item] = &[w("d/n"), dir("d").mode(0o700)];
+    assert_eq!(described(&[base, late], "d")[0].0, 0o700);
+    let linked: &[Item] = &[
+        dir("real"),
+        symlink("link", "real"),
+        w("link/sub/f"),
+        dir("real/sub").mode(0o700),
+    ];
+    assert_eq!(described(&[linked], "real/sub")[0].0, 0o700);
+}
+
+#[test]
+fn targets_of_hard_links_may_go_up_inside() {
+    let temporary = quick_folder();
+    let items = [
+        dir("a"),
+        file("b", "x"),
+        hardlink("c", "a/../b"),
+        hardlink("d", "./a/.././b"),
+    ];
+    unpack_layers(temporary.path(), &[archive(&items)], &Limits::default()).unwrap();
+    let root = temporary.path().join("target");
+    assert_eq!(fs::metadata(root.join("b")).unwrap().nlink(), 3);
+    for target in ["../b", "a/../../b"] {
+        let temporary = quick_folder();
+        let items = [dir("a"), file("b", "x"), hardlink("c", target)];
+        let done = unpack_layers(temporary.path(), &[archive(&items)], &Limits::default());
+        assert!(done.unwrap_err().to_string().contains("leads upwards"));
+    }
+}
+
+#[test]
+fn privileged_targets_without_extended_attributes() {
+    if !(is_root() && have("unshare") && have("busybox")) {
+        return;
+    }
+    let program = Program::new();
+    make_image(&program, "localhost/app", 0);
+    // Directories without entries, and whiteouts.
+    let tar = program.path("r.tar");
+    fs::write(&tar, archive(&[file("a/b/c", "x")])).unwrap();
+    program.run(&["import", tar.to_str().unwrap(), "localhost/implicit"]);
+    let script = "set -eu; mount --make-rprivate /; mkdir $HOME/at; mount -t ramfs none $HOME/at
+        $PROGRAM unpack localhost/app $HOME/at/app; test -x $HOME/at/app/bin/busybox
+        $PROGRAM unpack localhost/implicit $HOME/at/i; cat $HOME/at/i/a/b/c";
+    let output = peer("unshare")
+        .args(["-m", "sh", "-c", script])
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("HOME", program.folder.path())
+        .env("TARE_IMAGE_ROOT", program.store())
+        .env("PROGRAM", env!("CARGO_BIN_EXE_tare-image"))
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"x", "{output:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tare_image::tar::{Entry, EntryKind, Time, Writer};
-use tare_image::unpack::{Layer, Owner, Summary, merge};
+use tare_image::unpack::{Form, Layer, Owner, Summary, merge};
 use tare_image::{Limits, Result};
 use tempfile::TempDir;
 
@@ -118,7 +118,7 @@ pub(crate) fn unpack_layers(
         let staging = folder.join(format!("staging{n}"));
         fs::create_dir(&staging).unwrap();
         let run = || -> Result<Summary> {
-            let mut layer = Layer::new(&staging, owner, limits)?;
+            let mut layer = Layer::new(&staging, Form::Flat, owner, limits)?;
             layer.unpack(&archive[..])?;
             let lower = fs::File::open(&root).unwrap();
             let summary = layer.settle(&[lower.into()])?;
@@ -130,6 +130,22 @@ pub(crate) fn unpack_layers(
         summaries.push(result?);
     }
     Ok(summaries)
+}
+
+/// Unpacks archives as layers that overlayfs would mount, into `<folder>/0` and so on.
+pub(crate) fn unpack_for_overlay(folder: &Path, layers: &[Vec<u8>]) {
+    let mut lowers: Vec<PathBuf> = Vec::new();
+    for (n, archive) in layers.iter().enumerate() {
+        let path = folder.join(n.to_string());
+        fs::create_dir(&path).unwrap();
+        let (form, owner) = (Form::Overlay, Owner::for_caller());
+        let mut layer = Layer::new(&path, form, owner, &Limits::default()).unwrap();
+        layer.unpack(&archive[..]).unwrap();
+        let below = lowers.iter().rev();
+        let below: Vec<_> = below.map(|p| fs::File::open(p).unwrap().into()).collect();
+        layer.settle(&below).unwrap();
+        lowers.push(path);
+    }
 }
 
 /// One line for each name below `root`: what it is, without times unless asked for.
