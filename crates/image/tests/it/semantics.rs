@@ -246,7 +246,8 @@ fn directories_without_an_entry_are_the_lower_ones_unless_these_are_gone() {
     let w = |path: &str| file(path, "");
     let base: &[Item] = &[dir("d").mode(0o711), dir("d/sub").mode(0o700), w("d/sub/f")];
     let (kept, own) = ((0o711, 1_000_000_000), (0o755, 0));
-    let table: [(&str, &[&[Item]], &str, (u32, i64)); 9] = [
+    type Case<'a> = (&'a str, &'a [&'a [Item]], &'a str, (u32, i64));
+    let table: [Case<'_>; 9] = [
         (
             "opaque",
             &[base, &[w("d/.wh..wh..opq"), w("d/n")]],
