@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Kind, Result, failure};
 use crate::limits::Limits;
 use crate::unpack::open_directory;
 
@@ -109,11 +109,8 @@ fn resolve_group(group: &str, roots: &[&Path], limits: &Limits) -> Result<u32> {
 }
 
 fn unknown(what: &str, name: &str) -> Error {
-    Error::new(
-        Kind::NotFound,
-        format!("{what} {name:?} is not in the image"),
-    )
-    .hint(format!("Use a numeric id, or an image with this {what}"))
+    failure!(NotFound, "{what} {name:?} is not in the image")
+        .hint(format!("Use a numeric id, or an image with this {what}"))
 }
 
 /// An id if it consists of digits. The largest value is no id but "unchanged" (CVE-2024-40635 is about larger ones).
@@ -123,10 +120,7 @@ fn number(text: &str) -> Result<Option<u32>> {
     }
     match text.parse::<u32>() {
         Ok(id) if id < u32::MAX => Ok(Some(id)),
-        _ => Err(Error::new(
-            Kind::Usage,
-            format!("{text} is not a user or group id"),
-        )),
+        _ => Err(failure!(Usage, "{text} is not a user or group id")),
     }
 }
 
@@ -173,8 +167,7 @@ fn open(roots: &[&Path], path: &str) -> Result<Option<OwnedFd>> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         match rustix::fs::openat2(&root_fd, path, flags, Mode::empty(), resolve) {
             Ok(fd) => {
-                let stat =
-                    rustix::fs::fstat(&fd).map_err(|e| Error::system("read attributes", e))?;
+                let stat = rustix::fs::fstat(&fd).doing("read attributes")?;
                 if rustix::fs::FileType::from_raw_mode(stat.st_mode)
                     == rustix::fs::FileType::RegularFile
                 {

@@ -8,7 +8,7 @@ use oci_spec::runtime as rt;
 use serde_json::{Value, json};
 
 use crate::accounts::{self, User};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Kind, Result, fail, failure};
 use crate::identity::Mapping;
 use crate::json::to_json;
 use crate::limits::Limits;
@@ -90,21 +90,17 @@ pub fn spec(
         "annotations": annotations(&image.config, &config),
         "linux": linux(overrides),
     });
-    serde_json::from_value(value)
-        .map_err(|e| Error::new(Kind::Malformed, format!("runtime configuration: {e}")))
+    serde_json::from_value(value).map_err(|e| failure!(Malformed, "runtime configuration: {e}"))
 }
 
 /// Writes `config.json` into `bundle`.
-///
-/// # Errors
-/// What the file system reports.
 pub fn write(spec: &rt::Spec, bundle: &Path) -> Result<PathBuf> {
     let path = bundle.join("config.json");
     let mut bytes = serde_json::from_slice::<Value>(&to_json(spec)?)
         .and_then(|v| serde_json::to_vec_pretty(&v))
         .map_err(|e| Error::new(Kind::Malformed, e.to_string()))?;
     bytes.push(b'\n');
-    std::fs::write(&path, bytes).map_err(|e| Error::file("write", &path, e))?;
+    std::fs::write(&path, bytes).at("write", &path)?;
     Ok(path)
 }
 
@@ -120,9 +116,7 @@ fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value>
     };
     let args: Vec<String> = entrypoint.into_iter().chain(command).collect();
     if args.is_empty() {
-        return Err(
-            Error::new(Kind::Usage, "the image does not say what to run").hint("Give a command"),
-        );
+        return Err(failure!(Usage, "the image does not say what to run").hint("Give a command"));
     }
     let cwd = overrides
         .cwd
@@ -131,10 +125,7 @@ fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value>
         .filter(|d| !d.is_empty())
         .unwrap_or("/");
     if !cwd.starts_with('/') {
-        return Err(Error::new(
-            Kind::Malformed,
-            format!("the working directory {cwd:?} is not absolute"),
-        ));
+        fail!(Malformed, "the working directory {cwd:?} is not absolute");
     }
     let capabilities: Value = json!(CAPABILITIES);
     Ok(json!({
@@ -240,10 +231,7 @@ fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Value>> {
     for volume in volumes {
         let clean = volume.starts_with('/') && !volume.split('/').any(|c| c == "..");
         if !clean || volume.trim_matches('/').is_empty() {
-            return Err(Error::new(
-                Kind::Unsafe,
-                format!("the image wants a volume at {volume:?}"),
-            ));
+            fail!(Unsafe, "the image wants a volume at {volume:?}");
         }
         mounts.push(mount(
             &volume,

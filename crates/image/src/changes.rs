@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 
-use crate::error::{During, Error, Kind, Result};
+use crate::error::{Doing, During, Error, Kind, Result};
 use crate::tar::{Entry, EntryKind, Time, Writer};
 use crate::unpack::{
     children, has_opaque_mark, is_whiteout, opaque_name, open_child, open_directory,
@@ -49,19 +49,12 @@ pub fn write<W: Write>(root: &Path, what: What<'_>, output: W) -> Result<(W, Tim
     };
     if !upper {
         walk.path.extend_from_slice(b"./");
-        walk.entry(
-            &fd,
-            None,
-            &fs::fstat(&fd).map_err(|e| Error::system("read attributes", e))?,
-        )?;
+        walk.entry(&fd, None, &fs::fstat(&fd).doing("read attributes")?)?;
         walk.path.clear();
     }
     walk.directory(&fd)
         .during(|| format!("pack {}", root.display()))?;
-    let output = walk
-        .writer
-        .finish()
-        .map_err(|e| Error::system("write layer", e))?;
+    let output = walk.writer.finish().doing("write layer")?;
     Ok((output, walk.newest))
 }
 
@@ -199,10 +192,7 @@ impl<W: Write> Walk<'_, W> {
             entry.xattrs = shown_attributes(fd.as_fd())?;
         }
         if kind == EntryKind::File {
-            let file = File::from(
-                fd.try_clone()
-                    .map_err(|e| Error::system("duplicate descriptor", e))?,
-            );
+            let file = File::from(fd.try_clone().doing("duplicate descriptor")?);
             return self.append(&entry, &mut BufReader::with_capacity(128 << 10, file));
         }
         self.append(&entry, &mut io::empty())
@@ -221,8 +211,6 @@ impl<W: Write> Walk<'_, W> {
     }
 
     fn append(&mut self, entry: &Entry, data: &mut dyn io::Read) -> Result<()> {
-        self.writer
-            .append(entry, data)
-            .map_err(|e| Error::system("write layer", e))
+        self.writer.append(entry, data).doing("write layer")
     }
 }

@@ -11,7 +11,7 @@ use oci_spec::image::{Descriptor, Digest, MediaType};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 
 use crate::digest;
-use crate::error::{During, Error, Kind, Result};
+use crate::error::{Doing, During, Error, Result, failure};
 use crate::gc;
 use crate::index;
 use crate::manifest::{Content, Image, is_known};
@@ -35,9 +35,6 @@ pub struct Report {
 
 /// Looks at everything in the store. With `repair`, damaged blobs are removed, so that the next pull fetches them, and damaged
 /// layers are replaced; that waits until nobody else uses the store.
-///
-/// # Errors
-/// What the file system reports.
 pub fn check(store: &Store, repair: bool, options: &Options) -> Result<Report> {
     if repair {
         store.alone()?;
@@ -56,7 +53,7 @@ pub fn check(store: &Store, repair: bool, options: &Options) -> Result<Report> {
             report.damage.push(format!("blob {digest}"));
             wrong.insert(digest);
             if repair {
-                std::fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+                std::fs::remove_file(&path).at("remove", &path)?;
             }
         }
     }
@@ -240,7 +237,7 @@ fn attributes(fd: &OwnedFd) -> Result<HashSet<(Vec<u8>, Vec<u8>)>> {
 fn same_content(a: &OwnedFd, b: &OwnedFd, name: &[u8]) -> Result<bool> {
     let open = |fd: &OwnedFd| {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        fs::openat(fd, name, flags, Mode::empty()).map_err(|e| Error::system("open", e))
+        fs::openat(fd, name, flags, Mode::empty()).doing("open")
     };
     let (x, y) = (open(a)?, open(b)?);
     if attributes(&x)? != attributes(&y)? {
@@ -270,7 +267,7 @@ pub fn damaged(report: &Report) -> Result<()> {
     match report.damage.len() {
         0 => Ok(()),
         n => Err(
-            Error::new(Kind::Integrity, format!("{n} damaged, see above")).hint(
+            failure!(Integrity, "{n} damaged, see above").hint(
                 "\"check --repair\" replaces damaged layers and removes damaged blobs; then pull the images again",
             ),
         ),

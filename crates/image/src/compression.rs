@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, Cursor, Read, Write};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result, failure};
 
 /// The forms of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +49,7 @@ impl std::str::FromStr for Compression {
             "none" => Ok(Compression::None),
             "gzip" => Ok(Compression::Gzip),
             "zstd" => Ok(Compression::Zstd),
-            _ => Err(Error::new(Kind::Usage, format!("compression {text:?}"))
-                .hint("none, gzip and zstd exist")),
+            _ => Err(failure!(Usage, "compression {text:?}").hint("none, gzip and zstd exist")),
         }
     }
 }
@@ -67,9 +66,6 @@ const BZIP2: &[u8] = b"BZh";
 const LONGEST_MARK: usize = XZ.len();
 
 /// Uncompressed bytes of `input`.
-///
-/// # Errors
-/// Those of the input.
 pub fn decompress<'a>(
     mut input: impl BufRead + Send + 'a,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
@@ -140,9 +136,6 @@ impl<W: Write> Compressor<W> {
     }
 
     /// Writes what is left and returns the output.
-    ///
-    /// # Errors
-    /// Those of the output.
     pub fn finish(self) -> io::Result<W> {
         match self {
             Compressor::None(output) => Ok(output),

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::{self, Overrides};
 use crate::digest;
-use crate::error::{During, Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Doing, During, Result, failure};
 use crate::files;
 use crate::flatten::flatten;
 use crate::json::{parse_json, read_limited, to_json};
@@ -98,11 +100,11 @@ impl Record {
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("image.json");
         if !path.exists() {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("{} was not made from an image", folder.display()),
-            )
-            .hint("Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed"));
+            return Err(
+                failure!(NotFound, "{} was not made from an image", folder.display()).hint(
+                    "Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed",
+                ),
+            );
         }
         parse_json(&read_limited(&path, 1 << 20)?, "image.json")
             .map_err(|e| {
@@ -115,9 +117,6 @@ impl Record {
     }
 
     /// From now on the bundle in `folder` belongs to nobody, and stays until it is removed.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn keep(folder: &Path) -> Result<()> {
         let record = Record {
             owner: None,
@@ -131,16 +130,12 @@ impl Record {
         let path = folder.join("image.json");
         // In one step: half a record would stand in the way of everybody who tidies up.
         files::replace(&path, 0o666, |mut file| {
-            file.write_all(&to_json(self)?)
-                .map_err(|e| Error::file("write", &path, e))?;
+            file.write_all(&to_json(self)?).at("write", &path)?;
             Ok(((), file))
         })
     }
 
     /// From now on `runtime` has a container of the bundle in `folder`.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn started(folder: &Path, runtime: Runtime) -> Result<()> {
         let record = Record {
             runtime: Some(runtime),
@@ -171,7 +166,7 @@ impl Record {
                     false => Found::Used(Box::new(record)),
                 });
             } else if path.is_symlink() {
-                fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+                fs::remove_file(&path).at("remove", &path)?;
             }
         }
         Ok(found)
@@ -179,18 +174,12 @@ impl Record {
 }
 
 /// Refuses what runtimes do not take for the name of a container.
-///
-/// # Errors
-/// [`Kind::Usage`].
 pub fn check_id(id: &str) -> Result<()> {
     let good = |c: u8| c.is_ascii_alphanumeric() || b"_+-.".contains(&c);
     match !id.is_empty() && id.bytes().all(good) && !id.starts_with('.') && id.len() <= 255 {
         true => Ok(()),
-        false => Err(Error::new(
-            Kind::Usage,
-            format!("{id:?} cannot be the name of a container"),
-        )
-        .hint("It has letters, digits and _+-. only, and no dot at the beginning")),
+        false => Err(failure!(Usage, "{id:?} cannot be the name of a container")
+            .hint("It has letters, digits and _+-. only, and no dot at the beginning")),
     }
 }
 
@@ -207,14 +196,13 @@ pub fn create(
     options: &Options,
 ) -> Result<()> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Error::new(
-            Kind::Local,
-            format!("{} exists and is not empty", folder.display()),
-        )
-        .hint("Name a new directory, or remove that one first"));
+        return Err(
+            failure!(Local, "{} exists and is not empty", folder.display())
+                .hint("Name a new directory, or remove that one first"),
+        );
     }
-    fs::create_dir_all(folder).map_err(|e| Error::file("make directory", folder, e))?;
-    let absolute = fs::canonicalize(folder).map_err(|e| Error::file("resolve", folder, e))?;
+    fs::create_dir_all(folder).at("make directory", folder)?;
+    let absolute = fs::canonicalize(folder).at("resolve", folder)?;
     let result = fill(store, image, &absolute, rootfs, overrides, options);
     if result.is_err() {
         let _ = discard(store, &absolute);
@@ -278,10 +266,10 @@ fn remember(store: &Store, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let containers = store.containers();
-    fs::create_dir_all(&containers).map_err(|e| Error::file("make directory", &containers, e))?;
+    fs::create_dir_all(&containers).at("make directory", &containers)?;
     let link = containers.join(digest::of(folder.as_os_str().as_encoded_bytes()).digest());
     let _ = fs::remove_file(&link);
-    std::os::unix::fs::symlink(folder, &link).map_err(|e| Error::file("make link", &link, e))
+    std::os::unix::fs::symlink(folder, &link).at("make link", &link)
 }
 
 /// What the runtime left in the changes of the bundle in `folder`, made with `base`, for its own mounts: no change of anybody's.
@@ -321,9 +309,6 @@ pub(crate) fn discard_left(store: &Store, folder: &Path) -> Result<()> {
 }
 
 /// Unmounts and removes a bundle.
-///
-/// # Errors
-/// What the kernel reports.
 pub fn discard(store: &Store, folder: &Path) -> Result<()> {
     overlay::unmount(&folder.join("rootfs"))?;
     crate::unpack::remove_tree(folder)?;

@@ -22,9 +22,6 @@ pub enum Selection {
 }
 
 /// Copies an image; content that is there already is not read. Returns what the name now stands for.
-///
-/// # Errors
-/// What source and destination report.
 pub fn copy(
     source: &dyn Source,
     destination: &dyn Destination,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::credential_helper;
 use crate::env;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, fail, failure};
 use crate::files;
 use crate::json::{parse_json, read_limited};
 use crate::reference::Reference;
@@ -94,9 +94,6 @@ impl Credentials {
     }
 
     /// Stores credentials for `host`, with the configured helper or in the file. Returns where they are now.
-    ///
-    /// # Errors
-    /// What the file system or the helper reports.
     pub fn store(&self, host: &str, user: &str, password: &str) -> Result<String> {
         let path = self.writable()?;
         let key = Reference::credential_key(host);
@@ -112,10 +109,7 @@ impl Credentials {
             *auths = Value::Object(Map::new());
         }
         let Some(auths) = auths.as_object_mut() else {
-            return Err(Error::new(
-                Kind::Malformed,
-                format!("{}: auths is no object", path.display()),
-            ));
+            fail!(Malformed, "{}: auths is no object", path.display());
         };
         auths.insert(
             key.into(),
@@ -126,9 +120,6 @@ impl Credentials {
     }
 
     /// Forgets the credentials for `host`; false when there were none.
-    ///
-    /// # Errors
-    /// What the file system or the helper reports.
     pub fn erase(&self, host: &str) -> Result<bool> {
         let key = Reference::credential_key(host);
         let mut erased = false;
@@ -157,7 +148,7 @@ impl Credentials {
         match &self.files[..] {
             [only] => Ok(only.clone()),
             _ => docker_file().ok_or_else(|| {
-                Error::new(Kind::Usage, "no home directory to keep credentials in").hint("Set HOME")
+                failure!(Usage, "no home directory to keep credentials in").hint("Set HOME")
             }),
         }
     }
@@ -256,9 +247,9 @@ fn decode(entry: &Value, key: &str) -> Result<Option<Credential>> {
             user: user.into(),
             password: password.into(),
         })),
-        None => Err(Error::new(
-            Kind::Malformed,
-            format!("auth of {key} is not base64 of user:password"),
+        None => Err(failure!(
+            Malformed,
+            "auth of {key} is not base64 of user:password"
         )),
     }
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Doing, Error, Result, fail};
 
 /// Ends the names of files that are to replace others.
 const SUFFIX: &str = ".tmp";
@@ -21,15 +23,10 @@ pub(crate) fn open(path: &Path, more: OFlags) -> Result<(File, Metadata)> {
         .read(true)
         .custom_flags(flags.bits() as i32)
         .open(path)
-        .map_err(|e| Error::file("open", path, e))?;
-    let metadata = file
-        .metadata()
-        .map_err(|e| Error::file("read attributes of", path, e))?;
+        .at("open", path)?;
+    let metadata = file.metadata().at("read attributes of", path)?;
     if !metadata.is_file() {
-        return Err(Error::new(
-            Kind::Unsafe,
-            format!("{} is no regular file", path.display()),
-        ));
+        fail!(Unsafe, "{} is no regular file", path.display());
     }
     Ok((file, metadata))
 }
@@ -128,6 +125,7 @@ pub(crate) fn unnamed(folder: &Path) -> Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use std::io::Write;
 
     #[test]

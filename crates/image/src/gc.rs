@@ -9,7 +9,7 @@ use std::path::Path;
 use oci_spec::image::Descriptor;
 
 use crate::container::{Found, Record, discard_left};
-use crate::error::{During, Error, Result};
+use crate::error::{Doing, During, Result};
 use crate::files;
 use crate::manifest::{self, Content, Document, LayersOnly};
 use crate::progress::size;
@@ -57,7 +57,7 @@ pub fn collect(store: &Store) -> Result<Freed> {
         if !wanted.blobs.contains(&format!("{algorithm}:{hex}")) {
             freed.bytes += fs::symlink_metadata(&path).map_or(0, |m| m.len());
             freed.blobs += 1;
-            fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+            fs::remove_file(&path).at("remove", &path)?;
         }
     }
     for (algorithm, hex, path) in children(&store.root().join("layers")) {

@@ -9,7 +9,7 @@ use oci_spec::image::Descriptor;
 use rustix::fs::FlockOperation;
 
 use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Result, fail};
 
 /// A partial blob, locked against other processes.
 pub(crate) struct Ingest {
@@ -39,7 +39,7 @@ impl Ingest {
             digest.digest()
         ));
         loop {
-            fs::create_dir_all(&folder).map_err(|e| Error::file("make directory", &folder, e))?;
+            fs::create_dir_all(&folder).at("make directory", &folder)?;
             let file = match OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -52,8 +52,7 @@ impl Ingest {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(e) => return Err(Error::file("open", &path, e)),
             };
-            rustix::fs::flock(&file, FlockOperation::LockExclusive)
-                .map_err(|e| Error::file("lock", &path, e.into()))?;
+            rustix::fs::flock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
             // While waiting, the other process may have moved it to its place.
             let same = match (file.metadata(), fs::metadata(&path)) {
                 (Ok(a), Ok(b)) => a.ino() == b.ino(),
@@ -152,10 +151,7 @@ impl Ingest {
                 .read_at(&mut buffer[..most], self.hashed)
                 .map_err(|e| self.error("read", e))?;
             if n == 0 {
-                return Err(Error::new(
-                    Kind::Local,
-                    format!("{} became shorter", self.path.display()),
-                ));
+                fail!(Local, "{} became shorter", self.path.display());
             }
             self.hasher.update(&buffer[..n]);
             each(&buffer[..n])?;
@@ -233,9 +229,7 @@ pub(crate) fn is_whole(path: &Path, descriptor: &Descriptor) -> bool {
 pub(crate) fn pass(mut file: impl Read, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let mut buffer = vec![0u8; crate::chunks::CHUNK];
     loop {
-        let n = file
-            .read(&mut buffer)
-            .map_err(|e| Error::system("read stored content", e))?;
+        let n = file.read(&mut buffer).doing("read stored content")?;
         if n == 0 {
             return Ok(());
         }
@@ -246,6 +240,7 @@ pub(crate) fn pass(mut file: impl Read, each: &mut dyn FnMut(&[u8]) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use crate::layout::Layout;
     use oci_spec::image::MediaType;
 

@@ -37,6 +37,10 @@
 //! * Nothing is half there: what appears under its final name is complete. Interrupted downloads go on where they stopped.
 //! * Nothing grows with the image: memory is bounded by the number of layers handled at the same time.
 //!
+//! What can fail returns [`Error`], whose [`Kind`] says who can act on it: a source reports [`Kind::NotFound`], [`Kind::Denied`],
+//! [`Kind::Network`] and [`Kind::Protocol`], content [`Kind::Integrity`], [`Kind::Malformed`], [`Kind::Unsafe`], [`Kind::Limit`] and
+//! [`Kind::Unsupported`], the system [`Kind::Local`]. Functions have a section about errors only where theirs surprise.
+//!
 //! All functions block. Asynchronous programs call them on a thread for blocking work (`spawn_blocking` and the like); all types
 //! can be shared between threads. Documents have the types of the `oci-spec` crate.
 

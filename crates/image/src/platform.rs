@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use oci_spec::image::{Descriptor, ImageIndex, Platform};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result, failure};
 use crate::manifest;
 
 /// What to run on: `os/architecture[/variant]`, in the words of the image specification (Go's GOOS and GOARCH).
@@ -101,7 +101,7 @@ impl FromStr for Wanted {
 }
 
 fn bad(text: &str) -> Error {
-    Error::new(Kind::Usage, format!("platform {text:?}"))
+    failure!(Usage, "platform {text:?}")
         .hint("Write os/architecture or os/architecture/variant, as in linux/arm64/v8")
 }
 
@@ -147,8 +147,7 @@ pub(crate) fn nothing(index: &ImageIndex, wanted: &Wanted) -> Error {
         [] => "nothing".into(),
         _ => format!("{}; --platform chooses", offered.join(", ")),
     };
-    Error::new(Kind::NotFound, format!("no image for {wanted}"))
-        .hint(format!("The index offers: {offered}"))
+    failure!(NotFound, "no image for {wanted}").hint(format!("The index offers: {offered}"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use oci_spec::image::{Descriptor, Digest};
 
-use crate::error::{During, Error, Kind, Result};
+use crate::error::{Doing, During, Error, Kind, Result, fail};
 use crate::index;
 use crate::layer;
 use crate::limits::Limits;
@@ -163,9 +163,6 @@ impl Source for Known<'_> {
 }
 
 /// Unpacks the layers of an image whose blobs are in the store, where that is not done yet.
-///
-/// # Errors
-/// As [`pull`].
 pub fn unpack(store: &Store, image: &Image, options: &Options) -> Result<()> {
     if work_left(store, image, true)?.is_empty() {
         return Ok(());
@@ -180,9 +177,6 @@ pub(crate) fn is_ready(store: &Store, image: &Image) -> Result<bool> {
 }
 
 /// Directories of the unpacked layers, the lowest first.
-///
-/// # Errors
-/// As [`Store::layer`].
 pub fn layers(store: &Store, image: &Image) -> Result<Vec<PathBuf>> {
     image
         .chain_ids
@@ -202,7 +196,7 @@ pub fn choose(
 ) -> Result<(Image, Vec<Document>)> {
     let (found, documents) = index::find(source, root, &options.platform)?;
     let Content::Manifest(manifest) = found.content else {
-        return Err(Error::new(Kind::NotFound, "an index in place of an image"));
+        fail!(NotFound, "an index in place of an image");
     };
     let config = source::read(source, manifest.config(), options.limits.config_bytes)
         .during(|| "configuration".into())?;
@@ -361,7 +355,7 @@ fn place(store: &Store, image: &Image, n: usize, staging: Staging, layer: Layer)
     report(&layer.settle(&lowers)?);
     let target = store.layer(&image.chain_ids[n])?;
     if let Some(parent) = target.parent() {
-        fs::create_dir_all(parent).map_err(|e| Error::file("make directory", parent, e))?;
+        fs::create_dir_all(parent).at("make directory", parent)?;
     }
     // A layer appears with all that is in it: what is there without is no layer any more.
     if target.exists() && !target.join("fs").is_dir() {
@@ -394,8 +388,8 @@ pub(crate) fn report(summary: &Summary) {
 }
 
 pub(crate) fn make_directory(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|e| Error::file("make directory", path, e))?;
+    fs::create_dir_all(path).at("make directory", path)?;
     // Images without an entry for "/" get what everybody expects, whatever the caller's umask is.
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .map_err(|e| Error::file("change mode of", path, e))
+        .at("change mode of", path)
 }

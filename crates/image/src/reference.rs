@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use oci_spec::image::Digest;
 
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Error, Result, failure};
 
 /// The registry of references that name none.
 pub(crate) const DEFAULT_HOST: &str = "docker.io";
@@ -120,7 +122,7 @@ impl Reference {
     /// [`Kind::Usage`] when `tag` does not fit the grammar.
     pub fn with_tag(&self, tag: &str) -> Result<Self> {
         if !is_tag(tag) {
-            return Err(Error::new(Kind::Usage, format!("{tag:?} is not a tag")).hint(
+            return Err(failure!(Usage, "{tag:?} is not a tag").hint(
                 "Tags have up to 128 letters, digits, dots, hyphens and underscores, a letter, digit or underscore first",
             ));
         }
@@ -214,7 +216,7 @@ impl FromStr for Reference {
 }
 
 fn bad(text: &str, why: &str) -> Error {
-    Error::new(Kind::Usage, format!("image reference {text:?}: {why}"))
+    failure!(Usage, "image reference {text:?}: {why}")
         .hint("Write [host[:port]/]name[:tag][@digest], names in lower case")
 }
 

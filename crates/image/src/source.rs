@@ -21,21 +21,12 @@ pub struct Content {
 /// A place to read an image from.
 pub trait Source: Sync {
     /// The manifest or index that the image's name stands for.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`] and others.
     fn root(&self) -> Result<Document>;
 
     /// Another manifest, verified.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Integrity`] and others.
     fn document(&self, descriptor: &Descriptor) -> Result<Document>;
 
     /// Content from byte `start` on, up to `end` (exclusive) if given; not verified.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Network`] and others.
     fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content>;
 
     /// Says that what this source gave of `descriptor` broke off or is wrong, for which `error` is the evidence: from now on it
@@ -58,21 +49,12 @@ pub trait Source: Sync {
 /// A place to write an image to.
 pub trait Destination: Sync {
     /// True if the content is there already.
-    ///
-    /// # Errors
-    /// What the place reports.
     fn has(&self, descriptor: &Descriptor) -> Result<bool>;
 
     /// Copies content, verifying it.
-    ///
-    /// # Errors
-    /// [`Kind::Integrity`] and others.
     fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()>;
 
     /// Stores a manifest whose content is there; `named` when it is what the image's name is to stand for.
-    ///
-    /// # Errors
-    /// What the place reports.
     fn put_document(&self, document: &Document, named: bool) -> Result<()>;
 }
 

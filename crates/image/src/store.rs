@@ -23,7 +23,9 @@ use rustix::io::Errno;
 
 use crate::digest::Hasher;
 use crate::env;
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Doing, Error, Result, failure};
 use crate::layout::{Layout, LayoutSource};
 use crate::limits::Limits;
 use crate::reference::Reference;
@@ -58,7 +60,7 @@ impl Staging {
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
-            .map_err(|e| Error::file("make directory", &path, e))?;
+            .at("make directory", &path)?;
         Ok(Staging { path, lock: None })
     }
 }
@@ -87,9 +89,6 @@ impl Store {
     }
 
     /// Opens the store at `root`, making it if there is none, and clears away what killed processes left.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn open(root: &Path) -> Result<Self> {
         if !root.join("oci-layout").exists() {
             // Others may pass (containers run as other users), but not look.
@@ -126,9 +125,6 @@ impl Store {
 
     /// Opens the store at `root` for what works without writing there too: where it is read-only or another user's, containers
     /// and what is unpacked on the way are elsewhere.
-    ///
-    /// # Errors
-    /// As [`Store::open`] and [`Store::open_to_read`].
     pub fn open_to_use(root: &Path) -> Result<Self> {
         let read_only = [Errno::ROFS, Errno::ACCESS].map(|e| Some(e.raw_os_error()));
         match Self::open(root) {
@@ -145,19 +141,17 @@ impl Store {
     /// [`Kind::NotFound`] when there is none, and what the file system reports.
     pub fn open_to_read(root: &Path) -> Result<Self> {
         if !root.join("oci-layout").exists() {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("there is no store at {}", root.display()),
-            )
-            .hint("\"pull\" and \"import\" make one; another place is named with --root"));
+            return Err(
+                failure!(NotFound, "there is no store at {}", root.display())
+                    .hint("\"pull\" and \"import\" make one; another place is named with --root"),
+            );
         }
         let layout = Layout::open(root)?;
         let path = root.join("lock");
         // A layout made by another program has no such file.
         let path = if path.exists() { &path } else { root };
-        let lock = File::open(path).map_err(|e| Error::file("open", path, e))?;
-        rustix::fs::flock(&lock, FlockOperation::LockShared)
-            .map_err(|e| Error::file("lock", path, e.into()))?;
+        let lock = File::open(path).at("open", path)?;
+        rustix::fs::flock(&lock, FlockOperation::LockShared).at("lock", path)?;
         Ok(Store {
             layout,
             lock: Arc::new(lock),
@@ -176,9 +170,6 @@ impl Store {
     }
 
     /// The image that `reference` stands for here, by its name or by a digest that some name leads to.
-    ///
-    /// # Errors
-    /// As [`Store::resolve`].
     pub fn image(&self, reference: &Reference, limits: &Limits) -> Result<LayoutSource> {
         let digest = self.resolve(reference)?.digest().to_string();
         Ok(LayoutSource::new(
@@ -194,9 +185,6 @@ impl Store {
     }
 
     /// What `reference` stands for here.
-    ///
-    /// # Errors
-    /// [`crate::Kind::NotFound`].
     pub fn resolve(&self, reference: &Reference) -> Result<Descriptor> {
         if let Some(digest) = reference.digest() {
             let known = self.layout.index()?;
@@ -243,9 +231,6 @@ impl Store {
     }
 
     /// A fresh folder on the same file system as the store, or elsewhere if that is read-only.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn staging(&self) -> Result<Staging> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!(
@@ -262,9 +247,6 @@ impl Store {
     }
 
     /// Waits until no other process uses the store.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn alone(&self) -> Result<()> {
         let error = |e: rustix::io::Errno| Error::file("lock", self.root(), e.into());
         if rustix::fs::flock(&self.lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
@@ -280,7 +262,7 @@ fn make_private(path: &Path) -> Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|e| Error::file("make directory", path, e))
+        .at("make directory", path)
 }
 
 /// Removes everything in a folder.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
 use crate::unpack::{
     children, has_opaque_mark, is_whiteout, opaque_name, open_child, open_directory,
     shown_attributes,
@@ -26,9 +26,6 @@ const MODE: u32 = 0o755;
 /// The names below the overlay directory `upper` that only `destinations` of mounts are the reason for: what is there
 /// is empty, was not there in `lowers` (the uppermost first), and has nothing that somebody gave it. A directory that
 /// was there counts as well when such mount points are all that is in it and its time all that is new.
-///
-/// # Errors
-/// What the file system reports.
 pub fn find(
     upper: &Path,
     lowers: &[PathBuf],
@@ -118,10 +115,7 @@ impl View {
             let link = match find_in(&self.layers, &next, &self.opaque)? {
                 Some(found) if kind(&found.stat) == FileType::Symlink => {
                     let link = fs::readlinkat(&found.parent, &name[..], Vec::new());
-                    Some(
-                        link.map_err(|e| Error::system("read link", e))?
-                            .into_bytes(),
-                    )
+                    Some(link.doing("read link")?.into_bytes())
                 }
                 _ => None,
             };
@@ -195,9 +189,7 @@ fn find_in(layers: &[OwnedFd], path: &[u8], opaque: &str) -> Result<Option<Found
 
 fn look(layer: &OwnedFd, path: &[u8], opaque: &str) -> Result<Said> {
     let error = |e| Error::system("look for mount points", e);
-    let mut parent = layer
-        .try_clone()
-        .map_err(|e| Error::system("duplicate descriptor", e))?;
+    let mut parent = layer.try_clone().doing("duplicate descriptor")?;
     let mut nothing = Said::Nothing;
     let mut names = path.split(|b| *b == b'/').peekable();
     while let Some(name) = names.next() {

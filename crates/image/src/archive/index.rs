@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 
 use crate::compression::{self, decompress};
-use crate::error::{During, Error, Kind, Result};
+use crate::error::{Doing, During, Error, Kind, Result, fail, failure};
 use crate::files;
 use crate::limits::Limits;
 use crate::source::Content;
@@ -36,11 +36,8 @@ impl Files {
             _ => e,
         })?;
         let mut start = [0u8; 6];
-        let n = file
-            .read(&mut start)
-            .map_err(|e| Error::file("read", path, e))?;
-        file.seek(SeekFrom::Start(0))
-            .map_err(|e| Error::file("seek in", path, e))?;
+        let n = file.read(&mut start).at("read", path)?;
+        file.seek(SeekFrom::Start(0)).at("seek in", path)?;
         if compression::is_packed(&start[..n]) {
             file = plain(file, path, limits)?;
         }
@@ -61,13 +58,11 @@ impl Files {
                 continue;
             };
             if files.len() + links.len() >= limits.archive_files {
-                return Err(Error::new(
-                    Kind::Limit,
-                    format!(
-                        "{} has more than {} files",
-                        path.display(),
-                        limits.archive_files
-                    ),
+                return Err(failure!(
+                    Limit,
+                    "{} has more than {} files",
+                    path.display(),
+                    limits.archive_files
                 )
                 .hint("This is no archive of images; \"import\" takes root file systems"));
             }
@@ -103,10 +98,7 @@ impl Files {
             return Ok(None);
         };
         if length > limit {
-            return Err(Error::new(
-                Kind::Limit,
-                format!("{name} has {length} bytes where {limit} are allowed"),
-            ));
+            fail!(Limit, "{name} has {length} bytes where {limit} are allowed");
         }
         let mut bytes = vec![0; length as usize];
         self.file
@@ -136,14 +128,12 @@ fn plain(file: File, path: &Path, limits: &Limits) -> Result<File> {
     let input = decompress(BufReader::with_capacity(128 << 10, file)).map_err(error)?;
     let n = io::copy(&mut input.take(limits.layer_bytes + 1), &mut plain).map_err(error)?;
     if n > limits.layer_bytes {
-        return Err(Error::new(
-            Kind::Limit,
-            format!(
-                "{} is larger than {} bytes",
-                path.display(),
-                limits.layer_bytes
-            ),
-        ));
+        fail!(
+            Limit,
+            "{} is larger than {} bytes",
+            path.display(),
+            limits.layer_bytes
+        );
     }
     plain.seek(SeekFrom::Start(0)).map_err(error)?;
     Ok(plain)

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::index::{Files, normal};
 use crate::compression::Compression;
 use crate::digest::{self, Hasher};
-use crate::error::{During, Error, Kind, Result};
+use crate::error::{During, Error, Kind, Result, failure};
 use crate::ingest::pass;
 use crate::json::{parse_document, to_json};
 use crate::layout;
@@ -77,17 +77,11 @@ impl Archive {
     }
 
     /// What `docker save` writes.
-    ///
-    /// # Errors
-    /// As [`Archive::layout`].
     pub fn docker(path: &Path, limits: &Limits) -> Result<Self> {
         Self::open(path, limits, |files| Form::docker(files, limits))
     }
 
     /// Either of them; what is both is read as docker does.
-    ///
-    /// # Errors
-    /// As [`Archive::layout`].
     pub fn any(path: &Path, limits: &Limits) -> Result<Self> {
         Self::open(path, limits, |files| match Form::docker(files, limits) {
             Err(e) if e.kind() == Kind::NotFound => Form::layout(files, limits),
@@ -137,11 +131,8 @@ impl Archive {
     }
 
     /// The image at this place of [`Archive::names`].
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Malformed`] and others.
     pub fn image(&self, n: usize) -> Result<ArchiveSource> {
-        let nothing = || Error::new(Kind::NotFound, "no such image in the archive");
+        let nothing = || failure!(NotFound, "no such image in the archive");
         let found = match &self.form {
             Form::Docker(images) => images
                 .get(n)
@@ -157,9 +148,6 @@ impl Archive {
 
     /// The image called `name`: a reference in what docker writes, what `ref.name` says in a layout. Without a name the only
     /// one.
-    ///
-    /// # Errors
-    /// As [`Archive::image`].
     pub fn find(&self, name: Option<&str>) -> Result<ArchiveSource> {
         let work = || match &self.form {
             Form::Layout(index) => self.listed(&layout::pick(index, name)?),
@@ -174,7 +162,7 @@ impl Archive {
                     (None, [only]) => Some(only),
                     (None, _) => None,
                 };
-                let nothing = || Error::new(Kind::NotFound, "no such image in the archive");
+                let nothing = || failure!(NotFound, "no such image in the archive");
                 self.saved(found.ok_or_else(|| nothing().hint("Name one of its images"))?)
             }
         };
@@ -242,7 +230,7 @@ fn blob_name(digest: &Digest) -> String {
 }
 
 fn nothing(digest: &Digest) -> Error {
-    Error::new(Kind::NotFound, format!("{digest} is not in the archive"))
+    failure!(NotFound, "{digest} is not in the archive")
 }
 
 fn blob(files: &Files, descriptor: &Descriptor, limits: &Limits) -> Result<Document> {

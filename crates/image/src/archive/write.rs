@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::compression::decompress;
 use crate::digest::{self, HashingWriter};
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
 use crate::files;
 use crate::json::to_json;
 use crate::layout::Layout;
@@ -21,9 +21,6 @@ use crate::source::Source;
 use crate::tar::{Entry, Time, Writer};
 
 /// Packs a layout into a tar file that appears in one step; the same layout gives the same file.
-///
-/// # Errors
-/// What the file system reports.
 pub fn pack_layout(layout: &Layout, target: &Path) -> Result<()> {
     write_file(target, |writer| {
         let index = layout.index()?;
@@ -39,11 +36,8 @@ pub fn pack_layout(layout: &Layout, target: &Path) -> Result<()> {
         names.sort();
         for name in names {
             let path = layout.root().join(&name);
-            let file = File::open(&path).map_err(|e| Error::file("open", &path, e))?;
-            let size = file
-                .metadata()
-                .map_err(|e| Error::file("read attributes of", &path, e))?
-                .len();
+            let file = File::open(&path).at("open", &path)?;
+            let size = file.metadata().at("read attributes of", &path)?.len();
             add_stream(writer, &name, size, &mut BufReader::new(file))?;
         }
         Ok(())
@@ -181,8 +175,7 @@ fn add_stream(
 }
 
 fn list(folder: &Path) -> Result<Vec<String>> {
-    let entries =
-        std::fs::read_dir(folder).map_err(|e| Error::file("read directory", folder, e))?;
+    let entries = std::fs::read_dir(folder).at("read directory", folder)?;
     Ok(entries
         .flatten()
         .filter_map(|e| e.file_name().into_string().ok())

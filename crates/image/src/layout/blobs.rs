@@ -9,7 +9,9 @@ use rustix::io::Errno;
 
 use super::Layout;
 use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Doing, Error, Result, failure};
 use crate::files;
 use crate::ingest::{self, Ingest};
 use crate::manifest::Document;
@@ -29,9 +31,6 @@ impl Layout {
     }
 
     /// True if the content is there with the right size.
-    ///
-    /// # Errors
-    /// As [`Layout::blob_path`].
     pub fn has(&self, descriptor: &Descriptor) -> Result<bool> {
         let path = self.blob_path(descriptor.digest())?;
         Ok(ingest::is_whole(&path, descriptor))
@@ -44,22 +43,17 @@ impl Layout {
     }
 
     /// Opens content; its size is checked, its digest was when it came in.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Integrity`].
     pub fn open_blob(&self, descriptor: &Descriptor) -> Result<File> {
         let path = self.blob_path(descriptor.digest())?;
         let (file, metadata) = files::open(&path, OFlags::NOFOLLOW).map_err(|e| {
             if e.errno() != Some(Errno::NOENT.raw_os_error()) {
                 return e;
             }
-            Error::new(
-                Kind::NotFound,
-                format!(
-                    "{} has no content for {}",
-                    self.root.display(),
-                    descriptor.digest()
-                ),
+            failure!(
+                NotFound,
+                "{} has no content for {}",
+                self.root.display(),
+                descriptor.digest()
             )
             .hint("Pull the image again; perhaps only another platform of it is here")
         })?;
@@ -98,7 +92,7 @@ impl Layout {
             descriptor.digest(),
             self.root.display()
         );
-        fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+        fs::remove_file(&path).at("remove", &path)?;
         Ok(true)
     }
 
@@ -120,17 +114,11 @@ impl Layout {
     }
 
     /// Reads, verifies and parses a manifest or index.
-    ///
-    /// # Errors
-    /// As [`Layout::read_blob`] and [`Document::parse`].
     pub fn document(&self, descriptor: &Descriptor, limit: u64) -> Result<Document> {
         Document::of(self.read_blob(descriptor, limit)?, descriptor)
     }
 
     /// Stores bytes that were already verified or made here. What was there is compared, and replaced when it is damaged.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn put(&self, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
         if self.has(descriptor)? && !self.drop_damaged(descriptor)? {
             return Ok(());
@@ -148,6 +136,7 @@ impl Layout {
 mod tests {
     use super::super::tests::{describe, layout};
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn content_is_checked() {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, MediaType};
 use rustix::fs::FlockOperation;
 
-use crate::error::{During, Error, Kind, Result};
+use crate::error::{Doing, During, Error, Kind, Result, failure};
 use crate::files;
 use crate::json::{parse_document, parse_json, read_regular, to_json};
 use crate::reference::Reference;
@@ -40,11 +40,8 @@ impl Layout {
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join("oci-layout");
         if !path.exists() {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("{} is no image layout", root.display()),
-            )
-            .hint("A layout has a file named oci-layout"));
+            return Err(failure!(NotFound, "{} is no image layout", root.display())
+                .hint("A layout has a file named oci-layout"));
         }
         let text = read_regular(&path, 1 << 20)?;
         let mark: serde_json::Value = parse_json(&text, "oci-layout")
@@ -54,20 +51,18 @@ impl Layout {
             Some("1.0.0") => Ok(Layout {
                 root: root.to_path_buf(),
             }),
-            version => Err(Error::new(
-                Kind::Unsupported,
-                format!("{}: imageLayoutVersion {version:?}", path.display()),
+            version => Err(failure!(
+                Unsupported,
+                "{}: imageLayoutVersion {version:?}",
+                path.display()
             )),
         }
     }
 
     /// Opens a layout, making it first when there is none.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn create(root: &Path) -> Result<Self> {
         let blobs = root.join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(|e| Error::file("make directory", &blobs, e))?;
+        fs::create_dir_all(&blobs).at("make directory", &blobs)?;
         let layout = Layout {
             root: root.to_path_buf(),
         };
@@ -100,9 +95,6 @@ impl Layout {
     }
 
     /// Names and what they stand for.
-    ///
-    /// # Errors
-    /// As [`Layout::index`].
     pub fn names(&self) -> Result<Vec<(String, Descriptor)>> {
         let mut named: Vec<_> = self
             .index()?
@@ -123,9 +115,6 @@ impl Layout {
     }
 
     /// Adds or replaces the entry called `name`. Without a name, an entry with the same digest is left alone.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn tag(&self, name: Option<&str>, descriptor: &Descriptor) -> Result<()> {
         self.tag_image(name, None, descriptor)
     }
@@ -155,9 +144,6 @@ impl Layout {
     }
 
     /// Removes the entry called `name`; false when there is none.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn untag(&self, name: &str) -> Result<bool> {
         let mut found = false;
         self.edit(|entries| {
@@ -171,9 +157,8 @@ impl Layout {
     /// Changes `index.json` under a lock, and replaces it in one step.
     fn edit(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<()> {
         // The directory itself carries the lock, so that nothing foreign lies in a layout.
-        let lock = File::open(&self.root).map_err(|e| Error::file("open", &self.root, e))?;
-        rustix::fs::flock(&lock, FlockOperation::LockExclusive)
-            .map_err(|e| Error::file("lock", &self.root, e.into()))?;
+        let lock = File::open(&self.root).at("open", &self.root)?;
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive).at("lock", &self.root)?;
         let mut index = self.index()?;
         let mut entries = index.manifests().clone();
         change(&mut entries);
@@ -190,7 +175,7 @@ impl Layout {
             // Small and precious: what it names must not become empty when the power fails.
             file.write_all(bytes)
                 .and_then(|()| file.sync_data())
-                .map_err(|e| Error::file("write", &path, e))?;
+                .at("write", &path)?;
             Ok(((), file))
         })
     }

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use oci_spec::image::Descriptor;
 
 use super::Layout;
-use crate::error::{Error, Result};
+use crate::error::{Doing, Result};
 use crate::limits::Limits;
 use crate::manifest::Document;
 use crate::reference::Reference;
@@ -45,7 +45,7 @@ impl Source for LayoutSource {
     fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
         let mut file = self.layout.open_blob(descriptor)?;
         file.seek(SeekFrom::Start(start))
-            .map_err(|e| Error::system("seek in stored content", e))?;
+            .doing("seek in stored content")?;
         let reader: Box<dyn Read + Send> = match end {
             Some(end) => Box::new(file.take(end.saturating_sub(start))),
             None => Box::new(file),

@@ -9,7 +9,7 @@ use ureq::{Body, SendBody};
 use super::challenge::{self, Challenge};
 use super::{Endpoint, Repository, lock, read_body, url};
 use crate::credentials::Credential;
-use crate::error::{Error, Kind, Result, Retry};
+use crate::error::{Error, Kind, Result, Retry, failure};
 use crate::retry::{self, Attempts, Patience};
 
 /// What is sent along. Everything can be sent again.
@@ -139,18 +139,15 @@ impl Repository<'_> {
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
             }
-            let location = header(&response, "location").ok_or_else(|| {
-                Error::new(
-                    Kind::Protocol,
-                    format!("{} redirects to nowhere", target.authority),
-                )
-            })?;
+            let location = header(&response, "location")
+                .ok_or_else(|| failure!(Protocol, "{} redirects to nowhere", target.authority))?;
             let next = url::join(&address, &location)?;
             let next_origin = url::origin(&next)?;
             if target.secure && !next_origin.secure {
-                return Err(Error::new(
-                    Kind::Protocol,
-                    format!("{} redirects to an unencrypted address", target.authority),
+                return Err(failure!(
+                    Protocol,
+                    "{} redirects to an unencrypted address",
+                    target.authority
                 )
                 .hint("That would let others read and change the content; it is never followed"));
             }
@@ -161,10 +158,7 @@ impl Repository<'_> {
             );
             address = next;
         }
-        Err(Error::new(
-            Kind::Protocol,
-            format!("more than {REDIRECTS} redirects"),
-        ))
+        Err(failure!(Protocol, "more than {REDIRECTS} redirects"))
     }
 
     fn once(
@@ -181,8 +175,7 @@ impl Repository<'_> {
         for (name, value) in own {
             request = request.header(name, value);
         }
-        let bad =
-            |e: ureq::http::Error| Error::new(Kind::Protocol, format!("request to {address}: {e}"));
+        let bad = |e: ureq::http::Error| failure!(Protocol, "request to {address}: {e}");
         let mut stream;
         let result = match &call.payload {
             Payload::None => endpoint

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use toml::Spanned;
 
 use super::tls::Tls;
-use crate::error::{During, Error, Kind, Result};
+use crate::error::{Doing, During, Error, Kind, Result, fail};
 use crate::json::read_limited;
 
 /// What a host may be asked for.
@@ -218,8 +218,7 @@ impl Section {
 
 fn loose(folder: &Path, base: &Tls) -> Result<Tls> {
     let mut tls = base.clone();
-    let entries =
-        std::fs::read_dir(folder).map_err(|e| Error::file("read directory", folder, e))?;
+    let entries = std::fs::read_dir(folder).at("read directory", folder)?;
     let mut names: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
     names.sort();
     for path in names {
@@ -228,10 +227,7 @@ fn loose(folder: &Path, base: &Tls) -> Result<Tls> {
             Some("cert") => {
                 let key = path.with_extension("key");
                 if !key.exists() {
-                    return Err(Error::new(
-                        Kind::Usage,
-                        format!("{} has no key beside it", path.display()),
-                    ));
+                    fail!(Usage, "{} has no key beside it", path.display());
                 }
                 tls.client = Some((path, key));
             }

@@ -9,7 +9,7 @@ use ureq::http::Response;
 use super::exchange::header;
 use super::{Endpoint, Repository, lock, network_error, read_body, url};
 use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result, Retry};
+use crate::error::{Error, Kind, Result, Retry, fail, failure};
 use crate::manifest::{ACCEPT, Document};
 use crate::pace::Paced;
 use crate::retry::{Attempts, ONCE, Patience};
@@ -24,9 +24,6 @@ pub(super) enum Purpose {
 
 impl Repository<'_> {
     /// Fetches the manifest or index behind `target`, a tag or a digest.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Denied`], [`Kind::Network`], [`Kind::Integrity`], [`Kind::Malformed`], [`Kind::Limit`].
     pub fn manifest(&self, target: &str) -> Result<Document> {
         let by_digest = target.contains(':');
         let purpose = if by_digest {
@@ -61,10 +58,7 @@ impl Repository<'_> {
         };
         if let Some(claimed) = claimed {
             let Ok(claimed) = digest::parse(&claimed) else {
-                return Err(Error::new(
-                    Kind::Protocol,
-                    format!("{} sent the digest {claimed:?}", endpoint.host),
-                ));
+                fail!(Protocol, "{} sent the digest {claimed:?}", endpoint.host);
             };
             // The header is optional; when it is there and can be checked, it must be right.
             match check(&claimed) {
@@ -97,21 +91,16 @@ impl Repository<'_> {
         let bytes = read_body(response, limit, options.pace)
             .map_err(|e| Error::network(format!("{}: {e}", endpoint.host), Retry::Later))?;
         if bytes.len() as u64 > limit {
-            return Err(Error::new(
-                Kind::Limit,
-                format!(
-                    "{} sends more than {limit} bytes for a document",
-                    endpoint.host
-                ),
-            ));
+            fail!(
+                Limit,
+                "{} sends more than {limit} bytes for a document",
+                endpoint.host
+            );
         }
         Ok(bytes)
     }
 
     /// Opens a blob at byte `start`, without trying again: whoever reads it has to, when it breaks off, too. A registry may ignore the range and start at the beginning.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
     pub fn blob(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
         let result = self.try_each(Purpose::Pull, Some(descriptor), |endpoint, _| {
             self.content(endpoint, descriptor, (start, end))
@@ -201,10 +190,7 @@ impl Repository<'_> {
             match response.status().as_u16() {
                 206 => Ok((response, range.0)),
                 200 => Ok((response, 0)),
-                status => Err(Error::new(
-                    Kind::NotFound,
-                    format!("{address} answered {status}"),
-                )),
+                status => Err(failure!(NotFound, "{address} answered {status}")),
             }
         };
         Some(run().map(|(response, start)| self.paced(response, start)))
@@ -260,9 +246,9 @@ impl Repository<'_> {
                 }
             }
         }
-        Err(Error::new(
-            Kind::Usage,
-            "no address is allowed for this; see hosts.toml",
+        Err(failure!(
+            Usage,
+            "no address is allowed for this; see hosts.toml"
         ))
     }
 

@@ -8,7 +8,7 @@ use oci_spec::image::{Descriptor, Digest};
 use super::exchange::{Call, Payload, header};
 use super::{Endpoint, Repository, url};
 use crate::digest;
-use crate::error::{Error, Kind, Result, Retry};
+use crate::error::{Error, Kind, Result, Retry, fail, failure};
 use crate::manifest::Document;
 use crate::retry::{Attempts, ONCE, Patience};
 
@@ -28,7 +28,7 @@ impl Repository<'_> {
             .iter()
             .find(|e| e.abilities.push && !e.mirror)
             .or_else(|| self.endpoints.iter().find(|e| e.abilities.push))
-            .ok_or_else(|| Error::new(Kind::Usage, "no address allows pushing; see hosts.toml"))
+            .ok_or_else(|| failure!(Usage, "no address allows pushing; see hosts.toml"))
     }
 
     /// Where to ask what only the registry itself knows.
@@ -36,13 +36,10 @@ impl Repository<'_> {
         let reading = self.endpoints.iter().rfind(|e| e.abilities.resolve);
         reading
             .or(self.endpoints.last())
-            .ok_or_else(|| Error::new(Kind::Usage, "no address for this registry"))
+            .ok_or_else(|| failure!(Usage, "no address for this registry"))
     }
 
     /// True if the repository has the blob.
-    ///
-    /// # Errors
-    /// [`Kind::Denied`], [`Kind::Network`].
     pub fn has_blob(&self, descriptor: &Descriptor) -> Result<bool> {
         let endpoint = self.writable()?;
         let path = format!("blobs/{}", descriptor.digest());
@@ -52,9 +49,6 @@ impl Repository<'_> {
 
     /// Uploads a blob: mounted from `from` if the registry can do that, else in one request, or in pieces that continue
     /// where a broken one stopped. A registry that takes no pieces of that size is offered smaller ones, and at last the whole.
-    ///
-    /// # Errors
-    /// [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
     pub fn push_blob(
         &self,
         descriptor: &Descriptor,
@@ -103,14 +97,9 @@ impl Repository<'_> {
                 }
             }
             if no_pieces && no_whole {
-                return Err(Error::new(
-                    Kind::Unsupported,
-                    format!(
-                        "{} takes {} in no form: neither {size} bytes at once nor pieces of them (status 413 or 416)",
+                return Err(failure!(Unsupported, "{} takes {} in no form: neither {size} bytes at once nor pieces of them (status 413 or 416)",
                         endpoint.host,
-                        descriptor.digest()
-                    ),
-                )
+                        descriptor.digest())
                 .hint("It, or a proxy before it, limits the size of requests"));
             }
         }
@@ -143,10 +132,7 @@ impl Repository<'_> {
             .and_then(|v| v.parse().ok())
             .unwrap_or(0);
         if header(&response, "location").is_none() {
-            return Err(Error::new(
-                Kind::Protocol,
-                format!("{} gave no address for the upload", endpoint.host),
-            ));
+            fail!(Protocol, "{} gave no address for the upload", endpoint.host);
         }
         Ok(Some(Session {
             location: location_or(&response, &address)?,
@@ -256,9 +242,6 @@ impl Repository<'_> {
     }
 
     /// Sends one piece.
-    ///
-    /// # Errors
-    /// Those that another attempt would not change.
     fn patch(
         &self,
         endpoint: &Endpoint,
@@ -320,9 +303,6 @@ impl Repository<'_> {
 
     /// Stores a manifest under `target`, a tag or its digest. For one with a `subject` the list of referrers is kept up to
     /// date, by the registry or, when that cannot, by the fallback tag.
-    ///
-    /// # Errors
-    /// [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
     pub fn push_manifest(&self, document: &Document, target: &str) -> Result<()> {
         let stored = self.store_manifest(document, target, &[])?;
         self.list_referrer(document, &stored)

@@ -4,7 +4,9 @@ use oci_spec::image::Digest;
 
 use super::referrers::{next_page, page_fits};
 use super::{Repository, url};
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Result, failure};
 use crate::json::parse_json;
 use crate::manifest::Document;
 
@@ -13,9 +15,6 @@ const PAGES: usize = 10_000;
 
 impl Repository<'_> {
     /// All tags.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Denied`], [`Kind::Network`], [`Kind::Malformed`].
     pub fn tags(&self) -> Result<Vec<String>> {
         let endpoint = self.main()?;
         let mut address = url::with_query(&self.url(endpoint, "tags/list"), "n", "1000");
@@ -49,10 +48,7 @@ impl Repository<'_> {
                 None => return Ok(all),
             }
         }
-        Err(Error::new(
-            Kind::Limit,
-            format!("more than {PAGES} pages of tags"),
-        ))
+        Err(failure!(Limit, "more than {PAGES} pages of tags"))
     }
 
     /// Deletes the manifest `digest`, and with it all its tags.

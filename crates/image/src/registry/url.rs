@@ -1,6 +1,6 @@
 //! As much about addresses as a registry client needs: origin, and following a `Location`.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result, failure};
 
 /// Scheme, host and port: what credentials are bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,9 +128,9 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 fn bad(url: &str) -> Error {
-    Error::new(
-        Kind::Protocol,
-        format!("the registry sent an address that cannot be followed: {url:?}"),
+    failure!(
+        Protocol,
+        "the registry sent an address that cannot be followed: {url:?}"
     )
 }
 

@@ -137,9 +137,6 @@ fn skip(reader: &mut dyn Read, count: u64) -> Result<()> {
 
 /// Runs `attempt` again when it brought wrong content: as long as the source has other places to get it from, else once, since
 /// a damaged continuation is repaired by starting over.
-///
-/// # Errors
-/// What the last attempt reports.
 pub(crate) fn once_more<T>(
     source: &dyn Source,
     descriptor: &Descriptor,

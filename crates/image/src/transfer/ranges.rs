@@ -11,7 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use oci_spec::image::Descriptor;
 
 use super::Options;
-use crate::error::{Error, Result, Retry};
+use crate::error::{Doing, Error, Result, Retry};
 use crate::ingest::Ingest;
 use crate::retry::Attempts;
 use crate::source::{Source, cut};
@@ -65,18 +65,15 @@ pub(crate) fn fetch(
         }),
         changed: Condvar::new(),
     };
-    let file = ingest
-        .file()
-        .try_clone()
-        .map_err(|e| Error::system("duplicate descriptor", e))?;
+    let file = ingest.file().try_clone().doing("duplicate descriptor")?;
     let list = ingest.pieces_path();
     let list = OpenOptions::new()
         .append(true)
         .create(true)
         .open(&list)
-        .map_err(|e| Error::file("open", &list, e))?;
+        .at("open", &list)?;
     file.set_len(descriptor.size())
-        .map_err(|e| Error::system("extend partial content", e))?;
+        .doing("extend partial content")?;
     let result = std::thread::scope(|scope| {
         for _ in 0..options.connections.min(pieces) {
             scope.spawn(|| worker(source, descriptor, options, &shared, &file, &list));
@@ -162,7 +159,7 @@ fn worker(
                 // After the data, so that the list never promises what is not there.
                 (&mut &*list)
                     .write_all(&(piece as u32).to_le_bytes())
-                    .map_err(|e| Error::system("note finished piece", e))
+                    .doing("note finished piece")
             });
         let mut state = shared.lock();
         match result {
@@ -210,7 +207,7 @@ fn fetch_piece(
                     ));
                 }
                 file.write_all_at(&buffer[..n], position)
-                    .map_err(|e| Error::system("write partial content", e))?;
+                    .doing("write partial content")?;
                 position += n as u64;
                 if shared.lock().stop {
                     return Err(Error::stopped());

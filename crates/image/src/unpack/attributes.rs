@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Result, failure};
 use crate::identity::Mapping;
 use crate::tar::{Entry, Time};
 
@@ -59,7 +59,7 @@ impl Attributes {
         if let Some((uid, gid)) = self.owner(entry)? {
             fs::fchown(fd, Some(uid), Some(gid)).map_err(owner_error)?;
         }
-        fs::fchmod(fd, Mode::from_raw_mode(mode)).map_err(|e| Error::system("change mode", e))?;
+        fs::fchmod(fd, Mode::from_raw_mode(mode)).doing("change mode")?;
         for (name, value) in &entry.xattrs {
             if let Some(name) = self.admit(name) {
                 self.xattr_result(name, fs::fsetxattr(fd, name, value, XattrFlags::empty()))?;
@@ -94,7 +94,7 @@ impl Attributes {
                 Mode::from_raw_mode(entry.mode),
                 AtFlags::empty(),
             )
-            .map_err(|e| Error::system("change mode", e))?;
+            .doing("change mode")?;
         }
         for (key, value) in &entry.xattrs {
             if let Some(key) = self.admit(key) {
@@ -113,7 +113,7 @@ impl Attributes {
             &timestamps(entry.mtime),
             AtFlags::SYMLINK_NOFOLLOW,
         )
-        .map_err(|e| Error::system("set time", e))
+        .doing("set time")
     }
 
     fn owner(&self, entry: &Entry) -> Result<Option<(Uid, Gid)>> {
@@ -122,7 +122,7 @@ impl Attributes {
             u32::try_from(n)
                 .ok()
                 .filter(|n| *n != u32::MAX)
-                .ok_or_else(|| Error::new(Kind::Unsafe, format!("{n} is not a user or group id")))
+                .ok_or_else(|| failure!(Unsafe, "{n} is not a user or group id"))
         };
         let (uid, gid) = (id(entry.uid)?, id(entry.gid)?);
         if self.owner == Owner::Caller || (uid, gid) == self.own {
@@ -277,8 +277,7 @@ pub(crate) fn of_form(fd: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
 /// Value of one extended attribute.
 fn value(fd: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>> {
     let mut buffer = vec![0u8; 65536];
-    let n = fs::fgetxattr(fd, name, buffer.as_mut_slice())
-        .map_err(|e| Error::system("read extended attribute", e))?;
+    let n = fs::fgetxattr(fd, name, buffer.as_mut_slice()).doing("read extended attribute")?;
     buffer.truncate(n);
     Ok(buffer)
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
 use crate::files;
 use crate::tar::Time;
 
@@ -70,7 +70,7 @@ impl Journal {
             none => none.insert(files::unnamed(&self.directory)?),
         };
         file.write_all(&self.buffer)
-            .map_err(|e| Error::file("write journal in", &self.directory, e))?;
+            .at("write journal in", &self.directory)?;
         self.buffer.clear();
         Ok(())
     }

@@ -7,7 +7,7 @@ use rustix::fs::{self, XattrFlags};
 use rustix::io::Errno;
 
 use super::attributes::opaque_name;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Kind, Result};
 
 /// Directories without an entry of their own, at most: these are kept in memory, each by a number.
 const MOST: usize = 1 << 20;
@@ -125,6 +125,6 @@ pub(crate) fn has_opaque_mark(fd: impl AsFd, name: &str) -> Result<bool> {
 }
 
 pub(super) fn number(fd: impl AsFd) -> Result<u64> {
-    let stat = fs::fstat(fd).map_err(|e| Error::system("read attributes", e))?;
+    let stat = fs::fstat(fd).doing("read attributes")?;
     Ok(stat.st_ino)
 }

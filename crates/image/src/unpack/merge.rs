@@ -12,14 +12,11 @@ use super::marks::number;
 use super::remove::remove_at;
 use super::tree::{is_whiteout, open_child};
 use super::{Summary, open_directory};
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
 use crate::tar::Time;
 
 /// Moves the layer in `upper`, which was unpacked as [`Form::Flat`](super::Form), over `root`; both are on the same file system. `upper` is empty afterwards,
 /// except for whiteouts. `summary` tells whether subtrees can be moved without looking for whiteouts in them.
-///
-/// # Errors
-/// What the file system reports.
 pub fn merge(upper: &Path, root: &Path, owner: Owner, summary: &Summary) -> Result<()> {
     let merge = Merge {
         opaque: &summary.opaque,
@@ -43,10 +40,10 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     fn directory(&self, upper: &OwnedFd, lower: &OwnedFd) -> Result<()> {
-        let stat = fs::fstat(upper).map_err(|e| Error::system("read attributes", e))?;
-        let entries = Dir::read_from(upper).map_err(|e| Error::system("read directory", e))?;
+        let stat = fs::fstat(upper).doing("read attributes")?;
+        let entries = Dir::read_from(upper).doing("read directory")?;
         for entry in entries {
-            let entry = entry.map_err(|e| Error::system("read directory", e))?;
+            let entry = entry.doing("read directory")?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
                 self.entry(upper, lower, name)
@@ -146,5 +143,5 @@ fn is_directory(stat: &Stat) -> bool {
 }
 
 fn set_times(fd: BorrowedFd<'_>, stat: &Stat) -> Result<()> {
-    fs::futimens(fd, &timestamps(Time::modified(stat))).map_err(|e| Error::system("set time", e))
+    fs::futimens(fd, &timestamps(Time::modified(stat))).doing("set time")
 }

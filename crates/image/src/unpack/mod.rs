@@ -33,7 +33,7 @@ use std::io::BufRead;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use crate::error::{During, Error, Result};
+use crate::error::{Doing, During, Error, Result};
 use crate::limits::Limits;
 use crate::tar::{Entry, Reader};
 
@@ -134,5 +134,5 @@ pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
         OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
     )
-    .map_err(|e| Error::file("open directory", path, e.into()))
+    .at("open directory", path)
 }

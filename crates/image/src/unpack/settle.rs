@@ -10,7 +10,7 @@ use super::journal::Record;
 use super::marks::{Form, Marks, has_opaque_mark};
 use super::tree::{Tree, is_whiteout, lookup, open_child};
 use super::{Layer, path};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Kind, Result};
 use crate::tar::Time;
 
 pub(super) fn settle(layer: &mut Layer, lowers: &[OwnedFd]) -> Result<()> {
@@ -40,7 +40,7 @@ pub(super) fn settle(layer: &mut Layer, lowers: &[OwnedFd]) -> Result<()> {
 
 fn times(tree: &Tree, path: &[u8], time: Time) -> Result<()> {
     match directory(tree.root(), path) {
-        Ok(fd) => fs::futimens(fd, &timestamps(time)).map_err(|e| Error::system("set time", e)),
+        Ok(fd) => fs::futimens(fd, &timestamps(time)).doing("set time"),
         // It was replaced by something else later on.
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(()),
         Err(e) => Err(Error::system("open directory", e)),
@@ -90,11 +90,11 @@ fn adopt(
         }
     }
     // Without a model: not the time of unpacking, so that the same layer gives the same tree.
-    fs::futimens(&fd, &timestamps(time)).map_err(|e| Error::system("set time", e))
+    fs::futimens(&fd, &timestamps(time)).doing("set time")
 }
 
 fn stat(fd: &OwnedFd) -> Result<Stat> {
-    fs::fstat(fd).map_err(|e| Error::system("read attributes", e))
+    fs::fstat(fd).doing("read attributes")
 }
 
 /// True if what is below `lower` does not count for `path`, which is not there.
@@ -154,7 +154,7 @@ fn link(
     let own = [tree
         .root()
         .try_clone_to_owned()
-        .map_err(|e| Error::system("duplicate descriptor", e))?];
+        .doing("duplicate descriptor")?];
     let (target_folder, target_name) = path::split(target);
     let mut found = None;
     for lower in own.iter().chain(lowers) {
@@ -195,7 +195,7 @@ fn link(
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let to = fs::openat(&*parent, name, flags, Mode::RUSR | Mode::WUSR).map_err(error)?;
     let (mut from, mut to) = (std::fs::File::from(from), std::fs::File::from(to));
-    std::io::copy(&mut from, &mut to).map_err(|e| Error::system("copy link target", e))?;
+    std::io::copy(&mut from, &mut to).doing("copy link target")?;
     attributes::copy(from.as_fd(), to.as_fd(), attributes.privileged())?;
     let times = timestamps(Time::modified(&stat));
     fs::utimensat(&*parent, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(error)

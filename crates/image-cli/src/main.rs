@@ -6,6 +6,7 @@
 )]
 
 mod command;
+mod identity;
 
 use std::io::Write;
 use std::process::ExitCode;

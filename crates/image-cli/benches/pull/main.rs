@@ -1,6 +1,6 @@
 //! From a registry to a mountable root file system: this crate, its peers, and the floor, interleaved on one registry.
 //!
-//! `cargo bench -p tare-image --bench pull -- --help` lists the options. Needs root and Debian's `docker-registry`; peers (`skopeo`
+//! `cargo bench -p tare-image-cli --bench pull -- --help` lists the options. Needs root and Debian's `docker-registry`; peers (`skopeo`
 //! with `umoci`, `podman`, `ctr` with `containerd`) and the floor (`cc`, `libisal-dev`, `libssl-dev`) are left out where they are
 //! missing. Everything happens below one temporary directory, in a mount namespace of its own, on the loopback interface.
 #![allow(

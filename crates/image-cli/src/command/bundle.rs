@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use tare_image::bundle::Overrides;
 use tare_image::container::{self, Rootfs};
 use tare_image::error::During;
+use tare_image::failure;
 use tare_image::location::Location;
-use tare_image::{Error, Kind, Result, identity};
+use tare_image::{Result, identity};
 
 use super::options::{self, Options, Outcome, text};
 use super::place;
@@ -74,11 +75,8 @@ pub(super) fn change(
         "net" => match text(parser)?.as_str() {
             "host" => overrides.host_network = true,
             other => {
-                return Err(Error::new(
-                    Kind::Usage,
-                    format!("--net {other}: there is no such network"),
-                )
-                .hint("\"host\" is the host's; without the option there is only loopback"));
+                return Err(failure!(Usage, "--net {other}: there is no such network")
+                    .hint("\"host\" is the host's; without the option there is only loopback"));
             }
         },
         "read-only" => overrides.read_only = true,
@@ -127,9 +125,9 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
     let location: Location = location.parse()?;
     overrides.rootless = !rustix::process::getuid().is_root();
     if overrides.rootless && rootfs == Rootfs::Overlay {
-        return Err(Error::new(
-            Kind::Unsupported,
-            "a mount made without privilege ends with this program",
+        return Err(failure!(
+            Unsupported,
+            "a mount made without privilege ends with this program"
         )
         .hint("Leave --overlay out, or use \"run\"")
         .into());

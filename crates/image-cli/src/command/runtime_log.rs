@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use rustix::fs::{CWD, FileType, Mode};
 use serde_json::Value;
+use tare_image::error::Doing;
 use tare_image::{Error, Result};
 
 /// The exit status of a runtime that could not start a container.
@@ -33,7 +34,7 @@ impl RuntimeLog {
     pub(super) fn new(folder: &Path) -> Result<RuntimeLog> {
         let path = folder.join("runtime.log");
         rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
-            .map_err(|e| Error::file("make", &path, e.into()))?;
+            .at("make", &path)?;
         let fail = |e| Error::file("open", &path, e);
         // Linux opens a pipe for both without waiting (fifo(7)).
         let pipe = File::options()

@@ -13,9 +13,11 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tare_image::bundle::Overrides;
 use tare_image::container::{self, Record, Rootfs, Runtime};
+use tare_image::error::Doing;
 use tare_image::error::During;
+use tare_image::failure;
 use tare_image::location::Location;
-use tare_image::{Error, Kind, Result};
+use tare_image::{Error, Result};
 
 use super::bundle;
 use super::options::{self, Options, Outcome, text};
@@ -77,7 +79,7 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
         }
     }
     let location: Location = location
-        .ok_or_else(|| Error::new(Kind::Usage, "run takes an image"))?
+        .ok_or_else(|| failure!(Usage, "run takes an image"))?
         .parse()?;
     let id = name.unwrap_or_else(|| format!("image-{}", std::process::id()));
     container::check_id(&id)?;
@@ -136,14 +138,14 @@ fn kept(folder: &Path) -> Result<()> {
 /// Mounts made from here on are not seen by others, and vanish with this process.
 fn private_mounts(already: bool) -> Result<()> {
     if !already {
-        unshare(CloneFlags::CLONE_NEWNS).map_err(|e| Error::system("make a mount namespace", e))?;
+        unshare(CloneFlags::CLONE_NEWNS).doing("make a mount namespace")?;
     }
     use rustix::mount::{MountPropagationFlags, mount_change};
     mount_change(
         "/",
         MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
     )
-    .map_err(|e| Error::system("make mounts private", e))
+    .doing("make mounts private")
 }
 
 /// `$TARE`, or `tare` beside this program, or on the path.
@@ -163,7 +165,7 @@ fn runtime() -> Result<PathBuf> {
                 .find(|p| p.exists())
         })
         .ok_or_else(|| {
-            Error::new(Kind::NotFound, "the runtime tare is not installed")
+            failure!(NotFound, "the runtime tare is not installed")
                 .hint("Put it on the path, or name it in $TARE")
         })
 }
@@ -197,7 +199,7 @@ fn start(runtime: &Path, state: Option<&Path>, folder: &Path, id: &str) -> Resul
         folder.as_os_str(),
         OsStr::new(id),
     ]);
-    let pid = spawn(runtime, &arguments).map_err(|e| Error::file("start", runtime, e.into()))?;
+    let pid = spawn(runtime, &arguments).at("start", runtime)?;
     // Detached on purpose: it ends with the process.
     std::thread::spawn(move || {
         while let Ok(Some(arrived)) = arriving.read_signal() {

@@ -3,7 +3,9 @@
 use std::fmt::Arguments;
 use std::io::{IsTerminal, Write};
 
-use tare_image::{Error, Kind, Result};
+use tare_image::Result;
+use tare_image::error::Doing;
+use tare_image::failure;
 
 /// Writes, where the standard library's macro would panic: disks are full, and pipes end.
 pub(super) fn write(text: Arguments<'_>) -> Result<()> {
@@ -11,16 +13,13 @@ pub(super) fn write(text: Arguments<'_>) -> Result<()> {
     output
         .write_fmt(text)
         .and_then(|()| output.flush())
-        .map_err(|e| Error::system("write to standard output", e))
+        .doing("write to standard output")
 }
 
 /// For archives, which nobody can read on a screen.
 pub(super) fn is_no_terminal() -> Result<()> {
     match std::io::stdout().is_terminal() {
-        true => {
-            Err(Error::new(Kind::Usage, "standard output is a terminal")
-                .hint("Redirect it to a file"))
-        }
+        true => Err(failure!(Usage, "standard output is a terminal").hint("Redirect it to a file")),
         false => Ok(()),
     }
 }

@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use tare_image::credentials::Credentials;
+use tare_image::fail;
+use tare_image::failure;
 use tare_image::platform::Wanted;
 use tare_image::progress::{Bar, Progress};
 use tare_image::registry::{self, PlainHttp, Registry};
 use tare_image::store::Store;
-use tare_image::{Error, Kind, Limits, Result, identity, pull, transfer};
+use tare_image::{Error, Kind, Limits, Result, pull, transfer};
+
+use crate::identity;
 
 /// Shown by `--help` of every verb.
 pub(super) const COMMON: &[(&str, &str)] = &[
@@ -190,10 +194,7 @@ impl Options {
         if let Some((certificate, key)) = &self.registry.tls.client
             && (certificate.as_os_str().is_empty() || key.as_os_str().is_empty())
         {
-            return Err(Error::new(
-                Kind::Usage,
-                "--client-cert and --client-key belong together",
-            ));
+            fail!(Usage, "--client-cert and --client-key belong together");
         }
         let mut options = self.registry.clone();
         options.limits = self.pull.limits.clone();
@@ -267,7 +268,7 @@ pub(super) fn path(parser: &mut Parser) -> Result<PathBuf> {
 pub(super) fn number(parser: &mut Parser) -> Result<u64> {
     let text = text(parser)?;
     text.parse()
-        .map_err(|_| Error::new(Kind::Usage, format!("{text:?} is not a number")))
+        .map_err(|_| failure!(Usage, "{text:?} is not a number"))
 }
 
 /// The next option or argument.
@@ -301,10 +302,7 @@ pub(super) fn exactly<const N: usize>(
             1 => format!("1 is expected: {}", names.join(" ")),
             _ => format!("{N} are expected: {}", names.join(" ")),
         };
-        Error::new(
-            Kind::Usage,
-            format!("{} where {expected}", counted(count, "argument")),
-        )
+        failure!(Usage, "{} where {expected}", counted(count, "argument"))
     })
 }
 

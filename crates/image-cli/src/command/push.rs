@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use tare_image::error::During;
+use tare_image::failure;
 use tare_image::location::Location;
 use tare_image::reference::Reference;
-use tare_image::{Error, Kind};
 
 use super::copy;
 use super::options::Outcome;
@@ -23,7 +23,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let (from, to): (Reference, Reference) = match &line.values[..] {
         [one] => (one.parse()?, one.parse()?),
         [from, to] => (from.parse()?, to.trim_start_matches("docker://").parse()?),
-        _ => return Err(Error::new(Kind::Usage, "push takes one or two references").into()),
+        _ => return Err(failure!(Usage, "push takes one or two references").into()),
     };
     let (from, to) = (Location::Store(from), Location::Registry(to));
     copy::transfer(&from, &to, &line).during(|| format!("push {to}"))?;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tare_image::archive::{Archive, is_stream};
+use tare_image::error::Doing;
 use tare_image::error::During;
+use tare_image::failure;
 use tare_image::layout::LayoutDestination;
 use tare_image::reference::Reference;
 use tare_image::store::Staging;
@@ -30,7 +32,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         [file] => (PathBuf::from(file), None),
         [file, name] => (PathBuf::from(file), Some(name.parse::<Reference>()?)),
         _ => {
-            return Err(Error::new(Kind::Usage, "load takes a file, and perhaps a name").into());
+            return Err(failure!(Usage, "load takes a file, and perhaps a name").into());
         }
     };
     // Archives are read here and there: one that comes through a pipe is kept until then.
@@ -43,8 +45,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let archive = Archive::any(&path, options.limits()).during(during)?;
     let mut images = archive.names();
     let nameless = |said: &str| {
-        Error::new(Kind::Usage, format!("{} {said}", file.display()))
-            .hint("Give a name after the file")
+        failure!(Usage, "{} {said}", file.display()).hint("Give a name after the file")
     };
     match (name, &mut images[..]) {
         (Some(name), [only]) => *only = vec![name],
@@ -79,15 +80,13 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
 fn spooled(file: &Path, options: &Options) -> Result<Option<Staging>> {
     let mut input: Box<dyn Read> = match file.to_str() {
         Some("-") => Box::new(std::io::stdin()),
-        _ if is_stream(file) => {
-            Box::new(File::open(file).map_err(|e| Error::file("open", file, e))?)
-        }
+        _ if is_stream(file) => Box::new(File::open(file).at("open", file)?),
         _ => return Ok(None),
     };
     let staging = options.store()?.staging()?;
     let path = staging.path().join("archive");
     File::create(&path)
         .and_then(|mut copy| std::io::copy(&mut input, &mut copy))
-        .map_err(|e| Error::file("copy the archive to", &path, e))?;
+        .at("copy the archive to", &path)?;
     Ok(Some(staging))
 }

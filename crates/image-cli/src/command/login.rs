@@ -3,8 +3,9 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
+use tare_image::failure;
 use tare_image::reference::Reference;
-use tare_image::{Error, Kind, Result};
+use tare_image::{Error, Result};
 
 use super::options::{self, Options, Outcome, text};
 use super::output::put;
@@ -44,9 +45,9 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         ask("Password: ", false)?
     };
     if user.is_empty() || password.is_empty() || user.contains(':') {
-        return Err(Error::new(
-            Kind::Usage,
-            "name and password must not be empty, and a name has no colon",
+        return Err(failure!(
+            Usage,
+            "name and password must not be empty, and a name has no colon"
         )
         .into());
     }

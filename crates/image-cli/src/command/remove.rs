@@ -4,10 +4,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use tare_image::container::{self, Record};
+use tare_image::error::Doing;
 use tare_image::error::During;
+use tare_image::failure;
 use tare_image::location::Location;
 use tare_image::registry::Registry;
-use tare_image::{Error, Kind, Result, gc};
+use tare_image::{Kind, Result, gc};
 
 use super::options::{self, Options, Outcome};
 use super::output::put;
@@ -35,7 +37,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         Ok(name == "no-gc" || name == "container")
     })?;
     if values.is_empty() {
-        return Err(Error::new(Kind::Usage, "remove takes images").into());
+        return Err(failure!(Usage, "remove takes images").into());
     }
     if containers {
         let store = options.store_as_root()?;
@@ -45,20 +47,14 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
                 _ => store.container(&value),
             };
             if !folder.exists() {
-                return Err(Error::new(
-                    Kind::NotFound,
-                    format!("there is no container or bundle {value}"),
-                )
-                .into());
+                return Err(failure!(NotFound, "there is no container or bundle {value}").into());
             }
             match Record::read(&folder) {
                 // That it was one can be seen, and nothing else matters here.
                 Err(e) if e.kind() == Kind::Malformed => {}
                 other => drop(other?),
             }
-            let folder = folder
-                .canonicalize()
-                .map_err(|e| Error::file("resolve", &folder, e))?;
+            let folder = folder.canonicalize().at("resolve", &folder)?;
             container::discard(&store, &folder)?;
         }
         return Ok(ExitCode::SUCCESS);
@@ -70,22 +66,14 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
             Location::Store(reference) => {
                 local = true;
                 if !options.store()?.layout().untag(&reference.to_string())? {
-                    return Err(Error::new(
-                        Kind::NotFound,
-                        format!("{reference} is not in the store"),
-                    )
-                    .into());
+                    return Err(failure!(NotFound, "{reference} is not in the store").into());
                 }
             }
             Location::Registry(reference) => {
                 remote(&registry, &reference).during(|| format!("remove docker://{reference}"))?
             }
             other => {
-                return Err(Error::new(
-                    Kind::Usage,
-                    format!("{other} is a file; remove it with rm"),
-                )
-                .into());
+                return Err(failure!(Usage, "{other} is a file; remove it with rm").into());
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use tare_image::failure;
 use tare_image::reference::Reference;
-use tare_image::{Error, Kind};
 
 use super::options::{self, Options, Outcome};
 
@@ -20,11 +20,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let [host] = options::rest(parser, &mut options, ["HOST"])?;
     let reference: Reference = format!("{host}/logout").parse()?;
     if !options.credentials().erase(reference.host())? {
-        return Err(Error::new(
-            Kind::NotFound,
-            format!("there are no credentials for {host}"),
-        )
-        .into());
+        return Err(failure!(NotFound, "there are no credentials for {host}").into());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use tare_image::failure;
 use tare_image::location::Location;
-use tare_image::{Error, Kind, pull};
+use tare_image::pull;
 
 use super::options::{self, Options, Outcome};
 use super::output::put;
@@ -29,11 +30,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         [text] => (text, None),
         [text, name] => (text, Some(name.parse()?)),
         _ => {
-            return Err(Error::new(
-                Kind::Usage,
-                "pull takes one image, and perhaps a name for it",
-            )
-            .into());
+            return Err(failure!(Usage, "pull takes one image, and perhaps a name for it").into());
         }
     };
     // Here a bare reference means the registry.
@@ -52,11 +49,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
             None,
         ) => reference.clone(),
         _ => {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("give a name for what is in {location}"),
-            )
-            .into());
+            return Err(failure!(Usage, "give a name for what is in {location}").into());
         }
     };
     let store = options.store_as_root()?;

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
+use tare_image::Result;
 use tare_image::commit::{self, Description};
 use tare_image::container::{self, Record};
 use tare_image::error::During;
+use tare_image::failure;
 use tare_image::pull;
 use tare_image::reference::Reference;
 use tare_image::source::Source;
-use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options, Outcome, number, text};
 use super::output::put;
@@ -118,9 +119,10 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     };
     let record = Record::read(&folder)?;
     if !record.overlay {
-        return Err(Error::new(
-            Kind::Unsupported,
-            format!("{} keeps no record of what was changed", folder.display()),
+        return Err(failure!(
+            Unsupported,
+            "{} keeps no record of what was changed",
+            folder.display()
         )
         .hint("Make the bundle with --overlay")
         .into());

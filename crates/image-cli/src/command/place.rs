@@ -7,6 +7,8 @@ use oci_spec::image::Digest;
 
 use tare_image::archive::{Archive, ToSave, folder_for, is_stream, pack_layout, save_docker};
 use tare_image::error::During;
+use tare_image::fail;
+use tare_image::failure;
 use tare_image::layout::{Layout, LayoutDestination, LayoutSource};
 use tare_image::location::Location;
 use tare_image::manifest::{Content, Image, is_manifest};
@@ -15,7 +17,7 @@ use tare_image::reference::Reference;
 use tare_image::registry::{Elsewhere, Registry, RegistryDestination, RegistrySource};
 use tare_image::source::{Destination, Source};
 use tare_image::store::Store;
-use tare_image::{Error, Kind, Result};
+use tare_image::{Kind, Result};
 
 use super::options::{Options, counted};
 
@@ -65,7 +67,7 @@ pub(super) fn with_destination(
     run: impl FnOnce(&dyn Destination) -> Result<()>,
 ) -> Result<()> {
     if !tags.is_empty() && !matches!(location, Location::Registry(_)) {
-        return Err(Error::new(Kind::Usage, "--also is for registries")
+        return Err(failure!(Usage, "--also is for registries")
             .hint("Elsewhere, give the image another name with: tare-image tag"));
     }
     match location {
@@ -184,13 +186,11 @@ pub(super) fn local(store: &Store, reference: &Reference, options: &Options) -> 
     let image = pull::choose(&source, &root, &options.pull(None))?.0;
     for layer in image.manifest.layers() {
         if !store.layout().has(layer)? {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!(
-                    "layer {} of {reference} is not in the store",
-                    layer.digest()
-                ),
-            ));
+            fail!(
+                NotFound,
+                "layer {} of {reference} is not in the store",
+                layer.digest()
+            );
         }
     }
     Ok(image)

@@ -30,8 +30,10 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use rustix::io::Errno;
+use tare_image::failure;
 use tare_image::{Error, Kind, Result};
 
+use crate::identity;
 use options::{Outcome, Stop};
 use output::put;
 
@@ -95,19 +97,18 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
             put!("tare-image {}", env!("CARGO_PKG_VERSION"));
             return Ok(ExitCode::SUCCESS);
         }
-        tare_image::identity::HELPER => {
+        identity::HELPER => {
             let rest: Vec<String> = arguments[1..]
                 .iter()
                 .map(|a| a.to_string_lossy().into_owned())
                 .collect();
-            tare_image::identity::help(&rest)?;
+            identity::help(&rest)?;
             return Ok(ExitCode::SUCCESS);
         }
         _ => {}
     }
     let command = COMMANDS.iter().find(|c| c.name == first).ok_or_else(|| {
-        Error::new(Kind::Usage, format!("there is no verb {first:?}"))
-            .hint("\"tare-image help\" lists them")
+        failure!(Usage, "there is no verb {first:?}").hint("\"tare-image help\" lists them")
     })?;
     let parser = lexopt::Parser::from_args(arguments.into_iter().skip(1));
     match (command.run)(parser) {

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tare_image::error::During;
+use tare_image::failure;
 use tare_image::location::Location;
 use tare_image::manifest::Content;
-use tare_image::{Error, Kind, Result, pull};
+use tare_image::{Kind, Result, pull};
 
 use super::options::{self, Options, Outcome};
 use super::output::{self, put};
@@ -42,7 +43,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let registry = options.registry()?;
     if referrers {
         let Location::Registry(reference) = &location else {
-            return Err(Error::new(Kind::Usage, "only registries know referrers")
+            return Err(failure!(Usage, "only registries know referrers")
                 .hint("Write docker://REFERENCE")
                 .into());
         };
