@@ -156,7 +156,11 @@ fn explain(command: &Command) -> Result<()> {
         command.name,
         command.usage
     );
-    for (option, about) in command.options.iter().chain(options::COMMON) {
+    let words = match command.name {
+        "bundle" | "run" => tare_image::bundle::WORDS,
+        _ => &[],
+    };
+    for (option, about) in command.options.iter().chain(words).chain(options::COMMON) {
         put!("  {option:<24} {about}");
     }
     Ok(())

@@ -17,7 +17,7 @@ use tare_image::reference::Reference;
 use tare_image::registry::{Elsewhere, Registry, RegistryDestination, RegistrySource};
 use tare_image::source::{Destination, Source};
 use tare_image::store::Store;
-use tare_image::{Kind, Result};
+use tare_image::{Error, Kind, Result};
 
 use super::options::{Options, counted};
 
@@ -196,8 +196,38 @@ pub(super) fn local(store: &Store, reference: &Reference, options: &Options) -> 
     Ok(image)
 }
 
+/// When an image is pulled although perhaps it is here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pull {
+    Always,
+    Missing,
+    Never,
+}
+
+impl std::str::FromStr for Pull {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "always" | "newer" => Pull::Always,
+            "missing" => Pull::Missing,
+            "never" => Pull::Never,
+            _ => fail!(Usage, "--pull {text}: always, missing and never exist"),
+        })
+    }
+}
+
 /// As [`local`]; what is not there is pulled first.
 pub(super) fn local_or_pulled(
+    store: &Store,
+    location: &Location,
+    options: &Options,
+) -> Result<(Image, Reference)> {
+    local_or(Pull::Missing, store, location, options)
+}
+
+pub(super) fn local_or(
+    when: Pull,
     store: &Store,
     location: &Location,
     options: &Options,
@@ -215,9 +245,9 @@ pub(super) fn local_or_pulled(
         } => by_path(path, None)?,
     };
     let mut missing = false;
-    if matches!(location, Location::Store(_)) {
+    if matches!(location, Location::Store(_)) && when != Pull::Always {
         match local(store, &reference, options) {
-            Err(e) if e.kind() == Kind::NotFound => missing = true,
+            Err(e) if e.kind() == Kind::NotFound && when == Pull::Missing => missing = true,
             other => return other.map(|image| (image, reference)),
         }
     }

@@ -1,6 +1,8 @@
 //! `run`: from a reference to a running container.
 
 use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,8 +21,8 @@ use tare_image::failure;
 use tare_image::location::Location;
 use tare_image::{Error, Result};
 
-use super::bundle;
 use super::options::{self, Options, Outcome, text};
+use super::output::put;
 use super::place;
 use super::runtime_log::{self, RuntimeLog};
 
@@ -35,15 +37,19 @@ pub(super) const COMMAND: super::Command = super::Command {
             "--interactive, -i",
             "pass on standard input, which is always done",
         ),
-        bundle::OVERRIDES[0],
-        bundle::OVERRIDES[1],
-        bundle::OVERRIDES[2],
-        bundle::OVERRIDES[3],
-        bundle::OVERRIDES[4],
-        bundle::OVERRIDES[5],
-        bundle::OVERRIDES[6],
-        bundle::OVERRIDES[7],
-        bundle::OVERRIDES[8],
+        (
+            "--detach, -d",
+            "print the name and end; what it writes goes to a file in its folder",
+        ),
+        ("--rm", "remove its files afterwards, which is always done"),
+        (
+            "--pull WHEN",
+            "always, missing (only what is not here) or never (missing)",
+        ),
+        (
+            "--flat",
+            "all layers in one directory instead of an overlay",
+        ),
     ],
     run,
 };
@@ -55,6 +61,7 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let mut overrides = Overrides::default();
     let (mut name, mut keep, mut rootfs) = (None, false, Rootfs::Overlay);
+    let (mut detach, mut pull) = (false, place::Pull::Missing);
     let mut location = None;
     // The command's own options are not ours: everything after the image belongs to it.
     while let Some(argument) = options::next(&mut parser)? {
@@ -69,10 +76,12 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
             "name" => name = Some(text(&mut parser)?),
             "keep" => keep = true,
             // It always is; people are used to writing it.
-            "interactive" | "i" => {}
+            "interactive" | "i" | "rm" => {}
+            "detach" | "d" => detach = true,
+            "pull" => pull = text(&mut parser)?.parse()?,
             "flat" => rootfs = Rootfs::Flat,
             other => {
-                if !bundle::change(&mut overrides, other, &mut parser)? {
+                if !overrides.set(other, &mut || text(&mut parser))? {
                     options.take(owned.borrow(), &mut parser)?;
                 }
             }
@@ -83,11 +92,14 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
         .parse()?;
     let id = name.unwrap_or_else(|| format!("image-{}", std::process::id()));
     container::check_id(&id)?;
+    if detach && (overrides.terminal || keep) {
+        return Err(failure!(Usage, "--detach goes with neither --tty nor --keep").into());
+    }
     overrides.rootless = !rustix::process::getuid().is_root();
     let runtime = runtime()?;
     let store = options.store_to_use()?;
     private_mounts(overrides.rootless)?;
-    let (image, reference) = place::local_or_pulled(&store, &location, &options)?;
+    let (image, reference) = place::local_or(pull, &store, &location, &options)?;
     let folder = store.container(&id);
     container::create(
         &store,
@@ -109,7 +121,13 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
     )?;
     // Other processes may tidy up the store while the container runs; its record keeps its layers.
     drop(store);
-    let status = start(&runtime, state.as_deref(), &folder, &id);
+    let status = start(&runtime, state.as_deref(), &folder, &id, detach);
+    if detach && matches!(&status, Ok(code) if *code == 0) {
+        // Nobody waits for its end: "gc" removes what is left then.
+        put!("{id}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let status = status.map(ExitCode::from);
     let tidied = if keep {
         kept(&folder)
     } else {
@@ -171,7 +189,13 @@ fn runtime() -> Result<PathBuf> {
 }
 
 /// Calls the runtime and passes on signals and the exit code.
-fn start(runtime: &Path, state: Option<&Path>, folder: &Path, id: &str) -> Result<ExitCode> {
+fn start(
+    runtime: &Path,
+    state: Option<&Path>,
+    folder: &Path,
+    id: &str,
+    detach: bool,
+) -> Result<u8> {
     // Until now they ended this program; from here on they are for the container.
     let signals = SigSet::from_iter([
         Signal::SIGHUP,
@@ -195,11 +219,14 @@ fn start(runtime: &Path, state: Option<&Path>, folder: &Path, id: &str) -> Resul
         OsStr::new("--log-format"),
         OsStr::new("json"),
         OsStr::new("run"),
-        OsStr::new("--bundle"),
-        folder.as_os_str(),
-        OsStr::new(id),
     ]);
-    let pid = spawn(runtime, &arguments).at("start", runtime)?;
+    arguments.extend(detach.then_some(OsStr::new("--detach")));
+    arguments.extend([OsStr::new("--bundle"), folder.as_os_str(), OsStr::new(id)]);
+    let streams = match detach {
+        true => detached(folder)?,
+        false => Vec::new(),
+    };
+    let pid = spawn(runtime, &arguments, &streams).at("start", runtime)?;
     // Detached on purpose: it ends with the process.
     std::thread::spawn(move || {
         while let Ok(Some(arrived)) = arriving.read_signal() {
@@ -220,11 +247,21 @@ fn start(runtime: &Path, state: Option<&Path>, folder: &Path, id: &str) -> Resul
     };
     // A container may end with the same status, but then there is no error in the log.
     let verdict = log.verdict().filter(|_| ended == runtime_log::FAILED);
-    Ok(ExitCode::from(verdict.unwrap_or(ended as u8)))
+    Ok(verdict.unwrap_or(ended as u8))
 }
 
 /// Not by the standard library, whose children inherit the mask: the container would never hear of these signals.
-fn spawn(program: &Path, arguments: &[&OsStr]) -> nix::Result<Pid> {
+/// Nothing to read, and a file in the container's folder to write to.
+fn detached(folder: &Path) -> Result<Vec<File>> {
+    let null = Path::new("/dev/null");
+    let path = folder.join("output");
+    let output = File::create_new(&path).at("make", &path)?;
+    let copy = output.try_clone().doing("duplicate descriptor")?;
+    Ok(vec![File::open(null).at("open", null)?, output, copy])
+}
+
+/// The child's standard input and so on are `streams`, where there are some.
+fn spawn(program: &Path, arguments: &[&OsStr], streams: &[File]) -> nix::Result<Pid> {
     let text = |s: &OsStr| CString::new(s.as_bytes()).map_err(|_| nix::Error::EINVAL);
     let program = text(program.as_os_str())?;
     let mut all = vec![program.clone()];
@@ -242,6 +279,9 @@ fn spawn(program: &Path, arguments: &[&OsStr]) -> nix::Result<Pid> {
     attributes.set_flags(
         PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF,
     )?;
-    let actions = PosixSpawnFileActions::init()?;
+    let mut actions = PosixSpawnFileActions::init()?;
+    for (number, file) in streams.iter().enumerate() {
+        actions.add_dup2(file.as_fd().as_raw_fd(), number as i32)?;
+    }
     posix_spawnp(&program, &actions, &attributes, &all, &variables)
 }

@@ -176,6 +176,78 @@ fn privileged_entrypoints_and_names_are_judged_first() {
 }
 
 #[test]
+fn privileged_words_of_engines() {
+    for setup in Setup::all() {
+        let host = setup.program.path("host");
+        fs::create_dir(&host).unwrap();
+        fs::write(host.join("f"), "shared\n").unwrap();
+        fs::write(host.join("env"), "# x\nA=from file\n").unwrap();
+        let host = host.to_str().unwrap();
+        let run = |words: &[&str], script: &str| {
+            let command = ["localhost/app", "/bin/sh", "-c", script];
+            setup.run(&[&["run", "--rm"], words, &command].concat()).0
+        };
+        let write = "cat /m/f; touch /m/x 2>/dev/null && echo written";
+        assert_eq!(run(&["-v", &format!("{host}:/m:ro")], write), "shared\n");
+        let mount = format!("type=bind,source={host},destination=/m");
+        assert_eq!(run(&["--mount", &mount], write), "shared\nwritten\n");
+        let words = ["--read-only", "--tmpfs", "/t", "--network", "none"];
+        let script = "touch /x 2>/dev/null || echo protected; touch /t/x && ls /t";
+        assert_eq!(run(&words, script), "protected\nx\n");
+        let caps = "/bin/busybox grep CapBnd /proc/self/status";
+        let none = "CapBnd:\t0000000000000000\n";
+        assert_eq!(run(&["--cap-drop", "all"], caps), none);
+        let one = run(&["--cap-drop=ALL", "--cap-add", "chown"], caps);
+        assert_eq!(one, none.replace("0\n", "1\n"));
+        let env = format!("{host}/env");
+        assert_eq!(run(&["--env-file", &env], "echo $A"), "from file\n");
+        for (words, said) in [
+            (["-p", "80:80"], "no daemon"),
+            (["-v", "data:/a"], "a volume of a daemon's"),
+            (["--pull", "never"], "not-here"),
+        ] {
+            let image = "localhost/not-here";
+            let output = setup.output(&[&["run"], &words[..], &[image, "/x"]].concat());
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(125), "{errors}");
+            assert!(errors.contains(said), "{errors}");
+            assert!(!errors.contains("No registry listens"), "{errors}");
+        }
+    }
+}
+
+#[test]
+fn privileged_detached_containers_go_on() {
+    for setup in Setup::all() {
+        let name = id("detached");
+        let script = "echo said; while ! test -e /end; do /bin/busybox sleep 0.05; done";
+        let words = ["run", "-d", "--name", &name, "localhost/app"];
+        let (said, code) = setup.run(&[&words[..], &["/bin/sh", "-c", script]].concat());
+        assert_eq!((said.trim(), code), (name.as_str(), Some(0)));
+        // It is left alone while it runs.
+        setup.program.run(&["gc"]);
+        let output = setup.containers().join(&name).join("output");
+        let start = Instant::now();
+        while fs::read_to_string(&output).unwrap() != "said\n" {
+            assert!(start.elapsed() < Duration::from_secs(10));
+        }
+        let words = ["exec", &name, "/bin/touch", "/end"];
+        let exec = Command::new(&setup.runtime).args(words).output().unwrap();
+        assert!(exec.status.success(), "{exec:?}");
+        while output.exists() {
+            assert!(start.elapsed() < Duration::from_secs(20), "not tidied");
+            setup.program.run(&["gc"]);
+        }
+        setup.assert_clean(&name);
+        let (_, code) = setup.run(&["run", "-d", "localhost/app", "/bin/none"]);
+        assert_eq!(code, Some(127));
+        setup.assert_clean(&name);
+        let output = setup.output(&["run", "-dt", "localhost/app"]);
+        assert_eq!(output.status.code(), Some(125));
+    }
+}
+
+#[test]
 fn privileged_stores_that_cannot_be_written_to() {
     if !(is_root() && have("busybox") && have("unshare")) {
         return;

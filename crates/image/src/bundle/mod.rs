@@ -1,5 +1,9 @@
 //! From an image's configuration to a runtime bundle's `config.json` (image-spec, conversion.md).
 
+mod words;
+
+pub use words::{WORDS, Word};
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -35,10 +39,58 @@ pub struct Overrides {
     pub host_network: bool,
     /// The root file system cannot be written to.
     pub read_only: bool,
+    /// Besides what every container has, and in place of what is at the same destination.
+    pub mounts: Vec<Mount>,
+    /// Bytes.
+    pub memory: Option<i64>,
+    /// Bytes, memory included; -1 for any.
+    pub memory_swap: Option<i64>,
+    /// Microseconds of processor time in each tenth of a second.
+    pub cpu_quota: Option<i64>,
+    /// Weight.
+    pub cpu_shares: Option<u64>,
+    /// Numbers of processors, as cpuset(7) has them.
+    pub cpuset: Option<String>,
+    /// Most processes; -1 for any.
+    pub pids: Option<i64>,
+    /// Names without `CAP_`, or `ALL`.
+    pub cap_add: Vec<String>,
+    /// Likewise, which win.
+    pub cap_drop: Vec<String>,
+    /// Set-id programs and the like have their effect.
+    pub may_gain_privileges: bool,
+    /// What is usually masked or read-only in /proc and /sys is not.
+    pub open_system: bool,
+    /// An AppArmor profile.
+    pub apparmor: Option<String>,
     /// Adapt to a caller without privilege on the host.
     pub rootless: bool,
     /// The users and groups of a user namespace that the runtime is to make; without them it stays in the caller's.
     pub mappings: Option<[Vec<Mapping>; 2]>,
+}
+
+/// A mount, in the words of the runtime specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Inside.
+    pub destination: String,
+    /// Type.
+    pub kind: String,
+    /// What is mounted.
+    pub source: String,
+    /// Options.
+    pub options: Vec<String>,
+}
+
+impl Mount {
+    fn tmpfs(destination: &str) -> Self {
+        Mount {
+            destination: destination.into(),
+            kind: "tmpfs".into(),
+            source: "tmpfs".into(),
+            options: ["noexec", "nosuid", "nodev"].map(String::from).to_vec(),
+        }
+    }
 }
 
 /// Capabilities that containers usually have; the image specification leaves the choice to the implementation.
@@ -127,8 +179,8 @@ fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value>
     if !cwd.starts_with('/') {
         fail!(Malformed, "the working directory {cwd:?} is not absolute");
     }
-    let capabilities: Value = json!(CAPABILITIES);
-    Ok(json!({
+    let capabilities = words::granted(&CAPABILITIES, &overrides.cap_add, &overrides.cap_drop);
+    let mut process = json!({
         "terminal": overrides.terminal,
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": user.additional},
         "args": args,
@@ -136,8 +188,12 @@ fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value>
         "cwd": cwd,
         "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
         "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}],
-        "noNewPrivileges": true,
-    }))
+        "noNewPrivileges": !overrides.may_gain_privileges,
+    });
+    if let Some(profile) = &overrides.apparmor {
+        process["apparmorProfile"] = json!(profile);
+    }
+    Ok(process)
 }
 
 /// The image's variables as they are; those that every program counts on only when the image is silent.
@@ -239,6 +295,22 @@ fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Value>> {
             &["nosuid", "nodev", "mode=0755", "tmpcopyup"],
         ));
     }
+    let place = |to: &str| to.trim_end_matches('/').to_string();
+    let own = &overrides.mounts;
+    for (n, mount) in own.iter().enumerate() {
+        let to = place(&mount.destination);
+        if own[..n].iter().any(|other| place(&other.destination) == to) {
+            fail!(Usage, "two mounts at {to}");
+        }
+        // The caller's is the one that is meant.
+        mounts.retain(|other| place(other["destination"].as_str().unwrap_or_default()) != to);
+    }
+    let mut own: Vec<&Mount> = own.iter().collect();
+    // A mount would hide one below it that was there before.
+    own.sort_by_key(|m| place(&m.destination).matches('/').count());
+    mounts.extend(own.into_iter().map(|m| {
+        json!({"destination": m.destination, "type": m.kind, "source": m.source, "options": m.options})
+    }));
     Ok(mounts)
 }
 
@@ -305,8 +377,29 @@ fn linux(overrides: &Overrides) -> Value {
         linux["uidMappings"] = json!(shown(users));
         linux["gidMappings"] = json!(shown(groups));
     }
+    if overrides.open_system {
+        linux["maskedPaths"] = json!([]);
+        linux["readonlyPaths"] = json!([]);
+    }
     if !overrides.rootless {
         linux["resources"] = json!({"devices": [{"allow": false, "access": "rwm"}]});
+    }
+    for (group, key, value) in [
+        ("memory", "limit", overrides.memory.map(|v| json!(v))),
+        ("memory", "swap", overrides.memory_swap.map(|v| json!(v))),
+        ("cpu", "quota", overrides.cpu_quota.map(|v| json!(v))),
+        (
+            "cpu",
+            "period",
+            overrides.cpu_quota.map(|_| json!(words::PERIOD)),
+        ),
+        ("cpu", "shares", overrides.cpu_shares.map(|v| json!(v))),
+        ("cpu", "cpus", overrides.cpuset.as_ref().map(|v| json!(v))),
+        ("pids", "limit", overrides.pids.map(|v| json!(v))),
+    ] {
+        if let Some(value) = value {
+            linux["resources"][group][key] = value;
+        }
     }
     linux
 }
@@ -413,6 +506,47 @@ mod tests {
         assert_eq!(
             convert(config, &cleared).unwrap()["process"]["env"][1],
             "A=3"
+        );
+    }
+
+    #[test]
+    fn limits_and_mounts_of_the_caller() {
+        let mut overrides = Overrides::default();
+        for (name, value) in [
+            ("memory", "1m"),
+            ("memory-swap", "-1"),
+            ("cpus", "0.5"),
+            ("cpu-shares", "7"),
+            ("cpuset-cpus", "0-1"),
+            ("pids-limit", "9"),
+            ("tmpfs", "/dev/shm"),
+            ("tmpfs", "/a/b/c"),
+            ("tmpfs", "/vol/"),
+            ("tmpfs", "/a"),
+        ] {
+            overrides.set(name, &mut || Ok(value.into())).unwrap();
+        }
+        let spec = convert(
+            r#"{"Cmd":["a"],"Volumes":{"/vol":{},"/other":{}}}"#,
+            &overrides,
+        )
+        .unwrap();
+        let resources = &spec["linux"]["resources"];
+        assert_eq!(resources["memory"], json!({"limit": 1 << 20, "swap": -1}));
+        let cpu = json!({"quota": 50_000, "period": 100_000, "shares": 7, "cpus": "0-1"});
+        assert_eq!(resources["cpu"], cpu);
+        assert_eq!(resources["pids"]["limit"], 9);
+        let mounts = spec["mounts"].as_array().unwrap();
+        let places: Vec<_> = mounts
+            .iter()
+            .map(|m| m["destination"].as_str().unwrap())
+            .collect();
+        let wanted = ["/other", "/vol/", "/a", "/dev/shm", "/a/b/c"];
+        assert_eq!(places[places.len() - 5..], wanted);
+        overrides.set("tmpfs", &mut || Ok("/a/".into())).unwrap();
+        assert!(
+            convert(r#"{"Cmd":["a"]}"#, &overrides).is_err(),
+            "two at one place"
         );
     }
 
