@@ -76,6 +76,7 @@ pub mod pace;
 mod parallel;
 pub mod platform;
 pub mod progress;
+pub mod prune;
 pub mod pull;
 pub mod reference;
 pub mod registry;

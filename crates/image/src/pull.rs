@@ -111,6 +111,7 @@ pub fn pull(
         if !known {
             store.layout().tag(Some(&name), &root.descriptor)?;
         }
+        store.layout().touch(&root.descriptor);
         Ok(Pulled {
             image,
             root: root.descriptor,

@@ -11,6 +11,8 @@ use crate::error::{Error, Result, failure};
 
 /// The registry of references that name none.
 pub(crate) const DEFAULT_HOST: &str = "docker.io";
+/// Digits that an id has at least.
+const ID: usize = 4;
 /// Where that registry's API is.
 const DEFAULT_API_HOST: &str = "registry-1.docker.io";
 /// Under which name credential files know it.
@@ -75,6 +77,17 @@ impl Reference {
         } else {
             &self.host
         }
+    }
+
+    /// The hexadecimal digits that this may be instead of a name: `3f2a…` or `sha256:3f2a…`.
+    pub(crate) fn id_prefix(&self) -> Option<&str> {
+        let digits = match (self.short()?, self.tag()?) {
+            ("sha256", tag) => tag,
+            (short, "latest") => short,
+            _ => return None,
+        };
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (digits.len() >= ID && digits.bytes().all(is_digit)).then_some(digits)
     }
 
     /// The key under which credentials for `host` are stored.

@@ -23,11 +23,10 @@ use rustix::io::Errno;
 
 use crate::digest::Hasher;
 use crate::env;
-#[cfg(doc)]
-use crate::error::Kind;
-use crate::error::{Doing, Error, Result, failure};
+use crate::error::{Doing, Error, Kind, Result, failure};
 use crate::layout::{Layout, LayoutSource};
 use crate::limits::Limits;
+use crate::manifest::Content;
 use crate::reference::Reference;
 use crate::unpack::remove_tree;
 
@@ -192,7 +191,38 @@ impl Store {
                 return Ok(found.clone());
             }
         }
-        self.layout.resolve(Some(&reference.to_string()))
+        match self.layout.resolve(Some(&reference.to_string())) {
+            Err(e) if e.kind() == Kind::NotFound => match reference.id_prefix() {
+                Some(prefix) => self.by_id(prefix)?.ok_or(e),
+                None => Err(e),
+            },
+            other => other,
+        }
+    }
+
+    /// The image whose digest, or whose configuration's, begins with these hexadecimal digits.
+    fn by_id(&self, prefix: &str) -> Result<Option<Descriptor>> {
+        let fits = |d: &Descriptor| d.digest().digest().starts_with(prefix);
+        let has_config = |d: &Descriptor| {
+            let document = self.layout.document(d, Limits::default().manifest_bytes);
+            matches!(document.map(|d| d.content), Ok(Content::Manifest(m)) if fits(m.config()))
+        };
+        let mut found: Vec<Descriptor> = Vec::new();
+        for entry in self.layout.index()?.manifests() {
+            let known = found.iter().any(|f| f.digest() == entry.digest());
+            if !known && (fits(entry) || has_config(entry)) {
+                found.push(entry.clone());
+            }
+        }
+        if found.len() > 1 {
+            return Err(failure!(
+                Usage,
+                "the ids of {} images begin with {prefix}",
+                found.len()
+            )
+            .hint("Give more of it"));
+        }
+        Ok(found.pop())
     }
 
     /// Where the unpacked layer with this ChainID is, or would be.

@@ -7,7 +7,7 @@ use tare_image::error::During;
 use tare_image::failure;
 use tare_image::location::Location;
 use tare_image::manifest::Content;
-use tare_image::{Kind, Result, pull};
+use tare_image::{Kind, Result, pull, source};
 
 use super::options::{self, Options, Outcome};
 use super::output::{self, put};
@@ -18,6 +18,10 @@ pub(super) const COMMAND: super::Command = super::Command {
     usage: "LOCATION",
     about: "Show an image's manifest and configuration as JSON",
     options: &[
+        (
+            "--format FORMAT",
+            "json: all of it; config or manifest: that document of the image, as it is (json)",
+        ),
         ("--raw", "the document that the name stands for, as it is"),
         ("--referrers", "what refers to the image instead"),
         ("--artifact-type TYPE", "of these referrers, only this kind"),
@@ -28,11 +32,12 @@ pub(super) const COMMAND: super::Command = super::Command {
 fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let mut options = Options::default();
     let (mut raw, mut referrers) = (false, false);
-    let mut kind = None;
+    let (mut kind, mut format) = (None, "json".to_string());
     let values = options::parse(parser, &mut options, |name, parser| {
         match name {
             "raw" => raw = true,
             "referrers" => referrers = true,
+            "format" => format = options::text(parser)?,
             "artifact-type" => kind = Some(options::text(parser)?),
             _ => return Ok(false),
         }
@@ -40,6 +45,11 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     })?;
     let [location] = options::exactly(values, ["LOCATION"])?;
     let location: Location = location.parse()?;
+    if !["json", "config", "manifest"].contains(&format.as_str()) {
+        return Err(failure!(Usage, "format {format:?}")
+            .hint("json, config and manifest exist")
+            .into());
+    }
     let registry = options.registry()?;
     if referrers {
         let Location::Registry(reference) = &location else {
@@ -59,8 +69,18 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     place::with_source(&location, &options, &registry, |source| {
         let root = source.root()?;
         if raw {
-            output::write(format_args!("{}", String::from_utf8_lossy(&root.bytes)))?;
-            return Ok(());
+            return output::bytes(&root.bytes);
+        }
+        if format != "json" {
+            let (image, _) = pull::choose(source, &root, &options.pull(None))?;
+            let limit = options.limits().config_bytes;
+            return match format.as_str() {
+                "config" => output::bytes(&source::read(source, image.manifest.config(), limit)?),
+                _ if root.descriptor.digest() == image.descriptor.digest() => {
+                    output::bytes(&root.bytes)
+                }
+                _ => output::bytes(&source.document(&image.descriptor)?.bytes),
+            };
         }
         let mut shown = json!({"name": location.to_string(), "digest": root.descriptor.digest()});
         if let Content::Index(index) = &root.content {

@@ -16,6 +16,7 @@ mod logout;
 mod options;
 mod output;
 mod place;
+mod prune;
 mod pull;
 mod push;
 mod remove;
@@ -49,7 +50,7 @@ struct Command {
     run: fn(lexopt::Parser) -> Outcome<ExitCode>,
 }
 
-const COMMANDS: [&Command; 21] = [
+const COMMANDS: [&Command; 22] = [
     &pull::COMMAND,
     &push::COMMAND,
     &copy::COMMAND,
@@ -68,6 +69,7 @@ const COMMANDS: [&Command; 21] = [
     &commit::COMMAND,
     &tags::COMMAND,
     &gc::COMMAND,
+    &prune::COMMAND,
     &check::COMMAND,
     &login::COMMAND,
     &logout::COMMAND,

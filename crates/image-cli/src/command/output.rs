@@ -16,6 +16,15 @@ pub(super) fn write(text: Arguments<'_>) -> Result<()> {
         .doing("write to standard output")
 }
 
+/// Writes bytes as they are.
+pub(super) fn bytes(bytes: &[u8]) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(bytes)
+        .and_then(|()| output.flush())
+        .doing("write to standard output")
+}
+
 /// For archives, which nobody can read on a screen.
 pub(super) fn is_no_terminal() -> Result<()> {
     match std::io::stdout().is_terminal() {

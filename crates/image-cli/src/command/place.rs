@@ -193,6 +193,7 @@ pub(super) fn local(store: &Store, reference: &Reference, options: &Options) -> 
             );
         }
     }
+    store.layout().touch(&image.descriptor);
     Ok(image)
 }
 

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use tare_image::container::{self, Record};
 use tare_image::error::Doing;
 use tare_image::error::During;
-use tare_image::failure;
 use tare_image::location::Location;
+use tare_image::reference::Reference;
 use tare_image::registry::Registry;
+use tare_image::store::Store;
 use tare_image::{Kind, Result, gc};
+use tare_image::{fail, failure};
 
 use super::options::{self, Options, Outcome};
 use super::output::put;
@@ -65,8 +67,9 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         match value.parse()? {
             Location::Store(reference) => {
                 local = true;
-                if !options.store()?.layout().untag(&reference.to_string())? {
-                    return Err(failure!(NotFound, "{reference} is not in the store").into());
+                let store = options.store()?;
+                if !store.layout().untag(&reference.to_string())? {
+                    store.layout().untag(&only_name(&store, &reference)?)?;
                 }
             }
             Location::Registry(reference) => {
@@ -85,7 +88,23 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn remote(registry: &Registry, reference: &tare_image::reference::Reference) -> Result<()> {
+/// The one name of an image that is meant by its id.
+fn only_name(store: &Store, reference: &Reference) -> Result<String> {
+    let meant = store.resolve(reference).map_err(|e| match e.kind() {
+        Kind::NotFound => failure!(NotFound, "{reference} is not in the store"),
+        _ => e,
+    })?;
+    let names = store.layout().names()?.into_iter();
+    let names = names.filter(|(_, d)| d.digest() == meant.digest());
+    let mut names: Vec<String> = names.map(|(name, _)| name).collect();
+    match names.len() {
+        1 => Ok(names.remove(0)),
+        0 => fail!(NotFound, "{reference} is not in the store"),
+        _ => fail!(Usage, "that image has several names: {}", names.join(", ")),
+    }
+}
+
+fn remote(registry: &Registry, reference: &Reference) -> Result<()> {
     let repository = registry.repository(reference)?;
     let digest = match reference.digest() {
         Some(digest) => digest,

@@ -11,6 +11,7 @@ use tare_image::layout::LayoutDestination;
 use tare_image::pull;
 use tare_image::reference::Reference;
 use tare_image::source::Source;
+use tare_image::store::Store;
 use tare_image::{Error, Kind, Result};
 
 use super::options::{self, Options, Outcome, text};
@@ -61,6 +62,12 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The name, unless it was the beginning of an id.
+fn own_name(store: &Store, name: &Reference) -> Option<Reference> {
+    let known = store.layout().resolve(Some(&name.to_string())).is_ok();
+    (known || name.digest().is_some()).then(|| name.clone())
+}
+
 fn docker(names: &[Reference], path: &Path, options: &Options) -> Result<()> {
     let store = options.store_to_read()?;
     let all = store.source(options.limits());
@@ -71,11 +78,11 @@ fn docker(names: &[Reference], path: &Path, options: &Options) -> Result<()> {
         let digest = image.descriptor.digest();
         let same = |i: &&mut ToSave<'_>| i.image.descriptor.digest() == digest;
         match images.iter_mut().find(same) {
-            Some(known) => known.names.push(name.clone()),
+            Some(known) => known.names.extend(own_name(&store, name)),
             None => images.push(ToSave {
                 source: &all,
                 image,
-                names: vec![name.clone()],
+                names: own_name(&store, name).into_iter().collect(),
             }),
         }
     }
@@ -92,9 +99,14 @@ fn oci(names: &[Reference], path: &Path, options: &Options) -> Result<()> {
                 [_] => name.tag().map(String::from),
                 _ => Some(name.to_string()),
             };
-            let to = LayoutDestination::new(layout.clone(), short, options.transfer());
+            let full = own_name(&store, name);
+            let short = short.filter(|_| full.is_some());
+            let mut to = LayoutDestination::new(layout.clone(), short, options.transfer());
+            if let Some(full) = &full {
+                to = to.image(full);
+            }
             let source = store.image(name, options.limits())?;
-            copy::copy(&source, &to.image(name), &selection, 1)?;
+            copy::copy(&source, &to, &selection, 1)?;
         }
         pack_layout(layout, path)
     })

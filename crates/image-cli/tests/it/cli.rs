@@ -458,3 +458,155 @@ fn archives_through_pipes() {
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn images_are_found_by_their_ids() {
+    let program = Program::new();
+    for name in ["one", "two"] {
+        let tar = program.path("r.tar");
+        std::fs::write(&tar, archive(&[file("f", name)])).unwrap();
+        let name = format!("localhost/{name}:1");
+        program.run(&["import", tar.to_str().unwrap(), &name, "--cmd", "/f"]);
+    }
+    let shown = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&program.run(&["inspect", name])).unwrap()
+    };
+    let one = shown("localhost/one:1");
+    let manifest = one["digest"].as_str().unwrap().to_string();
+    let config = one["manifest"]["config"]["digest"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let hex = |digest: &str| digest.split(':').nth(1).unwrap().to_string();
+    for id in [
+        manifest.clone(),
+        config.clone(),
+        hex(&manifest),
+        hex(&config)[..12].to_string(),
+        manifest[..19].to_string(),
+    ] {
+        assert_eq!(shown(&id)["digest"], manifest, "{id}");
+    }
+    let id = &hex(&config)[..12];
+    program.run(&["tag", id, "localhost/again"]);
+    let error = program.try_run(&["remove", id]).unwrap_err();
+    assert!(
+        error.contains("several names: localhost/again:latest, localhost/one:1"),
+        "{error}"
+    );
+    let out = program.path("o.tar");
+    program.run(&["save", id, out.to_str().unwrap()]);
+    let error = Program::new()
+        .try_run(&["load", out.to_str().unwrap()])
+        .unwrap_err();
+    assert!(error.contains("does not name its image"), "{error}");
+    program.run(&["unpack", id, program.path("out").to_str().unwrap()]);
+    program.run(&["remove", "localhost/again"]);
+    program.run(&["remove", id]);
+    assert!(!program.run(&["list"]).contains("one"));
+    for unknown in [id, "abc", "sha256:abcd"] {
+        assert!(program.try_run(&["inspect", unknown]).is_err(), "{unknown}");
+    }
+}
+
+#[test]
+fn documents_of_an_image_as_they_are() {
+    let program = Program::new();
+    let tar = program.path("r.tar");
+    std::fs::write(&tar, archive(&[file("f", "x")])).unwrap();
+    program.run(&[
+        "import",
+        tar.to_str().unwrap(),
+        "localhost/a",
+        "--cmd",
+        "/f",
+    ]);
+    let shown: serde_json::Value =
+        serde_json::from_str(&program.run(&["inspect", "localhost/a"])).unwrap();
+    for (format, digest) in [
+        ("manifest", &shown["digest"]),
+        ("config", &shown["manifest"]["config"]["digest"]),
+    ] {
+        let output = program
+            .command(&["inspect", "--format", format, "localhost/a"])
+            .output()
+            .unwrap();
+        assert_eq!(
+            tare_image::digest::of(&output.stdout).to_string(),
+            digest.as_str().unwrap()
+        );
+    }
+    assert_eq!(
+        program.run(&["inspect", "--format", "json", "localhost/a"]),
+        program.run(&["inspect", "localhost/a"])
+    );
+    assert!(
+        program
+            .try_run(&["inspect", "--format", "xml", "localhost/a"])
+            .unwrap_err()
+            .contains("exist")
+    );
+}
+
+#[test]
+fn unused_images_are_pruned() {
+    let program = Program::new();
+    for name in ["old", "new", "needed"] {
+        let tar = program.path("r.tar");
+        std::fs::write(&tar, archive(&[file("f", name)])).unwrap();
+        program.run(&[
+            "import",
+            tar.to_str().unwrap(),
+            &format!("localhost/{name}"),
+            "--cmd",
+            "/f",
+        ]);
+        let shown: serde_json::Value =
+            serde_json::from_str(&program.run(&["inspect", &format!("localhost/{name}")])).unwrap();
+        let digest = shown["digest"].as_str().unwrap().replace(':', "/");
+        let blob = program.store().join("blobs").join(digest);
+        if name != "new" {
+            tool("touch", ["-d", "@1000000000", blob.to_str().unwrap()]);
+        }
+    }
+    let names = || {
+        let list: Vec<serde_json::Value> =
+            serde_json::from_str(&program.run(&["list", "--json"])).unwrap();
+        list.iter()
+            .map(|i| i["name"].as_str().unwrap().to_string())
+            .collect::<Vec<_>>()
+    };
+    let error = program.try_run(&["prune"]).unwrap_err();
+    assert!(error.contains("--unused-for or --all"), "{error}");
+    let dry = program.run(&["prune", "--unused-for", "1d", "--dry-run"]);
+    assert_eq!(dry, "localhost/needed:latest\nlocalhost/old:latest");
+    assert_eq!(names().len(), 3);
+    // Using it is what counts.
+    program.run(&[
+        "unpack",
+        "localhost/needed",
+        program.path("out").to_str().unwrap(),
+    ]);
+    let said = program.run(&["prune", "--unused-for", "1d"]);
+    assert!(
+        said.starts_with("localhost/old:latest\nfreed ") && said.contains("3 blobs"),
+        "{said}"
+    );
+    assert_eq!(names(), ["localhost/needed:latest", "localhost/new:latest"]);
+    // What a container was made of stays.
+    let container = program.store().join("containers/kept");
+    std::fs::create_dir_all(&container).unwrap();
+    let shown: serde_json::Value =
+        serde_json::from_str(&program.run(&["inspect", "localhost/needed"])).unwrap();
+    let digest = &shown["digest"];
+    let record = serde_json::json!({"manifest": {"mediaType": "x", "size": 1, "digest": digest}, "chainIds": [], "overlay": true});
+    std::fs::write(container.join("image.json"), record.to_string()).unwrap();
+    program.run(&["prune", "--all"]);
+    assert_eq!(names(), ["localhost/needed:latest"]);
+    for age in ["", "x", "5", "5w", "-1d", "99999999999999999999d"] {
+        assert!(
+            program.try_run(&["prune", "--unused-for", age]).is_err(),
+            "{age}"
+        );
+    }
+}

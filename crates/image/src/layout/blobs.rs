@@ -42,6 +42,24 @@ impl Layout {
         Ingest::open(self.root.join("ingest"), target, descriptor)
     }
 
+    /// Notes that an image is used, by the time of its manifest's file. What cannot be written to, nobody prunes.
+    pub fn touch(&self, descriptor: &Descriptor) {
+        let touched = self.blob_path(descriptor.digest()).and_then(|path| {
+            let file = File::options().append(true).open(&path).at("open", &path)?;
+            file.set_modified(std::time::SystemTime::now())
+                .at("set time of", &path)
+        });
+        if let Err(e) = touched {
+            log::debug!("{e}");
+        }
+    }
+
+    /// When that was last noted.
+    pub(crate) fn touched(&self, descriptor: &Descriptor) -> Option<std::time::SystemTime> {
+        let path = self.blob_path(descriptor.digest()).ok()?;
+        fs::metadata(path).ok()?.modified().ok()
+    }
+
     /// Opens content; its size is checked, its digest was when it came in.
     pub fn open_blob(&self, descriptor: &Descriptor) -> Result<File> {
         let path = self.blob_path(descriptor.digest())?;
