@@ -121,14 +121,23 @@ impl<W: Write> Compressor<W> {
     /// # Errors
     /// When memory is short.
     pub fn new(output: W, compression: Compression) -> io::Result<Self> {
+        Self::with_level(output, compression, None)
+    }
+
+    /// The same at another level: 0 to 9 for gzip, 1 to 22 for zstd; what is beyond counts as the last.
+    ///
+    /// # Errors
+    /// When memory is short.
+    pub fn with_level(output: W, compression: Compression, level: Option<i32>) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Compressor::None(output),
-            Compression::Gzip => Compressor::Gzip(flate2::write::GzEncoder::new(
-                output,
-                flate2::Compression::new(6),
-            )),
+            Compression::Gzip => {
+                let level = flate2::Compression::new(level.unwrap_or(6).clamp(0, 9) as u32);
+                Compressor::Gzip(flate2::write::GzEncoder::new(output, level))
+            }
             Compression::Zstd => {
-                let mut encoder = zstd::stream::write::Encoder::new(output, 3)?;
+                let level = level.unwrap_or(3).clamp(1, 22);
+                let mut encoder = zstd::stream::write::Encoder::new(output, level)?;
                 encoder.include_checksum(true)?;
                 Compressor::Zstd(encoder)
             }

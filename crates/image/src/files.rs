@@ -1,8 +1,10 @@
 //! Files: opened where a stranger may have put them, replaced in one step, and without a name.
 
 use std::fs::{self, File, Metadata};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
@@ -119,6 +121,33 @@ pub(crate) fn unnamed(folder: &Path) -> Result<File> {
             Ok(file)
         }
         Err(e) => Err(Error::file("make an unnamed file in", folder, e.into())),
+    }
+}
+
+/// A stretch of a file that others read as well.
+pub(crate) struct Slice {
+    file: Arc<File>,
+    position: u64,
+    end: u64,
+}
+
+impl Slice {
+    pub(crate) fn new(file: &Arc<File>, position: u64, end: u64) -> Self {
+        Slice {
+            file: file.clone(),
+            position,
+            end,
+        }
+    }
+}
+
+impl Read for Slice {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = self.end.saturating_sub(self.position);
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(into.len());
+        let n = self.file.read_at(&mut into[..most], self.position)?;
+        self.position += n as u64;
+        Ok(n)
     }
 }
 

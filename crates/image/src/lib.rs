@@ -53,6 +53,7 @@ mod chunks;
 pub mod commit;
 pub mod compression;
 pub mod container;
+pub mod convert;
 pub mod copy;
 mod credential_helper;
 pub mod credentials;

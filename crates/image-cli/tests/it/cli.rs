@@ -610,3 +610,167 @@ fn unused_images_are_pruned() {
         );
     }
 }
+
+#[test]
+fn copies_in_another_form() {
+    let program = Program::new();
+    make_image(&program, "localhost/app:1", 1);
+    let out = program.path("out");
+    program.run(&["unpack", "localhost/app:1", out.to_str().unwrap()]);
+    let wanted = snapshot(&out, true);
+    let inspect = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&program.run(&["inspect", name])).unwrap()
+    };
+    let made = inspect("localhost/app:1");
+    let (oci, docker) = (
+        "vnd.oci.image.layer.v1.tar",
+        "vnd.docker.image.rootfs.diff.tar",
+    );
+    for (n, (words, layer)) in [
+        (
+            &["--compression", "zstd"][..],
+            format!("application/{oci}+zstd"),
+        ),
+        (&["--compression", "none"], format!("application/{oci}")),
+        (
+            &["--format", "docker"],
+            format!("application/{docker}.gzip"),
+        ),
+        (
+            &["--format", "docker", "--compression", "none"],
+            format!("application/{docker}"),
+        ),
+        (
+            &["--compression", "gzip", "--level", "9"],
+            format!("application/{oci}+gzip"),
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let layout = format!("{}:v", program.path(&format!("layout{n}")).display());
+        let place = format!("oci:{layout}");
+        let copy = [&["copy", "localhost/app:1", &place][..], words].concat();
+        let digest = program.run(&copy);
+        assert_eq!(program.run(&copy), digest, "{words:?}: reproducible");
+        let shown = inspect(&place);
+        assert_eq!(shown["digest"], digest.as_str());
+        assert_eq!(shown["manifest"]["layers"][0]["mediaType"], layer);
+        let config = &shown["manifest"]["config"];
+        assert_eq!(
+            config["digest"], made["manifest"]["config"]["digest"],
+            "the image's id stays"
+        );
+        let target = program.path(&format!("out{n}"));
+        program.run(&["unpack", &place, target.to_str().unwrap()]);
+        assert_eq!(snapshot(&target, true), wanted, "{words:?}");
+        let back = format!("{place}-back");
+        program.run(&[
+            "copy",
+            &place,
+            &back,
+            "--format",
+            "oci",
+            "--compression",
+            "gzip",
+        ]);
+        assert_eq!(
+            inspect(&back)["manifest"]["layers"][0]["mediaType"],
+            format!("application/{oci}+gzip")
+        );
+        // Debian's knows neither docker's types in layouts nor zstd.
+        let known = !words.contains(&"docker") && !words.contains(&"zstd");
+        if known && have("umoci") {
+            let theirs = program.path(&format!("theirs{n}"));
+            tool(
+                "umoci",
+                [
+                    "raw",
+                    "unpack",
+                    "--image",
+                    &layout,
+                    theirs.to_str().unwrap(),
+                ],
+            );
+        }
+    }
+    for (words, said) in [
+        (
+            &["--format", "docker", "--compression", "zstd"][..],
+            "no layers of zstd",
+        ),
+        (&["--level", "3"], "--level is for"),
+        (&["--format", "x"], "oci and docker exist"),
+    ] {
+        let place = format!("oci:{}", program.path("none").display());
+        let error = program.try_run(&[&["copy", "localhost/app:1", &place][..], words].concat());
+        assert!(error.unwrap_err().contains(said), "{words:?}");
+    }
+}
+
+#[test]
+fn whole_indexes_in_another_form_go_through_a_registry() {
+    let program = Program::new();
+    make_image(&program, "localhost/app", 1);
+    let registry = crate::own_registry::OwnRegistry::start(crate::own_registry::Manner::default());
+    let layout = tare_image::layout::Layout::open(&program.store()).unwrap();
+    let entry = layout.resolve(Some("localhost/app:latest")).unwrap();
+    let mut entry = serde_json::to_value(entry).unwrap();
+    entry.as_object_mut().unwrap().remove("annotations");
+    entry["platform"] = serde_json::json!({"os": "linux", "architecture": "amd64"});
+    let media_type = "application/vnd.oci.image.index.v1+json";
+    let index = serde_json::json!({"schemaVersion": 2, "mediaType": media_type, "manifests": [entry], "annotations": {"a": "b"}});
+    let bytes = index.to_string().into_bytes();
+    let digest = tare_image::digest::of(&bytes);
+    let descriptor =
+        oci_spec::image::Descriptor::new(media_type.into(), bytes.len() as u64, digest);
+    layout.put(&descriptor, &bytes).unwrap();
+    layout
+        .tag(Some("localhost/all:latest"), &descriptor)
+        .unwrap();
+    let to = format!("docker://{}/all:1", registry.address);
+    let words = [
+        "copy",
+        "--plain-http",
+        "--all",
+        "--format",
+        "docker",
+        "localhost/all",
+        &to,
+    ];
+    program.run(&words);
+    let raw: serde_json::Value =
+        serde_json::from_str(&program.run(&["inspect", "--plain-http", "--raw", &to])).unwrap();
+    assert_eq!(
+        raw["mediaType"],
+        "application/vnd.docker.distribution.manifest.list.v2+json"
+    );
+    assert!(raw["annotations"].is_null());
+    assert_eq!(raw["manifests"][0]["platform"]["architecture"], "amd64");
+    let other = Program::new();
+    other.run(&[
+        "pull",
+        "--plain-http",
+        "--platform",
+        "linux/amd64",
+        to.trim_start_matches("docker://"),
+    ]);
+    assert!(
+        registry.violations().is_empty(),
+        "{:?}",
+        registry.violations()
+    );
+    // Broken off on the way: read again.
+    registry.mishap(crate::own_registry::Mishap::BlobBreaks(100_000));
+    let place = format!("oci:{}:v", program.path("l").display());
+    program.run(&[
+        "copy",
+        "--plain-http",
+        "--platform",
+        "linux/amd64",
+        "--compression",
+        "zstd",
+        &to,
+        &place,
+    ]);
+}

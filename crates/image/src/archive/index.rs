@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 
 use crate::compression::{self, decompress};
 use crate::error::{Doing, During, Error, Kind, Result, fail, failure};
-use crate::files;
+use crate::files::{self, Slice};
 use crate::limits::Limits;
 use crate::source::Content;
 use crate::tar::{Entry, EntryKind, Reader};
@@ -109,11 +109,7 @@ impl Files {
 
     pub(super) fn slice(&self, place: (u64, u64), start: u64, end: Option<u64>) -> Content {
         let stop = end.unwrap_or(place.1).min(place.1);
-        let reader = Slice {
-            file: self.file.clone(),
-            position: place.0 + start.min(stop),
-            end: place.0 + stop,
-        };
+        let reader = Slice::new(&self.file, place.0 + start.min(stop), place.0 + stop);
         Content {
             reader: Box::new(reader),
             start,
@@ -172,23 +168,6 @@ impl<R: BufRead> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.fill_buf()?.read(into)?;
         self.consume(n);
-        Ok(n)
-    }
-}
-
-struct Slice {
-    file: Arc<File>,
-    position: u64,
-    end: u64,
-}
-
-impl Read for Slice {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.end - self.position)
-            .unwrap_or(usize::MAX)
-            .min(into.len());
-        let n = self.file.read_at(&mut into[..most], self.position)?;
-        self.position += n as u64;
         Ok(n)
     }
 }
