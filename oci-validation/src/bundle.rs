@@ -46,6 +46,7 @@ impl<'a> Bundle<'a> {
         }
         let _ = fs::hard_link(case.probe(), root.join("bin/probe"));
         let mut config = plain();
+        config["ociVersion"] = json!(case.runtime.spec);
         config["linux"]["cgroupsPath"] = json!(case.group());
         Bundle {
             case,
@@ -316,7 +317,6 @@ fn plain() -> Value {
         "CAP_SYS_CHROOT"
     ]);
     json!({
-        "ociVersion": "1.3.0",
         "process": {
             "user": {"uid": 0, "gid": 0},
             "args": ["/bin/probe", "true"],

@@ -28,7 +28,7 @@ pub(crate) fn run(suite: &Arc<Suite>, rows: &[&'static Row], threads: usize) -> 
     let mut noticed: BTreeMap<&str, usize> = BTreeMap::new();
     let mut fields: BTreeMap<String, bool> = BTreeMap::new();
     for one in &done {
-        let failed = matches!(one.outcome, Outcome::Fail(_));
+        let failed = one.outcome != Outcome::Pass;
         *noticed.entry(one.row.id).or_default() += usize::from(failed);
         if let Some(field) = one.mutant.as_ref().and_then(Mutant::field) {
             *fields.entry(field).or_default() |= failed;

@@ -59,7 +59,7 @@ fn apply(key: &str, value: &str) -> Result<(), String> {
             nix::sched::setns(file, CloneFlags::empty()).map_err(|error| text(&error))?;
         }
         "--unshare" => {
-            let flags = CloneFlags::from_bits(number()?.cast_signed()).ok_or("unknown flags")?;
+            let flags = CloneFlags::from_bits_retain(number()?.cast_signed());
             nix::sched::unshare(flags).map_err(|error| text(&error))?;
         }
         "--cwd" => std::env::set_current_dir(value).map_err(|error| text(&error))?,

@@ -23,6 +23,8 @@ pub(crate) struct Runtime {
     pub(crate) program: PathBuf,
     /// The first line of `--version`.
     pub(crate) version: String,
+    /// The newest version of the specification that it says it knows.
+    pub(crate) spec: String,
     /// Its features document, if it has one.
     pub(crate) features: Option<Value>,
     /// Whether control groups are to be made through systemd.
@@ -44,6 +46,7 @@ impl Runtime {
         let version = ask("--version").unwrap_or_default();
         let features = ask("features").and_then(|text| serde_json::from_str(&text).ok());
         Ok(Runtime {
+            spec: newest(&version, features.as_ref()),
             name: name.rsplit('/').next().unwrap_or(name).to_owned(),
             version: version.lines().next().unwrap_or("?").to_owned(),
             features,
@@ -51,6 +54,15 @@ impl Runtime {
             program,
         })
     }
+}
+
+/// What configurations are to say in `ociVersion`: the features document's word, or the line that runtimes print with their
+/// version. Properties that are newer are tested all the same.
+fn newest(version: &str, features: Option<&Value>) -> String {
+    let most = features.and_then(|all| all["ociVersionMax"].as_str());
+    let line = version.lines().find_map(|line| line.strip_prefix("spec: "));
+    let plain = |text: &str| text.split(['-', '+']).next().unwrap_or_default().to_owned();
+    most.or(line).map_or_else(|| "1.0.2".to_owned(), plain)
 }
 
 fn path_of(name: &str) -> Option<PathBuf> {

@@ -25,8 +25,11 @@ pub(crate) const ROWS: &[Row] = &[
     must("E2.readonly", DEVICES, "a device outside of /dev is made although the root is to be read-only", |c| {
         device(c.bundle().aid("/root/readonly", true), json!({"path": "/opt/x", "type": "c", "major": 1, "minor": 5}), "char", "rdev=1:5")
     }),
-    must("E2.user", DEVICES, "devices are there in a user namespace", |c| {
-        device(c.bundle().user_namespace(), json!({"path": "/dev/x", "type": "c", "major": 10, "minor": 229}), "char", "rdev=10:229")
+    must("E2.user", DEVICES, "a device of the host is there in a user namespace", |c| {
+        device(c.bundle().user_namespace(), json!({"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}), "char", "rdev=10:229")
+    }),
+    must("E2.user-other", DEVICES, "a device that is elsewhere on the host is there in a user namespace, or an error", |c| {
+        applied_or_refused(device(c.bundle().user_namespace(), json!({"path": "/opt/x", "type": "c", "major": 10, "minor": 229}), "char", "rdev=10:229"))
     }),
     must("E3.file", DEVICES, "a file at `path` that is no device is an error", |c| {
         let bundle = c.bundle();
@@ -61,10 +64,10 @@ pub(crate) const ROWS: &[Row] = &[
         device(c.bundle(), json!({"path": "/dev/x", "type": "c", "major": 1, "minor": 5, "uid": 12, "gid": 34}), "char", "uid=12 gid=34")
     }),
     must("E5.owner-user", DEVICES, "`uid` and `gid` are ids of the container's user namespace, or an error", |c| {
-        applied_or_refused(device(c.bundle().user_namespace(), json!({"path": "/dev/x", "type": "c", "major": 10, "minor": 229, "uid": 12, "gid": 34}), "char", "uid=12 gid=34"))
+        applied_or_refused(device(c.bundle().user_namespace(), json!({"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "uid": 12, "gid": 34}), "char", "uid=12 gid=34"))
     }),
     must("E5.mode-user", DEVICES, "`fileMode` holds in a user namespace, or is an error", |c| {
-        applied_or_refused(device(c.bundle().user_namespace(), json!({"path": "/dev/x", "type": "c", "major": 10, "minor": 229, "fileMode": 0o640}), "char", " 0640 "))
+        applied_or_refused(device(c.bundle().user_namespace(), json!({"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o640}), "char", " 0640 "))
     }),
     must("E5.mode-default", DEVICES, "`fileMode` of one of the default devices is its mode", |c| {
         device(c.bundle(), json!({"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640}), "char", " 0640 ")

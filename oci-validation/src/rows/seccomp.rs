@@ -238,7 +238,7 @@ fn act(c: &Case, value: Value) -> Verdict<crate::container::Seen> {
 
 fn dies(c: &Case, action: &str) -> Verdict {
     let seen = rule(c.bundle(), json!({"action": action}))
-        .see("echo before -- mkdir /tmp/x -- echo after")?;
+        .see("echo before -- sleep 0 -- mkdir /tmp/x -- echo after")?;
     seen.has("before")?;
     seen.lacks("after")?;
     // 31 is SIGSYS.
