@@ -89,7 +89,9 @@ pub(crate) const ROWS: &[Row] = &[
 fn applied(c: &Case, controller: &str, resources: Value, file: &str, text: &str) -> Verdict {
     let (top, unified) = cgroup::hierarchy(controller)?;
     if !unified && !keeps(&top.join(format!("example-{}", c.id())), file, text) {
-        return skip(format!("kernel: it takes writes of {file} and does not keep them"));
+        return skip(format!(
+            "kernel: it takes writes of {file} and does not keep them"
+        ));
     }
     let container = match c.bundle().set("/linux/resources", resources).create() {
         Err(Stop::Refused(_)) => return Ok(()),

@@ -97,7 +97,11 @@ fn create(c: &Case, kind: &str) -> Verdict {
 
 fn at_start<'a>(c: &'a Case, kind: &str) -> Verdict<(Log, Container<'a>)> {
     let log = Log::new(c)?;
-    let bundle = log.hook(failing(&log, log.bound(c.bundle()), kind), "poststop", "echo ran");
+    let bundle = log.hook(
+        failing(&log, log.bound(c.bundle()), kind),
+        "poststop",
+        "echo ran",
+    );
     let container = bundle.runs("sleep 60").create()?;
     match container.start() {
         Err(Stop::Refused(_)) => {}

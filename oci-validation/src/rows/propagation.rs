@@ -114,8 +114,15 @@ impl Drop for Shared {
 
 fn measure(c: &Case, words: &[&str], inward: bool, outward: bool) -> Verdict {
     let shared = Shared::new(c, "data")?;
+    // What the root is decides what the runtime leaves of the host's peer groups: engines set it when they use these words.
+    let root = match (inward, outward) {
+        (_, true) => "shared",
+        (true, false) => "slave",
+        (false, false) => "private",
+    };
     let container = c
         .bundle()
+        .aid("/linux/rootfsPropagation", root)
         .mount("/mnt", "none", &shared.text(), words)
         .create()?;
     spread(

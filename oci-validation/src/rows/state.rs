@@ -32,8 +32,10 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     must("K1.pid", STATE, "`pid` is the container's process", |c| {
         let container = c.bundle().set("/hostname", "the-very-one").runs("sleep 60").start()?;
-        let name = std::fs::read(container.proc_path("cmdline")).setup("look at the process")?;
-        ensure(name.starts_with(b"/bin/probe\0sleep\0"), || format!("it is {:?}", String::from_utf8_lossy(&name)))
+        crate::container::wait_for("the container's program in the process of this pid", || {
+            let name = std::fs::read(container.proc_path("cmdline")).unwrap_or_default();
+            name.starts_with(b"/bin/probe\0sleep\0").then_some(())
+        })
     }),
     must("K1.bundle", STATE, "`bundle` is the absolute path of the bundle, also when create was given a relative one", |c| {
         let bundle = c.bundle();
