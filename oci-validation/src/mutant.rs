@@ -20,14 +20,17 @@ pub(crate) enum Mutant {
     Print(&'static str, String, Value),
 }
 
+/// Begins a pointer into the features document, beside those into the configuration.
+pub(crate) const CLAIM: &str = "features:";
+
 /// The operations of the specification.
 const OPERATIONS: &[&str] = &[
     "create", "start", "kill", "delete", "state", "exec", "update",
 ];
 
 impl Mutant {
-    /// The mutants of the operations, for every runtime; those of its features document by what it holds.
-    pub(crate) fn of_operations(features: Option<&Value>) -> Vec<Mutant> {
+    /// The mutants of the operations.
+    pub(crate) fn of_operations() -> Vec<Mutant> {
         let mut all = Vec::new();
         for name in OPERATIONS {
             all.extend([Mutant::Idle(name), Mutant::Mute(name), Mutant::Wail(name)]);
@@ -42,12 +45,29 @@ impl Mutant {
             ("/annotations", Value::Null),
         ];
         all.extend(state.map(|(at, value)| Mutant::Print("state", at.to_owned(), value)));
-        for pointer in features.map(leaves).unwrap_or_default() {
-            let value = features.and_then(|all| all.pointer(&pointer));
-            let wrong = wrong(value).into_iter();
-            all.extend(wrong.map(|value| Mutant::Print("features", pointer.clone(), value)));
-        }
         all
+    }
+
+    /// The mutants of what a test touches: a property of the configuration, or a claim of the features document.
+    pub(crate) fn of(pointer: &str, features: Option<&Value>) -> Vec<Mutant> {
+        let Some(claim) = pointer.strip_prefix(CLAIM) else {
+            let pointer = pointer.to_owned();
+            return vec![Mutant::Drop(pointer.clone()), Mutant::Alter(pointer)];
+        };
+        let claimed = features.and_then(|all| all.pointer(claim));
+        let leaves = claimed.map(leaves).unwrap_or_default().into_iter();
+        let print =
+            |value| move |pointer: &str| Mutant::Print("features", pointer.to_owned(), value);
+        leaves
+            .flat_map(|rest| {
+                let pointer = format!("{claim}{rest}");
+                let values = wrong(features.and_then(|all| all.pointer(&pointer)));
+                values
+                    .into_iter()
+                    .map(move |value| print(value)(&pointer))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     /// What a runtime is shown instead of a configuration.
@@ -153,10 +173,11 @@ fn wrong(value: Option<&Value>) -> Vec<Value> {
     match value {
         Some(Value::Array(list)) if list.iter().any(Value::is_string) => {
             let mut more = list.clone();
-            more.push(json!("invented"));
+            more.push(json!("size=invented word"));
             vec![json!(more)]
         }
-        Some(Value::String(_)) => vec![json!(""), json!("9.0.0")],
+        Some(Value::String(_)) => vec![json!(5), json!("9.0.0")],
+        Some(Value::Bool(_)) => vec![json!("perhaps")],
         _ => Vec::new(),
     }
 }

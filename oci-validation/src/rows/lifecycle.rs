@@ -41,7 +41,7 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     must("K5", CREATE, "create makes everything and does not run the program", |c| {
         let log = Log::new(c)?;
-        let bundle = log.bound(c.bundle()).mount("/mnt", "tmpfs", "tmpfs", &[]).set("/hostname", "made");
+        let bundle = log.bound(c.bundle()).mount("/mnt", "tmpfs", "tmpfs", &[]);
         let container = bundle.runs("log /log/program -- echo ran").create()?;
         crate::tree::mount_at(&container.proc("mountinfo")?, "/mnt")?;
         let uts = container.namespace("uts")?;

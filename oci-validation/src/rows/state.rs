@@ -31,7 +31,7 @@ pub(crate) const ROWS: &[Row] = &[
         shape(&container.state()?)
     }),
     must("K1.pid", STATE, "`pid` is the container's process", |c| {
-        let container = c.bundle().set("/hostname", "the-very-one").runs("sleep 60").start()?;
+        let container = c.bundle().runs("sleep 60").start()?;
         crate::container::wait_for("the container's program in the process of this pid", || {
             let name = std::fs::read(container.proc_path("cmdline")).unwrap_or_default();
             name.starts_with(b"/bin/probe\0sleep\0").then_some(())
