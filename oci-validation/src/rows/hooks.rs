@@ -264,8 +264,10 @@ fn own_namespaces() -> Verdict<Vec<String>> {
 
 const NAMESPACES: [&str; 5] = ["mnt", "uts", "ipc", "net", "pid"];
 
+type Lines = Vec<String>;
+
 /// The container's namespaces, and those that each hook was in.
-fn everywhere(c: &Case) -> Verdict<(Vec<String>, BTreeMap<String, Vec<String>>)> {
+fn everywhere(c: &Case) -> Verdict<(Lines, BTreeMap<String, Lines>)> {
     let log = Log::new(c)?;
     let links: Vec<String> = NAMESPACES
         .iter()
