@@ -7,7 +7,7 @@ use std::process::Command;
 use std::{env, fs};
 
 /// The waiting init of every container holds this program in memory.
-const LARGEST: u64 = 32 * 1024;
+const LARGEST: u64 = 40 * 1024;
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
@@ -123,6 +123,9 @@ impl Compiler {
             "strip=symbols",
             "-C",
             "target-feature=+crt-static",
+            // Sequences of instructions that recur become functions: 2 % less.
+            "-C",
+            "llvm-args=-enable-machine-outliner=always",
         ]);
         let layout = source.with_file_name("link.ld");
         // The linker that comes with the compiler; where there is none, the C compiler as a linker.
@@ -137,6 +140,8 @@ impl Compiler {
             "link-arg=-static",
             "-C",
             "link-arg=--gc-sections",
+            "-C",
+            "link-arg=--icf=all",
             "-C",
             "link-self-contained=no",
         ]);

@@ -28,6 +28,7 @@ pub mod open {
     pub const NOFOLLOW: u64 = 0o400000;
     pub const CLOEXEC: u64 = 0o2000000;
     pub const PATH: u64 = 0o10000000;
+    pub const TMPFILE: u64 = 0o20000000 | DIRECTORY;
 }
 
 /// Flags of openat2(2).
@@ -228,6 +229,7 @@ pub mod magic {
     pub const TMPFS: u64 = 0x0102_1994;
     pub const DEVPTS: u64 = 0x1cd1;
     pub const NSFS: u64 = 0x6e73_6673;
+    pub const PIPEFS: u64 = 0x5049_5045;
 }
 
 /// What statfs(2) says: the file system's type and the flags of the mount (`ST_…`, as in [`crate::mount::flags`] for
@@ -367,6 +369,12 @@ pub fn set_owner_at(dir: i32, path: &CStr, uid: u32, gid: u32) -> Result<()> {
     .map(drop)
 }
 
+/// utimensat(2): access and modification become now. Follows a symbolic link at the end.
+pub fn set_times(dir: i32, path: &CStr) -> Result<()> {
+    // SAFETY: a valid string; no times mean the present.
+    unsafe { syscall!(Utimensat, UTIMENSAT, dir, path.as_ptr(), 0, 0) }.map(drop)
+}
+
 /// setxattr(2) on a path.
 pub fn set_attribute(path: &CStr, name: &CStr, value: &[u8]) -> Result<()> {
     // SAFETY: valid strings; the kernel reads `value.len()` bytes.
@@ -442,6 +450,12 @@ fn fcntl(fd: i32, command: usize, argument: usize) -> Result<usize> {
 /// Sets or clears close-on-exec.
 pub fn set_close_on_exec(fd: i32, on: bool) -> Result<()> {
     fcntl(fd, F_SETFD, on.into()).map(drop)
+}
+
+/// Whether an open descriptor is closed by execve(2); `EBADF` for one that is not open.
+pub fn is_close_on_exec(fd: i32) -> Result<bool> {
+    const F_GETFD: usize = 1;
+    fcntl(fd, F_GETFD, 0).map(|flags| flags & 1 == 1)
 }
 
 /// The status flags and access mode, as in [`open`].
@@ -561,6 +575,13 @@ pub fn lock(fd: i32) -> Result<()> {
     const LOCK_EX: usize = 2;
     // SAFETY: no pointers.
     unsafe { syscall!(Flock, FLOCK, fd, LOCK_EX) }.map(drop)
+}
+
+/// flock(2) LOCK_EX | LOCK_NB: takes an exclusive lock on the open file; `EAGAIN` when somebody else has it.
+pub fn try_lock(fd: i32) -> Result<()> {
+    const LOCK_EX_NB: usize = 2 | 4;
+    // SAFETY: no pointers.
+    unsafe { syscall!(Flock, FLOCK, fd, LOCK_EX_NB) }.map(drop)
 }
 
 /// flock(2): gives an exclusive lock back.

@@ -209,20 +209,18 @@ pub fn execute(path: &CStr, arguments: &[*const c_char], environment: &[*const c
 }
 
 /// Which of the two processes returned from [`fork_sibling`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forked {
-    /// The old one; the new process's id in the old one's pid namespace, and a pidfd.
-    Parent(Started),
+    /// The old one.
+    Parent,
     /// The new one.
     Child,
 }
 
 /// clone3(2) as fork(2) in a single-threaded program; the new process is a child of the caller's parent.
 pub fn fork_sibling() -> Result<Forked> {
-    let mut pidfd: i32 = -1;
     let arguments = CloneArguments {
-        flags: flags::PARENT | flags::PIDFD,
-        pidfd: &raw mut pidfd as u64,
+        flags: flags::PARENT,
         ..CloneArguments::default()
     };
     // SAFETY: without CLONE_VM the new process has its own copy of everything, this stack included.
@@ -234,23 +232,18 @@ pub fn fork_sibling() -> Result<Forked> {
             size_of::<CloneArguments>()
         )
     }?;
-    if pid == 0 {
-        return Ok(Forked::Child);
-    }
-    // SAFETY: the kernel wrote `pidfd` before the call returned in the parent.
-    let pidfd = unsafe { core::ptr::read_volatile(&raw const pidfd) };
-    Ok(Forked::Parent(Started {
-        pid: pid as i32,
-        pidfd: Fd::adopt(pidfd),
-    }))
+    Ok(if pid == 0 {
+        Forked::Child
+    } else {
+        Forked::Parent
+    })
 }
 
-/// exit_group(2).
+/// exit_group(2). Where a filter forbids even that, an illegal instruction ends the process.
 pub fn exit(status: i32) -> ! {
-    loop {
-        // SAFETY: no pointers; it does not return.
-        let _ = unsafe { syscall!(Kill, EXIT_GROUP, status) };
-    }
+    // SAFETY: no pointers; it does not return, but for a filter.
+    let _ = unsafe { syscall!(Kill, EXIT_GROUP, status) };
+    arch::trap()
 }
 
 /// How a process ended.
@@ -375,8 +368,26 @@ pub fn next_signal(mask: u64) -> Result<i32> {
 
 /// rt_sigaction(2): the default action for one signal. (Ignored signals would stay ignored across execve.)
 pub fn default_action(signal: i32) -> Result<()> {
-    let action = [0u64; 4];
-    // SAFETY: a zeroed `struct kernel_sigaction` is SIG_DFL without flags.
+    set_action(signal, [0; 4])
+}
+
+/// rt_sigaction(2): the signal ends the program with the status that a shell shows for it, also where the kernel would not
+/// let its default action happen: to the first process of a pid namespace (pid_namespaces(7)). Gone after execve.
+pub fn end_on(signal: i32) -> Result<()> {
+    extern "C" fn end(signal: i32) -> ! {
+        exit(128 + signal)
+    }
+    let handler = end as extern "C" fn(i32) -> ! as usize as u64;
+    // x86-64 wants an address to return to, even if nothing returns; elsewhere this word is the mask.
+    #[cfg(target_arch = "x86_64")]
+    let action = [handler, 0x0400_0000, handler, 0];
+    #[cfg(not(target_arch = "x86_64"))]
+    let action = [handler, 0, 0, 0];
+    set_action(signal, action)
+}
+
+fn set_action(signal: i32, action: [u64; 4]) -> Result<()> {
+    // SAFETY: a whole `struct kernel_sigaction`: the default without flags, or a handler that never returns.
     unsafe { syscall!(Sigaction, RT_SIGACTION, signal, action.as_ptr(), 0, 8) }.map(drop)
 }
 

@@ -7,6 +7,7 @@
 mod accidents;
 mod capabilities;
 mod cgroups;
+mod child_faults;
 mod concurrency;
 mod crash;
 mod delete;
@@ -15,12 +16,16 @@ mod engine;
 mod errors;
 mod events;
 mod exec;
+mod faults;
 mod fd_hygiene;
 mod features;
+mod forgery;
 mod hooks;
+mod host_objects;
 mod kill;
 mod leaks;
 mod limits;
+mod linear;
 mod list;
 mod masked_paths;
 mod mounts;
@@ -49,6 +54,7 @@ fn main() -> std::process::ExitCode {
         accidents::CASES,
         capabilities::CASES,
         cgroups::CASES,
+        child_faults::CASES,
         concurrency::CASES,
         crash::CASES,
         delete::CASES,
@@ -57,12 +63,16 @@ fn main() -> std::process::ExitCode {
         errors::CASES,
         events::CASES,
         exec::CASES,
+        faults::CASES,
         fd_hygiene::CASES,
         features::CASES,
+        forgery::CASES,
         hooks::CASES,
+        host_objects::CASES,
         kill::CASES,
         leaks::CASES,
         limits::CASES,
+        linear::CASES,
         list::CASES,
         masked_paths::CASES,
         mounts::CASES,

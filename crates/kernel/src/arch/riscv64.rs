@@ -38,3 +38,9 @@ pub(crate) unsafe fn clone_onto_stack(
     }
     answer
 }
+
+/// An illegal instruction.
+pub(crate) fn trap() -> ! {
+    // SAFETY: it touches nothing, and does not return.
+    unsafe { asm!("unimp", options(noreturn)) }
+}

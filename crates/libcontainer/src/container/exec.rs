@@ -4,17 +4,19 @@ use std::path::PathBuf;
 
 use init::Slot;
 use kernel::Fd;
+use kernel::namespace::flags::NEWUSER;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
-use super::Container;
-use super::create::{send_pidfd, write_pid_file};
+use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
 use super::fence::pipe_fence;
+use super::pid_file;
+use super::{Container, Look};
 use crate::Error;
 use crate::foreground::{self, Terminal};
 use crate::host::HostFacts;
 use crate::perform::{Cgroup, Console, HookState, Performed, Setting, execution_failed, walk};
 use crate::plan::{self, Joining};
-use crate::state::{Liveness, Status, Store};
+use crate::state::{Liveness, Status, Store, observe};
 
 /// What is to run, and how.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +65,10 @@ pub struct ExecRequest {
 /// The container does not run, the process cannot be planned, or a step failed.
 pub fn exec(store: &Store, id: &str, request: &ExecRequest) -> Result<i32, Error> {
     let container = Container::open(store, id)?;
-    let (status, liveness) = container.status_and_liveness()?;
+    judge_preserved(request.preserve_fds)?;
+    let Look {
+        status, liveness, ..
+    } = container.look()?;
     let text = match status {
         Status::Stopped => "cannot exec in a stopped container",
         Status::Creating => "cannot exec in a container that is being created",
@@ -96,8 +101,8 @@ struct Way {
 
 impl Container {
     fn execute(&self, pidfd: Fd, request: &ExecRequest) -> Result<i32, Error> {
-        let config = self.folder.config()?;
-        let mut spec = Spec::parse(&config).unwrap_or_default();
+        let config = observe::config(&self.folder)?;
+        let mut spec = config.spec()?;
         let mut process = match &request.process_json {
             Some(json) => ProcessSpec::parse(json).map_err(|error| Error::Config {
                 path: PathBuf::from("process.json"),
@@ -113,7 +118,7 @@ impl Container {
         )?;
         foreground::size_as_ours(Some(&mut process), request.console_socket.as_deref());
         spec.process = Some(process);
-        let host = self.facts();
+        let host = HostFacts::probe()?;
         let seat = self.seat(request)?;
         let joining = Joining {
             id: self.record.id.clone(),
@@ -124,6 +129,7 @@ impl Container {
                 .as_ref()
                 .is_some_and(|seat| seat.entry().is_some() && !seat.has_rest()),
             no_keyring: false,
+            outside: self.outside(&spec)?,
         };
         let plan = plan::exec(&spec, &joining, &host)?;
         for (at, text) in &plan.warnings {
@@ -147,14 +153,11 @@ impl Container {
             request,
             &host,
         )?;
-        if performed.missing_ambient != 0 {
-            log::warn!("some ambient capabilities could not be raised");
-        }
-        if let Some(path) = &request.pidfd_socket {
-            send_pidfd(path, &performed.child)?;
-        }
-        if let Some(path) = &request.pid_file {
-            write_pid_file(path, performed.child.pid)?;
+        warn_about_ambient(performed.missing_ambient);
+        if let Err(error) = tell_caller(request, &performed) {
+            // Nobody knows of the program: it does not run on.
+            super::kill::end(&performed.child.pidfd)?;
+            return Err(error);
         }
         match waiting {
             None => Ok(0),
@@ -183,6 +186,7 @@ impl Container {
             bundle: &self.record.bundle,
             status: "running",
             namespaces: self.record.namespaces,
+            init: Some(self.record.pid),
         };
         let setting = Setting {
             host,
@@ -209,6 +213,16 @@ impl Container {
         }
     }
 
+    /// What the process's user is outside, in a container with a user namespace.
+    fn outside(&self, spec: &Spec<'_>) -> Result<Option<u32>, Error> {
+        match &spec.process {
+            Some(process) if self.record.namespaces & NEWUSER != 0 => {
+                crate::perform::outside(self.record.pid, process.user.uid)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// The cgroup that the process goes to: the one asked for, else the container's, else, if that cannot hold
     /// processes because something inside has divided it, the one that the container's first process is in.
     fn seat(&self, request: &ExecRequest) -> Result<Option<cgroups::Seat>, Error> {
@@ -224,6 +238,17 @@ impl Container {
             return Ok(None);
         }
         Ok(Some(group.seat_for(self.record.pid)?))
+    }
+}
+
+/// Tells the caller which process it is, in the ways asked for.
+fn tell_caller(request: &ExecRequest, performed: &Performed) -> Result<(), Error> {
+    if let Some(path) = &request.pidfd_socket {
+        send_pidfd(path, &performed.child)?;
+    }
+    match &request.pid_file {
+        Some(path) => pid_file::write(path, performed.child.pid),
+        None => Ok(()),
     }
 }
 
@@ -275,6 +300,10 @@ fn changed<'a>(mut process: ProcessSpec<'a>, request: &'a ExecRequest) -> Proces
         for set in [&mut sets.bounding, &mut sets.effective, &mut sets.permitted] {
             set.extend(added());
         }
+        // Ambient ones are only those that are inheritable, too.
+        let inheritable = &sets.inheritable;
+        let ambient = added().filter(|name| inheritable.contains(name));
+        sets.ambient.extend(ambient);
     }
     process
 }

@@ -11,7 +11,7 @@ use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
-use crate::state::{Record, time};
+use crate::state::{Record, observe, time};
 
 /// How a container is created.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ impl<'a> Prepared<'a> {
         spec: &'a Spec<'a>,
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
-        let mut host = HostFacts::probe();
+        let mut host = HostFacts::probe()?;
         let rootless = options.rootless.unwrap_or(host.rootless());
         let driver = match options.systemd_cgroup {
             true => cgroups::Driver::Systemd { user: rootless },
@@ -79,14 +79,13 @@ impl<'a> Prepared<'a> {
         };
         prepared.place_cgroup(id, driver, rootless)?;
         prepared.tell_hierarchies(&mut host);
-        let mut namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
-        let user = namespaces.find(|namespace| namespace.kind == "user");
-        let path = user.and_then(|namespace| namespace.path.as_deref());
-        if let Some(path) = path.filter(|path| !path.is_empty()) {
-            host.look_at_joined(path);
+        for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
+            if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
+                host.look_at_joined(&namespace.kind, path)?;
+            }
         }
         if options.no_pivot {
-            host.exposed = exposed_mounts();
+            host.exposed = observe::exposed_mounts()?;
         }
         prepared.host = host;
         prepared.creation = prepared.creation(id, bundle, options)?;
@@ -109,7 +108,8 @@ impl<'a> Prepared<'a> {
             // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
             return Ok(());
         }
-        let place = cgroups::Place::resolve(host, driver, path, id, rootless)?;
+        let mut place = cgroups::Place::resolve(host, driver, path, id, rootless)?;
+        place.note_missing()?;
         let none = LinuxResources::default();
         let resources = linux
             .and_then(|linux| linux.resources.as_ref())
@@ -195,14 +195,12 @@ impl<'a> Prepared<'a> {
             .unwrap_or(0) as u32
     }
 
-    pub(super) fn record(&self) -> Record {
+    pub(super) fn record(&self) -> Result<Record, Error> {
         let spec = self.spec;
         let paths = self.place.iter().flat_map(cgroups::Place::paths);
-        let namespaces = Namespaces::read(spec).unwrap_or_default();
-        Record {
+        let namespaces = Namespaces::read(spec, &self.host)?;
+        Ok(Record {
             id: self.creation.id.clone(),
-            pid: 0,
-            identity: 0,
             created: time::now(),
             oci_version: spec.oci_version.as_deref().unwrap_or_default().to_owned(),
             bundle: self.creation.bundle.clone(),
@@ -217,23 +215,26 @@ impl<'a> Prepared<'a> {
             cgroup_paths: paths
                 .map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned()))
                 .collect(),
-            namespaces: namespaces.all(),
+            namespaces: namespaces.named(),
             owns_pids: namespaces.new & NEWPID != 0,
             set_groups: plan::sets_groups(spec, &self.host, &namespaces),
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
             fence: self.fence(),
-        }
+            // Which process it is will be known later.
+            ..Record::default()
+        })
     }
 
-    pub(super) fn hooks(&self) -> HookState<'_> {
-        HookState {
+    pub(super) fn hooks(&self) -> Result<HookState<'_>, Error> {
+        Ok(HookState {
             spec: self.spec,
             id: &self.creation.id,
             bundle: &self.creation.bundle,
             status: "creating",
-            namespaces: Namespaces::read(self.spec).unwrap_or_default().all(),
-        }
+            namespaces: Namespaces::read(self.spec, &self.host)?.all(),
+            init: None,
+        })
     }
 }
 
@@ -290,35 +291,6 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
         .into_os_string()
         .into_string()
         .map_err(|_| failed("is not UTF-8".to_owned()))
-}
-
-/// Mount points of proc and sysfs, the innermost first.
-fn exposed_mounts() -> Vec<String> {
-    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut found: Vec<String> = text
-        .lines()
-        .filter_map(|line| {
-            let (before, after) = line.split_once(" - ")?;
-            matches!(after.split(' ').next()?, "proc" | "sysfs").then_some(())?;
-            before.split(' ').nth(4).map(unescape)
-        })
-        .collect();
-    found.reverse();
-    found
-}
-
-/// Spaces and such stand as octal numbers in mountinfo.
-fn unescape(path: &str) -> String {
-    [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ]
-    .iter()
-    .fold(path.to_owned(), |path, (code, character)| {
-        path.replace(code, character)
-    })
 }
 
 /// The plan that `create` would walk, without touching anything: for people and for tests.

@@ -5,6 +5,8 @@ pub(crate) mod subordinate_ids;
 
 use serde::Deserialize;
 
+pub(crate) use probe::is_own_namespace;
+
 /// Facts about the host and the caller, on which plans depend. At most sixteen.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,6 +36,8 @@ pub struct HostFacts {
     pub selinux: bool,
     /// Mount points of proc and sysfs, the innermost first; only known when asked for.
     pub exposed: Vec<String>,
+    /// Types of namespaces that the config joins by a file which is the caller's own namespace.
+    pub own_namespaces: Vec<String>,
     /// The mount points and the container's paths of cgroup v1 hierarchies, for mounts of type cgroup.
     pub hierarchies: Vec<Hierarchy>,
 }
@@ -66,6 +70,7 @@ impl Default for HostFacts {
             apparmor: false,
             selinux: false,
             exposed: Vec::new(),
+            own_namespaces: Vec::new(),
             hierarchies: Vec::new(),
         }
     }
@@ -73,16 +78,37 @@ impl Default for HostFacts {
 
 impl HostFacts {
     /// Asks the kernel.
-    pub fn probe() -> HostFacts {
+    ///
+    /// # Errors
+    /// It does not answer: a fact that is not known is not taken for one that is favourable.
+    pub fn probe() -> Result<HostFacts, crate::Error> {
         probe::probe()
     }
 
-    /// Takes note of the user namespace that a config joins by this file. The kernel tells of processes what they may, so
-    /// groups are taken to be allowed where the file is not one of a process.
-    pub(crate) fn look_at_joined(&mut self, path: &str) {
+    /// Takes note of a namespace that a config joins by this file: whether it is the caller's own and, of a user namespace,
+    /// whether it has groups. The kernel tells of processes what they may, so groups are taken to be allowed where the
+    /// file is not one of a process.
+    pub(crate) fn look_at_joined(&mut self, kind: &str, path: &str) -> Result<(), crate::Error> {
+        if probe::is_own_namespace(kind, path)? {
+            self.own_namespaces.push(kind.to_owned());
+            return Ok(());
+        }
+        if kind != "user" {
+            return Ok(());
+        }
         let process = path.strip_suffix("/ns/user");
-        let process = process.filter(|process| process.starts_with("/proc/"));
-        self.denies_groups = process.is_some_and(probe::denies_groups);
+        self.denies_groups = match process.filter(|process| process.starts_with("/proc/")) {
+            Some(process) => probe::denies_groups(process)?,
+            None => false,
+        };
+        Ok(())
+    }
+
+    /// Whether the caller may join the namespaces of a process that is closed to others of the same user (ptrace(2),
+    /// "Ptrace access mode checking"): with CAP_SYS_PTRACE in the user namespace in which init was executed, its own.
+    pub(crate) fn may_trace(&self) -> bool {
+        const CAP_SYS_PTRACE: u32 = 19;
+        self.capabilities >> CAP_SYS_PTRACE & 1 == 1
     }
 
     /// Whether the caller lacks privileges that a container without a user namespace of its own needs.

@@ -2,13 +2,13 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use init::{ChildStep, Report, Slot};
-use kernel::process::Started;
+use init::{ChildStep, Reading, Slot};
+use kernel::process::{Exit, Started};
 use kernel::{Call, Errno, Fault, Fd};
 
 use super::{
     Cgroup, Console, Performed, Setting, bring_back, hooks, id_maps, namespace, net_devices, own,
-    trees,
+    streams, trees,
 };
 use crate::Error;
 use crate::plan::{Plan, RuntimeStep, Step};
@@ -17,12 +17,18 @@ use crate::plan::{Plan, RuntimeStep, Step};
 pub(super) struct Walk<'a> {
     pub(super) plan: &'a Plan,
     pub(super) setting: Setting<'a>,
-    pub(super) report: Report,
+    pub(super) report: Reading,
     pub(super) slots: Vec<(Slot, Fd)>,
     /// Slots that the child has not been sent yet.
     pub(super) fresh: Vec<Slot>,
     pub(super) peer: Option<Fd>,
     pub(super) child: Option<Started>,
+    /// It has left for a new process, which has not announced itself yet.
+    pub(super) has_left: bool,
+    /// That has.
+    pub(super) has_forked: bool,
+    /// How it ended, once it is reaped.
+    pub(super) exit: Option<Exit>,
     /// Whether it was started in the cgroup of v2.
     pub(super) cloned_into_cgroup: bool,
     devices: Vec<net_devices::Moved>,
@@ -38,7 +44,7 @@ pub(crate) fn walk(
     record: &mut dyn FnMut(&Started) -> Result<(), Error>,
 ) -> Result<(Performed, Option<cgroups::Group>), Error> {
     let report =
-        Report::map(setting.report.raw()).map_err(|fault| own("map the report page", fault))?;
+        Reading::map(setting.report.raw()).map_err(|fault| own("map the report page", fault))?;
     let mut walk = Walk {
         plan,
         setting,
@@ -47,6 +53,9 @@ pub(crate) fn walk(
         fresh: Vec::new(),
         peer: None,
         child: None,
+        has_left: false,
+        has_forked: false,
+        exit: None,
         cloned_into_cgroup: false,
         devices: Vec::new(),
     };
@@ -126,8 +135,7 @@ impl Walk<'_> {
         let failed = |fault| Error::step(at, step, fault);
         match step {
             RuntimeStep::OpenNamespace { path, flag, slot } => {
-                let fd = namespace::open(path, *flag).map_err(failed)?;
-                self.fill(*slot, fd);
+                self.fill(*slot, namespace::to_join(path, *flag, at)?);
             }
             RuntimeStep::CopyTree(tree) => {
                 let fd = trees::copy(tree).map_err(failed)?;
@@ -183,6 +191,15 @@ impl Walk<'_> {
                     group.delegate(owner)?;
                 }
             }
+            RuntimeStep::GiveStreams { user, outside } => {
+                let owner = match outside {
+                    Some(id) => Some(*id),
+                    None => id_maps::outside(self.pid()?, *user)?,
+                };
+                if let Some(owner) = owner {
+                    streams::give(owner);
+                }
+            }
             RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
             RuntimeStep::OffsetClocks { lines } => {
                 id_maps::write_file(self.pid()?, "timens_offsets", lines).map_err(failed)?;
@@ -193,8 +210,6 @@ impl Walk<'_> {
             }
             RuntimeStep::Record => {
                 if let Some(child) = &self.child {
-                    let identity = crate::state::identity_of(child.pid, &child.pidfd).unwrap_or(0);
-                    self.report.identify(child.pid, identity);
                     record(child)?;
                 }
             }
