@@ -15,6 +15,7 @@ Checks OCI runtimes against the runtime specification, through their standard op
   --format FORMAT        text (as found), tap, json, or markdown
   --cgroup VIEW          host (as the machine has them), v1, v2, or systemd
   --jobs N               so many tests at a time
+  --slow FACTOR          multiply time limits, on a slow machine
   --list                 print all tests, run none
   --mutants              negative controls: make runtime and suite disagree in one thing at a time, and list what no
                          test notices
@@ -43,6 +44,7 @@ pub(crate) struct Arguments {
     pub(crate) format: Format,
     pub(crate) view: View,
     pub(crate) jobs: usize,
+    pub(crate) slow: u32,
     pub(crate) list: bool,
     pub(crate) mutants: bool,
     pub(crate) help: bool,
@@ -61,6 +63,7 @@ impl Arguments {
             view: View::Host,
             // Runtimes mostly wait for the kernel.
             jobs: threads * 2,
+            slow: 1,
             list: false,
             mutants: false,
             help: false,
@@ -99,6 +102,7 @@ impl Arguments {
                     }
                 }
                 Long("jobs") => self.jobs = parser.value()?.parse::<usize>()?.max(1),
+                Long("slow") => self.slow = parser.value()?.parse::<u32>()?.max(1),
                 Long("work") => self.work = Some(parser.value()?.string()?),
                 Long("list") => self.list = true,
                 Long("mutants") => self.mutants = true,

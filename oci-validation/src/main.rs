@@ -214,6 +214,7 @@ fn inside(words: &[String]) -> Result<i32, String> {
     let tag = work.file_name().unwrap_or_default().to_string_lossy();
     let suite = case::Suite::prepare(runtime, Path::new(&work), &tag)
         .map_err(|error| format!("preparation: {error}"))?;
+    container::SLOW.store(arguments.slow, std::sync::atomic::Ordering::Relaxed);
     let suite = std::sync::Arc::new(suite);
     let rows: Vec<&'static Row> = rows::all().filter(|row| arguments.selects(row)).collect();
     if arguments.mutants {

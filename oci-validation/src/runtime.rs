@@ -130,7 +130,8 @@ pub(crate) fn call(case: &Case, before: &[String], arguments: &[&str]) -> Verdic
         command.arg("--systemd-cgroup");
     }
     command.args(arguments);
-    let mut output = finish(case, &mut command, LIMIT)?;
+    let slow = crate::container::SLOW.load(std::sync::atomic::Ordering::Relaxed);
+    let mut output = finish(case, &mut command, LIMIT * slow)?;
     match &case.mutant {
         Some(crate::mutant::Mutant::Mute(name)) if *name == operation => output.code = 0,
         Some(crate::mutant::Mutant::Wail(name)) if *name == operation => output.code = 1,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::bundle::Bundle;
 use crate::case::Case;
 use crate::container::namespace;
-use crate::row::{Row, must};
+use crate::row::{Row, must, should};
 use crate::verdict::{Setup, Verdict, ensure, fail, same, skip};
 
 const HOOKS: &str = "config.md#posix-platform-hooks";
@@ -133,6 +133,19 @@ pub(crate) const ROWS: &[Row] = &[
         let bundle = log.hook(c.bundle().aid("/process/user", json!({"uid": 1000, "gid": 1000})), "createRuntime", "status Uid Gid");
         bundle.see("true")?;
         same("ids", log.read("createRuntime")?.as_str(), "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n")
+    }),
+    should("J4.cwd", HOOKS, "a hook's working directory exists in the namespace in which it runs", |c| {
+        let log = Log::new(c)?;
+        let mut bundle = c.bundle();
+        for kind in KINDS {
+            bundle = log.hook(bundle, kind, "pwd");
+        }
+        bundle.see("true")?;
+        for kind in KINDS {
+            let text = log.read(kind)?;
+            ensure(text.starts_with('/'), || format!("{kind}: {text:?}"))?;
+        }
+        Ok(())
     }),
     must("J4.descriptors", HOOKS, "a hook has no descriptors besides the standard ones", |c| {
         let log = Log::new(c)?;

@@ -49,6 +49,7 @@ pub(crate) const ROWS: &[Row] = &[
     wrong!("platform", "a configuration for another platform", "/windows", {"layerFolders": ["C:\\layer"]}),
     wrong!("vm", "a virtual machine's block", "/vm", {"kernel": {"path": "/no/such/kernel"}}),
     wrong!("zos", "a block for z/OS", "/zos", {"namespaces": [{"type": "pid"}]}),
+    wrong!("freebsd", "a block for FreeBSD", "/freebsd", {"jail": {"enforceStatfs": 1}}),
     wrong!("solaris", "a block for Solaris", "/solaris", {"limitpriv": "default"}),
 ];
 
