@@ -95,10 +95,13 @@ impl<'a> Bundle<'a> {
         self
     }
 
+    /// Notes a value for the negative controls: as a whole, and each part of it.
     fn note(&self, pointer: &str, value: &Value) {
         let leaves = mutant::leaves(value).into_iter();
         let pointers = leaves.map(|rest| format!("{pointer}{rest}"));
-        self.case.set.borrow_mut().extend(pointers);
+        let mut set = self.case.set.borrow_mut();
+        set.insert(pointer.to_owned());
+        set.extend(pointers);
     }
 
     /// Removes a property.

@@ -27,7 +27,13 @@ pub(crate) fn run(suite: &Arc<Suite>, rows: &[&'static Row], threads: usize) -> 
             jobs.extend(mutants.into_iter().map(|mutant| job(done.row, mutant)));
         }
     }
-    found.run(suite, jobs, threads);
+    let unnoticed = found.run(suite, jobs, threads);
+    let second = |(row, mutant): (_, Mutant)| Some(job(row, mutant.second()?));
+    found.run(
+        suite,
+        unnoticed.into_iter().filter_map(second).collect(),
+        threads,
+    );
     // A test that configures nothing must notice some wrong operation; the first is enough.
     let mut left: Vec<(&Row, Vec<Mutant>)> = plain
         .iter()
@@ -69,15 +75,27 @@ struct Found {
 }
 
 impl Found {
-    fn run(&mut self, suite: &Arc<Suite>, jobs: Vec<Job>, threads: usize) {
+    /// Runs some controls; those that their test did not notice.
+    fn run(
+        &mut self,
+        suite: &Arc<Suite>,
+        jobs: Vec<Job>,
+        threads: usize,
+    ) -> Vec<(&'static Row, Mutant)> {
+        let mut unnoticed = Vec::new();
         for one in schedule::run(suite, jobs, threads, &|_| {}) {
             let noticed = one.outcome != Outcome::Pass;
             self.count += 1;
             *self.noticed.entry(one.row.id).or_default() += usize::from(noticed);
-            if let Some(field) = one.mutant.as_ref().and_then(Mutant::field) {
+            let Some(mutant) = one.mutant else { continue };
+            if let Some(field) = mutant.field() {
                 *self.fields.entry(field).or_default() |= noticed;
             }
+            if !noticed {
+                unnoticed.push((one.row, mutant));
+            }
         }
+        unnoticed
     }
 
     fn print(&self, all: usize) -> i32 {

@@ -51,8 +51,7 @@ impl Mutant {
     /// The mutants of what a test touches: a property of the configuration, or a claim of the features document.
     pub(crate) fn of(pointer: &str, features: Option<&Value>) -> Vec<Mutant> {
         let Some(claim) = pointer.strip_prefix(CLAIM) else {
-            let pointer = pointer.to_owned();
-            return vec![Mutant::Drop(pointer.clone()), Mutant::Alter(pointer)];
+            return vec![Mutant::Drop(pointer.to_owned())];
         };
         let claimed = features.and_then(|all| all.pointer(claim));
         let leaves = claimed.map(leaves).unwrap_or_default().into_iter();
@@ -68,6 +67,14 @@ impl Mutant {
                     .collect::<Vec<_>>()
             })
             .collect()
+    }
+
+    /// What is tried when no test noticed a property's loss: another value.
+    pub(crate) fn second(&self) -> Option<Mutant> {
+        match self {
+            Mutant::Drop(pointer) => Some(Mutant::Alter(pointer.clone())),
+            _ => None,
+        }
     }
 
     /// What a runtime is shown instead of a configuration.

@@ -41,16 +41,16 @@ pub(crate) const ROWS: &[Row] = &[
         &[("memory.soft_limit_in_bytes", "33554432")], &[("memory.low", "33554432")])),
     must("F8.swap", MEMORY, "`memory.swap` is memory and swap together", |c| limit(c, "memory", json!({"memory": {"limit": 67_108_864, "swap": 100_663_296}}),
         &[("memory.memsw.limit_in_bytes", "100663296")], &[("memory.swap.max", "33554432")])),
-    must("F8.unlimited", MEMORY, "-1 is no limit", |c| limit(c, "memory", json!({"memory": {"limit": -1}}),
-        &[("memory.limit_in_bytes", "9223372036854771712")], &[("memory.max", "max")])),
+    may("F8.unlimited", MEMORY, "-1 is no limit", |c| lifted(c, "memory", ("/memory/limit", 67_108_864),
+        &[("memory.limit_in_bytes", "67108864", "9223372036854771712"), ("memory.max", "67108864", "max")])),
     may("F13", MEMORY, "with `checkBeforeUpdate` a limit below the use is rejected", check_before_update),
     must("F14.quota", CPU, "`cpu.quota` and `cpu.period` are set", |c| limit(c, "cpu", json!({"cpu": {"quota": 20_000, "period": 40_000}}),
         &[("cpu.cfs_quota_us", "20000"), ("cpu.cfs_period_us", "40000")], &[("cpu.max", "20000 40000")])),
     must("F14.shares", CPU, "`cpu.shares` is set", |c| limit(c, "cpu", json!({"cpu": {"shares": 2048}}), &[("cpu.shares", "2048")], &[("cpu.weight", "?")])),
     must("F14.cpus", CPU, "`cpu.cpus` and `cpu.mems` are set", |c| limit(c, "cpuset", json!({"cpu": {"cpus": "0", "mems": "0"}}),
         &[("cpuset.cpus", "0"), ("cpuset.mems", "0")], &[("cpuset.cpus", "0"), ("cpuset.mems", "0")])),
-    must("F14.unlimited", CPU, "a quota of -1 is no limit", |c| limit(c, "cpu", json!({"cpu": {"quota": -1, "period": 40_000}}),
-        &[("cpu.cfs_quota_us", "-1")], &[("cpu.max", "max 40000")])),
+    may("F14.unlimited", CPU, "a quota of -1 is no limit", |c| lifted(c, "cpu", ("/cpu/quota", 20_000),
+        &[("cpu.cfs_quota_us", "20000", "-1"), ("cpu.max", "20000 100000", "max 100000")])),
     must("F15", CPU, "`cpu.burst` is set", |c| limit(c, "cpu", json!({"cpu": {"quota": 20_000, "period": 40_000, "burst": 10_000}}),
         &[("cpu.cfs_burst_us", "10000")], &[("cpu.max.burst", "10000")])),
     must("F15.above", CPU, "a burst above the quota is an error", |c| {
@@ -68,7 +68,7 @@ pub(crate) const ROWS: &[Row] = &[
         c.bundle().aid("/linux/resources/hugepageLimits", json!([{"pageSize": "3MB", "limit": 0}])).refused().map(drop)
     }),
     must("F22", PIDS, "`pids.limit` is set", |c| limit(c, "pids", json!({"pids": {"limit": 37}}), &[("pids.max", "37")], &[("pids.max", "37")])),
-    must("F22.unlimited", PIDS, "-1 is no limit", |c| limit(c, "pids", json!({"pids": {"limit": -1}}), &[("pids.max", "max")], &[("pids.max", "max")])),
+    may("F22.unlimited", PIDS, "-1 is no limit", |c| lifted(c, "pids", ("/pids/limit", 30), &[("pids.max", "30", "max")])),
     must("F22.zero", PIDS, "0 is a limit", |c| limit(c, "pids", json!({"pids": {"limit": 0}}), &[("pids.max", "0")], &[("pids.max", "0")])),
     must("F24", UNIFIED, "a key of `unified` is written to the file of that name", |c| {
         cgroup::hierarchy("")?;
@@ -131,6 +131,36 @@ pub(crate) fn limit(
     ensure(container.exit()?.unwrap_or(0) == 0, || {
         "the program did not end well".to_owned()
     })
+}
+
+/// Lifts a limit of a running container by -1. For each file what it holds before and after; those that this view lacks are
+/// left out.
+fn lifted(
+    c: &Case,
+    controller: &str,
+    (pointer, limit): (&str, u64),
+    files: &[(&str, &str, &str)],
+) -> Verdict {
+    cgroup::hierarchy(controller)?;
+    let bundle = c
+        .bundle()
+        .set(&format!("/linux/resources{pointer}"), limit)
+        .runs("sleep 60");
+    let container = bundle.start()?;
+    let group = cgroup::of(&container, controller)?;
+    let mut words = pointer.split('/').skip(1);
+    let (outer, inner) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
+    for (file, before, _) in files.iter().filter(|(file, ..)| group.has(file)) {
+        same(file, group.read(file)?.as_str(), before)?;
+    }
+    super::cgroup_place::update(c, &container, &json!({outer: {inner: -1}}))?;
+    for (file, _, after) in files.iter().filter(|(file, ..)| group.has(file)) {
+        same(file, group.read(file)?.as_str(), after)?;
+    }
+    Ok(())
 }
 
 /// Tries to open a character device that the kernel does not have: ENXIO when the rules allow it, EPERM when not.

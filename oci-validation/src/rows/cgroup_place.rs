@@ -10,7 +10,7 @@ use crate::case::Case;
 use crate::cgroup::{self, Group};
 use crate::container::Container;
 use crate::row::{Row, may, must, should};
-use crate::verdict::{Setup, Verdict, ensure, same, skip};
+use crate::verdict::{Setup, Stop, Verdict, ensure, same, skip};
 
 const CGROUPS: &str = "config-linux.md#control-groups";
 const PATH: &str = "config-linux.md#cgroups-path";
@@ -46,12 +46,19 @@ pub(crate) const ROWS: &[Row] = &[
     must("F4", PATH, "a `cgroupsPath` that leads out of the hierarchy is an error, or stays inside", |c| {
         let path = direct(c)?;
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-        let _ = c.bundle().aid("/linux/cgroupsPath", format!("/../{name}")).see("true");
+        let result = c.bundle().set("/linux/cgroupsPath", format!("/../{name}")).create();
         let outside = PathBuf::from("/sys/fs/cgroup").join(&name);
-        let hybrid = !cgroup::pure_v2();
-        let found = hybrid && outside.exists();
+        let found = !cgroup::pure_v2() && outside.exists();
         let _ = fs::remove_dir(&outside);
-        ensure(!found, || format!("{} was made", outside.display()))
+        ensure(!found, || format!("{} was made", outside.display()))?;
+        match result {
+            Err(Stop::Refused(_)) => Ok(()),
+            Err(other) => Err(other),
+            Ok(container) => {
+                let all = groups(&container);
+                ensure(all.iter().any(|group| group.path.ends_with(&name)), || format!("the groups are {all:?}"))
+            }
+        }
     }),
     must("F5", PATH, "groups that do not exist are made, and removed by delete", |c| {
         let container = c.bundle().create()?;
@@ -126,10 +133,7 @@ pub(crate) fn update(c: &Case, container: &Container, resources: &serde_json::Va
     let output = container.call(&["update", "--resources", &file.display().to_string()], &[])?;
     match output.ok() {
         true => Ok(()),
-        false => Err(crate::verdict::Stop::Refused(format!(
-            "update: {}",
-            output.said()
-        ))),
+        false => Err(Stop::Refused(format!("update: {}", output.said()))),
     }
 }
 
@@ -187,7 +191,7 @@ fn frozen(c: &Case) -> Verdict {
     let result = c.bundle().aid("/linux/cgroupsPath", path).create();
     let _ = fs::write(group.join(file), off);
     match result {
-        Err(crate::verdict::Stop::Refused(_)) => Ok(()),
+        Err(Stop::Refused(_)) => Ok(()),
         Err(other) => Err(other),
         Ok(container) => container.start(),
     }

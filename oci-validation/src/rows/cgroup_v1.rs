@@ -37,7 +37,10 @@ pub(crate) const ROWS: &[Row] = &[
     must("F12", MEMORY, "`memory.useHierarchy` is applied or an error", |c| {
         match cgroup::hierarchy("memory")? {
             (_, true) => c.bundle().set("/linux/resources/memory/useHierarchy", false).refused().map(drop),
-            (_, false) => applied(c, "memory", json!({"memory": {"useHierarchy": true}}), "memory.use_hierarchy", "1"),
+            (_, false) => {
+                applied(c, "memory", json!({"memory": {"useHierarchy": true}}), "memory.use_hierarchy", "1")?;
+                applied(c, "memory", json!({"memory": {"useHierarchy": false}}), "memory.use_hierarchy", "0")
+            }
         }
     }),
     must("F16", CPU, "`cpu.realtimeRuntime` and `cpu.realtimePeriod` are applied or an error", |c| {

@@ -134,7 +134,7 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     must("D5.alone", "config.md#valid-values", "maps without a user namespace are an error", |c| {
         let map = json!([{"containerID": 0, "hostID": BASE, "size": 10}]);
-        c.bundle().set("/linux/uidMappings", map.clone()).aid("/linux/gidMappings", map).refused().map(drop)
+        c.bundle().set("/linux/uidMappings", map).refused().map(drop)
     }),
     must("D5.overlap", "runtime.md#create", "maps that the kernel refuses are an error", |c| {
         let map = json!([{"containerID": 0, "hostID": BASE, "size": 10}, {"containerID": 5, "hostID": BASE + 100, "size": 10}]);

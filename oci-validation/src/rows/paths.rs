@@ -43,10 +43,13 @@ pub(crate) const ROWS: &[Row] = &[
         let _ = fs::set_permissions("/dev/null", fs::Permissions::from_mode(0o666));
         same("mode of the host's /dev/null", mode & 0o7777, 0o666)
     }).alone(),
-    must("I2.write", MASKED, "a masked folder holds nothing that a process puts there, and another container sees none of it", |c| {
-        let masked = |commands: &str| secret(c)?.set("/linux/maskedPaths", json!(["/etc/folder", "/proc/bus"])).see(commands);
-        masked("touch /etc/folder/left -- touch /proc/bus/left")?;
-        masked("ls /etc/folder -- ls /proc/bus")?.lacks("left")
+    must("I2.write", MASKED, "what a process writes to a masked folder reaches neither what it covers nor another container", |c| {
+        let bundle = secret(c)?.set("/linux/maskedPaths", json!(["/etc/folder", "/proc/bus"]));
+        let covered = bundle.root().join("etc/folder/left");
+        bundle.see("touch /etc/folder/left -- touch /proc/bus/left")?;
+        ensure(!covered.exists(), || "the file is in the covered folder".to_owned())?;
+        let bundle = secret(c)?.aid("/linux/maskedPaths", json!(["/etc/folder", "/proc/bus"]));
+        bundle.see("ls /etc/folder -- ls /proc/bus")?.lacks("left")
     }),
     must("I2.remount", MASKED, "a process without CAP_SYS_ADMIN cannot lift a mask", |c| {
         let bundle = secret(c)?.set("/linux/maskedPaths", json!(["/etc/folder"]));

@@ -51,7 +51,7 @@ pub(crate) const ROWS: &[Row] = &[
     must("C9.none", LINUX, "empty sets mean no capabilities", |c| {
         let none = json!([]);
         let sets = json!({"bounding": none, "effective": none, "permitted": none, "inheritable": none, "ambient": none});
-        let seen = c.bundle().set("/process/capabilities", sets).see("status CapEff CapPrm CapBnd")?;
+        let seen = c.bundle().aid("/process/capabilities", sets).see("status CapEff CapPrm CapBnd")?;
         for set in ["CapEff:", "CapPrm:", "CapBnd:"] {
             same(set, seen.after(set)?.as_str(), "0000000000000000")?;
         }
