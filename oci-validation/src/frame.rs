@@ -123,15 +123,9 @@ fn groups(work: &Path, view: View) -> io::Result<()> {
                     bind(&entry.path(), &place)?;
                 }
             }
-            let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-            nix::mount::mount(
-                Some(&own),
-                "/sys/fs/cgroup",
-                None::<&str>,
-                flags,
-                None::<&str>,
-            )?;
-            // One way to it is enough, and unambiguous.
+            // The first ones are gone from this namespace, not only covered: runtimes read mountinfo(5).
+            nix::mount::umount2("/sys/fs/cgroup", MntFlags::MNT_DETACH)?;
+            bind(&own, Path::new("/sys/fs/cgroup"))?;
             Ok(nix::mount::umount2(&own, MntFlags::MNT_DETACH)?)
         }
     }
