@@ -49,9 +49,10 @@ pub(crate) fn hierarchy(controller: &str) -> Verdict<(PathBuf, bool)> {
             return Ok((path, true));
         }
     }
-    skip(format!(
-        "kernel: no cgroup controller {controller:?} in this view"
-    ))
+    skip(match controller {
+        "" => "kernel: no control groups of version 2 in this view".to_owned(),
+        _ => format!("kernel: no cgroup controller {controller} in this view"),
+    })
 }
 
 /// The group of a container's process in the hierarchy of a controller; of version 2 itself for an empty name.

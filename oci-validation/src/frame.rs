@@ -27,15 +27,17 @@ pub(crate) enum View {
 
 /// Starts this program again, as the first process of new namespaces, with the word `inside` before its arguments.
 /// Returns its exit status.
-pub(crate) fn enter(arguments: &[String]) -> io::Result<i32> {
+pub(crate) fn enter(arguments: &[String], view: View) -> io::Result<i32> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-    nix::sched::unshare(
-        CloneFlags::CLONE_NEWNS
-            | CloneFlags::CLONE_NEWPID
-            | CloneFlags::CLONE_NEWNET
-            | CloneFlags::CLONE_NEWUTS
-            | CloneFlags::CLONE_NEWIPC,
-    )?;
+    let mut kinds = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWIPC;
+    // systemd is told processes by their numbers, which must be its own.
+    if view != View::Systemd {
+        kinds |= CloneFlags::CLONE_NEWPID;
+    }
+    nix::sched::unshare(kinds)?;
     let status = Command::new(std::env::current_exe()?)
         .arg("inside")
         .args(arguments)
@@ -46,6 +48,8 @@ pub(crate) fn enter(arguments: &[String]) -> io::Result<i32> {
 /// Prepares the mounts, in the first process of the new namespaces. `work` becomes a file system of its own.
 pub(crate) fn prepare(work: &Path, view: View) -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // Containers' processes become children of this one, whatever the view.
+    nix::sys::prctl::set_child_subreaper(true)?;
     private("/")?;
     mount("proc", "/proc", "proc", "")?;
     mount("tmpfs", work, "tmpfs", "mode=755,size=1g")?;

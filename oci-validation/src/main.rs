@@ -47,10 +47,7 @@ fn main() -> ExitCode {
             eprintln!("{}", launch::run(&words[1..]));
             127
         }
-        Some("frame") => frame::enter(&words[1..]).unwrap_or_else(|error| {
-            eprintln!("oci-validation: the private world cannot be made: {error}");
-            2
-        }),
+        Some("frame") => told(enter(&words[1..])),
         Some("inside") => told(inside(&words[1..])),
         _ => told(outside(&words)),
     };
@@ -163,6 +160,12 @@ fn options_without_runtimes(words: &[String]) -> Vec<String> {
         }
     }
     kept
+}
+
+/// Becomes the frame.
+fn enter(words: &[String]) -> Result<i32, String> {
+    let view = Arguments::read(words.iter().map(Into::into))?.view;
+    frame::enter(words, view).map_err(|error| format!("the private world cannot be made: {error}"))
 }
 
 /// Starts the frame and reads its lines.

@@ -36,7 +36,7 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     must("I2.chmod", MASKED, "what a process does to a masked file changes no device, inside or outside", |c| {
         let bundle = secret(c)?.set("/linux/maskedPaths", json!(["/etc/secret"]));
-        let seen = bundle.see("chmod 0 /etc/secret -- write /etc/secret x -- cat /etc/secret -- stat /dev/null")?;
+        let seen = bundle.see("cat /etc/secret -- chmod 0 /etc/secret -- write /etc/secret x -- stat /dev/null")?;
         seen.has("/dev/null char 0666")?;
         seen.lacks("content")?;
         let mode = fs::metadata("/dev/null").setup("look at /dev/null")?.permissions().mode();
