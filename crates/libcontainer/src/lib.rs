@@ -43,6 +43,7 @@ pub mod host;
 mod perform;
 pub mod plan;
 mod state;
+pub mod timings;
 
 pub use bundle::Bundle;
 pub use cgroups;

@@ -39,6 +39,13 @@ pub(crate) unsafe fn clone_onto_stack(
     answer
 }
 
+/// The time-stamp counter.
+#[inline]
+pub(crate) fn ticks() -> u64 {
+    // SAFETY: no pointers; the instruction is there on every x86-64.
+    unsafe { core::arch::x86_64::_rdtsc() }
+}
+
 /// Call numbers, from the kernel's `arch/x86/entry/syscalls/syscall_64.tbl`.
 pub(crate) mod nr {
     macro_rules! numbers { ($($name:ident = $n:expr),+ $(,)?) => { $(pub(crate) const $name: usize = $n;)+ } }
