@@ -165,6 +165,8 @@ fn kind_of(path: &Path) -> Result<Option<u64>, Error> {
 pub(crate) struct Membership<'a> {
     pub(crate) controllers: &'a str,
     pub(crate) path: &'a str,
+    /// The process is in a cgroup above the reader's cgroup namespace: which one cannot be told.
+    pub(crate) is_outside: bool,
 }
 
 /// The lines of `/proc/PID/cgroup`. A path may contain colons, names of hierarchies may not.
@@ -172,13 +174,12 @@ pub(crate) fn memberships(text: &str) -> impl Iterator<Item = Membership<'_>> {
     text.lines().filter_map(|line| {
         let mut fields = line.splitn(3, ':');
         let _id = fields.next()?;
+        let (controllers, path) = (fields.next()?, fields.next()?);
+        let is_outside = path == "/.." || path.starts_with("/../");
         Some(Membership {
-            controllers: fields.next()?,
-            // A process in a cgroup above the reader's cgroup namespace is shown with `/..`.
-            path: match fields.next()? {
-                path if path.starts_with("/..") => "/",
-                path => path,
-            },
+            controllers,
+            path: if is_outside { "/" } else { path },
+            is_outside,
         })
     })
 }

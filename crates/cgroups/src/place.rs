@@ -2,8 +2,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use kernel::{Errno, file};
 use serde::{Deserialize, Serialize};
 
+use crate::error::c_string;
 use crate::systemd::Unit;
 use crate::{Error, Host, Version};
 
@@ -48,6 +50,13 @@ pub(crate) struct Location {
     pub(crate) mount: PathBuf,
     /// The directory.
     pub(crate) path: PathBuf,
+    /// How many of the directories above it, from below, were missing: who makes them removes them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) above: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Location {
@@ -124,9 +133,33 @@ impl Place {
                 controllers: hierarchy.controllers.clone(),
                 mount: hierarchy.mount.clone(),
                 path: hierarchy.mount.join(inside),
+                above: 0,
             });
         }
         Ok(place)
+    }
+
+    /// Takes note of the directories above that are missing now: they go with the cgroup, if nothing else is in them by
+    /// then. Call it before the place is stored. Those that systemd makes are systemd's.
+    ///
+    /// # Errors
+    /// Whether there is such a directory cannot be seen.
+    pub fn note_missing(&mut self) -> Result<(), Error> {
+        for location in self.locations.iter_mut().filter(|_| self.unit.is_none()) {
+            let above = location.path.ancestors().skip(1);
+            for path in above.take_while(|path| *path != location.mount) {
+                match file::status_at(file::HERE, &c_string(path)?) {
+                    Err(fault) if fault.is(Errno::ENOENT) => location.above += 1,
+                    // What may not be seen is somebody else's.
+                    Err(fault) if fault.is(Errno::EACCES) => break,
+                    answer => {
+                        answer.map_err(|fault| Error::file("look at", path, fault))?;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The directories by controller, as engines' tools expect them in `cgroup_paths` of `state.json`: one entry for

@@ -19,7 +19,7 @@ pub mod turn;
 mod walk;
 pub mod wire;
 
-pub use report::Report;
+pub use report::{Reading, Report};
 pub use slots::Slot;
 pub use step::{ChildStep, Context, Step};
 pub use walk::{BAD_PLAN, FAILED, PANICKED, main};

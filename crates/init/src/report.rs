@@ -3,24 +3,25 @@
 //! A page of a file that both processes have mapped. Writing to it needs no system call, so neither a system call
 //! filter nor closed descriptors nor a crash can hide what happened: whatever ends init, the page still says in which
 //! step. It goes away from the container's address space with execve(2), and stays readable in the file.
+//!
+//! Nothing in it is trusted: until execve(2) a process that may trace init can write it. What it says decides which
+//! status and which error are shown, never which process is meant: that is recorded by the runtime elsewhere.
 
 use kernel::memory::SharedWords;
 use kernel::{Call, Errno, Fault};
 
 /// Length of the file in bytes.
-pub const LENGTH: usize = 4096;
+pub const LENGTH: usize = WORDS * 4;
 
 const STEP: usize = 0;
 const FAULT: usize = 1;
 const NOT_RAISED: usize = 2;
 const LISTENER: usize = 4;
-const PID: usize = 5;
-const IDENTITY: usize = 6;
-const WORDS: usize = 8;
+const WORDS: usize = 5;
 
 const FAILED: u32 = 1 << 31;
 
-/// The page, as either side sees it.
+/// The page, as init has it.
 #[derive(Debug)]
 pub struct Report(SharedWords);
 
@@ -30,7 +31,7 @@ impl Report {
     /// # Errors
     /// As mmap(2).
     pub fn map(fd: i32) -> kernel::Result<Report> {
-        SharedWords::map(fd, WORDS).map(Report)
+        SharedWords::map(fd, WORDS, true).map(Report)
     }
 
     /// Notes that step `index` of the plan begins.
@@ -38,19 +39,9 @@ impl Report {
         self.0.store(STEP, index + 1);
     }
 
-    /// The step that was begun last.
-    pub fn step(&self) -> Option<u32> {
-        self.0.load(STEP).checked_sub(1)
-    }
-
     /// Notes that the present step failed.
     pub fn fail(&self, fault: Fault) {
         self.0.store(FAULT, encode_fault(fault));
-    }
-
-    /// How the present step failed, if it did.
-    pub fn fault(&self) -> Option<Fault> {
-        decode_fault(self.0.load(FAULT))
     }
 
     /// Notes capabilities (one bit each) that could not be raised in the ambient set, which is only worth a warning.
@@ -59,17 +50,33 @@ impl Report {
         self.0.store(NOT_RAISED + 1, (capabilities >> 32) as u32);
     }
 
-    /// Notes, for the runtime's own later calls, which process this is: its id, and what tells it from a later one with
-    /// the same id. Seen together: the id is written last.
-    pub fn identify(&self, pid: i32, identity: u64) {
-        self.0.store(IDENTITY, identity as u32);
-        self.0.store(IDENTITY + 1, (identity >> 32) as u32);
-        self.0.store(PID, pid as u32);
-    }
-
     /// Notes under which descriptor number init holds the listener of its filter.
     pub fn listening(&self, fd: i32) {
         self.0.store(LISTENER, fd as u32);
+    }
+}
+
+/// The page, as the runtime has it: to read only. Whoever may write the memory of init may have written what is in it.
+#[derive(Debug)]
+pub struct Reading(SharedWords);
+
+impl Reading {
+    /// Maps the page from a file of at least [`LENGTH`] bytes.
+    ///
+    /// # Errors
+    /// As mmap(2).
+    pub fn map(fd: i32) -> kernel::Result<Reading> {
+        SharedWords::map(fd, WORDS, false).map(Reading)
+    }
+
+    /// The step that was begun last.
+    pub fn step(&self) -> Option<u32> {
+        self.0.load(STEP).checked_sub(1)
+    }
+
+    /// How the present step failed, if it did.
+    pub fn fault(&self) -> Option<Fault> {
+        decode_fault(self.0.load(FAULT))
     }
 
     /// The descriptor number of the filter's listener in init, once there is one.
@@ -84,36 +91,26 @@ impl Report {
 }
 
 /// What the bytes of a report file say, for a reader that does not map it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The step that was begun last.
     pub step: Option<u32>,
     /// How it failed, if it did.
     pub fault: Option<Fault>,
-    /// The process, 0 before there is one.
-    pub pid: i32,
-    /// What tells it from a later one with the same id.
-    pub identity: u64,
 }
 
 impl Seen {
-    /// How many bytes it takes.
-    pub const LENGTH: usize = WORDS * 4;
-
-    /// Reads the first bytes of a report file; what is missing counts as 0.
-    pub fn read(bytes: &[u8]) -> Seen {
+    /// Reads a report file; `None` when it is cut short.
+    pub fn read(bytes: &[u8]) -> Option<Seen> {
+        let words: &[u8; LENGTH] = bytes.first_chunk()?;
         let word = |index: usize| {
-            bytes
-                .get(index * 4..index * 4 + 4)
-                .and_then(|four| four.try_into().ok())
-                .map_or(0, u32::from_ne_bytes)
+            let four = [0, 1, 2, 3].map(|byte| words[index * 4 + byte]);
+            u32::from_ne_bytes(four)
         };
-        Seen {
+        Some(Seen {
             step: word(STEP).checked_sub(1),
             fault: decode_fault(word(FAULT)),
-            pid: word(PID) as i32,
-            identity: u64::from(word(IDENTITY)) | u64::from(word(IDENTITY + 1)) << 32,
-        }
+        })
     }
 }
 

@@ -50,10 +50,18 @@ fn start(argument: &[u8]) -> Option<(Image<'static>, Slots, Report)> {
     Some((image, slots, report))
 }
 
-/// A process starts with the actions and the mask that its starter had; the user's program is to find the default.
+/// A process starts with the actions and the mask that its starter had; the user's program is to find the default. Until
+/// then SIGHUP, SIGINT, SIGQUIT and SIGTERM end init even as the first process of a pid namespace, which a default action
+/// cannot.
 fn reset_signals() {
+    const ENDING: u32 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 15;
     for signal in 1..=64 {
-        let _ = process::default_action(signal);
+        let set = match ENDING.checked_shr(signal) {
+            Some(bits) if bits & 1 == 1 => process::end_on,
+            _ => process::default_action,
+        };
+        // The kernel refuses it for SIGKILL and SIGSTOP.
+        let _ = set(signal as i32);
     }
     let _ = process::set_signal_mask(0);
 }

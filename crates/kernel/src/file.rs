@@ -444,6 +444,12 @@ pub fn set_close_on_exec(fd: i32, on: bool) -> Result<()> {
     fcntl(fd, F_SETFD, on.into()).map(drop)
 }
 
+/// Whether an open descriptor is closed by execve(2); `EBADF` for one that is not open.
+pub fn is_close_on_exec(fd: i32) -> Result<bool> {
+    const F_GETFD: usize = 1;
+    fcntl(fd, F_GETFD, 0).map(|flags| flags & 1 == 1)
+}
+
 /// The status flags and access mode, as in [`open`].
 pub fn status_flags(fd: i32) -> Result<u64> {
     fcntl(fd, F_GETFL, 0).map(|flags| flags as u64)
@@ -561,6 +567,13 @@ pub fn lock(fd: i32) -> Result<()> {
     const LOCK_EX: usize = 2;
     // SAFETY: no pointers.
     unsafe { syscall!(Flock, FLOCK, fd, LOCK_EX) }.map(drop)
+}
+
+/// flock(2) LOCK_EX | LOCK_NB: takes an exclusive lock on the open file; `EAGAIN` when somebody else has it.
+pub fn try_lock(fd: i32) -> Result<()> {
+    const LOCK_EX_NB: usize = 2 | 4;
+    // SAFETY: no pointers.
+    unsafe { syscall!(Flock, FLOCK, fd, LOCK_EX_NB) }.map(drop)
 }
 
 /// flock(2): gives an exclusive lock back.

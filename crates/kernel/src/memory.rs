@@ -39,8 +39,9 @@ pub struct SharedWords {
 }
 
 impl SharedWords {
-    /// Maps the first `count` words of a file that is at least that long.
-    pub fn map(fd: i32, count: usize) -> Result<SharedWords> {
+    /// Maps the first `count` words of a file that is at least that long, and whose space is allocated: what cannot be
+    /// allocated when it is touched ends the program (SIGBUS). Without `writable`, [`SharedWords::store`] does so too.
+    pub fn map(fd: i32, count: usize, writable: bool) -> Result<SharedWords> {
         // SAFETY: the kernel picks the place; a new mapping aliases nothing.
         let start = unsafe {
             syscall!(
@@ -48,7 +49,7 @@ impl SharedWords {
                 MMAP,
                 0,
                 count * 4,
-                PROT_READ | PROT_WRITE,
+                PROT_READ | if writable { PROT_WRITE } else { 0 },
                 MAP_SHARED,
                 fd,
                 0

@@ -375,8 +375,26 @@ pub fn next_signal(mask: u64) -> Result<i32> {
 
 /// rt_sigaction(2): the default action for one signal. (Ignored signals would stay ignored across execve.)
 pub fn default_action(signal: i32) -> Result<()> {
-    let action = [0u64; 4];
-    // SAFETY: a zeroed `struct kernel_sigaction` is SIG_DFL without flags.
+    set_action(signal, [0; 4])
+}
+
+/// rt_sigaction(2): the signal ends the program with the status that a shell shows for it, also where the kernel would not
+/// let its default action happen: to the first process of a pid namespace (pid_namespaces(7)). Gone after execve.
+pub fn end_on(signal: i32) -> Result<()> {
+    extern "C" fn end(signal: i32) -> ! {
+        exit(128 + signal)
+    }
+    let handler = end as extern "C" fn(i32) -> ! as usize as u64;
+    // x86-64 wants an address to return to, even if nothing returns; elsewhere this word is the mask.
+    #[cfg(target_arch = "x86_64")]
+    let action = [handler, 0x0400_0000, handler, 0];
+    #[cfg(not(target_arch = "x86_64"))]
+    let action = [handler, 0, 0, 0];
+    set_action(signal, action)
+}
+
+fn set_action(signal: i32, action: [u64; 4]) -> Result<()> {
+    // SAFETY: a whole `struct kernel_sigaction`: the default without flags, or a handler that never returns.
     unsafe { syscall!(Sigaction, RT_SIGACTION, signal, action.as_ptr(), 0, 8) }.map(drop)
 }
 

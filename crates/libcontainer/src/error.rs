@@ -122,6 +122,11 @@ impl Error {
         }
     }
 
+    /// True when a file could not be had for this reason.
+    pub(crate) fn is_errno(&self, errno: kernel::Errno) -> bool {
+        matches!(self, Error::File { source, .. } if source.raw_os_error() == Some(errno.0))
+    }
+
     /// True when the container does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::NotFound { .. })

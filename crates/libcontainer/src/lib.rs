@@ -19,8 +19,9 @@
 //! // Now it runs. Its end is seen at a pidfd, which any event loop can wait for.
 //! container.start()?;
 //! let process = container.process()?;
-//! let exit = process.wait()?;
-//! println!("ended with status {}", exit.shell_status());
+//! if let Some(exit) = process.wait()? {
+//!     println!("ended with status {}", exit.shell_status());
+//! }
 //!
 //! Container::delete(&store, "web", false)?;
 //! # Ok(())

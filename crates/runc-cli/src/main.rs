@@ -40,6 +40,11 @@ fn main() {
         logger::fatal(&Failure::new(format!("internal error: {panic}")));
         exit(1);
     }));
+    // It may have been inherited as ignored: then the kernel would tell nobody how children end.
+    if let Err(fault) = kernel::process::default_action(SIGCHLD) {
+        logger::fatal(&Failure::new(format!("take note of children: {fault}")));
+        exit(1);
+    }
     let mut words = std::env::args_os();
     let program = Program::from_argument(words.next());
     let words: Vec<OsString> = words.collect();
@@ -51,6 +56,8 @@ fn main() {
         }
     }
 }
+
+const SIGCHLD: i32 = 17;
 
 /// Runs the whole command line; the answer is the exit code.
 fn run(program: Program, words: &[OsString]) -> Result<i32, Failure> {

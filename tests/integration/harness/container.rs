@@ -46,6 +46,11 @@ impl<'a> Container<'a> {
         }
     }
 
+    /// The sandbox that it is in.
+    pub fn sandbox(&self) -> &'a Sandbox {
+        self.sandbox
+    }
+
     /// A call of the runtime whose last argument is this container's id.
     pub fn call(&self, command: &str, flags: &[impl AsRef<OsStr>]) -> Invocation {
         self.sandbox.runtime([command]).args(flags).arg(&self.id)

@@ -261,6 +261,17 @@ pub struct Output {
 }
 
 impl Output {
+    /// What a call that said nothing and ended with 0 leaves.
+    pub fn ended_well() -> Output {
+        Output {
+            code: 0,
+            stdout: String::new(),
+            stderr: String::new(),
+            line: String::new(),
+            path: PathBuf::new(),
+        }
+    }
+
     /// Fails unless the call ended well.
     #[track_caller]
     pub fn ok(self) -> Output {

@@ -1,6 +1,7 @@
 //! Many calls at once.
 
 use std::sync::Barrier;
+use std::time::{Duration, Instant};
 
 use harness::{Sandbox, cases};
 
@@ -9,6 +10,8 @@ cases![
     parallel_loops,
     state_and_list_beside_create_and_delete,
     many_deletes_of_one_container,
+    creates_and_deletes_of_one_id_leave_nothing,
+    state_is_never_stopped_while_create_works,
 ];
 
 fn one_of_many_creates_with_the_same_id_wins() {
@@ -111,4 +114,70 @@ fn many_deletes_of_one_container() {
         call.finish().ok();
     }
     container.wait();
+}
+
+/// Whoever comes between the folder that is made and the one that is filled.
+fn creates_and_deletes_of_one_id_leave_nothing() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("sleep 1000");
+    let before = sandbox.host(Some(&bundle));
+    let id = sandbox.id("same");
+    let end = Instant::now() + Duration::from_secs(4);
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let (caller, id, path) = (sandbox.caller(), &id, &bundle.path);
+            scope.spawn(move || {
+                while Instant::now() < end {
+                    let output = if worker < 2 {
+                        let create = caller.runtime(["create", "--bundle"]).arg(path);
+                        create.arg(id).limit(60).output()
+                    } else {
+                        caller.runtime(["delete", "--force", id]).limit(60).output()
+                    };
+                    let known = output.code == 0 || output.stderr.contains("already exists");
+                    assert!(known, "{output:?}");
+                }
+            });
+        }
+    });
+    sandbox.runtime(["delete", "--force", &id]).output().ok();
+    harness::wait_until("nothing left", || {
+        sandbox.host(Some(&bundle)).difference(&before).is_empty()
+    });
+}
+
+fn state_is_never_stopped_while_create_works() {
+    let sandbox = Sandbox::new();
+    let program = sandbox.bundle().rootfs().join("bin/probe");
+    let hook = serde_json::json!({"path": program, "args": ["probe", "sleep", "1"]});
+    let bundle = sandbox.bundle().push("/hooks/createRuntime", hook);
+    let id = sandbox.id("a");
+    let create = sandbox.runtime(["create", "--bundle"]).arg(&bundle.path);
+    let mut create = create.arg(&id).spawn();
+    let mut seen = Vec::new();
+    while create.child.try_wait().unwrap().is_none() {
+        let state = sandbox.runtime(["state", &id]).output();
+        let status = match state.code {
+            0 => state.json()["status"].as_str().unwrap().to_owned(),
+            _ => {
+                assert!(state.stderr.contains("does not exist"), "{state:?}");
+                "absent".to_owned()
+            }
+        };
+        if seen.last() != Some(&status) {
+            seen.push(status);
+        }
+    }
+    let state = sandbox.runtime(["state", &id]).output().ok().json();
+    assert_eq!(state["status"], "created");
+    let wanted = ["absent", "creating", "created"];
+    let mut rest = wanted.iter();
+    assert!(
+        seen.iter().all(|status| rest.any(|known| known == status)),
+        "{seen:?}"
+    );
+    assert!(seen.contains(&"creating".to_owned()), "{seen:?}");
+    sandbox.runtime(["delete", "--force", &id]).output().ok();
+    let pid = nix::unistd::Pid::from_raw(state["pid"].as_i64().unwrap() as i32);
+    let _ = nix::sys::wait::waitpid(pid, None);
 }

@@ -16,6 +16,8 @@ cases![
     privileged_groups_made_inside_are_removed,
     privileged_processes_in_other_groups_are_killed,
     privileged_group_of_two_containers_is_left_to_the_second,
+    privileged_groups_above_are_removed_if_they_were_made_for_it,
+    strangers_files_stay_and_are_named,
     id_can_be_used_again,
     bundle_may_be_gone,
 ];
@@ -187,6 +189,79 @@ fn privileged_group_of_two_containers_is_left_to_the_second() {
     second.wait();
     first.delete().ok();
     sandbox.remove_groups();
+}
+
+fn privileged_groups_above_are_removed_if_they_were_made_for_it() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let before = sandbox.host(None);
+    let bundle = |path: String| {
+        sandbox.bundle().set(
+            "/linux/cgroupsPath",
+            json!(format!("/{}-{path}", sandbox.tag)),
+        )
+    };
+    let container = sandbox.create(&bundle("above/deep/box".to_owned()), "a");
+    let above: Vec<_> = sandbox.host(None).groups().to_vec();
+    container.delete().ok();
+    container.wait();
+    sandbox.host(None).same_as(&before);
+    // What was there before stays, and what somebody else uses.
+    let name = format!("{}-above", sandbox.tag);
+    let own = above.iter().filter(|path| path.ends_with(&name));
+    let mut made = 0;
+    for path in own {
+        fs::create_dir(path).unwrap();
+        made += 1;
+    }
+    assert!(made > 0, "{above:?}");
+    let container = sandbox.create(&bundle("above/deep/box".to_owned()), "b");
+    container.delete().ok();
+    container.wait();
+    let left = sandbox.host(None).difference(&before);
+    assert_eq!(left.len(), made, "{left:#?}");
+    let [first, second] =
+        ["first", "second"].map(|name| sandbox.create(&bundle(format!("above/both/{name}")), name));
+    first.delete().ok();
+    first.wait();
+    assert_eq!(second.status(), "created");
+    second.delete().ok();
+    second.wait();
+    sandbox.remove_groups();
+    sandbox.host(None).same_as(&before);
+    // A create that fails leaves none either.
+    let bundle = bundle("failed/deep/box".to_owned()).set("/process/args", json!(["/nosuch"]));
+    let create = sandbox.runtime(["create", "--bundle"]).arg(&bundle.path);
+    create.arg(sandbox.id("c")).output().exits(1);
+    sandbox.host(None).same_as(&before);
+}
+
+fn strangers_files_stay_and_are_named() {
+    let sandbox = Sandbox::new();
+    for force in [false, true] {
+        let container = sandbox.detach(&sandbox.bundle(), "a");
+        container.wait();
+        let folder = sandbox.root.join(&container.id);
+        fs::write(folder.join("note"), "mine").unwrap();
+        let flags: &[&str] = if force { &["--force"] } else { &[] };
+        let output = container.call("delete", flags).output().ok();
+        assert!(output.stderr.contains("level=warning"), "{output:?}");
+        assert!(output.stderr.contains("note"), "{output:?}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(folder.join("note")).unwrap(), "mine");
+        container
+            .call("state", &[] as &[&str])
+            .output()
+            .fails_with(1, &["container does not exist"]);
+        let list = sandbox.runtime(["list", "--quiet"]).output().ok();
+        assert!(list.stdout.is_empty() && list.stderr.is_empty(), "{list:?}");
+        // The id is free.
+        let container = sandbox.detach(&sandbox.bundle(), "a");
+        container.wait();
+        fs::remove_file(folder.join("note")).unwrap();
+        container.delete().ok();
+        assert!(!folder.exists());
+    }
 }
 
 fn id_can_be_used_again() {

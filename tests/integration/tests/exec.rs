@@ -27,6 +27,9 @@ cases![
     death_by_signal,
     background_children_do_not_hold_exec,
     many_at_once,
+    program_without_its_pid_file_is_ended,
+    pid_files_in_hostile_directories,
+    privileged_goes_where_init_was_moved,
 ];
 
 fn status_and_output() {
@@ -407,4 +410,101 @@ fn many_at_once() {
     for (number, running) in running.into_iter().enumerate() {
         running.finish().ok().lines(&[&number.to_string()]);
     }
+}
+
+fn program_without_its_pid_file_is_ended() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().writable().probe("sleep 1000");
+    let container = sandbox.detach(&bundle, "a");
+    let before = sandbox.host(None);
+    let nowhere = sandbox.path.join("nosuch/pid");
+    for detach in [&["--detach"][..], &[]] {
+        let call = sandbox.runtime(["exec", "--pid-file"]).arg(&nowhere);
+        let call = call.args(detach).arg(&container.id);
+        let output = call.args(["/bin/probe", "sleep", "900"]).output();
+        output.fails_with(255, &["write the pid file", "no such file or directory"]);
+        wait_until("the end of the program", || {
+            let left = sandbox.host(None).difference(&before);
+            !left.iter().any(|line| line.contains("sleep 900"))
+        });
+    }
+    assert_eq!(container.status(), "running");
+    container.force_delete();
+    container.wait();
+}
+
+/// Whoever may write to the directory cannot have another file overwritten, or the runtime wait.
+fn pid_files_in_hostile_directories() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("sleep 1000");
+    let folder = sandbox.folder("hostile");
+    let precious = sandbox.folder("host").join("precious");
+    fs::write(&precious, "precious").unwrap();
+    for name in [".pid", ".pid.tmp", "pid.tmp", "pid"] {
+        symlink(&precious, folder.join(name)).unwrap();
+    }
+    let pid_file = folder.join("pid");
+    let create = |id: &str| {
+        let call = sandbox.runtime(["create", "--pid-file"]).arg(&pid_file);
+        let call = call.arg("--bundle").arg(&bundle.path).limit(20);
+        call.arg(sandbox.id(id)).output()
+    };
+    create("a").ok();
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+    let pid: i32 = fs::read_to_string(&pid_file).unwrap().parse().unwrap();
+    assert!(fs::symlink_metadata(&pid_file).unwrap().is_file());
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 4);
+    sandbox.runtime(["start", &sandbox.id("a")]).output().ok();
+    fs::remove_file(&pid_file).unwrap();
+    // What is no regular file is written to, if somebody reads it.
+    nix::unistd::mkfifo(&pid_file, nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
+    create("b").fails_with(1, &["write the pid file", "no such device or address"]);
+    let exec = sandbox
+        .runtime(["exec", "--detach", "--pid-file"])
+        .arg(&pid_file);
+    let exec = exec
+        .arg(sandbox.id("a"))
+        .args(["/bin/probe", "sleep", "900"]);
+    exec.limit(20)
+        .output()
+        .fails_with(255, &["write the pid file"]);
+    assert!(fs::metadata(&pid_file).unwrap().file_type().is_fifo());
+    sandbox
+        .runtime(["delete", "--force", &sandbox.id("a")])
+        .output()
+        .ok();
+    let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+}
+
+/// A privileged container may put itself into another group, and give up the one that it was made with.
+fn privileged_goes_where_init_was_moved() {
+    harness::need::cgroups();
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("sleep 1000");
+    let container = sandbox.detach(&bundle, "a");
+    let groups = sandbox.host(None).groups().to_vec();
+    let moved = |group: &std::path::Path| group.with_file_name(format!("{}-moved", sandbox.tag));
+    for group in &groups {
+        let new = moved(group);
+        fs::create_dir(&new).unwrap();
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            if let Ok(value) = fs::read_to_string(group.join(file)) {
+                fs::write(new.join(file), value.trim()).unwrap();
+            }
+        }
+        fs::write(new.join("cgroup.procs"), container.pid.to_string()).unwrap();
+        wait_until("an empty group", || fs::remove_dir(group).is_ok());
+    }
+    let pid = container.exec_detached("sleep 1000");
+    let its = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let found = its.lines().filter(|line| line.ends_with("-moved")).count();
+    assert_eq!(found, groups.len(), "{its}");
+    assert_eq!(container.status(), "running");
+    let pid = nix::unistd::Pid::from_raw(pid);
+    nix::sys::signal::kill(pid, nix::sys::signal::SIGKILL).unwrap();
+    nix::sys::wait::waitpid(pid, None).unwrap();
+    container.force_delete();
+    container.wait();
+    sandbox.remove_groups();
 }

@@ -11,6 +11,7 @@ cases![
     unknown_signals_are_refused,
     stopped_container_is_not_running,
     created_container_can_be_killed,
+    usual_signals_end_a_created_container,
     unknown_container_does_not_exist,
     privileged_all_processes,
     privileged_kill_without_pid_namespace_ends_everything,
@@ -90,6 +91,23 @@ fn created_container_can_be_killed() {
     container.kill("KILL").ok();
     assert_eq!(container.wait(), 128 + 9);
     assert_eq!(container.status(), "stopped");
+}
+
+/// As the first process of its pid namespace the waiting init does not die of them by default.
+fn usual_signals_end_a_created_container() {
+    let sandbox = Sandbox::new();
+    for (signal, number) in [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)] {
+        let container = sandbox.create(&sandbox.bundle().probe("sleep 1000"), signal);
+        container.kill(signal).ok();
+        assert_eq!(container.wait(), 128 + number, "{signal}");
+        assert_eq!(container.status(), "stopped");
+        container.delete().ok();
+    }
+    // Those that a program may use for other things are not for init.
+    let container = sandbox.create(&sandbox.bundle().probe("echo ran"), "usr1");
+    container.kill("USR1").ok();
+    container.start();
+    assert_eq!(container.wait(), 0);
 }
 
 fn unknown_container_does_not_exist() {

@@ -15,8 +15,10 @@ mod engine;
 mod errors;
 mod events;
 mod exec;
+mod faults;
 mod fd_hygiene;
 mod features;
+mod forgery;
 mod hooks;
 mod kill;
 mod leaks;
@@ -57,8 +59,10 @@ fn main() -> std::process::ExitCode {
         errors::CASES,
         events::CASES,
         exec::CASES,
+        faults::CASES,
         fd_hygiene::CASES,
         features::CASES,
+        forgery::CASES,
         hooks::CASES,
         kill::CASES,
         leaks::CASES,

@@ -119,16 +119,21 @@ impl Group {
     }
 
     /// A seat for a further process: the container's own cgroup, or, if that cannot hold processes because controllers
-    /// are enabled for the cgroups below it ("no internal processes", cgroups(7)), the one that `init` is in.
+    /// are enabled for the cgroups below it ("no internal processes", cgroups(7)) or is there no more because somebody has
+    /// moved everything elsewhere, the one that `init` is in.
     ///
     /// # Errors
-    /// It does not exist any more.
+    /// Where that is cannot be seen, or it does not exist any more.
     pub fn seat_for(&self, init: i32) -> Result<Seat, Error> {
-        let divided = self.place.locations.len() == 1
-            && self.unified().is_some_and(|dir| {
-                matches!(dir.read("cgroup.subtree_control"), Ok(enabled) if !enabled.trim().is_empty())
-            });
-        if divided {
+        let divided = match self.unified() {
+            Some(dir) if self.place.locations.len() == 1 => {
+                let enabled = dir.read_if_there("cgroup.subtree_control")?;
+                enabled.is_some_and(|enabled| !enabled.trim().is_empty())
+            }
+            _ => false,
+        };
+        let moved = !self.place.optional && self.dirs.iter().any(Option::is_none);
+        if divided || moved {
             self.beside(init)
         } else {
             self.seat()
@@ -149,25 +154,30 @@ impl Group {
     }
 
     /// Where the container's init is, for when its own cgroup cannot hold processes (`EBUSY`): a container that runs
-    /// systemd has moved everything into cgroups below and enabled controllers for them.
+    /// systemd has moved everything into cgroups below and enabled controllers for them. Or for when it was removed: then
+    /// nothing of the container is under its limits any more, wherever init is.
     ///
     /// # Errors
-    /// The process is gone, or is not inside the container's cgroup.
+    /// The process is gone, or is in a cgroup that cannot be seen from here.
     pub fn beside(&self, init: i32) -> Result<Seat, Error> {
         let file = PathBuf::from(format!("/proc/{init}/cgroup"));
         let text = read_path(&file)?;
-        let paths = self.place.locations.iter().map(|location| {
+        let mut paths = Vec::new();
+        for (location, dir) in self.place.locations.iter().zip(&self.dirs) {
             let same = |line: &crate::host::Membership<'_>| match location.controllers.first() {
                 None => line.controllers.is_empty(),
                 Some(first) => line.controllers.split(',').any(|name| name == first),
             };
-            let inside = memberships(&text).find(same).map(|line| normal(line.path));
-            let path = inside.map(|inside| location.mount.join(inside));
-            // Never outside: whatever the file says, the process stays under the container's limits.
-            path.filter(|path| path.starts_with(&location.path))
-                .unwrap_or_else(|| location.path.clone())
-        });
-        self.seat_at(paths.collect::<Vec<_>>().into_iter())
+            let inside = memberships(&text)
+                .find(same)
+                .filter(|line| !line.is_outside);
+            let path = inside.map(|line| location.mount.join(normal(line.path)));
+            // Never outside of what is there: whatever the file says, the process stays under the container's limits.
+            let is_removed = dir.is_none() && !self.place.optional;
+            let path = path.filter(|path| is_removed || path.starts_with(&location.path));
+            paths.push(path.unwrap_or_else(|| location.path.clone()));
+        }
+        self.seat_at(paths.into_iter())
     }
 
     /// A cgroup below the container's, as `exec --cgroup [CONTROLLER[,CONTROLLER…]:]PATH` names it. On v1 hierarchies that

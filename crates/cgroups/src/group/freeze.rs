@@ -80,7 +80,7 @@ impl Group {
             (None, None) => return Ok(false),
         };
         match state {
-            Ok(state) => Ok(state.is_some_and(|state| !matches!(state.trim(), "0" | "THAWED"))),
+            Ok(state) => Ok(state.is_some_and(|state| crate::frozen::is_frozen(&state))),
             Err(error) if error.is(kernel::Errno::ENODEV) => Ok(false),
             Err(error) => Err(error),
         }

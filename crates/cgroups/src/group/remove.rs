@@ -11,6 +11,7 @@ use super::kill::processes_below;
 use crate::dir::Dir;
 use crate::error::c_string;
 use crate::patience::Patience;
+use crate::place::Location;
 use crate::{Error, Place};
 
 /// How long the kernel may take to let go. A process that was killed leaves its cgroup some time after its parent can
@@ -27,8 +28,27 @@ impl Place {
                 Ok(Ok(())) => true,
                 Err(_) => false,
             };
-        let mut paths = self.locations.iter().map(|location| &location.path);
-        self.unit.is_none() && paths.all(|path| removed(path))
+        self.unit.is_none()
+            && self.locations.iter().all(|location| {
+                let removed = removed(&location.path);
+                if removed {
+                    remove_above(location);
+                }
+                removed
+            })
+    }
+}
+
+/// The directories that were made for it, too, as long as nobody else has come to use them.
+fn remove_above(location: &Location) {
+    for path in location.path.ancestors().skip(1).take(location.above) {
+        let removed = c_string(path).map(|name| file::remove_directory(HERE, &name));
+        match removed {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) if is_gone(fault) => {}
+            Ok(Err(fault)) => return log::debug!("{} stays: {fault}", path.display()),
+            Err(error) => return log::debug!("{error}"),
+        }
     }
 }
 
@@ -54,7 +74,8 @@ impl Group {
             match remove_tree(&location.path, &mut patience) {
                 // Rootless: what could not be made cannot be removed either.
                 Err(error) if self.place.optional && error.is_refusal() => {}
-                result => failed = failed.and(result),
+                Ok(()) => remove_above(location),
+                Err(error) => failed = failed.and(Err(error)),
             }
         }
         stopped.and(failed)

@@ -24,8 +24,9 @@ impl Step for Undumpable {
 }
 
 step! {
-    /// PR_SET_DUMPABLE 1: a caller without privileges may reach the waiting process again, by now it holds nothing of
-    /// the host's.
+    /// PR_SET_DUMPABLE 1: a caller without privileges may reach the waiting process again, and so may others of its user
+    /// in the same user and pid namespace. By now it has no more rights than the program that it becomes, and of the host
+    /// it still has the report page and its end of the fence. Nothing that matters to others is believed of either.
     Dumpable {}
 }
 

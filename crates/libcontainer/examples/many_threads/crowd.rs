@@ -189,7 +189,7 @@ fn one(store: &Store, id: &str, bundle: &Bundle, status: usize) -> Result<Durati
         .process()
         .and_then(|process| process.wait())
         .map_err(text)?;
-    if exit != Exit::Code(status as i32) {
+    if exit != Some(Exit::Code(status as i32)) {
         return Err(format!("it ended with {exit:?} instead of {status}"));
     }
     Container::delete(store, id, false).map_err(text)?;

@@ -118,7 +118,10 @@ impl Report {
     }
 
     fn judge(&mut self, bundle: &Bundle, spec: &Spec<'_>, options: &CreateOptions) {
-        let judged = judge(bundle, spec, options);
+        let judged = match judge(bundle, spec, options) {
+            Ok(judged) => judged,
+            Err(error) => return self.problem(&ConfigPath::none(), error.to_string()),
+        };
         for problem in judged.problems {
             match problem {
                 Error::Plan(problem) => self.plan_problem(&problem),

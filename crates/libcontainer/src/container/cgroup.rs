@@ -2,32 +2,26 @@
 
 use super::Container;
 use crate::Error;
+use crate::state::Record;
 
-impl Container {
-    /// The container's cgroup, if it has one.
-    pub(super) fn group(&self) -> Result<Option<cgroups::Group>, Error> {
-        match &self.record.cgroup {
-            None => Ok(None),
-            Some(place) => {
-                let group = cgroups::Group::open(place)?;
-                Ok(if group.is_none() { None } else { Some(group) })
-            }
+/// The cgroup of a container, if it has one.
+pub(super) fn group_of(record: &Record) -> Result<Option<cgroups::Group>, Error> {
+    match &record.cgroup {
+        None => Ok(None),
+        Some(place) => {
+            let group = cgroups::Group::open(place)?;
+            Ok(if group.is_none() { None } else { Some(group) })
         }
     }
+}
 
-    pub(super) fn is_frozen(&self) -> bool {
-        self.record
-            .cgroup
-            .as_ref()
-            .is_some_and(cgroups::Place::is_frozen)
-    }
-
+impl Container {
     /// The processes in the container, by their numbers in the caller's pid namespace.
     ///
     /// # Errors
     /// The container has no cgroup, or it cannot be read.
     pub fn processes(&self) -> Result<Vec<i32>, Error> {
-        match self.group()? {
+        match group_of(&self.record)? {
             Some(group) => Ok(group.processes()?),
             None => Err(Error::wrong_status(
                 self.id(),

@@ -3,16 +3,17 @@
 use std::path::Path;
 
 use kernel::process::Started;
+use kernel::{Call, Errno, Fault, file};
 use spec::Spec;
 
-use super::Container;
 use super::fence::Fence;
 use super::prepare::{CreateOptions, Prepared};
+use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
-use crate::perform::{Cgroup, Console, Performed, Setting, run_hooks, walk};
+use crate::perform::{Cgroup, Console, Performed, Setting, own, run_hooks, walk};
 use crate::plan::{self, HookKind};
-use crate::state::{Folder, Record, Store, identity_of, judge_id};
+use crate::state::{Held, Record, Store, judge_id, observe};
 
 /// A bundle with its config, parsed once.
 #[derive(Clone, Copy)]
@@ -44,7 +45,7 @@ impl Container {
             Some(path) => Console::Socket(path.clone()),
             None => Console::None,
         };
-        let (container, _) = Container::create_with(
+        let (locked, _) = Container::create_with(
             store,
             id,
             &Source {
@@ -55,8 +56,7 @@ impl Container {
             console,
             &Fence::Fifo,
         )?;
-        container.folder.unlock();
-        Ok(container)
+        Ok(locked.unlock())
     }
 
     pub(super) fn create_with(
@@ -66,15 +66,16 @@ impl Container {
         options: &CreateOptions,
         console: Console,
         fence: &Fence,
-    ) -> Result<(Container, Performed), Error> {
+    ) -> Result<(Locked, Performed), Error> {
         judge_id(id)?;
+        judge_preserved(options.preserve_fds)?;
         let Source { bundle, spec } = *source;
         let prepared = Prepared::new(id, bundle, spec, options)?;
         for (at, text) in &prepared.plan.warnings {
             log::warn!("{at}: {text}");
         }
+        let mut record = prepared.record()?;
         let folder = store.make(id)?;
-        let mut record = prepared.record();
         match perform(
             &prepared,
             &folder,
@@ -84,7 +85,7 @@ impl Container {
             console,
             fence,
         ) {
-            Ok(performed) => Ok((Container { folder, record }, performed)),
+            Ok(performed) => Ok((Locked { folder, record }, performed)),
             Err(error) => {
                 clean_up(&prepared, folder, &error);
                 Err(error)
@@ -95,16 +96,16 @@ impl Container {
 
 fn perform(
     prepared: &Prepared<'_>,
-    folder: &Folder,
+    folder: &Held,
     bundle: &Bundle,
     record: &mut Record,
     options: &CreateOptions,
     console: Console,
     fence: &Fence,
 ) -> Result<Performed, Error> {
-    folder.keep_config(bundle.text())?;
     // The record comes before the effects that it describes.
-    folder.store(record)?;
+    let stored = folder.store(record)?;
+    folder.keep_config(bundle.text())?;
     let setting = Setting {
         host: &prepared.host,
         report: folder.make_report()?,
@@ -118,12 +119,15 @@ fn perform(
         preserve_fds: options.preserve_fds,
         standard: [None; 3],
         given: Vec::new(),
-        state: Some(prepared.hooks()),
+        state: Some(prepared.hooks()?),
     };
     let (mut performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
+        let failed = |fault| own("see which process the child is", fault);
+        let identity = observe::identity_of(child.pid, &child.pidfd).map_err(failed)?;
+        let gone = Fault::found(Call::PidfdOpen, Errno::ESRCH);
         record.pid = child.pid;
-        record.identity = identity_of(child.pid, &child.pidfd).unwrap_or(0);
-        Ok(())
+        record.identity = identity.ok_or_else(|| failed(gone))?;
+        stored.identify(record.pid, record.identity)
     })?;
     if performed.missing_ambient != 0 {
         warn_about_ambient(performed.missing_ambient);
@@ -131,7 +135,7 @@ fn perform(
     let finished = finish(group, prepared, &performed, options);
     if finished.is_err() {
         performed.undo();
-        super::kill::end(&performed.child.pidfd);
+        super::kill::end(&performed.child.pidfd)?;
     }
     finished.map(|()| performed)
 }
@@ -150,8 +154,25 @@ fn finish(
         send_pidfd(path, &performed.child)?;
     }
     match &options.pid_file {
-        Some(path) => write_pid_file(path, performed.child.pid),
+        Some(path) => pid_file::write(path, performed.child.pid),
         None => Ok(()),
+    }
+}
+
+/// Descriptors that a container is to get must be there: a number that is too high would open what is not meant.
+pub(super) fn judge_preserved(count: u32) -> Result<(), Error> {
+    let end = count.checked_add(3).and_then(|end| i32::try_from(end).ok());
+    let missing = match end {
+        // Of those that are open this program's own are not meant: they are closed at the next execve.
+        Some(end) => (3..end).find(|fd| !matches!(file::is_close_on_exec(*fd), Ok(false))),
+        None => Some(i32::MAX),
+    };
+    match missing {
+        None => Ok(()),
+        Some(fd) => Err(Error::Invalid {
+            text: format!("--preserve-fds {count}: descriptor {fd} was not passed"),
+            what: String::new(),
+        }),
     }
 }
 
@@ -163,17 +184,6 @@ pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
         .map_err(|fault| Error::file("send the pidfd to", path, fault.into()))
 }
 
-/// Written beside and renamed, so that a reader sees a whole number.
-pub(super) fn write_pid_file(path: &Path, pid: i32) -> Result<(), Error> {
-    let failed = |error| Error::file("write the pid file", path, error);
-    let name = path
-        .file_name()
-        .ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
-    let beside = path.with_file_name(format!(".{}", name.to_string_lossy()));
-    std::fs::write(&beside, pid.to_string()).map_err(failed)?;
-    std::fs::rename(&beside, path).map_err(failed)
-}
-
 fn warn_about_ambient(missing: u64) {
     for (number, name) in plan::capability_names().iter().enumerate() {
         if missing >> number & 1 == 1 {
@@ -183,7 +193,7 @@ fn warn_about_ambient(missing: u64) {
 }
 
 /// A failed create leaves nothing. Hooks after the end run also then (runtime.md, "Lifecycle").
-fn clean_up(prepared: &Prepared<'_>, folder: Folder, error: &Error) {
+fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
     // A group that held others before, or was frozen by somebody, is theirs.
     let taken = matches!(
         error,
@@ -191,15 +201,17 @@ fn clean_up(prepared: &Prepared<'_>, folder: Folder, error: &Error) {
     );
     if let Some(place) = &prepared.place
         && !taken
-        && let Ok(group) = cgroups::Group::open(place)
-        && !group.is_none()
-        && let Err(error) = group.remove()
+        && let Err(error) = cgroups::Group::open(place).and_then(cgroups::Group::remove)
     {
         log::warn!("{error}");
     }
-    let mut hooks = prepared.hooks();
-    hooks.status = "stopped";
-    let _ = run_hooks(&hooks, HookKind::Poststop, None, &prepared.host);
+    let stopped = prepared.hooks().and_then(|mut hooks| {
+        hooks.status = "stopped";
+        run_hooks(&hooks, HookKind::Poststop, None, &prepared.host)
+    });
+    if let Err(error) = stopped {
+        log::warn!("{error}");
+    }
     if let Err(error) = folder.remove() {
         log::warn!("{error}");
     }

@@ -1,72 +1,88 @@
 //! `delete`: removes what `create` made.
 
 use nix::libc::SIGKILL;
-use spec::Spec;
 
-use super::Container;
+use super::Locked;
+use super::cgroup::group_of;
 use crate::Error;
+use crate::container::Container;
 use crate::host::HostFacts;
-use crate::perform::{HookState, run_hooks};
+use crate::perform::{HookState, own, run_hooks};
 use crate::plan::HookKind;
-use crate::state::{Folder, Liveness, Status, Store};
+use crate::state::{Liveness, Status, Store, observe};
 
 impl Container {
     /// Deletes a container that has stopped, or was never started; with `force` any, after killing it. With `force` a
     /// container that does not exist is no error. (runtime.md, "Delete")
     ///
     /// # Errors
-    /// The container runs, or something of it cannot be removed: then it can be deleted again.
+    /// The container runs, or something of it cannot be seen or removed: then it can be deleted again.
     pub fn delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
-        let folder = match store
-            .folder(id)
-            .and_then(|folder| folder.lock().map(|()| folder))
-        {
+        let folder = match store.folder(id).and_then(|folder| folder.lock()) {
             Err(error) if force && error.is_not_found() => return Ok(()),
             answer => answer?,
         };
         match folder.record()? {
-            Some(record) => Container { folder, record }.destroy(force),
+            Some(record) => Locked { folder, record }.destroy(force),
             // The runtime was killed before it recorded anything, so it had not made anything either.
             None if force => folder.remove(),
             None => Err(Error::NotFound { id: id.to_owned() }),
         }
     }
+}
 
+impl Locked {
     fn destroy(self, force: bool) -> Result<(), Error> {
-        let (status, liveness) = self.status_and_liveness()?;
-        if !force && !matches!(status, Status::Stopped | Status::Created | Status::Creating) {
-            let text = format!(
-                "cannot delete container {} that is not stopped: {status}",
-                self.id()
-            );
-            return Err(Error::wrong_status(self.id(), text));
-        }
-        if let Liveness::Alive(pidfd) = liveness {
-            // On v1 a frozen process does not even die, at whatever point of its life it was frozen.
-            if self.is_frozen()
-                && let Some(group) = self.group()?
-            {
-                let _ = kernel::process::signal(pidfd.raw(), SIGKILL);
-                group.thaw()?;
+        if let Liveness::Alive(pidfd) = observe::liveness(&self.record)? {
+            if !force {
+                self.refuse_running()?;
             }
-            if !super::kill::end(&pidfd) {
-                return Err(Error::wrong_status(
-                    self.id(),
-                    "container init still running",
-                ));
-            }
+            self.end(&pidfd)?;
         }
         if let Some(place) = &self.record.cgroup
             && !place.remove_if_empty()
-            && let Some(group) = self.group()?
+            && let Some(group) = group_of(&self.record)?
         {
             self.empty_and_remove(group, force)?;
         }
-        let Container { folder, record } = self;
-        if record.has_hooks {
-            run_poststop(&folder, &record.bundle, record.namespaces);
+        if self.record.has_hooks {
+            match self.run_poststop() {
+                Err(error) if force => log::warn!("poststop hooks are not run: {error}"),
+                answer => answer?,
+            }
         }
-        folder.remove()
+        self.folder.remove()
+    }
+
+    fn refuse_running(&self) -> Result<(), Error> {
+        let status = self.look()?.status;
+        if matches!(status, Status::Stopped | Status::Created | Status::Creating) {
+            return Ok(());
+        }
+        let id = self.id();
+        let text = format!("cannot delete container {id} that is not stopped: {status}");
+        Err(Error::wrong_status(id, text))
+    }
+
+    fn end(&self, pidfd: &kernel::Fd) -> Result<(), Error> {
+        // On v1 a frozen process does not even die, at whatever point of its life it was frozen.
+        if observe::is_frozen(&self.record)?
+            && let Some(group) = group_of(&self.record)?
+        {
+            match kernel::process::signal(pidfd.raw(), SIGKILL) {
+                Err(fault) if !fault.is(kernel::Errno::ESRCH) => {
+                    return Err(own("end the process", fault));
+                }
+                _ => group.thaw()?,
+            }
+        }
+        if super::kill::end(pidfd)? {
+            return Ok(());
+        }
+        Err(Error::wrong_status(
+            self.id(),
+            "container init still running",
+        ))
     }
 
     fn empty_and_remove(&self, group: cgroups::Group, force: bool) -> Result<(), Error> {
@@ -98,18 +114,18 @@ impl Container {
             log::warn!("{error}");
         }
     }
-}
 
-fn run_poststop(folder: &Folder, bundle: &str, namespaces: u64) {
-    let Ok(config) = folder.config() else { return };
-    let spec = Spec::parse(&config).unwrap_or_default();
-    let state = HookState {
-        spec: &spec,
-        id: folder.id(),
-        bundle,
-        status: "stopped",
-        namespaces,
-    };
-    // Each failure is a warning of its own.
-    let _ = run_hooks(&state, HookKind::Poststop, None, &HostFacts::probe());
+    fn run_poststop(&self) -> Result<(), Error> {
+        let config = observe::config(&self.folder)?;
+        let spec = config.spec()?;
+        let state = HookState {
+            spec: &spec,
+            id: self.id(),
+            bundle: &self.record.bundle,
+            status: "stopped",
+            namespaces: self.record.namespaces,
+        };
+        // Each failure of a hook is a warning of its own.
+        run_hooks(&state, HookKind::Poststop, None, &HostFacts::probe()?)
+    }
 }

@@ -7,8 +7,9 @@ use kernel::process::Watch;
 use kernel::{Errno, process};
 
 use super::Container;
+use super::cgroup::group_of;
 use crate::Error;
-use crate::state::{Liveness, Status};
+use crate::state::{Liveness, Status, observe};
 
 /// Something that happened in a container.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Container {
         tell: &mut dyn FnMut(Event) -> bool,
     ) -> Result<(), Error> {
         let group = self.watched_group()?;
-        let Liveness::Alive(pidfd) = Liveness::of(&self.record) else {
+        let Liveness::Alive(pidfd) = observe::liveness(&self.record)? else {
             return Err(self.not_running());
         };
         let mut watch = group.watch()?;
@@ -70,8 +71,10 @@ impl Container {
             let stats = match group.stats() {
                 Ok(stats) => stats,
                 // Ended and deleted since it was asked.
-                Err(_) if matches!(Liveness::of(&self.record), Liveness::Gone) => return Ok(()),
-                Err(error) => return Err(error.into()),
+                Err(error) => match observe::liveness(&self.record)? {
+                    Liveness::Gone => return Ok(()),
+                    Liveness::Alive(_) => return Err(error.into()),
+                },
             };
             if !tell(Event::Stats(Box::new(stats))) {
                 return Ok(());
@@ -89,7 +92,7 @@ impl Container {
         if self.status()? == Status::Stopped {
             return Err(self.not_running());
         }
-        self.group()?.ok_or_else(|| {
+        group_of(&self.record)?.ok_or_else(|| {
             Error::wrong_status(
                 self.id(),
                 "the container has no cgroup to read statistics of",

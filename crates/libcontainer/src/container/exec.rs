@@ -6,15 +6,16 @@ use init::Slot;
 use kernel::Fd;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
-use super::Container;
-use super::create::{send_pidfd, write_pid_file};
+use super::create::{judge_preserved, send_pidfd};
 use super::fence::pipe_fence;
+use super::pid_file;
+use super::{Container, Look};
 use crate::Error;
 use crate::foreground::{self, Terminal};
 use crate::host::HostFacts;
 use crate::perform::{Cgroup, Console, HookState, Performed, Setting, execution_failed, walk};
 use crate::plan::{self, Joining};
-use crate::state::{Liveness, Status, Store};
+use crate::state::{Liveness, Status, Store, observe};
 
 /// What is to run, and how.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +64,10 @@ pub struct ExecRequest {
 /// The container does not run, the process cannot be planned, or a step failed.
 pub fn exec(store: &Store, id: &str, request: &ExecRequest) -> Result<i32, Error> {
     let container = Container::open(store, id)?;
-    let (status, liveness) = container.status_and_liveness()?;
+    judge_preserved(request.preserve_fds)?;
+    let Look {
+        status, liveness, ..
+    } = container.look()?;
     let text = match status {
         Status::Stopped => "cannot exec in a stopped container",
         Status::Creating => "cannot exec in a container that is being created",
@@ -96,8 +100,8 @@ struct Way {
 
 impl Container {
     fn execute(&self, pidfd: Fd, request: &ExecRequest) -> Result<i32, Error> {
-        let config = self.folder.config()?;
-        let mut spec = Spec::parse(&config).unwrap_or_default();
+        let config = observe::config(&self.folder)?;
+        let mut spec = config.spec()?;
         let mut process = match &request.process_json {
             Some(json) => ProcessSpec::parse(json).map_err(|error| Error::Config {
                 path: PathBuf::from("process.json"),
@@ -113,7 +117,7 @@ impl Container {
         )?;
         foreground::size_as_ours(Some(&mut process), request.console_socket.as_deref());
         spec.process = Some(process);
-        let host = self.facts();
+        let host = HostFacts::probe()?;
         let seat = self.seat(request)?;
         let joining = Joining {
             id: self.record.id.clone(),
@@ -150,11 +154,10 @@ impl Container {
         if performed.missing_ambient != 0 {
             log::warn!("some ambient capabilities could not be raised");
         }
-        if let Some(path) = &request.pidfd_socket {
-            send_pidfd(path, &performed.child)?;
-        }
-        if let Some(path) = &request.pid_file {
-            write_pid_file(path, performed.child.pid)?;
+        if let Err(error) = tell_caller(request, &performed) {
+            // Nobody knows of the program: it does not run on.
+            super::kill::end(&performed.child.pidfd)?;
+            return Err(error);
         }
         match waiting {
             None => Ok(0),
@@ -224,6 +227,17 @@ impl Container {
             return Ok(None);
         }
         Ok(Some(group.seat_for(self.record.pid)?))
+    }
+}
+
+/// Tells the caller which process it is, in the ways asked for.
+fn tell_caller(request: &ExecRequest, performed: &Performed) -> Result<(), Error> {
+    if let Some(path) = &request.pidfd_socket {
+        send_pidfd(path, &performed.child)?;
+    }
+    match &request.pid_file {
+        Some(path) => pid_file::write(path, performed.child.pid),
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use kernel::{Fd, file};
 
 use crate::Error;
-use crate::state::Folder;
+use crate::state::Held;
 
 /// Where the child waits for `start`.
 pub(super) enum Fence {
@@ -15,7 +15,7 @@ pub(super) enum Fence {
 
 impl Fence {
     /// The child's end and ours.
-    pub(super) fn make(&self, folder: &Folder) -> Result<(Fd, Fd), Error> {
+    pub(super) fn make(&self, folder: &Held) -> Result<(Fd, Fd), Error> {
         match self {
             Fence::Pipe => pipe_fence(),
             Fence::Fifo => {

@@ -1,4 +1,5 @@
 //! A container, and what can be done with it: one file per operation.
+#![deny(clippy::disallowed_methods, clippy::let_underscore_must_use)]
 
 mod cgroup;
 mod create;
@@ -9,6 +10,7 @@ mod features;
 mod fence;
 mod kill;
 mod pause;
+mod pid_file;
 mod prepare;
 mod process;
 mod report;
@@ -17,8 +19,7 @@ mod start;
 mod update;
 
 use crate::Error;
-use crate::host::HostFacts;
-use crate::state::{Folder, Liveness, Record, Status, Store};
+use crate::state::{Folder, Held, Liveness, Record, Status, Store, observe};
 
 pub use events::Event;
 pub use exec::{ExecRequest, exec};
@@ -54,7 +55,7 @@ impl Container {
         &self.record.id
     }
 
-    /// What is recorded about it.
+    /// What was recorded about it when it was opened.
     pub fn record(&self) -> &Record {
         &self.record
     }
@@ -62,49 +63,85 @@ impl Container {
     /// What it is doing now.
     ///
     /// # Errors
-    /// The report page cannot be read.
+    /// That cannot be told: the kernel does not answer, or what is stored was damaged.
     pub fn status(&self) -> Result<Status, Error> {
-        self.status_and_liveness().map(|(status, _)| status)
+        self.look().map(|look| look.status)
     }
 
-    fn status_and_liveness(&self) -> Result<(Status, Liveness), Error> {
-        let liveness = Liveness::of(&self.record);
-        if !matches!(liveness, Liveness::Alive(_)) {
-            return Ok((Status::Stopped, liveness));
+    fn look(&self) -> Result<Look, Error> {
+        let look = Look::at(&self.folder, &self.record)?;
+        if !matches!(look.liveness, Liveness::Gone)
+            || !observe::was_unfinished(&self.folder, &self.record)?
+        {
+            return Ok(look);
         }
-        let step = self.folder.report()?.step;
-        let status = match step {
-            None => Status::Creating,
-            Some(step) if step < self.record.fence => Status::Creating,
-            // Whoever waits for `start` can be frozen like any other.
-            _ if self.is_frozen() => Status::Paused,
-            Some(step) if step == self.record.fence => Status::Created,
-            Some(_) => Status::Running,
-        };
-        Ok((status, liveness))
+        // It is being made, or was never finished: that depends on whether somebody is at work. If nobody is, whoever was
+        // may have finished it meanwhile.
+        match self.folder.try_lock()? {
+            None => Ok(Look {
+                status: Status::Creating,
+                ..look
+            }),
+            Some(held) => Ok(Locked::of(held)?.look()?),
+        }
     }
 
-    fn relock(&self) -> Result<(), Error> {
-        self.folder.lock()
-    }
-
-    /// As [`Container::relock`], until the answer goes: the lock belongs to an open file, so one that a container kept
-    /// would make its own process wait for ever in `delete`, which opens the folder anew.
-    fn locked(&self) -> Result<Locked<'_>, Error> {
-        self.relock()?;
-        Ok(Locked(&self.folder))
-    }
-
-    fn facts(&self) -> HostFacts {
-        HostFacts::probe()
+    /// Waits until nobody else works on it. It is read anew: what was known before may have changed.
+    fn lock(&self) -> Result<Locked, Error> {
+        Locked::of(self.folder.lock()?)
     }
 }
 
-/// A lock on a container's folder.
-struct Locked<'a>(&'a Folder);
+/// What a container is doing, and its process.
+struct Look {
+    status: Status,
+    liveness: Liveness,
+    /// The process's number; 0 before there is one.
+    pid: i32,
+}
 
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        self.0.unlock();
+impl Look {
+    fn at(folder: &Folder, record: &Record) -> Result<Look, Error> {
+        let (status, liveness) = observe::status(folder, record)?;
+        Ok(Look {
+            status,
+            liveness,
+            pid: record.pid,
+        })
+    }
+}
+
+/// A container that nobody else works on, until this is dropped: what changes, ends or removes one needs it.
+#[derive(Debug)]
+struct Locked {
+    folder: Held,
+    record: Record,
+}
+
+impl Locked {
+    fn of(folder: Held) -> Result<Locked, Error> {
+        match folder.record()? {
+            Some(record) => Ok(Locked { folder, record }),
+            None => Err(Error::NotFound {
+                id: folder.id().to_owned(),
+            }),
+        }
+    }
+
+    fn id(&self) -> &str {
+        &self.record.id
+    }
+
+    /// What it is doing: nobody is making it, for this has the lock.
+    fn look(&self) -> Result<Look, Error> {
+        Look::at(&self.folder, &self.record)
+    }
+
+    /// Lets others work on it.
+    fn unlock(self) -> Container {
+        Container {
+            folder: self.folder.release(),
+            record: self.record,
+        }
     }
 }

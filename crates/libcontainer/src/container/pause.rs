@@ -1,6 +1,7 @@
 //! `pause`, `resume`: the freezer.
 
-use super::Container;
+use super::cgroup::group_of;
+use super::{Container, Locked};
 use crate::Error;
 use crate::state::Status;
 
@@ -10,9 +11,9 @@ impl Container {
     /// # Errors
     /// It does not run, has no cgroup, or something in it does not freeze.
     pub fn pause(&self) -> Result<(), Error> {
-        let _locked = self.locked()?;
-        match self.status()? {
-            Status::Running | Status::Created => self.frozen_group()?.freeze().map_err(Error::from),
+        let locked = self.lock()?;
+        match locked.look()?.status {
+            Status::Running | Status::Created => Ok(locked.frozen_group()?.freeze()?),
             _ => Err(Error::wrong_status(self.id(), "container not running")),
         }
     }
@@ -22,15 +23,17 @@ impl Container {
     /// # Errors
     /// It is not paused.
     pub fn resume(&self) -> Result<(), Error> {
-        let _locked = self.locked()?;
-        match self.status()? {
-            Status::Paused => self.frozen_group()?.thaw().map_err(Error::from),
+        let locked = self.lock()?;
+        match locked.look()?.status {
+            Status::Paused => Ok(locked.frozen_group()?.thaw()?),
             _ => Err(Error::wrong_status(self.id(), "container not paused")),
         }
     }
+}
 
+impl Locked {
     fn frozen_group(&self) -> Result<cgroups::Group, Error> {
-        self.group()?
+        group_of(&self.record)?
             .ok_or_else(|| Error::wrong_status(self.id(), "the container has no cgroup to freeze"))
     }
 }

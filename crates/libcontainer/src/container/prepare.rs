@@ -11,7 +11,7 @@ use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
-use crate::state::{Record, time};
+use crate::state::{Record, observe, time};
 
 /// How a container is created.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ impl<'a> Prepared<'a> {
         spec: &'a Spec<'a>,
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
-        let (prepared, problems) = Prepared::judge(id, bundle, spec, options);
+        let (prepared, problems) = Prepared::judge(id, bundle, spec, options)?;
         problems.into_iter().next().map_or(Ok(prepared), Err)
     }
 
@@ -64,8 +64,8 @@ impl<'a> Prepared<'a> {
         bundle: &Bundle,
         spec: &'a Spec<'a>,
         options: &CreateOptions,
-    ) -> (Prepared<'a>, Vec<Error>) {
-        let mut host = HostFacts::probe();
+    ) -> Result<(Prepared<'a>, Vec<Error>), Error> {
+        let mut host = HostFacts::probe()?;
         let mut problems = Vec::new();
         let rootless = options.rootless.unwrap_or(host.rootless());
         let cgroup_host = match cgroups::Host::probe() {
@@ -94,10 +94,10 @@ impl<'a> Prepared<'a> {
         let user = namespaces.find(|namespace| namespace.kind == "user");
         let path = user.and_then(|namespace| namespace.path.as_deref());
         if let Some(path) = path.filter(|path| !path.is_empty()) {
-            host.look_at_joined(path);
+            problems.extend(host.look_at_joined(path).err());
         }
         if options.no_pivot {
-            host.exposed = exposed_mounts();
+            host.exposed = observe::exposed_mounts()?;
         }
         prepared.host = host;
         let root = root_directory(spec, bundle).unwrap_or_else(|error| {
@@ -108,7 +108,7 @@ impl<'a> Prepared<'a> {
         let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
         problems.extend(found.into_iter().map(Error::Plan));
-        (prepared, problems)
+        Ok((prepared, problems))
     }
 
     fn place_cgroup(&mut self, id: &str, systemd: bool, rootless: bool, problems: &mut Vec<Error>) {
@@ -125,7 +125,8 @@ impl<'a> Prepared<'a> {
             // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
             return;
         }
-        let place = match cgroups::Place::resolve(host, driver, path, id, rootless) {
+        let resolved = cgroups::Place::resolve(host, driver, path, id, rootless);
+        let place = match resolved.and_then(|mut place| place.note_missing().map(|()| place)) {
             Ok(place) => place,
             Err(error) => return problems.push(error.into()),
         };
@@ -213,14 +214,12 @@ impl<'a> Prepared<'a> {
             .unwrap_or(0) as u32
     }
 
-    pub(super) fn record(&self) -> Record {
+    pub(super) fn record(&self) -> Result<Record, Error> {
         let spec = self.spec;
         let paths = self.place.iter().flat_map(cgroups::Place::paths);
-        let namespaces = Namespaces::read(spec).unwrap_or_default();
-        Record {
+        let namespaces = Namespaces::read(spec)?;
+        Ok(Record {
             id: self.creation.id.clone(),
-            pid: 0,
-            identity: 0,
             created: time::now(),
             oci_version: spec.oci_version.as_deref().unwrap_or_default().to_owned(),
             bundle: self.creation.bundle.clone(),
@@ -241,17 +240,19 @@ impl<'a> Prepared<'a> {
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
             fence: self.fence(),
-        }
+            // Which process it is will be known later.
+            ..Record::default()
+        })
     }
 
-    pub(super) fn hooks(&self) -> HookState<'_> {
-        HookState {
+    pub(super) fn hooks(&self) -> Result<HookState<'_>, Error> {
+        Ok(HookState {
             spec: self.spec,
             id: &self.creation.id,
             bundle: &self.creation.bundle,
             status: "creating",
-            namespaces: Namespaces::read(self.spec).unwrap_or_default().all(),
-        }
+            namespaces: Namespaces::read(self.spec)?.all(),
+        })
     }
 }
 
@@ -310,35 +311,6 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
         .map_err(|_| failed("is not UTF-8".to_owned()))
 }
 
-/// Mount points of proc and sysfs, the innermost first.
-fn exposed_mounts() -> Vec<String> {
-    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut found: Vec<String> = text
-        .lines()
-        .filter_map(|line| {
-            let (before, after) = line.split_once(" - ")?;
-            matches!(after.split(' ').next()?, "proc" | "sysfs").then_some(())?;
-            before.split(' ').nth(4).map(unescape)
-        })
-        .collect();
-    found.reverse();
-    found
-}
-
-/// Spaces and such stand as octal numbers in mountinfo.
-fn unescape(path: &str) -> String {
-    [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ]
-    .iter()
-    .fold(path.to_owned(), |path, (code, character)| {
-        path.replace(code, character)
-    })
-}
-
 /// The plan that `create` would walk, without touching anything: for people and for tests.
 ///
 /// # Errors
@@ -360,14 +332,18 @@ pub(crate) struct Judged {
 }
 
 /// Judges a bundle whose config has been parsed, without touching anything.
-pub(crate) fn judge(bundle: &Bundle, spec: &Spec<'_>, options: &CreateOptions) -> Judged {
-    let (prepared, problems) = Prepared::judge("check", bundle, spec, options);
-    Judged {
+pub(crate) fn judge(
+    bundle: &Bundle,
+    spec: &Spec<'_>,
+    options: &CreateOptions,
+) -> Result<Judged, Error> {
+    let (prepared, problems) = Prepared::judge("check", bundle, spec, options)?;
+    Ok(Judged {
         problems,
         plan: prepared.plan,
         host: prepared.host,
         root: prepared.creation.root,
-    }
+    })
 }
 
 /// The bundle's system call filter as readable text: for each architecture, which calls get which answer.

@@ -7,7 +7,7 @@ use kernel::{Errno, Fd, process};
 
 use super::Container;
 use crate::Error;
-use crate::state::Liveness;
+use crate::state::observe;
 
 /// A process, held by its pidfd: its number cannot come to mean another one.
 #[derive(Debug)]
@@ -22,15 +22,16 @@ impl Process {
         self.pid
     }
 
-    /// Waits until it has ended. The exit is known to its parent only: elsewhere it counts as status 0.
+    /// Waits until it has ended. How is known to its parent only, and to that only if it does not ignore SIGCHLD: else
+    /// `None`.
     ///
     /// # Errors
     /// As poll(2) and waitid(2).
-    pub fn wait(&self) -> Result<Exit, Error> {
+    pub fn wait(&self) -> Result<Option<Exit>, Error> {
         let failed = |fault| crate::perform::own("wait for the process", fault);
         loop {
             match process::wait(self.pidfd.raw(), true) {
-                Ok(exit) => return Ok(exit.unwrap_or(Exit::Code(0))),
+                Ok(exit) => return Ok(exit),
                 Err(fault) if fault.is(Errno::EINTR) => {}
                 Err(fault) if fault.is(Errno::ECHILD) => break,
                 Err(fault) => return Err(failed(fault)),
@@ -44,7 +45,7 @@ impl Process {
         loop {
             match process::poll(&mut watch, None) {
                 Err(fault) if fault.is(Errno::EINTR) => {}
-                answer => return answer.map(|_| Exit::Code(0)).map_err(failed),
+                answer => return answer.map(|_| None).map_err(failed),
             }
         }
     }
@@ -63,24 +64,13 @@ impl Container {
     /// # Errors
     /// It has ended and was reaped.
     pub fn process(&self) -> Result<Process, Error> {
-        match Liveness::of(&self.record) {
-            Liveness::Alive(pidfd) => Ok(Process {
+        // A zombie of ours can still be waited for.
+        match observe::held(&self.record)? {
+            Some(pidfd) => Ok(Process {
                 pid: self.record.pid,
                 pidfd,
             }),
-            // A zombie of ours can still be waited for.
-            Liveness::Gone => match process::open(self.record.pid) {
-                Ok(pidfd)
-                    if crate::state::identity_of(self.record.pid, &pidfd)
-                        == Some(self.record.identity) =>
-                {
-                    Ok(Process {
-                        pid: self.record.pid,
-                        pidfd,
-                    })
-                }
-                _ => Err(Error::wrong_status(self.id(), "container not running")),
-            },
+            None => Err(Error::wrong_status(self.id(), "container not running")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::Container;
+use super::{Container, Look};
 use crate::Error;
 use crate::state::Status;
 
@@ -44,16 +44,12 @@ impl Container {
     /// # Errors
     /// As [`Container::status`].
     pub fn state(&self) -> Result<StateReport, Error> {
-        let status = self.status()?;
+        let Look { status, pid, .. } = self.look()?;
         let record = &self.record;
         Ok(StateReport {
             oci_version: record.oci_version.clone(),
             id: record.id.clone(),
-            pid: if status == Status::Stopped {
-                0
-            } else {
-                record.pid
-            },
+            pid: if status == Status::Stopped { 0 } else { pid },
             status: status.word().to_owned(),
             bundle: record.bundle.clone(),
             rootfs: record.rootfs.clone(),

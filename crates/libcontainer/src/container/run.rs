@@ -55,7 +55,7 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
         kernel::identity::set_child_subreaper(true)
             .map_err(|fault| crate::perform::own("become a subreaper", fault))?;
     }
-    let (container, performed) = Container::create_with(
+    let (locked, performed) = Container::create_with(
         store,
         id,
         &Source {
@@ -67,20 +67,25 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
         &Fence::Pipe,
     )?;
     let started = match &performed.fence {
-        Some(fence) => container.release(fence),
+        Some(fence) => locked.release(fence),
         None => Ok(()),
     };
     if let Err(error) = started {
-        container.discard();
+        locked.discard();
         return Err(error);
     }
     drop(performed.fence);
     let Some(waiting) = waiting else { return Ok(0) };
     // Others may look at, signal and delete the container while this waits for its end.
-    container.folder.unlock();
+    let container = locked.unlock();
     let status = waiting.wait(&performed.child, terminal);
-    if !options.keep && container.relock().is_ok() {
-        container.discard();
+    if !options.keep {
+        match container.lock() {
+            Ok(locked) => locked.discard(),
+            // Somebody else has deleted it.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => log::warn!("{error}"),
+        }
     }
     status
 }

@@ -3,11 +3,12 @@
 use kernel::{Fault, Fd};
 use spec::Spec;
 
-use super::Container;
+use super::{Container, Locked};
 use crate::Error;
+use crate::host::HostFacts;
 use crate::perform::{HookState, release, run_hooks};
 use crate::plan::HookKind;
-use crate::state::{Liveness, Status};
+use crate::state::{Liveness, Status, observe};
 
 impl Container {
     /// Runs the user's program in a created container. (runtime.md, "Start")
@@ -16,8 +17,8 @@ impl Container {
     /// The container is not in the state `created`, it has no process, a hook failed, or the program cannot be executed:
     /// then the container is stopped.
     pub fn start(&self) -> Result<(), Error> {
-        let _locked = self.locked()?;
-        let text = match self.status()? {
+        let locked = self.lock()?;
+        let text = match locked.look()?.status {
             Status::Created => "",
             Status::Running => "cannot start an already running container",
             Status::Paused => "cannot start a container in the paused state",
@@ -27,17 +28,16 @@ impl Container {
         if !text.is_empty() {
             return Err(Error::wrong_status(self.id(), text));
         }
-        if !self.record.has_process {
+        if !locked.record.has_process {
             return Err(Error::wrong_status(
                 self.id(),
                 "process is required to start a container (process)",
             ));
         }
-        match self.folder.open_fence()? {
+        match locked.folder.open_fence()? {
             Some(fence) => {
-                self.release(&fence)?;
-                self.folder.remove_fence();
-                Ok(())
+                locked.release(&fence)?;
+                locked.folder.remove_fence()
             }
             None => Err(Error::wrong_status(
                 self.id(),
@@ -45,28 +45,35 @@ impl Container {
             )),
         }
     }
+}
 
+impl Locked {
     /// Lets the program run, with the hooks before and after.
     pub(super) fn release(&self, fence: &Fd) -> Result<(), Error> {
-        let config = if self.record.has_hooks {
-            self.folder.config()?
-        } else {
-            String::new()
+        let config = match self.record.has_hooks {
+            true => Some(observe::config(&self.folder)?),
+            false => None,
         };
-        let spec = Spec::parse(&config).unwrap_or_default();
-        self.run_start_hooks(&spec, HookKind::StartContainer, "created")?;
+        let spec = match &config {
+            Some(config) => Some(config.spec()?),
+            None => None,
+        };
+        self.run_start_hooks(spec.as_ref(), HookKind::StartContainer, "created")?;
         release(fence).map_err(|fault| crate::perform::own("let the container go", fault))?;
-        if let Some(fault) = self.folder.report()?.fault {
+        if let Some(fault) = observe::report(&self.folder)?.and_then(|seen| seen.fault) {
             return Err(self.execution_failed(fault)?);
         }
-        self.run_start_hooks(&spec, HookKind::Poststart, "running")
+        self.run_start_hooks(spec.as_ref(), HookKind::Poststart, "running")
     }
 
     /// A hook that fails here stops the container.
-    fn run_start_hooks(&self, spec: &Spec<'_>, kind: HookKind, status: &str) -> Result<(), Error> {
-        if !self.record.has_hooks {
-            return Ok(());
-        }
+    fn run_start_hooks(
+        &self,
+        spec: Option<&Spec<'_>>,
+        kind: HookKind,
+        status: &str,
+    ) -> Result<(), Error> {
+        let Some(spec) = spec else { return Ok(()) };
         let state = HookState {
             spec,
             id: self.id(),
@@ -74,17 +81,25 @@ impl Container {
             status,
             namespaces: self.record.namespaces,
         };
-        run_hooks(&state, kind, Some(self.record.pid), &self.facts()).inspect_err(|_| {
-            if let Liveness::Alive(pidfd) = Liveness::of(&self.record) {
-                super::kill::end(&pidfd);
+        let pid = Some(self.record.pid);
+        run_hooks(&state, kind, pid, &HostFacts::probe()?).inspect_err(|_| {
+            if let Err(error) = self.end_if_alive() {
+                log::warn!("{error}");
             }
         })
     }
 
+    fn end_if_alive(&self) -> Result<(), Error> {
+        match observe::liveness(&self.record)? {
+            Liveness::Alive(pidfd) => super::kill::end(&pidfd).map(drop),
+            Liveness::Gone => Ok(()),
+        }
+    }
+
     /// Init waits, then executes: nothing else can fail at this end of the plan.
     fn execution_failed(&self, fault: Fault) -> Result<Error, Error> {
-        let config = self.folder.config()?;
-        let spec = Spec::parse(&config).unwrap_or_default();
+        let config = observe::config(&self.folder)?;
+        let spec = config.spec()?;
         let program = spec.process.iter().flat_map(|process| &process.args).next();
         Ok(crate::perform::execution_failed(
             program.map_or("", |name| name.as_str()),

@@ -3,6 +3,7 @@
 use spec::LinuxResources;
 
 use super::Container;
+use super::cgroup::group_of;
 use crate::Error;
 use crate::plan::{PlanError, Why};
 use crate::state::Status;
@@ -14,8 +15,8 @@ impl Container {
     /// # Errors
     /// JSON that is no `linux.resources`, a value that cannot be, a container that has stopped, or one without a cgroup.
     pub fn update(&self, resources: &str) -> Result<(), Error> {
-        let _locked = self.locked()?;
-        if self.status()? == Status::Stopped {
+        let locked = self.lock()?;
+        if locked.look()?.status == Status::Stopped {
             return Err(Error::wrong_status(self.id(), "container not running"));
         }
         let mut resources = LinuxResources::parse(resources).map_err(|error| Error::Config {
@@ -24,8 +25,8 @@ impl Container {
         })?;
         let no_cgroup =
             || Error::wrong_status(self.id(), "the container has no cgroup to set limits in");
-        let place = self.record().cgroup.as_ref().ok_or_else(no_cgroup)?;
-        let group = self.group()?.ok_or_else(no_cgroup)?;
+        let place = locked.record.cgroup.as_ref().ok_or_else(no_cgroup)?;
+        let group = group_of(&locked.record)?.ok_or_else(no_cgroup)?;
         group.complete(&mut resources)?;
         let host = cgroups::Host::probe()?;
         let settings = cgroups::settings(&resources, &host, place).map_err(|error| PlanError {

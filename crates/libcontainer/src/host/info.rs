@@ -9,6 +9,7 @@ use cgroups::Version;
 use serde::{Serialize, Serializer};
 
 use super::HostFacts;
+use crate::Error;
 use crate::plan::capability_names;
 
 /// The oldest kernel that is supported.
@@ -83,8 +84,11 @@ impl From<Vec<String>> for Value {
 
 /// Looks at everything. Nothing is changed; what may not be looked at is unknown. Programs are searched in `search`, a list
 /// as in `$PATH`.
-pub fn info(search: &OsStr) -> Vec<Fact> {
-    let facts = HostFacts::probe();
+///
+/// # Errors
+/// The kernel does not say what the caller may do.
+pub fn info(search: &OsStr) -> Result<Vec<Fact>, Error> {
+    let facts = HostFacts::probe()?;
     let mut report = Report {
         topic: "kernel",
         found: Vec::new(),
@@ -96,7 +100,7 @@ pub fn info(search: &OsStr) -> Vec<Fact> {
     control_groups(&facts, &mut report);
     report.topic = "caller";
     caller(&facts, search, &mut report);
-    report.found
+    Ok(report.found)
 }
 
 struct Report {
@@ -394,7 +398,7 @@ mod tests {
 
     #[test]
     fn this_machine_can_be_described() {
-        let facts = info(OsStr::new("/bin:/usr/bin"));
+        let facts = info(OsStr::new("/bin:/usr/bin")).expect("facts");
         for topic in ["kernel", "host", "cgroups", "caller"] {
             assert!(facts.iter().any(|fact| fact.topic == topic), "{topic}");
         }

@@ -76,16 +76,29 @@ impl Default for HostFacts {
 
 impl HostFacts {
     /// Asks the kernel.
-    pub fn probe() -> HostFacts {
+    ///
+    /// # Errors
+    /// It does not answer: a fact that is not known is not taken for one that is favourable.
+    pub fn probe() -> Result<HostFacts, crate::Error> {
         probe::probe()
     }
 
     /// Takes note of the user namespace that a config joins by this file. The kernel tells of processes what they may, so
     /// groups are taken to be allowed where the file is not one of a process.
-    pub(crate) fn look_at_joined(&mut self, path: &str) {
+    pub(crate) fn look_at_joined(&mut self, path: &str) -> Result<(), crate::Error> {
         let process = path.strip_suffix("/ns/user");
-        let process = process.filter(|process| process.starts_with("/proc/"));
-        self.denies_groups = process.is_some_and(probe::denies_groups);
+        self.denies_groups = match process.filter(|process| process.starts_with("/proc/")) {
+            Some(process) => probe::denies_groups(process)?,
+            None => false,
+        };
+        Ok(())
+    }
+
+    /// Whether the caller may join the namespaces of a process that is closed to others of the same user (ptrace(2),
+    /// "Ptrace access mode checking"): with CAP_SYS_PTRACE in the user namespace in which init was executed, its own.
+    pub(crate) fn may_trace(&self) -> bool {
+        const CAP_SYS_PTRACE: u32 = 19;
+        self.capabilities >> CAP_SYS_PTRACE & 1 == 1
     }
 
     /// Whether the caller lacks privileges that a container without a user namespace of its own needs.

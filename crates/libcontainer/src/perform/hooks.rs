@@ -96,10 +96,13 @@ pub(crate) fn run(
     let started = Instant::now();
     let mut running = Running::start(state, kind, hook, index, pid, shared, host)
         .map_err(|error| failed(error.to_string()))?;
-    let (exit, out, err) = running.wait(
-        hook.timeout
-            .map(|seconds| started + Duration::from_secs(seconds as u64)),
-    );
+    // A time that the clock cannot show never comes.
+    let deadline = hook
+        .timeout
+        .and_then(|seconds| started.checked_add(Duration::from_secs(seconds.unsigned_abs())));
+    let (exit, out, err) = running
+        .wait(deadline)
+        .map_err(|fault| failed(format!("its end cannot be seen: {fault}")))?;
     let how = match exit {
         Some(Exit::Code(0)) => return Ok(()),
         Some(Exit::Code(code)) => format!("exit status {code}"),
@@ -212,7 +215,10 @@ impl Running {
     }
 
     /// Collects output until the hook has ended or the time is up; then it is killed, and the answer has no exit.
-    fn wait(&mut self, deadline: Option<Instant>) -> (Option<Exit>, Vec<u8>, Vec<u8>) {
+    fn wait(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> kernel::Result<(Option<Exit>, Vec<u8>, Vec<u8>)> {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         loop {
             let raw = |file: &Option<File>| file.as_ref().map_or(-1, AsRawFd::as_raw_fd);
@@ -223,11 +229,13 @@ impl Running {
                     came: 0,
                 });
             let left = deadline.map(|deadline| {
-                deadline
-                    .saturating_duration_since(Instant::now())
-                    .as_nanos() as u64
+                let left = deadline.saturating_duration_since(Instant::now());
+                u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)
             });
-            let count = process::poll(&mut watches, left);
+            let count = match process::poll(&mut watches, left) {
+                Err(fault) if fault.is(Errno::EINTR) => continue,
+                answer => answer?,
+            };
             if watches[1].came != 0 {
                 collect(&mut self.out, &mut out);
             }
@@ -242,13 +250,14 @@ impl Running {
                         while file.is_some() && collect(file, output) {}
                     }
                 }
-                let exit = process::wait(self.child.pidfd.raw(), true).ok().flatten();
-                return (Some(exit.unwrap_or(Exit::Code(0))), out, err);
+                // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
+                let exit = process::wait(self.child.pidfd.raw(), true)?;
+                return Ok((exit, out, err));
             }
-            if count == Ok(0) && deadline.is_some() {
+            if count == 0 && deadline.is_some() {
                 let _ = process::signal(self.child.pidfd.raw(), nix::libc::SIGKILL);
                 let _ = process::wait(self.child.pidfd.raw(), true);
-                return (None, out, err);
+                return Ok((None, out, err));
             }
         }
     }

@@ -17,7 +17,7 @@ mod walk;
 
 use std::path::PathBuf;
 
-use init::{Report, Slot};
+use init::{Reading, Slot};
 use kernel::process::{Started, Watch};
 use kernel::{Errno, Fault, Fd, file, process};
 use spec::ConfigPath;
@@ -69,7 +69,7 @@ pub(crate) struct Performed {
     pub(crate) missing_ambient: u64,
     /// Devices that go back if the container is not to be after all.
     devices: Vec<net_devices::Moved>,
-    report: Report,
+    report: Reading,
 }
 
 impl Performed {

@@ -14,6 +14,8 @@ pub(super) fn open(path: &str, flag: u64) -> kernel::Result<Fd> {
     )?;
     match namespace::kind(fd.raw()) {
         Ok(kind) if kind == flag => Ok(fd),
+        // No file of the namespace file system knows this request.
+        Err(fault) if !fault.is(Errno::ENOTTY) && !fault.is(Errno::EINVAL) => Err(fault),
         _ => Err(Fault::found(Call::Setns, Errno::EINVAL)),
     }
 }

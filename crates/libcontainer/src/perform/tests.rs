@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use init::step::{AwaitStart, BecomeRoot, Execute, FindProgram, Fork, OpenRoot, Unshare};
 use init::wire::Strings;
-use init::{ChildStep, Report, Slot, Span};
+use init::{ChildStep, Reading, Slot, Span};
 use kernel::namespace::flags::{NEWNS, NEWPID, NEWTIME, NEWUSER};
 use kernel::{Call, Errno, Fault, Fd, file, process};
 use spec::{ConfigPath, IdMapping};
@@ -60,7 +60,7 @@ fn skipped(test: &str, why: &str) {
 }
 
 fn is_root() -> bool {
-    nix::unistd::geteuid().is_root() && HostFacts::probe().initial_user_namespace
+    nix::unistd::geteuid().is_root() && HostFacts::probe().unwrap().initial_user_namespace
 }
 
 /// A plan under construction. Each step comes from the field `step[INDEX]`, so that errors tell which one it was.
@@ -171,11 +171,11 @@ impl Script {
         })
     }
 
-    fn walk(self, fence: Option<(Fd, Fd)>) -> (Result<Performed, Error>, Report) {
+    fn walk(self, fence: Option<(Fd, Fd)>) -> (Result<Performed, Error>, Reading) {
         let fd = file::memory_file(c"tare-report", false).unwrap();
         file::set_length(fd.raw(), init::report::LENGTH as u64).unwrap();
-        let report = Report::map(fd.raw()).unwrap();
-        let host = HostFacts::probe();
+        let report = Reading::map(fd.raw()).unwrap();
+        let host = HostFacts::probe().unwrap();
         let setting = Setting {
             host: &host,
             report: fd,

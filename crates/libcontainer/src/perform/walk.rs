@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use init::{ChildStep, Report, Slot};
+use init::{ChildStep, Reading, Slot};
 use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd};
 
@@ -17,7 +17,7 @@ use crate::plan::{Plan, RuntimeStep, Step};
 pub(super) struct Walk<'a> {
     pub(super) plan: &'a Plan,
     pub(super) setting: Setting<'a>,
-    pub(super) report: Report,
+    pub(super) report: Reading,
     pub(super) slots: Vec<(Slot, Fd)>,
     /// Slots that the child has not been sent yet.
     pub(super) fresh: Vec<Slot>,
@@ -38,7 +38,7 @@ pub(crate) fn walk(
     record: &mut dyn FnMut(&Started) -> Result<(), Error>,
 ) -> Result<(Performed, Option<cgroups::Group>), Error> {
     let report =
-        Report::map(setting.report.raw()).map_err(|fault| own("map the report page", fault))?;
+        Reading::map(setting.report.raw()).map_err(|fault| own("map the report page", fault))?;
     let mut walk = Walk {
         plan,
         setting,
@@ -193,8 +193,6 @@ impl Walk<'_> {
             }
             RuntimeStep::Record => {
                 if let Some(child) = &self.child {
-                    let identity = crate::state::identity_of(child.pid, &child.pidfd).unwrap_or(0);
-                    self.report.identify(child.pid, identity);
                     record(child)?;
                 }
             }

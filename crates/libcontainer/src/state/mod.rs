@@ -1,12 +1,18 @@
 //! Containers on disk: facts are stored, status is derived.
+//!
+//! Looking answers with a `Result` here: a look that failed says nothing, least of all that something is gone.
+#![deny(clippy::disallowed_methods, clippy::let_underscore_must_use)]
 
+mod folder;
+pub(crate) mod observe;
 mod record;
 mod status;
 mod store;
 pub(crate) mod time;
 
+pub(crate) use folder::{Folder, Held};
+pub(crate) use observe::Liveness;
 pub use record::Record;
 pub use status::Status;
-pub(crate) use status::{Liveness, identity_of};
 pub use store::Store;
-pub(crate) use store::{Folder, judge_id};
+pub(crate) use store::judge_id;

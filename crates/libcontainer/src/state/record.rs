@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// The facts about one container. Written once, before the effects that it describes; nothing in it is a status. Which
-/// process it became stands in the report page, where it can be noted without another file.
+/// process it became is written over the beginning of the file, which keeps its length, once there is one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Record {
     /// The container's id.
     pub id: String,
     /// The container's first process; 0 before there is one.
-    #[serde(skip)]
+    #[serde(rename = "init_process_pid", skip_serializing)]
     pub pid: i32,
     /// What tells this process from a later one with the same id: the inode number of its pidfd (unique since boot,
     /// Linux 6.9), or before that its start time in clock ticks (proc_pid_stat(5), field 22).
-    #[serde(skip)]
+    #[serde(rename = "init_process_identity", skip_serializing)]
     pub identity: u64,
+    /// Tells a whole pair of both from one that is just being written.
+    #[serde(rename = "init_process_check", skip_serializing)]
+    pub(crate) check: u64,
     /// When it was created: RFC 3339, nanoseconds, UTC.
     pub created: String,
     /// The version that the config complies with.
@@ -49,4 +52,83 @@ pub struct Record {
     pub has_hooks: bool,
     /// The step of its plan at which it waits for `start`.
     pub fence: u32,
+}
+
+impl Record {
+    /// What stands at the beginning of the file about the process, always in the same number of bytes.
+    pub(super) fn process_text(pid: i32, identity: u64) -> String {
+        let check = check(pid, identity);
+        format!(
+            "{{\"init_process_pid\":{pid:<10},\"init_process_identity\":{identity:<20},\"init_process_check\":{check:<20},"
+        )
+    }
+
+    /// The whole file.
+    pub(super) fn written(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut text = Record::process_text(self.pid, self.identity).into_bytes();
+        // Behind the process comes the rest of the same object.
+        text.extend_from_slice(&serde_json::to_vec(self)?[1..]);
+        Ok(text)
+    }
+
+    /// A record from its file's content; `None` when that was read while its process was being written.
+    pub(super) fn read(bytes: &[u8]) -> Result<Option<Record>, serde_json::Error> {
+        let record: Record = serde_json::from_slice(bytes)?;
+        let is_whole = record.check == check(record.pid, record.identity);
+        Ok(is_whole.then_some(record))
+    }
+}
+
+fn check(pid: i32, identity: u64) -> u64 {
+    u64::from(pid.unsigned_abs()) ^ identity
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(record: &Record) -> Vec<u8> {
+        record.written().unwrap()
+    }
+
+    #[test]
+    fn the_process_is_written_over_the_beginning() {
+        let mut record = Record {
+            id: "a".to_owned(),
+            ..Record::default()
+        };
+        let mut bytes = file(&record);
+        let text = Record::process_text(i32::MAX, u64::MAX);
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        let read = Record::read(&bytes).unwrap().unwrap();
+        (record.pid, record.identity) = (i32::MAX, u64::MAX);
+        assert_eq!((read.pid, read.identity), (i32::MAX, u64::MAX));
+        assert_eq!(bytes, file(&record));
+    }
+
+    #[test]
+    fn half_a_process_is_none() {
+        let record = Record::default();
+        let text = Record::process_text(12_345, 678_901_234);
+        let mut wholes = 0;
+        for length in 0..=text.len() {
+            let mut bytes = file(&record);
+            bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+            // Some cuts are no JSON, which is told from damage by looking again.
+            if let Ok(Some(read)) = Record::read(&bytes) {
+                assert!([0, 12_345].contains(&read.pid), "{length}");
+                assert_eq!(read.identity, if read.pid == 0 { 0 } else { 678_901_234 });
+                wholes += 1;
+            }
+        }
+        assert!(wholes > 2);
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let whole = file(&Record::default());
+        for bytes in [&whole[..whole.len() - 1], b"{}", b"x", b"{\"id\":1}"] {
+            assert!(Record::read(bytes).is_err());
+        }
+    }
 }

@@ -41,7 +41,7 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
         Some(_) => return Err(Failure::new("invalid format option")),
     };
     let search = std::env::var_os("PATH").unwrap_or_default();
-    let facts = libcontainer::host::info(&search);
+    let facts = libcontainer::host::info(&search)?;
     output::print(&print(&own(global), &facts)?).map(|()| 0)
 }
 

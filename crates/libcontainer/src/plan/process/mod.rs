@@ -143,8 +143,8 @@ pub(crate) fn prepare(
     }
     identity::become_user(draft, process, around.set_groups)?;
     capabilities::set(draft, &sets);
-    if around.waits && around.user_namespace && draft.host.rootless() {
-        // Or a caller without privileges could neither run hooks nor other processes in a created container.
+    if around.waits && around.user_namespace && !draft.host.may_trace() {
+        // Such a caller could neither run hooks nor other processes in a created container.
         draft.child(&ConfigPath::none(), Dumpable {});
     }
     command::directory(draft, process, true)?;

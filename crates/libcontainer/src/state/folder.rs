@@ -1,0 +1,386 @@
+//! One container's folder: its files, and the lock that whoever changes something must hold.
+
+use std::ffi::{CStr, OsStr};
+use std::ops::Deref;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use kernel::file::{self, open};
+use kernel::{Call, Errno, Fault, Fd};
+
+use super::Record;
+use super::store::c_path;
+use crate::Error;
+
+const RECORD: &CStr = c"state.json";
+pub(super) const CONFIG: &CStr = c"config.json";
+pub(super) const REPORT: &CStr = c"report";
+const FENCE: &CStr = c"exec.fifo";
+
+/// In the order in which they are removed. The record last: a crash in between leaves what can be deleted again.
+const OURS: [&CStr; 4] = [FENCE, REPORT, CONFIG, RECORD];
+
+/// A container's folder, to look at.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    id: String,
+    path: PathBuf,
+    directory: Fd,
+    /// The store's directory.
+    parent: Fd,
+}
+
+impl Folder {
+    /// Opens the folder of this name in a store's directory.
+    pub(super) fn open(parent: &Fd, root: &Path, id: &str) -> Result<Folder, Error> {
+        let path = root.join(id);
+        let flags = open::RDONLY | open::DIRECTORY | open::NOFOLLOW;
+        match file::open_at(parent.raw(), &c_path(Path::new(id))?, flags, 0) {
+            Ok(directory) => Ok(Folder {
+                id: id.to_owned(),
+                directory,
+                parent: copy(parent).map_err(|fault| Error::file("open", root, fault.into()))?,
+                path,
+            }),
+            Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {
+                Err(Error::NotFound { id: id.to_owned() })
+            }
+            Err(fault) => Err(Error::file("open", &path, fault.into())),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn path_of(&self, name: &CStr) -> PathBuf {
+        self.path.join(OsStr::from_bytes(name.to_bytes()))
+    }
+
+    fn failed(&self, doing: &'static str, name: &CStr, fault: Fault) -> Error {
+        Error::file(doing, &self.path_of(name), fault.into())
+    }
+
+    /// The same folder once more, for a lock of its own.
+    fn again(&self) -> Result<Folder, Error> {
+        let failed = |fault: Fault| Error::file("open", &self.path, fault.into());
+        let flags = open::RDONLY | open::DIRECTORY;
+        Ok(Folder {
+            id: self.id.clone(),
+            path: self.path.clone(),
+            directory: file::open_at(self.directory.raw(), c".", flags, 0).map_err(failed)?,
+            parent: copy(&self.parent).map_err(failed)?,
+        })
+    }
+
+    /// Waits until nobody else works on this container.
+    ///
+    /// The folder may have been deleted meanwhile, and one of the same name made: that is another container.
+    pub(crate) fn lock(&self) -> Result<Held, Error> {
+        let folder = match self.again() {
+            // Deleted: then there is no `.` in it any more.
+            Err(error) if error.is_errno(Errno::ENOENT) => return Err(self.gone()),
+            answer => answer?,
+        };
+        loop {
+            match file::lock(folder.directory.raw()) {
+                Err(fault) if fault.is(Errno::EINTR) => {}
+                Err(fault) => return Err(Error::file("lock", &self.path, fault.into())),
+                Ok(()) => return folder.held(),
+            }
+        }
+    }
+
+    /// As [`Folder::lock`], at once; `None` when somebody else has it.
+    pub(crate) fn try_lock(&self) -> Result<Option<Held>, Error> {
+        let folder = match self.again() {
+            Err(error) if error.is_errno(Errno::ENOENT) => return Err(self.gone()),
+            answer => answer?,
+        };
+        match file::try_lock(folder.directory.raw()) {
+            Err(fault) if fault.is(Errno::EAGAIN) => Ok(None),
+            Err(fault) => Err(Error::file("lock", &self.path, fault.into())),
+            Ok(()) => folder.held().map(Some),
+        }
+    }
+
+    /// The lock is had; is this still the folder of that name? From here on it stays so, for only who has the lock
+    /// removes it.
+    fn held(self) -> Result<Held, Error> {
+        let failed = |fault: Fault| Error::file("look at", &self.path, fault.into());
+        let lock = Lock(copy(&self.directory).map_err(failed)?);
+        let mine = file::status(self.directory.raw()).map_err(failed)?;
+        let name = c_path(Path::new(&self.id))?;
+        let there = match file::status_at(self.parent.raw(), &name) {
+            Err(fault) if fault.is(Errno::ENOENT) => return Err(self.gone()),
+            answer => answer.map_err(failed)?,
+        };
+        if (mine.device, mine.inode) != (there.device, there.inode) {
+            return Err(self.gone());
+        }
+        Ok(Held {
+            folder: self,
+            _lock: lock,
+        })
+    }
+
+    fn gone(&self) -> Error {
+        Error::NotFound {
+            id: self.id.clone(),
+        }
+    }
+
+    /// The whole content of a file; `None` when there is none.
+    pub(super) fn read(&self, name: &CStr) -> Result<Option<Vec<u8>>, Error> {
+        let fd = match file::open_at(self.directory.raw(), name, open::RDONLY | open::NOFOLLOW, 0) {
+            Ok(fd) => fd,
+            Err(fault) if fault.is(Errno::ENOENT) => return Ok(None),
+            Err(fault) => return Err(self.failed("open", name, fault)),
+        };
+        let failed = |fault| self.failed("read", name, fault);
+        let too_large = |_| failed(Fault::found(Call::Fstat, Errno::EFBIG));
+        let size = file::status(fd.raw()).map_err(failed)?.size;
+        let mut bytes = vec![0; usize::try_from(size).map_err(too_large)? + 1];
+        let mut length = 0;
+        loop {
+            let room = bytes.len() - length;
+            match file::read(fd.raw(), &mut bytes[length..]) {
+                Err(fault) if fault.is(Errno::EINTR) => {}
+                // Less than there was room for is the end of a file.
+                Ok(got) if got < room => {
+                    bytes.truncate(length + got);
+                    return Ok(Some(bytes));
+                }
+                Ok(got) => {
+                    length += got;
+                    bytes.resize(length * 2, 0);
+                }
+                Err(fault) => return Err(failed(fault)),
+            }
+        }
+    }
+
+    fn has(&self, name: &CStr) -> Result<bool, Error> {
+        match file::status_at(self.directory.raw(), name) {
+            Ok(_) => Ok(true),
+            Err(fault) if fault.is(Errno::ENOENT) => Ok(false),
+            Err(fault) => Err(self.failed("look at", name, fault)),
+        }
+    }
+
+    /// Whether there is a record.
+    pub(super) fn is_taken(&self) -> Result<bool, Error> {
+        self.has(RECORD)
+    }
+
+    /// The record; `None` where there is none yet, because the runtime is about to write it or was killed before it had
+    /// done so. Nothing had been made then.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what was written. Also where it is missing beside what is made after it: there may be
+    /// a process that nobody knows any more.
+    pub(crate) fn record(&self) -> Result<Option<Record>, Error> {
+        const MOST_TRIES: u32 = 20;
+        let mut tries = 0;
+        loop {
+            let bytes = self.read(RECORD)?.unwrap_or_default();
+            let (damage, is_cut) = match Record::read(&bytes) {
+                Ok(Some(record)) => return Ok(Some(record)),
+                Ok(None) => ("half a process".to_owned(), false),
+                Err(error) => (error.to_string(), error.is_eof()),
+            };
+            if is_cut && !self.has(CONFIG)? && !self.has(REPORT)? && !self.has(FENCE)? {
+                return Ok(None);
+            }
+            // It may have been read while it was being written.
+            if tries == MOST_TRIES {
+                let path = self.path_of(RECORD);
+                let text = format!(
+                    "the record is damaged ({damage}), so the container's process is not known: \
+                     end what runs in the container, then remove its directory"
+                );
+                return Err(Error::invalid(&text, &path));
+            }
+            tries += 1;
+            std::thread::yield_now();
+        }
+    }
+
+    /// Opens the FIFO to let the container go; `None` when nobody waits at it.
+    pub(crate) fn open_fence(&self) -> Result<Option<Fd>, Error> {
+        match file::open_at(
+            self.directory.raw(),
+            FENCE,
+            open::WRONLY | open::NONBLOCK | open::NOFOLLOW,
+            0,
+        ) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(fault) if fault.is(Errno::ENXIO) || fault.is(Errno::ENOENT) => Ok(None),
+            Err(fault) => Err(self.failed("open", FENCE, fault)),
+        }
+    }
+}
+
+fn copy(fd: &Fd) -> kernel::Result<Fd> {
+    file::duplicate_above(fd.raw(), 3).map(Fd::adopt)
+}
+
+/// A lock on a folder, until it is dropped. The lock belongs to an open file: it is given back in words, so that a copy
+/// that some child still has for a moment does not keep it.
+#[derive(Debug)]
+struct Lock(Fd);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // It can only fail for a wrong descriptor.
+        if let Err(fault) = file::unlock(self.0.raw()) {
+            log::debug!("{fault}");
+        }
+    }
+}
+
+/// A folder that nobody else works on: only this can change what is in it, or remove it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    folder: Folder,
+    _lock: Lock,
+}
+
+impl Deref for Held {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
+}
+
+impl Held {
+    /// Lets others work on it.
+    pub(crate) fn release(self) -> Folder {
+        self.folder
+    }
+
+    /// Whether nothing of a container is in it.
+    pub(super) fn is_bare(&self) -> Result<bool, Error> {
+        for name in OURS {
+            if self.has(name)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A file that is not there yet.
+    fn write_new(&self, name: &CStr, bytes: &[u8], flags: u64) -> Result<Fd, Error> {
+        let failed = |fault| self.failed("write", name, fault);
+        let flags = flags | open::CREAT | open::EXCL | open::NOFOLLOW;
+        let fd = file::open_at(self.directory.raw(), name, flags, 0o600).map_err(failed)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = &rest[file::write(fd.raw(), rest).map_err(failed)?..];
+        }
+        Ok(fd)
+    }
+
+    /// Writes the record of a new container, in one write(2): a runtime that is killed leaves all of it or none. It is
+    /// not synced to the disk: what a record describes does not survive the machine's own crash either.
+    pub(crate) fn store(&self, record: &Record) -> Result<Stored, Error> {
+        let path = self.path_of(RECORD);
+        let text = record
+            .written()
+            .map_err(|error| Error::invalid(&error.to_string(), &path))?;
+        let file = self.write_new(RECORD, &text, open::WRONLY)?;
+        Ok(Stored { file, path })
+    }
+
+    /// Keeps the config as it was: later changes to the bundle do not matter.
+    pub(crate) fn keep_config(&self, text: &str) -> Result<(), Error> {
+        self.write_new(CONFIG, text.as_bytes(), open::WRONLY)
+            .map(drop)
+    }
+
+    /// Makes the file that holds the report page. It is written, not just made long: a page that the file system has no
+    /// room for would end whoever touches it.
+    pub(crate) fn make_report(&self) -> Result<Fd, Error> {
+        self.write_new(REPORT, &[0; init::report::LENGTH], open::RDWR)
+    }
+
+    /// Makes the FIFO at which the container waits for `start`, opened for reading and writing.
+    pub(crate) fn make_fence(&self) -> Result<Fd, Error> {
+        let failed = |fault| self.failed("make", FENCE, fault);
+        file::make_fifo(self.directory.raw(), FENCE, 0o600).map_err(failed)?;
+        file::open_at(
+            self.directory.raw(),
+            FENCE,
+            open::RDWR | open::NONBLOCK | open::NOFOLLOW,
+            0,
+        )
+        .map_err(failed)
+    }
+
+    /// The FIFO has served.
+    pub(crate) fn remove_fence(&self) -> Result<(), Error> {
+        self.remove_one(FENCE)
+    }
+
+    fn remove_one(&self, name: &CStr) -> Result<(), Error> {
+        match file::remove(self.directory.raw(), name) {
+            Err(fault) if !fault.is(Errno::ENOENT) => Err(self.failed("remove", name, fault)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes all that this library puts into the folder, and then the folder. What a stranger keeps there stays, and a
+    /// warning names it.
+    pub(crate) fn remove(self) -> Result<(), Error> {
+        for name in OURS {
+            self.remove_one(name)?;
+        }
+        let name = c_path(Path::new(&self.id))?;
+        match file::remove_directory(self.parent.raw(), &name) {
+            Err(fault) if fault.is(Errno::ENOTEMPTY) => {
+                let names = self.strangers()?.join(", ");
+                log::warn!("{} stays: not made here: {names}", self.path.display());
+                Ok(())
+            }
+            Err(fault) if !fault.is(Errno::ENOENT) => {
+                Err(Error::file("remove", &self.path, fault.into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn strangers(&self) -> Result<Vec<String>, Error> {
+        let failed = |fault: Fault| Error::file("list", &self.path, fault.into());
+        let mut buffer = vec![0; 4096];
+        let mut found = Vec::new();
+        loop {
+            match file::read_directory(self.directory.raw(), &mut buffer).map_err(failed)? {
+                0 => return Ok(found),
+                length => found.extend(
+                    file::names(&buffer[..length]).map(|name| name.to_string_lossy().into_owned()),
+                ),
+            }
+        }
+    }
+}
+
+/// A record that was stored, and waits to be told which process the container became.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    file: Fd,
+    path: PathBuf,
+}
+
+impl Stored {
+    /// Notes the process. Nobody else has this file: the container's process never has a descriptor or mapping of it.
+    pub(crate) fn identify(&self, pid: i32, identity: u64) -> Result<(), Error> {
+        let text = Record::process_text(pid, identity);
+        match file::write_at(self.file.raw(), text.as_bytes(), 0) {
+            Ok(written) if written == text.len() => Ok(()),
+            Ok(_) => Err(Fault::found(Call::Pwrite, Errno::ENOSPC)),
+            Err(fault) => Err(fault),
+        }
+        .map_err(|fault: Fault| Error::file("write", &self.path, fault.into()))
+    }
+}

@@ -1,0 +1,253 @@
+//! Looking at what there is: a container's process, its identity, its report, the config it was made from, its freezer,
+//! and the mount table.
+//!
+//! Only the kernel's own words for it (`ENOENT`, `ESRCH`) and another identity mean that something is gone. Whatever else
+//! goes wrong is an error: what would destroy is not done then, and what is made is not made with less than was asked for.
+
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use init::report::Seen;
+use kernel::process::{self, Watch};
+use kernel::{Call, Errno, Fault, Fd, file};
+use spec::Spec;
+
+use super::folder::{CONFIG, Folder, REPORT};
+use super::{Record, Status};
+use crate::Error;
+use crate::perform::own;
+
+/// Whether the recorded process still is.
+#[derive(Debug)]
+pub(crate) enum Liveness {
+    /// It is, and this is it.
+    Alive(Fd),
+    /// It has ended, even if its parent has not taken notice yet; its number belongs to somebody else now; or there has
+    /// never been one.
+    Gone,
+}
+
+/// Whether the recorded process still is.
+pub(crate) fn liveness(record: &Record) -> Result<Liveness, Error> {
+    match held(record)? {
+        Some(pidfd) if !has_ended(&pidfd)? => Ok(Liveness::Alive(pidfd)),
+        _ => Ok(Liveness::Gone),
+    }
+}
+
+/// The recorded process, alive or a zombie; `None` when it is gone.
+pub(crate) fn held(record: &Record) -> Result<Option<Fd>, Error> {
+    if record.pid <= 0 {
+        return Ok(None);
+    }
+    let failed = |fault| own("look at the container's process", fault);
+    let pidfd = match process::open(record.pid) {
+        Ok(pidfd) => pidfd,
+        Err(fault) if fault.is(Errno::ESRCH) => return Ok(None),
+        // The number is that of a thread now, or is being given back.
+        Err(fault) if fault.is(Errno::EINVAL) || fault.is(Errno::ENOENT) => return Ok(None),
+        Err(fault) => return Err(failed(fault)),
+    };
+    match identity_of(record.pid, &pidfd).map_err(failed)? {
+        Some(identity) if identity == record.identity => Ok(Some(pidfd)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a process has ended: then its pidfd is readable, also while it is a zombie.
+pub(crate) fn has_ended(pidfd: &Fd) -> Result<bool, Error> {
+    let mut watch = [Watch {
+        fd: pidfd.as_raw_fd(),
+        events: Watch::IN,
+        came: 0,
+    }];
+    loop {
+        match process::poll(&mut watch, Some(0)) {
+            Err(fault) if fault.is(Errno::EINTR) => {}
+            answer => {
+                return answer
+                    .map(|count| count > 0)
+                    .map_err(|fault| own("look at the container's process", fault));
+            }
+        }
+    }
+}
+
+/// What tells a process from a later one with the same number, see [`Record::identity`]; `None` when it has been reaped.
+pub(crate) fn identity_of(pid: i32, pidfd: &Fd) -> kernel::Result<Option<u64>> {
+    const PIDFS_MAGIC: u64 = 0x5049_4446;
+    if file::filesystem(pidfd.raw())?.kind == PIDFS_MAGIC {
+        return file::status(pidfd.raw()).map(|status| Some(status.inode));
+    }
+    start_time(pid)
+}
+
+fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
+    let broken = Fault::found(Call::Read, Errno::EBADMSG);
+    let text = match std::fs::read(format!("/proc/{pid}/stat")) {
+        Ok(text) => text,
+        Err(error) => {
+            return match error.raw_os_error() {
+                Some(number) if [Errno::ENOENT, Errno::ESRCH].contains(&Errno(number)) => Ok(None),
+                number => Err(Fault::found(Call::Openat, number.map_or(Errno::EIO, Errno))),
+            };
+        }
+    };
+    // The name in parentheses may hold anything: count from its end.
+    let end = text.iter().rposition(|byte| *byte == b')').ok_or(broken)?;
+    let words = std::str::from_utf8(&text[end + 1..]).map_err(|_| broken)?;
+    let word = words.split_whitespace().nth(19).ok_or(broken)?;
+    word.parse().map(Some).map_err(|_| broken)
+}
+
+/// What the report says: the step that was begun last, and how it failed. `None` when there is none (yet).
+pub(crate) fn report(folder: &Folder) -> Result<Option<Seen>, Error> {
+    match folder.read(REPORT)? {
+        None => Ok(None),
+        Some(bytes) => match Seen::read(&bytes) {
+            None => Err(Error::invalid("is cut short", &folder.path_of(REPORT))),
+            seen => Ok(seen),
+        },
+    }
+}
+
+fn missing(path: &Path) -> Error {
+    Error::file(
+        "read",
+        path,
+        Fault::found(Call::Openat, Errno::ENOENT).into(),
+    )
+}
+
+/// The status as far as the process, its report and the freezer tell; what they say when the process is gone depends on
+/// whether somebody is still at work, see [`crate::Container::status`].
+pub(crate) fn status(folder: &Folder, record: &Record) -> Result<(Status, Liveness), Error> {
+    let liveness = liveness(record)?;
+    if matches!(liveness, Liveness::Gone) {
+        return Ok((Status::Stopped, liveness));
+    }
+    let report = report(folder)?.ok_or_else(|| missing(&folder.path_of(REPORT)))?;
+    let status = match report.step {
+        None => Status::Creating,
+        Some(step) if step < record.fence => Status::Creating,
+        // Whoever waits for `start` can be frozen like any other.
+        _ if is_frozen(record)? => Status::Paused,
+        Some(step) if step == record.fence => Status::Created,
+        Some(_) => Status::Running,
+    };
+    Ok((status, liveness))
+}
+
+/// Whether a container whose process is gone had not come as far as to wait for `start`.
+pub(crate) fn was_unfinished(folder: &Folder, record: &Record) -> Result<bool, Error> {
+    if record.pid == 0 {
+        return Ok(true);
+    }
+    let before = |step: Option<u32>| step.is_none_or(|step| step < record.fence);
+    Ok(report(folder)?.is_some_and(|seen| before(seen.step)))
+}
+
+/// Whether it is paused. Without a cgroup it cannot be.
+pub(crate) fn is_frozen(record: &Record) -> Result<bool, Error> {
+    match &record.cgroup {
+        Some(place) => Ok(place.is_frozen()?),
+        None => Ok(false),
+    }
+}
+
+/// The config that a container was made from.
+#[derive(Debug)]
+pub(crate) struct Config {
+    path: PathBuf,
+    text: String,
+}
+
+impl Config {
+    /// What it says.
+    pub(crate) fn spec(&self) -> Result<Spec<'_>, Error> {
+        Spec::parse(&self.text).map_err(|error| Error::Config {
+            path: self.path.clone(),
+            error,
+        })
+    }
+}
+
+/// The config that a container was made from. One that is missing, cut or changed is an error: whoever goes on without
+/// it goes on without its filter and its hooks.
+pub(crate) fn config(folder: &Folder) -> Result<Config, Error> {
+    let path = folder.path_of(CONFIG);
+    let bytes = folder.read(CONFIG)?.ok_or_else(|| missing(&path))?;
+    let text = String::from_utf8(bytes).map_err(|_| Error::invalid("is not UTF-8", &path))?;
+    Ok(Config { path, text })
+}
+
+/// Mount points of proc and sysfs that the caller has, the innermost first.
+pub(crate) fn exposed_mounts() -> Result<Vec<String>, Error> {
+    let path = Path::new("/proc/self/mountinfo");
+    let text = std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))?;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let (point, kind) = mount_in(line)
+            .ok_or_else(|| Error::invalid("is no line of mountinfo", Path::new(line)))?;
+        if matches!(kind, "proc" | "sysfs") {
+            found.push(unescape(point));
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// Mount point and type of a line (proc_pid_mountinfo(5)).
+fn mount_in(line: &str) -> Option<(&str, &str)> {
+    let (before, after) = line.split_once(" - ")?;
+    Some((before.split(' ').nth(4)?, after.split(' ').next()?))
+}
+
+/// Spaces and such stand as octal numbers in mountinfo.
+fn unescape(path: &str) -> String {
+    [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ]
+    .iter()
+    .fold(path.to_owned(), |path, (code, character)| {
+        path.replace(code, character)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_start_time_is_a_number_and_strangers_have_none() {
+        let own = process::id();
+        assert!(start_time(own).unwrap().is_some_and(|time| time > 0));
+        assert_eq!(start_time(i32::MAX).unwrap(), None);
+    }
+
+    #[test]
+    fn another_identity_means_gone_and_a_fault_does_not() {
+        let pidfd = process::open(process::id()).unwrap();
+        let identity = identity_of(process::id(), &pidfd).unwrap().unwrap();
+        let mut record = Record {
+            pid: process::id(),
+            identity,
+            ..Record::default()
+        };
+        assert!(matches!(liveness(&record), Ok(Liveness::Alive(_))));
+        record.identity += 1;
+        assert!(matches!(liveness(&record), Ok(Liveness::Gone)));
+        assert!(identity_of(process::id(), &Fd::adopt(-1)).is_err());
+    }
+
+    #[test]
+    fn lines_of_the_mount_table() {
+        let line = "36 35 98:0 / /a\\040b rw shared:1 - proc proc rw";
+        assert_eq!(mount_in(line), Some(("/a\\040b", "proc")));
+        assert_eq!(unescape("/a\\040b"), "/a b");
+        assert_eq!(mount_in("36 35 98:0 / /a rw"), None);
+    }
+}

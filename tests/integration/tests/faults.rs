@@ -1,0 +1,545 @@
+//! Looks that fail: the kernel does not answer, descriptors run out, what is stored is damaged. Then nothing is taken for
+//! gone: no running container is lost or ended, and none gets less than its config says.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use harness::{Bundle, Container, Output, Sandbox, cases, need};
+use serde_json::json;
+
+cases![
+    few_descriptors_lose_no_container,
+    few_descriptors_and_delete_by_force,
+    calls_that_fail_lose_no_container,
+    calls_that_fail_under_delete_by_force,
+    calls_that_fail_under_exec_leave_the_filter_on,
+    calls_that_fail_under_create_leave_nothing,
+    privileged_a_full_file_system_is_one_error,
+    a_damaged_config_is_no_config_without_a_filter,
+    a_damaged_record_loses_no_process,
+    a_damaged_report_loses_no_process,
+    ignored_ends_of_children_hide_no_failure,
+    numbers_at_the_end_of_their_range,
+];
+
+/// What must not end or lose a running container, with its arguments before the id and after it.
+const HARMLESS: [(&[&str], &[&str]); 9] = [
+    (&["state"], &[]),
+    (&["ps"], &[]),
+    (&["kill"], &["0"]),
+    (&["delete"], &[]),
+    (&["start"], &[]),
+    (&["resume"], &[]),
+    (&["update", "--pids-limit", "100"], &[]),
+    (&["events", "--stats"], &[]),
+    (&["exec"], &["/bin/probe", "true"]),
+];
+
+fn arguments(container: &Container<'_>, command: (&[&str], &[&str])) -> Vec<String> {
+    let (before, after) = command;
+    let words = before.iter().copied().chain([container.id.as_str()]);
+    words
+        .chain(after.iter().copied())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[track_caller]
+fn still_runs(container: &Container<'_>, after: &str) {
+    let state = container.state();
+    assert_eq!(state["pid"], container.pid, "{after}");
+    assert_eq!(state["status"], "running", "{after}");
+}
+
+fn is_alive(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// After `delete --force`: gone as a whole, or known as before.
+#[track_caller]
+fn gone_or_known(container: &Container<'_>, output: &Output, after: &str) -> bool {
+    let sandbox = container.sandbox();
+    if output.code == 0 {
+        assert!(!is_alive(container.pid), "{after}: 0, and it lives");
+        assert!(!sandbox.root.join(&container.id).exists(), "{after}");
+        return true;
+    }
+    let state = container.call("state", &[] as &[&str]).output();
+    if state.code != 0 {
+        // Only the last step failed: the removal of the empty folder.
+        assert!(!is_alive(container.pid), "{after}: forgotten, and it lives");
+        assert!(state.error().contains("does not exist"), "{after}");
+        container.force_delete();
+        return true;
+    }
+    let state = state.json();
+    let its = state["pid"] == container.pid;
+    assert!(its || state["status"] == "stopped", "{after}: {state}");
+    false
+}
+
+/// The command with a limit of open files.
+fn with_few(sandbox: &Sandbox, limit: u32, arguments: &[String]) -> Output {
+    let script = format!("ulimit -n {limit}; exec \"$@\"");
+    let call = sandbox.command("/bin/sh").args(["-c", &script, "sh"]);
+    let call = call.arg(sandbox.program()).arg("--root");
+    call.arg(&sandbox.root).args(arguments).limit(30).output()
+}
+
+fn sleeper(sandbox: &Sandbox) -> Bundle {
+    sandbox.bundle().probe("sleep 1000")
+}
+
+fn few_descriptors_lose_no_container() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sleeper(&sandbox), "a");
+    for command in HARMLESS {
+        for limit in 3..16 {
+            let words = arguments(&container, command);
+            with_few(&sandbox, limit, &words);
+            still_runs(&container, &format!("{words:?} with {limit}"));
+        }
+    }
+    container.force_delete();
+    container.wait();
+}
+
+fn few_descriptors_and_delete_by_force() {
+    let sandbox = Sandbox::new();
+    let bundle = sleeper(&sandbox);
+    let mut container = sandbox.detach(&bundle, "c2");
+    for limit in 3..16 {
+        let words = arguments(&container, (&["delete", "--force"], &[]));
+        let output = with_few(&sandbox, limit, &words);
+        if gone_or_known(&container, &output, &format!("with {limit}")) {
+            container.wait();
+            container = sandbox.detach(&bundle, &format!("c{limit}"));
+        }
+    }
+    container.force_delete();
+    container.wait();
+}
+
+/// Which calls are made to fail, and with what: want of memory or descriptors, and broken media.
+const FAULTS: [(&str, &str); 15] = [
+    ("openat", "EMFILE"),
+    ("openat", "EIO"),
+    ("read", "EIO"),
+    ("fstat", "EIO"),
+    ("newfstatat", "EIO"),
+    ("fstatfs", "EIO"),
+    ("statfs", "EIO"),
+    ("fcntl", "EMFILE"),
+    ("flock", "ENOLCK"),
+    ("pidfd_open", "EMFILE"),
+    ("pidfd_open", "ENOMEM"),
+    ("ppoll", "ENOMEM"),
+    ("pidfd_send_signal", "EPERM"),
+    ("unlinkat", "EIO"),
+    ("waitid", "EINVAL"),
+];
+
+/// Calls the runtime with the fault at the call of this number; `None` when there are not so many of this call.
+fn with_fault(
+    sandbox: &Sandbox,
+    (call, errno): (&str, &str),
+    number: u32,
+    arguments: &[String],
+) -> Option<Output> {
+    let log = sandbox.path.join("io/strace");
+    let inject = format!("inject={call}:error={errno}:when={number}");
+    let traced = sandbox
+        .command(need::program("strace"))
+        .args(["-o".as_ref(), log.as_os_str()])
+        .args(["-e", &format!("trace={call}"), "-e", &inject]);
+    let output = traced
+        .arg(sandbox.program())
+        .arg("--root")
+        .arg(&sandbox.root)
+        .args(arguments)
+        .limit(60)
+        .output();
+    let text = fs::read_to_string(&log).unwrap();
+    text.contains("INJECTED").then_some(output)
+}
+
+fn calls_that_fail_lose_no_container() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sleeper(&sandbox), "a");
+    let mut hits = 0;
+    for command in HARMLESS {
+        let words = arguments(&container, command);
+        for fault in FAULTS {
+            for number in 1.. {
+                let Some(_) = with_fault(&sandbox, fault, number, &words) else {
+                    break;
+                };
+                hits += 1;
+                still_runs(&container, &format!("{words:?} with {fault:?} {number}"));
+            }
+        }
+    }
+    assert!(hits > 100, "{hits}");
+    reap_orphans();
+    container.force_delete();
+    container.wait();
+}
+
+/// Processes that `exec` had started when it failed are ours now, and until they are reaped the kernel does not let a
+/// container's first process go.
+fn reap_orphans() {
+    let own = std::process::id().to_string();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(status) = fs::read_to_string(path.join("status")) else {
+            continue;
+        };
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        let inside: Vec<String> = field("NSpid:")
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        let is_added = inside.len() > 1 && inside.last().is_some_and(|pid| pid != "1");
+        if field("PPid:") == own && field("State:").starts_with('Z') && is_added {
+            let pid = nix::unistd::Pid::from_raw(field("Pid:").parse().unwrap());
+            let _ = nix::sys::wait::waitpid(pid, None);
+        }
+    }
+}
+
+fn calls_that_fail_under_delete_by_force() {
+    let sandbox = Sandbox::new();
+    let bundle = sleeper(&sandbox);
+    let mut container = sandbox.detach(&bundle, "c0");
+    let mut made = 0;
+    for fault in FAULTS {
+        for number in 1.. {
+            let words = arguments(&container, (&["delete", "--force"], &[]));
+            let output = with_fault(&sandbox, fault, number, &words);
+            let whole = Output::ended_well();
+            let after = format!("with {fault:?} {number}");
+            if gone_or_known(&container, output.as_ref().unwrap_or(&whole), &after) {
+                container.wait();
+                made += 1;
+                container = sandbox.detach(&bundle, &format!("c{made}"));
+            }
+            if output.is_none() {
+                break;
+            }
+        }
+    }
+    container.force_delete();
+    container.wait();
+}
+
+/// With a hook, so that the way of a hook is gone as well.
+fn calls_that_fail_under_create_leave_nothing() {
+    let sandbox = Sandbox::new();
+    let program = sandbox.bundle().rootfs().join("bin/probe");
+    let hook = json!({"path": program, "args": ["probe", "true"]});
+    let bundle = sandbox.bundle().push("/hooks/createRuntime", hook);
+    let path = bundle.path.to_str().unwrap();
+    let before = sandbox.host(None);
+    let pid_file = sandbox.path.join("io/pid");
+    let id = sandbox.id("a");
+    let words = ["create", "--bundle", path, "--pid-file"].map(str::to_owned);
+    let words = [
+        &words[..],
+        &[pid_file.to_str().unwrap().to_owned(), id.clone()],
+    ]
+    .concat();
+    let more = [
+        ("mkdirat", "ENOSPC"),
+        ("mknodat", "ENOSPC"),
+        ("write", "ENOSPC"),
+        ("pwrite64", "EIO"),
+        ("clone3", "ENOMEM"),
+        ("memfd_create", "EMFILE"),
+        ("socketpair", "EMFILE"),
+        ("sendmsg", "ENOMEM"),
+        ("recvmsg", "ENOMEM"),
+        ("pipe2", "EMFILE"),
+        ("renameat2", "EIO"),
+    ];
+    let mut hits = 0;
+    for fault in FAULTS.into_iter().chain(more) {
+        for number in 1.. {
+            let Some(output) = with_fault(&sandbox, fault, number, &words) else {
+                sandbox.runtime(["delete", "--force", &id]).output().ok();
+                fs::remove_file(&pid_file).unwrap();
+                break;
+            };
+            hits += 1;
+            let after = format!("{fault:?} {number}: {output:?}");
+            if output.code == 0 {
+                sandbox.runtime(["delete", "--force", &id]).output().ok();
+                fs::remove_file(&pid_file).unwrap();
+            }
+            assert!(!pid_file.exists(), "{after}");
+            let mut left = Vec::new();
+            for _ in 0..500 {
+                reap_orphans();
+                left = sandbox.host(None).difference(&before);
+                if left.is_empty() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            // Of what could not be removed there is something to remove again.
+            if !left.is_empty()
+                && ["unlinkat", "ppoll", "pidfd_send_signal", "waitid"].contains(&fault.0)
+            {
+                sandbox.runtime(["delete", "--force", &id]).output().ok();
+                continue;
+            }
+            assert!(left.is_empty(), "{after}: {left:#?}");
+        }
+    }
+    assert!(hits > 100, "{hits}");
+}
+
+fn privileged_a_full_file_system_is_one_error() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle();
+    let before = sandbox.host(None);
+    let room = sandbox.folder("room");
+    let script = r#"
+        room=$1; free=$2; shift 2
+        mount -t tmpfs -o size=256k none "$room" && mkdir "$room/state" || exit 99
+        head -c 1M /dev/zero >"$room/fill" 2>/dev/null
+        truncate -s $(( (64 - free) * 4096 )) "$room/fill"
+        "$@"; code=$?
+        [ $code = 0 ] || ls -A "$room/state"
+        [ $code != 0 ] || "${1}" --root "$room/state" delete --force "$ID"
+        exit $code"#;
+    let mut failed = 0;
+    for free in 0..6 {
+        let id = sandbox.id(&format!("f{free}"));
+        let call = sandbox
+            .command("unshare")
+            .args(["-m", "sh", "-c", script, "sh"]);
+        let call = call.env("ID", &id).arg(&room).arg(free.to_string());
+        let call = call
+            .arg(sandbox.program())
+            .arg("--root")
+            .arg(room.join("state"));
+        let call = call.args(["create", "--bundle"]).arg(&bundle.path).arg(&id);
+        let output = call.output();
+        if output.code != 0 {
+            failed += 1;
+            assert!(output.stdout.is_empty(), "left behind: {output:?}");
+            output.fails_with(1, &["no space left on device"]);
+        }
+        harness::wait_until("nothing left", || {
+            sandbox.host(None).difference(&before).is_empty()
+        });
+    }
+    assert!((1..6).contains(&failed), "{failed}");
+}
+
+fn filtered(sandbox: &Sandbox) -> Bundle {
+    let rules =
+        json!([{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]);
+    let profile = json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64", "SCMP_ARCH_RISCV64"],
+        "syscalls": rules,
+    });
+    sleeper(sandbox)
+        .writable()
+        .set("/linux/seccomp", profile)
+        .set("/hooks", json!({}))
+}
+
+fn calls_that_fail_under_exec_leave_the_filter_on() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&filtered(&sandbox), "a");
+    let process = json!({"args": ["/bin/probe", "mkdir", "/tmp/x"], "cwd": "/", "user": {"uid": 0, "gid": 0}});
+    let file = sandbox.path.join("io/process.json");
+    fs::write(&file, process.to_string()).unwrap();
+    let words = ["exec", "--process", file.to_str().unwrap(), &container.id].map(str::to_owned);
+    for fault in [
+        ("openat", "EIO"),
+        ("openat", "EMFILE"),
+        ("read", "EIO"),
+        ("fstat", "EIO"),
+    ] {
+        for number in 1.. {
+            let Some(output) = with_fault(&sandbox, fault, number, &words) else {
+                break;
+            };
+            assert_ne!(output.code, 0, "{fault:?} {number}");
+            assert!(
+                output.code != 1 || output.stdout.contains("ENOSPC"),
+                "{fault:?} {number}: {output:?}"
+            );
+        }
+    }
+    reap_orphans();
+    container.force_delete();
+    container.wait();
+}
+
+fn a_damaged_config_is_no_config_without_a_filter() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&filtered(&sandbox), "a");
+    let config = sandbox.root.join(&container.id).join("config.json");
+    let whole = fs::read(&config).unwrap();
+    let process = json!({"args": ["/bin/probe", "mkdir", "/tmp/x"], "cwd": "/", "user": {"uid": 0, "gid": 0}});
+    let file = sandbox.path.join("io/process.json");
+    fs::write(&file, process.to_string()).unwrap();
+    let exec = |flags: &[&str]| {
+        let call = sandbox.runtime(["exec"]).args(flags);
+        call.arg(&container.id)
+            .args(["/bin/probe", "mkdir", "/tmp/x"])
+    };
+    for (text, message) in [
+        (None, "no such file or directory"),
+        (Some(&b""[..]), "config.json"),
+        (Some(b"{}x"), "config.json"),
+        (Some(b"\xff"), "config.json"),
+        (Some(&whole[..whole.len() / 2]), "config.json"),
+    ] {
+        match text {
+            None => fs::remove_file(&config).unwrap(),
+            Some(text) => fs::write(&config, text).unwrap(),
+        }
+        exec(&[]).output().fails_with(255, &[message]);
+        exec(&["--process", file.to_str().unwrap()])
+            .output()
+            .fails_with(255, &[message]);
+    }
+    fs::write(&config, &whole).unwrap();
+    exec(&[]).output().exits(1).prints("ENOSPC");
+    // Its hooks cannot be known; that is no reason to keep it for ever.
+    fs::write(&config, "").unwrap();
+    container.kill("KILL").ok();
+    container.wait();
+    container.delete().fails_with(1, &["config.json"]);
+    let output = container.call("delete", &["--force"]).output().ok();
+    assert!(output.stderr.contains("poststop"), "{output:?}");
+}
+
+/// Removed, emptied, cut, and another's.
+fn damages(whole: &[u8]) -> [Option<Vec<u8>>; 4] {
+    [
+        None,
+        Some(Vec::new()),
+        Some(whole[..whole.len() / 2].to_owned()),
+        Some(b"nonsense".to_vec()),
+    ]
+}
+
+fn damage(file: &PathBuf, how: Option<&[u8]>) {
+    match how {
+        None => fs::remove_file(file).unwrap(),
+        Some(bytes) => fs::write(file, bytes).unwrap(),
+    }
+}
+
+fn a_damaged_record_loses_no_process() {
+    let sandbox = Sandbox::new();
+    let bundle = sleeper(&sandbox);
+    for started in [true, false] {
+        let container = sandbox.create(&bundle, &format!("c{started}"));
+        if started {
+            container.start();
+        }
+        let record = sandbox.root.join(&container.id).join("state.json");
+        let whole = fs::read(&record).unwrap();
+        for how in damages(&whole) {
+            damage(&record, how.as_deref());
+            let commands: [(&[&str], &[&str]); 8] = [
+                (&["state"], &[]),
+                (&["start"], &[]),
+                (&["kill"], &["KILL"]),
+                (&["delete"], &[]),
+                (&["delete", "--force"], &[]),
+                (&["exec"], &["/bin/probe", "true"]),
+                (&["pause"], &[]),
+                (&["update", "--pids-limit", "10"], &[]),
+            ];
+            for command in commands {
+                let words = arguments(&container, command);
+                let code = if words[0] == "exec" { 255 } else { 1 };
+                let output = sandbox.runtime(&words).output();
+                output.fails_with(code, &["state.json", "damaged"]);
+                assert!(is_alive(container.pid), "{words:?}");
+            }
+            let create = sandbox.runtime(["create", "--bundle"]).arg(&bundle.path);
+            let create = create.arg(&container.id).output();
+            create.fails_with(1, &["already exists"]);
+            sandbox.runtime(["list"]).output().ok();
+        }
+        fs::write(&record, &whole).unwrap();
+        assert_eq!(container.state()["pid"], container.pid);
+        container.force_delete();
+        container.wait();
+    }
+}
+
+fn a_damaged_report_loses_no_process() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sleeper(&sandbox), "a");
+    let report = sandbox.root.join(&container.id).join("report");
+    let whole = fs::read(&report).unwrap();
+    for how in damages(&whole) {
+        damage(&report, how.as_deref());
+        for command in ["state", "start", "delete", "pause"] {
+            let output = container.call(command, &[] as &[&str]).output();
+            output.fails_with(1, &["report"]);
+            assert!(is_alive(container.pid), "{command}");
+        }
+        // What needs no status works.
+        container.kill("0").ok();
+    }
+    fs::write(&report, &whole).unwrap();
+    still_runs(&container, "a report that is back");
+    fs::remove_file(&report).unwrap();
+    container.force_delete();
+    container.wait();
+}
+
+fn ignored_ends_of_children_hide_no_failure() {
+    let sandbox = Sandbox::new();
+    let program = sandbox.bundle().rootfs().join("bin/probe");
+    let ignoring = |command: &str, bundle: &Bundle, id: &str| {
+        let call = sandbox.command(need::whole_program("env"));
+        let call = call.arg("--ignore-signal=CHLD").arg(sandbox.program());
+        let call = call.arg("--root").arg(&sandbox.root);
+        let call = call.args([command, "--bundle"]).arg(&bundle.path);
+        call.arg(sandbox.id(id)).output()
+    };
+    let failing = json!({"path": program, "args": ["probe", "exit", "3"]});
+    let bundle = sandbox.bundle().push("/hooks/createRuntime", failing);
+    ignoring("create", &bundle, "a").fails_with(1, &["createRuntime hook #0"]);
+    ignoring("run", &sandbox.bundle().probe("exit 7"), "b").exits(7);
+    let working = json!({"path": program, "args": ["probe", "true"]});
+    let bundle = sandbox.bundle().push("/hooks/createRuntime", working);
+    ignoring("run", &bundle.probe("exit 8"), "c").exits(8);
+}
+
+fn numbers_at_the_end_of_their_range() {
+    let sandbox = Sandbox::new();
+    let program = sandbox.bundle().rootfs().join("bin/probe");
+    for timeout in [i64::MAX, i64::MAX / 1_000_000_000, 1 << 40] {
+        let hook = json!({"path": program, "args": ["probe", "true"], "timeout": timeout});
+        let bundle = sandbox.bundle().push("/hooks/createRuntime", hook);
+        sandbox.see(bundle, "echo ran").ok().lines(&["ran"]);
+    }
+    for count in ["4294967295", "4294967293", "2147483647", "100000"] {
+        let bundle = sandbox.bundle();
+        let run = sandbox.runtime(["run", "--preserve-fds", count, "--bundle"]);
+        let output = run.arg(&bundle.path).arg(sandbox.id("p")).output();
+        output.fails_with(1, &["preserve-fds"]);
+    }
+    let container = sandbox.detach(&sleeper(&sandbox), "e");
+    let output = container.exec_with(&["--preserve-fds", "4294967295"], "true");
+    output.fails_with(255, &["preserve-fds"]);
+    container.force_delete();
+    container.wait();
+}
