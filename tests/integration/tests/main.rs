@@ -19,6 +19,7 @@ mod faults;
 mod fd_hygiene;
 mod features;
 mod forgery;
+mod gc;
 mod hooks;
 mod kill;
 mod leaks;
@@ -63,6 +64,7 @@ fn main() -> std::process::ExitCode {
         fd_hygiene::CASES,
         features::CASES,
         forgery::CASES,
+        gc::CASES,
         hooks::CASES,
         kill::CASES,
         leaks::CASES,

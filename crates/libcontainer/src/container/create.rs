@@ -13,13 +13,15 @@ use crate::Error;
 use crate::bundle::Bundle;
 use crate::perform::{Cgroup, Console, Performed, Setting, own, run_hooks, walk};
 use crate::plan::{self, HookKind};
-use crate::state::{Held, Record, Store, judge_id, observe};
+use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
 
 /// A bundle with its config, parsed once.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) bundle: &'a Bundle,
     pub(super) spec: &'a Spec<'a>,
+    /// This process waits for its end to delete it then.
+    pub(super) waited_for: bool,
 }
 
 impl Container {
@@ -51,6 +53,7 @@ impl Container {
             &Source {
                 bundle,
                 spec: &spec,
+                waited_for: false,
             },
             options,
             console,
@@ -69,12 +72,19 @@ impl Container {
     ) -> Result<(Locked, Performed), Error> {
         judge_id(id)?;
         judge_preserved(options.preserve_fds)?;
-        let Source { bundle, spec } = *source;
+        let Source {
+            bundle,
+            spec,
+            waited_for,
+        } = *source;
         let prepared = Prepared::new(id, bundle, spec, options)?;
         for (at, text) in &prepared.plan.warnings {
             log::warn!("{at}: {text}");
         }
         let mut record = prepared.record()?;
+        if waited_for {
+            record.waiter = Some(this_process()?);
+        }
         let folder = store.make(id)?;
         match perform(
             &prepared,
@@ -92,6 +102,17 @@ impl Container {
             }
         }
     }
+}
+
+fn this_process() -> Result<Waiter, Error> {
+    let failed = |fault| own("see which process this is", fault);
+    let pid = kernel::process::id();
+    let pidfd = kernel::process::open(pid).map_err(failed)?;
+    let identity = observe::identity_of(pid, &pidfd).map_err(failed)?;
+    Ok(Waiter {
+        pid,
+        identity: identity.unwrap_or_default(),
+    })
 }
 
 fn perform(

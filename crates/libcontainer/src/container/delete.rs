@@ -32,7 +32,7 @@ impl Container {
 }
 
 impl Locked {
-    fn destroy(self, force: bool) -> Result<(), Error> {
+    pub(super) fn destroy(self, force: bool) -> Result<(), Error> {
         if let Liveness::Alive(pidfd) = observe::liveness(&self.record)? {
             if !force {
                 self.refuse_running()?;
@@ -45,6 +45,15 @@ impl Locked {
         {
             self.empty_and_remove(group, force)?;
         }
+        self.finish(force)
+    }
+
+    /// As [`Locked::destroy`] for a container of before the machine was started: of that there is only the folder.
+    pub(super) fn forget(self) -> Result<(), Error> {
+        self.finish(true)
+    }
+
+    fn finish(self, force: bool) -> Result<(), Error> {
         if self.record.has_hooks {
             match self.run_poststop() {
                 Err(error) if force => log::warn!("poststop hooks are not run: {error}"),
