@@ -117,8 +117,12 @@ fn create_that_was_killed_at_any_moment() {
         gc(&sandbox, &[]).ok();
         let state = sandbox.runtime(["state", &id]).limit(20).output();
         if state.code == 0 {
-            // It had come to the end; then it is in good order.
-            assert_eq!(state.json()["status"], "created", "{moment:?}");
+            // It had come to wait for `start`. Whether it died with its creator or was killed later, nobody can tell.
+            let status = state.json()["status"].clone();
+            assert!(
+                status == "created" || status == "stopped",
+                "{moment:?}: {status}"
+            );
             sandbox.runtime(["delete", "--force", &id]).output().ok();
         }
         wait_until(&format!("nothing left after {moment:?}"), || {
