@@ -1,20 +1,21 @@
 //! Taking turns: one message when the performer changes, carrying the descriptors produced since the last one.
 //!
 //! There are no kinds of messages, so none can come out of order. A message is a byte that says whether another part
-//! follows, the new process's id (after a fork; else 0), and the slots of the descriptors that come with it.
+//! follows, and the slots of the descriptors that come with it. Who sent it, the kernel knows: the runtime learns from
+//! that of a new process after a fork.
 
 use kernel::socket::{self, MOST_FDS};
 use kernel::{Call, Errno, Fault, Fd};
 
 use crate::Slot;
 
-const LONGEST: usize = 5 + MOST_FDS;
+const LONGEST: usize = 1 + MOST_FDS;
 
 /// Sends a turn: descriptors with the slots they belong in.
 ///
 /// # Errors
 /// As sendmsg(2); `EPIPE` when the peer is gone.
-pub fn send(peer: i32, pid: i32, carried: &[(Slot, i32)]) -> kernel::Result<()> {
+pub fn send(peer: i32, carried: &[(Slot, i32)]) -> kernel::Result<()> {
     let mut parts = carried.chunks(MOST_FDS).peekable();
     loop {
         let part = parts.next().unwrap_or_default();
@@ -22,19 +23,23 @@ pub fn send(peer: i32, pid: i32, carried: &[(Slot, i32)]) -> kernel::Result<()> 
         let mut bytes = [0u8; LONGEST];
         let mut fds = [0i32; MOST_FDS];
         bytes[0] = u8::from(!last);
-        bytes[1..5].copy_from_slice(&pid.to_ne_bytes());
         for (index, (slot, fd)) in part.iter().enumerate() {
-            bytes[5 + index] = slot.0;
+            bytes[1 + index] = slot.0;
             fds[index] = *fd;
         }
-        socket::send(peer, &bytes[..5 + part.len()], &fds[..part.len()])?;
+        while let Err(fault) = socket::send(peer, &bytes[..1 + part.len()], &fds[..part.len()]) {
+            if !fault.is(Errno::EINTR) {
+                return Err(fault);
+            }
+        }
         if last {
             return Ok(());
         }
     }
 }
 
-/// Waits for a turn and hands each descriptor to `keep`; the answer is the process id in the message.
+/// Waits for a turn and hands each descriptor to `keep`; the answer is the sender, where the socket tells
+/// ([`socket::tell_senders`]).
 ///
 /// # Errors
 /// As recvmsg(2); `EPIPE` when the peer has closed, `EBADMSG` for what is no turn.
@@ -50,14 +55,14 @@ pub fn receive(peer: i32, mut keep: impl FnMut(Slot, Fd)) -> kernel::Result<i32>
         if received.bytes == 0 {
             return Err(Fault::found(Call::Recvmsg, Errno::EPIPE));
         }
-        if received.bytes != 5 + received.fds {
+        if received.bytes != 1 + received.fds {
             return Err(BROKEN);
         }
         for (index, fd) in fds.iter_mut().enumerate().take(received.fds) {
-            keep(Slot(bytes[5 + index]), fd.take().ok_or(BROKEN)?);
+            keep(Slot(bytes[1 + index]), fd.take().ok_or(BROKEN)?);
         }
         if bytes[0] == 0 {
-            return Ok(i32::from_ne_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]));
+            return Ok(received.sender);
         }
     }
 }

@@ -105,7 +105,7 @@ fn settle(outcome: kernel::Result<()>, report: &Report) {
 fn hand_over(context: &mut Context<'_>, announce: bool) -> kernel::Result<()> {
     let peer = context.slots.raw(Slot::PEER)?;
     if announce && !context.announced {
-        context.announce(peer, 0)?;
+        context.announce(peer)?;
     }
     context.announced = false;
     let slots = &mut context.slots;

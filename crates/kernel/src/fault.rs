@@ -77,9 +77,9 @@ calls! {
     Renameat2 = "renameat2", SchedSetaffinity = "sched_setaffinity", SchedSetattr = "sched_setattr",
     Seccomp = "seccomp", Sendmsg = "sendmsg", SetMempolicy = "set_mempolicy", Setdomainname = "setdomainname",
     Setgroups = "setgroups", Sethostname = "sethostname", Setns = "setns", Setresgid = "setresgid",
-    Setresuid = "setresuid", Setsid = "setsid", Setxattr = "setxattr", Sigaction = "sigaction",
+    Setresuid = "setresuid", Setsid = "setsid", Setsockopt = "setsockopt", Setxattr = "setxattr", Sigaction = "sigaction",
     Sigprocmask = "sigprocmask", Sigtimedwait = "sigtimedwait", Socket = "socket", Socketpair = "socketpair", Stat = "stat", Symlinkat = "symlinkat",
-    Umask = "umask", Umount = "umount", Unlinkat = "unlinkat", Unshare = "unshare", Wait = "wait", Write = "write",
+    Umask = "umask", Umount = "umount", Unlinkat = "unlinkat", Unshare = "unshare", Utimensat = "utimensat", Wait = "wait", Write = "write",
     Eventfd = "eventfd2", InotifyAddWatch = "inotify_add_watch", InotifyInit = "inotify_init1",
 }
 

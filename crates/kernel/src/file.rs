@@ -28,6 +28,7 @@ pub mod open {
     pub const NOFOLLOW: u64 = 0o400000;
     pub const CLOEXEC: u64 = 0o2000000;
     pub const PATH: u64 = 0o10000000;
+    pub const TMPFILE: u64 = 0o20000000 | DIRECTORY;
 }
 
 /// Flags of openat2(2).
@@ -228,6 +229,7 @@ pub mod magic {
     pub const TMPFS: u64 = 0x0102_1994;
     pub const DEVPTS: u64 = 0x1cd1;
     pub const NSFS: u64 = 0x6e73_6673;
+    pub const PIPEFS: u64 = 0x5049_5045;
 }
 
 /// What statfs(2) says: the file system's type and the flags of the mount (`ST_…`, as in [`crate::mount::flags`] for
@@ -365,6 +367,12 @@ pub fn set_owner_at(dir: i32, path: &CStr, uid: u32, gid: u32) -> Result<()> {
         )
     }
     .map(drop)
+}
+
+/// utimensat(2): access and modification become now. Follows a symbolic link at the end.
+pub fn set_times(dir: i32, path: &CStr) -> Result<()> {
+    // SAFETY: a valid string; no times mean the present.
+    unsafe { syscall!(Utimensat, UTIMENSAT, dir, path.as_ptr(), 0, 0) }.map(drop)
 }
 
 /// setxattr(2) on a path.

@@ -240,3 +240,10 @@ pub fn create_mount(context: i32, attributes: u64) -> Result<Fd> {
     unsafe { syscall!(Fsmount, FSMOUNT, context, FSMOUNT_CLOEXEC, attributes) }
         .map(|fd| Fd::adopt(fd as i32))
 }
+
+/// fsconfig(2) FSCONFIG_CMD_RECONFIGURE: what was configured since the mount was made holds for its file system from now on.
+pub fn reconfigure(context: i32) -> Result<()> {
+    const CMD_RECONFIGURE: usize = 7;
+    // SAFETY: no pointers.
+    unsafe { syscall!(Fsconfig, FSCONFIG, context, CMD_RECONFIGURE) }.map(drop)
+}

@@ -8,6 +8,8 @@ const SOCK_SEQPACKET: usize = 5;
 const SOCK_CLOEXEC: usize = 0o2000000;
 const SOL_SOCKET: i32 = 1;
 const SCM_RIGHTS: i32 = 1;
+const SCM_CREDENTIALS: i32 = 2;
+const SO_PASSCRED: usize = 16;
 const MSG_NOSIGNAL: usize = 0x4000;
 const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
 const MSG_DONTWAIT: usize = 0x40;
@@ -32,6 +34,24 @@ pub fn pair() -> Result<(Fd, Fd)> {
         )
     }?;
     Ok((Fd::adopt(fds[0]), Fd::adopt(fds[1])))
+}
+
+/// SO_PASSCRED: from here on every message that arrives tells which process sent it.
+pub fn tell_senders(socket: i32) -> Result<()> {
+    let on = 1i32;
+    // SAFETY: the kernel reads one int.
+    unsafe {
+        syscall!(
+            Setsockopt,
+            SETSOCKOPT,
+            socket,
+            SOL_SOCKET,
+            SO_PASSCRED,
+            &raw const on,
+            4
+        )
+    }
+    .map(drop)
 }
 
 /// A stream socket connected to the socket file at `path`; `ENAMETOOLONG` beyond 107 bytes.
@@ -129,7 +149,16 @@ pub struct Received {
     pub bytes: usize,
     /// Descriptors that came with it, close-on-exec.
     pub fds: usize,
+    /// The process that sent it, in the receiver's pid namespace; 0 without [`tell_senders`].
+    pub sender: i32,
 }
+
+/// Room for a sender's identity and [`MOST_FDS`] descriptors, each behind a `struct cmsghdr`.
+#[repr(C, align(8))]
+struct Controls([i32; CREDENTIALS + CONTROL_HEADER / 4 + MOST_FDS]);
+
+/// A control message with pid, uid and gid takes this many numbers, padding included.
+const CREDENTIALS: usize = 8;
 
 /// recvmsg(2): one message; descriptors go to the front of `fds`. `EMSGSIZE` when something was cut off.
 pub fn receive(
@@ -138,12 +167,7 @@ pub fn receive(
     fds: &mut [Option<Fd>],
     wait: bool,
 ) -> Result<Received> {
-    let mut control = Control {
-        length: 0,
-        level: 0,
-        kind: 0,
-        fds: [0; MOST_FDS],
-    };
+    let mut control = Controls([0; CREDENTIALS + CONTROL_HEADER / 4 + MOST_FDS]);
     let vector = Vector {
         base: bytes.as_mut_ptr(),
         length: bytes.len(),
@@ -153,34 +177,40 @@ pub fn receive(
         name_length: 0,
         vectors: &raw const vector,
         count: 1,
-        control: &raw mut control,
-        control_length: size_of::<Control>(),
+        control: (&raw mut control).cast(),
+        control_length: size_of::<Controls>(),
         flags: 0,
     };
     let flags = MSG_CMSG_CLOEXEC | if wait { 0 } else { MSG_DONTWAIT };
     // SAFETY: all that `header` points at lives until the call returns and is large enough.
     let length = unsafe { syscall!(Recvmsg, RECVMSG, socket, &raw mut header, flags) }?;
-    let carried = header.control_length >= CONTROL_HEADER
-        && control.level == SOL_SOCKET
-        && control.kind == SCM_RIGHTS;
-    let count = if carried {
-        (control.length - CONTROL_HEADER) / 4
-    } else {
-        0
+    // At most two come, the sender first: each is its length in eight bytes, its level, its kind, and its data.
+    let mut rest = &control.0[..header.control_length.min(size_of::<Controls>()) / 4];
+    let mut sender = 0;
+    if let [_, _, SOL_SOCKET, SCM_CREDENTIALS, pid, ..] = *rest {
+        sender = pid;
+        rest = rest.get(CREDENTIALS..).unwrap_or_default();
+    }
+    let carried: &[i32] = match rest {
+        [length, _, SOL_SOCKET, SCM_RIGHTS, numbers @ ..] => numbers
+            .get(..(*length as usize).saturating_sub(CONTROL_HEADER) / 4)
+            .unwrap_or_default(),
+        _ => &[],
     };
     let mut kept = 0;
-    for raw in control.fds.iter().take(count) {
+    for raw in carried {
         let fd = Fd::adopt(*raw);
         if let Some(place) = fds.get_mut(kept) {
             *place = Some(fd);
             kept += 1;
         }
     }
-    if header.flags & (MSG_TRUNC | MSG_CTRUNC) != 0 || kept < count {
+    if header.flags & (MSG_TRUNC | MSG_CTRUNC) != 0 || kept < carried.len() {
         return Err(Fault::found(Call::Recvmsg, Errno::EMSGSIZE));
     }
     Ok(Received {
         bytes: length,
         fds: kept,
+        sender,
     })
 }

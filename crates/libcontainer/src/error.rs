@@ -40,8 +40,8 @@ pub enum Error {
         at: ConfigPath,
         /// The step in words.
         step: String,
-        /// How it ended.
-        exit: kernel::process::Exit,
+        /// How it ended, if that is known.
+        exit: Option<kernel::process::Exit>,
     },
     /// A hook failed.
     Hook {
@@ -222,11 +222,16 @@ impl fmt::Display for Error {
                 hint.map_or(Ok(()), |hint| write!(f, " ({hint})"))
             }
             Error::ChildDied { at, step, exit } => {
+                use kernel::process::Exit::{Code, Signal};
                 let how = match exit {
-                    kernel::process::Exit::Code(code) => format!("ended with status {code}"),
-                    kernel::process::Exit::Signal(signal) => {
-                        format!("was ended by signal {signal}")
+                    Some(Code(code)) => format!("ended with status {code}"),
+                    Some(Signal(nix::libc::SIGSYS)) => {
+                        "was ended by signal 31 (SIGSYS: a filter forbids a call; read, execve \
+                         and exit_group are always needed)"
+                            .to_owned()
                     }
+                    Some(Signal(signal)) => format!("was ended by signal {signal}"),
+                    None => "ended".to_owned(),
                 };
                 write!(
                     f,

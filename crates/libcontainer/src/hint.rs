@@ -60,7 +60,7 @@ pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
         }
         (Call::Fstatfs, Errno::ENODEV) => "a terminal needs a devpts mounted at /dev/pts",
         (Call::Openat2, Errno::ENOSYS) => "Linux 5.14 or newer is needed",
-        (Call::Execveat, Errno::EACCES) => {
+        (Call::Execveat | Call::MemfdCreate, Errno::EACCES) => {
             "memory files may not be executed here: see vm.memfd_noexec"
         }
         _ => return None,

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use init::{ChildStep, Text};
 use libcontainer::cgroups::{self, Driver, Host, Place, Version};
 use libcontainer::host::HostFacts;
-use libcontainer::plan::{self, Creation, Joining, Namespaces, Plan, Step};
+use libcontainer::plan::{self, Creation, IdMaps, Joining, Namespaces, Plan, Step};
 use serde::Deserialize;
 use spec::{Process, Spec};
 
@@ -92,7 +92,7 @@ fn outcome(folder: &Path) -> Result<Plan, String> {
         }
         Some(text) => {
             spec.process = Some(Process::parse(&text).map_err(|error| error.to_string())?);
-            let namespaces = Namespaces::read(&spec).map_err(|error| error.to_string())?;
+            let namespaces = Namespaces::read(&spec, &host).map_err(|error| error.to_string())?;
             let joining = Joining {
                 id: "case".into(),
                 namespaces: namespaces.all(),
@@ -100,10 +100,17 @@ fn outcome(folder: &Path) -> Result<Plan, String> {
                 has_cgroup: true,
                 cloned_into_cgroup: !options.moved,
                 no_keyring: options.no_new_keyring,
+                outside: mapped(&spec),
             };
             plan::exec(&spec, &joining, &host).map_err(|error| error.to_string())
         }
     }
+}
+
+/// What the process's user is outside.
+fn mapped(spec: &Spec<'_>) -> Option<u32> {
+    let mappings = &spec.linux.as_ref()?.uid_mappings;
+    IdMaps::outside(mappings, spec.process.as_ref()?.user.uid)
 }
 
 fn create(spec: &Spec<'_>, options: &Options, host: &HostFacts) -> Result<Plan, String> {

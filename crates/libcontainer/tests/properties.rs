@@ -551,6 +551,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
         cgroups,
         security,
         groups,
+        prop_oneof![9 => Just(0u8), 1 => any::<u8>()],
     )
         .prop_map(
             |(
@@ -560,6 +561,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
                 cgroups,
                 [apparmor, selinux],
                 hierarchies,
+                own,
             )| HostFacts {
                 uid: id,
                 gid: id,
@@ -573,6 +575,10 @@ fn host() -> impl Strategy<Value = HostFacts> {
                 apparmor,
                 selinux,
                 exposed: vec!["/proc".to_owned()],
+                own_namespaces: (plan::NAMESPACES.iter().enumerate())
+                    .filter(|(bit, _)| own >> bit & 1 == 1)
+                    .map(|(_, (name, _))| (*name).to_owned())
+                    .collect(),
                 hierarchies,
             },
         )
@@ -600,7 +606,7 @@ fn plans(text: &str, creation: &Creation, host: &HostFacts) -> Vec<Plan> {
         return Vec::new();
     };
     let mut made: Vec<Plan> = plan::create(&spec, creation, host).into_iter().collect();
-    if let Ok(namespaces) = Namespaces::read(&spec) {
+    if let Ok(namespaces) = Namespaces::read(&spec, host) {
         let joining = Joining {
             id: creation.id.clone(),
             namespaces: namespaces.all(),
@@ -608,6 +614,7 @@ fn plans(text: &str, creation: &Creation, host: &HostFacts) -> Vec<Plan> {
             has_cgroup: creation.has_cgroup,
             cloned_into_cgroup: creation.cloned_into_cgroup,
             no_keyring: creation.no_new_keyring,
+            outside: Some(1000).filter(|_| creation.has_cgroup),
         };
         made.extend(plan::exec(&spec, &joining, host));
     }

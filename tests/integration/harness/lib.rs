@@ -12,6 +12,7 @@ pub mod need;
 mod runner;
 mod runtime;
 mod sandbox;
+mod trace;
 
 pub use bundle::Bundle;
 pub use console::{Console, ConsoleSocket};
@@ -20,6 +21,7 @@ pub use host::HostState;
 pub use runner::{Case, Skip, main};
 pub use runtime::{Invocation, Output, Running, slow, wait_until};
 pub use sandbox::{Caller, Sandbox};
+pub use trace::{CAN_FAIL, Harm, Traced, Whose, trace};
 
 /// Ends the test as skipped; the reason is printed in the list of results.
 #[macro_export]

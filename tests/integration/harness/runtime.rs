@@ -230,8 +230,13 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(1));
         };
+        self.ended_with(shell_status(status))
+    }
+
+    /// What it printed, for who has waited for its end already.
+    pub(crate) fn ended_with(self, code: i32) -> Output {
         Output {
-            code: shell_status(status),
+            code,
             stdout: self.stdout(),
             stderr: String::from_utf8_lossy(&fs::read(&self.stderr).unwrap_or_default())
                 .into_owned(),

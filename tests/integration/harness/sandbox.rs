@@ -47,6 +47,16 @@ impl Caller {
         }
     }
 
+    /// A call of the runtime that stops before it begins, for [`crate::trace`].
+    pub fn stopped<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Invocation {
+        self.command(need::program("sh"))
+            .args(["-c", "kill -STOP $$; exec \"$@\"", "sh"])
+            .arg(&self.program)
+            .arg("--root")
+            .arg(&self.root)
+            .args(arguments)
+    }
+
     /// A call of the runtime with `--root`.
     pub fn runtime<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Invocation {
         self.command(&self.program)

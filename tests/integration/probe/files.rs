@@ -217,6 +217,32 @@ pub fn change_mode(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     file::set_permissions_at(HERE, path, permissions).map_err(Wrong::at(path))
 }
 
+pub fn meddle(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
+    each(context, arguments, |context, path| {
+        let changed = [
+            ("chmod", file::set_permissions_at(HERE, path, 0o600)),
+            ("chown", file::set_owner(file_at(path)?.raw(), 1234, 1234)),
+            ("utimes", file::set_times(HERE, path)),
+            ("setxattr", file::set_attribute(path, c"security.probe", b"1")),
+            (
+                "truncate",
+                file::open_at(HERE, path, flag::WRONLY | flag::TRUNC, 0).map(drop),
+            ),
+        ];
+        let _ = write!(context.out, "{}:", Bytes(path.to_bytes()));
+        for (name, answer) in changed {
+            let answer = answer.map_or_else(|fault| fault.errno.name(), |()| "ok");
+            let _ = write!(context.out, " {name}={answer}");
+        }
+        context.out.line(format_args!(""));
+        Ok(())
+    })
+}
+
+fn file_at(path: &'static CStr) -> Result<kernel::Fd, Wrong> {
+    file::open_at(HERE, path, flag::RDONLY | flag::NONBLOCK, 0).map_err(Wrong::at(path))
+}
+
 pub fn remove(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     each(context, arguments, |_, path| {
         file::remove(HERE, path).map_err(Wrong::at(path))

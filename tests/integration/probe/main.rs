@@ -70,6 +70,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         files::make_node,
     ),
     ("chmod", "MODE FILE change permissions", files::change_mode),
+    (
+        "meddle",
+        "FILE… try to change permissions, owner, times, attributes and length, and print what that answers",
+        files::meddle,
+    ),
     ("rm", "FILE… remove files", files::remove),
     ("mount", "SOURCE TARGET TYPE FLAGS mount", files::mount),
     (

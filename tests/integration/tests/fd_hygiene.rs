@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use harness::{Sandbox, cases, skip};
+use harness::{Invocation, Sandbox, cases, need, skip};
 use serde_json::json;
 
 cases![
@@ -14,6 +14,8 @@ cases![
     waiting_init_holds_nothing_of_the_host,
     binary_cannot_be_overwritten,
     signals_are_reset,
+    privileged_without_executable_memory_files,
+    privileged_ordinary_users_without_executable_memory_files,
 ];
 
 /// A call of the runtime by a careless caller: descriptors 3 to 9 are open, among them the host's root.
@@ -213,4 +215,49 @@ fn signals_are_reset() {
         .arg(&bundle.path);
     let seen = call.arg(sandbox.id("a")).output().ok();
     seen.lines(&["SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"]);
+}
+
+/// Where memory files may not be executed: everything works, and init's file can be written as little. The setting is one
+/// of the pid namespace.
+fn without_executable_memory_files(sandbox: &Sandbox, as_user: &[&str]) {
+    need::kernel(6, 3);
+    let hook =
+        json!({"path": sandbox.bundle().rootfs().join("bin/probe"), "args": ["probe", "true"]});
+    let bundle = sandbox.bundle().push("/hooks/createRuntime", hook);
+    let bundle = bundle.probe("sleep 1000");
+    let script = r#"
+        echo 2 >/proc/sys/vm/memfd_noexec || exit 99
+        tare=$1 root=$2 bundle=$3 id=$4; shift 4
+        call() { "$@" "$tare" --root "$root" $words; }
+        words="create --pid-file $root/pid --bundle $bundle $id"; call "$@" || exit 1
+        pid=$(cat $root/pid)
+        (: >/proc/$pid/exe) 2>/dev/null && { echo "init can be written"; exit 2; }
+        readlink /proc/$pid/exe
+        words="start $id"; call "$@" || exit 3
+        words="exec $id /bin/probe echo added"; call "$@" || exit 4
+        words="delete --force $id"; call "$@" || exit 5
+        rm $root/pid"#;
+    let call = Invocation::new("unshare", &sandbox.path.join("io"));
+    let call = call.args(["-p", "-f", "-m", "--mount-proc", "sh", "-c", script, "sh"]);
+    let call = call.arg(sandbox.program()).arg(&sandbox.root);
+    let call = call.arg(&bundle.path).arg(sandbox.id("a")).args(as_user);
+    let output = call.env("XDG_RUNTIME_DIR", &sandbox.path).output();
+    if output.code == 99 {
+        skip!("vm.memfd_noexec cannot be set");
+    }
+    let output = output.ok();
+    assert!(!output.stdout.contains("memfd:"), "{output:?}");
+    output.prints("added");
+}
+
+fn privileged_without_executable_memory_files() {
+    without_executable_memory_files(&Sandbox::new(), &[]);
+}
+
+fn privileged_ordinary_users_without_executable_memory_files() {
+    need::whole_program("setpriv");
+    let sandbox = Sandbox::ordinary();
+    let (uid, gid) = need::ordinary_user();
+    let (uid, gid) = (format!("--reuid={uid}"), format!("--regid={gid}"));
+    without_executable_memory_files(&sandbox, &["setpriv", &uid, &gid, "--clear-groups"]);
 }

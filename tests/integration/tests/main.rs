@@ -7,6 +7,7 @@
 mod accidents;
 mod capabilities;
 mod cgroups;
+mod child_faults;
 mod concurrency;
 mod crash;
 mod delete;
@@ -21,9 +22,11 @@ mod features;
 mod forgery;
 mod gc;
 mod hooks;
+mod host_objects;
 mod kill;
 mod leaks;
 mod limits;
+mod linear;
 mod list;
 mod masked_paths;
 mod mounts;
@@ -52,6 +55,7 @@ fn main() -> std::process::ExitCode {
         accidents::CASES,
         capabilities::CASES,
         cgroups::CASES,
+        child_faults::CASES,
         concurrency::CASES,
         crash::CASES,
         delete::CASES,
@@ -66,9 +70,11 @@ fn main() -> std::process::ExitCode {
         forgery::CASES,
         gc::CASES,
         hooks::CASES,
+        host_objects::CASES,
         kill::CASES,
         leaks::CASES,
         limits::CASES,
+        linear::CASES,
         list::CASES,
         masked_paths::CASES,
         mounts::CASES,

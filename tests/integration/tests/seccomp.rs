@@ -13,6 +13,8 @@ cases![
     exec_gets_the_same_filter,
     without_no_new_privileges_the_filter_holds_too,
     strict_profile_of_read_and_execve,
+    profile_that_forbids_what_init_needs,
+    privileged_agent_of_a_container_serves_every_exec,
     privileged_agent_answers_for_the_kernel,
     agent_that_is_not_there,
     wrong_profiles_are_refused,
@@ -96,6 +98,93 @@ fn strict_profile_of_read_and_execve() {
     sandbox.see(bundle, "echo strict").ok().lines(&["strict"]);
 }
 
+/// Whatever a filter answers to the last calls of init, even to exit_group, it ends and the error names the filter.
+fn profile_that_forbids_what_init_needs() {
+    let sandbox = Sandbox::new();
+    let without = |calls: &[&str], action: &str| {
+        let mut names = vec!["read", "execve", "write", "exit_group", "exit"];
+        names.retain(|name| !calls.contains(name));
+        json!({
+            "defaultAction": action,
+            "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64", "SCMP_ARCH_RISCV64"],
+            "syscalls": if names.is_empty() {
+                json!([])
+            } else {
+                json!([{"names": names, "action": "SCMP_ACT_ALLOW"}])
+            },
+        })
+    };
+    let all = ["read", "execve", "write", "exit_group", "exit"];
+    for (calls, wanted) in [
+        (&all[..], "read: operation not permitted"),
+        (&["read"], "read: operation not permitted"),
+        (
+            &["execve", "write", "exit_group"],
+            "execve: operation not permitted",
+        ),
+        (&["execve"], "execve: operation not permitted"),
+    ] {
+        let profile = without(calls, "SCMP_ACT_ERRNO");
+        let bundle = sandbox.bundle().set("/linux/seccomp", profile);
+        let needed = "read, execve and exit_group are always needed";
+        let output = sandbox.run(&bundle).exits(1);
+        for text in ["linux.seccomp", wanted, needed] {
+            assert!(
+                output.error().contains(text),
+                "{calls:?}: {}",
+                output.stderr
+            );
+        }
+    }
+    let profile = without(&["read"], "SCMP_ACT_KILL_PROCESS");
+    let bundle = sandbox.bundle().set("/linux/seccomp", profile);
+    let output = sandbox.run(&bundle);
+    output.fails_with(
+        1,
+        &["linux.seccomp", "SIGSYS", "read, execve and exit_group"],
+    );
+}
+
+/// The state of a process that an agent at this socket is told of, and the descriptor that comes with it.
+fn told(listener: &UnixListener) -> (Value, OwnedFd) {
+    let (stream, _) = listener.accept().unwrap();
+    let (mut message, mut fds) = (vec![0; 65536], [None, None]);
+    let received =
+        kernel::socket::receive(stream.as_raw_fd(), &mut message, &mut fds, true).unwrap();
+    let [Some(questions), None] = fds else {
+        panic!("one descriptor")
+    };
+    let state = serde_json::from_slice(&message[..received.bytes]).unwrap();
+    (state, OwnedFd::from(questions))
+}
+
+/// Each process of `exec` has a filter of its own, whose listener is fetched from that process.
+fn privileged_agent_of_a_container_serves_every_exec() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.folder("io").join("agent.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut wanted = profile(json!([{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]));
+    wanted["listenerPath"] = json!(path.to_str().unwrap());
+    let bundle = sandbox.bundle().set("/linux/seccomp", wanted);
+    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+    drop(told(&listener));
+    for _ in 0..100 {
+        container.exec("true").ok();
+        let (state, _) = told(&listener);
+        assert_eq!(
+            state["state"]["pid"],
+            json!(container.pid),
+            "the container's process"
+        );
+        assert_eq!(state["state"]["status"], json!("running"));
+        assert!(
+            state["pid"]
+                .as_i64()
+                .is_some_and(|pid| pid > 0 && pid != i64::from(container.pid))
+        );
+    }
+}
+
 /// The agent gets the container's state and a descriptor at which the filter's questions come (config-linux.md, "The
 /// Container Process State").
 fn privileged_agent_answers_for_the_kernel() {
@@ -112,21 +201,13 @@ fn privileged_agent_answers_for_the_kernel() {
         .set("/annotations", json!({"key": "value"}))
         .probe("mkdir /tmp/x -- sleep 60");
     let container = sandbox.create(&bundle, "a");
-    let (stream, _) = listener.accept().unwrap();
-    let (mut message, mut fds) = (vec![0; 65536], [None, None]);
-    let received =
-        kernel::socket::receive(stream.as_raw_fd(), &mut message, &mut fds, true).unwrap();
-    let state: Value = serde_json::from_slice(&message[..received.bytes]).unwrap();
+    let (state, questions) = told(&listener);
     assert_eq!(state["fds"], json!(["seccompFd"]));
     assert_eq!(state["pid"], json!(container.pid));
     assert_eq!(state["metadata"], json!("some words"));
     assert_eq!(state["state"]["id"], json!(container.id));
     assert_eq!(state["state"]["status"], json!("creating"));
     assert_eq!(state["state"]["annotations"]["key"], json!("value"));
-    let [Some(questions), None] = fds else {
-        panic!("one descriptor")
-    };
-    let questions = OwnedFd::from(questions);
     container.start();
     let question = kernel::seccomp::receive(questions.as_raw_fd()).unwrap();
     assert_eq!(question.pid, u32::try_from(container.pid).unwrap());

@@ -4,9 +4,10 @@ use core::ffi::CStr;
 use core::fmt;
 
 use kernel::file::{self, HERE, mode, open};
-use kernel::{Call, Errno, Fault, Fd, Result, mount};
+use kernel::mount::{self, attributes};
+use kernel::{Call, Errno, Fault, Fd, Result};
 
-use super::bind::attach_inside;
+use super::bind::{attach_inside, change};
 use super::{Context, Show, Step, step};
 use crate::{Span, Text, inside};
 
@@ -119,6 +120,8 @@ impl Step for BindDevice {
             return Err(Fault::found(Call::Fstat, Errno::ENODEV));
         }
         let tree: Fd = mount::clone_tree(node.raw(), c"", false)?;
+        // A device works on a read-only mount as well, and its owner and permissions outside cannot be changed then.
+        change(&tree, attributes::RDONLY, 0, false)?;
         attach_inside(context, &tree, self.path)
     }
 

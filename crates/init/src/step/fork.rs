@@ -9,28 +9,21 @@ use crate::{Slot, Text};
 
 step! {
     /// clone3(2) with CLONE_PARENT: the new process is a child of the runtime and goes on with the next step, the old
-    /// one sends the new one's pidfd and leaves. `linux.namespaces` (pid, time)
-    Fork {
-        /// Where the runtime finds the pidfd.
-        slot: Slot,
-    }
+    /// one leaves. `linux.namespaces` (pid, time)
+    ///
+    /// The new one announces itself, and the kernel tells the runtime whose message that is (SCM_CREDENTIALS, unix(7)).
+    /// So nobody depends on the old one once the new one exists, whenever it dies.
+    Fork {}
 }
 
 impl Step for Fork {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        match process::fork_sibling()? {
-            Forked::Child => {
-                context.announced = true;
-                Ok(())
-            }
-            Forked::Parent(new) => {
-                context.slots.set(self.slot, new.pidfd);
-                context.send_with_turn(self.slot);
-                let peer = context.slots.raw(Slot::PEER)?;
-                context.announce(peer, new.pid)?;
-                process::exit(0)
-            }
+        if process::fork_sibling()? == Forked::Parent {
+            process::exit(0);
         }
+        context.announce(context.slots.raw(Slot::PEER)?)?;
+        context.announced = true;
+        Ok(())
     }
 
     fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

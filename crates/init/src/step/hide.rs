@@ -6,17 +6,24 @@ use kernel::file::{self, HERE, device, mode, open};
 use kernel::mount::{self, attributes};
 use kernel::{Call, Errno, Fault, Fd, Result};
 
+use super::bind::change;
 use super::{Context, Show, Step, step};
 use crate::{Span, Text, inside};
 
 step! {
-    /// Covers a file with the host's null device and a directory with an empty, read-only one. A path that does not
-    /// exist is left out. `linux.maskedPaths`
+    /// Makes a read-only copy of the container's null device, which then covers files: through it nobody can change owner
+    /// or permissions. `linux.maskedPaths`
     ///
-    /// Nothing is looked up under the container's `/dev`, which others may be changing (CVE-2025-31133): the device is
-    /// opened on the host, before the change of root, and its number is checked.
+    /// Others may be changing the container's `/dev` (CVE-2025-31133): what counts is the number of the device that was
+    /// opened. If that is no null device the host's is taken, so this comes before the change of root.
+    FetchNull {}
+}
+
+step! {
+    /// Covers a file with the null device and a directory with an empty, read-only one. A path that does not exist is left
+    /// out. `linux.maskedPaths`
     Hide {
-        /// The path; empty: only fetch the null device, which must be done before the change of root.
+        /// The path.
         path: Span,
     }
 }
@@ -37,15 +44,29 @@ impl Cover {
     }
 }
 
-/// A detached copy of the host's null device.
-fn fetch_null(context: &mut Context<'_>) -> Result<()> {
-    let null = file::open_at(HERE, c"/dev/null", open::PATH | open::NOFOLLOW, 0)?;
+fn check(null: Fd) -> Result<Fd> {
     let status = file::status(null.raw())?;
     if status.kind() != mode::CHARACTER || status.rdev != device(1, 3) {
         return Err(Fault::found(Call::Fstat, Errno::ENODEV));
     }
-    context.null = Some(Cover::new(mount::clone_tree(null.raw(), c"", false)?));
-    Ok(())
+    Ok(null)
+}
+
+impl Step for FetchNull {
+    fn run(&self, context: &mut Context<'_>) -> Result<()> {
+        const NODE: u64 = open::PATH | open::NOFOLLOW;
+        let own = inside::open(context.root(), c"/dev/null", NODE).and_then(check);
+        let null = own.or_else(|_| file::open_at(HERE, c"/dev/null", NODE, 0).and_then(check))?;
+        let tree = mount::clone_tree(null.raw(), c"", false)?;
+        let unchangeable = attributes::RDONLY | attributes::NOSUID | attributes::NOEXEC;
+        change(&tree, unchangeable, 0, false)?;
+        context.null = Some(Cover::new(tree));
+        Ok(())
+    }
+
+    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("fetch the null device")
+    }
 }
 
 /// Attaches what `cover` holds; from the second time on a copy, for attaching it again would only move it.
@@ -74,9 +95,6 @@ fn make_empty() -> Result<Fd> {
 
 impl Step for Hide {
     fn run(&self, context: &mut Context<'_>) -> Result<()> {
-        if self.path.length == 0 {
-            return fetch_null(context);
-        }
         let path = context.text.string(self.path)?;
         let target = match inside::open(context.root(), path, open::PATH) {
             Err(fault) if fault.is(Errno::ENOENT) => return Ok(()),
@@ -92,9 +110,6 @@ impl Step for Hide {
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.length {
-            0 => f.write_str("fetch the null device"),
-            _ => write!(f, "hide {}", Show(text.bytes(self.path))),
-        }
+        write!(f, "hide {}", Show(text.bytes(self.path)))
     }
 }

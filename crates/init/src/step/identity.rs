@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-use kernel::file::{self, device, mode};
-use kernel::{Errno, identity};
+use kernel::identity;
 
 use super::{Context, Step, step};
 use crate::{Span, Text};
@@ -25,35 +24,8 @@ step! {
     }
 }
 
-/// Gives standard input, output and error to the user, who must be able to open `/dev/stdout` again.
-///
-/// The null device is everybody's and stays as it is; so does what cannot be changed.
-fn own_standard_streams(uid: u32) -> kernel::Result<()> {
-    for fd in 0..3 {
-        let status = match file::status(fd) {
-            Err(fault) if fault.is(Errno::EBADF) => continue,
-            answer => answer?,
-        };
-        if status.uid == uid || (status.kind() == mode::CHARACTER && status.rdev == device(1, 3)) {
-            continue;
-        }
-        // Only these three kinds: never a regular file or a device that belongs to somebody.
-        if !matches!(status.kind(), mode::FIFO | mode::SOCKET | mode::CHARACTER) {
-            continue;
-        }
-        match file::set_owner(fd, uid, u32::MAX) {
-            Err(fault)
-                if [Errno::EINVAL, Errno::EPERM, Errno::EROFS, Errno::EOVERFLOW]
-                    .contains(&fault.errno) => {}
-            answer => answer?,
-        }
-    }
-    Ok(())
-}
-
 impl Step for Identity {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        own_standard_streams(self.uid)?;
         if self.set_groups {
             identity::set_groups(context.text.bytes(self.groups))?;
         }

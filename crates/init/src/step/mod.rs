@@ -43,6 +43,7 @@ mod scheduling;
 mod seccomp;
 mod session;
 mod share_namespaces;
+mod standard_streams;
 mod sysctl;
 mod terminal;
 mod umask;
@@ -62,7 +63,7 @@ pub use filesystem::Filesystem;
 pub use find_home::FindHome;
 pub use find_program::FindProgram;
 pub use fork::Fork;
-pub use hide::Hide;
+pub use hide::{FetchNull, Hide};
 pub use identity::Identity;
 pub use join::Join;
 pub use keyring::SessionKeyring;
@@ -81,6 +82,7 @@ pub use scheduling::{Affinity, IoPriority, MemoryPolicy, Scheduler};
 pub use seccomp::Seccomp;
 pub use session::Session;
 pub use share_namespaces::ShareNamespaces;
+pub use standard_streams::StandardStreams;
 pub use sysctl::Sysctl;
 pub use terminal::Terminal;
 pub use umask::Umask;
@@ -137,7 +139,7 @@ pub struct Context<'a> {
     pub lists: Option<(Pointers, Pointers)>,
     /// The last directory in which something was made: its path in the text, and itself.
     pub parent: Option<(&'a [u8], Fd)>,
-    /// A device node that hides files.
+    /// A device node that hides files, read-only.
     pub null: Option<hide::Cover>,
     /// An empty directory that hides directories.
     pub empty: Option<hide::Cover>,
@@ -235,14 +237,14 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// As sendmsg(2).
-    pub fn announce(&mut self, peer: i32, pid: i32) -> kernel::Result<()> {
+    pub fn announce(&mut self, peer: i32) -> kernel::Result<()> {
         let mut carried = [(Slot::REPORT, -1); OUTGOING];
         let mut count = 0;
         for slot in self.outgoing.iter_mut().filter_map(Option::take) {
             carried[count] = (slot, self.slots.raw(slot)?);
             count += 1;
         }
-        turn::send(peer, pid, &carried[..count])
+        turn::send(peer, &carried[..count])
     }
 }
 
@@ -331,10 +333,10 @@ macro_rules! steps {
 
 steps! {
     Affinity, Attach, AwaitStart, BecomeRoot, Bind, BindDevice, BoundingSet, Capabilities, CloseWorking, Device, Directory,
-    Domainname, Dumpable, EnterRoot, Execute, Filesystem, FindHome, FindProgram, Fork, Hide, Hostname, Identity, IoPriority,
+    Domainname, Dumpable, EnterRoot, Execute, FetchNull, Filesystem, FindHome, FindProgram, Fork, Hide, Hostname, Identity, IoPriority,
     Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, OomScore, OpenRoot,
     Personality, Propagation, ReadOnlyPath, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,
-    ShareNamespaces, Symlink, Sysctl, TargetPropagation, Terminal, Umask, Undumpable, Unshare,
+    ShareNamespaces, StandardStreams, Symlink, Sysctl, TargetPropagation, Terminal, Umask, Undumpable, Unshare,
 }
 
 /// Writes a path or another string of the plan for people.

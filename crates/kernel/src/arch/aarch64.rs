@@ -47,3 +47,9 @@ pub(crate) fn ticks() -> u64 {
     unsafe { asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack, preserves_flags)) };
     ticks
 }
+
+/// An illegal instruction.
+pub(crate) fn trap() -> ! {
+    // SAFETY: it touches nothing, and does not return.
+    unsafe { asm!("udf #0", options(noreturn)) }
+}

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Mount, Spec};
 
-use crate::plan::{self, Namespaces};
+use crate::plan;
 
 /// What engines give a container that asks for nothing.
 const USUAL_CAPABILITIES: [&str; 14] = [
@@ -203,7 +202,8 @@ fn paths(spec: &Spec<'_>, say: &mut impl FnMut(ConfigPath, String)) {
         say(ConfigPath::of("linux.maskedPaths"), text);
     }
     // Root of another user namespace has no say there.
-    let own_users = Namespaces::read(spec).is_ok_and(|wanted| wanted.all() & NEWUSER != 0);
+    let own_users =
+        linux.is_some_and(|linux| linux.namespaces.iter().any(|one| one.kind == "user"));
     let mut writable = open(&USUALLY_READ_ONLY, read_only);
     writable.retain(|path| {
         !masked
@@ -229,7 +229,7 @@ fn capabilities(spec: &Spec<'_>, say: &mut impl FnMut(ConfigPath, String)) {
     let mut more: Vec<&str> = Vec::new();
     for name in &given.bounding {
         let bare = name.strip_prefix("CAP_").unwrap_or(name);
-        if !USUAL_CAPABILITIES.contains(&bare) && plan::capability_names().contains(&bare) {
+        if !USUAL_CAPABILITIES.contains(&bare) && init::step::capability_names().contains(&bare) {
             more.push(name);
         }
     }

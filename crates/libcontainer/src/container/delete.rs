@@ -133,6 +133,7 @@ impl Locked {
             bundle: &self.record.bundle,
             status: "stopped",
             namespaces: self.record.namespaces,
+            init: None,
         };
         // Each failure of a hook is a warning of its own.
         run_hooks(&state, HookKind::Poststop, None, &HostFacts::probe()?)

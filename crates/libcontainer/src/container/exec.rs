@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use init::Slot;
 use kernel::Fd;
+use kernel::namespace::flags::NEWUSER;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
-use super::create::{judge_preserved, send_pidfd};
+use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
 use super::fence::pipe_fence;
 use super::pid_file;
 use super::{Container, Look};
@@ -128,6 +129,7 @@ impl Container {
                 .as_ref()
                 .is_some_and(|seat| seat.entry().is_some() && !seat.has_rest()),
             no_keyring: false,
+            outside: self.outside(&spec)?,
         };
         let plan = plan::exec(&spec, &joining, &host)?;
         for (at, text) in &plan.warnings {
@@ -151,9 +153,7 @@ impl Container {
             request,
             &host,
         )?;
-        if performed.missing_ambient != 0 {
-            log::warn!("some ambient capabilities could not be raised");
-        }
+        warn_about_ambient(performed.missing_ambient);
         if let Err(error) = tell_caller(request, &performed) {
             // Nobody knows of the program: it does not run on.
             super::kill::end(&performed.child.pidfd)?;
@@ -186,6 +186,7 @@ impl Container {
             bundle: &self.record.bundle,
             status: "running",
             namespaces: self.record.namespaces,
+            init: Some(self.record.pid),
         };
         let setting = Setting {
             host,
@@ -209,6 +210,16 @@ impl Container {
                 ))
             }
             None => Ok(performed),
+        }
+    }
+
+    /// What the process's user is outside, in a container with a user namespace.
+    fn outside(&self, spec: &Spec<'_>) -> Result<Option<u32>, Error> {
+        match &spec.process {
+            Some(process) if self.record.namespaces & NEWUSER != 0 => {
+                crate::perform::outside(self.record.pid, process.user.uid)
+            }
+            _ => Ok(None),
         }
     }
 
@@ -289,6 +300,10 @@ fn changed<'a>(mut process: ProcessSpec<'a>, request: &'a ExecRequest) -> Proces
         for set in [&mut sets.bounding, &mut sets.effective, &mut sets.permitted] {
             set.extend(added());
         }
+        // Ambient ones are only those that are inheritable, too.
+        let inheritable = &sets.inheritable;
+        let ambient = added().filter(|name| inheritable.contains(name));
+        sets.ambient.extend(ambient);
     }
     process
 }

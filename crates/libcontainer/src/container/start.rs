@@ -6,7 +6,7 @@ use spec::Spec;
 use super::{Container, Locked};
 use crate::Error;
 use crate::host::HostFacts;
-use crate::perform::{HookState, release, run_hooks};
+use crate::perform::{HookState, forbidden, forbids, release, run_hooks};
 use crate::plan::HookKind;
 use crate::state::{Liveness, Status, observe};
 
@@ -59,7 +59,10 @@ impl Locked {
             None => None,
         };
         self.run_start_hooks(spec.as_ref(), HookKind::StartContainer, "created")?;
-        release(fence).map_err(|fault| crate::perform::own("let the container go", fault))?;
+        let gone = || Error::wrong_status(self.id(), "container not running");
+        let process = observe::held(&self.record)?.ok_or_else(gone)?;
+        release(fence, &process)
+            .map_err(|fault| crate::perform::own("let the container go", fault))?;
         if let Some(fault) = observe::report(&self.folder)?.and_then(|seen| seen.fault) {
             return Err(self.execution_failed(fault)?);
         }
@@ -80,6 +83,7 @@ impl Locked {
             bundle: &self.record.bundle,
             status,
             namespaces: self.record.namespaces,
+            init: None,
         };
         let pid = Some(self.record.pid);
         run_hooks(&state, kind, pid, &HostFacts::probe()?).inspect_err(|_| {
@@ -100,6 +104,10 @@ impl Locked {
     fn execution_failed(&self, fault: Fault) -> Result<Error, Error> {
         let config = observe::config(&self.folder)?;
         let spec = config.spec()?;
+        let filter = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+        if filter.is_some_and(|filter| forbids(filter, fault.call)) {
+            return Ok(forbidden("execute the program".to_owned(), fault));
+        }
         let program = spec.process.iter().flat_map(|process| &process.args).next();
         Ok(crate::perform::execution_failed(
             program.map_or("", |name| name.as_str()),

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::HostFacts;
 use crate::Error;
-use crate::plan::capability_names;
+use init::step::capability_names;
 
 /// The oldest kernel that is supported.
 const OLDEST: (u32, u32) = (5, 14);

@@ -1,4 +1,4 @@
-//! Starting the child: init and its plan in one sealed memory file.
+//! Starting the child: init and its plan in one file.
 
 use std::ffi::CString;
 
@@ -23,13 +23,10 @@ pub(crate) fn start(
         return Err(Fault::found(Call::Execveat, Errno::ENOEXEC));
     }
     let encoded = plan.encode(slots);
-    // One file for both: the program reads its plan behind its own end. Sealed, so that nobody who gets hold of
-    // /proc/<pid>/exe can change what runs (CVE-2019-5736).
-    let image = file::memory_file(c"tare-init", true)?;
-    write_all(image.raw(), INIT)?;
-    write_all(image.raw(), &encoded)?;
-    file::seal(image.raw())?;
-    let argument = CString::new(format!("{} {}", image.raw(), INIT.len())).unwrap_or_default();
+    // One file for both: the program reads its plan behind its own end.
+    let image = super::image::make(&[INIT, &encoded])?;
+    let argument = CString::new(format!("{} {}", image.raw(), INIT.len()))
+        .map_err(|_| Fault::found(Call::Execveat, Errno::EINVAL))?;
     let mut room = [std::ptr::null(); 3];
     let mut keep: Vec<i32> = slots.iter().copied().filter(|fd| *fd >= 0).collect();
     keep.push(image.raw());
@@ -42,13 +39,6 @@ pub(crate) fn start(
         cgroup,
         namespaces,
     })
-}
-
-fn write_all(fd: i32, mut bytes: &[u8]) -> kernel::Result<()> {
-    while !bytes.is_empty() {
-        bytes = &bytes[file::write(fd, bytes)?..];
-    }
-    Ok(())
 }
 
 /// Starts a process in new namespaces that does nothing: init without a plan to walk, stopped at a read that nobody

@@ -3,17 +3,18 @@
 use init::ChildStep;
 use kernel::process::Exit;
 use kernel::{Call, Errno, Fault};
-use spec::ConfigPath;
+use spec::{ConfigPath, Seccomp};
 
 use crate::Error;
 use crate::plan::{Plan, Step};
 
-/// The error for a child that did not get to the end of its plan.
+/// The error for a child that did not get to the end of its plan. `filter` is the profile of its system call filter.
 pub(super) fn explain(
     plan: &Plan,
     step: Option<u32>,
     fault: Option<Fault>,
     exit: Option<Exit>,
+    filter: Option<&Seccomp<'_>>,
 ) -> Error {
     let index = step.map_or(0, |step| step as usize);
     let at = plan
@@ -21,6 +22,23 @@ pub(super) fn explain(
         .get(index)
         .map_or_else(ConfigPath::none, |entry| entry.from.clone());
     let words = plan.words(index);
+    let begun = plan.entries.iter().take(index);
+    let filter = filter.filter(|_| {
+        let loads = |step: &Step| matches!(step, Step::Child(ChildStep::Seccomp(_)));
+        begun.map(|entry| &entry.step).any(loads)
+    });
+    if let Some(filter) = filter {
+        if let Some(fault) = fault.filter(|fault| forbids(filter, fault.call)) {
+            return forbidden(words, fault);
+        }
+        if fault.is_none() && exit == Some(Exit::Signal(nix::libc::SIGSYS)) {
+            return Error::ChildDied {
+                at: ConfigPath::of("linux.seccomp"),
+                step: words,
+                exit,
+            };
+        }
+    }
     match fault {
         Some(fault) => {
             let text = plan
@@ -43,7 +61,7 @@ pub(super) fn explain(
         None => Error::ChildDied {
             at,
             step: words,
-            exit: exit.unwrap_or(Exit::Code(0)),
+            exit,
         },
     }
 }
@@ -58,6 +76,36 @@ pub(crate) fn execution_failed(name: &str, fault: Fault) -> Error {
         hint: fault
             .is(Errno::ENOENT)
             .then_some("the program exists: its interpreter may be missing"),
+    }
+}
+
+/// Whether a profile keeps init from a call that it makes with its filter loaded.
+pub(crate) fn forbids(filter: &Seccomp<'_>, call: Call) -> bool {
+    let passes = |action: &str| {
+        let kind = ["ALLOW", "LOG", "TRACE", "NOTIFY"];
+        action
+            .strip_prefix("SCMP_ACT_")
+            .is_some_and(|action| kind.contains(&action))
+    };
+    let named = |rule: &&spec::SeccompRule<'_>| rule.names.iter().any(|name| *name == call.name());
+    let mut rules = filter.syscalls.iter().filter(named).peekable();
+    match rules.peek() {
+        None => !passes(&filter.default_action),
+        Some(_) => rules.any(|rule| !passes(&rule.action)),
+    }
+}
+
+/// The error for a call that the filter did not let init make.
+pub(crate) fn forbidden(step: String, fault: Fault) -> Error {
+    Error::Step {
+        at: ConfigPath::of("linux.seccomp"),
+        step,
+        text: None,
+        fault,
+        hint: Some(
+            "the filter forbids this call, which comes before the program's own; read, execve and exit_group are always \
+             needed",
+        ),
     }
 }
 

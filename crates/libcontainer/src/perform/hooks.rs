@@ -33,6 +33,8 @@ pub(crate) struct HookState<'a> {
     pub(crate) status: &'a str,
     /// Types of namespaces in which the container differs from the runtime.
     pub(crate) namespaces: u64,
+    /// The container's first process, where another one is started.
+    pub(crate) init: Option<i32>,
 }
 
 impl HookState<'_> {
@@ -46,6 +48,11 @@ impl HookState<'_> {
             bundle: self.bundle,
             annotations: &self.spec.annotations,
         }
+    }
+
+    /// The profile of the system call filter.
+    pub(super) fn filter(&self) -> Option<&spec::Seccomp<'_>> {
+        self.spec.linux.as_ref()?.seccomp.as_ref()
     }
 
     fn json(&self, pid: Option<i32>) -> String {

@@ -61,7 +61,7 @@ pub(super) fn forward(
         fds: &[SECCOMP_FD],
         pid: child.pid,
         metadata: agent.metadata.as_deref(),
-        state: state.as_spec(Some(child.pid)),
+        state: state.as_spec(state.init.or(Some(child.pid))),
     };
     let broken = |errno| Fault::found(Call::Sendmsg, errno);
     let message = message.to_json().map_err(|_| {

@@ -5,10 +5,12 @@ pub(crate) mod child;
 mod explain;
 mod hooks;
 mod id_maps;
+mod image;
 mod listener;
 mod namespace;
 mod net_devices;
 mod netlink;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod trees;
@@ -26,8 +28,9 @@ use crate::Error;
 use crate::host::HostFacts;
 
 pub(crate) use cgroup::Cgroup;
-pub(crate) use explain::execution_failed;
+pub(crate) use explain::{execution_failed, forbidden, forbids};
 pub(crate) use hooks::{HookState, run_all as run_hooks};
+pub(crate) use id_maps::outside;
 pub(crate) use walk::walk;
 
 /// Where a terminal's master goes.
@@ -83,22 +86,22 @@ impl Performed {
         let Some(fence) = &self.fence else {
             return Ok(None);
         };
-        release(fence)?;
+        release(fence, &self.child.pidfd)?;
         Ok(self.report.fault())
     }
 }
 
-/// Lets whoever waits at the fence go, and waits until it has executed its program or is gone: then nobody is at the
-/// other end any more.
-pub(crate) fn release(fence: &Fd) -> kernel::Result<()> {
+/// Lets whoever waits at the fence go, and waits until it has executed its program, so that nobody is at the other end
+/// any more, or has ended.
+pub(crate) fn release(fence: &Fd, pidfd: &Fd) -> kernel::Result<()> {
     file::write(fence.raw(), b"g")?;
-    let mut watch = [Watch {
-        fd: fence.raw(),
-        events: 0,
+    let mut watches = [(fence, 0), (pidfd, Watch::IN)].map(|(fd, events)| Watch {
+        fd: fd.raw(),
+        events,
         came: 0,
-    }];
+    });
     loop {
-        match process::poll(&mut watch, None) {
+        match process::poll(&mut watches, None) {
             Err(fault) if fault.is(Errno::EINTR) => {}
             answer => return answer.map(drop),
         }

@@ -94,7 +94,7 @@ impl Script {
             script.child(Unshare { flags });
         }
         if flags & (NEWPID | NEWTIME) != 0 {
-            script.child(Fork { slot: Slot(100) });
+            script.child(Fork {});
             script.runtime(RuntimeStep::Record);
         }
         script

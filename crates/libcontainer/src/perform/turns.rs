@@ -2,17 +2,20 @@
 
 use init::{ChildStep, Slot};
 use kernel::process::{Exit, Started, Watch};
-use kernel::{Errno, Fd, process};
+use kernel::{Errno, Fd, process, socket};
 
 use super::explain::explain;
 use super::walk::Walk;
-use super::{Cgroup, child, listener, own};
+use super::{Cgroup, HookState, child, listener, own};
 use crate::Error;
 use crate::plan::{Entry, RuntimeStep, Step};
 
 impl Walk<'_> {
     pub(super) fn start(&mut self, namespaces: u64) -> kernel::Result<()> {
-        let (ours, theirs) = kernel::socket::pair()?;
+        let (ours, theirs) = socket::pair()?;
+        if self.forks() {
+            socket::tell_senders(ours.raw())?;
+        }
         let fence_slot = self
             .plan
             .entries
@@ -66,7 +69,7 @@ impl Walk<'_> {
             .iter()
             .filter_map(|slot| self.raw(*slot).ok().map(|raw| (*slot, raw)))
             .collect();
-        let answer = init::turn::send(peer.raw(), 0, &fresh);
+        let answer = init::turn::send(peer.raw(), &fresh);
         self.fresh.clear();
         match answer {
             Ok(()) => Ok(()),
@@ -76,24 +79,91 @@ impl Walk<'_> {
 
     /// Waits for the child to give us the turn.
     pub(super) fn receive(&mut self) -> Result<(), Error> {
-        let Some(peer) = &self.peer else {
-            return Ok(());
-        };
-        let slots = &mut self.slots;
-        match init::turn::receive(peer.raw(), |slot, fd| slots.push((slot, fd))) {
-            Ok(0) => Ok(()),
-            Ok(pid) => self.forked(pid),
-            Err(_) => Err(self.died()),
+        loop {
+            let Some(peer) = self.peer.as_ref().map(Fd::raw) else {
+                return Ok(());
+            };
+            let [message, ended] = self.look([(peer, Watch::IN), self.end()], None)?;
+            if message != 0 {
+                return self.take_turn(peer).map_err(|_| self.died());
+            }
+            if ended != 0 && !self.left() {
+                return Err(self.died());
+            }
         }
     }
 
-    /// The child has become a new process: what was started by us leaves.
-    fn forked(&mut self, pid: i32) -> Result<(), Error> {
-        let pidfd = self.slots.pop().map(|(_, fd)| fd);
-        if let (Some(pidfd), Some(old)) = (pidfd, self.child.take()) {
-            let _ = process::wait(old.pidfd.raw(), true);
-            self.child = Some(Started { pid, pidfd });
+    /// Takes the message that has come.
+    fn take_turn(&mut self, peer: i32) -> kernel::Result<()> {
+        let slots = &mut self.slots;
+        let sender = init::turn::receive(peer, |slot, fd| slots.push((slot, fd)))?;
+        match &self.child {
+            Some(child) if sender > 0 && sender != child.pid => self.forked(sender),
+            _ => Ok(()),
         }
+    }
+
+    /// What tells that the child has ended. After it has left for a new process, that one's socket tells.
+    fn end(&self) -> (i32, i16) {
+        match &self.child {
+            Some(child) if !self.has_left => (child.pidfd.raw(), Watch::IN),
+            _ => (-1, 0),
+        }
+    }
+
+    /// Waits until something has come, and says which events did.
+    fn look<const N: usize>(
+        &self,
+        what: [(i32, i16); N],
+        limit: Option<u64>,
+    ) -> Result<[i16; N], Error> {
+        let mut watches = what.map(|(fd, events)| Watch {
+            fd,
+            events,
+            came: 0,
+        });
+        match process::poll(&mut watches, limit) {
+            Err(fault) if fault.is(Errno::EINTR) => return Ok([0; N]),
+            answer => answer.map_err(|fault| own("wait for the child", fault))?,
+        };
+        Ok(watches.map(|watch| watch.came))
+    }
+
+    fn forks(&self) -> bool {
+        let fork = |entry: &Entry| matches!(entry.step, Step::Child(ChildStep::Fork(_)));
+        self.plan.entries.iter().any(fork)
+    }
+
+    /// The child has ended: true if it has only left for a new process, which will announce itself.
+    fn left(&mut self) -> bool {
+        // Who has become the program, and has ended as such, is left to whoever waits for that.
+        if self.has_forked || !self.forks() {
+            return false;
+        }
+        let Some(child) = &self.child else {
+            return false;
+        };
+        match process::wait(child.pidfd.raw(), false) {
+            // Where SIGCHLD is ignored nobody is told how it ended: the socket tells whether somebody is left.
+            Ok(Some(Exit::Code(0))) | Err(_) => self.has_left = true,
+            Ok(exit) => self.exit = exit,
+        }
+        self.has_left
+    }
+
+    /// The child has become a new process: what was started by us leaves.
+    fn forked(&mut self, pid: i32) -> kernel::Result<()> {
+        // It is our child, so the number is its own until we reap it.
+        let pidfd = process::open(pid)?;
+        if let Some(old) = self.child.replace(Started { pid, pidfd })
+            && !std::mem::take(&mut self.has_left)
+            && let Ok(None) = process::wait(old.pidfd.raw(), false)
+        {
+            // There is nothing left for it to do but to exit.
+            let _ = process::signal(old.pidfd.raw(), nix::libc::SIGKILL);
+            let _ = process::wait(old.pidfd.raw(), true);
+        }
+        self.has_forked = true;
         Ok(())
     }
 
@@ -105,46 +175,38 @@ impl Walk<'_> {
             .as_ref()
             .map_or(-1, |(_, ours)| ours.raw());
         let mut agent = self.agent();
+        let forks = self.forks();
         loop {
             let Some(peer) = self.peer.as_ref().map(Fd::raw) else {
                 return Ok(());
             };
-            let mut watches = [
-                Watch {
-                    fd: peer,
-                    events: Watch::IN,
-                    came: 0,
-                },
-                Watch {
-                    fd: fence,
-                    events: Watch::OUT,
-                    came: 0,
-                },
-            ];
             // Nobody announces a listener: init may not be able to make any call any more. So look from time to time.
             let pause = agent.is_some().then_some(listener::LOOK_EVERY);
-            match process::poll(&mut watches, pause) {
-                Err(fault) if fault.is(Errno::EINTR) => continue,
-                answer => answer.map_err(|fault| own("wait for the child", fault))?,
-            };
+            let what = [(peer, Watch::IN), (fence, Watch::OUT), self.end()];
+            let [message, room, ended] = self.look(what, pause)?;
+            if message != 0 && self.take_turn(peer).is_err() {
+                return match self.has_executed() {
+                    true => Ok(()),
+                    false => Err(self.died()),
+                };
+            }
+            // Only the process that loaded the filter has the descriptor, and a new process announces itself before.
             if let (Some(waiting), Some(fd), Some(child)) =
                 (&agent, self.report.listener(), &self.child)
+                && (self.has_forked || !forks)
             {
                 listener::forward(waiting, fd, child, self.setting.state.as_ref())?;
                 agent = None;
             }
-            if watches[1].came & Watch::OUT != 0 && agent.is_none() {
+            // With nobody at the other end there is room, too.
+            if room & (Watch::OUT | Watch::ERR) == Watch::OUT && agent.is_none() {
                 return Ok(());
             }
-            if watches[0].came == 0 {
-                continue;
-            }
-            let slots = &mut self.slots;
-            match init::turn::receive(peer, |slot, fd| slots.push((slot, fd))) {
-                Ok(pid) if pid != 0 => self.forked(pid)?,
-                Ok(_) => {}
-                Err(_) if self.has_executed() => return Ok(()),
-                Err(_) => return Err(self.died()),
+            if ended != 0 && message == 0 && !self.left() {
+                return match self.has_executed() {
+                    true => Ok(()),
+                    false => Err(self.died()),
+                };
             }
         }
     }
@@ -168,12 +230,23 @@ impl Walk<'_> {
     /// Why the child is no longer there.
     fn died(&mut self) -> Error {
         let exit = self.end_child();
-        explain(self.plan, self.report.step(), self.report.fault(), exit)
+        let profile = self.setting.state.as_ref().and_then(HookState::filter);
+        explain(
+            self.plan,
+            self.report.step(),
+            self.report.fault(),
+            exit,
+            profile,
+        )
     }
 
     pub(super) fn end_child(&mut self) -> Option<Exit> {
+        // A new process that has not announced itself yet ends when it finds the socket closed.
         self.peer = None;
         let child = self.child.take()?;
+        if let Some(exit) = self.exit.take() {
+            return Some(exit);
+        }
         // It may have exited already, with a status that says something; a kill does not change that then.
         if let Ok(Some(exit)) = process::wait(child.pidfd.raw(), false) {
             return Some(exit);

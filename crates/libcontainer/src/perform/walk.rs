@@ -3,12 +3,12 @@
 use std::os::unix::ffi::OsStrExt;
 
 use init::{ChildStep, Reading, Slot};
-use kernel::process::Started;
+use kernel::process::{Exit, Started};
 use kernel::{Call, Errno, Fault, Fd};
 
 use super::{
     Cgroup, Console, Performed, Setting, bring_back, hooks, id_maps, namespace, net_devices, own,
-    trees,
+    streams, trees,
 };
 use crate::Error;
 use crate::plan::{Plan, RuntimeStep, Step};
@@ -23,6 +23,12 @@ pub(super) struct Walk<'a> {
     pub(super) fresh: Vec<Slot>,
     pub(super) peer: Option<Fd>,
     pub(super) child: Option<Started>,
+    /// It has left for a new process, which has not announced itself yet.
+    pub(super) has_left: bool,
+    /// That has.
+    pub(super) has_forked: bool,
+    /// How it ended, once it is reaped.
+    pub(super) exit: Option<Exit>,
     /// Whether it was started in the cgroup of v2.
     pub(super) cloned_into_cgroup: bool,
     devices: Vec<net_devices::Moved>,
@@ -47,6 +53,9 @@ pub(crate) fn walk(
         fresh: Vec::new(),
         peer: None,
         child: None,
+        has_left: false,
+        has_forked: false,
+        exit: None,
         cloned_into_cgroup: false,
         devices: Vec::new(),
     };
@@ -126,8 +135,7 @@ impl Walk<'_> {
         let failed = |fault| Error::step(at, step, fault);
         match step {
             RuntimeStep::OpenNamespace { path, flag, slot } => {
-                let fd = namespace::open(path, *flag).map_err(failed)?;
-                self.fill(*slot, fd);
+                self.fill(*slot, namespace::to_join(path, *flag, at)?);
             }
             RuntimeStep::CopyTree(tree) => {
                 let fd = trees::copy(tree).map_err(failed)?;
@@ -181,6 +189,15 @@ impl Walk<'_> {
                 let group = self.setting.cgroup.as_ref().and_then(Cgroup::group);
                 if let (Some(group), Some(owner)) = (group, owner) {
                     group.delegate(owner)?;
+                }
+            }
+            RuntimeStep::GiveStreams { user, outside } => {
+                let owner = match outside {
+                    Some(id) => Some(*id),
+                    None => id_maps::outside(self.pid()?, *user)?,
+                };
+                if let Some(owner) = owner {
+                    streams::give(owner);
                 }
             }
             RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,

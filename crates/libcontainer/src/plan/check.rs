@@ -85,14 +85,11 @@ fn is_root_change(step: &ChildStep) -> bool {
 }
 
 fn is_host_path(step: &ChildStep) -> bool {
-    match step {
-        ChildStep::Bind(_)
-        | ChildStep::BindDevice(_)
-        | ChildStep::OpenRoot(_)
-        | ChildStep::ShareNamespaces(_) => true,
-        ChildStep::Hide(hide) => hide.path.length == 0,
-        _ => false,
-    }
+    use ChildStep::{Bind, BindDevice, FetchNull, OpenRoot, ShareNamespaces};
+    matches!(
+        step,
+        Bind(_) | BindDevice(_) | FetchNull(_) | OpenRoot(_) | ShareNamespaces(_)
+    )
 }
 
 macro_rules! is {
@@ -227,6 +224,27 @@ pub const RULES: &[Rule] = &[
         keeps: |view| before(&view.child(is_mount), &view.child(is_root_change)),
     },
     Rule {
+        name: "the null device is fetched after devices and before masks",
+        reason: "a mask is to be the container's own device, through which nothing of the host can be changed",
+        keeps: |view| {
+            let fetched = view.child(is!(FetchNull));
+            before(&view.child(is!(Device | BindDevice)), &fetched)
+                && before(&fetched, &view.child(is!(Hide)))
+        },
+    },
+    Rule {
+        name: "standard streams after the change of root and the terminal, before filter and identity",
+        reason: "the container's own null device replaces the host's, and giving a pipe away takes CAP_CHOWN",
+        keeps: |view| {
+            let streams = view.child(is!(StandardStreams));
+            let given = view.runtime(|step| matches!(step, RuntimeStep::GiveStreams { .. }));
+            before(&view.child(is_root_change), &streams)
+                && before(&view.child(is!(Terminal)), &streams)
+                && before(&given, &streams)
+                && before(&streams, &view.child(is!(Seccomp | Identity)))
+        },
+    },
+    Rule {
         name: "no host path after the change of root",
         reason: "the same name would be somebody else's file",
         keeps: |view| before(&view.child(is_host_path), &view.child(is_root_change)),
@@ -235,10 +253,7 @@ pub const RULES: &[Rule] = &[
         name: "masks after mounts and parameters",
         reason: "a later mount would uncover them, and /proc/sys is read-only afterwards",
         keeps: |view| {
-            let masks = view.child(|step| {
-                matches!(step, ChildStep::ReadOnlyPath(_))
-                    || matches!(step, ChildStep::Hide(hide) if hide.path.length > 0)
-            });
+            let masks = view.child(is!(ReadOnlyPath | Hide));
             before(
                 &view.child(|step| is_mount(step) || matches!(step, ChildStep::Sysctl(_))),
                 &masks,

@@ -48,23 +48,21 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     let mut finished = Draft::new(spec, host);
     let draft = &mut finished;
     judge_document(draft);
-    let wanted = match namespaces::Namespaces::read(spec) {
-        Ok(wanted) => wanted,
-        Err(problem) => {
-            // Nearly all else depends on the namespaces: more would be guesswork.
-            draft.note(Err(problem));
-            return finished;
-        }
-    };
+    let (wanted, problems) = namespaces::Namespaces::judged(spec, host);
+    for problem in problems {
+        draft.note(Err(problem));
+    }
     draft.note(wanted.judge_root());
     draft.part(|draft| namespaces::open(draft, &wanted));
     draft.part(|draft| mounts::copy_sources(draft, creation, &wanted));
     draft.part(terminal::connect);
     cgroup::make(draft, creation, &wanted);
+    process::give_streams(draft, &wanted, false);
     namespaces::start_child(draft, creation, &wanted);
     draft.part(|draft| process::before_joining(draft, host.rootless()));
     draft.part(|draft| namespaces::enter(draft, &wanted));
     cgroup::delegate(draft, creation, &wanted, true);
+    process::give_streams(draft, &wanted, true);
     draft.part(|draft| process::begin(draft, creation));
     draft.part(|draft| system::name(draft, &wanted));
     draft.part(|draft| network::configure(draft, &wanted));

@@ -23,6 +23,8 @@ pub struct Joining {
     pub cloned_into_cgroup: bool,
     /// Keep the caller's session keyring.
     pub no_keyring: bool,
+    /// The process's user outside, where the container has a user namespace that maps it.
+    pub outside: Option<u32>,
 }
 
 /// Compiles a process to the plan that adds it to a container. `spec` is the container's config with the process in its
@@ -40,6 +42,9 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
     let draft = &mut draft;
     let container = draft.slot(&at)?;
     terminal::connect(draft)?;
+    if joining.outside.is_some() {
+        process::give_streams_to(draft, given, joining.outside);
+    }
     draft.runtime(&at, RuntimeStep::StartChild { namespaces: 0 });
     // Processors for the time before the cgroup are only worth something if there is such a time.
     let before = process::scheduling::initial_affinity(draft, given)?;
@@ -71,8 +76,7 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
         draft.child(&from, BecomeRoot {});
     }
     if joining.namespaces & (NEWPID | NEWTIME) != 0 {
-        let slot = draft.slot(&from)?;
-        draft.child(&from, Fork { slot });
+        draft.child(&from, Fork {});
     }
     process::begin_for(draft, &joining.id, joining.no_keyring, true)?;
     terminal::open_for(draft, given)?;

@@ -77,8 +77,7 @@ pub(crate) fn hook(
         }
     }
     if !matches!(reach, Reach::Here) && namespaces & (NEWPID | NEWTIME) != 0 {
-        let slot = draft.slot(at)?;
-        draft.child(at, Fork { slot });
+        draft.child(at, Fork {});
     }
     draft.child(at, Session {});
     draft.child(at, Umask { mask: 0o022 });

@@ -5,7 +5,7 @@ use init::step::{BecomeRoot, Fork, Join, Undumpable, Unshare};
 use kernel::namespace::flags::{
     NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS,
 };
-use spec::{ConfigPath, IdMapping, Linux, Spec};
+use spec::{ConfigPath, IdMapping, Linux, Namespace, Spec};
 
 use super::{Creation, Draft, IdMaps, PlanError, RuntimeStep};
 use crate::host::{HostFacts, subordinate_ids};
@@ -29,6 +29,8 @@ pub struct Namespaces {
     pub new: u64,
     /// To be joined.
     pub joined: Vec<Joined>,
+    /// Given by a file that is the caller's own: stayed in, as without an entry.
+    own: Vec<(u64, ConfigPath)>,
 }
 
 /// One namespace that exists.
@@ -60,64 +62,70 @@ impl Namespaces {
     /// Reads the list.
     ///
     /// # Errors
-    /// An unknown type, a type given twice, a relative path.
-    pub fn read(spec: &Spec<'_>) -> Result<Namespaces, PlanError> {
-        let mut wanted = Namespaces::default();
-        let mut seen = 0;
-        for (index, namespace) in spec
-            .linux
-            .iter()
-            .flat_map(|linux| &linux.namespaces)
-            .enumerate()
-        {
-            let at = list().index(index);
-            let Some((_, flag)) = FLAGS.iter().find(|(name, _)| namespace.kind == *name) else {
-                return Err(PlanError::invalid(
-                    at.then("type"),
-                    format!("unknown namespace {:?}", namespace.kind),
-                ));
-            };
-            if seen & flag != 0 {
-                let first = spec
-                    .linux
-                    .iter()
-                    .flat_map(|linux| &linux.namespaces)
-                    .position(|n| n.kind == namespace.kind);
-                let other = list().index(first.unwrap_or(0));
-                return Err(PlanError::conflicts(
-                    at,
-                    other,
-                    format!("duplicated namespace {:?}", namespace.kind),
-                ));
-            }
-            seen |= flag;
-            match namespace.path.as_deref().filter(|path| !path.is_empty()) {
-                None => wanted.new |= flag,
-                Some(path) if !path.starts_with('/') => {
-                    return Err(PlanError::invalid(
-                        at.then("path"),
-                        format!("{path:?} must be absolute"),
-                    ));
-                }
-                Some(path) if path.contains('\0') => {
-                    return Err(PlanError::invalid(at.then("path"), "holds a NUL byte"));
-                }
-                Some(path) => {
-                    let path = path.to_owned();
-                    wanted.joined.push(Joined {
-                        flag: *flag,
-                        path,
-                        at: at.then("path"),
-                        slot: Slot::PEER,
-                    });
-                }
-            }
-        }
-        wanted.judge(spec)?;
-        Ok(wanted)
+    /// An unknown type, a type given twice, a relative path: the first thing that is wrong.
+    pub fn read(spec: &Spec<'_>, host: &HostFacts) -> Result<Namespaces, PlanError> {
+        let (wanted, problems) = Namespaces::judged(spec, host);
+        problems.into_iter().next().map_or(Ok(wanted), Err)
     }
 
-    /// Whether a namespace of this type is new or joined.
+    /// As [`Namespaces::read`], with everything that is wrong; then with those entries that can be read.
+    pub(crate) fn judged(spec: &Spec<'_>, host: &HostFacts) -> (Namespaces, Vec<PlanError>) {
+        let mut wanted = Namespaces::default();
+        let entries = spec.linux.iter().flat_map(|linux| &linux.namespaces);
+        let mut seen: Vec<(u64, usize)> = Vec::new();
+        let mut problems = Vec::new();
+        for (index, entry) in entries.enumerate() {
+            problems.extend(wanted.add(entry, index, host, &mut seen).err());
+        }
+        for problem in wanted.judge(spec) {
+            problems.extend(problem.err());
+        }
+        (wanted, problems)
+    }
+
+    fn add(
+        &mut self,
+        entry: &Namespace<'_>,
+        index: usize,
+        host: &HostFacts,
+        seen: &mut Vec<(u64, usize)>,
+    ) -> Result<(), PlanError> {
+        let at = list().index(index);
+        let Some((name, flag)) = FLAGS.iter().find(|(name, _)| entry.kind == *name) else {
+            let why = format!("unknown namespace {:?}", entry.kind);
+            return Err(PlanError::invalid(at.then("type"), why));
+        };
+        if let Some((_, first)) = seen.iter().find(|(known, _)| known == flag) {
+            let why = format!("duplicated namespace {:?}", entry.kind);
+            return Err(PlanError::conflicts(at, list().index(*first), why));
+        }
+        seen.push((*flag, index));
+        let at = at.then("path");
+        match entry.path.as_deref().filter(|path| !path.is_empty()) {
+            None => self.new |= flag,
+            Some(path) if !path.starts_with('/') => {
+                // As good as any, for what depends on there being one.
+                self.new |= flag;
+                return Err(PlanError::invalid(at, format!("{path:?} must be absolute")));
+            }
+            Some(path) if path.contains('\0') => {
+                self.new |= flag;
+                return Err(PlanError::invalid(at, "holds a NUL byte"));
+            }
+            Some(_) if host.own_namespaces.iter().any(|own| own == name) => {
+                self.own.push((*flag, at));
+            }
+            Some(path) => self.joined.push(Joined {
+                flag: *flag,
+                path: path.to_owned(),
+                at,
+                slot: Slot::PEER,
+            }),
+        }
+        Ok(())
+    }
+
+    /// Whether the container is in another namespace of this type than the caller.
     pub(crate) fn has(&self, flag: u64) -> bool {
         self.new & flag != 0 || self.joins(flag)
     }
@@ -133,6 +141,28 @@ impl Namespaces {
             .fold(self.new, |set, joined| set | joined.flag)
     }
 
+    /// As [`Namespaces::all`], with those that were the caller's own when the container was created: who joins later may
+    /// be elsewhere. No process can join the user namespace that it is in.
+    pub fn named(&self) -> u64 {
+        let own = self.own.iter().filter(|(flag, _)| *flag != NEWUSER);
+        own.fold(self.all(), |set, (flag, _)| set | flag)
+    }
+
+    /// The error for a field that would change a namespace of the caller's: none of this type is listed, or the caller's
+    /// own is.
+    pub(crate) fn shared(&self, at: ConfigPath, flag: u64, why: &str) -> PlanError {
+        match self.own.iter().find(|(own, _)| *own == flag) {
+            Some((_, path)) => {
+                let why = format!(
+                    "{why}: the file is the caller's own {} namespace",
+                    name(flag)
+                );
+                PlanError::conflicts(at, path.clone(), why)
+            }
+            None => PlanError::conflicts(at, list(), why),
+        }
+    }
+
     /// A container changes the root of its mount namespace and what is mounted there: never the runtime's own.
     pub(crate) fn judge_root(&self) -> Result<(), PlanError> {
         if self.has(NEWNS) {
@@ -142,39 +172,32 @@ impl Namespaces {
         Err(PlanError::unsupported(list(), why))
     }
 
-    fn judge(&self, spec: &Spec<'_>) -> Result<(), PlanError> {
+    fn judge(&self, spec: &Spec<'_>) -> [Result<(), PlanError>; 3] {
         let Some(linux) = &spec.linux else {
-            return Ok(());
+            return [Ok(()), Ok(()), Ok(())];
         };
-        for (name, mappings) in [
-            ("linux.uidMappings", &linux.uid_mappings),
-            ("linux.gidMappings", &linux.gid_mappings),
-        ] {
-            let at = ConfigPath::of(name);
-            if self.new & NEWUSER != 0 && mappings.is_empty() {
-                return Err(PlanError::invalid(
-                    at,
-                    "a new user namespace needs mappings",
-                ));
-            }
-            if !self.has(NEWUSER) && !mappings.is_empty() {
-                return Err(PlanError::conflicts(
-                    at,
-                    list(),
-                    "mappings without a user namespace",
-                ));
-            }
-            judge_mappings(&at, mappings)?;
-        }
-        if !linux.time_offsets.is_empty() && self.new & NEWTIME == 0 {
+        let offsets = if !linux.time_offsets.is_empty() && self.new & NEWTIME == 0 {
             let why = "clock offsets need a new time namespace";
-            return Err(PlanError::conflicts(
-                ConfigPath::of("linux.timeOffsets"),
-                list(),
-                why,
-            ));
+            Err(self.shared(ConfigPath::of("linux.timeOffsets"), NEWTIME, why))
+        } else {
+            Ok(())
+        };
+        [
+            self.judge_ids(ConfigPath::of("linux.uidMappings"), &linux.uid_mappings),
+            self.judge_ids(ConfigPath::of("linux.gidMappings"), &linux.gid_mappings),
+            offsets,
+        ]
+    }
+
+    fn judge_ids(&self, at: ConfigPath, mappings: &[IdMapping]) -> Result<(), PlanError> {
+        if self.new & NEWUSER != 0 && mappings.is_empty() {
+            let why = "a new user namespace needs mappings";
+            return Err(PlanError::invalid(at, why));
         }
-        Ok(())
+        if !self.has(NEWUSER) && !mappings.is_empty() {
+            return Err(self.shared(at, NEWUSER, "mappings without a user namespace"));
+        }
+        judge_mappings(&at, mappings)
     }
 }
 
@@ -290,8 +313,7 @@ pub(crate) fn enter(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pl
         draft.child(&from, Unshare { flags: NEWCGROUP });
     }
     if needs_fork(wanted) {
-        let slot = draft.slot(&from)?;
-        draft.child(&from, Fork { slot });
+        draft.child(&from, Fork {});
         draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
     }
     Ok(())

@@ -73,6 +73,16 @@ impl fmt::Display for RuntimeStep {
                 f,
                 "give cgroup to user {user} of the child's user namespace"
             ),
+            RuntimeStep::GiveStreams {
+                outside: Some(id), ..
+            } => write!(f, "give pipes of standard streams to user {id}"),
+            RuntimeStep::GiveStreams {
+                user,
+                outside: None,
+            } => write!(
+                f,
+                "give pipes of standard streams to user {user} of the child's user namespace"
+            ),
             RuntimeStep::MapIds(maps) => {
                 let how = if maps.by_helper {
                     " by newuidmap and newgidmap"

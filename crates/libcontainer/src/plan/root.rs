@@ -1,7 +1,8 @@
 //! `root`, `linux.rootfsPropagation`: the change of root.
 
-use init::step::{EnterRoot, Hide, MakeDirectory, MoveRoot, OpenRoot, Propagation, SetAttributes};
-use init::wire::Span;
+use init::step::{
+    EnterRoot, FetchNull, MakeDirectory, MoveRoot, OpenRoot, Propagation, SetAttributes,
+};
 use kernel::mount::{attributes, flags};
 use spec::ConfigPath;
 
@@ -81,16 +82,8 @@ pub(crate) fn enter(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), Pl
         .as_ref()
         .is_some_and(|linux| !linux.masked_paths.is_empty());
     if masks {
-        // The device is taken from the host, so this must come before the host is left.
-        draft.child(
-            &ConfigPath::of("linux.maskedPaths"),
-            Hide {
-                path: Span {
-                    start: 0,
-                    length: 0,
-                },
-            },
-        );
+        // The device may have to be taken from the host, so this must come before the host is left.
+        draft.child(&ConfigPath::of("linux.maskedPaths"), FetchNull {});
     }
     if creation.no_pivot {
         let exposed: Vec<&str> = draft.host.exposed.iter().map(String::as_str).collect();

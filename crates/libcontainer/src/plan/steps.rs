@@ -54,6 +54,13 @@ pub enum RuntimeStep {
         /// The same user's id outside; `None`: the mapping of the user namespace that the child has joined tells.
         outside: Option<u32>,
     },
+    /// Gives pipes that are standard streams to the user whom the program will run as: inside, their owner is not mapped.
+    GiveStreams {
+        /// The user's id in the container.
+        user: u32,
+        /// The same user's id outside; `None`: the mapping of the user namespace that the child has joined tells.
+        outside: Option<u32>,
+    },
     /// Writes the child's id mappings.
     MapIds(IdMaps),
     /// Writes the offsets of the child's new time namespace.

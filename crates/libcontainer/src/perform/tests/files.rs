@@ -1,6 +1,9 @@
 //! Steps that make or hide files.
 
-use init::step::{BindDevice, CloseWorking, Device, Hide, ReadOnlyPath, Symlink, Terminal};
+use init::step::{
+    BindDevice, CloseWorking, Device, FetchNull, Hide, ReadOnlyPath, StandardStreams, Symlink,
+    Terminal,
+};
 use kernel::file::{device, mode};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
@@ -104,7 +107,7 @@ fn hide() {
         script.child(Hide { path })
     };
     let mut script = Script::below(&root);
-    step(&mut script, "");
+    script.child(FetchNull {});
     for place in ["/secret", "/other", "/secrets", "/nosuch"] {
         step(&mut script, place);
     }
@@ -112,6 +115,11 @@ fn hide() {
     for place in ["secret", "other"] {
         let seen = waiting.seen(root.join(place));
         assert_eq!(fs::metadata(seen).unwrap().rdev(), device(1, 3));
+        assert!(
+            waiting
+                .mount(root.join(place))
+                .contains(" ro,nosuid,noexec")
+        );
     }
     let seen = waiting.seen(root.join("secrets"));
     assert_eq!(fs::read_dir(&seen).unwrap().count(), 0);
@@ -124,6 +132,81 @@ fn hide() {
     script.fails(index, Call::MoveMount, Errno::EBADF);
 }
 
+#[test]
+fn fetch_null() {
+    let root = Folder::new();
+    root.file("secret", "key");
+    let cover = |make_own: bool, root: &Folder| {
+        let mut script = Script::below(root);
+        if make_own {
+            let path = script.text("/dev/null");
+            let node = BindDevice {
+                path,
+                source: path,
+                mode: mode::CHARACTER,
+                device: device(1, 3),
+            };
+            script.child(node);
+        }
+        script.child(FetchNull {});
+        let path = script.text("/secret");
+        script.child(Hide { path });
+        let waiting = script.waits();
+        let seen = waiting.seen(root.join("secret"));
+        assert_eq!(fs::metadata(seen).unwrap().rdev(), device(1, 3));
+    };
+    // Of the container's; of the host's where there is none inside, or one that is none.
+    cover(true, &root);
+    let root = Folder::new();
+    root.file("secret", "key");
+    cover(false, &root);
+    root.file("dev/null", "no device");
+    cover(false, &root);
+}
+
+#[test]
+fn standard_streams() {
+    let root = Folder::new();
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
+    let null = fs::File::open("/dev/null").unwrap();
+    let script = |root: &Folder| {
+        let mut script = Script::below(root);
+        let path = script.text("/dev/null");
+        let (mode, device) = (mode::CHARACTER, device(1, 3));
+        script.child(BindDevice {
+            path,
+            source: path,
+            mode,
+            device,
+        });
+        script.standard = [Some(null.as_raw_fd()), Some(write.as_raw_fd()), None];
+        script
+    };
+    let mut streams = script(&root);
+    streams.child(StandardStreams { uid: 7 });
+    let waiting = streams.waits();
+    let input = fs::read_link(waiting.path("fd/0")).unwrap();
+    assert_eq!(input, root.join("dev/null"));
+    if is_root() {
+        assert_eq!(fs::metadata(waiting.path("fd/1")).unwrap().uid(), 7);
+    }
+    drop((waiting, read));
+    // A container without a null device, or with something else in its place, does not get the host's.
+    for (other, call, errno) in [
+        (false, Call::Openat2, Errno::ENOENT),
+        (true, Call::Fstat, Errno::ENODEV),
+    ] {
+        let root = Folder::new();
+        if other {
+            root.file("dev/null", "no device");
+        }
+        let mut streams = Script::below(&root);
+        streams.standard = [Some(null.as_raw_fd()), None, None];
+        let index = streams.child(StandardStreams { uid: 0 });
+        streams.fails(index, call, errno);
+    }
+}
+
 /// What only the making of files needs is closed; what comes after cannot use it.
 #[test]
 fn close_working() {
@@ -131,8 +214,7 @@ fn close_working() {
     root.file("secret", "key");
     let fetched = || {
         let mut script = Script::below(&root);
-        let nothing = script.text("");
-        script.child(Hide { path: nothing });
+        script.child(FetchNull {});
         script
     };
     let has_null = |waiting: &Waiting| {

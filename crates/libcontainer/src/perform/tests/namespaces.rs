@@ -67,7 +67,7 @@ fn fork() {
     assert_eq!(waiting.stat(4), i64::from(std::process::id()), "its parent");
     let mut script = Script::inside(0);
     refusing(&mut script, "clone3");
-    let index = script.child(Fork { slot: Slot(9) });
+    let index = script.child(Fork {});
     script.fails(index, Call::Clone3, Errno::EPERM);
 }
 

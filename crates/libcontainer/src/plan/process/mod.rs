@@ -8,13 +8,14 @@ pub(crate) mod scheduling;
 mod security;
 
 use init::step::{
-    AwaitStart, CloseWorking, Dumpable, Execute, Session, SessionKeyring, Undumpable,
+    AwaitStart, CloseWorking, Dumpable, Execute, Session, SessionKeyring, StandardStreams,
+    Undumpable,
 };
 use init::{Slot, Strings};
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Process};
 
-use super::{Creation, Draft, Namespaces, PlanError};
+use super::{Creation, Draft, IdMaps, Namespaces, PlanError, RuntimeStep};
 
 /// Where `process` stands: `exec` reads it from elsewhere, but users know the fields by these names.
 pub(crate) fn field(name: &'static str) -> ConfigPath {
@@ -51,6 +52,35 @@ pub(crate) fn before_joining_for(
     limits::oom_score(draft, process, lenient)?;
     draft.child(&ConfigPath::none(), Undumpable {});
     Ok(())
+}
+
+/// Root of a user namespace has no rights to pipes of those outside, so the runtime gives them away. `joined`: only the
+/// mapping of the user namespace that the child is in tells to whom.
+pub(crate) fn give_streams(draft: &mut Draft<'_>, wanted: &Namespaces, joined: bool) {
+    let Some(process) = &draft.spec.process else {
+        return;
+    };
+    let (user, empty) = (process.user.uid, Vec::new());
+    let mappings = draft.spec.linux.as_ref().map(|linux| &linux.uid_mappings);
+    let mappings = mappings.unwrap_or(&empty);
+    let unknown = wanted.joins(NEWUSER) && mappings.is_empty();
+    if !wanted.has(NEWUSER) || unknown != joined {
+        return;
+    }
+    // Running the program as a user who is not mapped fails anyway.
+    match IdMaps::outside(mappings, user) {
+        None if !joined => {}
+        outside => give_streams_to(draft, process, outside),
+    }
+}
+
+/// As [`give_streams`], for a process added to a container.
+pub(crate) fn give_streams_to(draft: &mut Draft<'_>, process: &Process<'_>, outside: Option<u32>) {
+    // With a terminal of its own it inherits none.
+    if draft.host.privileged && !process.terminal {
+        let user = process.user.uid;
+        draft.runtime(&field("user"), RuntimeStep::GiveStreams { user, outside });
+    }
 }
 
 /// A session of its own, and a keyring.
@@ -120,6 +150,8 @@ pub(crate) fn prepare(
     around: Surroundings,
 ) -> Result<(), PlanError> {
     let command = command::read(draft, process, around.listen_fds);
+    let uid = process.user.uid;
+    draft.child(&field("user"), StandardStreams { uid });
     scheduling::schedule(draft, process, around.waits);
     limits::limit(draft, process);
     draft.part(|draft| security::label(draft, process));

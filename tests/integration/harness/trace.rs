@@ -1,0 +1,266 @@
+//! Runs the runtime under ptrace(2): counts its system calls, or those of the process that it starts, and harms one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::{Invocation, slow};
+
+/// Whose system calls are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The runtime's own.
+    Runtime,
+    /// Those of the container's process, or of the one that it forks from, until it executes the user's program.
+    Child,
+}
+
+/// What happens at the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// The process is killed before it.
+    Kill,
+    /// It is not made and fails with this error number.
+    Fail(i32),
+}
+
+/// How a call of the runtime went.
+#[derive(Debug)]
+pub struct Traced {
+    /// How it ended and what it printed; `None`: it had not ended at the time limit and was killed.
+    pub output: Option<crate::Output>,
+    /// How many system calls were counted.
+    pub calls: u64,
+    /// The number of the one that was harmed.
+    pub harmed: Option<u64>,
+    /// All other processes that were seen: who of them has ended may be ours to reap.
+    pub others: Vec<Pid>,
+}
+
+/// PTRACE_SYSCALL_INFO_ENTRY: the call is about to be made.
+const SYSCALL_INFO_ENTRY: u8 = 1;
+
+#[derive(Default)]
+struct Tracee {
+    executed: u32,
+    failing: Option<i32>,
+}
+
+struct Trace {
+    runtime: Pid,
+    whose: Whose,
+    at: u64,
+    harm: Harm,
+    calls: u64,
+    harmed: Option<u64>,
+    others: Vec<Pid>,
+    begun: bool,
+    tracees: HashMap<Pid, Tracee>,
+}
+
+/// Makes the call, prepared by [`crate::Caller::stopped`], and harms the system call `at` (the first is 1; 0 for none).
+#[track_caller]
+pub fn trace(call: Invocation, whose: Whose, at: u64, harm: Harm) -> Traced {
+    let running = call.limit(120).spawn();
+    let runtime = running.pid();
+    let stopped = waitpid(runtime, Some(WaitPidFlag::WUNTRACED)).expect("waitpid");
+    assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");
+    let options = Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACEEXEC
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACECLONE;
+    if let Err(errno) = ptrace::seize(runtime, options) {
+        let _ = kill(runtime, Signal::SIGKILL);
+        running.finish();
+        crate::skip!("ptrace: {errno}");
+    }
+    let ended = Arc::new(AtomicBool::new(false));
+    let watchdog = std::thread::spawn({
+        let ended = ended.clone();
+        move || {
+            // As in `wait_until`: while the machine stands still, nothing can end.
+            let (mut waited, mut last) = (Duration::ZERO, Instant::now());
+            while !ended.load(Ordering::Relaxed) {
+                if waited > slow(20) {
+                    let _ = kill(runtime, Signal::SIGKILL);
+                    return true;
+                }
+                std::thread::park_timeout(Duration::from_millis(50));
+                waited += last.elapsed().min(Duration::from_millis(100));
+                last = Instant::now();
+            }
+            false
+        }
+    });
+    let mut trace = Trace {
+        runtime,
+        whose,
+        at,
+        harm,
+        calls: 0,
+        harmed: None,
+        others: Vec::new(),
+        begun: false,
+        tracees: HashMap::from([(runtime, Tracee::default())]),
+    };
+    kill(runtime, Signal::SIGCONT).expect("SIGCONT");
+    let code = trace.run();
+    ended.store(true, Ordering::Relaxed);
+    watchdog.thread().unpark();
+    let hung = watchdog.join().expect("the watchdog");
+    Traced {
+        output: (!hung).then(|| running.ended_with(code)),
+        calls: trace.calls,
+        harmed: trace.harmed,
+        others: trace.others,
+    }
+}
+
+impl Trace {
+    fn run(&mut self) -> i32 {
+        let mut code = None;
+        while code.is_none() || !self.tracees.is_empty() {
+            match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
+                Ok(WaitStatus::Exited(pid, status)) => self.ended(pid, status, &mut code),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                    self.ended(pid, 128 + signal as i32, &mut code);
+                }
+                Ok(WaitStatus::PtraceSyscall(pid)) if code.is_none() => self.at_call(pid),
+                Ok(WaitStatus::PtraceEvent(pid, _, event)) if code.is_none() => {
+                    self.at_event(pid, event);
+                }
+                // Signals go where they were sent.
+                Ok(WaitStatus::Stopped(pid, signal)) if signal != Signal::SIGTRAP => {
+                    let _ = ptrace::syscall(pid, signal);
+                }
+                Ok(status) => match status.pid() {
+                    Some(pid) if code.is_some() => self.let_go(pid),
+                    Some(pid) => go_on(pid),
+                    None => {}
+                },
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(_) => break,
+            }
+        }
+        code.unwrap_or(255)
+    }
+
+    fn ended(&mut self, pid: Pid, status: i32, code: &mut Option<i32>) {
+        self.tracees.remove(&pid);
+        if pid == self.runtime {
+            *code = Some(status);
+            // The container is left to itself: it goes on untraced from where it is.
+            for pid in self.tracees.keys() {
+                let _ = ptrace::interrupt(*pid);
+            }
+        }
+    }
+
+    fn let_go(&mut self, pid: Pid) {
+        let _ = ptrace::detach(pid, None);
+        self.tracees.remove(&pid);
+    }
+
+    fn at_event(&mut self, pid: Pid, event: i32) {
+        const FORKS: [i32; 3] = [
+            ptrace::Event::PTRACE_EVENT_FORK as i32,
+            ptrace::Event::PTRACE_EVENT_VFORK as i32,
+            ptrace::Event::PTRACE_EVENT_CLONE as i32,
+        ];
+        let executed = self.tracees.get(&pid).map_or(0, |tracee| tracee.executed);
+        if FORKS.contains(&event) {
+            if let Ok(new) = ptrace::getevent(pid) {
+                let new = Pid::from_raw(new as i32);
+                self.others.push(new);
+                let inherited = if pid == self.runtime { 0 } else { executed };
+                self.tracees.entry(new).or_default().executed += inherited;
+            }
+        } else if event == ptrace::Event::PTRACE_EVENT_EXEC as i32 {
+            self.begun |= pid == self.runtime;
+            self.tracees.entry(pid).or_default().executed += 1;
+            // The first time it becomes init, the second time the user's program.
+            if pid != self.runtime && executed > 0 {
+                return self.let_go(pid);
+            }
+        } else {
+            self.tracees.entry(pid).or_default();
+        }
+        go_on(pid);
+    }
+
+    fn at_call(&mut self, pid: Pid) {
+        let counted = (pid == self.runtime) == (self.whose == Whose::Runtime) && self.begun;
+        let tracee = self.tracees.entry(pid).or_default();
+        let entry = ptrace::syscall_info(pid).is_ok_and(|info| info.op == SYSCALL_INFO_ENTRY);
+        if !entry {
+            if let Some(errno) = tracee.failing.take() {
+                answer(pid, i64::from(-errno));
+            }
+        } else if counted {
+            self.calls += 1;
+            if self.calls == self.at {
+                self.harmed = number(pid);
+                match self.harm {
+                    Harm::Kill => {
+                        let _ = kill(pid, Signal::SIGKILL);
+                        return;
+                    }
+                    Harm::Fail(errno) => {
+                        leave_out(pid);
+                        tracee.failing = Some(errno);
+                    }
+                }
+            }
+        }
+        go_on(pid);
+    }
+}
+
+fn go_on(pid: Pid) {
+    // It may have been killed meanwhile.
+    let _ = ptrace::syscall(pid, None);
+}
+
+/// Whether calls can be made to fail: the registers for it are known.
+pub const CAN_FAIL: bool = cfg!(target_arch = "x86_64");
+
+#[cfg(target_arch = "x86_64")]
+fn leave_out(pid: Pid) {
+    if let Ok(mut registers) = ptrace::getregs(pid) {
+        registers.orig_rax = u64::MAX;
+        let _ = ptrace::setregs(pid, registers);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn answer(pid: Pid, value: i64) {
+    if let Ok(mut registers) = ptrace::getregs(pid) {
+        registers.rax = value.cast_unsigned();
+        let _ = ptrace::setregs(pid, registers);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn number(pid: Pid) -> Option<u64> {
+    ptrace::getregs(pid)
+        .ok()
+        .map(|registers| registers.orig_rax)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn number(_: Pid) -> Option<u64> {
+    None
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn leave_out(_: Pid) {}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn answer(_: Pid, _: i64) {}
