@@ -147,6 +147,9 @@ impl Compiler {
             "link-arg=--gc-sections",
             "-C",
             "link-arg=--icf=all",
+            // What the kernel does not read.
+            "-C",
+            "link-arg=-znosectionheader",
             "-C",
             "link-self-contained=no",
         ]);

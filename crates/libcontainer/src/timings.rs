@@ -1,6 +1,7 @@
 //! Where the time of an operation goes: recorded when somebody asks for it, by a counter that costs no system call.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::time::Duration;
 
 use kernel::clock;
@@ -42,7 +43,7 @@ fn nanoseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S
 }
 
 /// What was recorded.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Timings {
     /// When the recording began: the time of CLOCK_MONOTONIC, so that recordings of several processes fit together.
     #[serde(rename = "began_ns", serialize_with = "nanoseconds")]
@@ -54,25 +55,18 @@ pub struct Timings {
     pub spans: Vec<Span>,
 }
 
-/// Records what the calling thread does in this library meanwhile.
+/// Records what the calling thread does in this library meanwhile. Where the debug log is on, that tells every part as it
+/// begins, and how long it took.
 pub fn record<T>(work: impl FnOnce() -> T) -> (T, Timings) {
-    let (began, zero) = (now(), clock::ticks());
-    RECORDER.set(Some(Vec::with_capacity(128)));
+    let recorder = Recorder {
+        began: now(),
+        zero: clock::ticks(),
+        marks: Vec::with_capacity(128),
+    };
+    let before = RECORDER.replace(Some(recorder));
     let answer = work();
-    let marks = RECORDER.take().unwrap_or_default();
-    let (end, last) = (now(), clock::ticks());
-    let length = end.saturating_sub(began);
-    let scale = Scale {
-        zero,
-        nanoseconds: length.as_nanos() as f64 / last.saturating_sub(zero).max(1) as f64,
-    };
-    let mut spans: Vec<Span> = marks.into_iter().map(|mark| scale.span(mark)).collect();
-    spans.sort_by_key(|span| span.begin);
-    let timings = Timings {
-        began,
-        length,
-        spans,
-    };
+    let recorder = RECORDER.replace(before);
+    let timings = recorder.map_or_else(Timings::default, Recorder::finish);
     (answer, timings)
 }
 
@@ -111,8 +105,66 @@ struct Mark {
     config: ConfigPath,
 }
 
+/// A recording in progress.
+struct Recorder {
+    began: Duration,
+    /// The counter at that time.
+    zero: u64,
+    marks: Vec<Mark>,
+}
+
+impl Recorder {
+    /// What the counter is worth, as far as can be told by now.
+    fn scale(&self) -> Scale {
+        let elapsed = now().saturating_sub(self.began).as_nanos() as f64;
+        let ticks = clock::ticks().saturating_sub(self.zero).max(1);
+        Scale {
+            zero: self.zero,
+            nanoseconds: elapsed / ticks as f64,
+        }
+    }
+
+    fn finish(self) -> Timings {
+        let (scale, length) = (self.scale(), now().saturating_sub(self.began));
+        let spans = self.marks.into_iter().map(|mark| scale.span(mark));
+        let mut spans: Vec<Span> = spans.collect();
+        spans.sort_by_key(|span| span.begin);
+        Timings {
+            began: self.began,
+            length,
+            spans,
+        }
+    }
+
+    fn push(&mut self, mark: Mark) -> usize {
+        self.marks.push(mark);
+        self.marks.len() - 1
+    }
+
+    fn tell_end(&self, mark: &Mark) {
+        if log::log_enabled!(log::Level::Debug) {
+            let length = self.scale().time(mark.end.saturating_sub(mark.begin));
+            log::debug!("{mark}: took {length:?}");
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = match self.by {
+            By::Runtime => "runtime",
+            By::Child => "child process in init()",
+        };
+        write!(f, "{by}: {}", self.name)?;
+        match self.config.is_none() {
+            true => Ok(()),
+            false => write!(f, " ({})", self.config),
+        }
+    }
+}
+
 thread_local! {
-    static RECORDER: RefCell<Option<Vec<Mark>>> = const { RefCell::new(None) };
+    static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
 }
 
 /// Whether somebody asked for it.
@@ -125,13 +177,16 @@ pub(crate) struct Part(Option<usize>);
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if let Some(index) = self.0 {
-            RECORDER.with_borrow_mut(|marks| {
-                if let Some(mark) = marks.as_mut().and_then(|marks| marks.get_mut(index)) {
-                    mark.end = clock::ticks();
-                }
-            });
-        }
+        let Some(index) = self.0 else { return };
+        RECORDER.with_borrow_mut(|recorder| {
+            let Some(recorder) = recorder else { return };
+            if let Some(mark) = recorder.marks.get_mut(index) {
+                mark.end = clock::ticks();
+            }
+            if let Some(mark) = recorder.marks.get(index) {
+                recorder.tell_end(mark);
+            }
+        });
     }
 }
 
@@ -146,29 +201,31 @@ pub(crate) fn step(plan: &Plan, index: usize) -> Part {
 }
 
 fn begin(what: impl FnOnce() -> (String, ConfigPath)) -> Part {
-    RECORDER.with_borrow_mut(|marks| {
-        let Some(marks) = marks else {
+    RECORDER.with_borrow_mut(|recorder| {
+        let Some(recorder) = recorder else {
             return Part(None);
         };
         let (name, config) = what();
-        let begin = clock::ticks();
-        marks.push(Mark {
-            begin,
-            end: begin,
+        let mut mark = Mark {
+            begin: 0,
+            end: 0,
             by: By::Runtime,
             name,
             config,
-        });
-        Part(Some(marks.len() - 1))
+        };
+        log::debug!("{mark}");
+        mark.begin = clock::ticks();
+        mark.end = mark.begin;
+        Part(Some(recorder.push(mark)))
     })
 }
 
 /// The child's steps, from the ticks at which each began (0: it did not). The last one ends now.
 pub(crate) fn child(plan: &Plan, stamps: impl Iterator<Item = u64>) {
-    RECORDER.with_borrow_mut(|marks| {
-        let Some(marks) = marks else { return };
-        let mut began: Vec<(u64, usize)> =
-            stamps.zip(0..).filter(|(ticks, _)| *ticks != 0).collect();
+    RECORDER.with_borrow_mut(|recorder| {
+        let Some(recorder) = recorder else { return };
+        let stamps = stamps.zip(0..).filter(|(ticks, _)| *ticks != 0);
+        let mut began: Vec<(u64, usize)> = stamps.collect();
         began.sort_unstable();
         let ends = began.iter().skip(1).map(|(ticks, _)| *ticks);
         let ends: Vec<u64> = ends.chain([clock::ticks()]).collect();
@@ -180,13 +237,15 @@ pub(crate) fn child(plan: &Plan, stamps: impl Iterator<Item = u64>) {
                 Step::Runtime(_) => "wait for the runtime".to_owned(),
                 Step::Child(_) => plan.words(index),
             };
-            marks.push(Mark {
+            let mark = Mark {
                 begin,
                 end,
                 by: By::Child,
                 name,
                 config: entry.from.clone(),
-            });
+            };
+            recorder.tell_end(&mark);
+            recorder.push(mark);
         }
     });
 }

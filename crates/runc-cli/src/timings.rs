@@ -1,9 +1,10 @@
 //! `--timings` and `$TARE_TIMINGS`: where the time of a command goes, as a table, as JSON, or as trace events.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use libcontainer::timings::{By, Timings};
 use serde_json::json;
@@ -11,7 +12,7 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::flag::Flag;
 use crate::invocation::Invocation;
-use crate::logger;
+use crate::logger::{self, push_quoted};
 
 /// The flag of the commands that can be recorded.
 pub(crate) static TIMINGS: Flag = Flag::text(
@@ -47,7 +48,8 @@ pub(crate) fn recorded(
         }
     };
     let file = std::env::var_os(VARIABLE).filter(|file| !file.is_empty());
-    if form.is_none() && file.is_none() {
+    // The debug log tells of the same parts.
+    if form.is_none() && file.is_none() && !log::log_enabled!(log::Level::Debug) {
         return run();
     }
     let (answer, timings) = libcontainer::timings::record(run);
@@ -55,13 +57,14 @@ pub(crate) fn recorded(
         .arguments
         .first()
         .map_or("", |id| id.to_str().unwrap_or_default());
-    let title = format!("{name} {what}");
+    let title = [name, what].join(" ");
+    let title = title.trim_end();
     if let Some(form) = form {
-        logger::to_standard_error(&form(&title, &timings));
+        logger::to_standard_error(&form(title, &timings));
     }
     if let Some(file) = file {
         // What was to be measured has been done: a failure here is only told.
-        if let Err(error) = append(Path::new(&file), &events(&title, &timings, ",")) {
+        if let Err(error) = append(Path::new(&file), &events(title, &timings, ",")) {
             let file = Path::new(&file).display();
             let text = Failure::io(&format!("append timings to {file}"), &error).message;
             log::warn!("{text}");
@@ -85,68 +88,103 @@ fn by(by: By) -> &'static str {
     }
 }
 
-/// Times in milliseconds; each side has a column for what it did.
+/// Times in milliseconds.
 fn table(title: &str, timings: &Timings) -> String {
-    let mut text = format!(
-        "{title}: {:.3} ms\n    begin   length  by\n",
-        timings.length.as_secs_f64() * 1e3
+    let mut text = String::with_capacity(ROOM);
+    text.push_str(title);
+    let _ = writeln!(
+        text,
+        ": {} ms\n   begin  length  by",
+        Thousandths(timings.length.as_micros())
     );
     for span in &timings.spans {
+        let (begin, length) = (span.begin.as_micros(), span.length.as_micros());
         let _ = write!(
             text,
-            "{:9.3} {:8.3}  {:<7}  {}",
-            span.begin.as_secs_f64() * 1e3,
-            span.length.as_secs_f64() * 1e3,
-            by(span.by),
-            span.name
+            "{:>4}.{:03} {:>3}.{:03}  ",
+            begin / 1000,
+            begin % 1000,
+            length / 1000,
+            length % 1000
         );
-        let _ = match span.config.as_str() {
-            "" => writeln!(text),
-            config => writeln!(text, "  ({config})"),
-        };
+        let _ = write!(text, "{:<7}  ", by(span.by));
+        text.push_str(&span.name);
+        if !span.config.is_empty() {
+            text.push_str("  (");
+            text.push_str(&span.config);
+            text.push(')');
+        }
+        text.push('\n');
     }
     text
 }
 
+/// For a whole recording; more is found when it is needed.
+const ROOM: usize = 24 * 1024;
+
+/// A number of thousandths, as a decimal fraction.
+struct Thousandths(u128);
+
+impl fmt::Display for Thousandths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
+    }
+}
+
 fn json(title: &str, timings: &Timings) -> String {
-    format!(
-        "{}\n",
-        json!({"command": title.trim_end(), "timings": timings})
-    )
+    format!("{}\n", json!({"command": title, "timings": timings}))
 }
 
 /// Complete events (`"ph": "X"`) in the Trace Event Format, one on each line; times are microseconds of CLOCK_MONOTONIC.
+/// Written by hand, for this is a part of what is measured by whoever calls again and again.
 fn events(title: &str, timings: &Timings, after_last: &str) -> String {
     let pid = std::process::id();
-    let mut lines = vec![
-        json!({"name": "process_name", "ph": "M", "pid": pid, "args": {"name": title.trim_end()}}),
-    ];
-    for (thread, name) in [(1, "runtime"), (2, "child")] {
-        lines.push(json!({"name": "thread_name", "ph": "M", "pid": pid, "tid": thread, "args": {"name": name}}));
+    let mut text = String::with_capacity(ROOM);
+    for (what, thread, name) in [
+        ("process_name", 0, title),
+        ("thread_name", 1, "runtime"),
+        ("thread_name", 2, "child"),
+    ] {
+        let _ = write!(
+            text,
+            "{{\"ph\":\"M\",\"name\":\"{what}\",\"pid\":{pid},\"tid\":{thread},\"args\":{{\"name\":"
+        );
+        push_quoted(&mut text, name);
+        text.push_str("}},\n");
     }
-    let event = |name: &str, thread: u32, begin: f64, length: f64, config: &str| {
-        json!({
-            "name": name, "cat": "tare", "ph": "X", "pid": pid, "tid": thread, "ts": begin, "dur": length,
-            "args": {"config": config}
-        })
+    let mut event = |name: &str, thread: u32, begin: Duration, length: Duration, config: &str| {
+        let (begin, length) = (
+            Thousandths(begin.as_nanos()),
+            Thousandths(length.as_nanos()),
+        );
+        let _ = write!(
+            text,
+            "{{\"ph\":\"X\",\"cat\":\"tare\",\"pid\":{pid},\"tid\":{thread},\"ts\":{begin},\"dur\":{length},\"name\":"
+        );
+        push_quoted(&mut text, name);
+        if !config.is_empty() {
+            text.push_str(",\"args\":{\"config\":");
+            push_quoted(&mut text, config);
+            text.push('}');
+        }
+        text.push_str("},\n");
     };
-    let began = timings.began.as_secs_f64() * 1e6;
-    lines.push(event(
-        title.trim_end(),
-        1,
-        began,
-        timings.length.as_secs_f64() * 1e6,
-        "",
-    ));
+    event(title, 1, timings.began, timings.length, "");
     for span in &timings.spans {
         let thread = match span.by {
             By::Runtime => 1,
             By::Child => 2,
         };
-        let begin = began + span.begin.as_secs_f64() * 1e6;
-        let length = span.length.as_secs_f64() * 1e6;
-        lines.push(event(&span.name, thread, begin, length, &span.config));
+        event(
+            &span.name,
+            thread,
+            timings.began + span.begin,
+            span.length,
+            &span.config,
+        );
     }
-    let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
-    format!("{}{after_last}\n", lines.join(",\n"))
+    text.truncate(text.len() - ",\n".len());
+    text.push_str(after_last);
+    text.push('\n');
+    text
 }

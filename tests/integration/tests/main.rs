@@ -48,6 +48,7 @@ mod symlinks;
 mod sysctl;
 mod systemd;
 mod terminal;
+mod timings;
 mod update;
 
 fn main() -> std::process::ExitCode {
@@ -96,6 +97,7 @@ fn main() -> std::process::ExitCode {
         sysctl::CASES,
         systemd::CASES,
         terminal::CASES,
+        timings::CASES,
         update::CASES,
     ])
 }

@@ -14,6 +14,7 @@ use crate::bundle::Bundle;
 use crate::perform::{Cgroup, Console, Performed, Setting, own, run_hooks, walk};
 use crate::plan::{self, HookKind};
 use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
+use crate::timings;
 
 /// A bundle with its config, parsed once.
 #[derive(Clone, Copy)]
@@ -125,6 +126,7 @@ fn perform(
     fence: &Fence,
 ) -> Result<Performed, Error> {
     // The record comes before the effects that it describes.
+    let part = timings::part("store the record");
     let stored = folder.store(record)?;
     folder.keep_config(bundle.text())?;
     let setting = Setting {
@@ -142,6 +144,7 @@ fn perform(
         given: Vec::new(),
         state: Some(prepared.hooks()?),
     };
+    drop(part);
     let (mut performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
         let failed = |fault| own("see which process the child is", fault);
         let identity = observe::identity_of(child.pid, &child.pidfd).map_err(failed)?;
@@ -151,7 +154,9 @@ fn perform(
         stored.identify(record.pid, record.identity)
     })?;
     warn_about_ambient(performed.missing_ambient);
+    let part = timings::part("apply late limits, and say which process it is");
     let finished = finish(group, prepared, &performed, options);
+    drop(part);
     if finished.is_err() {
         performed.undo();
         super::kill::end(&performed.child.pidfd)?;
