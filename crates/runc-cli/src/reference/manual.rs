@@ -66,8 +66,8 @@ relative to the caller's current directory.",
             "Where ordinary users have the state of their containers.",
         ),
         (
-            "LISTEN_FDS, LISTEN_PID, NOTIFY_SOCKET",
-            "Descriptors and the socket of a service manager, for the container.",
+            "LISTEN_FDS, LISTEN_PID",
+            "How many descriptors a service manager passes for the container, and to which process.",
         ),
     ] {
         let _ = writeln!(page, ".TP\n.B {}\n{}", roff(variable), roff(meaning));
