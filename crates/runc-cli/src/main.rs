@@ -32,7 +32,8 @@ use program::Program;
 
 /// A run takes milliseconds: what it frees is not worth giving back.
 #[global_allocator]
-static ALLOCATOR: kernel::memory::ShortLived = kernel::memory::ShortLived::new();
+static ALLOCATOR: kernel::memory::ShortLived =
+    kernel::memory::ShortLived::or_end(logger::out_of_memory);
 
 fn main() {
     std::panic::set_hook(Box::new(|panic| {

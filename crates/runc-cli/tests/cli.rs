@@ -575,3 +575,57 @@ fn info_gives_reasons() {
     );
     assert_eq!(tare(&scratch, &["info", "x"]).code, 1);
 }
+
+/// Runs it by way of a shell that changes something first.
+fn after(change: &str, dir: &Path, words: &[&str]) -> Answer {
+    let script = format!("{change}; exec \"$@\"");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_tare")])
+        .args(words)
+        .current_dir(dir)
+        .stdin(Stdio::null());
+    shell.output().unwrap().into()
+}
+
+#[test]
+fn a_log_is_not_writable_for_others() {
+    use std::os::unix::fs::PermissionsExt;
+    for (mask, mode) in [("000", 0o644), ("022", 0o644), ("077", 0o600)] {
+        let scratch = Scratch::new();
+        let change = format!("umask {mask}");
+        after(
+            &change,
+            &scratch.0,
+            &["--log", "log", "--root", "r", "state", "x"],
+        );
+        let metadata = std::fs::metadata(scratch.0.join("log")).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "{mask}");
+    }
+}
+
+#[test]
+fn want_of_memory_is_one_line() {
+    let scratch = Scratch::new();
+    let text = "x".repeat(20 << 20);
+    let config = format!("{{\"ociVersion\":\"1.0.0\",\"annotations\":{{\"a\":\"\\n{text}\"}}}}");
+    std::fs::write(scratch.0.join("config.json"), config).unwrap();
+    let scarce = "ulimit -v 36000";
+    let answer = after(scarce, &scratch.0, &["plan", "--bundle", "."]);
+    let expected = "level=error msg=\"out of memory\"\n";
+    assert_eq!((answer.code, answer.err.as_str()), (1, expected));
+    let log = [
+        "--log",
+        "log",
+        "--log-format",
+        "json",
+        "plan",
+        "--bundle",
+        ".",
+    ];
+    let answer = after(scarce, &scratch.0, &log);
+    assert_eq!((answer.code, answer.err.as_str()), (1, "out of memory\n"));
+    let line: serde_json::Value = serde_json::from_str(&scratch.read("log")).unwrap();
+    assert_eq!(line["level"], "error");
+    assert_eq!(line["msg"], "out of memory");
+}

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Mount, Spec};
 
-use crate::plan;
+use crate::host::HostFacts;
+use crate::plan::{Namespaces, capability_number, is_bind};
 
 /// What engines give a container that asks for nothing.
 const USUAL_CAPABILITIES: [&str; 14] = [
@@ -88,11 +90,11 @@ const HARMLESS: [&str; 9] = [
 ];
 
 /// All advice, by field.
-pub(super) fn advice(spec: &Spec<'_>) -> Vec<(ConfigPath, String)> {
+pub(super) fn advice(spec: &Spec<'_>, host: &HostFacts) -> Vec<(ConfigPath, String)> {
     let mut found = Vec::new();
     let mut say = |at: ConfigPath, text: String| found.push((at, text));
     mounts(spec, &mut say);
-    paths(spec, &mut say);
+    paths(spec, host, &mut say);
     capabilities(spec, &mut say);
     let linux = spec.linux.as_ref();
     if linux.is_none_or(|linux| linux.seccomp.is_none()) {
@@ -135,7 +137,7 @@ fn is_about_all(rule: &spec::DeviceRule<'_>) -> bool {
 fn mounts(spec: &Spec<'_>, say: &mut impl FnMut(ConfigPath, String)) {
     for (index, mount) in spec.mounts.iter().enumerate() {
         let source = mount.source.as_deref().unwrap_or_default();
-        if !plan::is_bind(mount) || !source.starts_with('/') {
+        if !is_bind(mount) || !source.starts_with('/') {
             continue;
         }
         let at = ConfigPath::of("mounts").index(index).then("source");
@@ -172,7 +174,7 @@ fn is_writable(mount: &Mount<'_>) -> bool {
 }
 
 /// The kernel's own files: which of those that engines hide or protect are open.
-fn paths(spec: &Spec<'_>, say: &mut impl FnMut(ConfigPath, String)) {
+fn paths(spec: &Spec<'_>, host: &HostFacts, say: &mut impl FnMut(ConfigPath, String)) {
     let mounted = |path: &str| {
         spec.mounts.iter().find(|mount| {
             let destination = mount.destination.trim_end_matches('/');
@@ -202,8 +204,8 @@ fn paths(spec: &Spec<'_>, say: &mut impl FnMut(ConfigPath, String)) {
         say(ConfigPath::of("linux.maskedPaths"), text);
     }
     // Root of another user namespace has no say there.
-    let own_users =
-        linux.is_some_and(|linux| linux.namespaces.iter().any(|one| one.kind == "user"));
+    let (wanted, _) = Namespaces::judged(spec, host);
+    let own_users = wanted.all() & NEWUSER != 0;
     let mut writable = open(&USUALLY_READ_ONLY, read_only);
     writable.retain(|path| {
         !masked
@@ -229,7 +231,7 @@ fn capabilities(spec: &Spec<'_>, say: &mut impl FnMut(ConfigPath, String)) {
     let mut more: Vec<&str> = Vec::new();
     for name in &given.bounding {
         let bare = name.strip_prefix("CAP_").unwrap_or(name);
-        if !USUAL_CAPABILITIES.contains(&bare) && init::step::capability_names().contains(&bare) {
+        if !USUAL_CAPABILITIES.contains(&bare) && capability_number(name).is_some() {
             more.push(name);
         }
     }
@@ -245,7 +247,7 @@ mod tests {
 
     fn fields(config: &str) -> Vec<String> {
         let spec = Spec::parse(config).expect("a config");
-        let found = advice(&spec);
+        let found = advice(&spec, &HostFacts::default());
         found
             .iter()
             .map(|(at, text)| format!("{at}: {text}"))

@@ -120,6 +120,7 @@ impl Report {
     fn judge(&mut self, bundle: &Bundle, spec: &Spec<'_>, options: &CreateOptions) {
         let judged = match judge(bundle, spec, options) {
             Ok(judged) => judged,
+            // The host could not be looked at.
             Err(error) => return self.problem(&ConfigPath::none(), error.to_string()),
         };
         for problem in judged.problems {
@@ -134,7 +135,10 @@ impl Report {
         surroundings::judge(spec, bundle, &judged.root, self);
         surroundings::limits(&judged.plan, &judged.host, self);
         let warnings = judged.plan.warnings;
-        for (at, text) in warnings.into_iter().chain(advice::advice(spec)) {
+        for (at, text) in warnings
+            .into_iter()
+            .chain(advice::advice(spec, &judged.host))
+        {
             self.warning(&at, text);
         }
     }

@@ -124,10 +124,13 @@ impl<'a> Prepared<'a> {
             host.exposed = observe::exposed_mounts()?;
         }
         prepared.host = host;
-        let root = root_directory(spec, bundle).unwrap_or_else(|error| {
-            problems.push(error);
-            String::new()
-        });
+        let root = match root_directory(spec, bundle) {
+            Ok(root) => root,
+            Err(error) => {
+                problems.push(error);
+                String::new()
+            }
+        };
         prepared.creation = prepared.creation(id, bundle, root, options);
         let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
@@ -149,8 +152,9 @@ impl<'a> Prepared<'a> {
             // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
             return;
         }
-        let resolved = cgroups::Place::resolve(host, driver, path, id, rootless);
-        let place = match resolved.and_then(|mut place| place.note_missing().map(|()| place)) {
+        let place = cgroups::Place::resolve(host, driver, path, id, rootless)
+            .and_then(|mut place| place.note_missing().map(|()| place));
+        let place = match place {
             Ok(place) => place,
             Err(error) => return problems.push(error.into()),
         };
@@ -324,7 +328,9 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
         );
         failed(format!("{}: {text}", path.display()))
     })?;
-    if !resolved.is_dir() {
+    let metadata =
+        std::fs::metadata(&resolved).map_err(|error| Error::file("look at", &resolved, error))?;
+    if !metadata.is_dir() {
         return Err(failed(format!("{}: not a directory", path.display())));
     }
     if resolved == Path::new("/") {

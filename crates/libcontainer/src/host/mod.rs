@@ -1,4 +1,8 @@
 //! What the kernel and the caller can do, as data: the planner sees the host only through this.
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+)]
 
 mod info;
 mod probe;

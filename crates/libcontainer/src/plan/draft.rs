@@ -7,6 +7,9 @@ use spec::{ConfigPath, Spec};
 use super::{Entry, Plan, PlanError, RuntimeStep, Step, Why};
 use crate::host::HostFacts;
 
+/// Nobody reads more, and a config may hold any number.
+const MOST_PROBLEMS: usize = 100;
+
 /// What the planners write into.
 pub(crate) struct Draft<'a> {
     pub(crate) spec: &'a Spec<'a>,
@@ -90,6 +93,7 @@ impl<'a> Draft<'a> {
     /// Keeps what is wrong and goes on, so that one look finds all that is: for parts that do not need each other.
     pub(crate) fn note(&mut self, part: Result<(), PlanError>) {
         if let Err(problem) = part
+            && self.problems.len() < MOST_PROBLEMS
             && !self.problems.contains(&problem)
         {
             self.problems.push(problem);

@@ -36,7 +36,9 @@ pub(crate) use mounts::is_bind;
 pub use mounts::options;
 pub(crate) use namespaces::name as namespace_name;
 pub use namespaces::{FLAGS as NAMESPACES, Namespaces};
-pub(crate) use process::capabilities::names as names_of_capabilities;
+pub(crate) use process::capabilities::{
+    names as names_of_capabilities, number as capability_number,
+};
 pub(crate) use process::scheduling::{MEMORY_FLAGS, MEMORY_MODES};
 pub use steps::{IdMaps, RuntimeStep, Tree};
 
