@@ -73,11 +73,10 @@ impl Scene {
         for folder in ["store/web", "store/db", "folder1"] {
             fs::create_dir_all(path.join(folder)).unwrap();
         }
-        // What makes a folder a container, for `list`.
-        for id in ["web", "db"] {
-            fs::write(path.join("store").join(id).join("state.json"), "{}").unwrap();
+        // A folder with a record is a container.
+        for file in ["store/web/state.json", "store/db/state.json", "file1"] {
+            fs::write(path.join(file), "").unwrap();
         }
-        fs::write(path.join("file1"), "").unwrap();
         Some(Scene(path))
     }
 

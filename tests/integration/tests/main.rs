@@ -35,6 +35,7 @@ mod net_devices;
 mod pause;
 mod podman;
 mod process;
+mod propagation;
 mod ps;
 mod rlimits;
 mod rootless;
@@ -84,6 +85,7 @@ fn main() -> std::process::ExitCode {
         pause::CASES,
         podman::CASES,
         process::CASES,
+        propagation::CASES,
         ps::CASES,
         rlimits::CASES,
         rootless::CASES,

@@ -182,21 +182,18 @@ impl<'a> Prepared<'a> {
             return;
         };
         let Some(place) = &self.place else {
-            facts.hierarchies = host
-                .hierarchies()
-                .iter()
-                .filter(|one| !one.is_unified())
-                .map(as_mounted)
-                .collect();
+            facts.hierarchies = host.hierarchies().iter().map(as_mounted).collect();
             return;
         };
         let unified = host.version() == cgroups::Version::V2;
         facts.hierarchies = place
             .mounts(host)
-            .filter(|mount| unified || !mount.controllers.is_empty())
             .map(|mount| Hierarchy {
+                // On a hybrid host, too, v2 has no controller of ours and no name.
                 name: match mount.mount.file_name() {
-                    Some(name) if !unified => name.to_string_lossy().into_owned(),
+                    Some(name) if !unified && !mount.controllers.is_empty() => {
+                        name.to_string_lossy().into_owned()
+                    }
                     _ => String::new(),
                 },
                 path: mount.directory.to_string_lossy().into_owned(),
@@ -233,13 +230,17 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    fn fence(&self) -> u32 {
+    /// The step at which the container waits for `start`.
+    fn fence(&self) -> Result<u32, Error> {
         let is_fence = |step: &Step| matches!(step, Step::Child(ChildStep::AwaitStart(_)));
-        self.plan
-            .entries
-            .iter()
-            .position(|entry| is_fence(&entry.step))
-            .unwrap_or(0) as u32
+        let mut entries = self.plan.entries.iter();
+        match entries.position(|entry| is_fence(&entry.step)) {
+            Some(index) => Ok(index as u32),
+            None => Err(Error::invalid(
+                "the plan has no place to wait for start",
+                Path::new(&self.creation.bundle),
+            )),
+        }
     }
 
     pub(super) fn record(&self) -> Result<Record, Error> {
@@ -267,7 +268,7 @@ impl<'a> Prepared<'a> {
             set_groups: plan::sets_groups(spec, &self.host, &namespaces),
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
-            fence: self.fence(),
+            fence: self.fence()?,
             // Which process it is will be known later.
             ..Record::default()
         })
@@ -287,13 +288,12 @@ impl<'a> Prepared<'a> {
 
 /// A whole hierarchy, for a container without a group in it.
 fn as_mounted(hierarchy: &cgroups::Hierarchy) -> Hierarchy {
+    let name = hierarchy.mount.file_name().unwrap_or_default();
     Hierarchy {
-        name: hierarchy
-            .mount
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        name: match hierarchy.is_unified() {
+            true => String::new(),
+            false => name.to_string_lossy().into_owned(),
+        },
         path: hierarchy.mount.to_string_lossy().into_owned(),
         links: hierarchy.links().map(str::to_owned).collect(),
     }

@@ -54,26 +54,26 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     }
     draft.note(wanted.judge_root());
     draft.part(|draft| namespaces::open(draft, &wanted));
-    draft.part(|draft| mounts::copy_sources(draft, creation, &wanted));
+    let copied = mounts::copy_sources(draft, creation, &wanted);
     draft.part(terminal::connect);
     cgroup::make(draft, creation, &wanted);
     process::give_streams(draft, &wanted, false);
     namespaces::start_child(draft, creation, &wanted);
     draft.part(|draft| process::before_joining(draft, host.rootless()));
-    draft.part(|draft| namespaces::enter(draft, &wanted));
+    draft.part(|draft| namespaces::enter(draft, &wanted, &copied));
     cgroup::delegate(draft, creation, &wanted, true);
     process::give_streams(draft, &wanted, true);
     draft.part(|draft| process::begin(draft, creation));
     draft.part(|draft| system::name(draft, &wanted));
     draft.part(|draft| network::configure(draft, &wanted));
     draft.part(|draft| root::open(draft, creation));
-    draft.part(|draft| mounts::build(draft, creation, &wanted));
-    draft.part(|draft| devices::make(draft, &wanted));
-    draft.part(mounts::finish);
+    let late = mounts::build(draft, creation, &wanted, &copied);
+    draft.part(|draft| devices::make(draft, creation, &wanted));
     draft.part(terminal::open);
     draft.part(|draft| hooks::before_root(draft, &wanted));
     draft.part(|draft| root::enter(draft, creation));
     draft.part(|draft| system::configure(draft, &wanted));
+    mounts::finish(draft, &late);
     draft.part(root::finish);
     draft.part(|draft| process::prepare_first(draft, creation, &wanted));
     finished
