@@ -11,7 +11,7 @@ use super::prepare::{CreateOptions, Prepared};
 use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
-use crate::perform::{Cgroup, Console, Performed, Setting, own, run_hooks, walk};
+use crate::perform::{Cgroup, Console, HookState, Performed, Setting, own, run_hooks, walk};
 use crate::plan::{self, HookKind};
 use crate::state::{Held, Record, Store, judge_id, observe};
 
@@ -20,6 +20,14 @@ use crate::state::{Held, Record, Store, judge_id, observe};
 pub(super) struct Source<'a> {
     pub(super) bundle: &'a Bundle,
     pub(super) spec: &'a Spec<'a>,
+}
+
+/// What the caller of a creation gives besides the options.
+pub(super) struct Manner {
+    pub(super) console: Console,
+    pub(super) fence: Fence,
+    /// Signals are blocked and collected: see [`HookState::interruptible`].
+    pub(super) interruptible: bool,
 }
 
 impl Container {
@@ -53,8 +61,11 @@ impl Container {
                 spec: &spec,
             },
             options,
-            console,
-            &Fence::Fifo,
+            Manner {
+                console,
+                fence: Fence::Fifo,
+                interruptible: false,
+            },
         )?;
         Ok(locked.unlock())
     }
@@ -64,8 +75,7 @@ impl Container {
         id: &str,
         source: &Source<'_>,
         options: &CreateOptions,
-        console: Console,
-        fence: &Fence,
+        manner: Manner,
     ) -> Result<(Locked, Performed), Error> {
         judge_id(id)?;
         judge_preserved(options.preserve_fds)?;
@@ -76,15 +86,7 @@ impl Container {
         }
         let mut record = prepared.record()?;
         let folder = store.make(id)?;
-        match perform(
-            &prepared,
-            &folder,
-            bundle,
-            &mut record,
-            options,
-            console,
-            fence,
-        ) {
+        match perform(&prepared, &folder, bundle, &mut record, options, manner) {
             Ok(performed) => Ok((Locked { folder, record }, performed)),
             Err(error) => {
                 clean_up(&prepared, folder, &error);
@@ -100,8 +102,7 @@ fn perform(
     bundle: &Bundle,
     record: &mut Record,
     options: &CreateOptions,
-    console: Console,
-    fence: &Fence,
+    manner: Manner,
 ) -> Result<Performed, Error> {
     // The record comes before the effects that it describes.
     let stored = folder.store(record)?;
@@ -109,8 +110,8 @@ fn perform(
     let setting = Setting {
         host: &prepared.host,
         report: folder.make_report()?,
-        fence: Some(fence.make(folder)?),
-        console,
+        fence: Some(manner.fence.make(folder)?),
+        console: manner.console,
         cgroup: prepared.place.as_ref().map(|place| Cgroup::New {
             place,
             settings: &prepared.settings,
@@ -119,7 +120,11 @@ fn perform(
         preserve_fds: options.preserve_fds,
         standard: [None; 3],
         given: Vec::new(),
-        state: Some(prepared.hooks()?),
+        state: Some(HookState {
+            folder: Some(folder),
+            interruptible: manner.interruptible,
+            ..prepared.hooks()?
+        }),
     };
     let (mut performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
         let failed = |fault| own("see which process the child is", fault);
@@ -206,8 +211,8 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
         log::warn!("{error}");
     }
     let stopped = prepared.hooks().and_then(|mut hooks| {
-        hooks.status = "stopped";
-        run_hooks(&hooks, HookKind::Poststop, None, &prepared.host)
+        (hooks.status, hooks.folder) = ("stopped", Some(&folder));
+        run_hooks(&hooks, HookKind::Poststop, None, None, &prepared.host)
     });
     if let Err(error) = stopped {
         log::warn!("{error}");

@@ -232,9 +232,14 @@ impl<'a> Prepared<'a> {
             spec: self.spec,
             id: &self.creation.id,
             bundle: &self.creation.bundle,
+            root: &self.creation.root,
             status: "creating",
             namespaces: Namespaces::read(self.spec)?.all(),
+            // Only who joins a container later asks.
+            set_groups: false,
             init: None,
+            folder: None,
+            interruptible: false,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! `run`: create and start, and, in the foreground, wait.
 
 use super::Container;
-use super::create::Source;
+use super::create::{Manner, Source};
 use super::fence::Fence;
 use super::prepare::CreateOptions;
 use crate::Error;
@@ -63,11 +63,14 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
             spec: &spec,
         },
         &options.create,
-        console,
-        &Fence::Pipe,
+        Manner {
+            console,
+            fence: Fence::Pipe,
+            interruptible: waiting.is_some(),
+        },
     )?;
     let started = match &performed.fence {
-        Some(fence) => locked.release(fence),
+        Some(fence) => locked.release(fence, waiting.is_some()),
         None => Ok(()),
     };
     if let Err(error) = started {

@@ -1,21 +1,21 @@
 //! `start`: the user's program runs.
 
 use kernel::{Fault, Fd};
-use spec::Spec;
 
+use super::cgroup::seat_of;
 use super::{Container, Locked};
 use crate::Error;
 use crate::host::HostFacts;
-use crate::perform::{HookState, forbidden, forbids, release, run_hooks};
+use crate::perform::{HookState, Inside, fence, forbidden, forbids, run_hooks};
 use crate::plan::HookKind;
-use crate::state::{Liveness, Status, observe};
+use crate::state::{Status, observe};
 
 impl Container {
     /// Runs the user's program in a created container. (runtime.md, "Start")
     ///
     /// # Errors
-    /// The container is not in the state `created`, it has no process, a hook failed, or the program cannot be executed:
-    /// then the container is stopped.
+    /// The container is not in the state `created`, it has no process, or its filter forbids to execute it. A hook failed:
+    /// then the container is deleted.
     pub fn start(&self) -> Result<(), Error> {
         let locked = self.lock()?;
         let text = match locked.look()?.status {
@@ -35,10 +35,15 @@ impl Container {
             ));
         }
         match locked.folder.open_fence()? {
-            Some(fence) => {
-                locked.release(&fence)?;
-                locked.folder.remove_fence()
-            }
+            Some(fence) => match locked.release(&fence, false) {
+                Ok(()) => locked.folder.remove_fence(),
+                // The container is gone as after `delete` (runtime.md, "Lifecycle", 7, 9, 12, 13).
+                Err(error @ Error::Hook { .. }) => {
+                    locked.discard();
+                    Err(error)
+                }
+                Err(error) => Err(error),
+            },
             None => Err(Error::wrong_status(
                 self.id(),
                 "cannot start an already running container",
@@ -49,7 +54,7 @@ impl Container {
 
 impl Locked {
     /// Lets the program run, with the hooks before and after.
-    pub(super) fn release(&self, fence: &Fd) -> Result<(), Error> {
+    pub(super) fn release(&self, fence: &Fd, interruptible: bool) -> Result<(), Error> {
         let config = match self.record.has_hooks {
             true => Some(observe::config(&self.folder)?),
             false => None,
@@ -58,46 +63,41 @@ impl Locked {
             Some(config) => Some(config.spec()?),
             None => None,
         };
-        self.run_start_hooks(spec.as_ref(), HookKind::StartContainer, "created")?;
         let gone = || Error::wrong_status(self.id(), "container not running");
         let process = observe::held(&self.record)?.ok_or_else(gone)?;
-        release(fence, &process)
+        let run_hooks = |kind, status| match &spec {
+            Some(spec) => {
+                let state = HookState {
+                    folder: Some(&self.folder),
+                    interruptible,
+                    ..HookState::new(spec, &self.record, status)
+                };
+                self.run_start_hooks(&state, kind, &process)
+            }
+            None => Ok(()),
+        };
+        run_hooks(HookKind::StartContainer, "created")?;
+        fence::release(fence, &process)
             .map_err(|fault| crate::perform::own("let the container go", fault))?;
         if let Some(fault) = observe::report(&self.folder)?.and_then(|seen| seen.fault) {
             return Err(self.execution_failed(fault)?);
         }
-        self.run_start_hooks(spec.as_ref(), HookKind::Poststart, "running")
+        run_hooks(HookKind::Poststart, "running")
     }
 
-    /// A hook that fails here stops the container.
     fn run_start_hooks(
         &self,
-        spec: Option<&Spec<'_>>,
+        state: &HookState<'_>,
         kind: HookKind,
-        status: &str,
+        process: &Fd,
     ) -> Result<(), Error> {
-        let Some(spec) = spec else { return Ok(()) };
-        let state = HookState {
-            spec,
-            id: self.id(),
-            bundle: &self.record.bundle,
-            status,
-            namespaces: self.record.namespaces,
-            init: None,
+        let inside = Inside {
+            pidfd: process,
+            shared: &[],
+            seat: &|| seat_of(&self.record),
         };
         let pid = Some(self.record.pid);
-        run_hooks(&state, kind, pid, &HostFacts::probe()?).inspect_err(|_| {
-            if let Err(error) = self.end_if_alive() {
-                log::warn!("{error}");
-            }
-        })
-    }
-
-    fn end_if_alive(&self) -> Result<(), Error> {
-        match observe::liveness(&self.record)? {
-            Liveness::Alive(pidfd) => super::kill::end(&pidfd).map(drop),
-            Liveness::Gone => Ok(()),
-        }
+        run_hooks(state, kind, pid, Some(&inside), &HostFacts::probe()?)
     }
 
     /// Init waits, then executes: nothing else can fail at this end of the plan.

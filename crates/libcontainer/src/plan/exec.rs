@@ -2,7 +2,7 @@
 
 use init::step::{BecomeRoot, Fork, Join};
 use kernel::namespace::flags::{NEWPID, NEWTIME, NEWUSER};
-use spec::{ConfigPath, Process, Spec};
+use spec::{ConfigPath, Hook, Process, Spec};
 
 use super::process::{self, Surroundings};
 use super::{Draft, Plan, PlanError, RuntimeStep, terminal};
@@ -36,10 +36,45 @@ pub struct Joining {
 /// As [`super::create`].
 pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan, PlanError> {
     let at = ConfigPath::of("process");
-    let missing = || PlanError::missing(at.clone());
-    let given: &Process<'_> = spec.process.as_ref().ok_or_else(missing)?;
+    let process = spec.process.as_ref().ok_or(PlanError::missing(at))?;
     let mut draft = Draft::new(spec, host);
-    let draft = &mut draft;
+    let around = join(&mut draft, process, joining)?;
+    terminal::open_for(&mut draft, process)?;
+    process::prepare(&mut draft, process, around)?;
+    Ok(draft.finish())
+}
+
+/// Compiles a hook to the plan that runs it exactly as the container's process is run (`hooks.startContainer`): with its
+/// user, capabilities, filter, limits, directory and cgroup. Only arguments and environment are the hook's.
+pub(crate) fn hook_inside(
+    spec: &Spec<'_>,
+    hook: &Hook<'_>,
+    at: &ConfigPath,
+    joining: &Joining,
+    host: &HostFacts,
+) -> Result<Plan, PlanError> {
+    let missing = || PlanError::missing(ConfigPath::of("process"));
+    let mut process = spec.process.clone().ok_or_else(missing)?;
+    process.terminal = false;
+    // That is for processes that are added later.
+    process.exec_cpu_affinity = None;
+    let spec = Spec {
+        process: Some(process.clone()),
+        ..spec.clone()
+    };
+    let mut draft = Draft::new(&spec, host);
+    let around = join(&mut draft, &process, joining)?;
+    process::prepare_hook(&mut draft, &process, around, hook, at)?;
+    Ok(draft.finish())
+}
+
+/// Starts a child and lets it join the container.
+fn join(
+    draft: &mut Draft<'_>,
+    given: &Process<'_>,
+    joining: &Joining,
+) -> Result<Surroundings, PlanError> {
+    let (at, host) = (ConfigPath::of("process"), draft.host);
     let container = draft.slot(&at)?;
     terminal::connect(draft)?;
     if joining.outside.is_some() {
@@ -79,14 +114,10 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
         draft.child(&from, Fork {});
     }
     process::begin_for(draft, &joining.id, joining.no_keyring, true)?;
-    terminal::open_for(draft, given)?;
-    let surroundings = Surroundings {
+    Ok(Surroundings {
         user_namespace: joining.namespaces & NEWUSER != 0,
         set_groups: joining.set_groups,
         waits: false,
         listen_fds: 0,
-    };
-    process::prepare(draft, given, surroundings)?;
-    let finished = std::mem::replace(draft, Draft::new(spec, host));
-    Ok(finished.finish())
+    })
 }

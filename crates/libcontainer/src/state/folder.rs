@@ -6,9 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use kernel::file::{self, open};
+use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd};
 
 use super::Record;
+use super::observe::identity_of;
 use super::store::c_path;
 use crate::Error;
 
@@ -17,8 +19,11 @@ pub(super) const CONFIG: &CStr = c"config.json";
 pub(super) const REPORT: &CStr = c"report";
 const FENCE: &CStr = c"exec.fifo";
 
+/// The hook that was run last.
+pub(super) const HOOK: &CStr = c"hook";
+
 /// In the order in which they are removed. The record last: a crash in between leaves what can be deleted again.
-const OURS: [&CStr; 4] = [FENCE, REPORT, CONFIG, RECORD];
+const OURS: [&CStr; 5] = [HOOK, FENCE, REPORT, CONFIG, RECORD];
 
 /// A container's folder, to look at.
 #[derive(Debug)]
@@ -316,6 +321,21 @@ impl Held {
             0,
         )
         .map_err(failed)
+    }
+
+    /// Notes which process a hook is, and of which kind.
+    pub(crate) fn note_hook(&self, hook: &Started, kind: &str) -> Result<(), Error> {
+        let failed = |fault| self.failed("write", HOOK, fault);
+        // One that has been reaped already cannot be ended any more.
+        let Some(identity) = identity_of(hook.pid, &hook.pidfd).map_err(failed)? else {
+            return Ok(());
+        };
+        let flags = open::WRONLY | open::CREAT | open::TRUNC | open::NOFOLLOW;
+        let text = format!("{} {identity} {kind}", hook.pid);
+        file::open_at(self.directory.raw(), HOOK, flags, 0o600)
+            .and_then(|fd| file::write(fd.raw(), text.as_bytes()))
+            .map(drop)
+            .map_err(failed)
     }
 
     /// The FIFO has served.

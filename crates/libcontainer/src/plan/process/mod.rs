@@ -13,7 +13,9 @@ use init::step::{
 };
 use init::{Slot, Strings};
 use kernel::namespace::flags::NEWUSER;
-use spec::{ConfigPath, Process};
+use spec::{ConfigPath, Hook, Process};
+
+use command::Command;
 
 use super::{Creation, Draft, IdMaps, Namespaces, PlanError, RuntimeStep};
 
@@ -150,13 +152,34 @@ pub(crate) fn prepare(
     around: Surroundings,
 ) -> Result<(), PlanError> {
     let command = command::read(draft, process, around.listen_fds)?;
+    run(draft, process, around, &command)
+}
+
+/// A hook that runs exactly as the process does: only what is executed is its own.
+pub(crate) fn prepare_hook(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    around: Surroundings,
+    hook: &Hook<'_>,
+    at: &ConfigPath,
+) -> Result<(), PlanError> {
+    let command = command::read_hook(draft, process, hook, at)?;
+    run(draft, process, around, &command)
+}
+
+fn run(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    around: Surroundings,
+    command: &Command,
+) -> Result<(), PlanError> {
     let uid = process.user.uid;
     draft.child(&field("user"), StandardStreams { uid });
     scheduling::schedule(draft, process, around.waits)?;
     limits::limit(draft, process)?;
     security::label(draft, process)?;
     identity::umask(draft, process)?;
-    command::home(draft, process, &command);
+    command::home(draft, process, command);
     command::directory(draft, process, false)?;
     let sets = capabilities::read(draft, process, around.user_namespace);
     capabilities::bound(draft, &sets);
@@ -165,7 +188,7 @@ pub(crate) fn prepare(
         security::no_new_privileges(draft);
     } else if let Some(filter) = &filter {
         // Without no_new_privs a filter needs CAP_SYS_ADMIN, so it is loaded while that is there.
-        command::find(draft, &command);
+        command::find(draft, command);
         security::load(draft, filter)?;
     }
     identity::become_user(draft, process, around.set_groups)?;
@@ -176,7 +199,7 @@ pub(crate) fn prepare(
     }
     command::directory(draft, process, true)?;
     if process.no_new_privileges || filter.is_none() {
-        command::find(draft, &command);
+        command::find(draft, command);
     }
     if let (true, Some(filter)) = (process.no_new_privileges, &filter) {
         security::load(draft, filter)?;
@@ -185,6 +208,6 @@ pub(crate) fn prepare(
     if around.waits || filter.is_some_and(|filter| filter.notify) {
         await_start(draft)?;
     }
-    command::execute(draft, &command);
+    command::execute(draft, command);
     Ok(())
 }
