@@ -206,6 +206,8 @@ impl Relay {
         if let Some(saved) = &saved {
             let mut raw = saved.clone();
             termios::cfmakeraw(&mut raw);
+            // The container's terminal writes newlines as they are; ours turns them into new lines.
+            raw.output_flags = saved.output_flags;
             termios::tcsetattr(standard_input(), SetArg::TCSANOW, &raw)
                 .map_err(failed("set the terminal raw"))?;
         }

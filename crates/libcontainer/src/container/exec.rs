@@ -130,6 +130,7 @@ impl Container {
             cloned_into_cgroup: seat
                 .as_ref()
                 .is_some_and(|seat| seat.entry().is_some() && !seat.has_rest()),
+            relays_terminal: request.console_socket.is_none(),
             no_keyring: false,
             outside: self.outside(&spec)?,
         };

@@ -178,6 +178,7 @@ impl<'a> Prepared<'a> {
             id: id.to_owned(),
             root: root_directory(self.spec, bundle)?,
             bundle: bundle.directory().to_string_lossy().into_owned(),
+            relays_terminal: options.console_socket.is_none(),
             no_pivot: options.no_pivot,
             no_new_keyring: options.no_new_keyring,
             has_cgroup: self.place.is_some(),

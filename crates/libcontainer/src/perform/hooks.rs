@@ -237,6 +237,7 @@ impl Start<'_> {
             set_groups: state.set_groups,
             has_cgroup,
             cloned_into_cgroup: !moved,
+            relays_terminal: false,
             no_keyring: false,
             outside,
         };

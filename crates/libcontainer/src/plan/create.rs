@@ -17,6 +17,8 @@ pub struct Creation {
     pub root: String,
     /// Absolute path of the bundle, which relative paths start from.
     pub bundle: String,
+    /// The terminal goes to no socket of the caller's: it is relayed to the caller's own.
+    pub relays_terminal: bool,
     /// Do not use pivot_root(2).
     pub no_pivot: bool,
     /// Keep the caller's session keyring.
@@ -58,7 +60,7 @@ pub fn create(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> Result<
     mounts::build(draft, creation, &wanted)?;
     devices::make(draft, &wanted)?;
     mounts::finish(draft)?;
-    terminal::open(draft)?;
+    terminal::open(draft, creation.relays_terminal)?;
     hooks::before_root(draft, &wanted)?;
     root::enter(draft, creation)?;
     system::configure(draft, &wanted)?;

@@ -21,6 +21,8 @@ pub struct Joining {
     pub has_cgroup: bool,
     /// The process can be started in that cgroup; else it must be moved there.
     pub cloned_into_cgroup: bool,
+    /// The terminal goes to no socket of the caller's: it is relayed to the caller's own.
+    pub relays_terminal: bool,
     /// Keep the caller's session keyring.
     pub no_keyring: bool,
     /// The process's user outside, where the container has a user namespace that maps it.
@@ -39,7 +41,7 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
     let process = spec.process.as_ref().ok_or(PlanError::missing(at))?;
     let mut draft = Draft::new(spec, host);
     let around = join(&mut draft, process, joining)?;
-    terminal::open_for(&mut draft, process)?;
+    terminal::open_for(&mut draft, process, joining.relays_terminal)?;
     process::prepare(&mut draft, process, around)?;
     Ok(draft.finish())
 }

@@ -272,6 +272,7 @@ fn terminal() {
             rows: 24,
             columns: 80,
             uid: 0,
+            newlines: true,
             console: true,
         })
     };
@@ -298,6 +299,9 @@ fn terminal() {
         (&b"/dev/ptmx"[..], 1)
     );
     let master = fds[0].take().unwrap();
+    let settings = nix::sys::termios::tcgetattr(&master).unwrap();
+    let newlines = nix::sys::termios::OutputFlags::ONLCR;
+    assert!(!settings.output_flags.contains(newlines));
     assert_eq!(
         kernel::terminal::size(master.raw()).unwrap(),
         kernel::terminal::Size::new(24, 80)
