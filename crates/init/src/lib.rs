@@ -12,6 +12,7 @@
 mod copy;
 pub mod inside;
 pub mod passwd;
+mod refused;
 pub mod report;
 pub mod slots;
 pub mod step;

@@ -80,7 +80,7 @@ impl Locked {
         fence::release(fence, &process)
             .map_err(|fault| crate::perform::own("let the container go", fault))?;
         if let Some(fault) = observe::report(&self.folder)?.and_then(|seen| seen.fault) {
-            return Err(self.execution_failed(fault)?);
+            self.judge_refusal(fault)?;
         }
         run_hooks(HookKind::Poststart, "running")
     }
@@ -100,18 +100,18 @@ impl Locked {
         run_hooks(state, kind, pid, Some(&inside), &HostFacts::probe()?)
     }
 
-    /// Init waits, then executes: nothing else can fail at this end of the plan.
-    fn execution_failed(&self, fault: Fault) -> Result<Error, Error> {
+    /// The program was refused by execve(2). Init has said so where the program's own words would be, and the container
+    /// has run, with that status; only a filter that does not allow the call is the config's fault.
+    fn judge_refusal(&self, fault: Fault) -> Result<(), Error> {
         let config = observe::config(&self.folder)?;
         let spec = config.spec()?;
         let filter = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
-        if filter.is_some_and(|filter| forbids(filter, fault.call)) {
-            return Ok(forbidden("execute the program".to_owned(), fault));
+        match filter.is_some_and(|filter| forbids(filter, fault.call)) {
+            true => Err(forbidden("execute the program".to_owned(), fault)),
+            false => {
+                log::debug!("the program cannot be executed: {fault}");
+                Ok(())
+            }
         }
-        let program = spec.process.iter().flat_map(|process| &process.args).next();
-        Ok(crate::perform::execution_failed(
-            program.map_or("", |name| name.as_str()),
-            fault,
-        ))
     }
 }

@@ -139,6 +139,7 @@ pub(crate) fn hook(
         Execute {
             arguments,
             environment,
+            tell: false,
         },
     );
     Ok(draft.finish())

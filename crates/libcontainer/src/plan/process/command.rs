@@ -177,7 +177,8 @@ pub(super) fn find(draft: &mut Draft<'_>, command: &Command) {
     );
 }
 
-pub(super) fn execute(draft: &mut Draft<'_>, command: &Command) {
+/// `first`: it is the container's first process.
+pub(super) fn execute(draft: &mut Draft<'_>, command: &Command, first: bool) {
     let Command {
         arguments,
         environment,
@@ -188,6 +189,7 @@ pub(super) fn execute(draft: &mut Draft<'_>, command: &Command) {
         Execute {
             arguments,
             environment,
+            tell: first,
         },
     );
 }

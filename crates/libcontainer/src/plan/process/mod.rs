@@ -132,6 +132,7 @@ pub(crate) fn prepare_first(
                 Execute {
                     arguments: nothing,
                     environment: nothing,
+                    tell: false,
                 },
             );
             Ok(())
@@ -208,6 +209,6 @@ fn run(
     if around.waits || filter.is_some_and(|filter| filter.notify) {
         await_start(draft)?;
     }
-    command::execute(draft, command);
+    command::execute(draft, command, around.waits);
     Ok(())
 }
