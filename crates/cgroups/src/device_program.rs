@@ -4,6 +4,8 @@
 //! everything") are grouped by major number, with one bit test for the minor numbers below 32. Everything else walks the
 //! rules from the last to the first, keeping in a register the kinds of access that no rule has decided yet.
 
+use std::collections::HashMap;
+
 use kernel::bpf::Instruction;
 
 use crate::controller::device_rule::{ALL, Kind, MKNOD, READ, Rule, WRITE};
@@ -134,11 +136,17 @@ fn without_unreachable(code: &[Instruction], to: &[Option<usize>]) -> Option<Vec
             open.push(at + 1);
         }
     }
-    let address = |at: usize| reached[..at].iter().filter(|&&reached| reached).count();
+    // How many instructions are left before each.
+    let mut address = Vec::with_capacity(code.len());
+    let mut count = 0;
+    for &reached in &reached {
+        address.push(count);
+        count += usize::from(reached);
+    }
     let mut kept = Vec::with_capacity(code.len());
     for (at, instruction) in code.iter().enumerate().filter(|(at, _)| reached[*at]) {
         let offset = match to[at] {
-            Some(to) => i16::try_from(address(to) - address(at) - 1).ok()?,
+            Some(to) => i16::try_from(address[to] - address[at] - 1).ok()?,
             None => instruction.offset,
         };
         kept.push(Instruction {
@@ -168,11 +176,12 @@ fn allow_list(list: &[Rule]) -> Option<Vec<Instruction>> {
             .fold(0, |access, rule| access | rule.access)
     };
     let of = |kind| -> Vec<Rule> {
+        let everywhere = everywhere(kind);
         let of_kind = list.iter().filter(|rule| rule.kind == Some(kind));
         of_kind
             .filter(|rule| rule.major.is_some() || rule.minor.is_some())
             .map(|rule| Rule {
-                access: rule.access | everywhere(kind),
+                access: rule.access | everywhere,
                 ..*rule
             })
             .collect()
@@ -220,27 +229,29 @@ fn allow_list(list: &[Rule]) -> Option<Vec<Instruction>> {
 fn by_major(out: &mut Assembler, rules: &[Rule]) {
     let (full, partial): (Vec<&Rule>, Vec<&Rule>) =
         rules.iter().partition(|rule| rule.access == ALL);
-    let mut majors: Vec<u32> = Vec::new();
+    let mut majors: Vec<(u32, Vec<u32>)> = Vec::new();
+    let mut places: HashMap<u32, usize> = HashMap::new();
     for rule in &full {
         match (rule.major, rule.minor) {
             (None, Some(minor)) => out.jump(op::IF_EQUAL, MINOR, minor as i32, Target::Allow),
             (Some(major), None) => out.jump(op::IF_EQUAL, MAJOR, major as i32, Target::Allow),
-            (Some(major), Some(_)) if !majors.contains(&major) => majors.push(major),
+            (Some(major), Some(minor)) => {
+                let place = *places.entry(major).or_insert(majors.len());
+                if place == majors.len() {
+                    majors.push((major, Vec::new()));
+                }
+                majors[place].1.push(minor);
+            }
             _ => {}
         }
     }
-    for (position, &major) in majors.iter().enumerate() {
-        let minors: Vec<u32> = full
-            .iter()
-            .filter(|r| r.major == Some(major))
-            .filter_map(|r| r.minor)
-            .collect();
+    for (position, (major, minors)) in majors.iter().enumerate() {
         let next = out.label();
         let last = position + 1 == majors.len() && partial.is_empty();
         out.jump(
             op::IF_NOT_EQUAL,
             MAJOR,
-            major as i32,
+            *major as i32,
             if last {
                 Target::Deny
             } else {
@@ -268,7 +279,7 @@ fn by_major(out: &mut Assembler, rules: &[Rule]) {
             out.emit(op::SHIFT_LEFT_REGISTER, BIT, MINOR, 0, 0);
             out.jump(op::IF_SET, BIT, mask, Target::Allow);
         } else {
-            for &minor in &minors {
+            for &minor in minors {
                 out.jump(op::IF_EQUAL, MINOR, minor as i32, Target::Allow);
             }
         }

@@ -94,7 +94,7 @@ fn outcome(folder: &Path) -> Result<Plan, String> {
         }
         Some(text) => {
             spec.process = Some(Process::parse(&text).map_err(|error| error.to_string())?);
-            let namespaces = Namespaces::read(&spec).map_err(|error| error.to_string())?;
+            let namespaces = Namespaces::read(&spec, &host).map_err(|error| error.to_string())?;
             let joining = Joining {
                 id: "case".into(),
                 namespaces: namespaces.all(),

@@ -551,6 +551,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
         cgroups,
         security,
         groups,
+        prop_oneof![9 => Just(0u8), 1 => any::<u8>()],
     )
         .prop_map(
             |(
@@ -560,6 +561,7 @@ fn host() -> impl Strategy<Value = HostFacts> {
                 cgroups,
                 [apparmor, selinux],
                 hierarchies,
+                own,
             )| HostFacts {
                 uid: id,
                 gid: id,
@@ -573,6 +575,10 @@ fn host() -> impl Strategy<Value = HostFacts> {
                 apparmor,
                 selinux,
                 exposed: vec!["/proc".to_owned()],
+                own_namespaces: (plan::NAMESPACES.iter().enumerate())
+                    .filter(|(bit, _)| own >> bit & 1 == 1)
+                    .map(|(_, (name, _))| (*name).to_owned())
+                    .collect(),
                 hierarchies,
             },
         )
@@ -601,7 +607,7 @@ fn plans(text: &str, creation: &Creation, host: &HostFacts) -> Vec<Plan> {
         return Vec::new();
     };
     let mut made: Vec<Plan> = plan::create(&spec, creation, host).into_iter().collect();
-    if let Ok(namespaces) = Namespaces::read(&spec) {
+    if let Ok(namespaces) = Namespaces::read(&spec, host) {
         let joining = Joining {
             id: creation.id.clone(),
             namespaces: namespaces.all(),

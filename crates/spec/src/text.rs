@@ -150,12 +150,14 @@ where
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut found: Vec<(Text<'de>, V)> = Vec::new();
             while let Some(key) = map.next_key::<Text<'de>>()? {
-                if found.iter().any(|(known, _)| *known == key) {
-                    return Err(A::Error::custom(format_args!("duplicate key `{key}`")));
-                }
                 found.push((key, map.next_value()?));
             }
-            Ok(found)
+            let mut keys: Vec<&Text<'de>> = found.iter().map(|(key, _)| key).collect();
+            keys.sort_unstable();
+            match keys.windows(2).find(|two| two[0] == two[1]) {
+                Some(two) => Err(A::Error::custom(format_args!("duplicate key `{}`", two[0]))),
+                None => Ok(found),
+            }
         }
     }
 

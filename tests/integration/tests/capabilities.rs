@@ -10,6 +10,9 @@ cases![
     exec_can_add_capabilities_but_never_inheritable_ones,
     privileged_sets_of_another_user,
     unknown_capabilities_are_a_warning,
+    only_the_specification_s_names_grant_anything,
+    sets_outside_of_others_are_a_warning,
+    exec_raises_ambient_what_is_inheritable,
     ambient_without_inheritable_is_a_warning,
 ];
 
@@ -146,4 +149,61 @@ fn ambient_without_inheritable_is_a_warning() {
         .set("/process/capabilities/ambient", json!(["CAP_KILL"]));
     let seen = sandbox.see(bundle, FIELDS).ok();
     assert_eq!(sets(&seen.stdout)[4], 0);
+}
+
+fn only_the_specification_s_names_grant_anything() {
+    let sandbox = Sandbox::new();
+    for name in ["kill", "KILL", "cap_kill", "Cap_Kill", "CAP_KILL "] {
+        let set = json!([name]);
+        let all = json!({"bounding": set, "permitted": set, "effective": set});
+        let bundle = sandbox.bundle().set("/process/capabilities", all);
+        let seen = sandbox.see(bundle, FIELDS).ok();
+        assert_eq!(sets(&seen.stdout), [0; 5], "{name}");
+        let warning = format!("ignoring unknown or unavailable capabilities: [{name}]");
+        assert!(seen.stderr.contains(&warning), "{name}: {}", seen.stderr);
+    }
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    let seen = container.exec_with(&["--cap", "SYS_ADMIN"], FIELDS).ok();
+    assert_eq!(sets(&seen.stdout)[3] >> 21 & 1, 0);
+}
+
+/// What the kernel would refuse (capset(2)) is left out with a warning, in every set.
+fn sets_outside_of_others_are_a_warning() {
+    let sandbox = Sandbox::new();
+    let some = json!({
+        "bounding": ["CAP_CHOWN", "CAP_KILL"],
+        "permitted": ["CAP_CHOWN"],
+        "effective": ["CAP_CHOWN", "CAP_KILL"],
+        "inheritable": ["CAP_KILL", "CAP_SETUID"],
+    });
+    let bundle = sandbox
+        .bundle()
+        .set("/process/user", json!({"uid": 0, "gid": 0}))
+        .set("/process/capabilities", some);
+    let seen = sandbox.see(bundle, FIELDS).ok();
+    assert_eq!(sets(&seen.stdout)[0], KILL);
+    for text in [
+        "process.capabilities.effective: ignoring capabilities that the permitted set lacks: [CAP_KILL]",
+        "process.capabilities.inheritable: ignoring capabilities that the bounding set lacks: [CAP_SETUID]",
+    ] {
+        assert!(seen.stderr.contains(text), "{}", seen.stderr);
+    }
+}
+
+fn exec_raises_ambient_what_is_inheritable() {
+    let sandbox = Sandbox::new();
+    let some = json!({
+        "bounding": ["CAP_CHOWN", "CAP_KILL"],
+        "inheritable": ["CAP_KILL", "CAP_CHOWN"],
+        "permitted": ["CAP_CHOWN"],
+    });
+    let bundle = sandbox.bundle().set("/process/capabilities", some);
+    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+    let flags = ["--cap", "CAP_KILL", "--cap", "CAP_NET_BIND_SERVICE"];
+    let [inheritable, permitted, _, bounding, ambient] =
+        sets(&container.exec_with(&flags, FIELDS).ok().stdout);
+    assert_eq!(ambient, KILL);
+    assert_eq!(inheritable, KILL | CHOWN);
+    assert_eq!(permitted & (KILL | NET_BIND), KILL | NET_BIND);
+    assert_eq!(bounding, CHOWN | KILL | NET_BIND);
 }

@@ -25,6 +25,7 @@ mod host_objects;
 mod kill;
 mod leaks;
 mod limits;
+mod linear;
 mod list;
 mod masked_paths;
 mod mounts;
@@ -71,6 +72,7 @@ fn main() -> std::process::ExitCode {
         kill::CASES,
         leaks::CASES,
         limits::CASES,
+        linear::CASES,
         list::CASES,
         masked_paths::CASES,
         mounts::CASES,

@@ -12,6 +12,8 @@ cases![
     privileged_missing_namespaces_are_the_hosts,
     privileged_namespaces_are_joined_by_path,
     wrong_type_of_namespace_file_is_refused,
+    privileged_own_namespaces_by_path_are_not_changed,
+    privileged_own_namespaces_by_path_are_stayed_in,
     missing_namespace_file_is_refused,
     namespaces_listed_twice_are_refused,
     unknown_namespace_is_refused,
@@ -110,9 +112,97 @@ fn privileged_namespaces_are_joined_by_path() {
 fn wrong_type_of_namespace_file_is_refused() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().join_namespace("ipc", "/proc/self/ns/uts");
-    assert_eq!(sandbox.run(&bundle).code, 1);
+    let why = "/proc/self/ns/uts is a namespace of type uts, not ipc";
+    sandbox.run(&bundle).fails_with(1, &[".path", why]);
     let bundle = sandbox.bundle().join_namespace("ipc", "/etc/passwd");
-    assert_eq!(sandbox.run(&bundle).code, 1);
+    let why = "/etc/passwd is not a namespace";
+    sandbox.run(&bundle).fails_with(1, &[".path", why]);
+}
+
+/// A namespace file that is the caller's own gives the container nothing of its own: what would be changed is the host's.
+fn privileged_own_namespaces_by_path_are_not_changed() {
+    let sandbox = Sandbox::new();
+    let sysctl = |key: &str| json!({key: "5"});
+    let table = [
+        (
+            "network",
+            "net",
+            "/linux/sysctl",
+            sysctl("net.ipv4.ip_default_ttl"),
+        ),
+        ("ipc", "ipc", "/linux/sysctl", sysctl("kernel.shmmni")),
+        ("ipc", "ipc", "/linux/sysctl", sysctl("fs.mqueue.msg_max")),
+        ("uts", "uts", "/linux/sysctl", sysctl("kernel.domainname")),
+        ("uts", "uts", "/domainname", json!("stranger")),
+        ("uts", "uts", "/hostname", json!("stranger")),
+        (
+            "user",
+            "user",
+            "/linux/uidMappings",
+            json!([{"containerID": 0, "hostID": 0, "size": 1}]),
+        ),
+        (
+            "time",
+            "time",
+            "/linux/timeOffsets",
+            json!({"boottime": {"secs": 1}}),
+        ),
+    ];
+    let host = || {
+        let files = [
+            "net/ipv4/ip_default_ttl",
+            "kernel/shmmni",
+            "fs/mqueue/msg_max",
+            "kernel/domainname",
+            "kernel/hostname",
+        ];
+        files.map(|file| fs::read_to_string(format!("/proc/sys/{file}")).unwrap())
+    };
+    let before = host();
+    for (kind, link, field, value) in table {
+        // By two names, both of which are a process's that lives where the caller does.
+        let link = format!("/proc/{}/ns/{link}", std::process::id());
+        let other = sandbox.path.join(format!("io/{kind}"));
+        let _ = std::os::unix::fs::symlink(&link, &other);
+        for path in [link.as_str(), other.to_str().unwrap()] {
+            let mut bundle = sandbox.bundle().join_namespace(kind, path);
+            if kind == "uts" {
+                bundle = bundle.set("/hostname", json!(""));
+            }
+            let list = &bundle.config()["linux"]["namespaces"];
+            let at = list.as_array().unwrap().len() - 1;
+            let at = format!("linux.namespaces[{at}].path");
+            let why = format!("the file is the caller's own {kind} namespace");
+            let bundle = bundle.set(field, value.clone());
+            sandbox.run(&bundle).fails_with(1, &[&at, &why]);
+        }
+    }
+    assert_eq!(host(), before);
+}
+
+fn privileged_own_namespaces_by_path_are_stayed_in() {
+    let sandbox = Sandbox::new();
+    let mut bundle = sandbox
+        .bundle()
+        .set("/hostname", json!(""))
+        .without_mount("/dev/mqueue");
+    let kinds = [
+        ("ipc", "ipc"),
+        ("uts", "uts"),
+        ("user", "user"),
+        ("cgroup", "cgroup"),
+        ("time", "time_for_children"),
+        ("pid", "pid"),
+    ];
+    for (kind, link) in kinds {
+        bundle = bundle.join_namespace(kind, &format!("/proc/self/ns/{link}"));
+    }
+    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+    for (_, link) in kinds {
+        let of = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/{link}")).unwrap();
+        assert_eq!(of(&container.pid.to_string()), of("self"), "{link}");
+    }
+    container.exec("true").ok();
 }
 
 fn missing_namespace_file_is_refused() {

@@ -1,6 +1,8 @@
 //! Device rules as one default and exceptions to it, whose order does not matter: all that v1's lists and systemd can say.
 
-use super::device_rule::{Kind, MKNOD, READ, Rule, WRITE};
+use std::collections::HashMap;
+
+use super::device_rule::{Devices, Kind, MKNOD, READ, Rule, WRITE};
 
 /// One default, and what differs from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,12 +16,14 @@ impl Exceptions {
     /// a part of an exception back.
     pub(super) fn of(rules: &[Rule]) -> Option<Exceptions> {
         let mut state = Exceptions::default();
+        let mut places: HashMap<Devices, usize> = HashMap::new();
         for rule in rules {
             if rule.is_reset() {
                 state = Exceptions {
                     allow: rule.allow,
                     list: Vec::new(),
                 };
+                places.clear();
             } else if rule.allow == state.allow {
                 // Back to the default: exceptions that it covers lose these kinds of access.
                 for exception in &mut state.list {
@@ -31,14 +35,15 @@ impl Exceptions {
                     }
                     exception.access &= !rule.access;
                 }
+                let before = state.list.len();
                 state.list.retain(|exception| exception.access != 0);
+                if state.list.len() != before {
+                    places = places_of(&state.list);
+                }
             } else {
                 for part in by_kind(rule) {
-                    match state
-                        .list
-                        .iter_mut()
-                        .find(|known| known.same_devices(&part))
-                    {
+                    let place = *places.entry(part.devices()).or_insert(state.list.len());
+                    match state.list.get_mut(place) {
                         Some(known) => known.access |= part.access,
                         None => state.list.push(part),
                     }
@@ -87,6 +92,13 @@ impl Exceptions {
     }
 }
 
+fn places_of(list: &[Rule]) -> HashMap<Devices, usize> {
+    let places = list.iter().enumerate();
+    places
+        .map(|(place, rule)| (rule.devices(), place))
+        .collect()
+}
+
 /// v1 treats a rule for both kinds as one for all devices, so write two.
 fn by_kind(rule: &Rule) -> impl Iterator<Item = Rule> {
     let kinds = match rule.kind {
@@ -123,6 +135,7 @@ fn letters(access: u8) -> String {
 /// the last would count.
 pub(super) fn for_systemd(list: &[Rule], on_v1: bool) -> Vec<(String, String)> {
     let mut names: Vec<(String, u8)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for rule in list {
         let kind = match rule.kind {
             Some(Kind::Block) => "block",
@@ -136,9 +149,12 @@ pub(super) fn for_systemd(list: &[Rule], on_v1: bool) -> Vec<(String, String)> {
             (None, Some(_)) if on_v1 => continue,
             (None, _) => format!("{kind}-*"),
         };
-        match names.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, access)) => *access |= rule.access,
-            None => names.push((name, rule.access)),
+        match places.get(&name) {
+            Some(place) => names[*place].1 |= rule.access,
+            None => {
+                places.insert(name.clone(), names.len());
+                names.push((name, rule.access));
+            }
         }
     }
     let names = names.into_iter();

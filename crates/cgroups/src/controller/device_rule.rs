@@ -11,7 +11,7 @@ pub(crate) const WRITE: u8 = 4;
 pub(crate) const ALL: u8 = MKNOD | READ | WRITE;
 
 /// Kinds of device nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Block,
     Character,
@@ -26,6 +26,9 @@ pub(crate) struct Rule {
     pub(crate) minor: Option<u32>,
     pub(crate) access: u8,
 }
+
+/// Which devices a rule is about: kind, major, minor.
+pub(crate) type Devices = (Option<Kind>, Option<u32>, Option<u32>);
 
 impl Rule {
     /// From the config, where `at` is.
@@ -98,8 +101,8 @@ impl Rule {
             && meet(self.minor, other.minor)
     }
 
-    pub(super) fn same_devices(&self, other: &Rule) -> bool {
-        self.covers(other) && other.covers(self)
+    pub(crate) fn devices(&self) -> Devices {
+        (self.kind, self.major, self.minor)
     }
 }
 

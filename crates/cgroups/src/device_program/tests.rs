@@ -292,3 +292,44 @@ proptest! {
         }
     }
 }
+
+/// Processor time of this thread in nanoseconds (/proc/PID/schedstat).
+fn spent() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let first = text.split_whitespace().next();
+    first.and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn the_time_grows_with_the_number_of_rules() {
+    let cost = |count: u32, majors: u32| {
+        let rule = |index| Rule {
+            allow: true,
+            kind: Some(Kind::Character),
+            major: Some(index % majors),
+            minor: Some(index),
+            access: ALL,
+        };
+        let rules: Vec<Rule> = (0..count).map(rule).collect();
+        let exceptions = crate::controller::device_exceptions::Exceptions {
+            allow: false,
+            list: rules.clone(),
+        };
+        let rules = DeviceRules {
+            rules,
+            given: true,
+            exceptions: Some(exceptions),
+        };
+        let once = |_| {
+            let begin = spent();
+            std::hint::black_box(compile(&rules));
+            spent() - begin
+        };
+        (0..3).map(once).min().unwrap_or(0).max(2_000_000)
+    };
+    // Quadratic time would be sixteen times as much.
+    for majors in [1, u32::MAX] {
+        let (short, long) = (cost(25_000, majors), cost(100_000, majors));
+        assert!(long < 9 * short, "{short} and {long} nanoseconds");
+    }
+}

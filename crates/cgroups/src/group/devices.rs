@@ -1,10 +1,12 @@
 //! Device rules: a program on v2, lists on v1.
 
+use std::collections::HashMap;
+
 use kernel::{Errno, Fd, bpf};
 
 use super::Group;
 use crate::controller::device_exceptions::{Exceptions, v1_line};
-use crate::controller::device_rule::Rule;
+use crate::controller::device_rule::{Devices, Rule};
 use crate::controller::devices::DeviceRules;
 use crate::dir::{Dir, read_path};
 use crate::{Error, device_program};
@@ -70,23 +72,16 @@ impl Group {
         } else {
             present
         };
+        let known_access = access_of(&known.list);
         for rule in &wanted.list {
-            if !known
-                .list
-                .iter()
-                .any(|k| k.access & rule.access == rule.access && same(k, rule))
-            {
+            if rule.access & !known_access.get(&rule.devices()).unwrap_or(&0) != 0 {
                 dir.write(add, &v1_line(rule))?;
             }
         }
+        let kept = access_of(&wanted.list);
         for rule in &known.list {
-            let kept = wanted
-                .list
-                .iter()
-                .filter(|w| same(w, rule))
-                .fold(0, |bits, w| bits | w.access);
             let mut gone = *rule;
-            gone.access &= !kept;
+            gone.access &= !kept.get(&rule.devices()).unwrap_or(&0);
             if gone.access != 0 {
                 dir.write(take, &v1_line(&gone))?;
             }
@@ -95,8 +90,13 @@ impl Group {
     }
 }
 
-fn same(a: &Rule, b: &Rule) -> bool {
-    (a.kind, a.major, a.minor) == (b.kind, b.major, b.minor)
+/// Kinds of access by devices.
+fn access_of(list: &[Rule]) -> HashMap<Devices, u8> {
+    let mut found = HashMap::new();
+    for rule in list {
+        *found.entry(rule.devices()).or_insert(0) |= rule.access;
+    }
+    found
 }
 
 /// No limit on locked memory is raised before: since Linux 5.11 programs are charged to the memory controller.

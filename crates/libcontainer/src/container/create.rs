@@ -134,9 +134,7 @@ fn perform(
         record.identity = identity.ok_or_else(|| failed(gone))?;
         stored.identify(record.pid, record.identity)
     })?;
-    if performed.missing_ambient != 0 {
-        warn_about_ambient(performed.missing_ambient);
-    }
+    warn_about_ambient(performed.missing_ambient);
     let finished = finish(group, prepared, &performed, options);
     if finished.is_err() {
         performed.undo();
@@ -189,11 +187,10 @@ pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
         .map_err(|fault| Error::file("send the pidfd to", path, fault.into()))
 }
 
-fn warn_about_ambient(missing: u64) {
-    for (number, name) in plan::capability_names().iter().enumerate() {
-        if missing >> number & 1 == 1 {
-            log::warn!("can't raise ambient capability CAP_{name}: operation not permitted");
-        }
+/// The names of these capabilities are missing from the permitted or the inheritable set (capabilities(7)).
+pub(super) fn warn_about_ambient(missing: u64) {
+    for name in plan::names_of_capabilities(missing) {
+        log::warn!("can't raise ambient capability {name}: operation not permitted");
     }
 }
 

@@ -8,7 +8,7 @@ use kernel::namespace::flags::NEWUSER;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
 use super::cgroup::seat_of;
-use super::create::{judge_preserved, send_pidfd};
+use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
 use super::pid_file;
 use super::{Container, Look};
 use crate::Error;
@@ -156,9 +156,7 @@ impl Container {
             request,
             &host,
         )?;
-        if performed.missing_ambient != 0 {
-            log::warn!("some ambient capabilities could not be raised");
-        }
+        warn_about_ambient(performed.missing_ambient);
         if let Err(error) = tell_caller(request, &performed) {
             // Nobody knows of the program: it does not run on.
             super::kill::end(&performed.child.pidfd)?;
@@ -295,6 +293,10 @@ fn changed<'a>(mut process: ProcessSpec<'a>, request: &'a ExecRequest) -> Proces
         for set in [&mut sets.bounding, &mut sets.effective, &mut sets.permitted] {
             set.extend(added());
         }
+        // Ambient ones are only those that are inheritable, too.
+        let inheritable = &sets.inheritable;
+        let ambient = added().filter(|name| inheritable.contains(name));
+        sets.ambient.extend(ambient);
     }
     process
 }

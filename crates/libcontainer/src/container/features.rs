@@ -120,6 +120,6 @@ mod tests {
             .iter()
             .map(|name| name.trim_start_matches("CAP_"))
             .collect();
-        assert_eq!(bare, crate::plan::capability_names());
+        assert_eq!(bare, init::step::capability_names());
     }
 }

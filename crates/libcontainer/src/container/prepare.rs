@@ -79,11 +79,10 @@ impl<'a> Prepared<'a> {
         };
         prepared.place_cgroup(id, driver, rootless)?;
         prepared.tell_hierarchies(&mut host);
-        let mut namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
-        let user = namespaces.find(|namespace| namespace.kind == "user");
-        let path = user.and_then(|namespace| namespace.path.as_deref());
-        if let Some(path) = path.filter(|path| !path.is_empty()) {
-            host.look_at_joined(path)?;
+        for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
+            if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
+                host.look_at_joined(&namespace.kind, path)?;
+            }
         }
         if options.no_pivot {
             host.exposed = observe::exposed_mounts()?;
@@ -200,7 +199,7 @@ impl<'a> Prepared<'a> {
     pub(super) fn record(&self) -> Result<Record, Error> {
         let spec = self.spec;
         let paths = self.place.iter().flat_map(cgroups::Place::paths);
-        let namespaces = Namespaces::read(spec)?;
+        let namespaces = Namespaces::read(spec, &self.host)?;
         Ok(Record {
             id: self.creation.id.clone(),
             created: time::now(),
@@ -217,7 +216,7 @@ impl<'a> Prepared<'a> {
             cgroup_paths: paths
                 .map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned()))
                 .collect(),
-            namespaces: namespaces.all(),
+            namespaces: namespaces.named(),
             owns_pids: namespaces.new & NEWPID != 0,
             set_groups: plan::sets_groups(spec, &self.host, &namespaces),
             has_process: spec.process.is_some(),
@@ -235,7 +234,7 @@ impl<'a> Prepared<'a> {
             bundle: &self.creation.bundle,
             root: &self.creation.root,
             status: "creating",
-            namespaces: Namespaces::read(self.spec)?.all(),
+            namespaces: Namespaces::read(self.spec, &self.host)?.all(),
             // Only who joins a container later asks.
             set_groups: false,
             init: None,

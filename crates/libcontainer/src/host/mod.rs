@@ -5,6 +5,8 @@ pub(crate) mod subordinate_ids;
 
 use serde::Deserialize;
 
+pub(crate) use probe::is_own_namespace;
+
 /// Facts about the host and the caller, on which plans depend. At most sixteen.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,6 +36,8 @@ pub struct HostFacts {
     pub selinux: bool,
     /// Mount points of proc and sysfs, the innermost first; only known when asked for.
     pub exposed: Vec<String>,
+    /// Types of namespaces that the config joins by a file which is the caller's own namespace.
+    pub own_namespaces: Vec<String>,
     /// The mount points and the container's paths of cgroup v1 hierarchies, for mounts of type cgroup.
     pub hierarchies: Vec<Hierarchy>,
 }
@@ -66,6 +70,7 @@ impl Default for HostFacts {
             apparmor: false,
             selinux: false,
             exposed: Vec::new(),
+            own_namespaces: Vec::new(),
             hierarchies: Vec::new(),
         }
     }
@@ -80,9 +85,17 @@ impl HostFacts {
         probe::probe()
     }
 
-    /// Takes note of the user namespace that a config joins by this file. The kernel tells of processes what they may, so
-    /// groups are taken to be allowed where the file is not one of a process.
-    pub(crate) fn look_at_joined(&mut self, path: &str) -> Result<(), crate::Error> {
+    /// Takes note of a namespace that a config joins by this file: whether it is the caller's own and, of a user namespace,
+    /// whether it has groups. The kernel tells of processes what they may, so groups are taken to be allowed where the
+    /// file is not one of a process.
+    pub(crate) fn look_at_joined(&mut self, kind: &str, path: &str) -> Result<(), crate::Error> {
+        if probe::is_own_namespace(kind, path)? {
+            self.own_namespaces.push(kind.to_owned());
+            return Ok(());
+        }
+        if kind != "user" {
+            return Ok(());
+        }
         let process = path.strip_suffix("/ns/user");
         self.denies_groups = match process.filter(|process| process.starts_with("/proc/")) {
             Some(process) => probe::denies_groups(process)?,

@@ -34,6 +34,7 @@ pub(super) fn probe() -> Result<HostFacts, Error> {
         apparmor: enabled("/sys/module/apparmor/parameters/enabled", "Y")?,
         selinux: look("/sys/fs/selinux/enforce", std::fs::metadata)?.is_some(),
         exposed: Vec::new(),
+        own_namespaces: Vec::new(),
         hierarchies: Vec::new(),
     })
 }
@@ -99,6 +100,26 @@ fn cgroups() -> Result<u8, Error> {
     } else {
         1
     })
+}
+
+/// Whether `path` is the namespace that a child of the calling thread is in anyway (namespaces(7): device and inode number
+/// tell namespaces apart). A type that the specification does not know, or a file that is not there, is nobody's.
+pub(crate) fn is_own_namespace(kind: &str, path: &str) -> Result<bool, Error> {
+    use std::os::unix::fs::MetadataExt;
+    let name = match kind {
+        "pid" => "pid_for_children",
+        "network" => "net",
+        "mount" => "mnt",
+        "time" => "time_for_children",
+        other => other,
+    };
+    let file = |path: &str| {
+        look(path, |path| {
+            std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
+        })
+    };
+    let own = file(&format!("/proc/thread-self/ns/{name}"))?;
+    Ok(own.is_some() && own == file(path)?)
 }
 
 /// Whether a process's user namespace denies setgroups(2) (user_namespaces(7)); `process` is its directory in `/proc`.

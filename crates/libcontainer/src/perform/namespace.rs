@@ -1,17 +1,44 @@
 //! Namespaces, opened by their files in `/proc` or elsewhere.
 
 use kernel::{Call, Errno, Fault, Fd, file, namespace};
+use spec::ConfigPath;
+
+use crate::Error;
+use crate::host::is_own_namespace;
+use crate::plan::{PlanError, namespace_name};
+
+/// Opens a namespace that the config joins. The file may have become another one since the plan was made, never the
+/// caller's own: what the plan changes in it would be the host's.
+pub(super) fn to_join(path: &str, flag: u64, at: &ConfigPath) -> Result<Fd, Error> {
+    let name = namespace_name(flag);
+    let words = format!("open {name} namespace {path}");
+    let fd = file_of(path).map_err(|fault| Error::step(at, words, fault))?;
+    let why = match namespace::kind(fd.raw()) {
+        Ok(kind) if kind != flag => {
+            let found = namespace_name(kind);
+            format!("{path} is a namespace of type {found}, not {name}")
+        }
+        Ok(_) if is_own_namespace(name, &format!("/proc/thread-self/fd/{}", fd.raw()))? => {
+            format!("{path} has become the caller's own {name} namespace")
+        }
+        Ok(_) => return Ok(fd),
+        Err(_) => {
+            format!("{path} is not a namespace: one is /proc/PID/ns/… or a bind mount of that")
+        }
+    };
+    Err(PlanError::invalid(at.clone(), why).into())
+}
+
+fn file_of(path: &str) -> kernel::Result<Fd> {
+    let path =
+        std::ffi::CString::new(path).map_err(|_| Fault::found(Call::Openat, Errno::EINVAL))?;
+    let flags = file::open::RDONLY | file::open::NONBLOCK;
+    file::open_at(file::HERE, &path, flags, 0)
+}
 
 /// Opens a file that must be a namespace of this type, as [`namespace::flags`]; `EINVAL` when it is something else.
 pub(super) fn open(path: &str, flag: u64) -> kernel::Result<Fd> {
-    let path =
-        std::ffi::CString::new(path).map_err(|_| Fault::found(Call::Openat, Errno::EINVAL))?;
-    let fd = file::open_at(
-        file::HERE,
-        &path,
-        file::open::RDONLY | file::open::NONBLOCK,
-        0,
-    )?;
+    let fd = file_of(path)?;
     match namespace::kind(fd.raw()) {
         Ok(kind) if kind == flag => Ok(fd),
         // No file of the namespace file system knows this request.

@@ -135,8 +135,7 @@ impl Walk<'_> {
         let failed = |fault| Error::step(at, step, fault);
         match step {
             RuntimeStep::OpenNamespace { path, flag, slot } => {
-                let fd = namespace::open(path, *flag).map_err(failed)?;
-                self.fill(*slot, fd);
+                self.fill(*slot, namespace::to_join(path, *flag, at)?);
             }
             RuntimeStep::CopyTree(tree) => {
                 let fd = trees::copy(tree).map_err(failed)?;

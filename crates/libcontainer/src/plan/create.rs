@@ -41,7 +41,7 @@ pub fn create(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> Result<
     judge_document(spec)?;
     let mut draft = Draft::new(spec, host);
     let draft = &mut draft;
-    let wanted = namespaces::Namespaces::read(spec)?;
+    let wanted = namespaces::Namespaces::read(spec, host)?;
     wanted.judge_root()?;
     namespaces::open(draft, &wanted)?;
     mounts::copy_sources(draft, creation, &wanted)?;

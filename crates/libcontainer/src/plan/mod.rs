@@ -34,7 +34,9 @@ pub use exec::{Joining, exec};
 pub(crate) use hook::{Reach, Surroundings as HookSurroundings, hook};
 pub(crate) use hooks::Kind as HookKind;
 pub use mounts::options;
+pub(crate) use namespaces::name as namespace_name;
 pub use namespaces::{FLAGS as NAMESPACES, Namespaces};
+pub(crate) use process::capabilities::names as names_of_capabilities;
 pub(crate) use process::scheduling::{MEMORY_FLAGS, MEMORY_MODES};
 pub use steps::{IdMaps, RuntimeStep, Tree};
 
@@ -156,11 +158,6 @@ impl Plan {
         all.put(&self.text);
         all.0
     }
-}
-
-/// Names of capabilities without `CAP_`, in the order of their numbers.
-pub(crate) fn capability_names() -> &'static [&'static str] {
-    init::step::capability_names()
 }
 
 /// Whether setgroups(2) works in a container with these namespaces.

@@ -29,6 +29,8 @@ pub struct Namespaces {
     pub new: u64,
     /// To be joined.
     pub joined: Vec<Joined>,
+    /// Given by a file that is the caller's own: stayed in, as without an entry.
+    own: Vec<(u64, ConfigPath)>,
 }
 
 /// One namespace that exists.
@@ -61,7 +63,7 @@ impl Namespaces {
     ///
     /// # Errors
     /// An unknown type, a type given twice, a relative path.
-    pub fn read(spec: &Spec<'_>) -> Result<Namespaces, PlanError> {
+    pub fn read(spec: &Spec<'_>, host: &HostFacts) -> Result<Namespaces, PlanError> {
         let mut wanted = Namespaces::default();
         let mut seen = 0;
         for (index, namespace) in spec
@@ -71,7 +73,7 @@ impl Namespaces {
             .enumerate()
         {
             let at = list().index(index);
-            let Some((_, flag)) = FLAGS.iter().find(|(name, _)| namespace.kind == *name) else {
+            let Some((name, flag)) = FLAGS.iter().find(|(name, _)| namespace.kind == *name) else {
                 return Err(PlanError::invalid(
                     at.then("type"),
                     format!("unknown namespace {:?}", namespace.kind),
@@ -102,6 +104,9 @@ impl Namespaces {
                 Some(path) if path.contains('\0') => {
                     return Err(PlanError::invalid(at.then("path"), "holds a NUL byte"));
                 }
+                Some(_) if host.own_namespaces.iter().any(|own| own == name) => {
+                    wanted.own.push((*flag, at.then("path")));
+                }
                 Some(path) => {
                     let path = path.to_owned();
                     wanted.joined.push(Joined {
@@ -117,7 +122,7 @@ impl Namespaces {
         Ok(wanted)
     }
 
-    /// Whether a namespace of this type is new or joined.
+    /// Whether the container is in another namespace of this type than the caller.
     pub(crate) fn has(&self, flag: u64) -> bool {
         self.new & flag != 0 || self.joins(flag)
     }
@@ -131,6 +136,28 @@ impl Namespaces {
         self.joined
             .iter()
             .fold(self.new, |set, joined| set | joined.flag)
+    }
+
+    /// As [`Namespaces::all`], with those that were the caller's own when the container was created: who joins later may
+    /// be elsewhere. No process can join the user namespace that it is in.
+    pub fn named(&self) -> u64 {
+        let own = self.own.iter().filter(|(flag, _)| *flag != NEWUSER);
+        own.fold(self.all(), |set, (flag, _)| set | flag)
+    }
+
+    /// The error for a field that would change a namespace of the caller's: none of this type is listed, or the caller's
+    /// own is.
+    pub(crate) fn shared(&self, at: ConfigPath, flag: u64, why: &str) -> PlanError {
+        match self.own.iter().find(|(own, _)| *own == flag) {
+            Some((_, path)) => {
+                let why = format!(
+                    "{why}: the file is the caller's own {} namespace",
+                    name(flag)
+                );
+                PlanError::conflicts(at, path.clone(), why)
+            }
+            None => PlanError::conflicts(at, list(), why),
+        }
     }
 
     /// A container changes the root of its mount namespace and what is mounted there: never the runtime's own.
@@ -158,21 +185,13 @@ impl Namespaces {
                 ));
             }
             if !self.has(NEWUSER) && !mappings.is_empty() {
-                return Err(PlanError::conflicts(
-                    at,
-                    list(),
-                    "mappings without a user namespace",
-                ));
+                return Err(self.shared(at, NEWUSER, "mappings without a user namespace"));
             }
             judge_mappings(&at, mappings)?;
         }
         if !linux.time_offsets.is_empty() && self.new & NEWTIME == 0 {
             let why = "clock offsets need a new time namespace";
-            return Err(PlanError::conflicts(
-                ConfigPath::of("linux.timeOffsets"),
-                list(),
-                why,
-            ));
+            return Err(self.shared(ConfigPath::of("linux.timeOffsets"), NEWTIME, why));
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The network of the container: loopback, `linux.netDevices`.
 
+use std::collections::HashMap;
+
 use init::step::Loopback;
 use kernel::namespace::flags::NEWNET;
 use spec::ConfigPath;
@@ -19,13 +21,12 @@ pub(crate) fn configure(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<()
         .as_ref()
         .map_or(&[][..], |linux| &linux.net_devices);
     let list = ConfigPath::of("linux.netDevices");
-    let mut names: Vec<(&str, ConfigPath)> = Vec::new();
+    let mut names: HashMap<&str, &str> = HashMap::new();
     for (name, device) in devices {
         let at = list.clone().key(name);
         if !wanted.has(NEWNET) {
             let why = "devices are moved to a network namespace other than the host's";
-            let namespaces = ConfigPath::of("linux.namespaces");
-            return Err(PlanError::conflicts(at, namespaces, why));
+            return Err(wanted.shared(at, NEWNET, why));
         }
         if draft.host.rootless() {
             let why = "moving devices of the host needs privileges over its network";
@@ -37,12 +38,11 @@ pub(crate) fn configure(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<()
         if given.is_some() {
             judge_name(&at.clone().then("name"), &new_name.replacen("%d", "0", 1))?;
         }
-        let taken = names.iter().find(|(other, _)| *other == new_name);
-        if let Some((_, other)) = taken.filter(|_| !new_name.contains("%d")) {
+        let taken = names.insert(new_name, name);
+        if let Some(other) = taken.filter(|_| !new_name.contains("%d")) {
             let why = format!("two devices cannot be called {new_name:?}");
-            return Err(PlanError::conflicts(at, other.clone(), why));
+            return Err(PlanError::conflicts(at, list.key(other), why));
         }
-        names.push((new_name, at.clone()));
         draft.runtime(
             &at,
             RuntimeStep::MoveDevice {

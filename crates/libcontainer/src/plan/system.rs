@@ -1,5 +1,7 @@
 //! `hostname`, `domainname`, `linux.sysctl`, `linux.maskedPaths`, `linux.readonlyPaths`.
 
+use std::collections::HashSet;
+
 use init::step::{Domainname, Hide, Hostname, ReadOnlyPath, Sysctl};
 use kernel::namespace::flags::{NEWIPC, NEWNET, NEWUTS};
 use spec::ConfigPath;
@@ -22,11 +24,7 @@ pub(crate) fn name(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
         let at = ConfigPath::of(field);
         if !wanted.has(NEWUTS) {
             let why = format!("unable to set {field} without a private UTS namespace");
-            return Err(PlanError::conflicts(
-                at,
-                ConfigPath::of("linux.namespaces"),
-                why,
-            ));
+            return Err(wanted.shared(at, NEWUTS, &why));
         }
         if value.len() > LONGEST_NAME {
             return Err(PlanError::invalid(at, "longer than 64 bytes"));
@@ -120,11 +118,7 @@ fn judge_owner(
         return Ok(());
     }
     let why = format!("sysctl {key:?} is not allowed in the host's {namespace} namespace");
-    Err(PlanError::conflicts(
-        at.clone(),
-        ConfigPath::of("linux.namespaces"),
-        why,
-    ))
+    Err(wanted.shared(at.clone(), owner, &why))
 }
 
 pub(crate) fn protect(draft: &mut Draft<'_>) -> Result<(), PlanError> {
@@ -135,13 +129,14 @@ pub(crate) fn protect(draft: &mut Draft<'_>) -> Result<(), PlanError> {
         ("linux.readonlyPaths", &linux.readonly_paths),
         ("linux.maskedPaths", &linux.masked_paths),
     ] {
+        let mut seen = HashSet::new();
         for (index, path) in list.iter().enumerate() {
             let at = ConfigPath::of(field).index(index);
             if !path.starts_with('/') {
                 return Err(PlanError::invalid(at, format!("{path:?} must be absolute")));
             }
             // Once is enough for a path that is listed twice.
-            if list[..index].contains(path) {
+            if !seen.insert(path.as_str()) {
                 continue;
             }
             let path = draft.text(&at, path)?;

@@ -1,5 +1,7 @@
 //! `process.args`, `process.env`, `process.cwd`: the program, its environment and its directory.
 
+use std::collections::HashSet;
+
 use init::Span;
 use init::step::{Directory, Execute, FindHome, FindProgram};
 use init::wire::Strings;
@@ -121,12 +123,11 @@ impl Command {
 /// Of entries with the same name, the last counts; the order is that of the last ones.
 fn last_of_each<'t>(entries: impl DoubleEndedIterator<Item = &'t str>) -> Vec<&'t str> {
     let name = |entry: &'t str| entry.split_once('=').map_or(entry, |(name, _)| name);
-    let mut kept: Vec<&str> = Vec::new();
-    for entry in entries.rev() {
-        if !kept.iter().any(|later| name(later) == name(entry)) {
-            kept.push(entry);
-        }
-    }
+    let mut later = HashSet::new();
+    let mut kept: Vec<&str> = entries
+        .rev()
+        .filter(|entry| later.insert(name(entry)))
+        .collect();
     kept.reverse();
     kept
 }
