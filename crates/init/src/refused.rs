@@ -22,9 +22,11 @@ const MACHINES: &[u8] =
 /// Writes `exec PATH: ERROR (CAUSE)` to standard error. As far as a filter permits: nothing depends on it.
 pub(crate) fn tell(path: &core::ffi::CStr, fault: Fault) {
     let mut head = [0u8; 1024];
-    let length = file::open_at(HERE, path, open::RDONLY | open::NONBLOCK | open::NOCTTY, 0)
-        .and_then(|fd| file::read(fd.raw(), &mut head))
-        .unwrap_or(0);
+    let read = file::open_at(HERE, path, open::RDONLY | open::NONBLOCK | open::NOCTTY, 0)
+        .and_then(|fd| file::read(fd.raw(), &mut head));
+    // What cannot be read has no cause that could be told.
+    #[expect(clippy::disallowed_methods, reason = "only words depend on it")]
+    let length = read.unwrap_or(0);
     let (what, name) = cause(&head[..length], fault);
     let error: &[u8] = match fault.errno {
         Errno::ENOENT => b"no such file or directory",
@@ -38,7 +40,10 @@ pub(crate) fn tell(path: &core::ffi::CStr, fault: Fault) {
     let mut line = Found::<6144>::none();
     let path = path.to_bytes();
     if line.set(&[b"exec ", path, b": ", error, what, name, end]) {
-        let _ = file::write(2, line.bytes());
+        // Closed, or forbidden: then nobody is told.
+        match file::write(2, line.bytes()) {
+            Ok(_) | Err(_) => {}
+        }
     }
 }
 

@@ -46,6 +46,10 @@ impl<'a> Text<'a> {
     ///
     /// # Errors
     /// `EBADMSG` when it is not one: out of bounds, or with a NUL inside.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing is looked at: bytes are a string or not"
+    )]
     pub fn string(self, span: Span) -> kernel::Result<&'a CStr> {
         let start = span.start as usize;
         let end = start.saturating_add(span.length as usize).saturating_add(1);
@@ -68,6 +72,7 @@ impl<'a> Text<'a> {
     }
 
     /// The strings of a list, in order.
+    #[expect(clippy::disallowed_methods, reason = "as above")]
     pub fn strings(self, list: Strings) -> impl Iterator<Item = &'a CStr> {
         let mut rest = self.bytes(Span {
             start: list.start,

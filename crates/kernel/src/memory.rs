@@ -92,6 +92,8 @@ const CHUNK: usize = 64 * 1024;
 pub struct ShortLived {
     locked: AtomicBool,
     state: UnsafeCell<State>,
+    /// Called when there is no memory to be had. It must do without.
+    exhausted: Option<fn() -> !>,
 }
 
 #[derive(Debug)]
@@ -120,6 +122,21 @@ impl ShortLived {
                 end: 0,
                 free: [null_mut(); CLASSES],
             }),
+            exhausted: None,
+        }
+    }
+
+    /// An allocator for a program that ends in its own way when there is no memory: `exhausted` says so without any.
+    pub const fn or_end(exhausted: fn() -> !) -> ShortLived {
+        let mut allocator = ShortLived::new();
+        allocator.exhausted = Some(exhausted);
+        allocator
+    }
+
+    fn found(&self, block: *mut u8) -> *mut u8 {
+        match self.exhausted {
+            Some(end) if block.is_null() => end(),
+            _ => block,
         }
     }
 
@@ -191,9 +208,10 @@ unsafe impl GlobalAlloc for ShortLived {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let class = Self::class(layout);
         if class >= CLASSES || layout.align() > 4096 {
-            return map_anonymous(layout.size()).map_or(null_mut(), |start| start as *mut u8);
+            let block = map_anonymous(layout.size()).map_or(null_mut(), |start| start as *mut u8);
+            return self.found(block);
         }
-        self.with_state(|state| state.take(class))
+        self.found(self.with_state(|state| state.take(class)))
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {

@@ -22,7 +22,8 @@ static LOG_FORMAT: Flag = Flag::text(
     "log-format",
     "FORMAT",
     "form of the log: text or json (default: text)",
-);
+)
+.one_of(&["text", "json"]);
 static ROOT: Flag = Flag::path(
     "root",
     "DIR",
@@ -37,7 +38,8 @@ static ROOTLESS: Flag = Flag::text(
     "rootless",
     "WHEN",
     "tolerate cgroups without permission: true, false or auto (default: auto)",
-);
+)
+.one_of(&["true", "false", "auto"]);
 static CRIU: Flag = Flag::text("criu", "FILE", "ignored: criu is searched in $PATH").hidden();
 /// Prints the version and ends.
 pub(crate) static VERSION: Flag = Flag::switch("version", "print the version").short("v");

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use kernel::Fd;
+use kernel::{Call, Errno, Fault, Fd};
 
 use crate::slots::Slots;
 use crate::wire::{Sink, Wire, take_bytes};
@@ -166,6 +166,10 @@ impl<const ROOM: usize> Found<ROOM> {
     }
 
     /// The string, if one was found.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing is looked at: bytes are a string or not"
+    )]
     pub fn string(&self) -> Option<&core::ffi::CStr> {
         if self.length == 0 {
             return None;
@@ -231,15 +235,14 @@ impl<'a> Context<'a> {
         self.empty = None;
     }
 
-    /// Marks a filled slot to be sent to the runtime with the next turn; false when there are too many.
-    pub fn send_with_turn(&mut self, slot: Slot) -> bool {
-        match self.outgoing.iter_mut().find(|place| place.is_none()) {
-            Some(place) => {
-                *place = Some(slot);
-                true
-            }
-            None => false,
-        }
+    /// Marks a filled slot to be sent to the runtime with the next turn.
+    ///
+    /// # Errors
+    /// `E2BIG` when there are too many.
+    pub fn send_with_turn(&mut self, slot: Slot) -> kernel::Result<()> {
+        let place = self.outgoing.iter_mut().find(|place| place.is_none());
+        *place.ok_or(Fault::found(Call::Sendmsg, Errno::E2BIG))? = Some(slot);
+        Ok(())
     }
 
     /// Sends the message that hands the turn to the runtime, with the descriptors that wait for it.

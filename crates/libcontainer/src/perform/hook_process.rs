@@ -8,7 +8,6 @@ use std::time::Instant;
 use init::Slot;
 use kernel::process::{Exit, Started, Watch};
 use kernel::{Call, Errno, Fault, Fd, file, process};
-use nix::libc::SIGKILL;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -95,7 +94,7 @@ impl HookProcess {
         let ((stdin, to_stdin), (from_out, out), (from_err, err)) = (pipe()?, pipe()?, pipe()?);
         let report = super::child::report_page()
             .map_err(|fault| super::own("make the report page", fault))?;
-        write_state(to_stdin, &state.json(pid))?;
+        write_state(to_stdin, &state.json(pid)?)?;
         let setting = Setting {
             host,
             report,
@@ -155,7 +154,7 @@ impl HookProcess {
             });
             let left = deadline.map(|deadline| {
                 let left = deadline.saturating_duration_since(Instant::now());
-                u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)
+                left.as_nanos().min(u64::MAX.into()) as u64
             });
             let count = match process::poll(&mut watches, left) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
@@ -168,29 +167,21 @@ impl HookProcess {
                 self.err.collect();
             }
             if watches[0].came != 0 {
-                self.out.drain();
-                self.err.drain();
+                self.out.drain()?;
+                self.err.drain()?;
                 // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
                 return process::wait(self.child.pidfd.raw(), true).map(End::Exit);
             }
             if watches[3].came != 0
                 && let Some(Ok(Some(info))) = signals.as_ref().map(SignalFd::read_signal)
             {
-                self.end();
+                super::end(&self.child.pidfd)?;
                 return Ok(End::Interrupted(info.ssi_signo));
             }
             if count == 0 && deadline.is_some() {
-                self.end();
+                super::end(&self.child.pidfd)?;
                 return Ok(End::TimedOut);
             }
-        }
-    }
-
-    fn end(&self) {
-        let ended = process::signal(self.child.pidfd.raw(), SIGKILL)
-            .and_then(|()| process::wait(self.child.pidfd.raw(), true));
-        if let Err(fault) = ended {
-            log::debug!("end of a hook: {fault}");
         }
     }
 }
@@ -218,11 +209,11 @@ impl Stream {
     }
 
     /// What is still in the pipe is wanted, but a process that the hook left behind may keep it open.
-    fn drain(&mut self) {
-        if let Some(open) = &self.from
-            && file::set_nonblocking(open.as_raw_fd(), true).is_ok()
-        {
+    fn drain(&mut self) -> kernel::Result<()> {
+        if let Some(open) = &self.from {
+            file::set_nonblocking(open.as_raw_fd(), true)?;
             while self.from.is_some() && self.collect() {}
         }
+        Ok(())
     }
 }

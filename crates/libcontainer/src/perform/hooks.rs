@@ -86,8 +86,9 @@ impl HookState<'_> {
         self.spec.linux.as_ref()?.seccomp.as_ref()
     }
 
-    pub(super) fn json(&self, pid: Option<i32>) -> String {
-        serde_json::to_string(&self.as_spec(pid)).unwrap_or_default()
+    pub(super) fn json(&self, pid: Option<i32>) -> Result<String, Error> {
+        serde_json::to_string(&self.as_spec(pid))
+            .map_err(|error| Error::invalid(&error.to_string(), self.bundle.as_ref()))
     }
 }
 
@@ -188,7 +189,9 @@ impl Start<'_> {
         });
         // A container's process is the first of its pid namespace, or has some other number in a joined one.
         let seen_pid = match pid {
-            Some(pid) if inside.is_some() && state.namespaces & NEWPID != 0 => pid_inside(pid),
+            Some(pid) if inside.is_some() && state.namespaces & NEWPID != 0 => {
+                Some(pid_inside(pid)?)
+            }
             pid => pid,
         };
         let seat = match inside {
@@ -305,10 +308,16 @@ fn reach(inside: &Inside<'_>) -> Result<(Reach, Vec<(Slot, Fd)>), Error> {
 }
 
 /// The process's number in its own pid namespace: the last of `NSpid` in proc_pid_status(5).
-fn pid_inside(pid: i32) -> Option<i32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("NSpid:"))?;
-    line.split_whitespace().last()?.parse().ok()
+fn pid_inside(pid: i32) -> Result<i32, Error> {
+    let path = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&path)
+        .map_err(|error| Error::file("read", path.as_ref(), error))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    match line
+        .and_then(|line| line.split_whitespace().last())
+        .map(str::parse)
+    {
+        Some(Ok(inside)) => Ok(inside),
+        _ => Err(Error::invalid("has no NSpid", path.as_ref())),
+    }
 }

@@ -68,15 +68,20 @@ pub(crate) fn outside(pid: i32, id: u32) -> Result<Option<u32>, Error> {
     let path = format!("/proc/{pid}/uid_map");
     let text = std::fs::read_to_string(&path)
         .map_err(|error| Error::file("read", path.as_ref(), error))?;
-    let line = |line: &str| {
-        let mut numbers = line.split_whitespace().map(|word| word.parse().ok());
-        Some(IdMapping {
-            container_id: numbers.next()??,
-            host_id: numbers.next()??,
-            size: numbers.next()??,
-        })
-    };
-    let lines: Vec<IdMapping> = text.lines().filter_map(line).collect();
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        let (Some(Ok(container_id)), Some(Ok(host_id)), Some(Ok(size))) =
+            (numbers.next(), numbers.next(), numbers.next())
+        else {
+            return Err(Error::invalid("is no id mapping", path.as_ref()));
+        };
+        lines.push(IdMapping {
+            container_id,
+            host_id,
+            size,
+        });
+    }
     Ok(IdMaps::outside(&lines, id))
 }
 
@@ -91,6 +96,9 @@ pub(crate) fn namespace_with(maps: &IdMaps, at: &ConfigPath) -> Result<Fd, Error
     let (holder, lifeline) = super::child::hold(NEWUSER).map_err(failed)?;
     let made = write(holder.pid, maps, at).and_then(|()| namespace_of(holder.pid).map_err(failed));
     drop(lifeline);
-    let _ = process::wait(holder.pidfd.raw(), true);
-    made
+    match process::wait(holder.pidfd.raw(), true) {
+        // Where the caller ignores SIGCHLD the kernel reaps it.
+        Err(fault) if !fault.is(Errno::ECHILD) => Err(failed(fault)),
+        _ => made,
+    }
 }

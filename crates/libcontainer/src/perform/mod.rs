@@ -1,4 +1,8 @@
 //! Walking the runtime's half of a plan: what a walk needs, and what it leaves.
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+)]
 
 mod cgroup;
 pub(crate) mod child;
@@ -22,8 +26,8 @@ mod walk;
 use std::path::PathBuf;
 
 use init::{Reading, Slot};
-use kernel::process::Started;
-use kernel::{Fault, Fd};
+use kernel::process::{Exit, Started};
+use kernel::{Errno, Fault, Fd, process};
 use spec::ConfigPath;
 
 use crate::Error;
@@ -90,6 +94,21 @@ impl Performed {
         };
         fence::release(fence, &self.child.pidfd)?;
         Ok(self.report.fault())
+    }
+}
+
+/// Kills a child, waits until it is dead and reaps it. How it ended is not known where the caller ignores SIGCHLD.
+fn end(pidfd: &Fd) -> kernel::Result<Option<Exit>> {
+    match process::signal(pidfd.raw(), nix::libc::SIGKILL) {
+        Err(fault) if !fault.is(Errno::ESRCH) => return Err(fault),
+        _ => {}
+    }
+    loop {
+        match process::wait(pidfd.raw(), true) {
+            Err(fault) if fault.is(Errno::EINTR) => {}
+            Err(fault) if fault.is(Errno::ECHILD) => return Ok(None),
+            answer => return answer,
+        }
     }
 }
 

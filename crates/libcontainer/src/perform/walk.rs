@@ -214,7 +214,7 @@ impl Walk<'_> {
                 }
             }
             RuntimeStep::RunHook { kind, index, .. } => {
-                let namespaces = self.shared_namespaces();
+                let namespaces = self.shared_namespaces().map_err(failed)?;
                 let cgroup = self.setting.cgroup.as_ref();
                 if let (Some(state), Some(child)) = (&self.setting.state, &self.child) {
                     let inside = Inside {
@@ -258,7 +258,7 @@ impl Walk<'_> {
     }
 
     /// Namespace files that the child shared, in order.
-    fn shared_namespaces(&self) -> Vec<i32> {
+    fn shared_namespaces(&self) -> kernel::Result<Vec<i32>> {
         let shared = self
             .plan
             .entries
@@ -269,10 +269,9 @@ impl Walk<'_> {
                 }
                 _ => None,
             });
-        shared.map_or_else(Vec::new, |(first, count)| {
-            (0..count)
-                .filter_map(|offset| self.raw(Slot(first.0 + offset)).ok())
-                .collect()
-        })
+        let (first, count) = shared.unwrap_or((Slot::FIRST_FREE, 0));
+        (0..count)
+            .map(|offset| self.raw(Slot(first.0 + offset)))
+            .collect()
     }
 }

@@ -81,32 +81,7 @@ pub(crate) fn make(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
         }
     }
     for (index, listed) in listed.iter().enumerate() {
-        let at = from.clone().index(index);
-        let (mode, device) = judge(&at, listed)?;
-        let path = draft.text(&at.clone().then("path"), &listed.path)?;
-        if nodes || mode & mode::TYPE == mode::FIFO {
-            let (uid, gid) = (listed.uid.unwrap_or(0), listed.gid.unwrap_or(0));
-            draft.child(
-                &at,
-                Device {
-                    path,
-                    mode,
-                    device,
-                    uid,
-                    gid,
-                },
-            );
-        } else {
-            draft.child(
-                &at,
-                BindDevice {
-                    path,
-                    source: path,
-                    mode,
-                    device,
-                },
-            );
-        }
+        draft.part(|draft| make_one(draft, &from.clone().index(index), listed, nodes));
     }
     for (path, content, replace) in LINKS {
         let (path, content) = (draft.own_text(path), draft.own_text(content));
@@ -116,6 +91,40 @@ pub(crate) fn make(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
                 content,
                 path,
                 replace,
+            },
+        );
+    }
+    Ok(())
+}
+
+fn make_one(
+    draft: &mut Draft<'_>,
+    at: &ConfigPath,
+    listed: &spec::Device<'_>,
+    nodes: bool,
+) -> Result<(), PlanError> {
+    let (mode, device) = judge(at, listed)?;
+    let path = draft.text(&at.clone().then("path"), &listed.path)?;
+    if nodes || mode & mode::TYPE == mode::FIFO {
+        let (uid, gid) = (listed.uid.unwrap_or(0), listed.gid.unwrap_or(0));
+        draft.child(
+            at,
+            Device {
+                path,
+                mode,
+                device,
+                uid,
+                gid,
+            },
+        );
+    } else {
+        draft.child(
+            at,
+            BindDevice {
+                path,
+                source: path,
+                mode,
+                device,
             },
         );
     }

@@ -7,11 +7,15 @@ use spec::{ConfigPath, Spec};
 use super::{Entry, Plan, PlanError, RuntimeStep, Step, Why};
 use crate::host::HostFacts;
 
+/// Nobody reads more, and a config may hold any number.
+const MOST_PROBLEMS: usize = 100;
+
 /// What the planners write into.
 pub(crate) struct Draft<'a> {
     pub(crate) spec: &'a Spec<'a>,
     pub(crate) host: &'a HostFacts,
     plan: Plan,
+    problems: Vec<PlanError>,
     next_slot: u16,
 }
 
@@ -60,6 +64,7 @@ impl<'a> Draft<'a> {
             spec,
             host,
             plan,
+            problems: Vec::new(),
             next_slot: u16::from(Slot::FIRST_FREE.0),
         }
     }
@@ -83,6 +88,22 @@ impl<'a> Draft<'a> {
     /// Notes a warning.
     pub(crate) fn warn(&mut self, at: ConfigPath, text: impl Into<String>) {
         self.plan.warnings.push((at, text.into()));
+    }
+
+    /// Keeps what is wrong and goes on, so that one look finds all that is: for parts that do not need each other.
+    pub(crate) fn note(&mut self, part: Result<(), PlanError>) {
+        if let Err(problem) = part
+            && self.problems.len() < MOST_PROBLEMS
+            && !self.problems.contains(&problem)
+        {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Plans a part, keeping what is wrong as [`Draft::note`] does.
+    pub(crate) fn part(&mut self, plan: impl FnOnce(&mut Self) -> Result<(), PlanError>) {
+        let part = plan(self);
+        self.note(part);
     }
 
     /// A slot that nobody else uses.
@@ -164,11 +185,20 @@ impl<'a> Draft<'a> {
             })
     }
 
-    /// The finished plan. The order rules must hold; that they do is a property of the planners, so it is checked
-    /// where planners are worked on and not in every start of a container.
-    pub(crate) fn finish(self) -> Plan {
+    /// The finished plan.
+    ///
+    /// # Errors
+    /// The first problem that was noted.
+    pub(crate) fn finish(self) -> Result<Plan, PlanError> {
+        let (plan, problems) = self.judged();
+        problems.into_iter().next().map_or(Ok(plan), Err)
+    }
+
+    /// The plan, and all that is wrong: with problems it has gaps. Else the order rules must hold; that they do is a
+    /// property of the planners, so it is checked where planners are worked on and not in every start of a container.
+    pub(crate) fn judged(self) -> (Plan, Vec<PlanError>) {
         #[cfg(debug_assertions)]
-        {
+        if self.problems.is_empty() {
             let broken = super::check::violations(&self.plan);
             assert!(
                 broken.is_empty(),
@@ -176,6 +206,6 @@ impl<'a> Draft<'a> {
                 self.plan
             );
         }
-        self.plan
+        (self.plan, self.problems)
     }
 }

@@ -42,8 +42,8 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
     let mut draft = Draft::new(spec, host);
     let around = join(&mut draft, process, joining)?;
     terminal::open_for(&mut draft, process, joining.relays_terminal)?;
-    process::prepare(&mut draft, process, around)?;
-    Ok(draft.finish())
+    draft.part(|draft| process::prepare(draft, process, around));
+    draft.finish()
 }
 
 /// Compiles a hook to the plan that runs it exactly as the container's process is run (`hooks.startContainer`): with its
@@ -66,8 +66,8 @@ pub(crate) fn hook_inside(
     };
     let mut draft = Draft::new(&spec, host);
     let around = join(&mut draft, &process, joining)?;
-    process::prepare_hook(&mut draft, &process, around, hook, at)?;
-    Ok(draft.finish())
+    draft.part(|draft| process::prepare_hook(draft, &process, around, hook, at));
+    draft.finish()
 }
 
 /// Starts a child and lets it join the container.

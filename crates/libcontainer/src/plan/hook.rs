@@ -142,5 +142,5 @@ pub(crate) fn hook(
             tell: false,
         },
     );
-    Ok(draft.finish())
+    draft.finish()
 }

@@ -14,7 +14,9 @@ use crate::global::{Global, RootFrom};
 use crate::invocation::{Invocation, Order};
 use crate::{logger, output};
 
-static FORMAT: Flag = Flag::text("format", "FORMAT", "table or json (default: table)").short("f");
+static FORMAT: Flag = Flag::text("format", "FORMAT", "table or json (default: table)")
+    .short("f")
+    .one_of(&["table", "json"]);
 static QUIET: Flag = Flag::switch("quiet", "print ids only").short("q");
 
 pub(crate) static COMMAND: Command = Command {
@@ -22,6 +24,14 @@ pub(crate) static COMMAND: Command = Command {
     summary: "list containers",
     synopsis: "",
     about: "Lists the containers below the directory that the global flag --root names.",
+    examples: &[
+        ("list", "all containers of this caller"),
+        (
+            "--root /run/runc list --format json",
+            "those of another directory, as JSON",
+        ),
+        ("list --quiet", "only the ids"),
+    ],
     flags: &[&FORMAT, &QUIET],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(0),

@@ -40,34 +40,45 @@ pub(crate) fn copy_sources(
     creation: &Creation,
     wanted: &Namespaces,
 ) -> Result<(), PlanError> {
-    for (index, mount) in draft.spec.mounts.iter().enumerate() {
-        let (at, options) = (field(index), options_of(mount));
-        if !is_copied(draft, mount, &options, wanted) {
-            continue;
-        }
-        if is_id_mapped(mount, &options) && draft.host.rootless() {
-            return Err(PlanError::unsupported(at, "id-mapped mounts need root"));
-        }
-        let tree = Tree {
-            source: source(mount, &at, &creation.bundle)?,
-            recursive: options.bind == Some(true),
-            set: options.set,
-            clear: options.clear,
-            deep_set: options.deep_set,
-            deep_clear: options.deep_clear,
-            propagation: crate::plan::root::first_propagation(draft)?,
-            slot: draft.slot(&at)?,
+    for index in 0..draft.spec.mounts.len() {
+        draft.part(|draft| copy_source(draft, creation, wanted, index));
+    }
+    Ok(())
+}
+
+fn copy_source(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+    index: usize,
+) -> Result<(), PlanError> {
+    let (at, mount) = (field(index), &draft.spec.mounts[index]);
+    let options = options_of(mount);
+    if !is_copied(draft, mount, &options, wanted) {
+        return Ok(());
+    }
+    if is_id_mapped(mount, &options) && draft.host.rootless() {
+        return Err(PlanError::unsupported(at, "id-mapped mounts need root"));
+    }
+    let tree = Tree {
+        source: source(mount, &at, &creation.bundle)?,
+        recursive: options.bind == Some(true),
+        set: options.set,
+        clear: options.clear,
+        deep_set: options.deep_set,
+        deep_clear: options.deep_clear,
+        propagation: crate::plan::root::first_propagation(draft)?,
+        slot: draft.slot(&at)?,
+    };
+    let slot = tree.slot;
+    draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
+    if !mount.uid_mappings.is_empty() {
+        let maps = IdMaps {
+            uids: mount.uid_mappings.clone(),
+            gids: mount.gid_mappings.clone(),
+            ..IdMaps::default()
         };
-        let slot = tree.slot;
-        draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
-        if !mount.uid_mappings.is_empty() {
-            let maps = IdMaps {
-                uids: mount.uid_mappings.clone(),
-                gids: mount.gid_mappings.clone(),
-                ..IdMaps::default()
-            };
-            add_mapping(draft, mount, &options, &at, slot, Some(maps));
-        }
+        add_mapping(draft, mount, &options, &at, slot, Some(maps));
     }
     Ok(())
 }

@@ -81,38 +81,48 @@ pub(crate) fn build(
     creation: &Creation,
     wanted: &Namespaces,
 ) -> Result<(), PlanError> {
-    for (index, mount) in draft.spec.mounts.iter().enumerate() {
-        let at = field(index);
-        if mount.destination.is_empty() {
-            return Err(PlanError::missing(at.then("destination")));
+    for index in 0..draft.spec.mounts.len() {
+        draft.part(|draft| build_one(draft, creation, wanted, index));
+    }
+    Ok(())
+}
+
+fn build_one(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+    index: usize,
+) -> Result<(), PlanError> {
+    let (at, mount) = (field(index), &draft.spec.mounts[index]);
+    if mount.destination.is_empty() {
+        return Err(PlanError::missing(at.then("destination")));
+    }
+    if !mount.destination.starts_with('/') {
+        draft.warn(
+            at.clone().then("destination"),
+            "a relative destination is deprecated; it counts from /",
+        );
+    }
+    let options = options_of(mount);
+    let target = destination(mount);
+    judge_target(&at, mount, &target)?;
+    judge_id_mappings(&at, mount, &options, wanted)?;
+    let propagation = match (options.bind, mount.kind.as_deref()) {
+        (Some(_), _) => bind::mount(draft, creation, wanted, index, &options, &target)?,
+        (None, Some("cgroup" | "cgroup2")) => {
+            cgroup::mount(draft, wanted, index, &options, &target)?
         }
-        if !mount.destination.starts_with('/') {
-            draft.warn(
-                at.clone().then("destination"),
-                "a relative destination is deprecated; it counts from /",
-            );
-        }
-        let options = options_of(mount);
-        let target = destination(mount);
-        judge_target(&at, mount, &target)?;
-        judge_id_mappings(&at, mount, &options, wanted)?;
-        let propagation = match (options.bind, mount.kind.as_deref()) {
-            (Some(_), _) => bind::mount(draft, creation, wanted, index, &options, &target)?,
-            (None, Some("cgroup" | "cgroup2")) => {
-                cgroup::mount(draft, wanted, index, &options, &target)?
-            }
-            (None, kind) => filesystem::mount(draft, index, kind, &options, &target)?,
-        };
-        for flags in options.propagation.iter().skip(usize::from(propagation)) {
-            let target = draft.own_text(&target);
-            draft.child(
-                &at,
-                TargetPropagation {
-                    target,
-                    flags: *flags,
-                },
-            );
-        }
+        (None, kind) => filesystem::mount(draft, index, kind, &options, &target)?,
+    };
+    for flags in options.propagation.iter().skip(usize::from(propagation)) {
+        let target = draft.own_text(&target);
+        draft.child(
+            &at,
+            TargetPropagation {
+                target,
+                flags: *flags,
+            },
+        );
     }
     Ok(())
 }

@@ -152,8 +152,8 @@ pub(crate) fn prepare(
     process: &Process<'_>,
     around: Surroundings,
 ) -> Result<(), PlanError> {
-    let command = command::read(draft, process, around.listen_fds)?;
-    run(draft, process, around, &command)
+    let command = command::read(draft, process, around.listen_fds);
+    run(draft, process, around, command)
 }
 
 /// A hook that runs exactly as the process does: only what is executed is its own.
@@ -164,24 +164,29 @@ pub(crate) fn prepare_hook(
     hook: &Hook<'_>,
     at: &ConfigPath,
 ) -> Result<(), PlanError> {
-    let command = command::read_hook(draft, process, hook, at)?;
-    run(draft, process, around, &command)
+    let command = command::read_hook(draft, process, hook, at);
+    run(draft, process, around, command)
 }
 
 fn run(
     draft: &mut Draft<'_>,
     process: &Process<'_>,
     around: Surroundings,
-    command: &Command,
+    command: Result<Command, PlanError>,
 ) -> Result<(), PlanError> {
     let uid = process.user.uid;
     draft.child(&field("user"), StandardStreams { uid });
-    scheduling::schedule(draft, process, around.waits)?;
-    limits::limit(draft, process)?;
-    security::label(draft, process)?;
-    identity::umask(draft, process)?;
+    scheduling::schedule(draft, process, around.waits);
+    limits::limit(draft, process);
+    draft.part(|draft| security::label(draft, process));
+    draft.part(|draft| identity::umask(draft, process));
+    let command = &command.inspect_err(|_| {
+        // What follows has to be in order; the rest is judged before that.
+        draft.part(|draft| command::directory(draft, process, false));
+        draft.part(|draft| security::filter(draft).map(drop));
+    })?;
     command::home(draft, process, command);
-    command::directory(draft, process, false)?;
+    draft.part(|draft| command::directory(draft, process, false));
     let sets = capabilities::read(draft, process, around.user_namespace);
     capabilities::bound(draft, &sets);
     let filter = security::filter(draft)?;
