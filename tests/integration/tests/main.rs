@@ -31,6 +31,7 @@ mod masked_paths;
 mod mounts;
 mod namespaces;
 mod net_devices;
+mod notify;
 mod pause;
 mod podman;
 mod process;
@@ -78,6 +79,7 @@ fn main() -> std::process::ExitCode {
         mounts::CASES,
         namespaces::CASES,
         net_devices::CASES,
+        notify::CASES,
         pause::CASES,
         podman::CASES,
         process::CASES,

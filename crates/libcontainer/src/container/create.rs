@@ -11,6 +11,7 @@ use super::prepare::{CreateOptions, Prepared};
 use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
+use crate::notify;
 use crate::perform::{Cgroup, Console, HookState, Performed, Setting, own, run_hooks, walk};
 use crate::plan::{self, HookKind};
 use crate::state::{Held, Record, Store, judge_id, observe};
@@ -43,7 +44,10 @@ impl Container {
         bundle: &Bundle,
         options: &CreateOptions,
     ) -> Result<Container, Error> {
-        let spec = bundle.spec()?;
+        let mut spec = bundle.spec()?;
+        if options.notify_socket.is_some() {
+            notify::show(&mut spec, store, id)?;
+        }
         let terminal = spec
             .process
             .as_ref()
@@ -107,6 +111,9 @@ fn perform(
     // The record comes before the effects that it describes.
     let stored = folder.store(record)?;
     folder.keep_config(bundle.text())?;
+    if options.notify_socket.is_some() {
+        folder.make_notify_directory()?;
+    }
     let setting = Setting {
         host: &prepared.host,
         report: folder.make_report()?,

@@ -164,7 +164,7 @@ impl Container {
         }
         match waiting {
             None => Ok(0),
-            Some(waiting) => waiting.wait(&performed.child, terminal),
+            Some(waiting) => waiting.wait(&performed.child, terminal, None),
         }
     }
 

@@ -22,6 +22,8 @@ pub struct CreateOptions {
     pub pidfd_socket: Option<PathBuf>,
     /// A file that gets the number of the container's process.
     pub pid_file: Option<PathBuf>,
+    /// The service manager's socket that is told when the container is ready (sd_notify(3)).
+    pub notify_socket: Option<PathBuf>,
     /// How many descriptors from 3 on the container gets.
     pub preserve_fds: u32,
     /// How many of them come from socket activation (sd_listen_fds(3)).

@@ -1,11 +1,14 @@
 //! `start`: the user's program runs.
 
+use std::path::Path;
+
 use kernel::{Fault, Fd};
 
 use super::cgroup::seat_of;
 use super::{Container, Locked};
 use crate::Error;
 use crate::host::HostFacts;
+use crate::notify::Readiness;
 use crate::perform::{HookState, Inside, fence, forbidden, forbids, run_hooks};
 use crate::plan::HookKind;
 use crate::state::{Status, observe};
@@ -17,6 +20,24 @@ impl Container {
     /// The container is not in the state `created`, it has no process, or its filter forbids to execute it. A hook failed:
     /// then the container is deleted.
     pub fn start(&self) -> Result<(), Error> {
+        self.start_locked().map(drop)
+    }
+
+    /// As [`Container::start`], then waits until the program says that it is ready, or has ended, and tells the service
+    /// manager at this socket (sd_notify(3)). It does not wait for a container that was created without such a socket.
+    ///
+    /// # Errors
+    /// As there; or the service manager cannot be told.
+    pub fn start_and_notify(&self, manager: &Path) -> Result<(), Error> {
+        let readiness = Readiness::listen(&self.folder, manager)?;
+        let container = self.start_locked()?.unlock();
+        match (readiness, observe::held(&container.record)?) {
+            (Some(readiness), Some(pidfd)) => readiness.wait(&pidfd, container.record.pid),
+            _ => Ok(()),
+        }
+    }
+
+    fn start_locked(&self) -> Result<Locked, Error> {
         let locked = self.lock()?;
         let text = match locked.look()?.status {
             Status::Created => "",
@@ -36,7 +57,7 @@ impl Container {
         }
         match locked.folder.open_fence()? {
             Some(fence) => match locked.release(&fence, false) {
-                Ok(()) => locked.folder.remove_fence(),
+                Ok(()) => locked.folder.remove_fence().map(|()| locked),
                 // The container is gone as after `delete` (runtime.md, "Lifecycle", 7, 9, 12, 13).
                 Err(error @ Error::Hook { .. }) => {
                     locked.discard();

@@ -13,6 +13,7 @@ use super::Record;
 use super::observe::identity_of;
 use super::store::c_path;
 use crate::Error;
+use crate::notify;
 
 const RECORD: &CStr = c"state.json";
 pub(super) const CONFIG: &CStr = c"config.json";
@@ -22,8 +23,12 @@ const FENCE: &CStr = c"exec.fifo";
 /// The hook that was run last.
 pub(super) const HOOK: &CStr = c"hook";
 
+/// The directory in which the container finds a socket, and that.
+const NOTIFY: &CStr = c"notify";
+const NOTIFY_SOCKET: &CStr = c"notify/notify.sock";
+
 /// In the order in which they are removed. The record last: a crash in between leaves what can be deleted again.
-const OURS: [&CStr; 5] = [HOOK, FENCE, REPORT, CONFIG, RECORD];
+const OURS: [&CStr; 6] = [NOTIFY_SOCKET, HOOK, FENCE, REPORT, CONFIG, RECORD];
 
 /// A container's folder, to look at.
 #[derive(Debug)]
@@ -211,6 +216,17 @@ impl Folder {
         }
     }
 
+    /// Where the container's socket for readiness is to be: its path for people, and one of any length by which it is
+    /// reached as long as this is open. `None` where there is no directory for it.
+    pub(crate) fn notify_socket(&self) -> Result<Option<(PathBuf, PathBuf)>, Error> {
+        if !self.has(NOTIFY)? {
+            return Ok(None);
+        }
+        let below = Path::new(notify::DIRECTORY).join(notify::SOCKET);
+        let reached = PathBuf::from(format!("/proc/self/fd/{}", self.directory.raw()));
+        Ok(Some((self.path.join(&below), reached.join(&below))))
+    }
+
     /// Opens the FIFO to let the container go; `None` when nobody waits at it.
     pub(crate) fn open_fence(&self) -> Result<Option<Fd>, Error> {
         match file::open_at(
@@ -323,6 +339,13 @@ impl Held {
         .map_err(failed)
     }
 
+    /// Makes the directory that the container is shown.
+    pub(crate) fn make_notify_directory(&self) -> Result<(), Error> {
+        let failed = |fault| self.failed("make", NOTIFY, fault);
+        file::make_directory(self.directory.raw(), NOTIFY, 0o755).map_err(failed)?;
+        file::set_permissions_at(self.directory.raw(), NOTIFY, 0o755).map_err(failed)
+    }
+
     /// Notes which process a hook is, and of which kind.
     pub(crate) fn note_hook(&self, hook: &Started, kind: &str) -> Result<(), Error> {
         let failed = |fault| self.failed("write", HOOK, fault);
@@ -355,6 +378,10 @@ impl Held {
     pub(crate) fn remove(self) -> Result<(), Error> {
         for name in OURS {
             self.remove_one(name)?;
+        }
+        match file::remove_directory(self.directory.raw(), NOTIFY) {
+            Err(fault) if fault.is(Errno::ENOTEMPTY) || fault.is(Errno::ENOENT) => {}
+            answer => answer.map_err(|fault| self.failed("remove", NOTIFY, fault))?,
         }
         let name = c_path(Path::new(&self.id))?;
         match file::remove_directory(self.parent.raw(), &name) {
