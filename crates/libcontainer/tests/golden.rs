@@ -166,7 +166,9 @@ fn limits(spec: &Spec<'_>, host: &HostFacts) -> Result<Vec<String>, String> {
     let settings = cgroups::settings(resources, &machine, &place);
     let settings = settings.map_err(|error| error.to_string())?;
     let line = |setting: &cgroups::Setting| format!("limit: {}: {setting}", setting.at);
-    Ok(settings.iter().map(line).collect())
+    let warnings = settings.warnings().iter();
+    let warnings = warnings.map(|(at, text)| format!("warning: {at}: {text}"));
+    Ok(settings.iter().map(line).chain(warnings).collect())
 }
 
 /// The same from the files of a case.

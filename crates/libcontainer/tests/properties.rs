@@ -319,6 +319,11 @@ fn process() -> Json {
             }
             process["args"] = args;
             process["cwd"] = cwd;
+            for id in ["uid", "gid"] {
+                if process["user"][id].is_null() {
+                    process["user"][id] = json!(0);
+                }
+            }
             process
         })
         .boxed()

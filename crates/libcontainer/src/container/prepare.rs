@@ -136,6 +136,8 @@ impl<'a> Prepared<'a> {
         prepared.creation = prepared.creation(id, bundle, root, options);
         let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
+        let warnings = prepared.settings.warnings();
+        prepared.plan.warnings.extend_from_slice(warnings);
         problems.extend(found.into_iter().map(Error::Plan));
         Ok((prepared, problems))
     }

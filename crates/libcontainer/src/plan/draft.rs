@@ -2,7 +2,7 @@
 
 use init::wire::{Span, Strings};
 use init::{ChildStep, Slot};
-use spec::{ConfigPath, Spec};
+use spec::{ConfigPath, Remark, Spec};
 
 use super::{Entry, Plan, PlanError, RuntimeStep, Step, Why};
 use crate::host::HostFacts;
@@ -90,6 +90,13 @@ impl<'a> Draft<'a> {
     /// Notes a warning.
     pub(crate) fn warn(&mut self, at: ConfigPath, text: impl Into<String>) {
         self.plan.warnings.push((at, text.into()));
+    }
+
+    /// Warns about keys that look like slips of the pen. Others are ignored without a word (config.md, "Extensibility").
+    pub(crate) fn warn_about_keys(&mut self, remarks: &[Remark]) {
+        for remark in remarks.iter().filter(|remark| remark.meant.is_some()) {
+            self.warn(remark.at.clone(), remark.to_string());
+        }
     }
 
     /// Keeps what is wrong and goes on, so that one look finds all that is: for parts that do not need each other.

@@ -40,6 +40,7 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
     let at = ConfigPath::of("process");
     let process = spec.process.as_ref().ok_or(PlanError::missing(at))?;
     let mut draft = Draft::new(spec, host);
+    draft.warn_about_keys(&process.remarks);
     let around = join(&mut draft, process, joining)?;
     terminal::open_for(&mut draft, process, joining.relays_terminal)?;
     draft.part(|draft| process::prepare(draft, process, around));

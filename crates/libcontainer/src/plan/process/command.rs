@@ -30,9 +30,6 @@ pub(super) fn read(
     let Some(name) = process.args.first() else {
         return Err(PlanError::invalid(at, "process args cannot be empty"));
     };
-    if name.is_empty() {
-        return Err(PlanError::invalid(at.index(0), "is empty"));
-    }
     let name = draft.text(&at.clone().index(0), name)?;
     let arguments = draft.strings(&at, process.args.iter().map(|argument| argument.as_str()))?;
     let environment = environment(draft, process, listen_fds)?;
