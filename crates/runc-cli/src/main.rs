@@ -18,6 +18,7 @@ mod program;
 mod reference;
 mod signal;
 mod time;
+mod timings;
 
 use std::ffi::OsString;
 use std::process::exit;
@@ -105,7 +106,9 @@ fn run_command(command: &Command, global: &Global, words: &[OsString]) -> Result
             "{program}: \"{name}\" requires {rule} argument(s)"
         )));
     }
-    (command.run)(global, &invocation).map_err(|mut failure| {
+    let run = || (command.run)(global, &invocation);
+    let answer = timings::recorded(command.name, command.flags, &invocation, run);
+    answer.map_err(|mut failure| {
         if failure.about_the_store {
             failure.message += &format!(" in {}", global.root.display());
         }

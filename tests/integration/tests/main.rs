@@ -20,6 +20,7 @@ mod faults;
 mod fd_hygiene;
 mod features;
 mod forgery;
+mod gc;
 mod hooks;
 mod host_objects;
 mod kill;
@@ -31,9 +32,11 @@ mod masked_paths;
 mod mounts;
 mod namespaces;
 mod net_devices;
+mod notify;
 mod pause;
 mod podman;
 mod process;
+mod propagation;
 mod ps;
 mod rlimits;
 mod rootless;
@@ -47,6 +50,7 @@ mod symlinks;
 mod sysctl;
 mod systemd;
 mod terminal;
+mod timings;
 mod update;
 
 fn main() -> std::process::ExitCode {
@@ -67,6 +71,7 @@ fn main() -> std::process::ExitCode {
         fd_hygiene::CASES,
         features::CASES,
         forgery::CASES,
+        gc::CASES,
         hooks::CASES,
         host_objects::CASES,
         kill::CASES,
@@ -78,9 +83,11 @@ fn main() -> std::process::ExitCode {
         mounts::CASES,
         namespaces::CASES,
         net_devices::CASES,
+        notify::CASES,
         pause::CASES,
         podman::CASES,
         process::CASES,
+        propagation::CASES,
         ps::CASES,
         rlimits::CASES,
         rootless::CASES,
@@ -94,6 +101,7 @@ fn main() -> std::process::ExitCode {
         sysctl::CASES,
         systemd::CASES,
         terminal::CASES,
+        timings::CASES,
         update::CASES,
     ])
 }

@@ -42,6 +42,7 @@ mod root;
 mod scheduling;
 mod seccomp;
 mod session;
+mod set_attributes;
 mod share_namespaces;
 mod standard_streams;
 mod sysctl;
@@ -75,12 +76,13 @@ pub use names::{Domainname, Hostname};
 pub use no_new_privileges::NoNewPrivileges;
 pub use oom_score::OomScore;
 pub use personality::Personality;
-pub use propagation::{Propagation, TargetPropagation};
-pub use read_only::{ReadOnlyPath, SetAttributes};
+pub use propagation::{Propagation, encode as encode_propagation};
+pub use read_only::ReadOnlyPath;
 pub use root::{EnterRoot, OpenRoot};
 pub use scheduling::{Affinity, IoPriority, MemoryPolicy, Scheduler};
 pub use seccomp::Seccomp;
 pub use session::Session;
+pub use set_attributes::SetAttributes;
 pub use share_namespaces::ShareNamespaces;
 pub use standard_streams::StandardStreams;
 pub use sysctl::Sysctl;
@@ -158,7 +160,7 @@ pub struct Found<const ROOM: usize> {
 }
 
 impl<const ROOM: usize> Found<ROOM> {
-    const fn none() -> Found<ROOM> {
+    pub(crate) const fn none() -> Found<ROOM> {
         Found {
             bytes: [0; ROOM],
             length: 0,
@@ -177,20 +179,29 @@ impl<const ROOM: usize> Found<ROOM> {
         core::ffi::CStr::from_bytes_until_nul(&self.bytes).ok()
     }
 
+    /// The same as bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
     /// Stores the parts, one behind the other; false when they are too long.
     pub fn set(&mut self, parts: &[&[u8]]) -> bool {
-        let mut end = 0;
-        for part in parts {
-            let Some(room) = self.bytes[..ROOM - 1].get_mut(end..end + part.len()) else {
-                return false;
-            };
-            room.copy_from_slice(part);
-            end += part.len();
-        }
-        self.bytes[end] = 0;
-        self.length = end;
-        true
+        let length = join(&mut self.bytes, parts);
+        self.length = length.unwrap_or(self.length);
+        length.is_some()
     }
+}
+
+/// Puts the parts one behind the other, and a NUL; the length without that, unless there is no room.
+#[inline(never)]
+fn join(room: &mut [u8], parts: &[&[u8]]) -> Option<usize> {
+    let mut end = 0;
+    for part in parts.iter().copied().chain([&b"\0"[..]]) {
+        let next = end + part.len();
+        room.get_mut(end..next)?.copy_from_slice(part);
+        end = next;
+    }
+    end.checked_sub(1)
 }
 
 impl<'a> Context<'a> {
@@ -217,6 +228,27 @@ impl<'a> Context<'a> {
     pub fn root(&self) -> i32 {
         // A dirfd with RESOLVE_IN_ROOT makes the current directory the root: fine after a join, where it is "/".
         self.root.as_ref().map_or(kernel::file::HERE, Fd::raw)
+    }
+
+    /// The directory or mount that a slot stands for.
+    ///
+    /// # Errors
+    /// `EBADF` when the slot is empty.
+    pub fn place(&self, slot: Slot) -> kernel::Result<i32> {
+        match slot {
+            Slot::ROOT => Ok(self.root()),
+            slot => self.slots.raw(slot),
+        }
+    }
+
+    /// Keeps a mount that was made: a later step changes it by this descriptor, never by its path. In the place of
+    /// the root it is the root from here on.
+    pub fn keep(&mut self, slot: Slot, mounted: Fd) {
+        match slot {
+            Slot::NONE => {}
+            Slot::ROOT => self.root = Some(mounted),
+            slot => self.slots.set(slot, mounted),
+        }
     }
 
     /// Closes what only the building of the container needed: whoever waits holds nothing of the host's.
@@ -339,7 +371,7 @@ steps! {
     Domainname, Dumpable, EnterRoot, Execute, FetchNull, Filesystem, FindHome, FindProgram, Fork, Hide, Hostname, Identity, IoPriority,
     Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, OomScore, OpenRoot,
     Personality, Propagation, ReadOnlyPath, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,
-    ShareNamespaces, StandardStreams, Symlink, Sysctl, TargetPropagation, Terminal, Umask, Undumpable, Unshare,
+    ShareNamespaces, StandardStreams, Symlink, Sysctl, Terminal, Umask, Undumpable, Unshare,
 }
 
 /// Writes a path or another string of the plan for people.

@@ -12,6 +12,7 @@ use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
 use crate::state::{Record, observe, time};
+use crate::timings;
 
 /// How a container is created.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,8 @@ pub struct CreateOptions {
     pub pidfd_socket: Option<PathBuf>,
     /// A file that gets the number of the container's process.
     pub pid_file: Option<PathBuf>,
+    /// The service manager's socket that is told when the container is ready (sd_notify(3)).
+    pub notify_socket: Option<PathBuf>,
     /// How many descriptors from 3 on the container gets.
     pub preserve_fds: u32,
     /// How many of them come from socket activation (sd_listen_fds(3)).
@@ -54,8 +57,32 @@ impl<'a> Prepared<'a> {
         spec: &'a Spec<'a>,
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
+        let _part = timings::part("look at the host, and plan");
         let (prepared, problems) = Prepared::judge(id, bundle, spec, options)?;
+        prepared.tell();
         problems.into_iter().next().map_or(Ok(prepared), Err)
+    }
+
+    /// What the debug log says before anything is done.
+    fn tell(&self) {
+        log::debug!("host: {:?}", self.host);
+        match &self.place {
+            Some(place) => {
+                for (controller, path) in place.paths() {
+                    let driver = place.driver();
+                    log::debug!("cgroup: {driver:?} {controller} {}", path.display());
+                }
+            }
+            None => log::debug!("cgroup: none"),
+        }
+        log::debug!("plan: {} steps", self.plan.entries.len());
+        for entry in &self.plan.entries {
+            if let Step::Child(ChildStep::Seccomp(step)) = &entry.step {
+                // Eight bytes an instruction.
+                let (flags, count) = (step.flags, step.program.length / 8);
+                log::debug!("seccomp filter flags: {flags}, {count} instructions");
+            }
+        }
     }
 
     /// As [`Prepared::new`], with everything that stands in the way instead of the first.
@@ -92,17 +119,20 @@ impl<'a> Prepared<'a> {
         prepared.tell_hierarchies(&mut host);
         for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
             if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
-                host.look_at_joined(&namespace.kind, path)?;
+                problems.extend(host.look_at_joined(&namespace.kind, path).err());
             }
         }
         if options.no_pivot {
             host.exposed = observe::exposed_mounts()?;
         }
         prepared.host = host;
-        let root = root_directory(spec, bundle).unwrap_or_else(|error| {
-            problems.push(error);
-            String::new()
-        });
+        let root = match root_directory(spec, bundle) {
+            Ok(root) => root,
+            Err(error) => {
+                problems.push(error);
+                String::new()
+            }
+        };
         prepared.creation = prepared.creation(id, bundle, root, options);
         let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
@@ -156,21 +186,18 @@ impl<'a> Prepared<'a> {
             return;
         };
         let Some(place) = &self.place else {
-            facts.hierarchies = host
-                .hierarchies()
-                .iter()
-                .filter(|one| !one.is_unified())
-                .map(as_mounted)
-                .collect();
+            facts.hierarchies = host.hierarchies().iter().map(as_mounted).collect();
             return;
         };
         let unified = host.version() == cgroups::Version::V2;
         facts.hierarchies = place
             .mounts(host)
-            .filter(|mount| unified || !mount.controllers.is_empty())
             .map(|mount| Hierarchy {
+                // On a hybrid host, too, v2 has no controller of ours and no name.
                 name: match mount.mount.file_name() {
-                    Some(name) if !unified => name.to_string_lossy().into_owned(),
+                    Some(name) if !unified && !mount.controllers.is_empty() => {
+                        name.to_string_lossy().into_owned()
+                    }
                     _ => String::new(),
                 },
                 path: mount.directory.to_string_lossy().into_owned(),
@@ -198,6 +225,7 @@ impl<'a> Prepared<'a> {
             id: id.to_owned(),
             root,
             bundle: bundle.directory().to_string_lossy().into_owned(),
+            relays_terminal: options.console_socket.is_none(),
             no_pivot: options.no_pivot,
             no_new_keyring: options.no_new_keyring,
             has_cgroup: self.place.is_some(),
@@ -207,13 +235,17 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    fn fence(&self) -> u32 {
+    /// The step at which the container waits for `start`.
+    fn fence(&self) -> Result<u32, Error> {
         let is_fence = |step: &Step| matches!(step, Step::Child(ChildStep::AwaitStart(_)));
-        self.plan
-            .entries
-            .iter()
-            .position(|entry| is_fence(&entry.step))
-            .unwrap_or(0) as u32
+        let mut entries = self.plan.entries.iter();
+        match entries.position(|entry| is_fence(&entry.step)) {
+            Some(index) => Ok(index as u32),
+            None => Err(Error::invalid(
+                "the plan has no place to wait for start",
+                Path::new(&self.creation.bundle),
+            )),
+        }
     }
 
     pub(super) fn record(&self) -> Result<Record, Error> {
@@ -241,7 +273,7 @@ impl<'a> Prepared<'a> {
             set_groups: plan::sets_groups(spec, &self.host, &namespaces),
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
-            fence: self.fence(),
+            fence: self.fence()?,
             // Which process it is will be known later.
             ..Record::default()
         })
@@ -252,22 +284,26 @@ impl<'a> Prepared<'a> {
             spec: self.spec,
             id: &self.creation.id,
             bundle: &self.creation.bundle,
+            root: &self.creation.root,
             status: "creating",
             namespaces: Namespaces::read(self.spec, &self.host)?.all(),
+            // Only who joins a container later asks.
+            set_groups: false,
             init: None,
+            folder: None,
+            interruptible: false,
         })
     }
 }
 
 /// A whole hierarchy, for a container without a group in it.
 fn as_mounted(hierarchy: &cgroups::Hierarchy) -> Hierarchy {
+    let name = hierarchy.mount.file_name().unwrap_or_default();
     Hierarchy {
-        name: hierarchy
-            .mount
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        name: match hierarchy.is_unified() {
+            true => String::new(),
+            false => name.to_string_lossy().into_owned(),
+        },
         path: hierarchy.mount.to_string_lossy().into_owned(),
         links: hierarchy.links().map(str::to_owned).collect(),
     }

@@ -17,6 +17,8 @@ pub struct Creation {
     pub root: String,
     /// Absolute path of the bundle, which relative paths start from.
     pub bundle: String,
+    /// The terminal goes to no socket of the caller's: it is relayed to the caller's own.
+    pub relays_terminal: bool,
     /// Do not use pivot_root(2).
     pub no_pivot: bool,
     /// Keep the caller's session keyring.
@@ -49,36 +51,32 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     let draft = &mut finished;
     judge_document(draft);
     draft.warn_about_keys(&spec.remarks);
-    let wanted = match namespaces::Namespaces::read(spec, host) {
-        Ok(wanted) => wanted,
-        Err(problem) => {
-            // Nearly all else depends on the namespaces: more would be guesswork.
-            draft.note(Err(problem));
-            return finished;
-        }
-    };
+    let (wanted, problems) = namespaces::Namespaces::judged(spec, host);
+    for problem in problems {
+        draft.note(Err(problem));
+    }
     draft.note(wanted.judge_root());
     draft.part(|draft| namespaces::open(draft, &wanted));
-    draft.part(|draft| mounts::copy_sources(draft, creation, &wanted));
+    let copied = mounts::copy_sources(draft, creation, &wanted);
     draft.part(terminal::connect);
     cgroup::make(draft, creation, &wanted);
     process::give_streams(draft, &wanted, false);
     namespaces::start_child(draft, creation, &wanted);
     draft.part(|draft| process::before_joining(draft, host.rootless()));
-    draft.part(|draft| namespaces::enter(draft, &wanted));
+    draft.part(|draft| namespaces::enter(draft, &wanted, &copied));
     cgroup::delegate(draft, creation, &wanted, true);
     process::give_streams(draft, &wanted, true);
     draft.part(|draft| process::begin(draft, creation));
     draft.part(|draft| system::name(draft, &wanted));
     draft.part(|draft| network::configure(draft, &wanted));
     draft.part(|draft| root::open(draft, creation));
-    draft.part(|draft| mounts::build(draft, creation, &wanted));
-    draft.part(|draft| devices::make(draft, &wanted));
-    draft.part(mounts::finish);
-    draft.part(terminal::open);
+    let late = mounts::build(draft, creation, &wanted, &copied);
+    draft.part(|draft| devices::make(draft, creation, &wanted));
+    draft.part(|draft| terminal::open(draft, creation.relays_terminal));
     draft.part(|draft| hooks::before_root(draft, &wanted));
     draft.part(|draft| root::enter(draft, creation));
     draft.part(|draft| system::configure(draft, &wanted));
+    mounts::finish(draft, &late);
     draft.part(root::finish);
     draft.part(|draft| process::prepare_first(draft, creation, &wanted));
     finished

@@ -1,7 +1,5 @@
 //! A plan under construction.
 
-use std::collections::HashMap;
-
 use init::wire::{Span, Strings};
 use init::{ChildStep, Slot};
 use spec::{ConfigPath, Remark, Spec};
@@ -18,9 +16,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) host: &'a HostFacts,
     plan: Plan,
     problems: Vec<PlanError>,
-    next_slot: u16,
-    /// The slots of mounts that are copied outside, by their place in the list.
-    pub(crate) trees: HashMap<usize, Slot>,
+    next_slot: u8,
+    kept: Vec<u8>,
 }
 
 impl PlanError {
@@ -69,8 +66,8 @@ impl<'a> Draft<'a> {
             host,
             plan,
             problems: Vec::new(),
-            next_slot: u16::from(Slot::FIRST_FREE.0),
-            trees: HashMap::new(),
+            next_slot: Slot::FIRST_FREE.0,
+            kept: Vec::new(),
         }
     }
 
@@ -120,14 +117,26 @@ impl<'a> Draft<'a> {
 
     /// A slot that nobody else uses.
     pub(crate) fn slot(&mut self, at: &ConfigPath) -> Result<Slot, PlanError> {
-        let slot = u8::try_from(self.next_slot).map_err(|_| {
-            PlanError::unsupported(
-                at.clone(),
-                "too many prepared mounts and namespaces (254 at most)",
-            )
-        })?;
+        let slot = Slot(self.next_slot);
+        if slot == Slot::ROOT {
+            let why = "too many prepared mounts and namespaces (252 at most)";
+            return Err(PlanError::unsupported(at.clone(), why));
+        }
         self.next_slot += 1;
-        Ok(Slot(slot))
+        Ok(slot)
+    }
+
+    /// A slot for a mount that later steps change; the child closes it when the container is built.
+    pub(crate) fn kept_slot(&mut self, at: &ConfigPath) -> Result<Slot, PlanError> {
+        let slot = self.slot(at)?;
+        self.kept.push(slot.0);
+        Ok(slot)
+    }
+
+    /// The slots of all mounts that were kept, one byte each.
+    pub(crate) fn kept_slots(&mut self) -> Span {
+        let kept = std::mem::take(&mut self.kept);
+        self.bytes(&kept)
     }
 
     /// Puts a string into the plan's text.
@@ -171,6 +180,19 @@ impl<'a> Draft<'a> {
             start,
             length: self.plan.text.len() as u32 - start,
         })
+    }
+
+    /// Strings that are none of the config's, and without a NUL inside.
+    pub(crate) fn own_strings(&mut self, strings: &[Vec<u8>]) -> Strings {
+        let start = self.plan.text.len() as u32;
+        for string in strings {
+            self.bytes(string);
+            self.plan.text.push(0);
+        }
+        Strings {
+            start,
+            length: self.plan.text.len() as u32 - start,
+        }
     }
 
     /// The runtime's steps so far.

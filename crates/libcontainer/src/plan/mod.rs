@@ -29,8 +29,9 @@ use spec::ConfigPath;
 
 pub use create::{Creation, create, judge};
 pub(crate) use draft::Draft;
+pub(crate) use exec::hook_inside;
 pub use exec::{Joining, exec};
-pub(crate) use hook::{Reach, hook};
+pub(crate) use hook::{Reach, Surroundings as HookSurroundings, hook};
 pub(crate) use hooks::Kind as HookKind;
 pub(crate) use mounts::is_bind;
 pub use mounts::options;
@@ -154,6 +155,7 @@ impl Plan {
             slots: slots.len() as u32,
             entry_bytes: entries.0.len() as u32,
             text_bytes: self.text.len() as u32,
+            stamped: crate::timings::is_on(),
         };
         let mut all = Bytes(Vec::with_capacity(
             64 + slots.len() * 4 + entries.0.len() + self.text.len(),

@@ -4,42 +4,53 @@ use std::ffi::{CStr, OsStr};
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kernel::file::{self, open};
+use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd};
 
 use super::Record;
+use super::observe::identity_of;
 use super::store::c_path;
 use crate::Error;
+use crate::notify;
 
 const RECORD: &CStr = c"state.json";
 pub(super) const CONFIG: &CStr = c"config.json";
 pub(super) const REPORT: &CStr = c"report";
 const FENCE: &CStr = c"exec.fifo";
 
+/// The hook that was run last.
+pub(super) const HOOK: &CStr = c"hook";
+
+/// The directory in which the container finds a socket, and that.
+const NOTIFY: &CStr = c"notify";
+const NOTIFY_SOCKET: &CStr = c"notify/notify.sock";
+
 /// In the order in which they are removed. The record last: a crash in between leaves what can be deleted again.
-const OURS: [&CStr; 4] = [FENCE, REPORT, CONFIG, RECORD];
+const OURS: [&CStr; 6] = [NOTIFY_SOCKET, HOOK, FENCE, REPORT, CONFIG, RECORD];
 
 /// A container's folder, to look at.
 #[derive(Debug)]
 pub(crate) struct Folder {
     id: String,
     path: PathBuf,
-    directory: Fd,
+    directory: Arc<Fd>,
     /// The store's directory.
-    parent: Fd,
+    parent: Arc<Fd>,
 }
 
 impl Folder {
     /// Opens the folder of this name in a store's directory.
-    pub(super) fn open(parent: &Fd, root: &Path, id: &str) -> Result<Folder, Error> {
+    pub(super) fn open(parent: &Arc<Fd>, root: &Path, id: &str) -> Result<Folder, Error> {
         let path = root.join(id);
         let flags = open::RDONLY | open::DIRECTORY | open::NOFOLLOW;
         match file::open_at(parent.raw(), &c_path(Path::new(id))?, flags, 0) {
             Ok(directory) => Ok(Folder {
                 id: id.to_owned(),
-                directory,
-                parent: copy(parent).map_err(|fault| Error::file("open", root, fault.into()))?,
+                directory: Arc::new(directory),
+                parent: Arc::clone(parent),
                 path,
             }),
             Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {
@@ -65,11 +76,12 @@ impl Folder {
     fn again(&self) -> Result<Folder, Error> {
         let failed = |fault: Fault| Error::file("open", &self.path, fault.into());
         let flags = open::RDONLY | open::DIRECTORY;
+        let directory = file::open_at(self.directory.raw(), c".", flags, 0).map_err(failed)?;
         Ok(Folder {
             id: self.id.clone(),
             path: self.path.clone(),
-            directory: file::open_at(self.directory.raw(), c".", flags, 0).map_err(failed)?,
-            parent: copy(&self.parent).map_err(failed)?,
+            directory: Arc::new(directory),
+            parent: Arc::clone(&self.parent),
         })
     }
 
@@ -108,7 +120,7 @@ impl Folder {
     /// removes it.
     fn held(self) -> Result<Held, Error> {
         let failed = |fault: Fault| Error::file("look at", &self.path, fault.into());
-        let lock = Lock(copy(&self.directory).map_err(failed)?);
+        let lock = Lock(Arc::clone(&self.directory));
         let mine = file::status(self.directory.raw()).map_err(failed)?;
         let name = c_path(Path::new(&self.id))?;
         let there = match file::status_at(self.parent.raw(), &name) {
@@ -206,6 +218,17 @@ impl Folder {
         }
     }
 
+    /// Where the container's socket for readiness is to be: its path for people, and one of any length by which it is
+    /// reached as long as this is open. `None` where there is no directory for it.
+    pub(crate) fn notify_socket(&self) -> Result<Option<(PathBuf, PathBuf)>, Error> {
+        if !self.has(NOTIFY)? {
+            return Ok(None);
+        }
+        let below = Path::new(notify::DIRECTORY).join(notify::SOCKET);
+        let reached = PathBuf::from(format!("/proc/self/fd/{}", self.directory.raw()));
+        Ok(Some((self.path.join(&below), reached.join(&below))))
+    }
+
     /// Opens the FIFO to let the container go; `None` when nobody waits at it.
     pub(crate) fn open_fence(&self) -> Result<Option<Fd>, Error> {
         match file::open_at(
@@ -221,14 +244,10 @@ impl Folder {
     }
 }
 
-fn copy(fd: &Fd) -> kernel::Result<Fd> {
-    file::duplicate_above(fd.raw(), 3).map(Fd::adopt)
-}
-
 /// A lock on a folder, until it is dropped. The lock belongs to an open file: it is given back in words, so that a copy
 /// that some child still has for a moment does not keep it.
 #[derive(Debug)]
-struct Lock(Fd);
+struct Lock(Arc<Fd>);
 
 impl Drop for Lock {
     fn drop(&mut self) {
@@ -318,6 +337,28 @@ impl Held {
         .map_err(failed)
     }
 
+    /// Makes the directory that the container is shown.
+    pub(crate) fn make_notify_directory(&self) -> Result<(), Error> {
+        let failed = |fault| self.failed("make", NOTIFY, fault);
+        file::make_directory(self.directory.raw(), NOTIFY, 0o755).map_err(failed)?;
+        file::set_permissions_at(self.directory.raw(), NOTIFY, 0o755).map_err(failed)
+    }
+
+    /// Notes which process a hook is, and of which kind.
+    pub(crate) fn note_hook(&self, hook: &Started, kind: &str) -> Result<(), Error> {
+        let failed = |fault| self.failed("write", HOOK, fault);
+        // One that has been reaped already cannot be ended any more.
+        let Some(identity) = identity_of(hook.pid, &hook.pidfd).map_err(failed)? else {
+            return Ok(());
+        };
+        let flags = open::WRONLY | open::CREAT | open::TRUNC | open::NOFOLLOW;
+        let text = format!("{} {identity} {kind}", hook.pid);
+        file::open_at(self.directory.raw(), HOOK, flags, 0o600)
+            .and_then(|fd| file::write(fd.raw(), text.as_bytes()))
+            .map(drop)
+            .map_err(failed)
+    }
+
     /// The FIFO has served.
     pub(crate) fn remove_fence(&self) -> Result<(), Error> {
         self.remove_one(FENCE)
@@ -336,6 +377,10 @@ impl Held {
         for name in OURS {
             self.remove_one(name)?;
         }
+        match file::remove_directory(self.directory.raw(), NOTIFY) {
+            Err(fault) if fault.is(Errno::ENOTEMPTY) || fault.is(Errno::ENOENT) => {}
+            answer => answer.map_err(|fault| self.failed("remove", NOTIFY, fault))?,
+        }
         let name = c_path(Path::new(&self.id))?;
         match file::remove_directory(self.parent.raw(), &name) {
             Err(fault) if fault.is(Errno::ENOTEMPTY) => {
@@ -348,6 +393,13 @@ impl Held {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether there is something in it that this library did not put there.
+    pub(crate) fn has_strangers(&self) -> Result<bool, Error> {
+        let names = self.strangers()?;
+        let ours = |name: &String| OURS.iter().any(|ours| ours.to_bytes() == name.as_bytes());
+        Ok(!names.iter().all(ours))
     }
 
     fn strangers(&self) -> Result<Vec<String>, Error> {

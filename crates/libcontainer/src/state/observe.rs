@@ -12,7 +12,7 @@ use kernel::process::{self, Watch};
 use kernel::{Call, Errno, Fault, Fd, file};
 use spec::Spec;
 
-use super::folder::{CONFIG, Folder, REPORT};
+use super::folder::{CONFIG, Folder, HOOK, REPORT};
 use super::{Record, Status};
 use crate::Error;
 use crate::perform::own;
@@ -37,19 +37,32 @@ pub(crate) fn liveness(record: &Record) -> Result<Liveness, Error> {
 
 /// The recorded process, alive or a zombie; `None` when it is gone.
 pub(crate) fn held(record: &Record) -> Result<Option<Fd>, Error> {
-    if record.pid <= 0 {
+    found(record.pid, record.identity)
+}
+
+/// Whether this process still is, and has not ended.
+pub(crate) fn lives(pid: i32, identity: u64) -> Result<bool, Error> {
+    match found(pid, identity)? {
+        Some(pidfd) => Ok(!has_ended(&pidfd)?),
+        None => Ok(false),
+    }
+}
+
+/// The process with this number and this identity, alive or a zombie.
+fn found(pid: i32, identity: u64) -> Result<Option<Fd>, Error> {
+    if pid <= 0 {
         return Ok(None);
     }
     let failed = |fault| own("look at the container's process", fault);
-    let pidfd = match process::open(record.pid) {
+    let pidfd = match process::open(pid) {
         Ok(pidfd) => pidfd,
         Err(fault) if fault.is(Errno::ESRCH) => return Ok(None),
         // The number is that of a thread now, or is being given back.
         Err(fault) if fault.is(Errno::EINVAL) || fault.is(Errno::ENOENT) => return Ok(None),
         Err(fault) => return Err(failed(fault)),
     };
-    match identity_of(record.pid, &pidfd).map_err(failed)? {
-        Some(identity) if identity == record.identity => Ok(Some(pidfd)),
+    match identity_of(pid, &pidfd).map_err(failed)? {
+        Some(seen) if seen == identity => Ok(Some(pidfd)),
         _ => Ok(None),
     }
 }
@@ -98,6 +111,35 @@ fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
     let words = std::str::from_utf8(&text[end + 1..]).map_err(|_| broken)?;
     let word = words.split_whitespace().nth(19).ok_or(broken)?;
     word.parse().map(Some).map_err(|_| broken)
+}
+
+/// Ends the hook that was noted last, if it still runs; `spared` is a kind that is left alone.
+pub(crate) fn end_hook(folder: &Folder, spared: Option<&str>) -> Result<(), Error> {
+    let bytes = folder.read(HOOK)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let words: Vec<&str> = text.split(' ').collect();
+    // What is no note is being written: whoever waits looks again.
+    let [pid, identity, kind] = words[..] else {
+        return Ok(());
+    };
+    let (Ok(pid), Ok(identity)) = (pid.parse(), identity.parse()) else {
+        return Ok(());
+    };
+    if spared == Some(kind) {
+        return Ok(());
+    }
+    let hook = Record {
+        pid,
+        identity,
+        ..Record::default()
+    };
+    match liveness(&hook)? {
+        Liveness::Gone => Ok(()),
+        Liveness::Alive(pidfd) => match process::signal(pidfd.raw(), nix::libc::SIGKILL) {
+            Err(fault) if !fault.is(Errno::ESRCH) => Err(own("end the hook", fault)),
+            _ => Ok(()),
+        },
+    }
 }
 
 /// What the report says: the step that was begun last, and how it failed. `None` when there is none (yet).

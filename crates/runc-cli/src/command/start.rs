@@ -2,10 +2,12 @@
 
 use libcontainer::Container;
 
+use super::create::notify_socket;
 use super::{Arguments, Command};
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::timings::TIMINGS;
 
 pub(crate) static COMMAND: Command = Command {
     name: "start",
@@ -16,13 +18,17 @@ pub(crate) static COMMAND: Command = Command {
         "start web",
         "let the program of the created container web begin",
     )],
-    flags: &[],
+    flags: &[&TIMINGS],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),
     run,
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    Container::open(&global.store(), invocation.id()?)?.start()?;
+    let container = Container::open(&global.store(), invocation.id()?)?;
+    match notify_socket() {
+        Some(manager) => container.start_and_notify(&manager)?,
+        None => container.start()?,
+    }
     Ok(0)
 }

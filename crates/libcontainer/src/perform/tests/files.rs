@@ -77,6 +77,7 @@ fn symlink() {
         let (content, path) = (script.text("/proc/self/fd"), script.text(place));
         script.child(Symlink {
             content,
+            below: Slot::ROOT,
             path,
             replace,
         })
@@ -228,10 +229,14 @@ fn close_working() {
     };
     assert!(has_null(&fetched().waits()));
     let mut script = fetched();
-    script.child(CloseWorking {});
+    script.child(CloseWorking {
+        kept: super::mounts::NOTHING,
+    });
     assert!(!has_null(&script.waits()));
     let mut script = fetched();
-    script.child(CloseWorking {});
+    script.child(CloseWorking {
+        kept: super::mounts::NOTHING,
+    });
     let path = script.text("/secret");
     let index = script.child(Hide { path });
     script.fails(index, Call::MoveMount, Errno::EBADF);
@@ -272,6 +277,7 @@ fn terminal() {
             rows: 24,
             columns: 80,
             uid: 0,
+            newlines: true,
             console: true,
         })
     };
@@ -298,6 +304,9 @@ fn terminal() {
         (&b"/dev/ptmx"[..], 1)
     );
     let master = fds[0].take().unwrap();
+    let settings = nix::sys::termios::tcgetattr(&master).unwrap();
+    let newlines = nix::sys::termios::OutputFlags::ONLCR;
+    assert!(!settings.output_flags.contains(newlines));
     assert_eq!(
         kernel::terminal::size(master.raw()).unwrap(),
         kernel::terminal::Size::new(24, 80)
