@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use init::Slot;
-use kernel::Fd;
-use kernel::namespace::flags::NEWUSER;
+use kernel::namespace::flags::{NEWNS, NEWUSER};
+use kernel::{Fd, file};
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
 use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
@@ -165,6 +165,18 @@ impl Container {
         }
     }
 
+    /// Where the first process has its root: joining a mount namespace that is the caller's does not lead there.
+    fn root_directory(&self, pidfd: &Fd) -> Result<Fd, Error> {
+        let failed = |fault| crate::perform::own("open the container's root", fault);
+        let path = std::ffi::CString::new(format!("/proc/{}/root", self.record.pid));
+        let path = path.unwrap_or_default();
+        let flags = file::open::PATH | file::open::DIRECTORY;
+        let root = file::open_at(file::HERE, &path, flags, 0).map_err(failed)?;
+        // The number was not somebody else's by then.
+        kernel::process::signal(pidfd.raw(), 0).map_err(failed)?;
+        Ok(root)
+    }
+
     fn perform(
         &self,
         plan: &plan::Plan,
@@ -178,6 +190,12 @@ impl Container {
             seat,
             console,
         } = way;
+        let mut given = Vec::with_capacity(2);
+        if self.record.namespaces & NEWNS == 0 {
+            let root = self.root_directory(&pidfd)?;
+            given.push((Slot(Slot::FIRST_FREE.0 + 1), root));
+        }
+        given.push((Slot::FIRST_FREE, pidfd));
         let failed = |fault| crate::perform::own("make the report page", fault);
         let report = crate::perform::child::report_page().map_err(failed)?;
         let state = HookState {
@@ -196,7 +214,7 @@ impl Container {
             cgroup: seat.map(Cgroup::Existing),
             preserve_fds: request.preserve_fds,
             standard: [None; 3],
-            given: vec![(Slot::FIRST_FREE, pidfd)],
+            given,
             state: Some(state),
         };
         let (performed, _) = walk(plan, setting, &mut |_| Ok(()))?;

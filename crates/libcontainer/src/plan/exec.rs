@@ -1,7 +1,8 @@
 //! The plan of a process that is added to a container.
 
-use init::step::{BecomeRoot, Fork, Join};
-use kernel::namespace::flags::{NEWPID, NEWTIME, NEWUSER};
+use init::Slot;
+use init::step::{BecomeRoot, EnterRoot, Fork, Join};
+use kernel::namespace::flags::{NEWNS, NEWPID, NEWTIME, NEWUSER};
 use spec::{ConfigPath, Process, Spec};
 
 use super::process::{self, Surroundings};
@@ -30,7 +31,8 @@ pub struct Joining {
 /// Compiles a process to the plan that adds it to a container. `spec` is the container's config with the process in its
 /// place: what concerns the system call filter comes from it.
 ///
-/// The slot after the fixed ones holds a pidfd of the container.
+/// The slot after the fixed ones holds a pidfd of the container. Where the container has the caller's mount namespace,
+/// the next one holds its root directory, which joining does not lead to.
 ///
 /// # Errors
 /// As [`super::create`].
@@ -41,6 +43,10 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
     let mut draft = Draft::new(spec, host);
     let draft = &mut draft;
     let container = draft.slot(&at)?;
+    let root = match joining.namespaces & NEWNS {
+        0 => draft.slot(&at)?,
+        _ => Slot::NONE,
+    };
     terminal::connect(draft)?;
     if joining.outside.is_some() {
         process::give_streams_to(draft, given, joining.outside);
@@ -71,6 +77,13 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
                 flags,
             },
         );
+    }
+    if root != Slot::NONE {
+        let step = EnterRoot {
+            shared: false,
+            only: root,
+        };
+        draft.child(&ConfigPath::of("root.path"), step);
     }
     if joining.namespaces & NEWUSER != 0 {
         draft.child(&from, BecomeRoot {});
