@@ -77,13 +77,13 @@ const LINKS: &CStr = c"\x01tare links\x7f";
 
 /// What a file's other names are found by: its numbers as letters.
 #[inline(never)]
-fn key<'k>(status: &Status, key: &'k mut [u8; 33]) -> &'k CStr {
+fn key<'k>(status: &Status, key: &'k mut [u8; 33]) -> Result<&'k CStr> {
     let mut numbers = u128::from(status.device) << 64 | u128::from(status.inode);
     for letter in key.iter_mut().take(32) {
         *letter = b'a' + (numbers & 15) as u8;
         numbers >>= 4;
     }
-    CStr::from_bytes_until_nul(key).unwrap_or_default()
+    CStr::from_bytes_until_nul(key).map_err(|_| CHANGED)
 }
 
 struct Walk {
@@ -124,7 +124,7 @@ impl Walk {
                 }
                 if status.links > 1 {
                     links = self.links()?;
-                    match file::link(links, key(&status, &mut [0; 33]), to, name) {
+                    match file::link(links, key(&status, &mut [0; 33])?, to, name) {
                         Err(fault) if fault.is(Errno::ENOENT) => {}
                         answer => return answer.map(|()| None),
                     }
@@ -146,7 +146,7 @@ impl Walk {
         }
         file::set_times_at(to, name, &status.times)?;
         if links >= 0 {
-            file::link(to, name, links, key(&status, &mut [0; 33]))?;
+            file::link(to, name, links, key(&status, &mut [0; 33])?)?;
         }
         Ok(None)
     }

@@ -73,7 +73,10 @@ impl Scene {
         for folder in ["store/web", "store/db", "folder1"] {
             fs::create_dir_all(path.join(folder)).unwrap();
         }
-        fs::write(path.join("file1"), "").unwrap();
+        // A folder with a record is a container.
+        for file in ["store/web/state.json", "store/db/state.json", "file1"] {
+            fs::write(path.join(file), "").unwrap();
+        }
         Some(Scene(path))
     }
 

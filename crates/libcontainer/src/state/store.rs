@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kernel::file::{self, open};
 use kernel::{Errno, Fault, Fd};
@@ -60,7 +61,7 @@ impl Store {
         judge_id(id)?;
         let exists = || Error::Exists { id: id.to_owned() };
         let name = c_path(Path::new(id))?;
-        let parent = self.directory()?;
+        let parent = Arc::new(self.directory()?);
         loop {
             let path = || self.root.join(id);
             match file::make_directory(parent.raw(), &name, 0o711) {
@@ -111,7 +112,7 @@ impl Store {
     pub(crate) fn folder(&self, id: &str) -> Result<Folder, Error> {
         judge_id(id)?;
         match open_directory(&c_path(&self.root)?) {
-            Ok(parent) => Folder::open(&parent, &self.root, id),
+            Ok(parent) => Folder::open(&Arc::new(parent), &self.root, id),
             Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {
                 Err(Error::NotFound { id: id.to_owned() })
             }
