@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use init::Slot;
 use kernel::namespace::flags::{NEWNS, NEWUSER};
-use kernel::{Fd, file};
+use kernel::{Call, Errno, Fault, Fd, file};
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
 use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
@@ -175,8 +175,8 @@ impl Container {
     /// Where the first process has its root: joining a mount namespace that is the caller's does not lead there.
     fn root_directory(&self, pidfd: &Fd) -> Result<Fd, Error> {
         let failed = |fault| crate::perform::own("open the container's root", fault);
-        let path = std::ffi::CString::new(format!("/proc/{}/root", self.record.pid));
-        let path = path.unwrap_or_default();
+        let path = std::ffi::CString::new(format!("/proc/{}/root", self.record.pid))
+            .map_err(|_| failed(Fault::found(Call::Openat, Errno::EINVAL)))?;
         let flags = file::open::PATH | file::open::DIRECTORY;
         let root = file::open_at(file::HERE, &path, flags, 0).map_err(failed)?;
         // The number was not somebody else's by then.
