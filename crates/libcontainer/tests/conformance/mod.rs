@@ -80,6 +80,7 @@ const FIELDS: &[Row] = &[
     ("hooks.createRuntime[].env", "done", "hooks", "hooks.rs", "absent: the runtime's environment; for createContainer none, for startContainer the process's"),
     ("hooks.createRuntime[].timeout", "done", "hooks", "hooks.rs", ""),
     ("linux.namespaces[].type", "done", "namespaces-all", "namespaces.rs", ""),
+    ("linux.namespaces[].type", "partly", "namespace-mount-shared", "namespaces.rs", "without `mount` the caller's is used, by chroot(2), where the config mounts nothing; not in a user namespace"),
     ("linux.namespaces[].path", "done", "join-pod", "namespaces.rs", ""),
     ("linux.uidMappings", "done", "user-new", "namespaces.rs", ""),
     ("linux.gidMappings", "done", "user-new", "namespaces.rs", ""),
