@@ -31,6 +31,37 @@ pub fn pointer_room(count: usize) -> Result<&'static mut [*const core::ffi::c_ch
     Ok(unsafe { core::slice::from_raw_parts_mut(start as *mut *const core::ffi::c_char, count) })
 }
 
+/// Rows of numbers in memory of this program alone, all 0; pages are only used once they are written. Unmapped when dropped.
+#[derive(Debug)]
+pub struct Numbers {
+    start: usize,
+    count: usize,
+}
+
+/// One row.
+pub type Row = core::cell::Cell<[u64; 3]>;
+
+impl Numbers {
+    /// Room for `count` rows.
+    pub fn map(count: usize) -> Result<Numbers> {
+        let start = map_anonymous(count * size_of::<Row>())?;
+        Ok(Numbers { start, count })
+    }
+
+    /// A row, if there is room for it.
+    pub fn row(&self, index: usize) -> Option<&Row> {
+        // SAFETY: in bounds of the live, zeroed, page-aligned mapping, to which nobody else refers.
+        (index < self.count).then(|| unsafe { &*(self.start as *const Row).add(index) })
+    }
+}
+
+impl Drop for Numbers {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and nothing borrows from it any more.
+        let _ = unsafe { syscall!(Munmap, MUNMAP, self.start, self.count * size_of::<Row>()) };
+    }
+}
+
 /// 32-bit words of a file that another process has mapped too; unmapped when dropped.
 #[derive(Debug)]
 pub struct SharedWords {

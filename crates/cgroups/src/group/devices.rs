@@ -75,7 +75,12 @@ impl Group {
         let known_access = access_of(&known.list);
         for rule in &wanted.list {
             if rule.access & !known_access.get(&rule.devices()).unwrap_or(&0) != 0 {
-                dir.write(add, &v1_line(rule))?;
+                match dir.write(add, &v1_line(rule)) {
+                    Err(error) if error.is_refusal() && rules.is_extra(rule) => {
+                        log::debug!("a default device is not allowed: {error}");
+                    }
+                    answer => answer?,
+                }
             }
         }
         let kept = access_of(&wanted.list);

@@ -157,21 +157,18 @@ impl<'a> Prepared<'a> {
             return;
         };
         let Some(place) = &self.place else {
-            facts.hierarchies = host
-                .hierarchies()
-                .iter()
-                .filter(|one| !one.is_unified())
-                .map(as_mounted)
-                .collect();
+            facts.hierarchies = host.hierarchies().iter().map(as_mounted).collect();
             return;
         };
         let unified = host.version() == cgroups::Version::V2;
         facts.hierarchies = place
             .mounts(host)
-            .filter(|mount| unified || !mount.controllers.is_empty())
             .map(|mount| Hierarchy {
+                // On a hybrid host, too, v2 has no controller of ours and no name.
                 name: match mount.mount.file_name() {
-                    Some(name) if !unified => name.to_string_lossy().into_owned(),
+                    Some(name) if !unified && !mount.controllers.is_empty() => {
+                        name.to_string_lossy().into_owned()
+                    }
                     _ => String::new(),
                 },
                 path: mount.directory.to_string_lossy().into_owned(),
@@ -266,13 +263,12 @@ impl<'a> Prepared<'a> {
 
 /// A whole hierarchy, for a container without a group in it.
 fn as_mounted(hierarchy: &cgroups::Hierarchy) -> Hierarchy {
+    let name = hierarchy.mount.file_name().unwrap_or_default();
     Hierarchy {
-        name: hierarchy
-            .mount
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        name: match hierarchy.is_unified() {
+            true => String::new(),
+            false => name.to_string_lossy().into_owned(),
+        },
         path: hierarchy.mount.to_string_lossy().into_owned(),
         links: hierarchy.links().map(str::to_owned).collect(),
     }

@@ -201,6 +201,7 @@ impl Walk<'_> {
                 }
             }
             RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
+            RuntimeStep::CompareIds(maps) => id_maps::compare(self.pid()?, maps)?,
             RuntimeStep::OffsetClocks { lines } => {
                 id_maps::write_file(self.pid()?, "timens_offsets", lines).map_err(failed)?;
             }

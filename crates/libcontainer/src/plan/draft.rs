@@ -16,7 +16,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) host: &'a HostFacts,
     plan: Plan,
     problems: Vec<PlanError>,
-    next_slot: u16,
+    next_slot: u8,
+    kept: Vec<u8>,
 }
 
 impl PlanError {
@@ -65,7 +66,8 @@ impl<'a> Draft<'a> {
             host,
             plan,
             problems: Vec::new(),
-            next_slot: u16::from(Slot::FIRST_FREE.0),
+            next_slot: Slot::FIRST_FREE.0,
+            kept: Vec::new(),
         }
     }
 
@@ -108,14 +110,26 @@ impl<'a> Draft<'a> {
 
     /// A slot that nobody else uses.
     pub(crate) fn slot(&mut self, at: &ConfigPath) -> Result<Slot, PlanError> {
-        let slot = u8::try_from(self.next_slot).map_err(|_| {
-            PlanError::unsupported(
-                at.clone(),
-                "too many prepared mounts and namespaces (254 at most)",
-            )
-        })?;
+        let slot = Slot(self.next_slot);
+        if slot == Slot::ROOT {
+            let why = "too many prepared mounts and namespaces (252 at most)";
+            return Err(PlanError::unsupported(at.clone(), why));
+        }
         self.next_slot += 1;
-        Ok(Slot(slot))
+        Ok(slot)
+    }
+
+    /// A slot for a mount that later steps change; the child closes it when the container is built.
+    pub(crate) fn kept_slot(&mut self, at: &ConfigPath) -> Result<Slot, PlanError> {
+        let slot = self.slot(at)?;
+        self.kept.push(slot.0);
+        Ok(slot)
+    }
+
+    /// The slots of all mounts that were kept, one byte each.
+    pub(crate) fn kept_slots(&mut self) -> Span {
+        let kept = std::mem::take(&mut self.kept);
+        self.bytes(&kept)
     }
 
     /// Puts a string into the plan's text.

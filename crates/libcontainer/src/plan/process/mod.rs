@@ -116,7 +116,8 @@ pub(crate) fn prepare_first(
         listen_fds: creation.listen_fds,
     };
     let spec = draft.spec;
-    draft.child(&ConfigPath::none(), CloseWorking {});
+    let kept = draft.kept_slots();
+    draft.child(&ConfigPath::none(), CloseWorking { kept });
     match &spec.process {
         Some(process) => prepare(draft, process, surroundings),
         None => {
