@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::Descriptor;
@@ -84,10 +85,9 @@ impl Record {
 
     fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join("image.json");
-        let temporary = folder.join(".image.json");
+        let bytes = to_json(self)?;
         // In one step: half a record would stand in the way of everybody who tidies up.
-        fs::write(&temporary, to_json(self)?)
-            .and_then(|()| fs::rename(&temporary, &path))
+        crate::regular::replace(&path, 0o644, |file| file.write_all(&bytes))
             .map_err(|e| Error::file("write", &path, e))
     }
 

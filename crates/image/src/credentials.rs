@@ -185,23 +185,13 @@ fn read_config(path: &Path) -> Result<Option<Map<String, Value>>> {
 }
 
 fn write_config(path: &Path, config: &Map<String, Value>) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
     let error = |e| Error::file("write", path, e);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(error)?;
     }
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(error)?;
     let text = serde_json::to_string_pretty(config)
         .map_err(|e| Error::new(Kind::Malformed, e.to_string()))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .map_err(error)
+    crate::regular::replace(path, 0o600, |file| file.write_all(text.as_bytes())).map_err(error)
 }
 
 fn lookup(config: &Map<String, Value>, host: &str, repository: &str) -> Result<Option<Credential>> {

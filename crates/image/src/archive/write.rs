@@ -130,10 +130,7 @@ fn write_file(
     }
     // What a link leads to is replaced, not the link.
     let place = std::fs::canonicalize(target).unwrap_or_else(|_| target.to_path_buf());
-    let mut name = place.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = std::path::PathBuf::from(name);
-    let file = File::create(&temporary).map_err(error)?;
+    let (temporary, file) = crate::regular::beside(&place, 0o666).map_err(error)?;
     let result = finish(file).and_then(|()| std::fs::rename(&temporary, &place).map_err(error));
     if result.is_err() {
         let _ = std::fs::remove_file(&temporary);

@@ -196,15 +196,12 @@ impl Layout {
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.root.join(name);
-        let temporary = self.root.join(format!(".{name}.{}", std::process::id()));
-        let write = || {
-            let mut file = File::create(&temporary)?;
+        crate::regular::replace(&path, 0o644, |file| {
             file.write_all(bytes)?;
             // Small and precious: what it names must not become empty when the power fails.
-            file.sync_data()?;
-            fs::rename(&temporary, &path)
-        };
-        write().map_err(|e| Error::file("write", &path, e))
+            file.sync_data()
+        })
+        .map_err(|e| Error::file("write", &path, e))
     }
 }
 
