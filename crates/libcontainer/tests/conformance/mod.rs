@@ -344,7 +344,9 @@ fn the_document_is_up_to_date() {
     }
     text.push_str(
         "\nConfigs for other platforms (`solaris`, `windows`, `vm`, `zos`, `freebsd`) are refused by name. Unknown properties are\n\
-         ignored, as the specification says. A container without a mount namespace is refused: its root would be the host's.\n",
+         ignored, as the specification says. A container without a mount namespace is refused: its root would be the host's.\n\n\
+         Of the operations (runtime.md) one differs: `delete` takes a container that waits for `start`, and ends it. The specification\n\
+         wants an error for all that has not stopped; engines written for runc rely on the other.\n",
     );
     let path = repository().join("docs/conformance.md");
     if super::rewriting() {
