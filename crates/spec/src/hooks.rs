@@ -42,9 +42,9 @@ pub struct Hook<'a> {
     /// Arguments, the name first; passed as they are.
     #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<Text<'a>>,
-    /// The whole environment.
-    #[serde(deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
-    pub env: Vec<Text<'a>>,
+    /// The whole environment, if it is given: none is not the same as an empty one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<Vec<Text<'a>>>,
     /// Seconds after which it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i64>,

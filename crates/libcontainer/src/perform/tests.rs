@@ -169,6 +169,7 @@ impl Script {
         self.child(Execute {
             arguments,
             environment,
+            tell: false,
         })
     }
 

@@ -17,6 +17,8 @@ pub struct Creation {
     pub root: String,
     /// Absolute path of the bundle, which relative paths start from.
     pub bundle: String,
+    /// The terminal goes to no socket of the caller's: it is relayed to the caller's own.
+    pub relays_terminal: bool,
     /// Do not use pivot_root(2).
     pub no_pivot: bool,
     /// Keep the caller's session keyring.
@@ -69,7 +71,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     draft.part(|draft| root::open(draft, creation, &wanted));
     let late = mounts::build(draft, creation, &wanted, &copied);
     draft.part(|draft| devices::make(draft, creation, &wanted));
-    draft.part(terminal::open);
+    draft.part(|draft| terminal::open(draft, creation.relays_terminal));
     draft.part(|draft| hooks::before_root(draft, &wanted));
     draft.part(|draft| root::enter(draft, creation, &wanted));
     draft.part(|draft| system::configure(draft, &wanted));

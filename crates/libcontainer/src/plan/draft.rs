@@ -175,6 +175,19 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// Strings that are none of the config's, and without a NUL inside.
+    pub(crate) fn own_strings(&mut self, strings: &[Vec<u8>]) -> Strings {
+        let start = self.plan.text.len() as u32;
+        for string in strings {
+            self.bytes(string);
+            self.plan.text.push(0);
+        }
+        Strings {
+            start,
+            length: self.plan.text.len() as u32 - start,
+        }
+    }
+
     /// The runtime's steps so far.
     pub(crate) fn runtime_steps(&self) -> impl Iterator<Item = &RuntimeStep> {
         self.plan
