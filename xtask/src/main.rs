@@ -12,6 +12,7 @@ mod probe;
 mod task_bench_image;
 mod task_check;
 mod task_conformance;
+mod task_dist;
 mod task_field_cost;
 mod task_foreign;
 mod task_golden;
@@ -54,6 +55,11 @@ const TASKS: &[Task] = &[
         task_conformance::mutants,
     ),
     ("golden", "write the expected plans anew", task_golden::run),
+    (
+        "dist",
+        "--docs write the command line's reference, manual pages and completions anew",
+        task_dist::run,
+    ),
     (
         "lengths",
         "list files over 400 lines and functions over 60",

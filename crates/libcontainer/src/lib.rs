@@ -35,6 +35,7 @@
 //! lines, changes the signal mask of its thread while it waits.
 
 mod bundle;
+mod check;
 mod container;
 mod error;
 mod foreground;
@@ -46,6 +47,7 @@ mod state;
 
 pub use bundle::Bundle;
 pub use cgroups;
+pub use check::{Finding, Verdict, check};
 pub use container::{
     Container, CreateOptions, Event, ExecRequest, Process, RunOptions, StateReport, exec, features,
     plan_of, run, seccomp_text,

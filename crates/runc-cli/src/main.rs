@@ -11,6 +11,7 @@ mod global;
 mod help;
 mod invocation;
 mod logger;
+mod nearest;
 mod output;
 mod program;
 #[cfg(test)]
@@ -30,7 +31,8 @@ use program::Program;
 
 /// A run takes milliseconds: what it frees is not worth giving back.
 #[global_allocator]
-static ALLOCATOR: kernel::memory::ShortLived = kernel::memory::ShortLived::new();
+static ALLOCATOR: kernel::memory::ShortLived =
+    kernel::memory::ShortLived::or_end(logger::out_of_memory);
 
 fn main() {
     std::panic::set_hook(Box::new(|panic| {
@@ -78,7 +80,7 @@ fn run(program: Program, words: &[OsString]) -> Result<i32, Failure> {
     let command = name
         .to_str()
         .and_then(command::find)
-        .ok_or_else(|| Failure::new(format!("No help topic for '{}'", name.display())).status(3))?;
+        .ok_or_else(|| command::unknown(&name.to_string_lossy()))?;
     run_command(command, &global, &invocation.arguments[1..])
 }
 

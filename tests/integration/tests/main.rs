@@ -34,6 +34,7 @@ mod net_devices;
 mod pause;
 mod podman;
 mod process;
+mod propagation;
 mod ps;
 mod rlimits;
 mod rootless;
@@ -81,6 +82,7 @@ fn main() -> std::process::ExitCode {
         pause::CASES,
         podman::CASES,
         process::CASES,
+        propagation::CASES,
         ps::CASES,
         rlimits::CASES,
         rootless::CASES,

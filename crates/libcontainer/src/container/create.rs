@@ -130,12 +130,14 @@ fn perform(
         stored.identify(record.pid, record.identity)
     })?;
     warn_about_ambient(performed.missing_ambient);
-    let finished = finish(group, prepared, &performed, options);
-    if finished.is_err() {
-        performed.undo();
-        super::kill::end(&performed.child.pidfd)?;
+    match finish(group, prepared, &performed, options) {
+        Ok(()) => Ok(performed),
+        Err(error) => {
+            performed.undo();
+            super::kill::end(&performed.child.pidfd)?;
+            Err(error)
+        }
     }
-    finished.map(|()| performed)
 }
 
 /// What comes last, when the container is ready: tight limits, then the pid file, whose existence tells that all is done.
@@ -159,15 +161,13 @@ fn finish(
 
 /// Descriptors that a container is to get must be there: a number that is too high would open what is not meant.
 pub(super) fn judge_preserved(count: u32) -> Result<(), Error> {
-    let end = count.checked_add(3).and_then(|end| i32::try_from(end).ok());
-    let missing = match end {
-        // Of those that are open this program's own are not meant: they are closed at the next execve.
-        Some(end) => (3..end).find(|fd| !matches!(file::is_close_on_exec(*fd), Ok(false))),
-        None => Some(i32::MAX),
-    };
+    // Of those that are open this program's own are not meant: they are closed at the next execve.
+    let missing = (3..=i32::MAX)
+        .zip(0..count)
+        .find(|(fd, _)| !matches!(file::is_close_on_exec(*fd), Ok(false)));
     match missing {
         None => Ok(()),
-        Some(fd) => Err(Error::Invalid {
+        Some((fd, _)) => Err(Error::Invalid {
             text: format!("--preserve-fds {count}: descriptor {fd} was not passed"),
             what: String::new(),
         }),

@@ -201,6 +201,7 @@ impl Walk<'_> {
                 }
             }
             RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
+            RuntimeStep::CompareIds(maps) => id_maps::compare(self.pid()?, maps)?,
             RuntimeStep::OffsetClocks { lines } => {
                 id_maps::write_file(self.pid()?, "timens_offsets", lines).map_err(failed)?;
             }
@@ -214,7 +215,7 @@ impl Walk<'_> {
                 }
             }
             RuntimeStep::RunHook { kind, index, .. } => {
-                let namespaces = self.shared_namespaces();
+                let namespaces = self.shared_namespaces().map_err(failed)?;
                 if let (Some(hooks), Some(child)) = (&self.setting.state, &self.child) {
                     hooks::run(
                         hooks,
@@ -255,7 +256,7 @@ impl Walk<'_> {
     }
 
     /// Namespace files that the child shared, in order.
-    fn shared_namespaces(&self) -> Vec<i32> {
+    fn shared_namespaces(&self) -> kernel::Result<Vec<i32>> {
         let shared = self
             .plan
             .entries
@@ -266,10 +267,9 @@ impl Walk<'_> {
                 }
                 _ => None,
             });
-        shared.map_or_else(Vec::new, |(first, count)| {
-            (0..count)
-                .filter_map(|offset| self.raw(Slot(first.0 + offset)).ok())
-                .collect()
-        })
+        let (first, count) = shared.unwrap_or((Slot::FIRST_FREE, 0));
+        (0..count)
+            .map(|offset| self.raw(Slot(first.0 + offset)))
+            .collect()
     }
 }

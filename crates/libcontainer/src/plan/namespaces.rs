@@ -267,7 +267,12 @@ fn needs_fork(wanted: &Namespaces) -> bool {
     by_pid || wanted.has(NEWTIME)
 }
 
-pub(crate) fn enter(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+/// `copied` are the slots of mounts that the runtime has copied.
+pub(crate) fn enter(
+    draft: &mut Draft<'_>,
+    wanted: &Namespaces,
+    copied: &[Option<Slot>],
+) -> Result<(), PlanError> {
     let from = list();
     let maps_by_runtime_alone = draft.host.rootless() && wanted.new & NEWUSER != 0;
     if !maps_by_runtime_alone {
@@ -278,7 +283,7 @@ pub(crate) fn enter(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pl
     if draft.host.privileged {
         join(draft, wanted, |flag| flag != NEWUSER);
     }
-    enter_user(draft, wanted)?;
+    enter_user(draft, wanted, copied);
     // A runtime without privileges can write the clocks of a process only as long as that is dumpable.
     let clocks = draft
         .spec
@@ -332,23 +337,43 @@ fn join(draft: &mut Draft<'_>, wanted: &Namespaces, which: impl Fn(u64) -> bool)
     }
 }
 
-fn enter_user(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+fn enter_user(draft: &mut Draft<'_>, wanted: &Namespaces, copied: &[Option<Slot>]) {
     if wanted.joins(NEWUSER) {
         join(draft, wanted, |flag| flag == NEWUSER);
+        compare_maps(draft);
+        super::mounts::map_trees(draft, copied);
         draft.child(&list(), BecomeRoot {});
-        return Ok(());
+        return;
     }
     if wanted.new & NEWUSER == 0 {
-        return Ok(());
+        return;
     }
     let at = ConfigPath::of("linux.uidMappings");
     draft.child(&list(), Unshare { flags: NEWUSER });
     let empty = Linux::default();
     let maps = id_maps(draft.spec.linux.as_ref().unwrap_or(&empty), draft.host);
     draft.runtime(&at, RuntimeStep::MapIds(maps));
-    super::mounts::map_trees(draft, wanted)?;
+    super::mounts::map_trees(draft, copied);
     draft.child(&at, BecomeRoot {});
-    Ok(())
+}
+
+/// Mappings beside a user namespace that has its own must say the same.
+fn compare_maps(draft: &mut Draft<'_>) {
+    let Some(linux) = &draft.spec.linux else {
+        return;
+    };
+    if linux.uid_mappings.is_empty() && linux.gid_mappings.is_empty() {
+        return;
+    }
+    let maps = IdMaps {
+        uids: linux.uid_mappings.clone(),
+        gids: linux.gid_mappings.clone(),
+        ..IdMaps::default()
+    };
+    draft.runtime(
+        &ConfigPath::of("linux.uidMappings"),
+        RuntimeStep::CompareIds(maps),
+    );
 }
 
 /// How the mappings get written (user_namespaces(7)).

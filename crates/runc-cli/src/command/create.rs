@@ -22,6 +22,16 @@ file system. The container's own program waits until `{name} start ID`.
 
 Nothing is printed on success: standard input, output and error are the
 container's.",
+    examples: &[
+        (
+            "create --bundle /srv/web web",
+            "make the container web; its program waits",
+        ),
+        (
+            "create --console-socket tty.sock --pid-file web.pid web",
+            "with a terminal, whose descriptor is sent to a socket",
+        ),
+    ],
     flags: &[
         &BUNDLE,
         &CONSOLE_SOCKET,

@@ -19,6 +19,13 @@ pub(crate) static COMMAND: Command = Command {
     summary: "remove a container that is not running",
     synopsis: "ID",
     about: "",
+    examples: &[
+        ("delete web", "remove the stopped container web"),
+        (
+            "delete --force web",
+            "remove it whatever it does; no error when there is none",
+        ),
+    ],
     flags: &[&FORCE],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),

@@ -42,6 +42,17 @@ pub(crate) static COMMAND: Command = Command {
 Whatever follows ID belongs to COMMAND, which may be left out with --process.
 Without --detach the exit code of the process becomes {name}'s; it is 255 when
 the process could not be started.",
+    examples: &[
+        ("exec --tty web sh", "a shell in the container web"),
+        (
+            "exec --user 1000:1000 --cwd /srv --env DEBUG=1 web ls -l",
+            "ls as another user",
+        ),
+        (
+            "exec --detach --process process.json web",
+            "a process that is described as in config.json",
+        ),
+    ],
     flags: &[
         &CONSOLE_SOCKET,
         &PIDFD_SOCKET,

@@ -24,6 +24,10 @@ pub(crate) static COMMAND: Command = Command {
 Creates a container from a bundle and starts it. In the foreground, signals
 are passed to the container's process, and its exit code becomes {name}'s (128
 and the signal's number when a signal ended it).",
+    examples: &[
+        ("run --bundle /srv/web web", "run a bundle on this terminal"),
+        ("run --detach --pid-file web.pid web", "start it and return"),
+    ],
     flags: &[
         &BUNDLE,
         &CONSOLE_SOCKET,

@@ -12,6 +12,10 @@ pub(crate) static COMMAND: Command = Command {
     summary: "start a created container",
     synopsis: "ID",
     about: "",
+    examples: &[(
+        "start web",
+        "let the program of the created container web begin",
+    )],
     flags: &[],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),

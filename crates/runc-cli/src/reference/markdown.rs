@@ -1,10 +1,6 @@
-//! `docs/cli.md`, made from the tables of commands and flags.
-//!
-//! The file is the snapshot of the whole command line: no command or flag changes without showing in a review.
-//! `TARE_UPDATE_DOCS=1 cargo test -p tare` writes it anew.
+//! `docs/cli.md`: the whole command line on one page.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use crate::command::{self, Command};
 use crate::flag::{Flag, Kind};
@@ -13,7 +9,7 @@ use crate::{global, help};
 const INTRODUCTION: &str = "\
 # Command line
 
-<!-- Made from the tables in crates/runc-cli; `TARE_UPDATE_DOCS=1 cargo test -p tare` writes it anew. -->
+<!-- Made from the tables in crates/runc-cli; `cargo xtask dist --docs` writes it anew. -->
 
 `tare [global options] command [command options] [arguments...]`
 
@@ -42,7 +38,7 @@ to the file, and the error that ended the command is also printed on standard er
 `container`, `config` (the field of config.json), `step`, `file`, `call`, `errno`, `hint`.
 ";
 
-fn page() -> String {
+pub(super) fn page() -> String {
     let mut page = format!("{INTRODUCTION}\n## Global options\n\n");
     push_flags(&mut page, global::FLAGS);
     for command in command::ALL {
@@ -68,6 +64,13 @@ fn push_command(page: &mut String, command: &Command) {
         page.push('\n');
         push_flags(page, command.flags);
     }
+    page.push_str("\n```sh\n");
+    let width = command.examples.iter().map(|(line, _)| line.len()).max();
+    let width = width.unwrap_or(0);
+    for (line, does) in command.examples {
+        let _ = writeln!(page, "tare {line:width$}  # {does}");
+    }
+    page.push_str("```\n");
 }
 
 fn push_flags(page: &mut String, flags: &[&Flag]) {
@@ -83,42 +86,4 @@ fn push_flags(page: &mut String, flags: &[&Flag]) {
         let help = flag.help.replace("{name}", "tare").replace('|', "\\|");
         let _ = writeln!(page, "| `{}` | {help}{notes} |", flag.synopsis());
     }
-}
-
-#[test]
-fn the_page_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
-    let page = page();
-    if std::env::var_os("TARE_UPDATE_DOCS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &page).unwrap();
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == page,
-        "docs/cli.md is out of date: TARE_UPDATE_DOCS=1 cargo test -p tare"
-    );
-}
-
-#[test]
-fn names_are_unique_and_texts_are_one_sentence() {
-    let tables = command::ALL
-        .iter()
-        .map(|command| (command.name, command.flags));
-    for (name, flags) in tables.chain([("global", global::FLAGS)]) {
-        let mut names: Vec<&str> = Vec::new();
-        for flag in flags.iter().copied().chain([&crate::flag::HELP]) {
-            names.push(flag.name);
-            names.extend(flag.short);
-            assert!(!flag.help.ends_with('.'), "{name} --{}", flag.name);
-            let switch = flag.kind == Kind::Switch;
-            assert_eq!(flag.value.is_empty(), switch, "{name} --{}", flag.name);
-        }
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count, "{name} names a flag twice");
-    }
-    let names: Vec<&str> = command::ALL.iter().map(|command| command.name).collect();
-    assert!(names.is_sorted());
 }
