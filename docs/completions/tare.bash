@@ -35,6 +35,8 @@ _tare_value() {
     "create pidfd-socket") value="file" ;;
     "create pid-file") value="file" ;;
     "create preserve-fds") value="any" ;;
+    "create timings") value="table json trace" ;;
+    "delete timings") value="table json trace" ;;
     "events interval") value="any" ;;
     "exec console-socket") value="file" ;;
     "exec pidfd-socket") value="file" ;;
@@ -49,6 +51,8 @@ _tare_value() {
     "exec cap" | "exec c") value="any" ;;
     "exec preserve-fds") value="any" ;;
     "exec cgroup") value="any" ;;
+    "exec timings") value="table json trace" ;;
+    "gc format" | "gc f") value="text json" ;;
     "info format" | "info f") value="table json" ;;
     "list format" | "list f") value="table json" ;;
     "plan bundle" | "plan b") value="directory" ;;
@@ -67,8 +71,10 @@ _tare_value() {
     "run pidfd-socket") value="file" ;;
     "run pid-file") value="file" ;;
     "run preserve-fds") value="any" ;;
+    "run timings") value="table json trace" ;;
     "seccomp bundle" | "seccomp b") value="directory" ;;
     "spec bundle" | "spec b") value="directory" ;;
+    "start timings") value="table json trace" ;;
     "update resources" | "update r") value="file" ;;
     "update blkio-weight") value="any" ;;
     "update cpu-period") value="any" ;;
@@ -90,7 +96,7 @@ _tare_value() {
 }
 
 _tare() {
-    local commands="check checkpoint create delete events exec features help info kill list pause plan ps restore resume run seccomp spec start state update"
+    local commands="check checkpoint create delete events exec features gc help info kill list pause plan ps restore resume run seccomp spec start state update"
     local signals="HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
     local current=${COMP_WORDS[COMP_CWORD]} command= place=0 flag= value= words= i
     COMPREPLY=()
@@ -120,11 +126,12 @@ _tare() {
     "") words="--debug --log --log-format --root --systemd-cgroup --rootless --version --help" ;;
     "check") words="--format --bundle --no-pivot --help" ;;
     "checkpoint") words="--image-path --work-path --parent-path --leave-running --tcp-established --tcp-skip-in-flight --link-remap --ext-unix-sk --shell-job --lazy-pages --status-fd --page-server --file-locks --pre-dump --manage-cgroups-mode --empty-ns --auto-dedup --help" ;;
-    "create") words="--bundle --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --help" ;;
-    "delete") words="--force --help" ;;
+    "create") words="--bundle --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --timings --help" ;;
+    "delete") words="--force --timings --help" ;;
     "events") words="--interval --stats --help" ;;
-    "exec") words="--console-socket --pidfd-socket --cwd --env --tty --user --additional-gids --process --detach --pid-file --process-label --apparmor --no-new-privs --cap --preserve-fds --cgroup --ignore-paused --help" ;;
+    "exec") words="--console-socket --pidfd-socket --cwd --env --tty --user --additional-gids --process --detach --pid-file --process-label --apparmor --no-new-privs --cap --preserve-fds --cgroup --ignore-paused --timings --help" ;;
     "features") words="--help" ;;
+    "gc") words="--dry-run --stopped --format --help" ;;
     "help") words="--help" ;;
     "info") words="--format --help" ;;
     "kill") words="--help" ;;
@@ -134,10 +141,10 @@ _tare() {
     "ps") words="--format --help" ;;
     "restore") words="--console-socket --image-path --work-path --tcp-established --ext-unix-sk --shell-job --file-locks --manage-cgroups-mode --bundle --detach --pid-file --no-subreaper --no-pivot --empty-ns --auto-dedup --lazy-pages --lsm-profile --lsm-mount-context --help" ;;
     "resume") words="--help" ;;
-    "run") words="--bundle --console-socket --pidfd-socket --pid-file --detach --keep --no-subreaper --no-pivot --no-new-keyring --preserve-fds --help" ;;
+    "run") words="--bundle --console-socket --pidfd-socket --pid-file --detach --keep --no-subreaper --no-pivot --no-new-keyring --preserve-fds --timings --help" ;;
     "seccomp") words="--bundle --help" ;;
     "spec") words="--bundle --rootless --help" ;;
-    "start") words="--help" ;;
+    "start") words="--timings --help" ;;
     "state") words="--help" ;;
     "update") words="--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --cpu-idle --memory --memory-reservation --memory-swap --pids-limit --l3-cache-schema --mem-bw-schema --help" ;;
         esac

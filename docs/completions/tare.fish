@@ -9,11 +9,15 @@ function __tare_takes_value
             return 0
         case 'checkpoint image-path' 'checkpoint work-path' 'checkpoint parent-path' 'checkpoint status-fd' 'checkpoint page-server' 'checkpoint manage-cgroups-mode' 'checkpoint empty-ns'
             return 0
-        case 'create bundle' 'create b' 'create console-socket' 'create pidfd-socket' 'create pid-file' 'create preserve-fds'
+        case 'create bundle' 'create b' 'create console-socket' 'create pidfd-socket' 'create pid-file' 'create preserve-fds' 'create timings'
+            return 0
+        case 'delete timings'
             return 0
         case 'events interval'
             return 0
-        case 'exec console-socket' 'exec pidfd-socket' 'exec cwd' 'exec env' 'exec e' 'exec user' 'exec u' 'exec additional-gids' 'exec g' 'exec process' 'exec p' 'exec pid-file' 'exec process-label' 'exec apparmor' 'exec cap' 'exec c' 'exec preserve-fds' 'exec cgroup'
+        case 'exec console-socket' 'exec pidfd-socket' 'exec cwd' 'exec env' 'exec e' 'exec user' 'exec u' 'exec additional-gids' 'exec g' 'exec process' 'exec p' 'exec pid-file' 'exec process-label' 'exec apparmor' 'exec cap' 'exec c' 'exec preserve-fds' 'exec cgroup' 'exec timings'
+            return 0
+        case 'gc format' 'gc f'
             return 0
         case 'info format' 'info f'
             return 0
@@ -25,11 +29,13 @@ function __tare_takes_value
             return 0
         case 'restore console-socket' 'restore image-path' 'restore work-path' 'restore manage-cgroups-mode' 'restore bundle' 'restore b' 'restore pid-file' 'restore empty-ns' 'restore lsm-profile' 'restore lsm-mount-context'
             return 0
-        case 'run bundle' 'run b' 'run console-socket' 'run pidfd-socket' 'run pid-file' 'run preserve-fds'
+        case 'run bundle' 'run b' 'run console-socket' 'run pidfd-socket' 'run pid-file' 'run preserve-fds' 'run timings'
             return 0
         case 'seccomp bundle' 'seccomp b'
             return 0
         case 'spec bundle' 'spec b'
+            return 0
+        case 'start timings'
             return 0
         case 'update resources' 'update r' 'update blkio-weight' 'update cpu-period' 'update cpu-quota' 'update cpu-burst' 'update cpu-share' 'update cpu-rt-period' 'update cpu-rt-runtime' 'update cpuset-cpus' 'update cpuset-mems' 'update cpu-idle' 'update memory' 'update memory-reservation' 'update memory-swap' 'update pids-limit' 'update l3-cache-schema' 'update mem-bw-schema'
             return 0
@@ -124,8 +130,10 @@ complete -c tare -n '__tare_in "create"' -l pid-file -r -F -d 'file to write the
 complete -c tare -n '__tare_in "create"' -l no-pivot -d 'enter the root file system without pivot_root, for roots on a ramdisk'
 complete -c tare -n '__tare_in "create"' -l no-new-keyring -d 'stay in the caller'\''s session keyring instead of making one'
 complete -c tare -n '__tare_in "create"' -l preserve-fds -x -d 'pass N more descriptors on, after standard input, output, error and $LISTEN_FDS (default: 0)'
+complete -c tare -n '__tare_in "create"' -l timings -x -a 'table json trace' -d 'print to standard error where the time goes: table, json, or trace (trace events, which Perfetto and browsers open)'
 complete -c tare -n '__tare_in "create"' -l help -s h -d 'show help'
 complete -c tare -n '__tare_in "delete"' -l force -s f -d 'kill the container first when it runs; say nothing when there is none'
+complete -c tare -n '__tare_in "delete"' -l timings -x -a 'table json trace' -d 'print to standard error where the time goes: table, json, or trace (trace events, which Perfetto and browsers open)'
 complete -c tare -n '__tare_in "delete"' -l help -s h -d 'show help'
 complete -c tare -n '__tare_in "events"' -l interval -x -d 'time between statistics (default: 5s)'
 complete -c tare -n '__tare_in "events"' -l stats -d 'print statistics once and end'
@@ -147,8 +155,13 @@ complete -c tare -n '__tare_in "exec"' -l cap -s c -x -d 'add a capability'
 complete -c tare -n '__tare_in "exec"' -l preserve-fds -x -d 'pass N more descriptors on, after standard input, output, error and $LISTEN_FDS (default: 0)'
 complete -c tare -n '__tare_in "exec"' -l cgroup -x -d 'start in this existing cgroup below the container'\''s'
 complete -c tare -n '__tare_in "exec"' -l ignore-paused -d 'allow it in a paused container, where it waits for resume'
+complete -c tare -n '__tare_in "exec"' -l timings -x -a 'table json trace' -d 'print to standard error where the time goes: table, json, or trace (trace events, which Perfetto and browsers open)'
 complete -c tare -n '__tare_in "exec"' -l help -s h -d 'show help'
 complete -c tare -n '__tare_in "features"' -l help -s h -d 'show help'
+complete -c tare -n '__tare_in "gc"' -l dry-run -d 'only say what would be removed'
+complete -c tare -n '__tare_in "gc"' -l stopped -d 'also remove containers that have stopped in good order and were not deleted'
+complete -c tare -n '__tare_in "gc"' -l format -s f -x -a 'text json' -d 'text or json (default: text)'
+complete -c tare -n '__tare_in "gc"' -l help -s h -d 'show help'
 complete -c tare -n '__tare_in "help"' -l help -s h -d 'show help'
 complete -c tare -n '__tare_in "info"' -l format -s f -x -a 'table json' -d 'table or json (default: table)'
 complete -c tare -n '__tare_in "info"' -l help -s h -d 'show help'
@@ -194,12 +207,14 @@ complete -c tare -n '__tare_in "run"' -l no-subreaper -d 'do not become the pare
 complete -c tare -n '__tare_in "run"' -l no-pivot -d 'enter the root file system without pivot_root, for roots on a ramdisk'
 complete -c tare -n '__tare_in "run"' -l no-new-keyring -d 'stay in the caller'\''s session keyring instead of making one'
 complete -c tare -n '__tare_in "run"' -l preserve-fds -x -d 'pass N more descriptors on, after standard input, output, error and $LISTEN_FDS (default: 0)'
+complete -c tare -n '__tare_in "run"' -l timings -x -a 'table json trace' -d 'print to standard error where the time goes: table, json, or trace (trace events, which Perfetto and browsers open)'
 complete -c tare -n '__tare_in "run"' -l help -s h -d 'show help'
 complete -c tare -n '__tare_in "seccomp"' -l bundle -s b -x -a '(__fish_complete_directories)' -d 'directory that holds config.json (default: the current directory)'
 complete -c tare -n '__tare_in "seccomp"' -l help -s h -d 'show help'
 complete -c tare -n '__tare_in "spec"' -l bundle -s b -x -a '(__fish_complete_directories)' -d 'directory that holds config.json (default: the current directory)'
 complete -c tare -n '__tare_in "spec"' -l rootless -d 'write a config for ordinary users: a user namespace, no limits, the host'\''s network'
 complete -c tare -n '__tare_in "spec"' -l help -s h -d 'show help'
+complete -c tare -n '__tare_in "start"' -l timings -x -a 'table json trace' -d 'print to standard error where the time goes: table, json, or trace (trace events, which Perfetto and browsers open)'
 complete -c tare -n '__tare_in "start"' -l help -s h -d 'show help'
 complete -c tare -n '__tare_in "state"' -l help -s h -d 'show help'
 complete -c tare -n '__tare_in "update"' -l resources -s r -r -F -d 'read JSON like `linux.resources` in config.json from FILE (- is standard input); other flags are then ignored'
@@ -233,8 +248,9 @@ complete -c tare -n '__tare_at events 0' -a '(__tare_containers)'
 complete -c tare -n '__tare_at "" 0' -a exec -d 'start a process in a running container'
 complete -c tare -n '__tare_at exec 0' -a '(__tare_containers)'
 complete -c tare -n '__tare_at "" 0' -a features -d 'print the supported features'
+complete -c tare -n '__tare_at "" 0' -a gc -d 'remove what crashes of the runtime or the machine have left'
 complete -c tare -n '__tare_at "" 0' -a help -d 'show all commands, or help for one'
-complete -c tare -n '__tare_at help 0' -a 'check checkpoint create delete events exec features help info kill list pause plan ps restore resume run seccomp spec start state update'
+complete -c tare -n '__tare_at help 0' -a 'check checkpoint create delete events exec features gc help info kill list pause plan ps restore resume run seccomp spec start state update'
 complete -c tare -n '__tare_at "" 0' -a info -d 'print what kernel, host and caller offer, with reasons'
 complete -c tare -n '__tare_at "" 0' -a kill -d 'send a signal to a container'\''s first process'
 complete -c tare -n '__tare_at kill 0' -a '(__tare_containers)'

@@ -3,9 +3,16 @@
 use crate::{Answer, call};
 
 pub(crate) fn run(arguments: &[String]) -> Answer {
-    if !call::workspace().join("crates/image").exists() {
-        return Err("there is no image library in this tree".to_owned());
+    if !call::workspace().join("crates/image-cli").exists() {
+        return Err("there is no program tare-image in this tree".to_owned());
     }
-    let mut bench = call::cargo(["bench", "--package", "tare-image", "--bench", "pull", "--"]);
+    let mut bench = call::cargo([
+        "bench",
+        "--package",
+        "tare-image-cli",
+        "--bench",
+        "pull",
+        "--",
+    ]);
     call::run(bench.args(arguments))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Kind, Result, failure};
 use crate::limits::Limits;
 use crate::unpack::open_directory;
 
@@ -25,8 +25,6 @@ pub struct User {
 
 /// Groups that one user may have; the kernel's own limit is 65536.
 const GROUPS: usize = 1024;
-/// Bytes of one line.
-const LINE: u64 = 64 << 10;
 
 /// Resolves `user[:group]` of an image configuration (image-spec, conversion.md, "Process.User") in the file systems
 /// `roots`, the uppermost first.
@@ -111,11 +109,8 @@ fn resolve_group(group: &str, roots: &[&Path], limits: &Limits) -> Result<u32> {
 }
 
 fn unknown(what: &str, name: &str) -> Error {
-    Error::new(
-        Kind::NotFound,
-        format!("{what} {name:?} is not in the image"),
-    )
-    .hint(format!("Use a numeric id, or an image with this {what}"))
+    failure!(NotFound, "{what} {name:?} is not in the image")
+        .hint(format!("Use a numeric id, or an image with this {what}"))
 }
 
 /// An id if it consists of digits. The largest value is no id but "unchanged" (CVE-2024-40635 is about larger ones).
@@ -125,10 +120,7 @@ fn number(text: &str) -> Result<Option<u32>> {
     }
     match text.parse::<u32>() {
         Ok(id) if id < u32::MAX => Ok(Some(id)),
-        _ => Err(Error::new(
-            Kind::Usage,
-            format!("{text} is not a user or group id"),
-        )),
+        _ => Err(failure!(Usage, "{text} is not a user or group id")),
     }
 }
 
@@ -145,19 +137,18 @@ fn each_line(
     let mut total = 0;
     loop {
         let mut line = Vec::new();
-        let n = (&mut reader)
-            .take(LINE)
+        let n = reader
             .read_until(b'\n', &mut line)
             .map_err(|e| Error::system(format!("read /{path} of the image"), e))?;
         total += n as u64;
         if n == 0 {
             return Ok(());
         }
-        if total > limits.account_file_bytes || (n as u64 == LINE && !line.ends_with(b"\n")) {
-            return Err(Error::new(
-                Kind::Limit,
-                format!("/{path} of the image is too large, or has too long a line"),
-            ));
+        if total > limits.account_file_bytes {
+            let most = limits.account_file_bytes;
+            let what = format!("/{path} of the image has more than {most} bytes");
+            return Err(Error::new(Kind::Limit, what)
+                .hint("--max-account-file-bytes allows more, if the image can be trusted"));
         }
         if let Ok(text) = std::str::from_utf8(&line) {
             let text = text.trim_end_matches(['\n', '\r']);
@@ -176,8 +167,7 @@ fn open(roots: &[&Path], path: &str) -> Result<Option<OwnedFd>> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         match rustix::fs::openat2(&root_fd, path, flags, Mode::empty(), resolve) {
             Ok(fd) => {
-                let stat =
-                    rustix::fs::fstat(&fd).map_err(|e| Error::system("read attributes", e))?;
+                let stat = rustix::fs::fstat(&fd).doing("read attributes")?;
                 if rustix::fs::FileType::from_raw_mode(stat.st_mode)
                     == rustix::fs::FileType::RegularFile
                 {
@@ -251,6 +241,16 @@ mod tests {
         ] {
             assert!(look(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_group_may_have_many_members() {
+        let root = root();
+        let members: Vec<String> = (0..20_000).map(|n| format!("member{n}")).collect();
+        let text = format!("many:x:70:{},web\nafter:x:71:web\n", members.join(","));
+        std::fs::write(root.path().join("etc/group"), text).unwrap();
+        let user = resolve("web", &[root.path()], &Limits::default()).unwrap();
+        assert_eq!(user.additional, [70, 71]);
     }
 
     #[test]

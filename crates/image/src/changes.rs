@@ -10,10 +10,11 @@ use std::path::Path;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 
-use crate::error::{During, Error, Result};
+use crate::error::{Doing, During, Error, Kind, Result};
 use crate::tar::{Entry, EntryKind, Time, Writer};
 use crate::unpack::{
-    children, is_whiteout, names, open_child, open_directory, overlay_namespace, shown_attributes,
+    children, has_opaque_mark, is_whiteout, opaque_name, open_child, open_directory,
+    shown_attributes,
 };
 
 /// What is written of a directory.
@@ -39,7 +40,7 @@ pub fn write<W: Write>(root: &Path, what: What<'_>, output: W) -> Result<(W, Tim
     let fd = open_directory(root)?;
     let mut walk = Walk {
         writer: Writer::new(output),
-        opaque: format!("{}.overlay.opaque", overlay_namespace()).into_bytes(),
+        opaque: opaque_name(),
         upper,
         without,
         links: HashMap::new(),
@@ -48,25 +49,18 @@ pub fn write<W: Write>(root: &Path, what: What<'_>, output: W) -> Result<(W, Tim
     };
     if !upper {
         walk.path.extend_from_slice(b"./");
-        walk.entry(
-            &fd,
-            None,
-            &fs::fstat(&fd).map_err(|e| Error::system("read attributes", e))?,
-        )?;
+        walk.entry(&fd, None, &fs::fstat(&fd).doing("read attributes")?)?;
         walk.path.clear();
     }
     walk.directory(&fd)
         .during(|| format!("pack {}", root.display()))?;
-    let output = walk
-        .writer
-        .finish()
-        .map_err(|e| Error::system("write layer", e))?;
+    let output = walk.writer.finish().doing("write layer")?;
     Ok((output, walk.newest))
 }
 
 struct Walk<'a, W> {
     writer: Writer<W>,
-    opaque: Vec<u8>,
+    opaque: String,
     upper: bool,
     without: &'a BTreeSet<Vec<u8>>,
     /// Inode of a file with several names to the first of them.
@@ -88,6 +82,16 @@ impl<W: Write> Walk<'_, W> {
                 self.whiteout(&[b".wh.", &name[..]].concat())?;
                 continue;
             }
+            if self.upper && name.starts_with(b".wh.") {
+                // In a layer, such a name takes another one away.
+                let path = [&self.path[..], &name].concat();
+                let what = format!(
+                    "/{} has a name that means a removal in layers",
+                    String::from_utf8_lossy(&path)
+                );
+                return Err(Error::new(Kind::Unsupported, what)
+                    .hint("Rename it in the container, and commit again"));
+            }
             self.path.extend_from_slice(&name);
             if self.without.contains(&self.path) {
                 self.path.truncate(length);
@@ -107,7 +111,7 @@ impl<W: Write> Walk<'_, W> {
                 let fd = open_child(parent, name).map_err(error)?;
                 self.path.push(b'/');
                 self.entry(&fd, None, stat)?;
-                if self.upper && names(fd.as_fd())?.contains(&self.opaque) {
+                if self.upper && has_opaque_mark(&fd, &self.opaque)? {
                     self.whiteout(b".wh..wh..opq")?;
                 }
                 self.directory(&fd)
@@ -163,20 +167,13 @@ impl<W: Write> Walk<'_, W> {
             } else {
                 0
             },
-            mtime: Time {
-                seconds: stat.st_mtime,
-                nanoseconds: stat.st_mtime_nsec as u32,
-            },
+            mtime: Time::modified(stat),
             ..Entry::default()
         };
         if matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice) {
             entry.device = (fs::major(stat.st_rdev), fs::minor(stat.st_rdev));
         }
-        let newer = (entry.mtime.seconds, entry.mtime.nanoseconds)
-            > (self.newest.seconds, self.newest.nanoseconds);
-        if newer {
-            self.newest = entry.mtime;
-        }
+        self.newest = self.newest.max(entry.mtime);
         if kind == EntryKind::File && stat.st_nlink > 1 {
             match self.links.get(&(stat.st_dev, stat.st_ino)) {
                 Some(first) => {
@@ -195,10 +192,7 @@ impl<W: Write> Walk<'_, W> {
             entry.xattrs = shown_attributes(fd.as_fd())?;
         }
         if kind == EntryKind::File {
-            let file = File::from(
-                fd.try_clone()
-                    .map_err(|e| Error::system("duplicate descriptor", e))?,
-            );
+            let file = File::from(fd.try_clone().doing("duplicate descriptor")?);
             return self.append(&entry, &mut BufReader::with_capacity(128 << 10, file));
         }
         self.append(&entry, &mut io::empty())
@@ -217,8 +211,6 @@ impl<W: Write> Walk<'_, W> {
     }
 
     fn append(&mut self, entry: &Entry, data: &mut dyn io::Read) -> Result<()> {
-        self.writer
-            .append(entry, data)
-            .map_err(|e| Error::system("write layer", e))
+        self.writer.append(entry, data).doing("write layer")
     }
 }

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use crate::changes::{self, What};
 use crate::compression::{Compression, Compressor};
 use crate::digest::{self, HashingWriter};
-use crate::error::{During, Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Doing, During, Error, Result, failure};
 use crate::json::{parse_json, to_json};
 use crate::limits::Limits;
 use crate::manifest::{Document, Image};
@@ -56,9 +58,6 @@ struct Made {
 
 /// Puts the changes in the overlay directory `upper`, all but the names in `without` (see [`crate::container::stubs`]), on
 /// top of `base` and names the result.
-///
-/// # Errors
-/// What the file system reports.
 pub fn commit(
     store: &Store,
     base: &Image,
@@ -103,7 +102,7 @@ pub fn import(
     let work = || {
         let plain =
             crate::compression::decompress(std::io::BufReader::with_capacity(128 << 10, input))
-                .map_err(|e| Error::system("read archive", e))?;
+                .doing("read archive")?;
         let made = layer(store, description.compression, |mut output| {
             let tee = Tee {
                 input: plain,
@@ -116,14 +115,9 @@ pub fn import(
             let mut entry = Entry::default();
             let mut newest = Time::default();
             while reader.next(&mut entry)? {
-                if (entry.mtime.seconds, entry.mtime.nanoseconds)
-                    > (newest.seconds, newest.nanoseconds)
-                {
-                    newest = entry.mtime;
-                }
+                newest = newest.max(entry.mtime);
             }
-            std::io::copy(&mut reader.into_inner(), &mut std::io::sink())
-                .map_err(|e| Error::system("read archive", e))?;
+            std::io::copy(&mut reader.into_inner(), &mut std::io::sink()).doing("read archive")?;
             Ok((output, newest))
         })?;
         let platform = crate::platform::Wanted::host();
@@ -186,12 +180,8 @@ fn finish(
     name: &Reference,
     description: &Description,
 ) -> Result<Descriptor> {
-    let malformed = |what: &str| {
-        Error::new(
-            Kind::Malformed,
-            format!("the configuration of the image has no {what}"),
-        )
-    };
+    let malformed =
+        |what: &str| failure!(Malformed, "the configuration of the image has no {what}");
     let created = rfc3339(description.created.unwrap_or(made.newest.seconds));
     config["rootfs"]["diff_ids"]
         .as_array_mut()

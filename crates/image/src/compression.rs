@@ -1,11 +1,11 @@
-//! gzip and zstd, told apart by their first bytes.
+//! gzip and zstd, and to read also xz and bzip2, told apart by their first bytes.
 //!
 //! What a layer is follows from its bytes and not from its media type: archives have none, and peers do the same. Nothing
 //! hangs on it, since the DiffID says what must come out.
 
 use std::io::{self, BufRead, Cursor, Read, Write};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result, failure};
 
 /// The forms of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +49,7 @@ impl std::str::FromStr for Compression {
             "none" => Ok(Compression::None),
             "gzip" => Ok(Compression::Gzip),
             "zstd" => Ok(Compression::Zstd),
-            _ => Err(Error::new(Kind::Usage, format!("compression {text:?}"))
-                .hint("none, gzip and zstd exist")),
+            _ => Err(failure!(Usage, "compression {text:?}").hint("none, gzip and zstd exist")),
         }
     }
 }
@@ -58,26 +57,37 @@ impl std::str::FromStr for Compression {
 /// Largest window of a zstd frame: 2^27 bytes is what the format's own tool accepts without being asked for more.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
+/// KiB that reading xz may take: what the levels of the format's own tool need, and a little.
+const XZ_MEMORY: u32 = 80 << 10;
+/// How xz files begin.
+const XZ: &[u8] = b"\xfd7zXZ\0";
+/// How bzip2 files begin.
+const BZIP2: &[u8] = b"BZh";
+const LONGEST_MARK: usize = XZ.len();
+
 /// Uncompressed bytes of `input`.
-///
-/// # Errors
-/// Those of the input.
 pub fn decompress<'a>(
     mut input: impl BufRead + Send + 'a,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let mut start = Vec::with_capacity(4);
-    while start.len() < 4 {
+    let mut start = Vec::with_capacity(LONGEST_MARK);
+    while start.len() < LONGEST_MARK {
         let available = input.fill_buf()?;
         if available.is_empty() {
             break;
         }
-        let n = available.len().min(4 - start.len());
+        let n = available.len().min(LONGEST_MARK - start.len());
         start.extend_from_slice(&available[..n]);
         input.consume(n);
     }
-    let compression = Compression::detect(&start);
+    let (compression, is_xz, is_bzip2) = (
+        Compression::detect(&start),
+        start == XZ,
+        start.starts_with(BZIP2),
+    );
     let whole = Cursor::new(start).chain(input);
     Ok(match compression {
+        _ if is_xz => Box::new(lzma_rust2::XzReader::new_mem_limit(whole, true, XZ_MEMORY)),
+        _ if is_bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(whole)),
         Compression::None => Box::new(whole),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(whole)),
         Compression::Zstd => {
@@ -86,6 +96,13 @@ pub fn decompress<'a>(
             Box::new(decoder)
         }
     })
+}
+
+/// True for the beginning of what [`decompress`] changes.
+pub(crate) fn is_packed(start: &[u8]) -> bool {
+    Compression::detect(start) != Compression::None
+        || start.starts_with(XZ)
+        || start.starts_with(BZIP2)
 }
 
 /// Compresses to `output`, the same bytes for the same input: no times, no names, one thread.
@@ -104,14 +121,23 @@ impl<W: Write> Compressor<W> {
     /// # Errors
     /// When memory is short.
     pub fn new(output: W, compression: Compression) -> io::Result<Self> {
+        Self::with_level(output, compression, None)
+    }
+
+    /// The same at another level: 0 to 9 for gzip, 1 to 22 for zstd; what is beyond counts as the last.
+    ///
+    /// # Errors
+    /// When memory is short.
+    pub fn with_level(output: W, compression: Compression, level: Option<i32>) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Compressor::None(output),
-            Compression::Gzip => Compressor::Gzip(flate2::write::GzEncoder::new(
-                output,
-                flate2::Compression::new(6),
-            )),
+            Compression::Gzip => {
+                let level = flate2::Compression::new(level.unwrap_or(6).clamp(0, 9) as u32);
+                Compressor::Gzip(flate2::write::GzEncoder::new(output, level))
+            }
             Compression::Zstd => {
-                let mut encoder = zstd::stream::write::Encoder::new(output, 3)?;
+                let level = level.unwrap_or(3).clamp(1, 22);
+                let mut encoder = zstd::stream::write::Encoder::new(output, level)?;
                 encoder.include_checksum(true)?;
                 Compressor::Zstd(encoder)
             }
@@ -119,9 +145,6 @@ impl<W: Write> Compressor<W> {
     }
 
     /// Writes what is left and returns the output.
-    ///
-    /// # Errors
-    /// Those of the output.
     pub fn finish(self) -> io::Result<W> {
         match self {
             Compressor::None(output) => Ok(output),

@@ -2,20 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use oci_spec::image::Descriptor;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{self, Overrides};
 use crate::digest;
-use crate::error::{During, Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Doing, During, Result, failure};
+use crate::files;
 use crate::flatten::flatten;
 use crate::json::{parse_json, read_limited, to_json};
 use crate::manifest::Image;
 use crate::overlay;
 use crate::pull::{self, Options};
-use crate::source::LayoutSource;
 use crate::store::Store;
 use crate::stubs;
 
@@ -35,6 +39,48 @@ pub struct Record {
     /// The process that will remove the bundle. When it is gone and the bundle is not, it was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<u32>,
+    /// Who runs the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
+}
+
+/// A runtime that has a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// The program.
+    pub program: PathBuf,
+    /// Where it keeps its state, if not where it always does.
+    pub state: Option<PathBuf>,
+    /// The name of the container.
+    pub id: String,
+}
+
+impl Runtime {
+    fn call(&self, words: &[&str]) -> std::io::Result<Output> {
+        let mut command = Command::new(&self.program);
+        if let Some(state) = &self.state {
+            command.arg("--root").arg(state);
+        }
+        command.args(words).arg(&self.id).stdin(Stdio::null());
+        command.output()
+    }
+
+    /// True if the container is there and has not ended.
+    fn is_running(&self) -> bool {
+        let Ok(output) = self.call(&["state"]) else {
+            return false;
+        };
+        let state: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        output.status.success() && state["status"] != "stopped"
+    }
+}
+
+/// A bundle that the store knows of.
+pub(crate) enum Found {
+    /// Its layers are needed.
+    Used(Box<Record>),
+    /// A killed process left it in this folder.
+    Left(PathBuf),
 }
 
 /// How the root file system is made.
@@ -54,11 +100,11 @@ impl Record {
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("image.json");
         if !path.exists() {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("{} was not made from an image", folder.display()),
-            )
-            .hint("Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed"));
+            return Err(
+                failure!(NotFound, "{} was not made from an image", folder.display()).hint(
+                    "Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed",
+                ),
+            );
         }
         parse_json(&read_limited(&path, 1 << 20)?, "image.json")
             .map_err(|e| {
@@ -71,12 +117,10 @@ impl Record {
     }
 
     /// From now on the bundle in `folder` belongs to nobody, and stays until it is removed.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn keep(folder: &Path) -> Result<()> {
         let record = Record {
             owner: None,
+            runtime: None,
             ..Record::read(folder)?
         };
         record.write(folder)
@@ -84,23 +128,32 @@ impl Record {
 
     fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join("image.json");
-        let temporary = folder.join(".image.json");
         // In one step: half a record would stand in the way of everybody who tidies up.
-        fs::write(&temporary, to_json(self)?)
-            .and_then(|()| fs::rename(&temporary, &path))
-            .map_err(|e| Error::file("write", &path, e))
+        files::replace(&path, 0o666, |mut file| {
+            file.write_all(&to_json(self)?).at("write", &path)?;
+            Ok(((), file))
+        })
     }
 
+    /// From now on `runtime` has a container of the bundle in `folder`.
+    pub fn started(folder: &Path, runtime: Runtime) -> Result<()> {
+        let record = Record {
+            runtime: Some(runtime),
+            ..Record::read(folder)?
+        };
+        record.write(folder)
+    }
+
+    /// True when the process that was to remove the bundle is gone, and the container too.
     fn is_orphan(&self) -> bool {
-        self.owner
-            .is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
+        let is_gone = |pid: u32| !Path::new("/proc").join(pid.to_string()).exists();
+        self.owner.is_some_and(is_gone) && !self.runtime.as_ref().is_some_and(Runtime::is_running)
     }
 
-    /// All records that the store knows of; of bundles elsewhere it keeps links, and forgets those that
-    /// lead nowhere. What killed processes left is removed.
-    pub(crate) fn all(store: &Store) -> Result<Vec<Self>> {
+    /// All bundles that the store knows of; of those elsewhere it keeps links, and forgets the ones that lead nowhere.
+    pub(crate) fn all(store: &Store) -> Result<Vec<Found>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(store.root().join("containers"))
+        for entry in fs::read_dir(store.containers())
             .into_iter()
             .flatten()
             .flatten()
@@ -108,22 +161,26 @@ impl Record {
             let path = entry.path();
             if path.join("image.json").exists() {
                 let record = Record::read(&path)?;
-                if record.is_orphan() {
-                    discard(store, &path)?;
-                } else {
-                    found.push(record);
-                }
+                found.push(match record.is_orphan() {
+                    true => Found::Left(path),
+                    false => Found::Used(Box::new(record)),
+                });
             } else if path.is_symlink() {
-                fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+                fs::remove_file(&path).at("remove", &path)?;
             }
         }
         Ok(found)
     }
 }
 
-/// Where bundles made by `run` are.
-pub fn folder(store: &Store, id: &str) -> PathBuf {
-    store.root().join("containers").join(id)
+/// Refuses what runtimes do not take for the name of a container.
+pub fn check_id(id: &str) -> Result<()> {
+    let good = |c: u8| c.is_ascii_alphanumeric() || b"_+-.".contains(&c);
+    match !id.is_empty() && id.bytes().all(good) && !id.starts_with('.') && id.len() <= 255 {
+        true => Ok(()),
+        false => Err(failure!(Usage, "{id:?} cannot be the name of a container")
+            .hint("It has letters, digits and _+-. only, and no dot at the beginning")),
+    }
 }
 
 /// Makes a bundle of an image whose blobs are in the store. `folder` must not exist or be empty.
@@ -139,14 +196,13 @@ pub fn create(
     options: &Options,
 ) -> Result<()> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Error::new(
-            Kind::Local,
-            format!("{} exists and is not empty", folder.display()),
-        )
-        .hint("Name a new directory, or remove that one first"));
+        return Err(
+            failure!(Local, "{} exists and is not empty", folder.display())
+                .hint("Name a new directory, or remove that one first"),
+        );
     }
-    fs::create_dir_all(folder).map_err(|e| Error::file("make directory", folder, e))?;
-    let absolute = fs::canonicalize(folder).map_err(|e| Error::file("resolve", folder, e))?;
+    fs::create_dir_all(folder).at("make directory", folder)?;
+    let absolute = fs::canonicalize(folder).at("resolve", folder)?;
     let result = fill(store, image, &absolute, rootfs, overrides, options);
     if result.is_err() {
         let _ = discard(store, &absolute);
@@ -163,6 +219,11 @@ fn fill(
     options: &Options,
 ) -> Result<()> {
     let root = folder.join("rootfs");
+    // Where layers cannot be put, those that are not there yet are unpacked into the bundle.
+    let rootfs = match store.is_writable() || pull::is_ready(store, image)? {
+        true => rootfs,
+        false => Rootfs::Flat,
+    };
     let record = Record {
         manifest: image.descriptor.clone(),
         chain_ids: match rootfs {
@@ -171,12 +232,12 @@ fn fill(
         },
         overlay: rootfs == Rootfs::Overlay,
         owner: is_inside(store, folder).then(std::process::id),
+        runtime: None,
     };
     record.write(folder)?;
     match rootfs {
         Rootfs::Flat => {
-            let source = LayoutSource::new(store.layout().clone(), None, options.limits.clone());
-            flatten(&source, store, image, &root, options)?;
+            flatten(&store.source(&options.limits), store, image, &root, options)?;
         }
         Rootfs::Overlay => {
             remember(store, folder)?;
@@ -195,20 +256,20 @@ fn fill(
 }
 
 fn is_inside(store: &Store, folder: &Path) -> bool {
-    fs::canonicalize(store.root().join("containers"))
-        .is_ok_and(|c| folder.parent() == Some(c.as_path()))
+    fs::canonicalize(store.containers()).is_ok_and(|c| folder.parent() == Some(c.as_path()))
 }
 
 /// Links the bundle from the store, so that its layers are kept.
 fn remember(store: &Store, folder: &Path) -> Result<()> {
-    if is_inside(store, folder) {
+    // Of a store that cannot be written to, nothing is removed.
+    if is_inside(store, folder) || !store.is_writable() {
         return Ok(());
     }
-    let containers = store.root().join("containers");
-    fs::create_dir_all(&containers).map_err(|e| Error::file("make directory", &containers, e))?;
+    let containers = store.containers();
+    fs::create_dir_all(&containers).at("make directory", &containers)?;
     let link = containers.join(digest::of(folder.as_os_str().as_encoded_bytes()).digest());
     let _ = fs::remove_file(&link);
-    std::os::unix::fs::symlink(folder, &link).map_err(|e| Error::file("make link", &link, e))
+    std::os::unix::fs::symlink(folder, &link).at("make link", &link)
 }
 
 /// What the runtime left in the changes of the bundle in `folder`, made with `base`, for its own mounts: no change of anybody's.
@@ -237,17 +298,21 @@ pub fn stubs(store: &Store, base: &Image, folder: &Path) -> Result<BTreeSet<Vec<
     stubs::find(&folder.join("upper"), &lowers, &destinations)
 }
 
+/// Removes what killed processes left: with the bundle what the runtime still knows of its container, which has ended.
+pub(crate) fn discard_left(store: &Store, folder: &Path) -> Result<()> {
+    if let Some(runtime) = Record::read(folder)?.runtime
+        && let Err(e) = runtime.call(&["delete", "--force"])
+    {
+        log::debug!("{}: {e}", runtime.program.display());
+    }
+    discard(store, folder)
+}
+
 /// Unmounts and removes a bundle.
-///
-/// # Errors
-/// What the kernel reports.
 pub fn discard(store: &Store, folder: &Path) -> Result<()> {
     overlay::unmount(&folder.join("rootfs"))?;
     crate::unpack::remove_tree(folder)?;
-    let link = store
-        .root()
-        .join("containers")
-        .join(digest::of(folder.as_os_str().as_encoded_bytes()).digest());
-    let _ = fs::remove_file(link);
+    let link = digest::of(folder.as_os_str().as_encoded_bytes());
+    let _ = fs::remove_file(store.container(link.digest()));
     Ok(())
 }

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 
 use oci_spec::image::{Descriptor, Digest};
 
-use crate::error::{During, Error, Kind, Result};
-use crate::manifest::{Content, Document, is_index, is_manifest};
+use crate::error::{During, Result};
+use crate::index;
+use crate::manifest::{Content, Document, is_known};
 use crate::parallel::in_order;
-use crate::platform::{self, Wanted};
+use crate::platform::Wanted;
 use crate::source::{Destination, Source};
+use crate::transfer::once_more;
 
 /// What to copy of an index.
 #[derive(Clone, Debug)]
@@ -20,9 +22,6 @@ pub enum Selection {
 }
 
 /// Copies an image; content that is there already is not read. Returns what the name now stands for.
-///
-/// # Errors
-/// What source and destination report.
 pub fn copy(
     source: &dyn Source,
     destination: &dyn Destination,
@@ -31,17 +30,7 @@ pub fn copy(
 ) -> Result<Descriptor> {
     let mut root = source.root()?;
     if let Selection::One(wanted) = selection {
-        let mut depth = 0;
-        while let Content::Index(index) = &root.content {
-            root = source.document(platform::choose(index, wanted)?)?;
-            depth += 1;
-            if depth > 8 {
-                return Err(Error::new(
-                    Kind::Malformed,
-                    "indexes that point to indexes, more than eight deep",
-                ));
-            }
-        }
+        root = index::find(source, &root, wanted)?.0;
     }
     let mut seen = HashSet::new();
     document(source, destination, &root, true, parallel, &mut seen, 0)?;
@@ -59,21 +48,13 @@ fn document(
     seen: &mut HashSet<Digest>,
     depth: usize,
 ) -> Result<()> {
-    if depth > 8 {
-        return Err(Error::new(
-            Kind::Malformed,
-            "indexes that point to indexes, more than eight deep",
-        ));
-    }
+    index::check_depth(depth)?;
     let mut blobs = Vec::new();
     for child in root.children() {
         if !seen.insert(child.digest().clone()) {
             continue;
         }
-        let media_type = child.media_type().as_ref();
-        if matches!(root.content, Content::Index(_))
-            && (is_index(media_type) || is_manifest(media_type))
-        {
+        if matches!(root.content, Content::Index(_)) && is_known(child.media_type().as_ref()) {
             let child = source.document(&child)?;
             document(source, to, &child, false, parallel, seen, depth + 1)?;
         } else {
@@ -88,7 +69,7 @@ fn document(
             to.has(blob)
                 .and_then(|there| match there {
                     true => Ok(()),
-                    false => crate::transfer::once_more(|| to.put(blob, source)),
+                    false => once_more(source, blob, || to.put(blob, source)),
                 })
                 .during(|| format!("copy {}", blob.digest()))
         },

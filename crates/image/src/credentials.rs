@@ -8,7 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use crate::credential_helper;
-use crate::error::{Error, Kind, Result};
+use crate::env;
+use crate::error::{Error, Kind, Result, fail, failure};
+use crate::files;
 use crate::json::{parse_json, read_limited};
 use crate::reference::Reference;
 
@@ -24,6 +26,8 @@ pub enum Credential {
     },
     /// A refresh token of an OAuth 2 service.
     IdentityToken(String),
+    /// A token for the registry itself.
+    RegistryToken(String),
 }
 
 impl std::fmt::Debug for Credential {
@@ -41,33 +45,20 @@ pub struct Credentials {
 
 impl Default for Credentials {
     fn default() -> Self {
-        let variable = |name| {
-            std::env::var_os(name)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
+        let variable = env::path;
         if let Some(file) = variable("REGISTRY_AUTH_FILE") {
             return Credentials { files: vec![file] };
         }
         let mut files = Vec::new();
         files.extend(variable("XDG_RUNTIME_DIR").map(|d| d.join("containers/auth.json")));
-        let home = variable("HOME");
-        files.extend(
-            variable("XDG_CONFIG_HOME")
-                .or(home.as_ref().map(|h| h.join(".config")))
-                .map(|d| d.join("containers/auth.json")),
-        );
+        files.extend(env::config().map(|d| d.join("containers/auth.json")));
         files.extend(docker_file());
         Credentials { files }
     }
 }
 
 fn docker_file() -> Option<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = env::path;
     Some(
         variable("DOCKER_CONFIG")
             .or(variable("HOME").map(|h| h.join(".docker")))?
@@ -103,9 +94,6 @@ impl Credentials {
     }
 
     /// Stores credentials for `host`, with the configured helper or in the file. Returns where they are now.
-    ///
-    /// # Errors
-    /// What the file system or the helper reports.
     pub fn store(&self, host: &str, user: &str, password: &str) -> Result<String> {
         let path = self.writable()?;
         let key = Reference::credential_key(host);
@@ -116,14 +104,12 @@ impl Credentials {
             credential_helper::run(&helper, "store", &request.to_string())?;
             return Ok(format!("docker-credential-{helper}"));
         }
-        let auths = config
-            .entry("auths")
-            .or_insert_with(|| Value::Object(Map::new()));
+        let auths = config.entry("auths").or_insert(Value::Null);
+        if auths.is_null() {
+            *auths = Value::Object(Map::new());
+        }
         let Some(auths) = auths.as_object_mut() else {
-            return Err(Error::new(
-                Kind::Malformed,
-                format!("{}: auths is no object", path.display()),
-            ));
+            fail!(Malformed, "{}: auths is no object", path.display());
         };
         auths.insert(
             key.into(),
@@ -134,9 +120,6 @@ impl Credentials {
     }
 
     /// Forgets the credentials for `host`; false when there were none.
-    ///
-    /// # Errors
-    /// What the file system or the helper reports.
     pub fn erase(&self, host: &str) -> Result<bool> {
         let key = Reference::credential_key(host);
         let mut erased = false;
@@ -165,7 +148,7 @@ impl Credentials {
         match &self.files[..] {
             [only] => Ok(only.clone()),
             _ => docker_file().ok_or_else(|| {
-                Error::new(Kind::Usage, "no home directory to keep credentials in").hint("Set HOME")
+                failure!(Usage, "no home directory to keep credentials in").hint("Set HOME")
             }),
         }
     }
@@ -185,23 +168,16 @@ fn read_config(path: &Path) -> Result<Option<Map<String, Value>>> {
 }
 
 fn write_config(path: &Path, config: &Map<String, Value>) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
     let error = |e| Error::file("write", path, e);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(error)?;
     }
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(error)?;
     let text = serde_json::to_string_pretty(config)
         .map_err(|e| Error::new(Kind::Malformed, e.to_string()))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .map_err(error)
+    files::replace(path, 0o600, |mut file| {
+        file.write_all(text.as_bytes()).map_err(error)?;
+        Ok(((), file))
+    })
 }
 
 fn lookup(config: &Map<String, Value>, host: &str, repository: &str) -> Result<Option<Credential>> {
@@ -244,6 +220,9 @@ fn decode(entry: &Value, key: &str) -> Result<Option<Credential>> {
     if let Some(token) = entry["identitytoken"].as_str().filter(|t| !t.is_empty()) {
         return Ok(Some(Credential::IdentityToken(token.into())));
     }
+    if let Some(token) = entry["registrytoken"].as_str().filter(|t| !t.is_empty()) {
+        return Ok(Some(Credential::RegistryToken(token.into())));
+    }
     if let (Some(user), Some(password)) = (entry["username"].as_str(), entry["password"].as_str())
         && !user.is_empty()
     {
@@ -268,9 +247,9 @@ fn decode(entry: &Value, key: &str) -> Result<Option<Credential>> {
             user: user.into(),
             password: password.into(),
         })),
-        None => Err(Error::new(
-            Kind::Malformed,
-            format!("auth of {key} is not base64 of user:password"),
+        None => Err(failure!(
+            Malformed,
+            "auth of {key} is not base64 of user:password"
         )),
     }
 }
@@ -348,6 +327,17 @@ mod tests {
         assert!(credentials.erase("h:1").unwrap());
         assert!(!credentials.erase("h:1").unwrap());
         assert_eq!(credentials.find("other", "a").unwrap(), basic("x", "y"));
+    }
+
+    #[test]
+    fn tokens_for_the_registry_and_no_entries_at_all() {
+        let (_t, credentials) = file(r#"{"auths":{"h":{"registrytoken":"T"}}}"#);
+        let token = Some(Credential::RegistryToken("T".into()));
+        assert_eq!(credentials.find("h", "a").unwrap(), token);
+        let (_t, credentials) = file(r#"{"auths":null,"x":1}"#);
+        assert_eq!(credentials.find("h", "a").unwrap(), None);
+        credentials.store("h", "me", "p").unwrap();
+        assert_eq!(credentials.find("h", "a").unwrap(), basic("me", "p"));
     }
 
     #[test]

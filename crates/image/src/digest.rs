@@ -8,7 +8,9 @@ use std::io::{self, Write};
 use oci_spec::image::{Descriptor, Digest, DigestAlgorithm};
 use sha2::Digest as _;
 
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Error, Result, failure};
 
 /// A running hash of one of the registered algorithms.
 #[derive(Clone)]
@@ -34,11 +36,10 @@ impl Hasher {
         match digest.algorithm() {
             DigestAlgorithm::Sha256 => Ok(Hasher::default()),
             DigestAlgorithm::Sha512 => Ok(Hasher::Sha512(Box::new(sha2::Sha512::new()))),
-            other => Err(Error::new(
-                Kind::Unsupported,
-                format!("digest algorithm {other} cannot be verified"),
-            )
-            .hint("sha256 and sha512 are supported")),
+            other => Err(
+                failure!(Unsupported, "digest algorithm {other} cannot be verified")
+                    .hint("sha256 and sha512 are supported"),
+            ),
         }
     }
 
@@ -112,11 +113,8 @@ pub fn of(bytes: &[u8]) -> Digest {
 }
 
 /// Parses a digest; upper-case hexadecimal and wrong lengths are refused.
-///
-/// # Errors
-/// [`Kind::Malformed`].
 pub fn parse(text: &str) -> Result<Digest> {
-    Digest::try_from(text).map_err(|e| Error::new(Kind::Malformed, format!("digest {text:?}: {e}")))
+    Digest::try_from(text).map_err(|e| failure!(Malformed, "digest {text:?}: {e}"))
 }
 
 /// Compares whole content with its descriptor: the size first, then the digest.
@@ -142,23 +140,23 @@ pub fn expect(found: &Digest, wanted: &Digest) -> Result<()> {
     if found == wanted {
         return Ok(());
     }
-    Err(Error::new(
-        Kind::Integrity,
-        format!("content of {wanted} has the digest {found}"),
+    Err(
+        failure!(Integrity, "content of {wanted} has the digest {found}")
+            .hint("The content was changed on the way or at its source; nothing of it was kept"),
     )
-    .hint("The content was changed on the way or at its source; nothing of it was kept"))
 }
 
 pub(crate) fn wrong_size(digest: &Digest, wanted: u64, found: u64) -> Error {
-    Error::new(
-        Kind::Integrity,
-        format!("content of {digest} has {found} bytes where its descriptor says {wanted}"),
+    failure!(
+        Integrity,
+        "content of {digest} has {found} bytes where its descriptor says {wanted}"
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use oci_spec::image::MediaType;
 
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

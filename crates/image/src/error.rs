@@ -186,12 +186,46 @@ impl std::error::Error for Error {
     }
 }
 
+/// An error of a kind, with a message as `format!` takes it.
+#[macro_export]
+macro_rules! failure {
+    ($kind:ident, $($message:tt)+) => {
+        $crate::Error::new($crate::Kind::$kind, format_args!($($message)+).to_string())
+    };
+}
+
+/// Returns a [`failure!`](crate::failure).
+#[macro_export]
+macro_rules! fail {
+    ($($failure:tt)+) => {
+        return Err($crate::failure!($($failure)+))
+    };
+}
+
+pub use crate::{fail, failure};
+
+/// Says what a failed system call was for.
+pub trait Doing<T> {
+    /// See [`Error::system`].
+    fn doing(self, what: &str) -> Result<T>;
+
+    /// See [`Error::file`].
+    fn at(self, doing: &str, path: &Path) -> Result<T>;
+}
+
+impl<T, E: Into<io::Error>> Doing<T> for std::result::Result<T, E> {
+    fn doing(self, what: &str) -> Result<T> {
+        self.map_err(|e| Error::system(what, e))
+    }
+
+    fn at(self, doing: &str, path: &Path) -> Result<T> {
+        self.map_err(|e| Error::file(doing, path, e.into()))
+    }
+}
+
 /// Names the step in front of an error, only when there is one.
 pub trait During<T> {
     /// See [`Error::during`]; the closure runs only on failure.
-    ///
-    /// # Errors
-    /// What it is called on, with the step in front.
     fn during(self, step: impl FnOnce() -> String) -> Result<T>;
 }
 

@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use crate::error::{During, Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Doing, During, Result, failure};
 use crate::manifest::Image;
 use crate::parallel::in_order;
 use crate::pull::{Options, make_directory, prepare, report, step};
 use crate::source::Source;
 use crate::store::{Staging, Store};
-use crate::unpack::{merge, open_directory, remove_tree};
+use crate::unpack::{Form, merge, open_directory, remove_tree};
 
 /// Makes one root file system of the image in `target`, which must not exist or be empty. It appears in one step.
 ///
@@ -24,11 +26,10 @@ pub fn flatten(
 ) -> Result<()> {
     let occupied = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some());
     if occupied || (target.exists() && !target.is_dir()) {
-        return Err(Error::new(
-            Kind::Local,
-            format!("{} exists and is not empty", target.display()),
-        )
-        .hint("Name a new directory, or remove that one first"));
+        return Err(
+            failure!(Local, "{} exists and is not empty", target.display())
+                .hint("Name a new directory, or remove that one first"),
+        );
     }
     let staging = beside(target)?;
     let root = staging.path().join("root");
@@ -41,7 +42,8 @@ pub fn flatten(
         |n, failed| {
             let folder = staging.path().join(n.to_string());
             make_directory(&folder)?;
-            prepare(source, store, image, n, &folder, options, failed).during(|| step(n))
+            let place = (folder.as_path(), Form::Flat);
+            prepare(source, store, image, n, place, options, failed).during(|| step(n))
         },
         |n, layer| {
             let lower = [open_directory(&root)?];
@@ -53,24 +55,21 @@ pub fn flatten(
         },
     )?;
     if target.exists() {
-        fs::remove_dir(target).map_err(|e| Error::file("replace", target, e))?;
+        fs::remove_dir(target).at("replace", target)?;
     }
-    fs::rename(&root, target).map_err(|e| Error::file("move root file system to", target, e))
+    fs::rename(&root, target).at("move root file system to", target)
 }
 
 /// A folder beside `target`, so that moving there is one step.
 fn beside(target: &Path) -> Result<Staging> {
-    let name = target.file_name().ok_or_else(|| {
-        Error::new(
-            Kind::Usage,
-            format!("{} is no name for a new directory", target.display()),
-        )
-    })?;
+    let name = target
+        .file_name()
+        .ok_or_else(|| failure!(Usage, "{} is no name for a new directory", target.display()))?;
     let parent = target
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|e| Error::file("make directory", parent, e))?;
+    fs::create_dir_all(parent).at("make directory", parent)?;
     let prefix = format!(".{}.unpacking-", name.to_string_lossy());
     // What a killed process left for the same target.
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {

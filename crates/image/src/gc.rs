@@ -1,14 +1,18 @@
 //! Removing what no name, and no container, leads to.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use oci_spec::image::Descriptor;
 
-use crate::container::Record;
-use crate::error::{During, Error, Result};
+use crate::container::{Found, Record, discard_left};
+use crate::error::{Doing, During, Result};
+use crate::files;
 use crate::manifest::{self, Content, Document, LayersOnly};
+use crate::progress::size;
 use crate::store::{Store, clear};
 use crate::unpack::remove_tree;
 
@@ -17,10 +21,12 @@ use crate::unpack::remove_tree;
 pub struct Freed {
     /// Blobs.
     pub blobs: u64,
-    /// Bytes of these.
-    pub bytes: u64,
     /// Unpacked layers.
     pub layers: u64,
+    /// What processes left that were killed: containers, files and folders on their way in.
+    pub leftovers: u64,
+    /// Bytes of all.
+    pub bytes: u64,
 }
 
 /// Removes all content that is not needed any more; waits until nobody else uses the store.
@@ -31,32 +37,72 @@ pub fn collect(store: &Store) -> Result<Freed> {
     store.alone()?;
     let mut wanted = Wanted::default();
     for entry in store.layout().index()?.manifests() {
-        wanted.mark(store, entry, 0).during(|| {
+        wanted.mark(store, entry).during(|| {
             let name = crate::layout::ref_name(entry);
             name.unwrap_or(entry.digest().as_ref()).to_string()
         })?;
     }
-    for record in Record::all(store)? {
-        wanted.layers.extend(record.chain_ids);
-    }
     let mut freed = Freed::default();
+    for container in Record::all(store)? {
+        match container {
+            Found::Used(record) => wanted.layers.extend(record.chain_ids),
+            Found::Left(folder) => {
+                freed.leftovers += 1;
+                freed.bytes += tree_bytes(&folder);
+                discard_left(store, &folder)?;
+            }
+        }
+    }
     for (algorithm, hex, path) in children(&store.root().join("blobs")) {
         if !wanted.blobs.contains(&format!("{algorithm}:{hex}")) {
             freed.bytes += fs::symlink_metadata(&path).map_or(0, |m| m.len());
             freed.blobs += 1;
-            fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+            fs::remove_file(&path).at("remove", &path)?;
         }
     }
     for (algorithm, hex, path) in children(&store.root().join("layers")) {
         if !wanted.layers.contains(&format!("{algorithm}:{hex}")) {
             freed.layers += 1;
+            freed.bytes += tree_bytes(&path);
             remove_tree(&path)?;
         }
     }
-    for folder in ["ingest", "staging"] {
-        clear(&store.root().join(folder))?;
+    for folder in ["ingest", "staging"].map(|f| store.root().join(f)) {
+        freed.leftovers += fs::read_dir(&folder).map_or(0, |entries| entries.count() as u64);
+        freed.bytes += tree_bytes(&folder);
+        clear(&folder)?;
+    }
+    let containers = fs::read_dir(store.containers()).into_iter().flatten();
+    let folders = containers.flatten().map(|e| e.path());
+    for folder in folders.chain([store.root().to_path_buf()]) {
+        let (count, bytes) = files::sweep(&folder, ".");
+        freed.leftovers += count;
+        freed.bytes += bytes;
     }
     Ok(freed)
+}
+
+/// What is on the disk of a tree. What cannot be looked at is left out: the number is for people.
+fn tree_bytes(path: &Path) -> u64 {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return 0;
+    };
+    let below = match metadata.is_dir() {
+        true => fs::read_dir(path).into_iter().flatten().flatten(),
+        false => return metadata.blocks() * 512,
+    };
+    metadata.blocks() * 512 + below.map(|e| tree_bytes(&e.path())).sum::<u64>()
+}
+
+impl fmt::Display for Freed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bytes, blobs, layers) = (size(self.bytes), self.blobs, self.layers);
+        write!(f, "freed {bytes} in {blobs} blobs and {layers} layers")?;
+        match self.leftovers {
+            0 => Ok(()),
+            n => write!(f, ", and {n} leftovers of killed processes"),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -66,26 +112,26 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn mark(&mut self, store: &Store, descriptor: &Descriptor, depth: usize) -> Result<()> {
-        if !self.blobs.insert(descriptor.digest().to_string()) || depth > 16 {
-            return Ok(());
-        }
-        let media_type = descriptor.media_type().as_ref();
-        let is_document = manifest::is_index(media_type) || manifest::is_manifest(media_type);
-        // Content of other platforms is usually not there; then neither is anything below it.
-        if !is_document || !store.layout().has(descriptor)? {
-            return Ok(());
-        }
-        let document: Document = store.layout().document(descriptor, u64::MAX)?;
-        for child in document.children() {
-            self.mark(store, &child, depth + 1)?;
-        }
-        if let Content::Manifest(manifest) = &document.content
-            && store.layout().has(manifest.config())?
-        {
-            let config = store.layout().read_blob(manifest.config(), u64::MAX)?;
-            for chain_id in LayersOnly::chain_ids(&config) {
-                self.layers.insert(chain_id.to_string());
+    /// Everything that `root` leads to, however deep.
+    fn mark(&mut self, store: &Store, root: &Descriptor) -> Result<()> {
+        let mut left = vec![root.clone()];
+        while let Some(descriptor) = left.pop() {
+            let new = self.blobs.insert(descriptor.digest().to_string());
+            // Content of other platforms is usually not there; then neither is anything below it.
+            if !new
+                || !manifest::is_known(descriptor.media_type().as_ref())
+                || !store.layout().has(&descriptor)?
+            {
+                continue;
+            }
+            let document: Document = store.layout().document(&descriptor, u64::MAX)?;
+            left.extend(document.children());
+            if let Content::Manifest(manifest) = &document.content
+                && store.layout().has(manifest.config())?
+            {
+                let config = store.layout().read_blob(manifest.config(), u64::MAX)?;
+                let ids = LayersOnly::chain_ids(&config);
+                self.layers.extend(ids.iter().map(ToString::to_string));
             }
         }
         Ok(())
@@ -93,7 +139,7 @@ impl Wanted {
 }
 
 /// `<algorithm>/<hex>` below a folder.
-fn children(folder: &Path) -> Vec<(String, String, std::path::PathBuf)> {
+pub(crate) fn children(folder: &Path) -> Vec<(String, String, std::path::PathBuf)> {
     let mut found = Vec::new();
     for algorithm in fs::read_dir(folder).into_iter().flatten().flatten() {
         for entry in fs::read_dir(algorithm.path())

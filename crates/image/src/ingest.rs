@@ -3,14 +3,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci_spec::image::Descriptor;
 use rustix::fs::FlockOperation;
 
 use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result};
-use crate::layout::Layout;
+use crate::error::{Doing, Error, Result, fail};
 
 /// A partial blob, locked against other processes.
 pub(crate) struct Ingest {
@@ -25,19 +24,22 @@ pub(crate) struct Ingest {
 }
 
 impl Ingest {
-    /// Opens what is there of `descriptor`'s content, or starts. Waits while another process is at it; none when that
-    /// one has completed it.
-    pub(crate) fn open(layout: &Layout, descriptor: &Descriptor) -> Result<Option<Self>> {
+    /// Opens what is there in `folder` of the content that belongs at `target`, or starts. Waits while another process is at
+    /// it; none when that one has completed it.
+    pub(crate) fn open(
+        folder: PathBuf,
+        target: PathBuf,
+        descriptor: &Descriptor,
+    ) -> Result<Option<Self>> {
         let digest = descriptor.digest();
-        let target = layout.blob_path(digest)?;
-        let folder = layout.root().join("ingest");
+        let is_there = || is_whole(&target, descriptor);
         let path = folder.join(format!(
             "{}-{}",
             digest.algorithm().as_ref(),
             digest.digest()
         ));
         loop {
-            fs::create_dir_all(&folder).map_err(|e| Error::file("make directory", &folder, e))?;
+            fs::create_dir_all(&folder).at("make directory", &folder)?;
             let file = match OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -50,21 +52,20 @@ impl Ingest {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(e) => return Err(Error::file("open", &path, e)),
             };
-            rustix::fs::flock(&file, FlockOperation::LockExclusive)
-                .map_err(|e| Error::file("lock", &path, e.into()))?;
+            rustix::fs::flock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
             // While waiting, the other process may have moved it to its place.
             let same = match (file.metadata(), fs::metadata(&path)) {
                 (Ok(a), Ok(b)) => a.ino() == b.ino(),
                 _ => false,
             };
             if !same {
-                if layout.has(descriptor)? {
+                if is_there() {
                     let _ = fs::remove_dir(&folder);
                     return Ok(None);
                 }
                 continue;
             }
-            if layout.has(descriptor)? {
+            if is_there() {
                 let _ = fs::remove_file(&path);
                 let _ = fs::remove_dir(&folder);
                 return Ok(None);
@@ -98,15 +99,20 @@ impl Ingest {
 
     /// Forgets everything.
     pub(crate) fn restart(&mut self) -> Result<()> {
-        let _ = fs::remove_file(self.pieces_path());
-        self.file
-            .set_len(0)
-            .map_err(|e| self.error("truncate", e))?;
-        self.file
-            .seek(SeekFrom::Start(0))
-            .map_err(|e| self.error("seek", e))?;
         self.hasher = Hasher::like(self.descriptor.digest())?;
         self.hashed = 0;
+        self.keep_hashed()
+    }
+
+    /// Forgets all but the beginning that was hashed: a single connection goes on from there.
+    pub(crate) fn keep_hashed(&mut self) -> Result<()> {
+        let _ = fs::remove_file(self.pieces_path());
+        self.file
+            .set_len(self.hashed)
+            .map_err(|e| self.error("truncate", e))?;
+        self.file
+            .seek(SeekFrom::Start(self.hashed))
+            .map_err(|e| self.error("seek", e))?;
         Ok(())
     }
 
@@ -145,10 +151,7 @@ impl Ingest {
                 .read_at(&mut buffer[..most], self.hashed)
                 .map_err(|e| self.error("read", e))?;
             if n == 0 {
-                return Err(Error::new(
-                    Kind::Local,
-                    format!("{} became shorter", self.path.display()),
-                ));
+                fail!(Local, "{} became shorter", self.path.display());
             }
             self.hasher.update(&buffer[..n]);
             each(&buffer[..n])?;
@@ -217,13 +220,16 @@ impl Ingest {
     }
 }
 
+/// True if the content is there with the right size.
+pub(crate) fn is_whole(path: &Path, descriptor: &Descriptor) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() == descriptor.size())
+}
+
 /// Reads `file` from the start and passes it on.
 pub(crate) fn pass(mut file: impl Read, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let mut buffer = vec![0u8; crate::chunks::CHUNK];
     loop {
-        let n = file
-            .read(&mut buffer)
-            .map_err(|e| Error::system("read stored content", e))?;
+        let n = file.read(&mut buffer).doing("read stored content")?;
         if n == 0 {
             return Ok(());
         }
@@ -234,6 +240,8 @@ pub(crate) fn pass(mut file: impl Read, each: &mut dyn FnMut(&[u8]) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
+    use crate::layout::Layout;
     use oci_spec::image::MediaType;
 
     fn setup(content: &[u8]) -> (tempfile::TempDir, Layout, Descriptor) {
@@ -252,12 +260,12 @@ mod tests {
         let content = b"the content of a blob";
         for cut in 0..=content.len() {
             let (_temporary, layout, descriptor) = setup(content);
-            let mut first = Ingest::open(&layout, &descriptor).unwrap().unwrap();
+            let mut first = layout.ingest(&descriptor).unwrap().unwrap();
             first.replay(&mut |_| Ok(())).unwrap();
             first.write(&content[..cut]).unwrap();
             drop(first); // as after kill -9: no commit, no clean-up
             assert!(!layout.has(&descriptor).unwrap());
-            let mut second = Ingest::open(&layout, &descriptor).unwrap().unwrap();
+            let mut second = layout.ingest(&descriptor).unwrap().unwrap();
             let mut seen = Vec::new();
             let there = second
                 .replay(&mut |b| {
@@ -277,12 +285,12 @@ mod tests {
     fn wrong_content_leaves_nothing() {
         let (_temporary, layout, descriptor) = setup(b"right");
         for wrong in [&b"wrong"[..], b"rig", b""] {
-            let mut ingest = Ingest::open(&layout, &descriptor).unwrap().unwrap();
+            let mut ingest = layout.ingest(&descriptor).unwrap().unwrap();
             ingest.write(wrong).unwrap();
             assert_eq!(ingest.commit().unwrap_err().kind(), Kind::Integrity);
             assert!(!layout.root().join("ingest").exists());
         }
-        let mut ingest = Ingest::open(&layout, &descriptor).unwrap().unwrap();
+        let mut ingest = layout.ingest(&descriptor).unwrap().unwrap();
         assert!(
             ingest.write(b"right and more").is_err(),
             "more than announced is never written"
@@ -292,13 +300,10 @@ mod tests {
     #[test]
     fn a_second_process_waits_and_finds_it_done() {
         let (_temporary, layout, descriptor) = setup(b"abc");
-        let mut first = Ingest::open(&layout, &descriptor).unwrap().unwrap();
+        let mut first = layout.ingest(&descriptor).unwrap().unwrap();
         let (other_layout, other_descriptor) = (layout.clone(), descriptor.clone());
-        let second = std::thread::spawn(move || {
-            Ingest::open(&other_layout, &other_descriptor)
-                .unwrap()
-                .is_none()
-        });
+        let second =
+            std::thread::spawn(move || other_layout.ingest(&other_descriptor).unwrap().is_none());
         std::thread::sleep(std::time::Duration::from_millis(50));
         first.write(b"abc").unwrap();
         first.commit().unwrap();

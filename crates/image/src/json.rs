@@ -9,14 +9,14 @@ use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::error::{Error, Kind, Result};
-use crate::regular;
+use crate::error::{Doing, Result, fail, failure};
+use crate::files;
 
 /// Parses a document called `what`.
 pub(crate) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|e| {
         let is = if e.is_data() { "" } else { " is not JSON" };
-        Error::new(Kind::Malformed, format!("{what}{is}: {e}"))
+        failure!(Malformed, "{what}{is}: {e}")
     })
 }
 
@@ -92,21 +92,17 @@ pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
     // `Value` sorts the names of objects, which maps in the types do not.
     serde_json::to_value(value)
         .and_then(|v| serde_json::to_vec(&v))
-        .map_err(|e| Error::new(Kind::Malformed, format!("write JSON: {e}")))
+        .map_err(|e| failure!(Malformed, "write JSON: {e}"))
 }
 
 /// Reads a file that is not expected to be large.
 pub(crate) fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    read(
-        File::open(path).map_err(|e| Error::file("open", path, e))?,
-        path,
-        limit,
-    )
+    read(File::open(path).at("open", path)?, path, limit)
 }
 
 /// The same in a folder that may be a stranger's: a pipe in the file's place is not waited for.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let (file, _) = regular::open(path, OFlags::empty())?;
+    let (file, _) = files::open(path, OFlags::empty())?;
     read(file, path, limit)
 }
 
@@ -115,12 +111,9 @@ fn read(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|e| Error::file("read", path, e))?;
+        .at("read", path)?;
     if bytes.len() as u64 > limit {
-        return Err(Error::new(
-            Kind::Limit,
-            format!("{} has more than {limit} bytes", path.display()),
-        ));
+        fail!(Limit, "{} has more than {limit} bytes", path.display());
     }
     Ok(bytes)
 }
@@ -128,6 +121,7 @@ fn read(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn names_come_once() {

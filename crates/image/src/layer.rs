@@ -10,9 +10,9 @@ use oci_spec::image::Digest;
 use crate::chunks::{self, CHUNK, ChunkReader, Closed, Sender};
 use crate::compression;
 use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, fail, failure};
 use crate::limits::Limits;
-use crate::unpack::{Layer, Owner};
+use crate::unpack::{Form, Layer, Owner};
 
 /// The way into the stages.
 pub(crate) struct Feed<'a> {
@@ -45,7 +45,7 @@ pub(crate) fn unpack(
     source: impl FnOnce(&mut Feed<'_>) -> Result<()>,
     directory: &Path,
     diff_id: &Digest,
-    owner: Owner,
+    how: (Form, Owner),
     limits: &Limits,
 ) -> Result<Layer> {
     let (sender, input) = chunks::pipe();
@@ -59,8 +59,8 @@ pub(crate) fn unpack(
     thread::scope(|scope| {
         let judge = &judged;
         let inflating = scope.spawn(move || inflate(input, plain, limits).inspect_err(judge));
-        let writing = scope
-            .spawn(move || write(output, directory, diff_id, owner, limits).inspect_err(judge));
+        let writing =
+            scope.spawn(move || write(output, directory, diff_id, how, limits).inspect_err(judge));
         let mut feed = Feed {
             sender,
             abort: &abort,
@@ -95,7 +95,7 @@ impl From<Closed> for Error {
 fn inflate(input: ChunkReader, mut output: Sender, limits: &Limits) -> Result<()> {
     let error = |e: io::Error| match e.kind() {
         io::ErrorKind::BrokenPipe => Error::stopped(),
-        _ => Error::new(Kind::Malformed, format!("decompress: {e}")),
+        _ => failure!(Malformed, "decompress: {e}"),
     };
     let counted = Counted {
         input,
@@ -119,20 +119,19 @@ fn inflate(input: ChunkReader, mut output: Sender, limits: &Limits) -> Result<()
         }
         total += filled as u64;
         if total > limits.layer_bytes {
-            return Err(Error::new(
-                Kind::Limit,
-                format!("the layer is larger than {} bytes", limits.layer_bytes),
-            ));
+            fail!(
+                Limit,
+                "the layer is larger than {} bytes",
+                limits.layer_bytes
+            );
         }
         let read = compressed.load(std::sync::atomic::Ordering::Relaxed).max(1);
         if total > limits.ratio_from && total / read > limits.ratio {
-            return Err(Error::new(
-                Kind::Limit,
-                format!(
-                    "the layer grows more than {} times when decompressed",
-                    limits.ratio
-                ),
-            ));
+            fail!(
+                Limit,
+                "the layer grows more than {} times when decompressed",
+                limits.ratio
+            );
         }
         if filled == 0 {
             return Ok(output.end()?);
@@ -173,10 +172,10 @@ fn write(
     input: ChunkReader,
     directory: &Path,
     diff_id: &Digest,
-    owner: Owner,
+    how: (Form, Owner),
     limits: &Limits,
 ) -> Result<Layer> {
-    let mut layer = Layer::new(directory, owner, limits)?;
+    let mut layer = Layer::new(directory, how.0, how.1, limits)?;
     let input = Hashed {
         input,
         hasher: Hasher::like(diff_id)?,

@@ -37,6 +37,10 @@
 //! * Nothing is half there: what appears under its final name is complete. Interrupted downloads go on where they stopped.
 //! * Nothing grows with the image: memory is bounded by the number of layers handled at the same time.
 //!
+//! What can fail returns [`Error`], whose [`Kind`] says who can act on it: a source reports [`Kind::NotFound`], [`Kind::Denied`],
+//! [`Kind::Network`] and [`Kind::Protocol`], content [`Kind::Integrity`], [`Kind::Malformed`], [`Kind::Unsafe`], [`Kind::Limit`] and
+//! [`Kind::Unsupported`], the system [`Kind::Local`]. Functions have a section about errors only where theirs surprise.
+//!
 //! All functions block. Asynchronous programs call them on a thread for blocking work (`spawn_blocking` and the like); all types
 //! can be shared between threads. Documents have the types of the `oci-spec` crate.
 
@@ -44,18 +48,23 @@ pub mod accounts;
 pub mod archive;
 pub mod bundle;
 pub mod changes;
+pub mod check;
 mod chunks;
 pub mod commit;
 pub mod compression;
 pub mod container;
+pub mod convert;
 pub mod copy;
 mod credential_helper;
 pub mod credentials;
 pub mod digest;
+mod env;
 pub mod error;
+mod files;
 pub mod flatten;
 pub mod gc;
 pub mod identity;
+mod index;
 mod ingest;
 mod json;
 mod layer;
@@ -64,14 +73,14 @@ pub mod limits;
 pub mod location;
 pub mod manifest;
 pub mod overlay;
+pub mod pace;
 mod parallel;
 pub mod platform;
 pub mod progress;
+pub mod prune;
 pub mod pull;
-mod ranges;
 pub mod reference;
 pub mod registry;
-mod regular;
 pub mod retry;
 pub mod source;
 pub mod store;

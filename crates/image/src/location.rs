@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result, failure};
 use crate::reference::Reference;
 
 /// Where an image is, or is to go.
@@ -46,8 +46,9 @@ impl FromStr for Location {
                 None => (rest, None),
             };
             if path.is_empty() || name.as_deref() == Some("") {
-                return Err(Error::new(Kind::Usage, format!("location {text:?}"))
-                    .hint("Write oci:PATH or oci:PATH:NAME"));
+                return Err(
+                    failure!(Usage, "location {text:?}").hint("Write oci:PATH or oci:PATH:NAME")
+                );
             }
             return Ok(Location::Layout {
                 path: path.into(),
@@ -60,7 +61,7 @@ impl FromStr for Location {
                 None => (rest, None),
             };
             if path.is_empty() {
-                return Err(Error::new(Kind::Usage, format!("location {text:?}"))
+                return Err(failure!(Usage, "location {text:?}")
                     .hint("Write docker-archive:FILE or docker-archive:FILE:REFERENCE"));
             }
             return Ok(Location::DockerArchive {

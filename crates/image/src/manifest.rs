@@ -10,7 +10,9 @@ use oci_spec::image::{
 use serde::Deserialize;
 
 use crate::digest;
-use crate::error::{During, Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{During, Result, fail, failure};
 use crate::json::{parse_document, parse_json};
 use crate::limits::Limits;
 
@@ -19,7 +21,7 @@ pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.ma
 pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 pub(crate) const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
-const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+pub(crate) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
 
 /// Bytes that content can have: no sum of such sizes overflows.
@@ -64,25 +66,23 @@ impl Document {
         if let (Some(own), Some(announced)) = (own, announced)
             && own != announced
         {
-            return Err(Error::new(
-                Kind::Malformed,
-                format!("the document says that it is {own}, but was announced as {announced}"),
-            ));
-        }
-        if shape.manifests.is_some() && (shape.layers.is_some() || shape.config.is_some()) {
-            return Err(Error::new(
-                Kind::Malformed,
-                "the document has both manifests and layers: it could be read in two ways",
-            ));
-        }
-        if shape.schema_version == Some(1) {
-            return Err(
-                Error::new(Kind::Unsupported, "schema version 1 is not supported")
-                    .hint("Push the image again with a current tool"),
+            fail!(
+                Malformed,
+                "the document says that it is {own}, but was announced as {announced}"
             );
         }
+        if shape.manifests.is_some() && (shape.layers.is_some() || shape.config.is_some()) {
+            fail!(
+                Malformed,
+                "the document has both manifests and layers: it could be read in two ways"
+            );
+        }
+        if shape.schema_version == Some(1) {
+            return Err(failure!(Unsupported, "schema version 1 is not supported")
+                .hint("Push the image again with a current tool"));
+        }
         if shape.schema_version != Some(2) {
-            return Err(Error::new(Kind::Malformed, "schemaVersion is not 2"));
+            fail!(Malformed, "schemaVersion is not 2");
         }
         let kind = own.or(announced);
         let index = match kind {
@@ -108,19 +108,18 @@ impl Document {
         };
         let large = |d: &&Descriptor| d.size() > LARGEST;
         if let Some(child) = document.children().iter().find(large) {
-            return Err(Error::new(
-                Kind::Malformed,
-                format!("{} cannot have {} bytes", child.digest(), child.size()),
-            ));
+            fail!(
+                Malformed,
+                "{} cannot have {} bytes",
+                child.digest(),
+                child.size()
+            );
         }
         Ok(document)
     }
 
     /// As [`Document::parse`], for bytes that were verified against `descriptor`: what asks for the document by that digest,
     /// of whatever algorithm, finds it under no other.
-    ///
-    /// # Errors
-    /// As [`Document::parse`].
     pub fn of(bytes: Vec<u8>, descriptor: &Descriptor) -> Result<Self> {
         let mut document = Document::parse(bytes, Some(descriptor.media_type().as_ref()))?;
         document.descriptor.set_digest(descriptor.digest().clone());
@@ -168,7 +167,8 @@ pub fn is_manifest(media_type: &str) -> bool {
     media_type == MediaType::ImageManifest.as_ref() || media_type == DOCKER_MANIFEST
 }
 
-fn is_known(media_type: &str) -> bool {
+/// True for every media type of a document.
+pub(crate) fn is_known(media_type: &str) -> bool {
     is_index(media_type) || is_manifest(media_type)
 }
 
@@ -217,45 +217,38 @@ impl Image {
     ) -> Result<Self> {
         let config_type = manifest.config().media_type().as_ref();
         if config_type != MediaType::ImageConfig.as_ref() && config_type != DOCKER_CONFIG {
-            return Err(Error::new(
-                Kind::Unsupported,
-                format!("a configuration of type {config_type} is no image to unpack"),
+            return Err(failure!(
+                Unsupported,
+                "a configuration of type {config_type} is no image to unpack"
             )
             .hint("Other artifacts can be copied: tare-image copy"));
         }
         digest::verify(config, manifest.config()).during(|| "configuration".into())?;
         let config: ImageConfiguration = parse_document(config, "configuration")?;
         if config.rootfs().typ() != "layers" {
-            return Err(Error::new(
-                Kind::Unsupported,
-                format!("rootfs.type {:?}", config.rootfs().typ()),
-            ));
+            fail!(Unsupported, "rootfs.type {:?}", config.rootfs().typ());
         }
         let count = manifest.layers().len();
         if count > limits.layers {
-            return Err(Error::new(
-                Kind::Limit,
-                format!("{count} layers where {} are allowed", limits.layers),
-            ));
+            fail!(Limit, "{count} layers where {} are allowed", limits.layers);
         }
         if config.rootfs().diff_ids().len() != count {
-            return Err(Error::new(
-                Kind::Malformed,
-                format!(
-                    "{count} layers in the manifest, {} in the configuration",
-                    config.rootfs().diff_ids().len()
-                ),
-            ));
+            fail!(
+                Malformed,
+                "{count} layers in the manifest, {} in the configuration",
+                config.rootfs().diff_ids().len()
+            );
         }
         if let Some(layer) = manifest
             .layers()
             .iter()
             .find(|l| !is_layer(l.media_type().as_ref()))
         {
-            return Err(Error::new(
-                Kind::Unsupported,
-                format!("a layer of type {} cannot be unpacked", layer.media_type()),
-            ));
+            fail!(
+                Unsupported,
+                "a layer of type {} cannot be unpacked",
+                layer.media_type()
+            );
         }
         let diff_ids = config
             .rootfs()
@@ -328,14 +321,12 @@ pub(crate) fn embedded(descriptor: &Descriptor) -> Option<Vec<u8>> {
 pub(crate) fn embedded_within(descriptor: &Descriptor, limit: u64) -> Result<Option<Vec<u8>>> {
     let embedded = embedded(descriptor);
     if embedded.is_none() && descriptor.size() > limit {
-        return Err(Error::new(
-            Kind::Limit,
-            format!(
-                "{} has {} bytes where {limit} are allowed",
-                descriptor.digest(),
-                descriptor.size()
-            ),
-        ));
+        fail!(
+            Limit,
+            "{} has {} bytes where {limit} are allowed",
+            descriptor.digest(),
+            descriptor.size()
+        );
     }
     Ok(embedded)
 }
@@ -343,6 +334,7 @@ pub(crate) fn embedded_within(descriptor: &Descriptor, limit: u64) -> Result<Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     const CONFIG: &str = r#"{"mediaType":"application/vnd.oci.image.config.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}"#;
 

@@ -8,16 +8,14 @@ use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags};
 
-use crate::error::{Error, Result};
-use crate::unpack::{copy_attributes, open_directory, overlay_namespace};
+use crate::error::{Doing, Error, Result};
+use crate::tar::Time;
+use crate::unpack::{copy_attributes, open_directory, overlay_namespace, timestamps};
 
 /// Mounts `layers` (the lowest first) at `target`, writable through `upper` with `work` beside it on the same file system.
-///
-/// # Errors
-/// What the kernel reports, with its own explanation where it gives one.
 pub fn mount(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Result<()> {
     for folder in [upper, work, target] {
-        std::fs::create_dir_all(folder).map_err(|e| Error::file("make directory", folder, e))?;
+        std::fs::create_dir_all(folder).at("make directory", folder)?;
     }
     // An image without layers has no files, and the kernel wants at least one directory below.
     let nothing = [work.with_extension("empty")];
@@ -37,18 +35,9 @@ pub fn mount(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Re
             to.as_fd(),
             rustix::process::geteuid().is_root(),
         )?;
-        let stat = rustix::fs::fstat(&from)
-            .map_err(|e| Error::file("read attributes of", top, e.into()))?;
-        let time = rustix::fs::Timespec {
-            tv_sec: stat.st_mtime,
-            tv_nsec: stat.st_mtime_nsec as i64,
-        };
-        let times = rustix::fs::Timestamps {
-            last_access: time,
-            last_modification: time,
-        };
-        rustix::fs::futimens(&to, &times)
-            .map_err(|e| Error::file("set time of", upper, e.into()))?;
+        let stat = rustix::fs::fstat(&from).at("read attributes of", top)?;
+        let times = timestamps(Time::modified(&stat));
+        rustix::fs::futimens(&to, &times).at("set time of", upper)?;
     }
     match mount_one_by_one(layers, upper, work, target) {
         Err(e) if e.errno() == Some(Errno::INVAL.raw_os_error()) => {
@@ -101,7 +90,7 @@ fn mount_at_once(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -
     let mut names = Vec::new();
     for (n, layer) in layers.iter().enumerate().rev() {
         let link = links.join(format!("{n:x}"));
-        symlink(layer, &link).map_err(|e| Error::file("make link", &link, e))?;
+        symlink(layer, &link).at("make link", &link)?;
         names.push(link.display().to_string());
     }
     let user = if overlay_namespace() == "user" {
@@ -135,14 +124,11 @@ fn mount_at_once(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -
 
 fn tempdir(beside: &Path) -> Result<PathBuf> {
     let path = beside.with_extension("l");
-    std::fs::create_dir_all(&path).map_err(|e| Error::file("make directory", &path, e))?;
+    std::fs::create_dir_all(&path).at("make directory", &path)?;
     Ok(path)
 }
 
 /// Takes a mount away; not an error when there is none.
-///
-/// # Errors
-/// What the kernel reports.
 pub fn unmount(target: &Path) -> Result<()> {
     match rustix::mount::unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
         Ok(()) | Err(Errno::INVAL | Errno::NOENT) => Ok(()),

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use oci_spec::image::{Descriptor, ImageIndex, Platform};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result, failure};
+use crate::manifest;
 
 /// What to run on: `os/architecture[/variant]`, in the words of the image specification (Go's GOOS and GOARCH).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,32 +39,39 @@ impl Wanted {
 
     /// Position in the order of preference, lower is better; `None` when it does not suit at all.
     fn rank(&self, offered: &Platform) -> Option<u32> {
-        if offered.os().to_string() != self.os
-            || offered.architecture().to_string() != self.architecture
+        let architecture = self.architecture.as_str();
+        if offered.os().to_string() != self.os || offered.architecture().to_string() != architecture
         {
             return None;
         }
-        let offered = offered.variant().as_deref();
-        let wanted = self.variant.as_deref();
-        if offered == wanted {
+        let usual = usual_variant(architecture);
+        let (said, wanted) = (offered.variant().as_deref(), self.variant.as_deref());
+        let (offered, wished) = (said.or(usual), wanted.or(usual));
+        if offered == wished {
             return Some(0);
         }
-        match (offered, wanted) {
-            // arm64 has one variant that everybody means.
-            (None, Some("v8")) if self.architecture == "arm64" => Some(0),
-            (Some("v8"), None) if self.architecture == "arm64" => Some(0),
-            (Some("v1"), None) if self.architecture == "amd64" => Some(0),
-            (None, Some(_)) => Some(50),
+        match (offered.and_then(level), wished.and_then(level)) {
             // A later processor runs programs for an earlier one, the nearest first.
-            (Some(offered), Some(wanted)) => match (level(offered), level(wanted)) {
-                (Some(o), Some(w)) if o < w => Some(w - o),
-                _ => None,
-            },
-            // Which level the machine has was not said: an unspecific entry is preferred to any of these.
-            (Some(offered), None) if self.architecture == "amd64" => level(offered).map(|l| 60 + l),
-            (Some(_), None) => Some(60),
-            (None, None) => Some(0),
+            (Some(offered), Some(wished)) if offered < wished => Some(wished - offered),
+            // Which level the machine has was not said.
+            (Some(offered), Some(_)) if architecture == "amd64" && wanted.is_none() => {
+                Some(60 + offered)
+            }
+            // Nobody said that it needs more.
+            _ if said.is_none() => Some(50),
+            _ if wished.is_none() => Some(60),
+            _ => None,
         }
+    }
+}
+
+/// What an architecture without variant means to engines.
+fn usual_variant(architecture: &str) -> Option<&'static str> {
+    match architecture {
+        "amd64" => Some("v1"),
+        "arm" => Some("v7"),
+        "arm64" => Some("v8"),
+        _ => None,
     }
 }
 
@@ -93,7 +101,7 @@ impl FromStr for Wanted {
 }
 
 fn bad(text: &str) -> Error {
-    Error::new(Kind::Usage, format!("platform {text:?}"))
+    failure!(Usage, "platform {text:?}")
         .hint("Write os/architecture or os/architecture/variant, as in linux/arm64/v8")
 }
 
@@ -107,42 +115,39 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// The best entry of `index`; among equals the first (image-spec, image-index.md, "manifests").
-/// An entry without a platform suits everybody, and is taken when nothing names ours.
-///
-/// # Errors
-/// [`Kind::NotFound`], listing what there is.
-pub fn choose<'a>(index: &'a ImageIndex, wanted: &Wanted) -> Result<&'a Descriptor> {
-    let ranked = index.manifests().iter().filter_map(|entry| {
-        let rank = match entry.platform() {
-            Some(platform) => wanted.rank(platform)?,
-            None => 100,
-        };
-        Some((rank, entry))
-    });
-    ranked
-        .min_by_key(|(rank, _)| *rank)
-        .map(|(_, entry)| entry)
-        .ok_or_else(|| {
-            let mut offered: Vec<String> = index
-                .manifests()
-                .iter()
-                .filter_map(|d| d.platform().as_ref())
-                .map(|p| match p.variant() {
-                    Some(v) => format!("{}/{}/{v}", p.os(), p.architecture()),
-                    None => format!("{}/{}", p.os(), p.architecture()),
-                })
-                .collect();
-            offered.dedup();
-            Error::new(Kind::NotFound, format!("no image for {wanted}")).hint(format!(
-                "The index offers: {}",
-                if offered.is_empty() {
-                    "nothing".into()
-                } else {
-                    format!("{}; --platform chooses", offered.join(", "))
-                }
-            ))
+/// The entries of `index` that suit, the best first; among equals the order of the index (image-spec, image-index.md,
+/// "manifests"). An image or index without a platform suits everybody, and comes last.
+pub(crate) fn candidates<'a>(index: &'a ImageIndex, wanted: &Wanted) -> Vec<&'a Descriptor> {
+    let rank = |entry: &Descriptor| match entry.platform() {
+        Some(platform) => wanted.rank(platform),
+        // What it is, is not known: perhaps no image at all.
+        None => manifest::is_known(entry.media_type().as_ref()).then_some(100),
+    };
+    let mut ranked: Vec<_> = (index.manifests().iter())
+        .filter_map(|entry| Some((rank(entry)?, entry)))
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// The error when there are none, which lists what there is.
+pub(crate) fn nothing(index: &ImageIndex, wanted: &Wanted) -> Error {
+    let platforms = index
+        .manifests()
+        .iter()
+        .filter_map(|d| d.platform().as_ref());
+    let mut offered: Vec<String> = platforms
+        .map(|p| match p.variant() {
+            Some(v) => format!("{}/{}/{v}", p.os(), p.architecture()),
+            None => format!("{}/{}", p.os(), p.architecture()),
         })
+        .collect();
+    offered.dedup();
+    let offered = match offered[..] {
+        [] => "nothing".into(),
+        _ => format!("{}; --platform chooses", offered.join(", ")),
+    };
+    failure!(NotFound, "no image for {wanted}").hint(format!("The index offers: {offered}"))
 }
 
 #[cfg(test)]
@@ -172,9 +177,8 @@ mod tests {
     }
 
     fn pick(platforms: &[(&str, Option<&str>)], wanted: &str) -> Option<u64> {
-        choose(&index(platforms), &wanted.parse().unwrap())
-            .ok()
-            .map(Descriptor::size)
+        let (index, wanted) = (index(platforms), wanted.parse().unwrap());
+        candidates(&index, &wanted).first().map(|d| d.size())
     }
 
     #[test]
@@ -201,13 +205,31 @@ mod tests {
             "first of equals, never a newer level by accident"
         );
         assert_eq!(pick(&amd, "linux/amd64/v4"), Some(0));
+        assert_eq!(pick(&arm, "linux/arm"), Some(1), "v7, as engines mean it");
+        assert_eq!(pick(&arm[2..], "linux/arm"), Some(0), "then v6");
+        assert_eq!(pick(&arm[..1], "linux/arm"), Some(0), "then v5");
+        assert_eq!(
+            pick(&[("arm", None), ("arm", Some("v6"))], "linux/arm/v6"),
+            Some(1)
+        );
+        let amd = [
+            ("amd64", Some("v4")),
+            ("amd64", Some("v2")),
+            ("amd64", None),
+        ];
+        assert_eq!(pick(&amd, "linux/amd64/v3"), Some(1));
+        assert_eq!(pick(&amd[..2], "linux/amd64"), Some(1));
+        assert_eq!(pick(&amd[..1], "linux/amd64/v3"), None);
+        let other = [("riscv64", Some("rva23")), ("riscv64", None)];
+        assert_eq!(pick(&other, "linux/riscv64"), Some(1));
+        assert_eq!(pick(&other[..1], "linux/riscv64"), Some(0));
+        assert_eq!(pick(&other[1..], "linux/riscv64/rva23"), Some(0));
     }
 
     #[test]
     fn the_error_lists_what_is_offered() {
-        let message = choose(&index(&[("s390x", None)]), &"linux/amd64".parse().unwrap())
-            .unwrap_err()
-            .to_string();
+        let wanted = "linux/amd64".parse().unwrap();
+        let message = nothing(&index(&[("s390x", None)]), &wanted).to_string();
         assert!(message.contains("linux/s390x"), "{message}");
     }
 

@@ -5,20 +5,21 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, Digest};
 
-use crate::error::{During, Error, Kind, Result};
+use crate::error::{Doing, During, Error, Kind, Result, fail};
+use crate::index;
 use crate::layer;
 use crate::limits::Limits;
 use crate::manifest::{Content, Document, Image};
 use crate::parallel::{check, in_order};
-use crate::platform::{self, Wanted};
+use crate::platform::Wanted;
 use crate::reference::Reference;
 use crate::retry::Patience;
 use crate::source::{self, Source};
 use crate::store::{Staging, Store};
 use crate::transfer;
-use crate::unpack::{Layer, Owner, Summary, open_directory, remove_tree};
+use crate::unpack::{Form, Layer, Owner, Summary, open_directory, remove_tree};
 
 /// How images are brought in.
 #[derive(Clone, Debug)]
@@ -110,6 +111,7 @@ pub fn pull(
         if !known {
             store.layout().tag(Some(&name), &root.descriptor)?;
         }
+        store.layout().touch(&root.descriptor);
         Ok(Pulled {
             image,
             root: root.descriptor,
@@ -147,14 +149,13 @@ impl Source for Known<'_> {
         let layout = self.store.layout();
         // Only configurations come here, which are small: looking at all of it costs nothing.
         if layout.has(descriptor).unwrap_or(false) && !layout.drop_damaged(descriptor)? {
-            return source::LayoutSource::new(
-                self.store.layout().clone(),
-                None,
-                self.limits.clone(),
-            )
-            .open(descriptor, start, end);
+            return self.store.source(self.limits).open(descriptor, start, end);
         }
         self.source.open(descriptor, start, end)
+    }
+
+    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
+        self.source.distrust(descriptor, error)
     }
 
     fn patience(&self) -> Patience {
@@ -163,21 +164,20 @@ impl Source for Known<'_> {
 }
 
 /// Unpacks the layers of an image whose blobs are in the store, where that is not done yet.
-///
-/// # Errors
-/// As [`pull`].
 pub fn unpack(store: &Store, image: &Image, options: &Options) -> Result<()> {
     if work_left(store, image, true)?.is_empty() {
         return Ok(());
     }
-    let source = source::LayoutSource::new(store.layout().clone(), None, options.limits.clone());
+    let source = store.source(&options.limits);
     run(&source, store, image, true, options)
 }
 
+/// True if all layers are unpacked.
+pub(crate) fn is_ready(store: &Store, image: &Image) -> Result<bool> {
+    (0..image.chain_ids.len()).try_fold(true, |ready, n| Ok(ready && is_unpacked(store, image, n)?))
+}
+
 /// Directories of the unpacked layers, the lowest first.
-///
-/// # Errors
-/// As [`Store::layer`].
 pub fn layers(store: &Store, image: &Image) -> Result<Vec<PathBuf>> {
     image
         .chain_ids
@@ -195,36 +195,21 @@ pub fn choose(
     root: &Document,
     options: &Options,
 ) -> Result<(Image, Vec<Document>)> {
-    let mut documents = Vec::new();
-    let mut current = root.clone();
-    // An index may point to another; nobody needs more than a few of these.
-    for _ in 0..8 {
-        match current.content.clone() {
-            Content::Manifest(manifest) => {
-                let config = source::read(source, manifest.config(), options.limits.config_bytes)
-                    .during(|| "configuration".into())?;
-                let image =
-                    Image::assemble(current.descriptor, *manifest, &config, &options.limits)?;
-                // Where there is no index, nothing was chosen. To look at it or pass it on is no fault; to run it fails.
-                let (os, architecture) = (image.config.os(), image.config.architecture());
-                let made_for = format!("{os}/{architecture}");
-                let wanted = &options.platform;
-                if made_for != format!("{}/{}", wanted.os, wanted.architecture) {
-                    log::warn!("the image is for {made_for}, not for {wanted}");
-                }
-                return Ok((image, documents));
-            }
-            Content::Index(index) => {
-                let entry = platform::choose(&index, &options.platform)?;
-                current = source.document(entry)?;
-                documents.push(current.clone());
-            }
-        }
+    let (found, documents) = index::find(source, root, &options.platform)?;
+    let Content::Manifest(manifest) = found.content else {
+        fail!(NotFound, "an index in place of an image");
+    };
+    let config = source::read(source, manifest.config(), options.limits.config_bytes)
+        .during(|| "configuration".into())?;
+    let image = Image::assemble(found.descriptor, *manifest, &config, &options.limits)?;
+    // Where there is no index, nothing was chosen. To look at it or pass it on is no fault; to run it fails.
+    let (os, architecture) = (image.config.os(), image.config.architecture());
+    let made_for = format!("{os}/{architecture}");
+    let wanted = &options.platform;
+    if made_for != format!("{}/{}", wanted.os, wanted.architecture) {
+        log::warn!("the image is for {made_for}, not for {wanted}");
     }
-    Err(Error::new(
-        Kind::Malformed,
-        "indexes that point to indexes, more than eight deep",
-    ))
+    Ok((image, documents))
 }
 
 fn is_unpacked(store: &Store, image: &Image, n: usize) -> Result<bool> {
@@ -280,8 +265,9 @@ fn run(
                     .during(|| step(n));
             }
             let staging = store.staging()?;
-            let layer = prepare(source, store, image, n, staging.path(), options, failed)
-                .during(|| step(n))?;
+            let place = (staging.path(), Form::Overlay);
+            let layer =
+                prepare(source, store, image, n, place, options, failed).during(|| step(n))?;
             Ok(Some((staging, layer)))
         },
         |n, prepared| match prepared {
@@ -301,7 +287,7 @@ fn fetch_only(
     if store.layout().has(layer)? {
         return Ok(());
     }
-    transfer::once_more(|| {
+    transfer::once_more(source, layer, || {
         transfer::fetch(
             source,
             layer,
@@ -318,7 +304,7 @@ pub(crate) fn prepare(
     store: &Store,
     image: &Image,
     n: usize,
-    folder: &Path,
+    (folder, form): (&Path, Form),
     options: &Options,
     failed: &AtomicBool,
 ) -> Result<Layer> {
@@ -340,11 +326,11 @@ pub(crate) fn prepare(
             },
             &fs,
             &image.diff_ids[n],
-            options.owner,
+            (form, options.owner),
             &options.limits,
         )
     };
-    match transfer::once_more(&mut attempt) {
+    match transfer::once_more(source, descriptor, &mut attempt) {
         // Stored content was right when it came; when it makes no sense, an accident may have happened to it since.
         Err(e) if there && is_about_content(&e) => match store.layout().drop_damaged(descriptor)? {
             true => attempt(),
@@ -370,7 +356,7 @@ fn place(store: &Store, image: &Image, n: usize, staging: Staging, layer: Layer)
     report(&layer.settle(&lowers)?);
     let target = store.layer(&image.chain_ids[n])?;
     if let Some(parent) = target.parent() {
-        fs::create_dir_all(parent).map_err(|e| Error::file("make directory", parent, e))?;
+        fs::create_dir_all(parent).at("make directory", parent)?;
     }
     // A layer appears with all that is in it: what is there without is no layer any more.
     if target.exists() && !target.join("fs").is_dir() {
@@ -384,6 +370,15 @@ fn place(store: &Store, image: &Image, n: usize, staging: Staging, layer: Layer)
     }
 }
 
+/// Puts what is in `staging` in the place of a layer that is damaged. Nobody else may use the store.
+pub(crate) fn replace(store: &Store, chain_id: &Digest, staging: &Staging) -> Result<()> {
+    let target = store.layer(chain_id)?;
+    let old = store.staging()?;
+    let error = |e| Error::file("replace", &target, e);
+    fs::rename(&target, old.path().join("old")).map_err(error)?;
+    fs::rename(staging.path(), &target).map_err(error)
+}
+
 pub(crate) fn report(summary: &Summary) {
     if summary.skipped_devices > 0 {
         log::warn!(
@@ -394,8 +389,8 @@ pub(crate) fn report(summary: &Summary) {
 }
 
 pub(crate) fn make_directory(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|e| Error::file("make directory", path, e))?;
+    fs::create_dir_all(path).at("make directory", path)?;
     // Images without an entry for "/" get what everybody expects, whatever the caller's umask is.
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .map_err(|e| Error::file("change mode of", path, e))
+        .at("change mode of", path)
 }

@@ -5,10 +5,14 @@ use std::str::FromStr;
 
 use oci_spec::image::Digest;
 
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Error, Result, failure};
 
 /// The registry of references that name none.
-const DEFAULT_HOST: &str = "docker.io";
+pub(crate) const DEFAULT_HOST: &str = "docker.io";
+/// Digits that an id has at least.
+const ID: usize = 4;
 /// Where that registry's API is.
 const DEFAULT_API_HOST: &str = "registry-1.docker.io";
 /// Under which name credential files know it.
@@ -24,9 +28,43 @@ pub struct Reference {
     repository: String,
     tag: Option<String>,
     digest: Option<String>,
+    short: Short,
+}
+
+/// The name without host, if it was written so. Another spelling, and the same name.
+#[derive(Clone, Debug, Default)]
+struct Short(Option<String>);
+
+impl PartialEq for Short {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Short {}
+
+impl std::hash::Hash for Short {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
+impl PartialOrd for Short {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Short {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
 }
 
 impl Reference {
+    /// The name as it was written, when that did not say a host.
+    pub(crate) fn short(&self) -> Option<&str> {
+        self.short.0.as_deref()
+    }
+
     /// Host and port as written.
     pub fn host(&self) -> &str {
         &self.host
@@ -39,6 +77,17 @@ impl Reference {
         } else {
             &self.host
         }
+    }
+
+    /// The hexadecimal digits that this may be instead of a name: `3f2a…` or `sha256:3f2a…`.
+    pub(crate) fn id_prefix(&self) -> Option<&str> {
+        let digits = match (self.short()?, self.tag()?) {
+            ("sha256", tag) => tag,
+            (short, "latest") => short,
+            _ => return None,
+        };
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (digits.len() >= ID && digits.bytes().all(is_digit)).then_some(digits)
     }
 
     /// The key under which credentials for `host` are stored.
@@ -86,7 +135,7 @@ impl Reference {
     /// [`Kind::Usage`] when `tag` does not fit the grammar.
     pub fn with_tag(&self, tag: &str) -> Result<Self> {
         if !is_tag(tag) {
-            return Err(Error::new(Kind::Usage, format!("{tag:?} is not a tag")).hint(
+            return Err(failure!(Usage, "{tag:?} is not a tag").hint(
                 "Tags have up to 128 letters, digits, dots, hyphens and underscores, a letter, digit or underscore first",
             ));
         }
@@ -132,8 +181,12 @@ impl FromStr for Reference {
             }
             _ => (rest, None),
         };
+        let mut short = Short(Some(name.to_string()));
         let (host, path) = match name.split_once('/') {
-            Some((first, path)) if is_host(first) => (first.to_string(), path.to_string()),
+            Some((first, path)) if is_host(first) => {
+                short = Short::default();
+                (first.to_string(), path.to_string())
+            }
             Some(_) => (DEFAULT_HOST.to_string(), name.to_string()),
             None => (DEFAULT_HOST.to_string(), format!("library/{name}")),
         };
@@ -170,12 +223,13 @@ impl FromStr for Reference {
             repository: path,
             tag,
             digest,
+            short,
         })
     }
 }
 
 fn bad(text: &str, why: &str) -> Error {
-    Error::new(Kind::Usage, format!("image reference {text:?}: {why}"))
+    failure!(Usage, "image reference {text:?}: {why}")
         .hint("Write [host[:port]/]name[:tag][@digest], names in lower case")
 }
 

@@ -15,6 +15,13 @@ pub struct Patience {
     pub longest: Duration,
 }
 
+/// For what is repeated together with what follows it, or not at all.
+pub(crate) const ONCE: Patience = Patience {
+    attempts: 1,
+    first: Duration::ZERO,
+    longest: Duration::MAX,
+};
+
 impl Default for Patience {
     fn default() -> Self {
         Patience {

@@ -6,9 +6,7 @@ use oci_spec::image::Descriptor;
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Error, Result};
-use crate::layout::Layout;
-use crate::limits::Limits;
+use crate::error::{Error, Result, Retry};
 use crate::manifest::Document;
 use crate::retry::{Attempts, Patience};
 
@@ -23,22 +21,19 @@ pub struct Content {
 /// A place to read an image from.
 pub trait Source: Sync {
     /// The manifest or index that the image's name stands for.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`] and others.
     fn root(&self) -> Result<Document>;
 
     /// Another manifest, verified.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Integrity`] and others.
     fn document(&self, descriptor: &Descriptor) -> Result<Document>;
 
     /// Content from byte `start` on, up to `end` (exclusive) if given; not verified.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Network`] and others.
     fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content>;
+
+    /// Says that what this source gave of `descriptor` broke off or is wrong, for which `error` is the evidence: from now on it
+    /// comes from elsewhere. False when there is nowhere else.
+    fn distrust(&self, _descriptor: &Descriptor, _error: &Error) -> bool {
+        false
+    }
 
     /// How often to try again what this source may fail at by accident.
     fn patience(&self) -> Patience {
@@ -54,103 +49,25 @@ pub trait Source: Sync {
 /// A place to write an image to.
 pub trait Destination: Sync {
     /// True if the content is there already.
-    ///
-    /// # Errors
-    /// What the place reports.
     fn has(&self, descriptor: &Descriptor) -> Result<bool>;
 
     /// Copies content, verifying it.
-    ///
-    /// # Errors
-    /// [`Kind::Integrity`] and others.
     fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()>;
 
     /// Stores a manifest whose content is there; `named` when it is what the image's name is to stand for.
-    ///
-    /// # Errors
-    /// What the place reports.
     fn put_document(&self, document: &Document, named: bool) -> Result<()>;
 }
 
-/// An image in a layout.
-pub struct LayoutSource {
-    layout: Layout,
-    name: Option<String>,
-    limits: Limits,
-}
-
-impl LayoutSource {
-    /// The image called `name`, or the only one.
-    pub fn new(layout: Layout, name: Option<String>, limits: Limits) -> Self {
-        LayoutSource {
-            layout,
-            name,
-            limits,
-        }
-    }
-}
-
-impl Source for LayoutSource {
-    fn root(&self) -> Result<Document> {
-        self.layout.document(
-            &self.layout.resolve(self.name.as_deref())?,
-            self.limits.manifest_bytes,
-        )
-    }
-
-    fn document(&self, descriptor: &Descriptor) -> Result<Document> {
-        self.layout.document(descriptor, self.limits.manifest_bytes)
-    }
-
-    fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
-        use std::io::{Seek, SeekFrom};
-        let mut file = self.layout.open_blob(descriptor)?;
-        file.seek(SeekFrom::Start(start))
-            .map_err(|e| Error::system("seek in stored content", e))?;
-        let reader: Box<dyn Read + Send> = match end {
-            Some(end) => Box::new(file.take(end.saturating_sub(start))),
-            None => Box::new(file),
-        };
-        Ok(Content { reader, start })
-    }
-}
-
-/// A layout to write to.
-pub struct LayoutDestination {
-    layout: Layout,
-    name: Option<String>,
-}
-
-impl LayoutDestination {
-    /// Names the image `name` when it is complete.
-    pub fn new(layout: Layout, name: Option<String>) -> Self {
-        LayoutDestination { layout, name }
-    }
-}
-
-impl Destination for LayoutDestination {
-    fn has(&self, descriptor: &Descriptor) -> Result<bool> {
-        self.layout.has(descriptor)
-    }
-
-    fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
-        crate::transfer::fetch(
-            source,
-            descriptor,
-            &self.layout,
-            &crate::transfer::Options::default(),
-            &mut |_| Ok(()),
-        )
-    }
-
-    fn put_document(&self, document: &Document, named: bool) -> Result<()> {
-        self.layout.put(&document.descriptor, &document.bytes)?;
-        if named {
-            self.layout
-                .tag(self.name.as_deref(), &document.descriptor)?;
-        }
-        Ok(())
-    }
+/// A stream that broke off, which is worth another try.
+pub(crate) fn cut(descriptor: &Descriptor, position: u64, error: &std::io::Error) -> Error {
+    Error::network(
+        format!(
+            "{} broke off after {position} of {} bytes: {error}",
+            descriptor.digest(),
+            descriptor.size()
+        ),
+        Retry::Later,
+    )
 }
 
 /// Reads all of a small blob and verifies it.
@@ -171,14 +88,16 @@ pub fn read(source: &dyn Source, descriptor: &Descriptor, limit: u64) -> Result<
                 .reader
                 .take(descriptor.size() + 1)
                 .read_to_end(&mut bytes)
-                .map_err(|e| crate::transfer::cut(descriptor, 0, &e))?;
+                .map_err(|e| cut(descriptor, 0, &e))?;
             Ok(bytes)
         };
-        match read() {
-            Ok(bytes) => {
-                crate::digest::verify(&bytes, descriptor)?;
-                return Ok(bytes);
-            }
+        let verified = read().and_then(|bytes| {
+            crate::digest::verify(&bytes, descriptor)?;
+            Ok(bytes)
+        });
+        match verified {
+            Ok(bytes) => return Ok(bytes),
+            Err(e) if source.distrust(descriptor, &e) => log::info!("{e}; asking elsewhere"),
             Err(e) => attempts.pause(e)?,
         }
     }

@@ -14,26 +14,34 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use oci_spec::image::{Descriptor, Digest};
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
 use crate::digest::Hasher;
-use crate::error::{Error, Kind, Result};
-use crate::layout::Layout;
+use crate::env;
+use crate::error::{Doing, Error, Kind, Result, failure};
+use crate::layout::{Layout, LayoutSource};
+use crate::limits::Limits;
+use crate::manifest::Content;
 use crate::reference::Reference;
 use crate::unpack::remove_tree;
 
 /// The store, in use by this process.
 pub struct Store {
     layout: Layout,
-    lock: File,
+    lock: Arc<File>,
+    writable: bool,
 }
 
 /// A folder that is removed when it is not needed any more.
 pub struct Staging {
     path: PathBuf,
+    /// As long as it is there, nobody finds the store unused and tidies up.
+    lock: Option<Arc<File>>,
 }
 
 impl Staging {
@@ -43,8 +51,16 @@ impl Staging {
     }
 
     pub(crate) fn at(path: PathBuf) -> Result<Self> {
-        make_private(&path)?;
-        Ok(Staging { path })
+        if let Some(parent) = path.parent() {
+            make_private(parent)?;
+        }
+        // What is there is a killed process's, or a trap.
+        remove_tree(&path)?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .at("make directory", &path)?;
+        Ok(Staging { path, lock: None })
     }
 }
 
@@ -60,11 +76,7 @@ impl Store {
     /// Where the store is unless said otherwise: `$TARE_IMAGE_ROOT`; for root `/var/lib/tare/images`; for others below
     /// `$XDG_DATA_HOME`.
     pub fn default_root() -> PathBuf {
-        let variable = |name| {
-            std::env::var_os(name)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
+        let variable = env::path;
         if let Some(root) = variable("TARE_IMAGE_ROOT") {
             return root;
         }
@@ -76,9 +88,6 @@ impl Store {
     }
 
     /// Opens the store at `root`, making it if there is none, and clears away what killed processes left.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn open(root: &Path) -> Result<Self> {
         if !root.join("oci-layout").exists() {
             // Others may pass (containers run as other users), but not look.
@@ -106,7 +115,23 @@ impl Store {
             clear(&root.join("staging"))?;
         }
         rustix::fs::flock(&lock, FlockOperation::LockShared).map_err(error)?;
-        Ok(Store { layout, lock })
+        Ok(Store {
+            layout,
+            lock: Arc::new(lock),
+            writable: true,
+        })
+    }
+
+    /// Opens the store at `root` for what works without writing there too: where it is read-only or another user's, containers
+    /// and what is unpacked on the way are elsewhere.
+    pub fn open_to_use(root: &Path) -> Result<Self> {
+        let read_only = [Errno::ROFS, Errno::ACCESS].map(|e| Some(e.raw_os_error()));
+        match Self::open(root) {
+            Err(e) if read_only.contains(&e.errno()) && root.join("oci-layout").exists() => {
+                Self::open_to_read(root)
+            }
+            other => other,
+        }
     }
 
     /// Opens the store at `root` to look at it: nothing is made or changed, so that its file system may be read-only.
@@ -115,25 +140,42 @@ impl Store {
     /// [`Kind::NotFound`] when there is none, and what the file system reports.
     pub fn open_to_read(root: &Path) -> Result<Self> {
         if !root.join("oci-layout").exists() {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("there is no store at {}", root.display()),
-            )
-            .hint("\"pull\" and \"import\" make one; another place is named with --root"));
+            return Err(
+                failure!(NotFound, "there is no store at {}", root.display())
+                    .hint("\"pull\" and \"import\" make one; another place is named with --root"),
+            );
         }
         let layout = Layout::open(root)?;
         let path = root.join("lock");
         // A layout made by another program has no such file.
         let path = if path.exists() { &path } else { root };
-        let lock = File::open(path).map_err(|e| Error::file("open", path, e))?;
-        rustix::fs::flock(&lock, FlockOperation::LockShared)
-            .map_err(|e| Error::file("lock", path, e.into()))?;
-        Ok(Store { layout, lock })
+        let lock = File::open(path).at("open", path)?;
+        rustix::fs::flock(&lock, FlockOperation::LockShared).at("lock", path)?;
+        Ok(Store {
+            layout,
+            lock: Arc::new(lock),
+            writable: false,
+        })
     }
 
     /// The images.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Its content, to read images by what they are described by.
+    pub fn source(&self, limits: &Limits) -> LayoutSource {
+        LayoutSource::new(self.layout.clone(), None, limits.clone())
+    }
+
+    /// The image that `reference` stands for here, by its name or by a digest that some name leads to.
+    pub fn image(&self, reference: &Reference, limits: &Limits) -> Result<LayoutSource> {
+        let digest = self.resolve(reference)?.digest().to_string();
+        Ok(LayoutSource::new(
+            self.layout.clone(),
+            Some(digest),
+            limits.clone(),
+        ))
     }
 
     /// The folder of the store.
@@ -142,9 +184,6 @@ impl Store {
     }
 
     /// What `reference` stands for here.
-    ///
-    /// # Errors
-    /// [`crate::Kind::NotFound`].
     pub fn resolve(&self, reference: &Reference) -> Result<Descriptor> {
         if let Some(digest) = reference.digest() {
             let known = self.layout.index()?;
@@ -152,7 +191,38 @@ impl Store {
                 return Ok(found.clone());
             }
         }
-        self.layout.resolve(Some(&reference.to_string()))
+        match self.layout.resolve(Some(&reference.to_string())) {
+            Err(e) if e.kind() == Kind::NotFound => match reference.id_prefix() {
+                Some(prefix) => self.by_id(prefix)?.ok_or(e),
+                None => Err(e),
+            },
+            other => other,
+        }
+    }
+
+    /// The image whose digest, or whose configuration's, begins with these hexadecimal digits.
+    fn by_id(&self, prefix: &str) -> Result<Option<Descriptor>> {
+        let fits = |d: &Descriptor| d.digest().digest().starts_with(prefix);
+        let has_config = |d: &Descriptor| {
+            let document = self.layout.document(d, Limits::default().manifest_bytes);
+            matches!(document.map(|d| d.content), Ok(Content::Manifest(m)) if fits(m.config()))
+        };
+        let mut found: Vec<Descriptor> = Vec::new();
+        for entry in self.layout.index()?.manifests() {
+            let known = found.iter().any(|f| f.digest() == entry.digest());
+            if !known && (fits(entry) || has_config(entry)) {
+                found.push(entry.clone());
+            }
+        }
+        if found.len() > 1 {
+            return Err(failure!(
+                Usage,
+                "the ids of {} images begin with {prefix}",
+                found.len()
+            )
+            .hint("Give more of it"));
+        }
+        Ok(found.pop())
     }
 
     /// Where the unpacked layer with this ChainID is, or would be.
@@ -168,10 +238,29 @@ impl Store {
             .join(chain_id.digest()))
     }
 
-    /// A fresh folder on the same file system as the store.
-    ///
-    /// # Errors
-    /// What the file system reports.
+    /// False when nothing can be written there.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Where bundles made by `run` are.
+    pub fn containers(&self) -> PathBuf {
+        let own = match (self.writable, rustix::process::geteuid().is_root()) {
+            (true, _) => return self.root().join("containers"),
+            (false, true) if Path::new("/run").is_dir() => "/run".into(),
+            (false, _) => env::path("XDG_RUNTIME_DIR")
+                .or(env::path("HOME").map(|h| h.join(".cache")))
+                .unwrap_or_else(|| self.root().into()),
+        };
+        own.join(format!("tare-image-{}", rustix::process::getuid().as_raw()))
+    }
+
+    /// Where the one called `id` is, or would be.
+    pub fn container(&self, id: &str) -> PathBuf {
+        self.containers().join(id)
+    }
+
+    /// A fresh folder on the same file system as the store, or elsewhere if that is read-only.
     pub fn staging(&self) -> Result<Staging> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!(
@@ -179,13 +268,15 @@ impl Store {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        Staging::at(self.root().join("staging").join(name))
+        if !self.writable {
+            return Staging::at(std::env::temp_dir().join(format!("tare-image-{name}")));
+        }
+        let mut staging = Staging::at(self.root().join("staging").join(name))?;
+        staging.lock = Some(self.lock.clone());
+        Ok(staging)
     }
 
     /// Waits until no other process uses the store.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn alone(&self) -> Result<()> {
         let error = |e: rustix::io::Errno| Error::file("lock", self.root(), e.into());
         if rustix::fs::flock(&self.lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
@@ -201,7 +292,7 @@ fn make_private(path: &Path) -> Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|e| Error::file("make directory", path, e))
+        .at("make directory", path)
 }
 
 /// Removes everything in a folder.
@@ -228,8 +319,9 @@ mod tests {
         let path = staging.path().to_path_buf();
         drop(Store::open(&root).unwrap());
         assert!(path.exists(), "somebody is using it");
-        std::mem::forget(staging);
-        drop(first);
+        drop((staging, first));
+        // As after kill -9.
+        fs::create_dir(&path).unwrap();
         drop(Store::open(&root).unwrap());
         assert!(!path.exists(), "its owner is gone");
     }

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
 use crate::unpack::{
-    children, is_whiteout, names, open_child, open_directory, overlay_namespace, shown_attributes,
+    children, has_opaque_mark, is_whiteout, opaque_name, open_child, open_directory,
+    shown_attributes,
 };
 
 /// As many links as the kernel follows in one name.
@@ -25,9 +26,6 @@ const MODE: u32 = 0o755;
 /// The names below the overlay directory `upper` that only `destinations` of mounts are the reason for: what is there
 /// is empty, was not there in `lowers` (the uppermost first), and has nothing that somebody gave it. A directory that
 /// was there counts as well when such mount points are all that is in it and its time all that is new.
-///
-/// # Errors
-/// What the file system reports.
 pub fn find(
     upper: &Path,
     lowers: &[PathBuf],
@@ -39,7 +37,7 @@ pub fn find(
     }
     let view = View {
         layers,
-        opaque: format!("{}.overlay.opaque", overlay_namespace()).into_bytes(),
+        opaque: opaque_name(),
     };
     let mut targets = BTreeSet::new();
     for destination in destinations {
@@ -71,7 +69,7 @@ fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 struct View {
     /// The uppermost first.
     layers: Vec<OwnedFd>,
-    opaque: Vec<u8>,
+    opaque: String,
 }
 
 /// Something in a tree; directories are open.
@@ -117,10 +115,7 @@ impl View {
             let link = match find_in(&self.layers, &next, &self.opaque)? {
                 Some(found) if kind(&found.stat) == FileType::Symlink => {
                     let link = fs::readlinkat(&found.parent, &name[..], Vec::new());
-                    Some(
-                        link.map_err(|e| Error::system("read link", e))?
-                            .into_bytes(),
-                    )
+                    Some(link.doing("read link")?.into_bytes())
                 }
                 _ => None,
             };
@@ -168,7 +163,7 @@ impl View {
             Some(below) => match &below.directory {
                 Some(lower) => {
                     !children.is_empty()
-                        && !is_opaque(directory, &self.opaque)?
+                        && !has_opaque_mark(directory, &self.opaque)?
                         && own.stat.st_mode == below.stat.st_mode
                         && own.stat.st_uid == below.stat.st_uid
                         && own.stat.st_gid == below.stat.st_gid
@@ -181,7 +176,7 @@ impl View {
 }
 
 /// What is at `path` in `layers`, the uppermost first, none of whose folders is a link.
-fn find_in(layers: &[OwnedFd], path: &[u8], opaque: &[u8]) -> Result<Option<Found>> {
+fn find_in(layers: &[OwnedFd], path: &[u8], opaque: &str) -> Result<Option<Found>> {
     for layer in layers {
         match look(layer, path, opaque)? {
             Said::Nothing => {}
@@ -192,11 +187,9 @@ fn find_in(layers: &[OwnedFd], path: &[u8], opaque: &[u8]) -> Result<Option<Foun
     Ok(None)
 }
 
-fn look(layer: &OwnedFd, path: &[u8], opaque: &[u8]) -> Result<Said> {
+fn look(layer: &OwnedFd, path: &[u8], opaque: &str) -> Result<Said> {
     let error = |e| Error::system("look for mount points", e);
-    let mut parent = layer
-        .try_clone()
-        .map_err(|e| Error::system("duplicate descriptor", e))?;
+    let mut parent = layer.try_clone().doing("duplicate descriptor")?;
     let mut nothing = Said::Nothing;
     let mut names = path.split(|b| *b == b'/').peekable();
     while let Some(name) = names.next() {
@@ -222,7 +215,7 @@ fn look(layer: &OwnedFd, path: &[u8], opaque: &[u8]) -> Result<Said> {
         let Some(directory) = directory else {
             return Ok(Said::Hidden);
         };
-        if is_opaque(&directory, opaque)? {
+        if has_opaque_mark(&directory, opaque)? {
             nothing = Said::Hidden;
         }
         parent = directory;
@@ -232,10 +225,6 @@ fn look(layer: &OwnedFd, path: &[u8], opaque: &[u8]) -> Result<Said> {
 
 fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
-}
-
-fn is_opaque(directory: &OwnedFd, opaque: &[u8]) -> Result<bool> {
-    Ok(names(directory.as_fd())?.iter().any(|n| n == opaque))
 }
 
 /// The extended attributes that a layer would have.

@@ -77,13 +77,13 @@ const LINKS: &CStr = c"\x01tare links\x7f";
 
 /// What a file's other names are found by: its numbers as letters.
 #[inline(never)]
-fn key<'k>(status: &Status, key: &'k mut [u8; 33]) -> &'k CStr {
+fn key<'k>(status: &Status, key: &'k mut [u8; 33]) -> Result<&'k CStr> {
     let mut numbers = u128::from(status.device) << 64 | u128::from(status.inode);
     for letter in key.iter_mut().take(32) {
         *letter = b'a' + (numbers & 15) as u8;
         numbers >>= 4;
     }
-    CStr::from_bytes_until_nul(key).unwrap_or_default()
+    CStr::from_bytes_until_nul(key).map_err(|_| CHANGED)
 }
 
 struct Walk {
@@ -113,7 +113,7 @@ impl Walk {
             return Ok(Some(above));
         }
         let mut room = [0; 33];
-        let key = key(&status, &mut room);
+        let key = key(&status, &mut room)?;
         let links = if status.links > 1 { self.links()? } else { -1 };
         if links >= 0 {
             match file::link(links, key, to, name) {

@@ -48,7 +48,7 @@ fn start(argument: &[u8]) -> Option<(Image<'static>, Slots, Report)> {
             slots.set(Slot(index as u8), kernel::Fd::adopt(raw));
         }
     }
-    let report = Report::map(slots.raw(Slot::REPORT).ok()?).ok()?;
+    let report = Report::map(slots.raw(Slot::REPORT).ok()?, image.header.stamped).ok()?;
     // The mapping is all that is needed, and a descriptor of the host's file system is not to stay around.
     drop(slots.take(Slot::REPORT));
     Some((image, slots, report))

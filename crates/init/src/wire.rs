@@ -201,6 +201,8 @@ pub struct Header {
     pub entry_bytes: u32,
     /// Bytes of text, which follow the entries.
     pub text_bytes: u32,
+    /// The beginning of each step is to be stamped in the report page.
+    pub stamped: bool,
 }
 
 const MAGIC: u32 = 0x7461_7265; // "tare"
@@ -208,7 +210,7 @@ const MAGIC: u32 = 0x7461_7265; // "tare"
 impl Wire for Header {
     fn put(&self, sink: &mut dyn Sink) {
         for word in [
-            MAGIC,
+            MAGIC ^ u32::from(self.stamped),
             self.entries,
             self.first,
             self.slots,
@@ -221,7 +223,9 @@ impl Wire for Header {
 
     fn take(source: &mut &[u8]) -> Option<Self> {
         let mut word = || take_bytes(source).map(|bytes| u32::from_ne_bytes(*bytes));
-        if word()? != MAGIC {
+        // The lowest bit of the first word says whether to stamp.
+        let stamped = word()? ^ MAGIC;
+        if stamped > 1 {
             return None;
         }
         Some(Header {
@@ -230,6 +234,7 @@ impl Wire for Header {
             slots: word()?,
             entry_bytes: word()?,
             text_bytes: word()?,
+            stamped: stamped == 1,
         })
     }
 }

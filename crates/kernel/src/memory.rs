@@ -3,7 +3,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::{Fault, Result, syscall};
 
@@ -98,6 +98,24 @@ impl SharedWords {
     /// Reads one word.
     pub fn load(&self, index: usize) -> u32 {
         self.word(index).load(Ordering::Acquire)
+    }
+
+    /// Writes the words `2 * pair` and the next as one number, where there are so many.
+    pub fn stamp(&self, pair: usize, value: u64) {
+        if let Some(words) = self.pair(pair) {
+            words.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// What [`SharedWords::stamp`] wrote, or 0.
+    pub fn stamped(&self, pair: usize) -> u64 {
+        let words = self.pair(pair);
+        words.map_or(0, |words| words.load(Ordering::Relaxed))
+    }
+
+    fn pair(&self, pair: usize) -> Option<&AtomicU64> {
+        // SAFETY: in bounds and aligned, as above; these words are never accessed otherwise.
+        (pair < self.count / 2).then(|| unsafe { &*((self.start + pair * 8) as *const AtomicU64) })
     }
 
     /// Writes one word; earlier writes of this process are seen by whoever reads it.

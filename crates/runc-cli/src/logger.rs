@@ -198,7 +198,7 @@ fn push_word(line: &mut String, text: &str) {
 }
 
 /// A quoted string with the escapes that JSON and Go's `%q` have in common.
-fn push_quoted(line: &mut String, text: &str) {
+pub(crate) fn push_quoted(line: &mut String, text: &str) {
     line.push('"');
     for c in text.chars() {
         match c {

@@ -18,6 +18,7 @@ mod program;
 mod reference;
 mod signal;
 mod time;
+mod timings;
 
 use std::ffi::OsString;
 use std::process::exit;
@@ -105,7 +106,9 @@ fn run_command(command: &Command, global: &Global, words: &[OsString]) -> Result
             "{program}: \"{name}\" requires {rule} argument(s)"
         )));
     }
-    (command.run)(global, &invocation).map_err(|failure| {
+    let run = || (command.run)(global, &invocation);
+    let answer = timings::recorded(command.name, command.flags, &invocation, run);
+    answer.map_err(|failure| {
         let failure = match invocation.id() {
             Ok(id) if command.is_about_one_container() => failure.field("container", id),
             _ => failure,

@@ -80,7 +80,8 @@ fn message(err: &str) -> &str {
     rest
 }
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
+    "gc",
     "info",
     "check",
     "checkpoint",

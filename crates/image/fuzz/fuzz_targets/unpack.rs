@@ -6,7 +6,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use tare_image::Limits;
-use tare_image::unpack::{Layer, Owner, merge, remove_tree};
+use tare_image::unpack::{Form, Layer, Owner, merge, remove_tree};
 
 fn attempt(folder: &Path, data: &[u8]) {
     let root = folder.join("target");
@@ -21,7 +21,7 @@ fn attempt(folder: &Path, data: &[u8]) {
         let staging = folder.join(format!("staging{n}"));
         fs::create_dir(&staging).unwrap();
         let run = || -> tare_image::Result<()> {
-            let mut layer = Layer::new(&staging, owner, &limits)?;
+            let mut layer = Layer::new(&staging, Form::Flat, owner, &limits)?;
             layer.unpack(data)?;
             let summary = layer.settle(&[fs::File::open(&root).unwrap().into()])?;
             merge::merge(&staging, &root, owner, &summary)

@@ -7,44 +7,39 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 
-use crate::compression::{Compression, decompress};
-use crate::error::{During, Error, Kind, Result};
+use crate::compression::{self, decompress};
+use crate::error::{Doing, During, Error, Kind, Result, fail, failure};
+use crate::files::{self, Slice};
 use crate::limits::Limits;
-use crate::regular;
 use crate::source::Content;
 use crate::tar::{Entry, EntryKind, Reader};
 
 /// Bytes of the longest name that is looked at.
 const NAME: usize = 512;
 
-/// An archive with the places of its files.
-pub(super) struct Archive {
+/// A tar file with the places of its files.
+pub(super) struct Files {
     file: Arc<File>,
     /// Name to position and length.
     pub(super) files: HashMap<String, (u64, u64)>,
 }
 
-impl Archive {
+impl Files {
     /// Reads the headers of the whole archive once. A compressed one is decompressed to an unnamed file first.
     pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
-        let (mut file, _) = regular::open(path, OFlags::empty()).map_err(|e| match e.kind() {
+        let (mut file, _) = files::open(path, OFlags::empty()).map_err(|e| match e.kind() {
             Kind::Unsafe => e.hint(
                 "\"tare-image load\" reads from pipes; a layout in a directory is written oci:DIR",
             ),
             _ => e,
         })?;
-        let mut start = [0u8; 4];
-        let n = file
-            .read(&mut start)
-            .map_err(|e| Error::file("read", path, e))?;
-        file.seek(SeekFrom::Start(0))
-            .map_err(|e| Error::file("seek in", path, e))?;
-        if Compression::detect(&start[..n]) != Compression::None {
+        let mut start = [0u8; 6];
+        let n = file.read(&mut start).at("read", path)?;
+        file.seek(SeekFrom::Start(0)).at("seek in", path)?;
+        if compression::is_packed(&start[..n]) {
             file = plain(file, path, limits)?;
-            file.seek(SeekFrom::Start(0))
-                .map_err(|e| Error::file("seek in", path, e))?;
         }
         let input = Counted {
             inner: BufReader::with_capacity(128 << 10, &file),
@@ -63,13 +58,11 @@ impl Archive {
                 continue;
             };
             if files.len() + links.len() >= limits.archive_files {
-                return Err(Error::new(
-                    Kind::Limit,
-                    format!(
-                        "{} has more than {} files",
-                        path.display(),
-                        limits.archive_files
-                    ),
+                return Err(failure!(
+                    Limit,
+                    "{} has more than {} files",
+                    path.display(),
+                    limits.archive_files
                 )
                 .hint("This is no archive of images; \"import\" takes root file systems"));
             }
@@ -94,7 +87,7 @@ impl Archive {
                 files.insert(name, found);
             }
         }
-        Ok(Archive {
+        Ok(Files {
             file: Arc::new(file),
             files,
         })
@@ -105,10 +98,7 @@ impl Archive {
             return Ok(None);
         };
         if length > limit {
-            return Err(Error::new(
-                Kind::Limit,
-                format!("{name} has {length} bytes where {limit} are allowed"),
-            ));
+            fail!(Limit, "{name} has {length} bytes where {limit} are allowed");
         }
         let mut bytes = vec![0; length as usize];
         self.file
@@ -119,11 +109,7 @@ impl Archive {
 
     pub(super) fn slice(&self, place: (u64, u64), start: u64, end: Option<u64>) -> Content {
         let stop = end.unwrap_or(place.1).min(place.1);
-        let reader = Slice {
-            file: self.file.clone(),
-            position: place.0 + start.min(stop),
-            end: place.0 + stop,
-        };
+        let reader = Slice::new(&self.file, place.0 + start.min(stop), place.0 + stop);
         Content {
             reader: Box::new(reader),
             start,
@@ -133,27 +119,19 @@ impl Archive {
 
 fn plain(file: File, path: &Path, limits: &Limits) -> Result<File> {
     let error = |e| Error::file("decompress", path, e);
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR)
-        .or_else(|_| rustix::fs::open(std::env::temp_dir(), flags, Mode::RUSR | Mode::WUSR))
-        .map_err(|e| error(e.into()))?;
-    let mut plain = File::from(fd);
+    let folder = files::folder_of(path);
+    let mut plain = files::unnamed(folder).or_else(|_| files::unnamed(&std::env::temp_dir()))?;
     let input = decompress(BufReader::with_capacity(128 << 10, file)).map_err(error)?;
     let n = io::copy(&mut input.take(limits.layer_bytes + 1), &mut plain).map_err(error)?;
     if n > limits.layer_bytes {
-        return Err(Error::new(
-            Kind::Limit,
-            format!(
-                "{} is larger than {} bytes",
-                path.display(),
-                limits.layer_bytes
-            ),
-        ));
+        fail!(
+            Limit,
+            "{} is larger than {} bytes",
+            path.display(),
+            limits.layer_bytes
+        );
     }
+    plain.seek(SeekFrom::Start(0)).map_err(error)?;
     Ok(plain)
 }
 
@@ -190,23 +168,6 @@ impl<R: BufRead> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.fill_buf()?.read(into)?;
         self.consume(n);
-        Ok(n)
-    }
-}
-
-struct Slice {
-    file: Arc<File>,
-    position: u64,
-    end: u64,
-}
-
-impl Read for Slice {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.end - self.position)
-            .unwrap_or(usize::MAX)
-            .min(into.len());
-        let n = self.file.read_at(&mut into[..most], self.position)?;
-        self.position += n as u64;
         Ok(n)
     }
 }

@@ -4,5 +4,5 @@ mod index;
 mod source;
 mod write;
 
-pub use source::{ArchiveSource, docker_names};
-pub use write::{folder_for, is_stream, pack_layout, save_docker};
+pub use source::{Archive, ArchiveSource};
+pub use write::{ToSave, folder_for, is_stream, pack_layout, save_docker};

@@ -2,205 +2,241 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
+use serde::Deserialize;
 use serde_json::json;
 
-use super::index::{Archive, normal};
+use super::index::{Files, normal};
 use crate::compression::Compression;
 use crate::digest::{self, Hasher};
-use crate::error::{During, Error, Kind, Result};
+use crate::error::{During, Error, Kind, Result, failure};
+use crate::ingest::pass;
 use crate::json::{parse_document, to_json};
-use crate::layout::ref_name;
+use crate::layout;
 use crate::limits::Limits;
 use crate::manifest::Document;
 use crate::reference::Reference;
 use crate::source::{Content, Source};
 
-/// An image in a tar file, of a layout or from `docker save`.
+/// A tar file with images, of a layout or from `docker save`.
+pub struct Archive {
+    files: Arc<Files>,
+    form: Form,
+    limits: Limits,
+    /// For messages.
+    path: String,
+}
+
+enum Form {
+    Docker(Vec<Saved>),
+    Layout(Box<ImageIndex>),
+}
+
+/// An entry of `manifest.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Saved {
+    config: String,
+    repo_tags: Option<Vec<String>>,
+    layers: Option<Vec<String>>,
+}
+
+impl Form {
+    fn layout(files: &Files, limits: &Limits) -> Result<Self> {
+        let index = files.read("index.json", limits.manifest_bytes)?;
+        let index = index.ok_or_else(|| {
+            let what = "no index.json: this is no archive of a layout";
+            Error::new(Kind::NotFound, what)
+                .hint("An archive of a root file system is read by: tare-image import")
+        })?;
+        Ok(Form::Layout(Box::new(parse_document(
+            &index,
+            "index.json",
+        )?)))
+    }
+
+    fn docker(files: &Files, limits: &Limits) -> Result<Self> {
+        let list = files.read("manifest.json", limits.manifest_bytes)?;
+        let list = list.ok_or_else(|| {
+            let what = "no manifest.json: this is not what docker save writes";
+            Error::new(Kind::NotFound, what)
+        })?;
+        parse_document(&list, "manifest.json").map(Form::Docker)
+    }
+}
+
+impl Archive {
+    /// The archive of a layout.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when it is none; [`Kind::Malformed`] and others.
+    pub fn layout(path: &Path, limits: &Limits) -> Result<Self> {
+        Self::open(path, limits, |files| Form::layout(files, limits))
+    }
+
+    /// What `docker save` writes.
+    pub fn docker(path: &Path, limits: &Limits) -> Result<Self> {
+        Self::open(path, limits, |files| Form::docker(files, limits))
+    }
+
+    /// Either of them; what is both is read as docker does.
+    pub fn any(path: &Path, limits: &Limits) -> Result<Self> {
+        Self::open(path, limits, |files| match Form::docker(files, limits) {
+            Err(e) if e.kind() == Kind::NotFound => Form::layout(files, limits),
+            other => other,
+        })
+    }
+
+    fn open(
+        path: &Path,
+        limits: &Limits,
+        form: impl FnOnce(&Files) -> Result<Form>,
+    ) -> Result<Self> {
+        let files = Files::open(path, limits)?;
+        let form = form(&files).during(|| path.display().to_string())?;
+        Ok(Archive {
+            files: Arc::new(files),
+            form,
+            limits: limits.clone(),
+            path: path.display().to_string(),
+        })
+    }
+
+    /// The names of each image in it, in its order. What is there for a name and cannot be one is said, and left out.
+    pub fn names(&self) -> Vec<Vec<Reference>> {
+        let good = |name: Result<Reference>| match name {
+            Ok(name) => Some(name),
+            Err(e) => {
+                log::warn!("{}: {e}", self.path);
+                None
+            }
+        };
+        match &self.form {
+            Form::Docker(images) => images
+                .iter()
+                .map(|i| {
+                    let tags = i.repo_tags.iter().flatten();
+                    tags.filter_map(|t| good(t.parse())).collect()
+                })
+                .collect(),
+            Form::Layout(index) => (index.manifests().iter())
+                .map(|d| {
+                    let name = layout::image_name(d).transpose();
+                    name.and_then(good).into_iter().collect()
+                })
+                .collect(),
+        }
+    }
+
+    /// The image at this place of [`Archive::names`].
+    pub fn image(&self, n: usize) -> Result<ArchiveSource> {
+        let nothing = || failure!(NotFound, "no such image in the archive");
+        let found = match &self.form {
+            Form::Docker(images) => images
+                .get(n)
+                .ok_or_else(nothing)
+                .and_then(|i| self.saved(i)),
+            Form::Layout(index) => {
+                let entry = index.manifests().get(n);
+                entry.ok_or_else(nothing).and_then(|d| self.listed(d))
+            }
+        };
+        found.during(|| self.path.clone())
+    }
+
+    /// The image called `name`: a reference in what docker writes, what `ref.name` says in a layout. Without a name the only
+    /// one.
+    pub fn find(&self, name: Option<&str>) -> Result<ArchiveSource> {
+        let work = || match &self.form {
+            Form::Layout(index) => self.listed(&layout::pick(index, name)?),
+            Form::Docker(images) => {
+                let name: Option<Reference> = name.map(str::parse).transpose()?;
+                let called = |i: &&Saved| {
+                    let mut tags = i.repo_tags.iter().flatten();
+                    tags.any(|t| t.parse::<Reference>().ok() == name)
+                };
+                let found = match (&name, &images[..]) {
+                    (Some(_), _) => images.iter().find(called),
+                    (None, [only]) => Some(only),
+                    (None, _) => None,
+                };
+                let nothing = || failure!(NotFound, "no such image in the archive");
+                self.saved(found.ok_or_else(|| nothing().hint("Name one of its images"))?)
+            }
+        };
+        work().during(|| self.path.clone())
+    }
+
+    fn listed(&self, descriptor: &Descriptor) -> Result<ArchiveSource> {
+        Ok(ArchiveSource {
+            root: blob(&self.files, descriptor, &self.limits)?,
+            files: self.files.clone(),
+            places: HashMap::new(),
+            limits: self.limits.clone(),
+        })
+    }
+
+    /// Makes a manifest for an image of `docker save`.
+    fn saved(&self, image: &Saved) -> Result<ArchiveSource> {
+        let mut places = HashMap::new();
+        let mut find = |name: &str| {
+            let missing = || {
+                let what = format!("manifest.json names {name}, which is not in the archive");
+                Error::new(Kind::Malformed, what)
+            };
+            let name = normal(name.as_bytes()).ok_or_else(missing)?;
+            let place = *self.files.files.get(&name).ok_or_else(missing)?;
+            let (mut hasher, mut start) = (Hasher::default(), Vec::new());
+            pass(self.files.slice(place, 0, None).reader, &mut |bytes| {
+                if start.is_empty() {
+                    start.extend_from_slice(&bytes[..bytes.len().min(4)]);
+                }
+                hasher.update(bytes);
+                Ok(())
+            })?;
+            let media_type = Compression::detect(&start).media_type();
+            let descriptor = Descriptor::new(media_type, place.1, hasher.finish());
+            places.insert(descriptor.digest().clone(), place);
+            Ok(descriptor)
+        };
+        let mut config = find(&image.config)?;
+        config.set_media_type(MediaType::ImageConfig);
+        let layers = image.layers.iter().flatten();
+        let layers = layers.map(|name| find(name)).collect::<Result<Vec<_>>>()?;
+        let media_type = MediaType::ImageManifest;
+        let manifest = json!({"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers});
+        Ok(ArchiveSource {
+            files: self.files.clone(),
+            root: Document::parse(to_json(&manifest)?, Some(media_type.as_ref()))?,
+            places,
+            limits: self.limits.clone(),
+        })
+    }
+}
+
+/// An image in an archive.
 pub struct ArchiveSource {
-    archive: Archive,
+    files: Arc<Files>,
     root: Document,
     /// Content that is not under `blobs/`.
     places: HashMap<Digest, (u64, u64)>,
     limits: Limits,
 }
 
-impl ArchiveSource {
-    /// The image called `name` in the archive of a layout; without a name the only one.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Malformed`] and others.
-    pub fn layout(path: &Path, name: Option<&str>, limits: &Limits) -> Result<Self> {
-        let archive = Archive::open(path, limits)?;
-        let work = || {
-            let index = archive.read("index.json", limits.manifest_bytes)?;
-            let index = index.ok_or_else(|| {
-                Error::new(
-                    Kind::NotFound,
-                    "no index.json: this is no archive of a layout",
-                )
-                .hint("An archive of a root file system is read by: tare-image import")
-            })?;
-            let index: ImageIndex = parse_document(&index, "index.json")?;
-            let entries = index.manifests();
-            let found = match name {
-                Some(name) => entries.iter().find(|d| ref_name(d) == Some(name)),
-                None if entries.len() == 1 => entries.first(),
-                None => None,
-            };
-            let descriptor = found.ok_or_else(|| {
-                let names: Vec<_> = entries.iter().filter_map(ref_name).collect();
-                Error::new(Kind::NotFound, "no such image in the archive")
-                    .hint(format!("It has: {}", names.join(", ")))
-            })?;
-            blob(&archive, descriptor, limits)
-        };
-        let root = work().during(|| path.display().to_string())?;
-        Ok(ArchiveSource {
-            archive,
-            root,
-            places: HashMap::new(),
-            limits: limits.clone(),
-        })
-    }
-
-    /// The image called `reference` of what `docker save` wrote; without one the only image.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Malformed`] and others.
-    pub fn docker(path: &Path, reference: Option<&Reference>, limits: &Limits) -> Result<Self> {
-        let archive = Archive::open(path, limits)?;
-        let mut places = HashMap::new();
-        let root = docker_root(&archive, reference, limits, &mut places)
-            .during(|| path.display().to_string())?;
-        Ok(ArchiveSource {
-            archive,
-            root,
-            places,
-            limits: limits.clone(),
-        })
-    }
+fn blob_name(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm().as_ref(), digest.digest())
 }
 
-/// The names of all images in what `docker save` wrote, one per image; images without name are left out.
-///
-/// # Errors
-/// As [`ArchiveSource::docker`].
-pub fn docker_names(path: &Path, limits: &Limits) -> Result<Vec<Reference>> {
-    let images = docker_images(&Archive::open(path, limits)?, limits)?;
-    let names = images
-        .as_array()
-        .into_iter()
-        .flatten()
-        .flat_map(|i| i["RepoTags"].as_array().into_iter().flatten());
-    Ok(names.filter_map(|n| n.as_str()?.parse().ok()).collect())
+fn nothing(digest: &Digest) -> Error {
+    failure!(NotFound, "{digest} is not in the archive")
 }
 
-fn docker_images(archive: &Archive, limits: &Limits) -> Result<serde_json::Value> {
-    let list = archive.read("manifest.json", limits.manifest_bytes)?;
-    parse_document(
-        &list.ok_or_else(|| {
-            Error::new(
-                Kind::NotFound,
-                "no manifest.json: this is not what docker save writes",
-            )
-        })?,
-        "manifest.json",
-    )
-}
-
-/// Makes a manifest for one image of the archive.
-fn docker_root(
-    archive: &Archive,
-    reference: Option<&Reference>,
-    limits: &Limits,
-    places: &mut HashMap<Digest, (u64, u64)>,
-) -> Result<Document> {
-    let images = docker_images(archive, limits)?;
-    let images = images.as_array().map(Vec::as_slice).unwrap_or_default();
-    let image = match reference {
-        Some(wanted) => images.iter().find(|i| {
-            let mut tags = i["RepoTags"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|t| t.as_str());
-            tags.any(|t| t.parse::<Reference>().is_ok_and(|t| t == *wanted))
-        }),
-        None if images.len() == 1 => images.first(),
-        None => None,
-    };
-    let image = image.ok_or_else(|| {
-        Error::new(Kind::NotFound, "no such image in the archive").hint("Name one of its images")
-    })?;
-    let missing = |what: &str| {
-        Error::new(
-            Kind::Malformed,
-            format!("manifest.json names {what}, which is not in the archive"),
-        )
-    };
-    let name = image["Config"]
-        .as_str()
-        .and_then(|n| normal(n.as_bytes()))
-        .ok_or_else(|| missing("no configuration"))?;
-    let config = archive
-        .read(&name, limits.config_bytes)?
-        .ok_or_else(|| missing(&name))?;
-    let config_descriptor = Descriptor::new(
-        MediaType::ImageConfig,
-        config.len() as u64,
-        digest::of(&config),
-    );
-    places.insert(config_descriptor.digest().clone(), archive.files[&name]);
-    let mut layers = Vec::new();
-    for layer in image["Layers"].as_array().into_iter().flatten() {
-        let name = layer
-            .as_str()
-            .and_then(|n| normal(n.as_bytes()))
-            .unwrap_or_default();
-        let place = *archive.files.get(&name).ok_or_else(|| missing(&name))?;
-        let mut content = archive.slice(place, 0, None).reader;
-        let mut hasher = Hasher::default();
-        let mut buffer = vec![0; 128 << 10];
-        let mut start = Vec::new();
-        loop {
-            let n = content
-                .read(&mut buffer)
-                .map_err(|e| Error::system(format!("read {name} in the archive"), e))?;
-            if n == 0 {
-                break;
-            }
-            if start.is_empty() {
-                start.extend_from_slice(&buffer[..n.min(4)]);
-            }
-            hasher.update(&buffer[..n]);
-        }
-        let descriptor = Descriptor::new(
-            Compression::detect(&start).media_type(),
-            place.1,
-            hasher.finish(),
-        );
-        places.insert(descriptor.digest().clone(), place);
-        layers.push(descriptor);
-    }
-    let manifest = json!({"schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": config_descriptor, "layers": layers});
-    Document::parse(to_json(&manifest)?, Some(MediaType::ImageManifest.as_ref()))
-}
-
-fn blob(archive: &Archive, descriptor: &Descriptor, limits: &Limits) -> Result<Document> {
-    let name = format!(
-        "blobs/{}/{}",
-        descriptor.digest().algorithm().as_ref(),
-        descriptor.digest().digest()
-    );
-    let bytes = archive.read(&name, limits.manifest_bytes)?;
-    let bytes = bytes.ok_or_else(|| {
-        Error::new(
-            Kind::NotFound,
-            format!("{} is not in the archive", descriptor.digest()),
-        )
-    })?;
+fn blob(files: &Files, descriptor: &Descriptor, limits: &Limits) -> Result<Document> {
+    let digest = descriptor.digest();
+    let bytes = files.read(&blob_name(digest), limits.manifest_bytes)?;
+    let bytes = bytes.ok_or_else(|| nothing(digest))?;
     digest::verify(&bytes, descriptor)?;
     Document::of(bytes, descriptor)
 }
@@ -211,18 +247,14 @@ impl Source for ArchiveSource {
     }
 
     fn document(&self, descriptor: &Descriptor) -> Result<Document> {
-        blob(&self.archive, descriptor, &self.limits)
+        blob(&self.files, descriptor, &self.limits)
     }
 
     fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
         let digest = descriptor.digest();
-        let name = format!("blobs/{}/{}", digest.algorithm().as_ref(), digest.digest());
-        let place = self
-            .places
-            .get(digest)
-            .or_else(|| self.archive.files.get(&name));
-        let place = place
-            .ok_or_else(|| Error::new(Kind::NotFound, format!("{digest} is not in the archive")))?;
-        Ok(self.archive.slice(*place, start, end))
+        let place = self.places.get(digest);
+        let place = place.or_else(|| self.files.files.get(&blob_name(digest)));
+        let place = place.ok_or_else(|| nothing(digest))?;
+        Ok(self.files.slice(*place, start, end))
     }
 }

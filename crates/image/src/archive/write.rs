@@ -1,27 +1,26 @@
 //! Archives written, the same for the same image.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use oci_spec::image::{Descriptor, Digest, ImageManifest};
-use rustix::fs::{Mode, OFlags};
+use oci_spec::image::{Descriptor, Digest};
 use serde_json::json;
 
 use crate::compression::decompress;
 use crate::digest::{self, HashingWriter};
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
+use crate::files;
 use crate::json::to_json;
 use crate::layout::Layout;
 use crate::limits::Limits;
+use crate::manifest::Image;
 use crate::reference::Reference;
 use crate::source::Source;
 use crate::tar::{Entry, Time, Writer};
 
 /// Packs a layout into a tar file that appears in one step; the same layout gives the same file.
-///
-/// # Errors
-/// What the file system reports.
 pub fn pack_layout(layout: &Layout, target: &Path) -> Result<()> {
     write_file(target, |writer| {
         let index = layout.index()?;
@@ -37,48 +36,56 @@ pub fn pack_layout(layout: &Layout, target: &Path) -> Result<()> {
         names.sort();
         for name in names {
             let path = layout.root().join(&name);
-            let file = File::open(&path).map_err(|e| Error::file("open", &path, e))?;
-            let size = file
-                .metadata()
-                .map_err(|e| Error::file("read attributes of", &path, e))?
-                .len();
+            let file = File::open(&path).at("open", &path)?;
+            let size = file.metadata().at("read attributes of", &path)?.len();
             add_stream(writer, &name, size, &mut BufReader::new(file))?;
         }
         Ok(())
     })
 }
 
-/// Writes the image of `source` as `docker save` would, with plain layers, under the name `reference`.
+/// An image that is to be in an archive, and where it is.
+pub struct ToSave<'a> {
+    /// Has its content.
+    pub source: &'a dyn Source,
+    /// What it consists of.
+    pub image: Image,
+    /// Its names; those without tag are left out.
+    pub names: Vec<Reference>,
+}
+
+/// Writes images as `docker save` would, with plain layers.
 ///
 /// # Errors
-/// What source and file system report; [`crate::Kind::Integrity`] when a layer is not what the configuration says.
-pub fn save_docker(
-    source: &dyn Source,
-    manifest: &ImageManifest,
-    diff_ids: &[Digest],
-    reference: Option<&Reference>,
-    target: &Path,
-) -> Result<()> {
+/// What sources and file system report; [`crate::Kind::Integrity`] when a layer is not what the configuration says.
+pub fn save_docker(images: &[ToSave<'_>], target: &Path) -> Result<()> {
     write_file(target, |writer| {
-        let config =
-            crate::source::read(source, manifest.config(), Limits::default().config_bytes)?;
-        let config_name = format!("{}.json", manifest.config().digest().digest());
-        add(writer, &config_name, &config)?;
-        let mut layers = Vec::new();
-        for (layer, diff_id) in manifest.layers().iter().zip(diff_ids) {
-            let name = format!("{}.tar", diff_id.digest());
-            if !layers.contains(&name) {
-                let (mut file, size) = plain_layer(source, layer, diff_id, target)?;
-                add_stream(writer, &name, size, &mut file)?;
+        let (mut list, mut written) = (Vec::new(), HashSet::new());
+        for ToSave {
+            source,
+            image,
+            names,
+        } in images
+        {
+            let config = image.manifest.config();
+            let config_name = format!("{}.json", config.digest().digest());
+            if written.insert(config_name.clone()) {
+                let bytes = crate::source::read(*source, config, Limits::default().config_bytes)?;
+                add(writer, &config_name, &bytes)?;
             }
-            layers.push(name);
+            let mut layers = Vec::new();
+            for (layer, diff_id) in image.manifest.layers().iter().zip(&image.diff_ids) {
+                let name = format!("{}.tar", diff_id.digest());
+                if written.insert(name.clone()) {
+                    let (mut file, size) = plain_layer(*source, layer, diff_id, target)?;
+                    add_stream(writer, &name, size, &mut file)?;
+                }
+                layers.push(name);
+            }
+            let tags = names.iter().filter(|r| r.tag().is_some()).map(familiar);
+            let tags: Vec<String> = tags.collect();
+            list.push(json!({"Config": config_name, "RepoTags": tags, "Layers": layers}));
         }
-        let tags: Vec<String> = reference
-            .iter()
-            .filter(|r| r.tag().is_some())
-            .map(|r| familiar(r))
-            .collect();
-        let list = json!([{"Config": config_name, "RepoTags": tags, "Layers": layers}]);
         add(writer, "manifest.json", &to_json(&list)?)
     })
 }
@@ -99,11 +106,7 @@ fn plain_layer(
     beside: &Path,
 ) -> Result<(File, u64)> {
     let error = |e| Error::system(format!("decompress {}", layer.digest()), e);
-    let folder = folder_for(beside);
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let fd =
-        rustix::fs::open(&folder, flags, Mode::RUSR | Mode::WUSR).map_err(|e| error(e.into()))?;
-    let mut file = File::from(fd);
+    let mut file = files::unnamed(&folder_for(beside))?;
     let content = source.open(layer, 0, None)?;
     let mut input =
         decompress(BufReader::with_capacity(128 << 10, content.reader)).map_err(error)?;
@@ -122,23 +125,18 @@ fn write_file(
     let error = |e| Error::file("write", target, e);
     let finish = |file: File| {
         let mut writer = Writer::new(BufWriter::with_capacity(128 << 10, file));
-        fill(&mut writer).and_then(|()| writer.finish().map(drop).map_err(error))
+        fill(&mut writer)?;
+        let output = writer.finish().map_err(error)?;
+        let file = output.into_inner().map_err(|e| error(e.into_error()))?;
+        Ok(((), file))
     };
     if is_stream(target) {
         let file = File::options().write(true).open(target).map_err(error)?;
-        return finish(file);
+        return finish(file).map(drop);
     }
     // What a link leads to is replaced, not the link.
     let place = std::fs::canonicalize(target).unwrap_or_else(|_| target.to_path_buf());
-    let mut name = place.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = std::path::PathBuf::from(name);
-    let file = File::create(&temporary).map_err(error)?;
-    let result = finish(file).and_then(|()| std::fs::rename(&temporary, &place).map_err(error));
-    if result.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    result
+    files::replace(&place, 0o666, finish)
 }
 
 /// True for devices and pipes: they are written into, and must never be replaced by a file.
@@ -148,10 +146,9 @@ pub fn is_stream(target: &Path) -> bool {
 
 /// Where what is needed on the way to `target` can be: on the same file system, if it is on one.
 pub fn folder_for(target: &Path) -> std::path::PathBuf {
-    match target.parent() {
-        _ if is_stream(target) => std::env::temp_dir(),
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => ".".into(),
+    match is_stream(target) {
+        true => std::env::temp_dir(),
+        false => files::folder_of(target).to_path_buf(),
     }
 }
 
@@ -178,8 +175,7 @@ fn add_stream(
 }
 
 fn list(folder: &Path) -> Result<Vec<String>> {
-    let entries =
-        std::fs::read_dir(folder).map_err(|e| Error::file("read directory", folder, e))?;
+    let entries = std::fs::read_dir(folder).at("read directory", folder)?;
     Ok(entries
         .flatten()
         .filter_map(|e| e.file_name().into_string().ok())

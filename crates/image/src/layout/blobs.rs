@@ -9,10 +9,12 @@ use rustix::io::Errno;
 
 use super::Layout;
 use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result};
-use crate::ingest::Ingest;
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Doing, Error, Result, failure};
+use crate::files;
+use crate::ingest::{self, Ingest};
 use crate::manifest::Document;
-use crate::regular;
 
 impl Layout {
     /// Where the content of `digest` is, or would be.
@@ -29,31 +31,47 @@ impl Layout {
     }
 
     /// True if the content is there with the right size.
-    ///
-    /// # Errors
-    /// As [`Layout::blob_path`].
     pub fn has(&self, descriptor: &Descriptor) -> Result<bool> {
         let path = self.blob_path(descriptor.digest())?;
-        Ok(fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() == descriptor.size()))
+        Ok(ingest::is_whole(&path, descriptor))
+    }
+
+    /// Where content comes in.
+    pub(crate) fn ingest(&self, descriptor: &Descriptor) -> Result<Option<Ingest>> {
+        let target = self.blob_path(descriptor.digest())?;
+        Ingest::open(self.root.join("ingest"), target, descriptor)
+    }
+
+    /// Notes that an image is used, by the time of its manifest's file. What cannot be written to, nobody prunes.
+    pub fn touch(&self, descriptor: &Descriptor) {
+        let touched = self.blob_path(descriptor.digest()).and_then(|path| {
+            let file = File::options().append(true).open(&path).at("open", &path)?;
+            file.set_modified(std::time::SystemTime::now())
+                .at("set time of", &path)
+        });
+        if let Err(e) = touched {
+            log::debug!("{e}");
+        }
+    }
+
+    /// When that was last noted.
+    pub(crate) fn touched(&self, descriptor: &Descriptor) -> Option<std::time::SystemTime> {
+        let path = self.blob_path(descriptor.digest()).ok()?;
+        fs::metadata(path).ok()?.modified().ok()
     }
 
     /// Opens content; its size is checked, its digest was when it came in.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Integrity`].
     pub fn open_blob(&self, descriptor: &Descriptor) -> Result<File> {
         let path = self.blob_path(descriptor.digest())?;
-        let (file, metadata) = regular::open(&path, OFlags::NOFOLLOW).map_err(|e| {
+        let (file, metadata) = files::open(&path, OFlags::NOFOLLOW).map_err(|e| {
             if e.errno() != Some(Errno::NOENT.raw_os_error()) {
                 return e;
             }
-            Error::new(
-                Kind::NotFound,
-                format!(
-                    "{} has no content for {}",
-                    self.root.display(),
-                    descriptor.digest()
-                ),
+            failure!(
+                NotFound,
+                "{} has no content for {}",
+                self.root.display(),
+                descriptor.digest()
             )
             .hint("Pull the image again; perhaps only another platform of it is here")
         })?;
@@ -71,26 +89,28 @@ impl Layout {
         ))
     }
 
-    /// Removes stored content that is not what its digest says; false when it is right, or not there.
-    pub(crate) fn drop_damaged(&self, descriptor: &Descriptor) -> Result<bool> {
-        let path = self.blob_path(descriptor.digest())?;
+    /// True if stored content is what its digest says.
+    pub(crate) fn is_right(&self, descriptor: &Descriptor) -> Result<bool> {
         let mut hasher = Hasher::like(descriptor.digest())?;
-        if !self.has(descriptor)? {
-            return Ok(false);
-        }
-        crate::ingest::pass(self.open_blob(descriptor)?, &mut |bytes| {
+        ingest::pass(self.open_blob(descriptor)?, &mut |bytes| {
             hasher.update(bytes);
             Ok(())
         })?;
-        if hasher.finish() == *descriptor.digest() {
+        Ok(hasher.finish() == *descriptor.digest())
+    }
+
+    /// Removes stored content that is not what its digest says; false when it is right, or not there.
+    pub(crate) fn drop_damaged(&self, descriptor: &Descriptor) -> Result<bool> {
+        if !self.has(descriptor)? || self.is_right(descriptor)? {
             return Ok(false);
         }
+        let path = self.blob_path(descriptor.digest())?;
         log::warn!(
             "{} was damaged in {}",
             descriptor.digest(),
             self.root.display()
         );
-        fs::remove_file(&path).map_err(|e| Error::file("remove", &path, e))?;
+        fs::remove_file(&path).at("remove", &path)?;
         Ok(true)
     }
 
@@ -112,22 +132,16 @@ impl Layout {
     }
 
     /// Reads, verifies and parses a manifest or index.
-    ///
-    /// # Errors
-    /// As [`Layout::read_blob`] and [`Document::parse`].
     pub fn document(&self, descriptor: &Descriptor, limit: u64) -> Result<Document> {
         Document::of(self.read_blob(descriptor, limit)?, descriptor)
     }
 
     /// Stores bytes that were already verified or made here. What was there is compared, and replaced when it is damaged.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn put(&self, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
         if self.has(descriptor)? && !self.drop_damaged(descriptor)? {
             return Ok(());
         }
-        if let Some(mut ingest) = Ingest::open(self, descriptor)? {
+        if let Some(mut ingest) = self.ingest(descriptor)? {
             ingest.restart()?;
             ingest.write(bytes)?;
             ingest.commit()?;
@@ -140,6 +154,7 @@ impl Layout {
 mod tests {
     use super::super::tests::{describe, layout};
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn content_is_checked() {

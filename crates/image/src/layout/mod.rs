@@ -1,6 +1,9 @@
 //! Image layouts: a folder with `oci-layout`, `index.json` and content-addressed `blobs` (image-spec, image-layout.md).
 
 mod blobs;
+mod source;
+
+pub use source::{LayoutDestination, LayoutSource};
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -10,10 +13,14 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, MediaType};
 use rustix::fs::FlockOperation;
 
-use crate::error::{During, Error, Kind, Result};
+use crate::error::{Doing, During, Error, Kind, Result, failure};
+use crate::files;
 use crate::json::{parse_document, parse_json, read_regular, to_json};
+use crate::reference::Reference;
 
 const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+/// Under which containerd and docker look for an image's full name.
+const IMAGE_NAME: &str = "io.containerd.image.name";
 /// Names that a message lists.
 const NAMES: usize = 20;
 /// Bytes that an `index.json` may have.
@@ -33,11 +40,8 @@ impl Layout {
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join("oci-layout");
         if !path.exists() {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("{} is no image layout", root.display()),
-            )
-            .hint("A layout has a file named oci-layout"));
+            return Err(failure!(NotFound, "{} is no image layout", root.display())
+                .hint("A layout has a file named oci-layout"));
         }
         let text = read_regular(&path, 1 << 20)?;
         let mark: serde_json::Value = parse_json(&text, "oci-layout")
@@ -47,20 +51,18 @@ impl Layout {
             Some("1.0.0") => Ok(Layout {
                 root: root.to_path_buf(),
             }),
-            version => Err(Error::new(
-                Kind::Unsupported,
-                format!("{}: imageLayoutVersion {version:?}", path.display()),
+            version => Err(failure!(
+                Unsupported,
+                "{}: imageLayoutVersion {version:?}",
+                path.display()
             )),
         }
     }
 
     /// Opens a layout, making it first when there is none.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn create(root: &Path) -> Result<Self> {
         let blobs = root.join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(|e| Error::file("make directory", &blobs, e))?;
+        fs::create_dir_all(&blobs).at("make directory", &blobs)?;
         let layout = Layout {
             root: root.to_path_buf(),
         };
@@ -93,9 +95,6 @@ impl Layout {
     }
 
     /// Names and what they stand for.
-    ///
-    /// # Errors
-    /// As [`Layout::index`].
     pub fn names(&self) -> Result<Vec<(String, Descriptor)>> {
         let mut named: Vec<_> = self
             .index()?
@@ -112,49 +111,29 @@ impl Layout {
     /// # Errors
     /// [`Kind::NotFound`], listing what there is.
     pub fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
-        let index = self.index()?;
-        let entries = index.manifests();
-        let found = match name {
-            Some(name) => entries
-                .iter()
-                .find(|d| ref_name(d) == Some(name) || d.digest().as_ref() == name),
-            None if entries.len() == 1 => entries.first(),
-            None => None,
-        };
-        found.cloned().ok_or_else(|| {
-            let mut names: Vec<_> = entries.iter().filter_map(ref_name).collect();
-            names.sort_unstable();
-            let what = name.map_or("several images and no name given".to_string(), |n| {
-                format!("no image named {n}")
-            });
-            Error::new(Kind::NotFound, format!("{}: {what}", self.root.display())).hint(
-                if names.is_empty() {
-                    "It names no images".into()
-                } else {
-                    let more = names.len().saturating_sub(NAMES);
-                    names.truncate(NAMES);
-                    let more = match more {
-                        0 => String::new(),
-                        more => format!(" and {more} more"),
-                    };
-                    format!("There is: {}{more}", names.join(", "))
-                },
-            )
-        })
+        pick(&self.index()?, name).during(|| self.root.display().to_string())
     }
 
     /// Adds or replaces the entry called `name`. Without a name, an entry with the same digest is left alone.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn tag(&self, name: Option<&str>, descriptor: &Descriptor) -> Result<()> {
+        self.tag_image(name, None, descriptor)
+    }
+
+    /// The same, with the image's full name, as other stores look for it.
+    pub(crate) fn tag_image(
+        &self,
+        name: Option<&str>,
+        image: Option<&Reference>,
+        descriptor: &Descriptor,
+    ) -> Result<()> {
         self.edit(|entries| {
             let mut entry = descriptor.clone();
             match name {
                 Some(name) => {
                     entries.retain(|d| ref_name(d) != Some(name));
-                    let annotations =
+                    let mut annotations =
                         HashMap::from([(ANNOTATION_REF_NAME.to_string(), name.to_string())]);
+                    annotations.extend(image.map(|i| (IMAGE_NAME.to_string(), i.to_string())));
                     entry.set_annotations(Some(annotations));
                 }
                 None if entries.iter().any(|d| d.digest() == descriptor.digest()) => return,
@@ -165,9 +144,6 @@ impl Layout {
     }
 
     /// Removes the entry called `name`; false when there is none.
-    ///
-    /// # Errors
-    /// What the file system reports.
     pub fn untag(&self, name: &str) -> Result<bool> {
         let mut found = false;
         self.edit(|entries| {
@@ -181,9 +157,8 @@ impl Layout {
     /// Changes `index.json` under a lock, and replaces it in one step.
     fn edit(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<()> {
         // The directory itself carries the lock, so that nothing foreign lies in a layout.
-        let lock = File::open(&self.root).map_err(|e| Error::file("open", &self.root, e))?;
-        rustix::fs::flock(&lock, FlockOperation::LockExclusive)
-            .map_err(|e| Error::file("lock", &self.root, e.into()))?;
+        let lock = File::open(&self.root).at("open", &self.root)?;
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive).at("lock", &self.root)?;
         let mut index = self.index()?;
         let mut entries = index.manifests().clone();
         change(&mut entries);
@@ -196,25 +171,65 @@ impl Layout {
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.root.join(name);
-        let temporary = self.root.join(format!(".{name}.{}", std::process::id()));
-        let write = || {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
+        files::replace(&path, 0o666, |mut file| {
             // Small and precious: what it names must not become empty when the power fails.
-            file.sync_data()?;
-            fs::rename(&temporary, &path)
-        };
-        write().map_err(|e| Error::file("write", &path, e))
+            file.write_all(bytes)
+                .and_then(|()| file.sync_data())
+                .at("write", &path)?;
+            Ok(((), file))
+        })
     }
+}
+
+fn annotation<'a>(descriptor: &'a Descriptor, key: &str) -> Option<&'a str> {
+    let annotations = descriptor.annotations().as_ref()?;
+    annotations.get(key).map(String::as_str)
 }
 
 /// `org.opencontainers.image.ref.name` of an entry.
 pub(crate) fn ref_name(descriptor: &Descriptor) -> Option<&str> {
-    descriptor
-        .annotations()
-        .as_ref()?
-        .get(ANNOTATION_REF_NAME)
-        .map(String::as_str)
+    annotation(descriptor, ANNOTATION_REF_NAME)
+}
+
+/// The image's name in full, as containerd and docker write it, or podman, which has it for `ref.name`; a tag alone is none.
+///
+/// # Errors
+/// [`Kind::Usage`] for a name that cannot be one.
+pub(crate) fn image_name(descriptor: &Descriptor) -> Result<Option<Reference>> {
+    let own = annotation(descriptor, IMAGE_NAME);
+    let name = own.or(ref_name(descriptor).filter(|n| n.contains(['/', ':', '@'])));
+    name.map(str::parse).transpose()
+}
+
+/// The entry of an `index.json` that is called `name`, or has that digest; without a name the only entry.
+///
+/// # Errors
+/// [`Kind::NotFound`], listing what there is.
+pub(crate) fn pick(index: &ImageIndex, name: Option<&str>) -> Result<Descriptor> {
+    let entries = index.manifests();
+    let called = |d: &&Descriptor| {
+        let names = [ref_name(d), annotation(d, IMAGE_NAME)];
+        names.contains(&name) || name == Some(d.digest().as_ref())
+    };
+    let found = match name {
+        Some(_) => entries.iter().find(called),
+        None if entries.len() == 1 => entries.first(),
+        None => None,
+    };
+    found.cloned().ok_or_else(|| {
+        let mut names: Vec<_> = entries.iter().filter_map(ref_name).collect();
+        names.sort_unstable();
+        let what = name.map_or("several images and no name given".to_string(), |n| {
+            format!("no image named {n}")
+        });
+        let more = names.len().saturating_sub(NAMES);
+        names.truncate(NAMES);
+        Error::new(Kind::NotFound, what).hint(match (names.len(), more) {
+            (0, _) => "It names no images".into(),
+            (_, 0) => format!("There is: {}", names.join(", ")),
+            (_, more) => format!("There is: {} and {more} more", names.join(", ")),
+        })
+    })
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use super::url;
 use crate::credentials::Credential;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, failure};
 use crate::json::parse_json;
+use crate::pace::Pace;
 
 /// What a registry wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,12 +136,13 @@ pub(super) fn fetch(
     scopes: &[String],
     credential: Option<&Credential>,
     plain_allowed: bool,
+    pace: Pace,
 ) -> Result<Token> {
     let origin = url::origin(realm)?;
     if !origin.secure && !plain_allowed && credential.is_some() {
-        return Err(Error::new(
-            Kind::Denied,
-            format!("the registry wants credentials sent unencrypted to {realm}"),
+        return Err(failure!(
+            Denied,
+            "the registry wants credentials sent unencrypted to {realm}"
         )
         .hint("Allow plain HTTP for this registry if that is meant"));
     }
@@ -178,12 +180,7 @@ pub(super) fn fetch(
         }
     };
     let status = response.status().as_u16();
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(1 << 20)
-        .read_to_vec()
-        .map_err(network)?;
+    let body = super::read_body(&mut response, 1 << 20, pace).map_err(|e| network(e.into()))?;
     if status != 200 {
         let kind = if status == 401 || status == 403 {
             Kind::Denied
@@ -201,8 +198,7 @@ pub(super) fn fetch(
         .token
         .or(answer.access_token)
         .filter(|t| !t.is_empty() && t.bytes().all(|b| b > b' ' && b < 0x7f));
-    let token =
-        token.ok_or_else(|| Error::new(Kind::Protocol, "the token service sent no token"))?;
+    let token = token.ok_or_else(|| failure!(Protocol, "the token service sent no token"))?;
     // A little early, so that it does not end on the way. The protocol's default is 60 s.
     let seconds = answer.expires_in.unwrap_or(60).clamp(10, 86_400);
     Ok(Token {

@@ -7,7 +7,9 @@ use oci_spec::image::{Descriptor, Digest, DigestAlgorithm};
 
 use super::Repository;
 use crate::digest::Hasher;
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Doing, Result, failure};
 use crate::manifest::{Document, is_foreign};
 use crate::source::{Destination, Source};
 
@@ -82,7 +84,7 @@ impl Destination for RegistryDestination<'_> {
                 if content.start < start {
                     let skip = start - content.start;
                     std::io::copy(&mut (&mut content.reader).take(skip), &mut std::io::sink())
-                        .map_err(|e| Error::system("read content to push", e))?;
+                        .doing("read content to push")?;
                 }
                 Ok(content.reader)
             })
@@ -99,10 +101,8 @@ impl Destination for RegistryDestination<'_> {
             let mut hasher = Hasher::like(wanted)?;
             hasher.update(&document.bytes);
             if hasher.finish() != *wanted {
-                return Err(
-                    Error::new(Kind::Usage, format!("the image is {own}, not {wanted}"))
-                        .hint("Leave the digest out, or name the image that has it"),
-                );
+                return Err(failure!(Usage, "the image is {own}, not {wanted}")
+                    .hint("Leave the digest out, or name the image that has it"));
             }
         }
         let digest = wanted.as_ref().unwrap_or(own);

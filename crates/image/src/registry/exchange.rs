@@ -7,9 +7,9 @@ use ureq::http::{Request, Response};
 use ureq::{Body, SendBody};
 
 use super::challenge::{self, Challenge};
-use super::{Endpoint, Repository, lock, url};
+use super::{Endpoint, Repository, lock, read_body, url};
 use crate::credentials::Credential;
-use crate::error::{Error, Kind, Result, Retry};
+use crate::error::{Error, Kind, Result, Retry, failure};
 use crate::retry::{self, Attempts, Patience};
 
 /// What is sent along. Everything can be sent again.
@@ -35,15 +35,59 @@ pub(super) struct Call<'a> {
     pub(super) accept: &'a [u16],
 }
 
+impl<'a> Call<'a> {
+    pub(super) fn header(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.headers.push((name, value.to_string()));
+        self
+    }
+
+    pub(super) fn payload(mut self, payload: Payload<'a>) -> Self {
+        self.payload = payload;
+        self
+    }
+}
+
 const REDIRECTS: usize = 10;
 const PLAIN: &str = "If the registry speaks plain HTTP, allow it with --plain-http; a private authority is named with --ca-file";
 
 impl Repository<'_> {
-    pub(super) fn scope(&self, actions: &str) -> Vec<String> {
-        vec![format!(
-            "repository:{}:{actions}",
-            self.reference.repository()
-        )]
+    /// A request about something in this repository, for which a token must allow `actions`.
+    pub(super) fn call<'a>(
+        &self,
+        endpoint: &Endpoint,
+        method: &'static str,
+        path: &str,
+        actions: &str,
+        accept: &'a [u16],
+    ) -> Call<'a> {
+        let address = self.url(endpoint, path);
+        self.call_at(endpoint, method, address, actions, accept)
+    }
+
+    /// The same for an address that the registry gave.
+    pub(super) fn call_at<'a>(
+        &self,
+        endpoint: &Endpoint,
+        method: &'static str,
+        url: String,
+        actions: &str,
+        accept: &'a [u16],
+    ) -> Call<'a> {
+        let name = self.name(endpoint);
+        Call {
+            method,
+            url,
+            headers: Vec::new(),
+            payload: Payload::None,
+            scopes: vec![format!("repository:{name}:{actions}")],
+            accept,
+        }
+    }
+
+    /// The repository's name there.
+    pub(super) fn name<'a>(&'a self, endpoint: &'a Endpoint) -> &'a str {
+        let own = self.reference.repository();
+        endpoint.repository.as_deref().unwrap_or(own)
     }
 
     /// Sends until there is an answer that trying again would not change.
@@ -85,25 +129,25 @@ impl Repository<'_> {
         let mut address = call.url.clone();
         for _ in 0..=REDIRECTS {
             let target = url::origin(&address)?;
-            let authorization = (target == home)
-                .then(|| self.authorization(endpoint, call))
-                .flatten();
-            let response = self.once(endpoint, call, &address, authorization)?;
+            let mut own = Vec::new();
+            if target == home {
+                own.clone_from(&endpoint.headers);
+                let authorization = self.authorization(endpoint, call);
+                own.extend(authorization.map(|a| ("Authorization".to_string(), a)));
+            }
+            let response = self.once(endpoint, call, &address, own)?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
             }
-            let location = header(&response, "location").ok_or_else(|| {
-                Error::new(
-                    Kind::Protocol,
-                    format!("{} redirects to nowhere", target.authority),
-                )
-            })?;
+            let location = header(&response, "location")
+                .ok_or_else(|| failure!(Protocol, "{} redirects to nowhere", target.authority))?;
             let next = url::join(&address, &location)?;
             let next_origin = url::origin(&next)?;
             if target.secure && !next_origin.secure {
-                return Err(Error::new(
-                    Kind::Protocol,
-                    format!("{} redirects to an unencrypted address", target.authority),
+                return Err(failure!(
+                    Protocol,
+                    "{} redirects to an unencrypted address",
+                    target.authority
                 )
                 .hint("That would let others read and change the content; it is never followed"));
             }
@@ -114,10 +158,7 @@ impl Repository<'_> {
             );
             address = next;
         }
-        Err(Error::new(
-            Kind::Protocol,
-            format!("more than {REDIRECTS} redirects"),
-        ))
+        Err(failure!(Protocol, "more than {REDIRECTS} redirects"))
     }
 
     fn once(
@@ -125,17 +166,16 @@ impl Repository<'_> {
         endpoint: &Endpoint,
         call: &Call<'_>,
         address: &str,
-        authorization: Option<String>,
+        own: Vec<(String, String)>,
     ) -> Result<Response<Body>> {
         let mut request = Request::builder().method(call.method).uri(address);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
-        if let Some(authorization) = authorization {
-            request = request.header("Authorization", authorization);
+        for (name, value) in own {
+            request = request.header(name, value);
         }
-        let bad =
-            |e: ureq::http::Error| Error::new(Kind::Protocol, format!("request to {address}: {e}"));
+        let bad = |e: ureq::http::Error| failure!(Protocol, "request to {address}: {e}");
         let mut stream;
         let result = match &call.payload {
             Payload::None => endpoint
@@ -179,12 +219,18 @@ impl Repository<'_> {
             Challenge::Basic => match self.credential(endpoint, &mut auth).ok().flatten()? {
                 Credential::Basic { user, password } => Some(challenge::basic(&user, &password)),
                 Credential::IdentityToken(_) => None,
+                Credential::RegistryToken(token) => Some(format!("Bearer {token}")),
             },
-            Challenge::Bearer { .. } => auth
-                .tokens
-                .get(&call.scopes.join(" "))
-                .filter(|t| t.is_good())
-                .map(|t| t.header.clone()),
+            Challenge::Bearer { .. } => {
+                // What a user has in a file comes before what a service gives out.
+                if let Some(Credential::RegistryToken(token)) =
+                    self.credential(endpoint, &mut auth).ok().flatten()
+                {
+                    return Some(format!("Bearer {token}"));
+                }
+                let token = auth.tokens.get(&call.scopes.join(" "));
+                token.filter(|t| t.is_good()).map(|t| t.header.clone())
+            }
         }
     }
 
@@ -224,6 +270,9 @@ impl Repository<'_> {
         };
         let mut auth = lock(&endpoint.auth);
         let credential = self.credential(endpoint, &mut auth)?;
+        if let Some(Credential::RegistryToken(_)) = credential {
+            return Ok(false);
+        }
         let mut scopes = call.scopes.clone();
         // The registry may want more than was thought, never less.
         scopes.extend(
@@ -242,6 +291,7 @@ impl Repository<'_> {
             &scopes,
             credential.as_ref(),
             endpoint.plain_allowed,
+            self.registry.options.pace,
         )?;
         auth.tokens.insert(call.scopes.join(" "), token);
         Ok(true)
@@ -252,7 +302,7 @@ impl Repository<'_> {
         endpoint: &Endpoint,
         auth: &mut super::Auth,
     ) -> Result<Option<Credential>> {
-        let name = self.reference.repository();
+        let name = self.name(endpoint);
         if let Some(known) = auth.credentials.get(name) {
             return Ok(known.clone());
         }
@@ -271,13 +321,8 @@ impl Repository<'_> {
         let status = response.status().as_u16();
         let after = header(&response, "retry-after")
             .and_then(|v| retry::retry_after(&v, SystemTime::now()));
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(64 << 10)
-            .read_to_vec()
-            .unwrap_or_default();
-        let said = explain(&body);
+        let body = read_body(&mut response, 64 << 10, self.registry.options.pace);
+        let said = explain(&body.unwrap_or_default());
         let message = format!("{} answered {status}{said}", endpoint.host);
         let retry = match (status, after) {
             (429 | 503, Some(seconds)) => Retry::After(seconds),

@@ -4,6 +4,7 @@
 //! method for each thing that the specification lets a client do.
 
 mod challenge;
+mod conf;
 mod destination;
 mod exchange;
 mod hosts;
@@ -20,16 +21,24 @@ pub use pull::RegistrySource;
 pub use tls::Tls;
 
 use std::collections::{HashMap, HashSet};
+use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ureq::Body;
+use ureq::http::Response;
+
 use challenge::{Challenge, Token};
-use hosts::Abilities;
+use conf::{Entry, Registries};
+use hosts::{Abilities, Host};
 
 use crate::credentials::{Credential, Credentials};
+use crate::env;
 use crate::error::{During, Kind, Result};
 use crate::limits::Limits;
+use crate::pace::{Pace, Paced};
 use crate::reference::Reference;
 use crate::retry::Patience;
 
@@ -40,14 +49,18 @@ pub struct Options {
     pub plain_http: PlainHttp,
     /// Certificates for all registries; per-host ones come from `hosts_folders`.
     pub tls: Tls,
-    /// Folders with `<host>/hosts.toml`.
+    /// Folders with `<host>/hosts.toml`. They come before `registries`.
     pub hosts_folders: Vec<PathBuf>,
+    /// Files in the form of containers-registries.conf(5), of which later ones win.
+    pub registries: Vec<PathBuf>,
     /// Where credentials are looked up.
     pub credentials: Credentials,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
     /// Longest wait for the next byte.
     pub stall_timeout: Duration,
+    /// What counts as too slow, of content, documents and tokens alike.
+    pub pace: Pace,
     /// When to give up.
     pub patience: Patience,
     /// What documents may cost.
@@ -72,16 +85,7 @@ pub enum PlainHttp {
 impl Default for Options {
     fn default() -> Self {
         let mut folders = Vec::new();
-        let variable = |name| {
-            std::env::var_os(name)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
-        folders.extend(
-            variable("XDG_CONFIG_HOME")
-                .or(variable("HOME").map(|h| h.join(".config")))
-                .map(|d| d.join("tare/certs.d")),
-        );
+        folders.extend(env::config().map(|d| d.join("tare/certs.d")));
         folders.extend(
             [
                 "/etc/tare/certs.d",
@@ -94,9 +98,11 @@ impl Default for Options {
             plain_http: PlainHttp::Never,
             tls: Tls::default(),
             hosts_folders: folders,
+            registries: conf::default_files(),
             credentials: Credentials::default(),
             connect_timeout: Duration::from_secs(20),
             stall_timeout: Duration::from_secs(30),
+            pace: Pace::default(),
             patience: Patience::default(),
             limits: Limits::default(),
             foreign_urls: false,
@@ -108,7 +114,9 @@ impl Default for Options {
 /// Connections to any number of registries. Share it: tokens and connections are reused.
 pub struct Registry {
     options: Options,
+    /// By host, or by host and repository where there are settings for that.
     endpoints: Mutex<HashMap<String, Arc<Vec<Endpoint>>>>,
+    registries: Mutex<Option<Arc<Registries>>>,
     warned: Mutex<HashSet<String>>,
 }
 
@@ -118,9 +126,17 @@ struct Endpoint {
     base: String,
     host: String,
     abilities: Abilities,
+    /// Another registry, with other credentials.
     mirror: bool,
+    /// Learns whose repository is meant.
+    proxy: bool,
     plain_allowed: bool,
+    headers: Vec<(String, String)>,
+    /// The repository's name there, when it is another.
+    repository: Option<String>,
     agent: ureq::Agent,
+    /// Bytes of the largest piece of an upload that it may take, as far as is known.
+    largest_piece: AtomicU64,
     auth: Mutex<Auth>,
 }
 
@@ -131,11 +147,21 @@ struct Auth {
     credentials: HashMap<String, Option<Credential>>,
 }
 
+/// Where some content came from.
+#[derive(Default)]
+struct Given {
+    by: HashSet<usize>,
+    /// What each was found guilty of.
+    refused: HashMap<usize, String>,
+}
+
 /// One repository of a registry.
 pub struct Repository<'a> {
     registry: &'a Registry,
     endpoints: Arc<Vec<Endpoint>>,
     reference: Reference,
+    /// By digest: which addresses gave content, and which of them are not asked for it any more.
+    given: Mutex<HashMap<String, Given>>,
 }
 
 impl Registry {
@@ -144,6 +170,7 @@ impl Registry {
         Registry {
             options,
             endpoints: Mutex::default(),
+            registries: Mutex::default(),
             warned: Mutex::default(),
         }
     }
@@ -158,16 +185,21 @@ impl Registry {
     /// # Errors
     /// Settings for the host that cannot be read.
     pub fn repository(&self, reference: &Reference) -> Result<Repository<'_>> {
-        let host = reference.api_host();
-        let known = lock(&self.endpoints).get(host).cloned();
+        let host = reference.host();
+        let registries = self.registries()?;
+        registries.check_short(reference)?;
+        let entry = registries.find(reference);
+        let key = match entry {
+            Some(_) => reference.name(),
+            None => host.to_string(),
+        };
+        let known = lock(&self.endpoints).get(&key).cloned();
         let endpoints = match known {
             Some(endpoints) => endpoints,
             None => {
-                let endpoints = Arc::new(
-                    self.connect(host)
-                        .during(|| format!("settings for {host}"))?,
-                );
-                lock(&self.endpoints).insert(host.to_string(), endpoints.clone());
+                let endpoints = self.connect(reference, entry);
+                let endpoints = Arc::new(endpoints.during(|| format!("settings for {host}"))?);
+                lock(&self.endpoints).insert(key, endpoints.clone());
                 endpoints
             }
         };
@@ -175,6 +207,7 @@ impl Registry {
             registry: self,
             endpoints,
             reference: reference.clone(),
+            given: Mutex::default(),
         })
     }
 
@@ -192,14 +225,9 @@ impl Registry {
         lock(&endpoint.auth)
             .credentials
             .insert(reference.repository().to_string(), Some(credential));
-        let call = exchange::Call {
-            method: "GET",
-            url: format!("{}/", endpoint.base),
-            headers: Vec::new(),
-            payload: exchange::Payload::None,
-            scopes: Vec::new(),
-            accept: &[200],
-        };
+        let address = format!("{}/", endpoint.base);
+        let mut call = repository.call_at(endpoint, "GET", address, "", &[200]);
+        call.scopes.clear();
         repository
             .send(endpoint, &call)
             .map(drop)
@@ -210,39 +238,82 @@ impl Registry {
             .during(|| format!("login {}", reference.host()))
     }
 
-    fn connect(&self, host: &str) -> Result<Vec<Endpoint>> {
+    fn registries(&self) -> Result<Arc<Registries>> {
+        let mut known = lock(&self.registries);
+        if let Some(known) = &*known {
+            return Ok(known.clone());
+        }
+        let read = Arc::new(Registries::load(&self.options.registries)?);
+        Ok(known.insert(read).clone())
+    }
+
+    fn connect(&self, reference: &Reference, entry: Option<&Entry>) -> Result<Vec<Endpoint>> {
         let options = &self.options;
+        let (host, api_host) = (reference.host(), reference.api_host());
         let plain = match &options.plain_http {
             PlainHttp::Never => false,
             PlainHttp::For(hosts) => hosts.iter().any(|h| h == host),
             PlainHttp::Always => true,
         };
-        let default_url = format!("{}://{host}", if plain { "http" } else { "https" });
-        hosts::load(&options.hosts_folders, host, &default_url, &options.tls)?
-            .into_iter()
-            .map(|found| {
-                let origin = url::origin(&found.url)?;
-                Ok(Endpoint {
-                    agent: tls::agent(
-                        &found.tls,
-                        origin.secure,
-                        options.connect_timeout,
-                        options.stall_timeout,
-                    )?,
-                    base: if found.override_path {
-                        found.url
-                    } else {
-                        format!("{}/v2", found.url)
-                    },
-                    host: origin.authority,
-                    abilities: found.abilities,
-                    mirror: found.mirror,
-                    // An address with http:// in a settings file is asking for it.
-                    plain_allowed: !origin.secure,
-                    auth: Mutex::default(),
-                })
-            })
-            .collect()
+        let default_url = format!("{}://{api_host}", if plain { "http" } else { "https" });
+        let mut found = None;
+        for name in [host, api_host] {
+            if found.is_none() {
+                found = hosts::load(&options.hosts_folders, name, &default_url, &options.tls)?;
+            }
+        }
+        let found = match (found, entry) {
+            (Some(found), _) => found,
+            (None, Some(entry)) => {
+                entry.hosts(reference, &options.tls, |host| self.is_plain(host))?
+            }
+            (None, None) => vec![Host::own(&default_url, options.tls.clone())],
+        };
+        found.into_iter().map(|h| self.endpoint(h)).collect()
+    }
+
+    fn endpoint(&self, found: Host) -> Result<Endpoint> {
+        let origin = url::origin(&found.url)?;
+        Ok(Endpoint {
+            agent: self.agent(&found.tls, &origin)?,
+            base: if found.override_path {
+                found.url
+            } else {
+                format!("{}/v2", found.url)
+            },
+            host: origin.authority,
+            abilities: found.abilities,
+            mirror: found.mirror,
+            proxy: found.mirror && found.repository.is_none(),
+            // An address with http:// in a settings file is asking for it.
+            plain_allowed: !origin.secure,
+            headers: found.headers,
+            repository: found.repository,
+            largest_piece: AtomicU64::new(u64::MAX),
+            auth: Mutex::default(),
+        })
+    }
+
+    fn agent(&self, tls: &Tls, origin: &url::Origin) -> Result<ureq::Agent> {
+        let Options {
+            connect_timeout,
+            stall_timeout,
+            ..
+        } = self.options;
+        tls::agent(tls, origin, connect_timeout, stall_timeout)
+    }
+
+    /// Asks a host that may be spoken to without encryption whether it has to be.
+    fn is_plain(&self, host: &str) -> bool {
+        let tls = Tls {
+            skip_verify: true,
+            ..self.options.tls.clone()
+        };
+        let address = format!("https://{host}/v2/");
+        let answer = url::origin(&address)
+            .and_then(|origin| self.agent(&tls, &origin))
+            .map(|agent| agent.get(&address).call().is_ok());
+        !answer.unwrap_or(false)
     }
 
     /// Shows a `Warning` header to the user, each text once (distribution-spec, "Warnings").
@@ -282,6 +353,14 @@ pub mod fuzzing {
             assert!(hosts.last().is_some_and(|h| !h.mirror));
         }
     }
+}
+
+/// All of an answer's body, or its beginning where that is longer than `limit`, which shows by one byte more.
+fn read_body(response: &mut Response<Body>, limit: u64, pace: Pace) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let reader = response.body_mut().as_reader();
+    Paced::new(reader.take(limit.saturating_add(1)), pace).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

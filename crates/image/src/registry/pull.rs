@@ -1,26 +1,19 @@
 //! Reading: manifests and blobs.
 
-use std::io::Read;
-use std::time::Duration;
+use std::collections::HashMap;
 
 use oci_spec::image::{Descriptor, Digest};
 use ureq::Body;
 use ureq::http::Response;
 
-use super::exchange::{Call, Payload, header};
-use super::{Endpoint, Repository, network_error, url};
+use super::exchange::header;
+use super::{Endpoint, Repository, lock, network_error, read_body, url};
 use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result, Retry};
+use crate::error::{Error, Kind, Result, Retry, fail, failure};
 use crate::manifest::{ACCEPT, Document};
-use crate::retry::{Attempts, Patience};
+use crate::pace::Paced;
+use crate::retry::{Attempts, ONCE, Patience};
 use crate::source::{Content, Source};
-
-/// For requests that are repeated together with what follows them.
-const ONCE: Patience = Patience {
-    attempts: 1,
-    first: Duration::ZERO,
-    longest: Duration::MAX,
-};
 
 /// What an address is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,9 +24,6 @@ pub(super) enum Purpose {
 
 impl Repository<'_> {
     /// Fetches the manifest or index behind `target`, a tag or a digest.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Denied`], [`Kind::Network`], [`Kind::Integrity`], [`Kind::Malformed`], [`Kind::Limit`].
     pub fn manifest(&self, target: &str) -> Result<Document> {
         let by_digest = target.contains(':');
         let purpose = if by_digest {
@@ -41,7 +31,7 @@ impl Repository<'_> {
         } else {
             Purpose::Resolve
         };
-        self.try_each(purpose, |endpoint, patience| {
+        self.try_each(purpose, None, |endpoint, patience| {
             let mut attempts = Attempts::new(patience);
             loop {
                 match self.manifest_from(endpoint, target) {
@@ -53,14 +43,10 @@ impl Repository<'_> {
     }
 
     fn manifest_from(&self, endpoint: &Endpoint, target: &str) -> Result<Document> {
-        let call = Call {
-            method: "GET",
-            url: self.url(endpoint, &format!("manifests/{target}")),
-            headers: vec![("Accept", ACCEPT.into())],
-            payload: Payload::None,
-            scopes: self.scope("pull"),
-            accept: &[200],
-        };
+        let path = format!("manifests/{target}");
+        let call = self
+            .call(endpoint, "GET", &path, "pull", &[200])
+            .header("Accept", ACCEPT);
         let mut response = self.send_with(endpoint, &call, ONCE)?;
         let media_type = header(&response, "content-type");
         let claimed = header(&response, "docker-content-digest");
@@ -72,10 +58,7 @@ impl Repository<'_> {
         };
         if let Some(claimed) = claimed {
             let Ok(claimed) = digest::parse(&claimed) else {
-                return Err(Error::new(
-                    Kind::Protocol,
-                    format!("{} sent the digest {claimed:?}", endpoint.host),
-                ));
+                fail!(Protocol, "{} sent the digest {claimed:?}", endpoint.host);
             };
             // The header is optional; when it is there and can be checked, it must be right.
             match check(&claimed) {
@@ -103,34 +86,24 @@ impl Repository<'_> {
         endpoint: &Endpoint,
         response: &mut Response<Body>,
     ) -> Result<Vec<u8>> {
-        let limit = self.registry.options.limits.manifest_bytes;
-        let mut bytes = Vec::new();
-        response
-            .body_mut()
-            .as_reader()
-            .take(limit + 1)
-            .read_to_end(&mut bytes)
+        let options = &self.registry.options;
+        let limit = options.limits.manifest_bytes;
+        let bytes = read_body(response, limit, options.pace)
             .map_err(|e| Error::network(format!("{}: {e}", endpoint.host), Retry::Later))?;
         if bytes.len() as u64 > limit {
-            return Err(Error::new(
-                Kind::Limit,
-                format!(
-                    "{} sends more than {limit} bytes for a document",
-                    endpoint.host
-                ),
-            ));
+            fail!(
+                Limit,
+                "{} sends more than {limit} bytes for a document",
+                endpoint.host
+            );
         }
         Ok(bytes)
     }
 
     /// Opens a blob at byte `start`, without trying again: whoever reads it has to, when it breaks off, too. A registry may ignore the range and start at the beginning.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
     pub fn blob(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
-        let result = self.try_each(Purpose::Pull, |endpoint, _| {
-            let address = self.url(endpoint, &format!("blobs/{}", descriptor.digest()));
-            self.content(endpoint, address, (start, end))
+        let result = self.try_each(Purpose::Pull, Some(descriptor), |endpoint, _| {
+            self.content(endpoint, descriptor, (start, end))
         });
         match result {
             Err(e) if e.kind() == Kind::NotFound && self.registry.options.foreign_urls => {
@@ -143,59 +116,51 @@ impl Repository<'_> {
         }
     }
 
+    /// From byte `range.0` on, or from the start where the address cannot do that.
     fn content(
         &self,
         endpoint: &Endpoint,
-        address: String,
+        descriptor: &Descriptor,
         range: (u64, Option<u64>),
     ) -> Result<Content> {
-        let (start, end) = range;
-        let mut headers = vec![("Accept", "*/*".to_string())];
-        if start > 0 || end.is_some() {
-            let last = end
-                .map(|e| (e.saturating_sub(1)).to_string())
-                .unwrap_or_default();
-            headers.push(("Range", format!("bytes={start}-{last}")));
-        }
-        let call = Call {
-            method: "GET",
-            url: address,
-            headers,
-            payload: Payload::None,
-            scopes: self.scope("pull"),
-            accept: &[200, 206],
+        let path = format!("blobs/{}", descriptor.digest());
+        let ask = |range: Option<String>| {
+            let mut call = self
+                .call(endpoint, "GET", &path, "pull", &[200, 206])
+                .header("Accept", "*/*");
+            call.headers.extend(range.map(|range| ("Range", range)));
+            self.send_with(endpoint, &call, ONCE)
         };
-        let response = self.send_with(endpoint, &call, ONCE)?;
-        let begins = match response.status().as_u16() {
-            206 => {
-                let range = header(&response, "content-range").unwrap_or_default();
-                let begins = range
-                    .strip_prefix("bytes ")
-                    .and_then(|r| r.split('-').next()?.parse::<u64>().ok());
-                match begins {
-                    Some(begins) if begins <= start => begins,
-                    _ => {
-                        return Err(Error::new(
-                            Kind::Protocol,
-                            format!(
-                                "{} answers a range from {start} with {range:?}",
-                                endpoint.host
-                            ),
-                        ));
-                    }
+        let mut found = None;
+        if range.0 > 0 || range.1.is_some() {
+            let last = range.1.map_or(String::new(), |e| (e - 1).to_string());
+            found = match ask(Some(format!("bytes={}-{last}", range.0))) {
+                Ok(response) => begins(&response, range.0, descriptor)?.map(|at| (response, at)),
+                Err(e) if e.retry() == Retry::Never && e.kind() != Kind::NotFound => {
+                    log::debug!("{e}; asking for the whole");
+                    None
                 }
+                Err(e) => return Err(e),
+            };
+        }
+        let (response, start) = match found {
+            Some(found) => found,
+            None => {
+                let response = ask(None)?;
+                begins(&response, 0, descriptor)
+                    .map_err(|e| e.hint(format!("That is what {} sends", endpoint.host)))?;
+                (response, 0)
             }
-            _ => 0,
         };
-        let reader = response
-            .into_body()
-            .into_with_config()
-            .limit(u64::MAX)
-            .reader();
-        Ok(Content {
-            reader: Box::new(reader),
-            start: begins,
-        })
+        Ok(self.paced(response, start))
+    }
+
+    fn paced(&self, response: Response<Body>, start: u64) -> Content {
+        let body = response.into_body().into_with_config().limit(u64::MAX);
+        Content {
+            reader: Box::new(Paced::new(body.reader(), self.registry.options.pace)),
+            start,
+        }
     }
 
     /// The layer's own address, without any credentials (CVE-2020-15157).
@@ -216,8 +181,7 @@ impl Repository<'_> {
                 authorities: options.tls.authorities.clone(),
                 ..super::Tls::default()
             };
-            let agent =
-                super::tls::agent(&tls, true, options.connect_timeout, options.stall_timeout)?;
+            let agent = self.registry.agent(&tls, &url::origin(address)?)?;
             let response = agent
                 .get(address)
                 .header("Range", format!("bytes={}-", range.0))
@@ -226,77 +190,114 @@ impl Repository<'_> {
             match response.status().as_u16() {
                 206 => Ok((response, range.0)),
                 200 => Ok((response, 0)),
-                status => Err(Error::new(
-                    Kind::NotFound,
-                    format!("{address} answered {status}"),
-                )),
+                status => Err(failure!(NotFound, "{address} answered {status}")),
             }
         };
-        Some(run().map(|(response, start)| {
-            Content {
-                reader: Box::new(
-                    response
-                        .into_body()
-                        .into_with_config()
-                        .limit(u64::MAX)
-                        .reader(),
-                ),
-                start,
-            }
-        }))
+        Some(run().map(|(response, start)| self.paced(response, start)))
     }
 
-    /// Tries the addresses in order until one has it. Only the last is waited for.
+    /// Tries the addresses in order until one has it: what is wrong or broken there is no better than missing. Only the
+    /// last is waited for. Which one gave `content` is remembered.
     pub(super) fn try_each<T>(
         &self,
         purpose: Purpose,
+        content: Option<&Descriptor>,
         mut run: impl FnMut(&Endpoint, Patience) -> Result<T>,
     ) -> Result<T> {
-        let able: Vec<&Endpoint> = self
-            .endpoints
-            .iter()
-            .filter(|e| match purpose {
+        let key = content.map_or(String::new(), |c| c.digest().to_string());
+        // What was wrong at each before.
+        let mut failures = match lock(&self.given).get(&key) {
+            Some(given) if content.is_some() => given.refused.clone(),
+            _ => HashMap::new(),
+        };
+        let able: Vec<(usize, &Endpoint)> = (self.endpoints.iter().enumerate())
+            .filter(|(_, e)| match purpose {
                 Purpose::Resolve => e.abilities.resolve,
                 Purpose::Pull => e.abilities.pull,
             })
             .collect();
         let patience = self.registry.options.patience;
-        let mut last = None;
-        for (n, endpoint) in able.iter().enumerate() {
-            let is_last = n + 1 == able.len();
-            let patience = if is_last {
-                patience
-            } else {
-                Patience {
-                    attempts: 1,
-                    ..patience
+        for (place, (n, endpoint)) in able.iter().enumerate() {
+            let is_last = place + 1 == able.len();
+            if failures.contains_key(n) && !is_last {
+                continue;
+            }
+            match run(endpoint, if is_last { patience } else { ONCE }) {
+                Ok(found) => {
+                    if content.is_some() {
+                        let mut given = lock(&self.given);
+                        given.entry(key).or_default().by.insert(*n);
+                    }
+                    return Ok(found);
                 }
-            };
-            match run(endpoint, patience) {
-                Ok(found) => return Ok(found),
                 Err(e) if !is_last => {
-                    log::info!("mirror {}: {e}", endpoint.host);
-                    last = Some(e);
+                    log::info!("{}: {e}", endpoint.host);
+                    failures.insert(*n, e.to_string());
                 }
-                Err(e) => return Err(e),
+                Err(e) => {
+                    let mut before: Vec<_> = failures.into_iter().collect();
+                    before.sort();
+                    return Err(before.into_iter().fold(e, |e, (n, failure)| {
+                        e.and(&format!(
+                            "Before that, {}: {failure}",
+                            self.endpoints[n].host
+                        ))
+                    }));
+                }
             }
         }
-        Err(last.unwrap_or_else(|| {
-            Error::new(
-                Kind::Usage,
-                "no address is allowed for this; see hosts.toml",
-            )
-        }))
+        Err(failure!(
+            Usage,
+            "no address is allowed for this; see hosts.toml"
+        ))
+    }
+
+    /// The addresses that gave `descriptor`'s content are not asked for it again; false when there are no others.
+    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
+        let last = self.endpoints.iter().rposition(|e| e.abilities.pull);
+        let mut given = lock(&self.given);
+        let given = given.entry(descriptor.digest().to_string()).or_default();
+        let guilty: Vec<usize> = given.by.drain().filter(|n| Some(*n) != last).collect();
+        let refused = guilty.iter().map(|n| (*n, error.to_string()));
+        given.refused.extend(refused);
+        !guilty.is_empty()
     }
 
     /// Address of something in this repository.
     pub(super) fn url(&self, endpoint: &Endpoint, rest: &str) -> String {
-        let address = format!("{}/{}/{rest}", endpoint.base, self.reference.repository());
-        if endpoint.mirror {
+        let address = format!("{}/{}/{rest}", endpoint.base, self.name(endpoint));
+        if endpoint.proxy {
             // distribution-spec, "Registry proxying": the mirror learns whose repository is meant.
             return url::with_query(&address, "ns", self.reference.host());
         }
         address
+    }
+}
+
+/// Where an answer to a request from byte `start` on begins; none when it does not say, or somewhere else.
+///
+/// # Errors
+/// [`Kind::Integrity`] when it is about content of another size: a page for people, for example.
+fn begins(response: &Response<Body>, start: u64, descriptor: &Descriptor) -> Result<Option<u64>> {
+    let range = header(response, "content-range").unwrap_or_default();
+    let (begins, whole) = match response.status().as_u16() {
+        200 => (Some(0), header(response, "content-length")),
+        _ => {
+            let range = range.strip_prefix("bytes ").and_then(|r| r.split_once('/'));
+            let (range, whole) = range.unwrap_or_default();
+            let first = range.split('-').next().and_then(|first| first.parse().ok());
+            (
+                first.filter(|first| *first <= start),
+                Some(whole.to_string()),
+            )
+        }
+    };
+    match whole.and_then(|w| w.parse().ok()) {
+        Some(sent) if sent != descriptor.size() => {
+            let (digest, size) = (descriptor.digest(), descriptor.size());
+            Err(digest::wrong_size(digest, size, sent))
+        }
+        _ => Ok(begins),
     }
 }
 
@@ -329,6 +330,10 @@ impl Source for RegistrySource<'_> {
 
     fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
         self.repository.blob(descriptor, start, end)
+    }
+
+    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
+        self.repository.distrust(descriptor, error)
     }
 
     fn patience(&self) -> Patience {

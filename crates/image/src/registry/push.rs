@@ -1,60 +1,54 @@
 //! Writing: upload sessions, mounts and manifests.
 
 use std::io::Read;
+use std::sync::atomic::Ordering;
 
 use oci_spec::image::{Descriptor, Digest};
 
 use super::exchange::{Call, Payload, header};
 use super::{Endpoint, Repository, url};
 use crate::digest;
-use crate::error::{Error, Kind, Result, Retry};
+use crate::error::{Error, Kind, Result, Retry, fail, failure};
 use crate::manifest::Document;
-use crate::retry::{Attempts, Patience};
+use crate::retry::{Attempts, ONCE, Patience};
 
 /// As many tags in one request as every registry takes that takes several at all.
 const TAGS: usize = 10;
+
+/// Pieces are not made smaller than this.
+const SMALLEST: u64 = 1 << 20;
 
 /// Opens content at a position.
 type Open<'a> = &'a dyn Fn(u64) -> Result<Box<dyn Read + Send>>;
 
 impl Repository<'_> {
     /// The registry itself: mirrors are not written to unless they say so.
-    fn writable(&self) -> Result<&Endpoint> {
+    pub(super) fn writable(&self) -> Result<&Endpoint> {
         self.endpoints
             .iter()
             .find(|e| e.abilities.push && !e.mirror)
             .or_else(|| self.endpoints.iter().find(|e| e.abilities.push))
-            .ok_or_else(|| Error::new(Kind::Usage, "no address allows pushing; see hosts.toml"))
+            .ok_or_else(|| failure!(Usage, "no address allows pushing; see hosts.toml"))
     }
 
+    /// Where to ask what only the registry itself knows.
     pub(super) fn main(&self) -> Result<&Endpoint> {
-        self.endpoints
-            .last()
-            .ok_or_else(|| Error::new(Kind::Usage, "no address for this registry"))
+        let reading = self.endpoints.iter().rfind(|e| e.abilities.resolve);
+        reading
+            .or(self.endpoints.last())
+            .ok_or_else(|| failure!(Usage, "no address for this registry"))
     }
 
     /// True if the repository has the blob.
-    ///
-    /// # Errors
-    /// [`Kind::Denied`], [`Kind::Network`].
     pub fn has_blob(&self, descriptor: &Descriptor) -> Result<bool> {
         let endpoint = self.writable()?;
-        let call = Call {
-            method: "HEAD",
-            url: self.url(endpoint, &format!("blobs/{}", descriptor.digest())),
-            headers: Vec::new(),
-            payload: Payload::None,
-            scopes: self.scope("pull,push"),
-            accept: &[200, 404],
-        };
+        let path = format!("blobs/{}", descriptor.digest());
+        let call = self.call(endpoint, "HEAD", &path, "pull,push", &[200, 404]);
         Ok(self.send(endpoint, &call)?.status() == 200)
     }
 
     /// Uploads a blob: mounted from `from` if the registry can do that, else in one request, or in pieces that continue
-    /// where a broken one stopped.
-    ///
-    /// # Errors
-    /// [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
+    /// where a broken one stopped. A registry that takes no pieces of that size is offered smaller ones, and at last the whole.
     pub fn push_blob(
         &self,
         descriptor: &Descriptor,
@@ -64,6 +58,8 @@ impl Repository<'_> {
         let endpoint = self.writable()?;
         let mut attempts = Attempts::new(self.registry.options.patience);
         let mut from = from;
+        // The ways that were refused.
+        let (mut no_pieces, mut no_whole) = (false, false);
         loop {
             let mount = from.take();
             let started = match self.start(endpoint, descriptor, mount) {
@@ -77,16 +73,34 @@ impl Repository<'_> {
             let Some(mut session) = started else {
                 return Ok(());
             };
-            match self.upload(endpoint, descriptor, &mut session, open) {
-                Ok(()) => return Ok(()),
-                Err(error) => {
-                    self.abort(endpoint, session.location);
-                    // Perhaps only the last answer was lost.
-                    if self.has_blob(descriptor).unwrap_or(false) {
-                        return Ok(());
-                    }
-                    attempts.pause(error)?;
+            let size = descriptor.size();
+            let in_pieces = no_whole || (size > session.chunk && !no_pieces);
+            let done = match in_pieces {
+                true => self.pieces(endpoint, descriptor, &mut session, open),
+                false => self.whole(endpoint, descriptor, &session, open),
+            };
+            if let Ok(Done::Stored) = done {
+                return Ok(());
+            }
+            self.abort(endpoint, session.location);
+            // Perhaps only the last answer was lost.
+            if self.has_blob(descriptor).unwrap_or(false) {
+                return Ok(());
+            }
+            match done {
+                Err(error) => attempts.pause(error)?,
+                Ok(_) if in_pieces => no_pieces = true,
+                Ok(_) => {
+                    no_whole = true;
+                    let piece = (size / 4).max(SMALLEST);
+                    endpoint.largest_piece.fetch_min(piece, Ordering::Relaxed);
                 }
+            }
+            if no_pieces && no_whole {
+                return Err(failure!(Unsupported, "{} takes {} in no form: neither {size} bytes at once nor pieces of them (status 413 or 416)",
+                        endpoint.host,
+                        descriptor.digest())
+                .hint("It, or a proxy before it, limits the size of requests"));
             }
         }
     }
@@ -99,20 +113,17 @@ impl Repository<'_> {
         from: Option<&str>,
     ) -> Result<Option<Session>> {
         let mut address = self.url(endpoint, "blobs/uploads/");
-        let mut scopes = self.scope("pull,push");
-        if let Some(from) = from.filter(|f| *f != self.reference.repository()) {
+        let mut more = None;
+        if let Some(from) = from.filter(|f| *f != self.name(endpoint)) {
             address = url::with_query(&address, "mount", descriptor.digest().as_ref());
             address = url::with_query(&address, "from", from);
-            scopes.push(format!("repository:{from}:pull"));
+            more = Some(format!("repository:{from}:pull"));
         }
-        let call = Call {
-            method: "POST",
-            url: address.clone(),
-            headers: vec![("Content-Length", "0".into())],
-            payload: Payload::Bytes(&[]),
-            scopes,
-            accept: &[201, 202],
-        };
+        let mut call = self
+            .call_at(endpoint, "POST", address.clone(), "pull,push", &[201, 202])
+            .header("Content-Length", 0)
+            .payload(Payload::Bytes(&[]));
+        call.scopes.extend(more);
         let response = self.send(endpoint, &call)?;
         if response.status() == 201 {
             return Ok(None);
@@ -121,92 +132,116 @@ impl Repository<'_> {
             .and_then(|v| v.parse().ok())
             .unwrap_or(0);
         if header(&response, "location").is_none() {
-            return Err(Error::new(
-                Kind::Protocol,
-                format!("{} gave no address for the upload", endpoint.host),
-            ));
+            fail!(Protocol, "{} gave no address for the upload", endpoint.host);
         }
         Ok(Some(Session {
             location: location_or(&response, &address)?,
-            chunk: self.registry.options.push_chunk.max(smallest).max(1),
+            chunk: (self.registry.options.push_chunk)
+                .min(endpoint.largest_piece.load(Ordering::Relaxed))
+                .max(smallest)
+                .max(1),
+            smallest,
         }))
     }
 
-    /// Fills a session, whose address changes on the way.
-    fn upload(
+    /// Fills a session with one request.
+    fn whole(
+        &self,
+        endpoint: &Endpoint,
+        descriptor: &Descriptor,
+        session: &Session,
+        open: Open<'_>,
+    ) -> Result<Done> {
+        let payload = Payload::Stream {
+            length: descriptor.size(),
+            open: &|| open(0),
+        };
+        let call = self.finish_call(endpoint, &session.location, descriptor, payload);
+        self.finish(endpoint, &call, ONCE)
+    }
+
+    fn finish(&self, endpoint: &Endpoint, call: &Call<'_>, patience: Patience) -> Result<Done> {
+        match self.send_with(endpoint, call, patience)?.status().as_u16() {
+            404 => Err(gone()),
+            413 => Ok(Done::Refused),
+            _ => Ok(Done::Stored),
+        }
+    }
+
+    /// Fills a session piece by piece. Its address changes on the way.
+    fn pieces(
         &self,
         endpoint: &Endpoint,
         descriptor: &Descriptor,
         session: &mut Session,
         open: Open<'_>,
-    ) -> Result<()> {
+    ) -> Result<Done> {
         let size = descriptor.size();
-        let once = Patience {
-            attempts: 1,
-            ..self.registry.options.patience
-        };
-        if size <= session.chunk {
-            let stream = || open(0);
-            let call = self.finish_call(
-                &session.location,
-                descriptor,
-                Payload::Stream {
-                    length: size,
-                    open: &stream,
-                },
-            );
-            return self
-                .send_with(endpoint, &call, once)
-                .map(drop)
-                .map_err(gone);
-        }
-        let mut position = 0;
+        // `furthest` only grows: a registry that goes back and forth is not followed for ever.
+        let (mut position, mut furthest) = (0, 0);
         let mut attempts = Attempts::new(self.registry.options.patience);
+        let mut in_vain = 0;
         while position < size {
             let end = (position + session.chunk).min(size);
-            let piece = self.patch(endpoint, &session.location, position, end, open, once);
-            match &piece {
-                Ok(Some(next)) => {
-                    (session.location, position) = (next.clone(), end);
-                    attempts.progress();
-                    continue;
+            let failure = match self.patch(endpoint, &session.location, position, end, open)? {
+                Piece::Taken(next) => {
+                    (session.location, position) = (next, end);
+                    None
                 }
-                Err(e) if e.kind() == Kind::NotFound => return piece.map(drop).map_err(gone),
-                _ => {}
+                Piece::Refused(status) => Some((Some(status), None)),
+                Piece::Broken(error) => Some((None, Some(error))),
+            };
+            if let Some((status, error)) = failure {
+                // The registry knows how much it has.
+                let (next, have) = self.status(endpoint, &session.location)?;
+                let moved = have != position;
+                (session.location, position) = (next, have.min(size));
+                if position <= furthest {
+                    in_vain += 1;
+                }
+                // Right place, wrong size. What breaks again and again may be cut for being too large, too.
+                if !moved && (status.is_some() || in_vain > 1) {
+                    let smaller = (session.chunk / 4).max(session.smallest).max(SMALLEST);
+                    if smaller < session.chunk {
+                        session.chunk = smaller;
+                        endpoint.largest_piece.fetch_min(smaller, Ordering::Relaxed);
+                    } else if status.is_some() {
+                        return Ok(Done::Refused);
+                    }
+                }
+                match (error, status) {
+                    (Some(error), _) => attempts.pause(error)?,
+                    (None, _) if moved => attempts.pause(Error::network(
+                        format!("{} wants other bytes than {position}", endpoint.host),
+                        Retry::Later,
+                    ))?,
+                    _ => {}
+                }
             }
-            // Out of order, or broken off: the registry knows how much it has.
-            let refused = piece.is_ok();
-            attempts.pause(piece.err().unwrap_or_else(|| {
-                let what = format!("{} did not take bytes {position} to {end}", endpoint.host);
-                Error::network(what, Retry::Later)
-            }))?;
-            let (next, have) = self.status(endpoint, &session.location).map_err(gone)?;
-            if have > position {
+            if position > furthest {
+                (furthest, in_vain) = (position, 0);
                 attempts.progress();
             }
-            session.location = next;
-            // One byte is also what many registries call nothing at all. When they want another start than 0, it is one.
-            position = match have {
-                1 if !(refused && position == 0) => 0,
-                have => have,
-            };
         }
-        let call = self.finish_call(&session.location, descriptor, Payload::Bytes(&[]));
-        self.send(endpoint, &call).map(drop).map_err(gone)
+        let nothing = Payload::Bytes(&[]);
+        let call = self.finish_call(endpoint, &session.location, descriptor, nothing);
+        self.finish(endpoint, &call, self.registry.options.patience)
     }
 
-    fn finish_call<'a>(&self, at: &str, descriptor: &Descriptor, payload: Payload<'a>) -> Call<'a> {
-        Call {
-            method: "PUT",
-            url: url::with_query(at, "digest", descriptor.digest().as_ref()),
-            headers: vec![("Content-Type", "application/octet-stream".into())],
-            payload,
-            scopes: self.scope("pull,push"),
-            accept: &[201, 204],
-        }
+    fn finish_call<'a>(
+        &self,
+        endpoint: &Endpoint,
+        at: &str,
+        descriptor: &Descriptor,
+        payload: Payload<'a>,
+    ) -> Call<'a> {
+        let address = url::with_query(at, "digest", descriptor.digest().as_ref());
+        self.call_at(endpoint, "PUT", address, "pull,push", &[201, 204, 404, 413])
+            .header("Content-Type", "application/octet-stream")
+            .payload(payload)
     }
 
-    /// Sends one piece; none when the registry wants another range.
+    /// Sends one piece.
     fn patch(
         &self,
         endpoint: &Endpoint,
@@ -214,76 +249,60 @@ impl Repository<'_> {
         start: u64,
         end: u64,
         open: Open<'_>,
-        patience: Patience,
-    ) -> Result<Option<String>> {
+    ) -> Result<Piece> {
         let stream = || open(start);
-        let call = Call {
-            method: "PATCH",
-            url: at.to_string(),
-            headers: vec![
-                ("Content-Type", "application/octet-stream".into()),
-                ("Content-Range", format!("{start}-{}", end - 1)),
-            ],
-            payload: Payload::Stream {
-                length: end - start,
-                open: &stream,
-            },
-            scopes: self.scope("pull,push"),
-            accept: &[202, 204, 416],
+        let payload = Payload::Stream {
+            length: end - start,
+            open: &stream,
         };
-        let response = self.send_with(endpoint, &call, patience)?;
-        if response.status() == 416 {
-            return Ok(None);
+        let accept = [202, 204, 404, 413, 416];
+        let call = self
+            .call_at(endpoint, "PATCH", at.to_string(), "pull,push", &accept)
+            .header("Content-Type", "application/octet-stream")
+            .header("Content-Range", format!("{start}-{}", end - 1))
+            .payload(payload);
+        let response = match self.send_with(endpoint, &call, ONCE) {
+            Err(e) if e.retry() != Retry::Never => return Ok(Piece::Broken(e)),
+            other => other?,
+        };
+        match response.status().as_u16() {
+            404 => Err(gone()),
+            status @ (413 | 416) => Ok(Piece::Refused(status)),
+            _ => location_or(&response, at).map(Piece::Taken),
         }
-        location_or(&response, at).map(Some)
     }
 
     /// Address and number of bytes of a session.
     fn status(&self, endpoint: &Endpoint, at: &str) -> Result<(String, u64)> {
-        let call = Call {
-            method: "GET",
-            url: at.to_string(),
-            headers: Vec::new(),
-            payload: Payload::None,
-            scopes: self.scope("pull,push"),
-            accept: &[204, 202, 200],
-        };
+        let accept = [204, 202, 200, 404];
+        let call = self.call_at(endpoint, "GET", at.to_string(), "pull,push", &accept);
         let response = self.send(endpoint, &call)?;
+        if response.status() == 404 {
+            return Err(gone());
+        }
         let range = header(&response, "range").unwrap_or_default();
         let last = range
             .trim_start_matches("bytes=")
             .split_once('-')
             .and_then(|(_, last)| last.parse::<u64>().ok());
-        Ok((
-            location_or(&response, at)?,
-            last.map_or(0, |l| l.saturating_add(1)),
-        ))
+        // "0-0" is one byte by the letter, and what registries say that have none.
+        let have = match last {
+            None | Some(0) => 0,
+            Some(last) => last.saturating_add(1),
+        };
+        Ok((location_or(&response, at)?, have))
     }
 
     fn abort(&self, endpoint: &Endpoint, at: String) {
-        let call = Call {
-            method: "DELETE",
-            url: at,
-            headers: Vec::new(),
-            payload: Payload::None,
-            scopes: self.scope("pull,push"),
-            accept: &[204, 200, 202],
-        };
-        let once = Patience {
-            attempts: 1,
-            ..self.registry.options.patience
-        };
+        let call = self.call_at(endpoint, "DELETE", at, "pull,push", &[204, 200, 202]);
         // A courtesy: sessions end by themselves as well.
-        if let Err(e) = self.send_with(endpoint, &call, once) {
+        if let Err(e) = self.send_with(endpoint, &call, ONCE) {
             log::debug!("end upload session: {e}");
         }
     }
 
     /// Stores a manifest under `target`, a tag or its digest. For one with a `subject` the list of referrers is kept up to
     /// date, by the registry or, when that cannot, by the fallback tag.
-    ///
-    /// # Errors
-    /// [`Kind::Denied`], [`Kind::Network`], [`Kind::Protocol`].
     pub fn push_manifest(&self, document: &Document, target: &str) -> Result<()> {
         let stored = self.store_manifest(document, target, &[])?;
         self.list_referrer(document, &stored)
@@ -328,16 +347,13 @@ impl Repository<'_> {
     fn store_manifest(&self, document: &Document, target: &str, tags: &[&str]) -> Result<Stored> {
         let endpoint = self.writable()?;
         let address = self.url(endpoint, &format!("manifests/{target}"));
-        let call = Call {
-            method: "PUT",
-            url: tags
-                .iter()
-                .fold(address, |url, tag| url::with_query(&url, "tag", tag)),
-            headers: vec![("Content-Type", document.descriptor.media_type().to_string())],
-            payload: Payload::Bytes(&document.bytes),
-            scopes: self.scope("pull,push"),
-            accept: &[201, 200, 202],
-        };
+        let address = tags
+            .iter()
+            .fold(address, |url, tag| url::with_query(&url, "tag", tag));
+        let call = self
+            .call_at(endpoint, "PUT", address, "pull,push", &[201, 200, 202])
+            .header("Content-Type", document.descriptor.media_type())
+            .payload(Payload::Bytes(&document.bytes));
         let response = self.send(endpoint, &call)?;
         if let Some(stored) =
             header(&response, "docker-content-digest").and_then(|d| digest::parse(&d).ok())
@@ -365,10 +381,6 @@ impl Repository<'_> {
             _ => Ok(()),
         }
     }
-
-    pub(super) fn push_endpoint(&self) -> Result<&Endpoint> {
-        self.writable()
-    }
 }
 
 /// What a registry said when it stored a manifest.
@@ -387,9 +399,28 @@ impl Stored {
     }
 }
 
+/// What became of an upload.
+enum Done {
+    Stored,
+    /// Not in requests of this size.
+    Refused,
+}
+
+/// What became of a piece.
+enum Piece {
+    /// The address for the next one.
+    Taken(String),
+    /// 413 and 416: too large, or from another place on than the registry wants.
+    Refused(u16),
+    Broken(Error),
+}
+
 struct Session {
     location: String,
+    /// Bytes of a piece.
     chunk: u64,
+    /// Bytes that each but the last must have.
+    smallest: u64,
 }
 
 /// Where the session goes on. An upload cannot start without an address; later, the one that was used stays good when the
@@ -402,11 +433,6 @@ fn location_or(response: &ureq::http::Response<ureq::Body>, base: &str) -> Resul
 }
 
 /// A session that the registry does not know any more is no reason to give up: the upload starts over.
-fn gone(error: Error) -> Error {
-    match error.kind() {
-        Kind::NotFound => {
-            Error::network(format!("the upload session is gone: {error}"), Retry::Later)
-        }
-        _ => error,
-    }
+fn gone() -> Error {
+    Error::network("the upload session is gone", Retry::Later)
 }

@@ -2,9 +2,9 @@
 
 use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
 
-use super::exchange::{Call, Payload, header};
+use super::exchange::header;
 use super::{Repository, url};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result, fail, failure};
 use crate::json::{parse_document, to_json};
 use crate::manifest::{Content, Document};
 
@@ -13,9 +13,6 @@ const PAGES: usize = 1000;
 
 impl Repository<'_> {
     /// Descriptors of the manifests whose `subject` is `digest`, only those of `artifact_type` if given.
-    ///
-    /// # Errors
-    /// [`Kind::Denied`], [`Kind::Network`], [`Kind::Malformed`].
     pub fn referrers(
         &self,
         digest: &Digest,
@@ -59,14 +56,10 @@ impl Repository<'_> {
         let mut found = Vec::new();
         let mut left = self.list_bytes();
         for _ in 0..PAGES {
-            let call = Call {
-                method: "GET",
-                url: address.clone(),
-                headers: vec![("Accept", MediaType::ImageIndex.to_string())],
-                payload: Payload::None,
-                scopes: self.scope("pull"),
-                accept: &[200, 404, 405, 400],
-            };
+            let accept = [200, 404, 405, 400];
+            let call = self
+                .call_at(endpoint, "GET", address.clone(), "pull", &accept)
+                .header("Accept", MediaType::ImageIndex);
             let mut response = self.send(endpoint, &call)?;
             if response.status() != 200 {
                 return Ok(None);
@@ -84,10 +77,7 @@ impl Repository<'_> {
                 None => return Ok(Some(found)),
             }
         }
-        Err(Error::new(
-            Kind::Limit,
-            format!("more than {PAGES} pages of referrers"),
-        ))
+        Err(failure!(Limit, "more than {PAGES} pages of referrers"))
     }
 
     /// Bytes that all pages of a list may have together.
@@ -147,9 +137,9 @@ impl Repository<'_> {
                 ..
             }) => *index,
             Ok(_) => {
-                return Err(Error::new(
-                    Kind::Protocol,
-                    format!("the tag {tag} is needed for referrers, but is no index"),
+                return Err(failure!(
+                    Protocol,
+                    "the tag {tag} is needed for referrers, but is no index"
                 )
                 .hint("Delete or rename that tag"));
             }
@@ -195,7 +185,7 @@ pub(super) fn fallback_tag(digest: &Digest) -> String {
 /// What is left of the bytes of a list after one more page.
 pub(super) fn page_fits(left: u64, page: &[u8]) -> Result<u64> {
     left.checked_sub(page.len() as u64)
-        .ok_or_else(|| Error::new(Kind::Limit, "the registry's list does not end"))
+        .ok_or_else(|| failure!(Limit, "the registry's list does not end"))
 }
 
 /// `Link: <address>; rel="next"` (RFC 8288).
@@ -222,10 +212,7 @@ pub(super) fn next_page(
         let next = url::join(base, address)?;
         // The next page of one registry's list is at that registry.
         if url::origin(&next)? != url::origin(base)? {
-            return Err(Error::new(
-                Kind::Protocol,
-                format!("the list goes on at another host: {next}"),
-            ));
+            fail!(Protocol, "the list goes on at another host: {next}");
         }
         return Ok(Some(next));
     }

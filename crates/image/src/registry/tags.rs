@@ -2,10 +2,11 @@
 
 use oci_spec::image::Digest;
 
-use super::exchange::{Call, Payload};
 use super::referrers::{next_page, page_fits};
 use super::{Repository, url};
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Result, failure};
 use crate::json::parse_json;
 use crate::manifest::Document;
 
@@ -14,23 +15,15 @@ const PAGES: usize = 10_000;
 
 impl Repository<'_> {
     /// All tags.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], [`Kind::Denied`], [`Kind::Network`], [`Kind::Malformed`].
     pub fn tags(&self) -> Result<Vec<String>> {
         let endpoint = self.main()?;
         let mut address = url::with_query(&self.url(endpoint, "tags/list"), "n", "1000");
         let mut all = Vec::new();
         let mut left = self.list_bytes();
         for _ in 0..PAGES {
-            let call = Call {
-                method: "GET",
-                url: address.clone(),
-                headers: vec![("Accept", "application/json".into())],
-                payload: Payload::None,
-                scopes: self.scope("pull"),
-                accept: &[200],
-            };
+            let call = self
+                .call_at(endpoint, "GET", address.clone(), "pull", &[200])
+                .header("Accept", "application/json");
             let mut response = self.send(endpoint, &call)?;
             let body = self.body(endpoint, &mut response)?;
             left = page_fits(left, &body)?;
@@ -55,10 +48,7 @@ impl Repository<'_> {
                 None => return Ok(all),
             }
         }
-        Err(Error::new(
-            Kind::Limit,
-            format!("more than {PAGES} pages of tags"),
-        ))
+        Err(failure!(Limit, "more than {PAGES} pages of tags"))
     }
 
     /// Deletes the manifest `digest`, and with it all its tags.
@@ -71,15 +61,9 @@ impl Repository<'_> {
             .manifest(digest.as_ref())
             .ok()
             .and_then(|d: Document| d.subject().map(|s| s.digest().clone()));
-        let endpoint = self.push_endpoint()?;
-        let call = Call {
-            method: "DELETE",
-            url: self.url(endpoint, &format!("manifests/{digest}")),
-            headers: Vec::new(),
-            payload: Payload::None,
-            scopes: self.scope("delete,pull,push"),
-            accept: &[202, 200, 204],
-        };
+        let endpoint = self.writable()?;
+        let (path, accept) = (format!("manifests/{digest}"), [202, 200, 204]);
+        let call = self.call(endpoint, "DELETE", &path, "delete,pull,push", &accept);
         self.send(endpoint, &call)?;
         if let Some(subject) = subject {
             // With the API the registry does it; the tag then does not exist.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
-use crate::error::{Error, Kind, Result};
+use super::url::Origin;
+use crate::error::{Error, Result, failure};
 use crate::json::read_limited;
 
 /// Certificates of one registry.
@@ -30,7 +31,7 @@ const SYSTEM: [&str; 4] = [
 /// An agent that never follows redirects by itself and never waits longer than `stall` for the next byte.
 pub(super) fn agent(
     tls: &Tls,
-    secure: bool,
+    origin: &Origin,
     connect: Duration,
     stall: Duration,
 ) -> Result<ureq::Agent> {
@@ -45,7 +46,11 @@ pub(super) fn agent(
         .timeout_recv_response(Some(stall.max(Duration::from_secs(60))))
         .max_idle_connections_per_host(16)
         .no_delay(true);
-    if secure {
+    if origin.is_loopback() {
+        // What the caller's own machine says is not asked of another one.
+        builder = builder.proxy(None);
+    }
+    if origin.secure {
         builder = builder.tls_config(tls_config(tls)?);
     }
     Ok(builder.build().new_agent())
@@ -87,5 +92,5 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
 }
 
 fn bad(path: &Path, why: &str) -> Error {
-    Error::new(Kind::Usage, format!("{}: {why}", path.display())).hint("PEM is expected")
+    failure!(Usage, "{}: {why}", path.display()).hint("PEM is expected")
 }

@@ -1,6 +1,6 @@
 //! As much about addresses as a registry client needs: origin, and following a `Location`.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result, failure};
 
 /// Scheme, host and port: what credentials are bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,6 +8,19 @@ pub(super) struct Origin {
     pub(super) secure: bool,
     /// In lower case, with the port when it is not the scheme's own.
     pub(super) authority: String,
+}
+
+impl Origin {
+    /// True for the machine that this runs on.
+    pub(super) fn is_loopback(&self) -> bool {
+        let host = match self.authority.strip_prefix('[') {
+            Some(rest) => rest.split(']').next(),
+            None => self.authority.split(':').next(),
+        };
+        let host = host.unwrap_or_default();
+        let address = host.parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|a| a.is_loopback())
+    }
 }
 
 /// The origin of an absolute address.
@@ -67,12 +80,31 @@ pub(super) fn join(base: &str, location: &str) -> Result<String> {
     if location.starts_with('?') {
         return Ok(format!("{}{location}", &base[..path_end]));
     }
-    let folder = base[path_start..path_end]
-        .rfind('/')
-        .map_or("/".to_string(), |n| {
-            base[path_start..=path_start + n].to_string()
-        });
-    Ok(format!("{}{folder}{location}", &base[..path_start]))
+    let folder = match base[path_start..path_end].rfind('/') {
+        Some(slash) => &base[path_start..=path_start + slash],
+        None => "/",
+    };
+    let (path, rest) = location.split_at(location.find(['?', '#']).unwrap_or(location.len()));
+    let path = without_dots(&format!("{folder}{path}"));
+    Ok(format!("{}{path}{rest}", &base[..path_start]))
+}
+
+/// RFC 3986, section 5.2.4: what leads upwards ends at the top.
+fn without_dots(path: &str) -> String {
+    let mut parts = Vec::new();
+    let mut last = "";
+    for part in path.split('/').skip(1) {
+        match part {
+            "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+        last = part;
+    }
+    if [".", ".."].contains(&last) {
+        parts.push("");
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Adds a query parameter; the value is escaped.
@@ -96,9 +128,9 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 fn bad(url: &str) -> Error {
-    Error::new(
-        Kind::Protocol,
-        format!("the registry sent an address that cannot be followed: {url:?}"),
+    failure!(
+        Protocol,
+        "the registry sent an address that cannot be followed: {url:?}"
     )
 }
 
@@ -114,6 +146,10 @@ mod tests {
             ("http://o/y?z", "http://o/y?z"),
             ("//o/y", "https://o/y"),
             ("u?state=1", "https://h:1/v2/a/b/blobs/uploads/u?state=1"),
+            ("../../x?a=../b", "https://h:1/v2/a/b/x?a=../b"),
+            ("./y/../z", "https://h:1/v2/a/b/blobs/uploads/z"),
+            ("../../../../../../../x/..", "https://h:1/"),
+            ("../y/..", "https://h:1/v2/a/b/blobs/"),
             ("?n=2", "https://h:1/v2/a/b/blobs/uploads/?n=2"),
             ("/r?u=http://x", "https://h:1/r?u=http://x"),
         ];
@@ -131,6 +167,19 @@ mod tests {
             "file:///etc/passwd",
         ] {
             assert!(join(base, location).is_err(), "{location}");
+        }
+    }
+
+    #[test]
+    fn this_machine() {
+        for (url, own) in [
+            ("http://localhost:5000/", true),
+            ("http://127.9.9.9/", true),
+            ("http://[::1]:5000/", true),
+            ("http://localhost.example/", false),
+            ("http://10.0.0.1:5000/", false),
+        ] {
+            assert_eq!(origin(url).unwrap().is_loopback(), own, "{url}");
         }
     }
 

@@ -19,10 +19,20 @@ pub use writer::Writer;
 pub const BLOCK: usize = 512;
 
 /// A time as it is written into inodes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time {
     /// Since 1970, negative before.
     pub seconds: i64,
     /// 0 to 999,999,999.
     pub nanoseconds: u32,
+}
+
+impl Time {
+    /// When the content of something last changed.
+    pub(crate) fn modified(stat: &rustix::fs::Stat) -> Self {
+        Time {
+            seconds: stat.st_mtime,
+            nanoseconds: stat.st_mtime_nsec as u32,
+        }
+    }
 }

@@ -45,9 +45,6 @@ impl<W: Write> Writer<W> {
     }
 
     /// Ends the archive.
-    ///
-    /// # Errors
-    /// Those of the output.
     pub fn finish(mut self) -> io::Result<W> {
         self.output.write_all(&[0; BLOCK * 2])?;
         self.output.flush()?;

@@ -1,12 +1,13 @@
 //! Owners, modes, times and extended attributes.
 
 use std::cell::Cell;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{self, AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Result, failure};
+use crate::identity::Mapping;
 use crate::tar::{Entry, Time};
 
 /// Whom files belong to.
@@ -19,9 +20,9 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// [`Owner::Layer`] for root (of the host or of a user namespace), else [`Owner::Caller`].
+    /// [`Owner::Layer`] for root of the host or of a user namespace, unless that has one id only; else [`Owner::Caller`].
     pub fn for_caller() -> Self {
-        if rustix::process::geteuid().is_root() {
+        if rustix::process::geteuid().is_root() && !is_alone() {
             Owner::Layer
         } else {
             Owner::Caller
@@ -32,8 +33,6 @@ impl Owner {
 /// Applies attributes to fresh inodes.
 pub(super) struct Attributes {
     owner: Owner,
-    /// `trusted` where the kernel lets the caller write these, else `user`.
-    namespace: &'static str,
     own: (u32, u32),
     warned: Cell<bool>,
 }
@@ -46,7 +45,6 @@ impl Attributes {
         );
         Attributes {
             owner,
-            namespace: overlay_namespace(),
             own,
             warned: Cell::new(false),
         }
@@ -61,7 +59,7 @@ impl Attributes {
         if let Some((uid, gid)) = self.owner(entry)? {
             fs::fchown(fd, Some(uid), Some(gid)).map_err(owner_error)?;
         }
-        fs::fchmod(fd, Mode::from_raw_mode(mode)).map_err(|e| Error::system("change mode", e))?;
+        fs::fchmod(fd, Mode::from_raw_mode(mode)).doing("change mode")?;
         for (name, value) in &entry.xattrs {
             if let Some(name) = self.admit(name) {
                 self.xattr_result(name, fs::fsetxattr(fd, name, value, XattrFlags::empty()))?;
@@ -96,7 +94,7 @@ impl Attributes {
                 Mode::from_raw_mode(entry.mode),
                 AtFlags::empty(),
             )
-            .map_err(|e| Error::system("change mode", e))?;
+            .doing("change mode")?;
         }
         for (key, value) in &entry.xattrs {
             if let Some(key) = self.admit(key) {
@@ -115,24 +113,7 @@ impl Attributes {
             &timestamps(entry.mtime),
             AtFlags::SYMLINK_NOFOLLOW,
         )
-        .map_err(|e| Error::system("set time", e))
-    }
-
-    /// Makes overlayfs hide the layers below in this directory.
-    pub(super) fn make_opaque(&self, fd: impl AsFd) -> Result<()> {
-        fs::fsetxattr(fd, self.opaque(), b"y", XattrFlags::empty()).map_err(|e| {
-            Error::system(format!("set {}", self.opaque()), e)
-                .hint("The store must be on a file system with extended attributes")
-        })
-    }
-
-    pub(super) fn opaque(&self) -> String {
-        format!("{}.overlay.opaque", self.namespace)
-    }
-
-    /// Marks directories that no entry has described.
-    pub(super) fn implicit(&self) -> String {
-        format!("{}.tare.implicit", self.namespace)
+        .doing("set time")
     }
 
     fn owner(&self, entry: &Entry) -> Result<Option<(Uid, Gid)>> {
@@ -141,7 +122,7 @@ impl Attributes {
             u32::try_from(n)
                 .ok()
                 .filter(|n| *n != u32::MAX)
-                .ok_or_else(|| Error::new(Kind::Unsafe, format!("{n} is not a user or group id")))
+                .ok_or_else(|| failure!(Unsafe, "{n} is not a user or group id"))
         };
         let (uid, gid) = (id(entry.uid)?, id(entry.gid)?);
         if self.owner == Owner::Caller || (uid, gid) == self.own {
@@ -188,7 +169,7 @@ fn owner_error(error: Errno) -> Error {
     }
 }
 
-pub(super) fn timestamps(time: Time) -> Timestamps {
+pub(crate) fn timestamps(time: Time) -> Timestamps {
     let time = Timespec {
         tv_sec: time.seconds,
         tv_nsec: i64::from(time.nanoseconds),
@@ -206,6 +187,19 @@ pub(crate) fn overlay_namespace() -> &'static str {
     } else {
         "user"
     }
+}
+
+/// True in a user namespace where nobody but the caller has an id.
+fn is_alone() -> bool {
+    ["uid_map", "gid_map"].iter().any(|file| {
+        let ids = crate::identity::mappings(file).unwrap_or_default();
+        matches!(ids[..], [Mapping { count: 1, .. }])
+    })
+}
+
+/// The attribute that makes overlayfs hide what the layers below have in a directory.
+pub(crate) fn opaque_name() -> String {
+    format!("{}.overlay.opaque", overlay_namespace())
 }
 
 fn in_initial_user_namespace() -> bool {
@@ -228,7 +222,7 @@ pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, privileged: bool) -
     }
     fs::fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(error)?;
     for name in names(to)? {
-        if !keep(&name) {
+        if !keep(&name) && !is_private(&name) {
             fs::fremovexattr(to, name.as_slice()).map_err(error)?;
         }
     }
@@ -273,11 +267,17 @@ pub(crate) fn names(fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
     }
 }
 
+/// The extended attributes that make a directory part of an overlay.
+pub(crate) fn of_form(fd: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let opaque = opaque_name().into_bytes();
+    let names = names(fd)?.into_iter().filter(|n| *n == opaque);
+    names.map(|n| Ok((n.clone(), value(fd, &n)?))).collect()
+}
+
 /// Value of one extended attribute.
 fn value(fd: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>> {
     let mut buffer = vec![0u8; 65536];
-    let n = fs::fgetxattr(fd, name, buffer.as_mut_slice())
-        .map_err(|e| Error::system("read extended attribute", e))?;
+    let n = fs::fgetxattr(fd, name, buffer.as_mut_slice()).doing("read extended attribute")?;
     buffer.truncate(n);
     Ok(buffer)
 }

@@ -12,7 +12,7 @@ use super::journal::Record;
 use super::path::{self, Whiteout};
 use super::tree::{Made, is_whiteout, open_child};
 use super::{Layer, attributes};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Result, fail};
 use crate::tar::{Entry, EntryKind, Reader};
 
 impl Layer {
@@ -30,10 +30,7 @@ impl Layer {
             Whiteout::None => {}
             Whiteout::Bookkeeping => return Ok(()),
             _ if entry.kind == EntryKind::Directory => {
-                return Err(Error::new(
-                    Kind::Unsafe,
-                    "a directory with the name of a whiteout",
-                ));
+                fail!(Unsafe, "a directory with the name of a whiteout");
             }
             Whiteout::Opaque => return self.opaque(path::split(&path).0),
             Whiteout::Name(hidden) => return self.hide(path::split(&path).0, hidden),
@@ -46,10 +43,7 @@ impl Layer {
             EntryKind::HardLink => self.hard_link(&parent, &path, name, entry),
             EntryKind::Symlink => {
                 if entry.link.is_empty() {
-                    return Err(Error::new(
-                        Kind::Malformed,
-                        "a symbolic link without target",
-                    ));
+                    fail!(Malformed, "a symbolic link without target");
                 }
                 self.fresh(
                     &parent,
@@ -74,33 +68,21 @@ impl Layer {
 
     /// Until an entry describes the root, it is like any directory that was left out.
     pub(super) fn start(&mut self) -> Result<()> {
-        self.mark(self.tree.root())?;
+        self.marks.implicit(self.tree.root())?;
         self.journal.push(&Record::Implicit { path: Vec::new() })
-    }
-
-    fn mark(&self, directory: BorrowedFd<'_>) -> Result<()> {
-        fs::fsetxattr(
-            directory,
-            self.attributes.implicit(),
-            b"y",
-            fs::XattrFlags::empty(),
-        )
-        .map_err(|e| {
-            Error::system("mark directory", e)
-                .hint("The store must be on a file system with extended attributes")
-        })
     }
 
     /// The root's own entry. Were it anything but a directory, later names would lead elsewhere (CVE-2021-29136).
     fn root(&mut self, entry: &Entry) -> Result<()> {
         if entry.kind != EntryKind::Directory {
-            return Err(Error::new(Kind::Unsafe, "the root is not a directory"));
+            fail!(Unsafe, "the root is not a directory");
         }
         let mode = if self.attributes.privileged() {
             entry.mode
         } else {
             entry.mode | 0o700
         };
+        self.marks.described(self.tree.root())?;
         self.strip(self.tree.root())?;
         self.attributes.apply(self.tree.root(), entry, mode)?;
         self.journal.push(&Record::Times {
@@ -114,12 +96,12 @@ impl Layer {
         let mut made = Made::default();
         let fd = self.tree.folder(folder, &mut made)?;
         for directory in made.paths {
-            self.mark(directory.fd.as_fd())?;
+            self.marks.fresh(&*directory.fd)?;
+            self.marks.implicit(&*directory.fd)?;
             // mkdir(2) was subject to the caller's umask.
-            fs::fchmod(&*directory.fd, Mode::from_raw_mode(0o755))
-                .map_err(|e| Error::system("change mode", e))?;
+            fs::fchmod(&*directory.fd, Mode::from_raw_mode(0o755)).doing("change mode")?;
             if directory.over_whiteout {
-                self.attributes.make_opaque(&*directory.fd)?;
+                self.marks.replace(&*directory.fd)?;
             }
             self.journal.push(&Record::Implicit {
                 path: directory.path,
@@ -175,10 +157,7 @@ impl Layer {
             },
             Some(segments) => {
                 if entry.size > self.limits.layer_bytes {
-                    return Err(Error::new(
-                        Kind::Limit,
-                        format!("a file of {} bytes", entry.size),
-                    ));
+                    fail!(Limit, "a file of {} bytes", entry.size);
                 }
                 fs::ftruncate(&fd, entry.size).map_err(error)?;
                 for segment in segments {
@@ -199,7 +178,7 @@ impl Layer {
             }
         }
         self.attributes.apply(fd.as_fd(), entry, entry.mode)?;
-        fs::futimens(&fd, &timestamps(entry.mtime)).map_err(|e| Error::system("set time", e))
+        fs::futimens(&fd, &timestamps(entry.mtime)).doing("set time")
     }
 
     fn directory(
@@ -228,11 +207,14 @@ impl Layer {
             Err(e) => return Err(error(e)),
         }
         let fd = Arc::new(open_child(&**parent, name).map_err(error)?);
-        if over_whiteout {
-            self.attributes.make_opaque(&*fd)?;
-        }
         if existed {
+            self.marks.described(&*fd)?;
             self.strip(fd.as_fd())?;
+        } else {
+            self.marks.fresh(&*fd)?;
+        }
+        if over_whiteout {
+            self.marks.replace(&*fd)?;
         }
         // Without privilege, a directory that its owner may not write to would refuse what comes next.
         let mode = if self.attributes.privileged() {
@@ -250,12 +232,11 @@ impl Layer {
         })
     }
 
-    /// Last wins: nothing of an earlier description may stay, nor the mark that there was none.
+    /// Last wins: nothing of an earlier description may stay.
     fn strip(&self, directory: BorrowedFd<'_>) -> Result<()> {
         for old in attributes::names(directory)? {
-            if !attributes::is_private(&old) || old == self.attributes.implicit().as_bytes() {
-                fs::fremovexattr(directory, old.as_slice())
-                    .map_err(|e| Error::system("replace attributes", e))?;
+            if !attributes::is_private(&old) {
+                fs::fremovexattr(directory, old.as_slice()).doing("replace attributes")?;
             }
         }
         Ok(())
@@ -269,15 +250,12 @@ impl Layer {
         entry: &Entry,
     ) -> Result<()> {
         let mut target = Vec::new();
-        path::clean(&entry.link, &self.limits, &mut target)?;
+        path::clean_target(&entry.link, &self.limits, &mut target)?;
         if target.is_empty() || target == path {
-            return Err(Error::new(
-                Kind::Unsafe,
-                "a hard link to itself or to the root",
-            ));
+            fail!(Unsafe, "a hard link to itself or to the root");
         }
         if path::whiteout(&target)? != Whiteout::None {
-            return Err(Error::new(Kind::Unsafe, "a hard link to a whiteout"));
+            fail!(Unsafe, "a hard link to a whiteout");
         }
         let (folder, target_name) = path::split(&target);
         // The same descriptor is looked at and linked from: nothing can change in between (CVE-2026-50163).
@@ -287,10 +265,10 @@ impl Layer {
         });
         let (from, stat) = match found {
             Ok((_, stat)) if is_whiteout(&stat) => {
-                return Err(Error::new(Kind::Unsafe, "a hard link to something removed"));
+                fail!(Unsafe, "a hard link to something removed");
             }
             Ok((_, stat)) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
-                return Err(Error::new(Kind::Unsafe, "a hard link to a directory"));
+                fail!(Unsafe, "a hard link to a directory");
             }
             Ok(found) => found,
             Err(Errno::NOENT | Errno::NOTDIR) => {
@@ -320,10 +298,10 @@ impl Layer {
             _ => FileType::BlockDevice,
         };
         if kind == FileType::CharacterDevice && entry.device == (0, 0) {
-            return Err(Error::new(
-                Kind::Unsafe,
-                "a character device 0:0, which overlayfs takes for a whiteout",
-            ));
+            fail!(
+                Unsafe,
+                "a character device 0:0, which overlayfs takes for a whiteout"
+            );
         }
         let number = fs::makedev(entry.device.0, entry.device.1);
         match self.fresh(
@@ -355,12 +333,11 @@ impl Layer {
         ) {
             Ok(()) => Ok(()),
             Err(Errno::EXIST) => {
-                let stat = fs::statat(&*parent, hidden, AtFlags::SYMLINK_NOFOLLOW)
-                    .map_err(|e| Error::system("whiteout", e))?;
+                let stat =
+                    fs::statat(&*parent, hidden, AtFlags::SYMLINK_NOFOLLOW).doing("whiteout")?;
                 if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                    let fd =
-                        open_child(&*parent, hidden).map_err(|e| Error::system("whiteout", e))?;
-                    self.attributes.make_opaque(fd)?;
+                    let fd = open_child(&*parent, hidden).doing("whiteout")?;
+                    self.marks.replace(fd)?;
                 }
                 Ok(())
             }
@@ -371,6 +348,6 @@ impl Layer {
     fn opaque(&mut self, folder: &[u8]) -> Result<()> {
         self.summary.whiteouts += 1;
         let fd = self.folder(folder)?;
-        self.attributes.make_opaque(&*fd)
+        self.marks.make_opaque(&*fd)
     }
 }

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
+use crate::files;
 use crate::tar::Time;
 
 /// Records up to this many bytes stay in memory; nearly all layers need no file.
@@ -68,17 +67,10 @@ impl Journal {
     fn spill(&mut self) -> Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => {
-                let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-                let fd = rustix::fs::open(&self.directory, flags, Mode::RUSR | Mode::WUSR)
-                    .map_err(|e| {
-                        Error::file("make an unnamed file in", &self.directory, e.into())
-                    })?;
-                none.insert(File::from(fd))
-            }
+            none => none.insert(files::unnamed(&self.directory)?),
         };
         file.write_all(&self.buffer)
-            .map_err(|e| Error::file("write journal in", &self.directory, e))?;
+            .at("write journal in", &self.directory)?;
         self.buffer.clear();
         Ok(())
     }

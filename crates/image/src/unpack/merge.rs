@@ -1,5 +1,6 @@
 //! Layers over each other in one root file system, by moving: only directories that both sides have are walked.
 
+use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -7,20 +8,18 @@ use rustix::fs::{self, AtFlags, Dir, FileType, Stat};
 use rustix::io::Errno;
 
 use super::attributes::{self, Owner, timestamps};
+use super::marks::number;
 use super::remove::remove_at;
 use super::tree::{is_whiteout, open_child};
 use super::{Summary, open_directory};
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
 use crate::tar::Time;
 
-/// Moves the unpacked layer in `upper` over `root`; both are on the same file system. `upper` is empty afterwards,
+/// Moves the layer in `upper`, which was unpacked as [`Form::Flat`](super::Form), over `root`; both are on the same file system. `upper` is empty afterwards,
 /// except for whiteouts. `summary` tells whether subtrees can be moved without looking for whiteouts in them.
-///
-/// # Errors
-/// What the file system reports.
 pub fn merge(upper: &Path, root: &Path, owner: Owner, summary: &Summary) -> Result<()> {
     let merge = Merge {
-        opaque: format!("{}.overlay.opaque", attributes::overlay_namespace()),
+        opaque: &summary.opaque,
         privileged: owner == Owner::Layer,
         plain: summary.whiteouts == 0,
     };
@@ -33,18 +32,18 @@ pub fn merge(upper: &Path, root: &Path, owner: Owner, summary: &Summary) -> Resu
         .map_err(|e| e.during(format!("move layer to {}", root.display())))
 }
 
-struct Merge {
-    opaque: String,
+struct Merge<'a> {
+    opaque: &'a HashSet<u64>,
     privileged: bool,
     plain: bool,
 }
 
-impl Merge {
+impl Merge<'_> {
     fn directory(&self, upper: &OwnedFd, lower: &OwnedFd) -> Result<()> {
-        let stat = fs::fstat(upper).map_err(|e| Error::system("read attributes", e))?;
-        let entries = Dir::read_from(upper).map_err(|e| Error::system("read directory", e))?;
+        let stat = fs::fstat(upper).doing("read attributes")?;
+        let entries = Dir::read_from(upper).doing("read directory")?;
         for entry in entries {
-            let entry = entry.map_err(|e| Error::system("read directory", e))?;
+            let entry = entry.doing("read directory")?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
                 self.entry(upper, lower, name)
@@ -118,23 +117,11 @@ impl Merge {
                 self.strip(&open_child(directory, name).map_err(error)?)?;
             }
         }
-        match fs::fremovexattr(directory, self.opaque.as_str()) {
-            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
-            Err(e) => return Err(error(e)),
-        }
         set_times(directory.as_fd(), &stat)
     }
 
     fn is_opaque(&self, fd: BorrowedFd<'_>) -> Result<bool> {
-        if self.plain {
-            return Ok(false);
-        }
-        let mut value = [0u8; 2];
-        match fs::fgetxattr(fd, self.opaque.as_str(), &mut value) {
-            Ok(n) => Ok(&value[..n] == b"y"),
-            Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => Ok(false),
-            Err(e) => Err(Error::system("read extended attribute", e)),
-        }
+        Ok(!self.opaque.is_empty() && self.opaque.contains(&number(fd)?))
     }
 
     fn empty(&self, directory: &OwnedFd) -> Result<()> {
@@ -156,9 +143,5 @@ fn is_directory(stat: &Stat) -> bool {
 }
 
 fn set_times(fd: BorrowedFd<'_>, stat: &Stat) -> Result<()> {
-    let time = Time {
-        seconds: stat.st_mtime,
-        nanoseconds: stat.st_mtime_nsec as u32,
-    };
-    fs::futimens(fd, &timestamps(time)).map_err(|e| Error::system("set time", e))
+    fs::futimens(fd, &timestamps(Time::modified(stat))).doing("set time")
 }

@@ -5,11 +5,13 @@
 //! system is then made by *moving* the directories over each other: see [`merge`].
 //!
 //! All names are looked up below a directory descriptor with `openat2(RESOLVE_IN_ROOT)`; the last component is never
-//! followed. Nothing is kept per entry: what must wait until the end is written to an unnamed file.
+//! followed. Nothing is kept per entry, but a number for each directory that no entry describes: what must wait until the end is
+//! written to an unnamed file.
 
 mod attributes;
 mod entry;
 mod journal;
+mod marks;
 pub mod merge;
 mod path;
 mod remove;
@@ -18,25 +20,30 @@ mod tree;
 
 pub use attributes::Owner;
 pub(crate) use attributes::{
-    copy as copy_attributes, names, overlay_namespace, shown as shown_attributes,
+    copy as copy_attributes, of_form as form_attributes, opaque_name, overlay_namespace,
+    shown as shown_attributes, timestamps,
 };
+pub use marks::Form;
+pub(crate) use marks::has_opaque_mark;
 pub use remove::remove_tree;
 pub(crate) use tree::{is_whiteout, open_child};
 
+use std::collections::HashSet;
 use std::io::BufRead;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use crate::error::{During, Error, Result};
+use crate::error::{Doing, During, Error, Result};
 use crate::limits::Limits;
 use crate::tar::{Entry, Reader};
 
 use attributes::Attributes;
 use journal::Journal;
+use marks::Marks;
 use tree::Tree;
 
 /// What was found in a layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Entries, whiteouts included.
     pub entries: u64,
@@ -46,12 +53,15 @@ pub struct Summary {
     pub whiteouts: u64,
     /// Devices that could not be made without privilege.
     pub skipped_devices: u64,
+    /// Inode numbers of directories that hide what is below, where that is not written on the disk.
+    opaque: HashSet<u64>,
 }
 
 /// One layer on its way into a directory.
 pub struct Layer {
     tree: Tree,
     attributes: Attributes,
+    marks: Marks,
     journal: Journal,
     limits: Limits,
     summary: Summary,
@@ -62,12 +72,13 @@ impl Layer {
     ///
     /// # Errors
     /// When it cannot be opened or is on a file system without what is needed.
-    pub fn new(directory: &Path, owner: Owner, limits: &Limits) -> Result<Self> {
+    pub fn new(directory: &Path, form: Form, owner: Owner, limits: &Limits) -> Result<Self> {
         let root = open_directory(directory)?;
         let mut layer = Layer {
             journal: Journal::new(directory)?,
             tree: Tree::new(root),
             attributes: Attributes::new(owner),
+            marks: Marks::new(form),
             limits: limits.clone(),
             summary: Summary::default(),
         };
@@ -96,7 +107,8 @@ impl Layer {
     /// # Errors
     /// A link without target, or what the file system reports.
     pub fn settle(mut self, lowers: &[OwnedFd]) -> Result<Summary> {
-        settle::settle(&mut self.tree, &self.attributes, &mut self.journal, lowers)?;
+        settle::settle(&mut self, lowers)?;
+        self.summary.opaque = self.marks.into_opaque();
         Ok(self.summary)
     }
 }
@@ -122,5 +134,5 @@ pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
         OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
     )
-    .map_err(|e| Error::file("open directory", path, e.into()))
+    .at("open directory", path)
 }

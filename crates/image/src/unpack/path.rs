@@ -1,6 +1,8 @@
 //! Names in archives: cleaned before any use, refused when they cannot be meant honestly.
 
-use crate::error::{Error, Kind, Result};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Result, fail, failure};
 use crate::limits::Limits;
 
 /// Joins the real components with single slashes; the root is empty. Leading slashes are dropped, as everywhere.
@@ -8,31 +10,36 @@ use crate::limits::Limits;
 /// # Errors
 /// [`Kind::Unsafe`] for `..`, [`Kind::Limit`] for what is too deep or has a component that no file system takes.
 pub(super) fn clean(path: &[u8], limits: &Limits, into: &mut Vec<u8>) -> Result<()> {
+    resolve(path, limits, false, into)
+}
+
+/// The same for what a hard link leads to, which may go up again, as long as it stays inside.
+pub(super) fn clean_target(path: &[u8], limits: &Limits, into: &mut Vec<u8>) -> Result<()> {
+    resolve(path, limits, true, into)
+}
+
+fn resolve(path: &[u8], limits: &Limits, up: bool, into: &mut Vec<u8>) -> Result<()> {
     into.clear();
     let mut depth = 0;
     for component in path.split(|b| *b == b'/') {
         match component {
             b"" | b"." => continue,
+            b".." if up && depth > 0 => {
+                into.truncate(split(into).0.len());
+                depth -= 1;
+                continue;
+            }
             b".." => {
-                return Err(Error::new(
-                    Kind::Unsafe,
-                    "the name leads upwards with \"..\"",
-                ));
+                fail!(Unsafe, "the name leads upwards with \"..\"");
             }
             c if c.len() > 255 => {
-                return Err(Error::new(
-                    Kind::Limit,
-                    "a component of the name is longer than 255 bytes",
-                ));
+                fail!(Limit, "a component of the name is longer than 255 bytes");
             }
             _ => {}
         }
         depth += 1;
         if depth > limits.depth {
-            return Err(Error::new(
-                Kind::Limit,
-                format!("the name has more than {} components", limits.depth),
-            ));
+            fail!(Limit, "the name has more than {} components", limits.depth);
         }
         if !into.is_empty() {
             into.push(b'/');
@@ -74,7 +81,7 @@ pub(super) fn whiteout(path: &[u8]) -> Result<Whiteout<'_>> {
             .any(|c| c.starts_with(b".wh..wh."));
         return match aufs {
             true => Ok(Whiteout::Bookkeeping),
-            false => Err(Error::new(Kind::Unsafe, "an entry below a whiteout")),
+            false => Err(failure!(Unsafe, "an entry below a whiteout")),
         };
     }
     let Some(hidden) = name.strip_prefix(PREFIX) else {
@@ -82,10 +89,7 @@ pub(super) fn whiteout(path: &[u8]) -> Result<Whiteout<'_>> {
     };
     match hidden {
         b".wh..opq" => Ok(Whiteout::Opaque),
-        b"" | b"." | b".." => Err(Error::new(
-            Kind::Unsafe,
-            "a whiteout of nothing, \".\" or \"..\"",
-        )),
+        b"" | b"." | b".." => Err(failure!(Unsafe, "a whiteout of nothing, \".\" or \"..\"")),
         h if h.starts_with(PREFIX) => Ok(Whiteout::Bookkeeping),
         h => Ok(Whiteout::Name(h)),
     }
@@ -94,6 +98,7 @@ pub(super) fn whiteout(path: &[u8]) -> Result<Whiteout<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     fn cleaned(path: &[u8]) -> Result<Vec<u8>> {
         let mut out = Vec::new();
@@ -121,6 +126,25 @@ mod tests {
         assert!(cleaned(&[b'x'; 256]).is_err());
         assert!(cleaned(&b"d/".repeat(1000)).is_ok());
         assert!(cleaned(&b"d/".repeat(1025)).is_err());
+    }
+
+    #[test]
+    fn targets_may_go_up_inside() {
+        let target = |path: &[u8]| {
+            let mut out = Vec::new();
+            clean_target(path, &Limits::default(), &mut out).map(|()| out)
+        };
+        for (path, clean) in [
+            (&b"a/../b"[..], &b"b"[..]),
+            (b"a/b/../../c/./d", b"c/d"),
+            (b"a/b/..", b"a"),
+            (b"a/..", b""),
+        ] {
+            assert_eq!(target(path).unwrap(), clean);
+        }
+        for path in [&b".."[..], b"/../a", b"a/../..", b"a/../../a"] {
+            assert_eq!(target(path).unwrap_err().kind(), Kind::Unsafe);
+        }
     }
 
     #[test]

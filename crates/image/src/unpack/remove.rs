@@ -14,9 +14,6 @@ use crate::error::{Error, Result};
 const DEPTH: usize = 64;
 
 /// Removes `path` and everything in it; not an error when there is nothing.
-///
-/// # Errors
-/// What the file system reports.
 pub fn remove_tree(path: &Path) -> Result<()> {
     let error = |e: Errno| Error::file("remove", path, e.into());
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::path;
 use super::remove;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result, fail, failure};
 
 /// How many directories are kept open. Archives list the children of a directory near each other.
 const OPEN: usize = 16;
@@ -105,13 +104,11 @@ impl Tree {
             Err(Errno::EXIST) => {
                 let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
                 if !is_whiteout(&stat) {
-                    return Err(Error::new(
-                        Kind::Unsafe,
-                        format!(
-                            "{:?} is not a directory, or leads nowhere",
-                            String::from_utf8_lossy(path)
-                        ),
-                    ));
+                    fail!(
+                        Unsafe,
+                        "{:?} is not a directory, or leads nowhere",
+                        String::from_utf8_lossy(path)
+                    );
                 }
                 fs::unlinkat(parent, name, AtFlags::empty()).map_err(error)?;
                 fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)).map_err(error)?;
@@ -146,10 +143,7 @@ impl Tree {
     fn lookup_error(&self, path: &[u8], error: Errno) -> Error {
         let shown = String::from_utf8_lossy(path).into_owned();
         match error {
-            Errno::LOOP => Error::new(
-                Kind::Unsafe,
-                format!("links in {shown:?} go round in circles"),
-            ),
+            Errno::LOOP => failure!(Unsafe, "links in {shown:?} go round in circles"),
             e => Error::system(format!("open {shown:?}"), e),
         }
     }
@@ -176,14 +170,4 @@ pub(crate) fn open_child(parent: impl AsFd, name: &[u8]) -> Result<OwnedFd, Errn
 /// overlayfs, "whiteouts and opaque directories": a character device with number 0.
 pub(crate) fn is_whiteout(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
-}
-
-/// True if there is something below `root` at `path`, links not followed at the end.
-pub(super) fn stat_below(root: BorrowedFd<'_>, path: &[u8]) -> Result<Stat, Errno> {
-    let (folder, name) = path::split(path);
-    if folder.is_empty() {
-        return fs::statat(root, name, AtFlags::SYMLINK_NOFOLLOW);
-    }
-    let folder = lookup(root, folder, OFlags::PATH | OFlags::DIRECTORY)?;
-    fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
 }

@@ -52,6 +52,11 @@ fn structs() -> BTreeMap<String, Layout> {
             let aligned = rest.starts_with("#[repr(C, align(8))]");
             let start = rest.find("struct ").unwrap() + "struct ".len();
             let (name, body) = rest[start..].split_once('{').unwrap();
+            // A list of numbers, which has no layout to speak of.
+            if name.contains(';') {
+                rest = &rest[start..];
+                continue;
+            }
             let (body, after) = body.split_once('}').unwrap();
             let mut layout = Layout::default();
             let mut most = if aligned { 8 } else { 1 };

@@ -12,6 +12,7 @@ use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
 use crate::state::{Record, observe, time};
+use crate::timings;
 
 /// How a container is created.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +55,32 @@ impl<'a> Prepared<'a> {
         spec: &'a Spec<'a>,
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
+        let _part = timings::part("look at the host, and plan");
         let (prepared, problems) = Prepared::judge(id, bundle, spec, options)?;
+        prepared.tell();
         problems.into_iter().next().map_or(Ok(prepared), Err)
+    }
+
+    /// What the debug log says before anything is done.
+    fn tell(&self) {
+        log::debug!("host: {:?}", self.host);
+        match &self.place {
+            Some(place) => {
+                for (controller, path) in place.paths() {
+                    let driver = place.driver();
+                    log::debug!("cgroup: {driver:?} {controller} {}", path.display());
+                }
+            }
+            None => log::debug!("cgroup: none"),
+        }
+        log::debug!("plan: {} steps", self.plan.entries.len());
+        for entry in &self.plan.entries {
+            if let Step::Child(ChildStep::Seccomp(step)) = &entry.step {
+                // Eight bytes an instruction.
+                let (flags, count) = (step.flags, step.program.length / 8);
+                log::debug!("seccomp filter flags: {flags}, {count} instructions");
+            }
+        }
     }
 
     /// As [`Prepared::new`], with everything that stands in the way instead of the first.
@@ -92,7 +117,7 @@ impl<'a> Prepared<'a> {
         prepared.tell_hierarchies(&mut host);
         for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
             if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
-                host.look_at_joined(&namespace.kind, path)?;
+                problems.extend(host.look_at_joined(&namespace.kind, path).err());
             }
         }
         if options.no_pivot {

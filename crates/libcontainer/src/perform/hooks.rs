@@ -111,6 +111,12 @@ pub(crate) fn run(
     let (exit, out, err) = running
         .wait(deadline)
         .map_err(|fault| failed(format!("its end cannot be seen: {fault}")))?;
+    log::debug!(
+        "hook {}: stdout: {}, stderr: {}",
+        hook.path,
+        one_line(&out),
+        one_line(&err)
+    );
     let how = match exit {
         Some(Exit::Code(0)) => return Ok(()),
         Some(Exit::Code(code)) => format!("exit status {code}"),

@@ -55,6 +55,8 @@ impl Walk<'_> {
             self.setting.standard,
         )?;
         self.peer = Some(ours);
+        // In words that tools look for in logs of runtimes.
+        log::debug!("nsexec container setup: init is process {}", started.pid);
         self.child = Some(started);
         Ok(())
     }

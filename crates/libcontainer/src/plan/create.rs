@@ -48,14 +48,10 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     let mut finished = Draft::new(spec, host);
     let draft = &mut finished;
     judge_document(draft);
-    let wanted = match namespaces::Namespaces::read(spec, host) {
-        Ok(wanted) => wanted,
-        Err(problem) => {
-            // Nearly all else depends on the namespaces: more would be guesswork.
-            draft.note(Err(problem));
-            return finished;
-        }
-    };
+    let (wanted, problems) = namespaces::Namespaces::judged(spec, host);
+    for problem in problems {
+        draft.note(Err(problem));
+    }
     draft.note(wanted.judge_root());
     draft.part(|draft| namespaces::open(draft, &wanted));
     let copied = mounts::copy_sources(draft, creation, &wanted);

@@ -154,6 +154,7 @@ impl Plan {
             slots: slots.len() as u32,
             entry_bytes: entries.0.len() as u32,
             text_bytes: self.text.len() as u32,
+            stamped: crate::timings::is_on(),
         };
         let mut all = Bytes(Vec::with_capacity(
             64 + slots.len() * 4 + entries.0.len() + self.text.len(),

@@ -348,6 +348,13 @@ impl Held {
         }
     }
 
+    /// Whether there is something in it that this library did not put there.
+    pub(crate) fn has_strangers(&self) -> Result<bool, Error> {
+        let names = self.strangers()?;
+        let ours = |name: &String| OURS.iter().any(|ours| ours.to_bytes() == name.as_bytes());
+        Ok(!names.iter().all(ours))
+    }
+
     fn strangers(&self) -> Result<Vec<String>, Error> {
         let failed = |fault: Fault| Error::file("list", &self.path, fault.into());
         let mut buffer = vec![0; 4096];

@@ -15,7 +15,7 @@ pub(crate) mod time;
 
 pub(crate) use folder::{Folder, Held};
 pub(crate) use observe::Liveness;
-pub use record::Record;
+pub use record::{Record, Waiter};
 pub use status::Status;
 pub use store::Store;
 pub(crate) use store::judge_id;

@@ -14,6 +14,15 @@ pub(crate) fn now() -> String {
     format(since.as_secs(), since.subsec_nanos())
 }
 
+/// When the machine was started, in the same form; records of before are smaller as text.
+pub(crate) fn boot() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let up = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    let up = up.map_or(std::time::Duration::MAX, std::time::Duration::from);
+    let boot = since.unwrap_or_default().saturating_sub(up);
+    format(boot.as_secs(), 0)
+}
+
 fn format(seconds: u64, nanoseconds: u32) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date_of(days as i64);

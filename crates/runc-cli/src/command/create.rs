@@ -11,6 +11,7 @@ use crate::flag::{
 };
 use crate::global::Global;
 use crate::invocation::{Invocation, Order, absolute};
+use crate::timings::TIMINGS;
 
 pub(crate) static COMMAND: Command = Command {
     name: "create",
@@ -40,6 +41,7 @@ container's.",
         &NO_PIVOT,
         &NO_NEW_KEYRING,
         &PRESERVE_FDS,
+        &TIMINGS,
     ],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),

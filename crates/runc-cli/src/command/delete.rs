@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::flag::Flag;
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::timings::TIMINGS;
 
 static FORCE: Flag = Flag::switch(
     "force",
@@ -26,7 +27,7 @@ pub(crate) static COMMAND: Command = Command {
             "remove it whatever it does; no error when there is none",
         ),
     ],
-    flags: &[&FORCE],
+    flags: &[&FORCE, &TIMINGS],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),
     run,

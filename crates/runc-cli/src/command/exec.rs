@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::flag::{CONSOLE_SOCKET, DETACH, Flag, PID_FILE, PIDFD_SOCKET, PRESERVE_FDS};
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::timings::TIMINGS;
 
 static CWD: Flag = Flag::text("cwd", "DIR", "current directory of the process");
 static ENV: Flag = Flag::list("env", "NAME=VALUE", "set an environment variable").short("e");
@@ -71,6 +72,7 @@ the process could not be started.",
         &PRESERVE_FDS,
         &CGROUP,
         &IGNORE_PAUSED,
+        &TIMINGS,
     ],
     order: Order::First,
     arguments: Arguments::AtLeast(1),

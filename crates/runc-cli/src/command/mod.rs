@@ -7,6 +7,7 @@ mod delete;
 mod events;
 mod exec;
 mod features;
+mod gc;
 mod help;
 mod info;
 mod kill;
@@ -87,6 +88,7 @@ pub(crate) static ALL: &[&Command] = &[
     &events::COMMAND,
     &exec::COMMAND,
     &features::COMMAND,
+    &gc::COMMAND,
     &help::COMMAND,
     &info::COMMAND,
     &kill::COMMAND,

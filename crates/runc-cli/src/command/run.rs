@@ -10,6 +10,7 @@ use crate::flag::{
 };
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::timings::TIMINGS;
 
 static KEEP: Flag = Flag::switch(
     "keep",
@@ -39,6 +40,7 @@ and the signal's number when a signal ended it).",
         &NO_PIVOT,
         &NO_NEW_KEYRING,
         &PRESERVE_FDS,
+        &TIMINGS,
     ],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),

@@ -6,6 +6,7 @@ use super::{Arguments, Command};
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::timings::TIMINGS;
 
 pub(crate) static COMMAND: Command = Command {
     name: "start",
@@ -16,7 +17,7 @@ pub(crate) static COMMAND: Command = Command {
         "start web",
         "let the program of the created container web begin",
     )],
-    flags: &[],
+    flags: &[&TIMINGS],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),
     run,

@@ -55,6 +55,23 @@ relative to the caller's current directory.",
     ] {
         let _ = writeln!(page, ".TP\n.I {}\n{}", roff(file), roff(meaning));
     }
+    page.push_str(".SH ENVIRONMENT\n");
+    for (variable, meaning) in [
+        (
+            "TARE_TIMINGS",
+            "A file to which create, run, start, exec and delete append where their time goes, as trace events.",
+        ),
+        (
+            "XDG_RUNTIME_DIR",
+            "Where ordinary users have the state of their containers.",
+        ),
+        (
+            "LISTEN_FDS, LISTEN_PID",
+            "How many descriptors a service manager passes for the container, and to which process.",
+        ),
+    ] {
+        let _ = writeln!(page, ".TP\n.B {}\n{}", roff(variable), roff(meaning));
+    }
     page.push_str(".SH SEE ALSO\n.BR runc (8),\n.BR namespaces (7),\n.BR cgroups (7),\n.BR capabilities (7),\n.BR seccomp (2)\n");
     page
 }

@@ -36,6 +36,15 @@ Errors and warnings are lines on standard error: `time=\"…\" level=error msg=\
 to the file, and the error that ended the command is also printed on standard error. With `--log-format json` a line is
 `{\"level\":\"error\",\"msg\":\"…\",\"time\":\"…\"}`, followed by the parts of an error that are known by name: `operation`,
 `container`, `config` (the field of config.json), `step`, `file`, `call`, `errno`, `hint`.
+
+With `--debug` the log tells the story of a call: what the host offers, where the cgroup is, how large the filter is, every step
+as it begins and how long it took, what hooks said. The container's first process cannot log; its steps follow when it is done.
+
+## Timings
+
+`create`, `run`, `start`, `exec` and `delete` say with `--timings table` (or `json`, or `trace`) where their time went, step by
+step, for the runtime and for the container's first process. With `TARE_TIMINGS=FILE` in the environment, all such calls
+append to FILE what Perfetto and the tracing pages of browsers open: one timeline of everything that an engine calls.
 ";
 
 pub(super) fn page() -> String {

@@ -1,0 +1,43 @@
+//! What is asked for, on standard output.
+
+use std::fmt::Arguments;
+use std::io::{IsTerminal, Write};
+
+use tare_image::Result;
+use tare_image::error::Doing;
+use tare_image::failure;
+
+/// Writes, where the standard library's macro would panic: disks are full, and pipes end.
+pub(super) fn write(text: Arguments<'_>) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_fmt(text)
+        .and_then(|()| output.flush())
+        .doing("write to standard output")
+}
+
+/// Writes bytes as they are.
+pub(super) fn bytes(bytes: &[u8]) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(bytes)
+        .and_then(|()| output.flush())
+        .doing("write to standard output")
+}
+
+/// For archives, which nobody can read on a screen.
+pub(super) fn is_no_terminal() -> Result<()> {
+    match std::io::stdout().is_terminal() {
+        true => Err(failure!(Usage, "standard output is a terminal").hint("Redirect it to a file")),
+        false => Ok(()),
+    }
+}
+
+/// As `println!`, and returns an error from the function around it.
+macro_rules! put {
+    ($format:literal $($rest:tt)*) => {
+        $crate::command::output::write(format_args!("{}\n", format_args!($format $($rest)*)))?
+    };
+}
+
+pub(super) use put;

@@ -1,0 +1,66 @@
+//! `tare-image`: images from registries to bundles and back, without a daemon.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for people and scripts prints"
+)]
+
+mod command;
+mod identity;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Messages for people go to standard error, plain: what is asked for goes to standard output.
+struct Log;
+
+impl log::Log for Log {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level() && metadata.target().starts_with("tare_image")
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            say(&format!(
+                "{}: {}",
+                record.level().as_str().to_lowercase(),
+                record.args()
+            ));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+static LOG: Log = Log;
+
+/// Says something on one line. Names in images and answers of registries may hold what terminals obey.
+fn say(text: &str) {
+    let mut line = String::from("tare-image: ");
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+    line.push('\n');
+    // Nobody may be listening any more; that is no reason to fail.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+fn main() -> ExitCode {
+    let _ = log::set_logger(&LOG);
+    log::set_max_level(log::LevelFilter::Warn);
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let failure = command::failure(&arguments);
+    match command::run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            // Who ended the pipe knows.
+            if error.errno() != Some(nix::errno::Errno::EPIPE as i32) {
+                say(&error.to_string());
+            }
+            failure
+        }
+    }
+}

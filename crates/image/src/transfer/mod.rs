@@ -1,0 +1,157 @@
+//! Bringing one blob into a layout: continued where an earlier attempt stopped, verified before it appears.
+
+mod options;
+mod ranges;
+
+pub use options::Options;
+
+use std::io::Read;
+
+use oci_spec::image::Descriptor;
+
+use crate::error::{Error, Kind, Result, Retry};
+use crate::ingest::{self, Ingest};
+use crate::layout::Layout;
+use crate::retry::Attempts;
+use crate::source::{Content, Source, cut};
+
+/// After this many bytes a source counts as working, whatever failed before.
+const PROGRESS: u64 = 64 << 10;
+
+/// Makes sure that `layout` has the content of `descriptor`, and passes all of it to `each` on the way, in order, also when
+/// it was there before.
+///
+/// When the content turns out wrong, `each` has already seen it; what it made of it must then be thrown away.
+///
+/// # Errors
+/// [`Kind::Integrity`] for wrong content, of which nothing is kept; [`Kind::Network`] when the source fails for good, in
+/// which case what is there stays for the next attempt; what `each` returns.
+pub fn fetch(
+    source: &dyn Source,
+    descriptor: &Descriptor,
+    layout: &Layout,
+    options: &Options,
+    each: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    if layout.has(descriptor)? {
+        return ingest::pass(layout.open_blob(descriptor)?, each);
+    }
+    let Some(mut ingest) = layout.ingest(descriptor)? else {
+        return ingest::pass(layout.open_blob(descriptor)?, each);
+    };
+    let mut counted = |bytes: &[u8]| {
+        if let Some(progress) = &options.progress {
+            progress.add(bytes.len() as u64);
+        }
+        each(bytes)
+    };
+    if ranges::suits(source, descriptor, options)
+        && ranges::fetch(source, descriptor, &mut ingest, options, &mut counted)?
+    {
+        return ingest.commit();
+    }
+    // Several connections may have brought the beginning before the source had enough of them.
+    let there = match ingest.position() {
+        0 => ingest.replay(&mut counted)?,
+        passed => passed,
+    };
+    if there > 0 {
+        log::info!(
+            "{}: going on after {there} of {} bytes",
+            descriptor.digest(),
+            descriptor.size()
+        );
+    }
+    let mut attempts = Attempts::new(options.patience);
+    let mut mark = ingest.position();
+    while ingest.position() < descriptor.size() {
+        if let Err(error) = stream(source, descriptor, &mut ingest, &mut counted) {
+            if error.kind() == Kind::Integrity {
+                ingest.discard();
+                return Err(error);
+            }
+            if ingest.position() - mark >= PROGRESS {
+                attempts.progress();
+                mark = ingest.position();
+            }
+            if !source.distrust(descriptor, &error) {
+                attempts.pause(error)?;
+            }
+        }
+    }
+    // Content of no bytes was never asked for, and need not be.
+    ingest.commit()
+}
+
+/// One request: from where the file ends to the end of the content, or to the next failure.
+fn stream(
+    source: &dyn Source,
+    descriptor: &Descriptor,
+    ingest: &mut Ingest,
+    each: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let position = ingest.position();
+    let Content { mut reader, start } = source.open(descriptor, position, None)?;
+    // A source that ignores ranges starts at the beginning: what is there already is passed over. Should it be other
+    // content this time, the digest tells.
+    skip(&mut reader, position.saturating_sub(start))?;
+    let mut buffer = vec![0u8; crate::chunks::CHUNK];
+    loop {
+        let n = match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(cut(descriptor, ingest.position(), &e)),
+        };
+        ingest.write(&buffer[..n])?;
+        each(&buffer[..n])?;
+    }
+    if ingest.position() < descriptor.size() {
+        return Err(Error::network(
+            format!(
+                "{} ended after {} of {} bytes",
+                descriptor.digest(),
+                ingest.position(),
+                descriptor.size()
+            ),
+            Retry::Later,
+        ));
+    }
+    Ok(())
+}
+
+fn skip(reader: &mut dyn Read, count: u64) -> Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    let skipped = std::io::copy(&mut reader.take(count), &mut std::io::sink())
+        .map_err(|e| Error::network(format!("the connection broke: {e}"), Retry::Later))?;
+    if skipped < count {
+        return Err(Error::network(
+            "the source sends less than before",
+            Retry::Later,
+        ));
+    }
+    Ok(())
+}
+
+/// Runs `attempt` again when it brought wrong content: as long as the source has other places to get it from, else once, since
+/// a damaged continuation is repaired by starting over.
+pub(crate) fn once_more<T>(
+    source: &dyn Source,
+    descriptor: &Descriptor,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let mut again = true;
+    loop {
+        match attempt() {
+            Err(e)
+                if e.kind() == Kind::Integrity
+                    && (source.distrust(descriptor, &e) || std::mem::take(&mut again)) =>
+            {
+                log::info!("{e}; fetching it again from the start");
+            }
+            other => return other,
+        }
+    }
+}
