@@ -94,9 +94,15 @@ pub struct Settings {
     pub(crate) devices: DeviceRules,
     pub(crate) check: Option<UsageCheck>,
     pub(crate) properties: Vec<Property>,
+    pub(crate) warnings: Vec<(ConfigPath, String)>,
 }
 
 impl Settings {
+    /// What is worth a warning but no error, by field.
+    pub fn warnings(&self) -> &[(ConfigPath, String)] {
+        &self.warnings
+    }
+
     /// The writes, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Setting> {
         self.list.iter()

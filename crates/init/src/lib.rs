@@ -16,6 +16,7 @@
 mod copy;
 pub mod inside;
 pub mod passwd;
+mod refused;
 pub mod report;
 pub mod slots;
 pub mod step;

@@ -47,6 +47,21 @@ pub fn make_controlling(terminal: i32) -> Result<()> {
     unsafe { syscall!(Ioctl, IOCTL, terminal, TIOCSCTTY, 0) }.map(drop)
 }
 
+/// TCGETS, TCSETS: clears ONLCR, so that a newline that a program writes stays one and gets no carriage return
+/// (termios(3)).
+pub fn keep_newlines(terminal: i32) -> Result<()> {
+    const TCGETS: usize = 0x5401;
+    const TCSETS: usize = 0x5402;
+    const ONLCR: u32 = 4;
+    // `struct termios` of the kernel is 36 bytes: the flags of input, output, control and line, then characters.
+    let mut settings = [0u32; 9];
+    // SAFETY: the kernel fills it.
+    unsafe { syscall!(Ioctl, IOCTL, terminal, TCGETS, settings.as_mut_ptr()) }?;
+    settings[1] &= !ONLCR;
+    // SAFETY: the kernel reads as much.
+    unsafe { syscall!(Ioctl, IOCTL, terminal, TCSETS, settings.as_ptr()) }.map(drop)
+}
+
 /// Rows and columns of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]

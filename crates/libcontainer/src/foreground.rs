@@ -13,6 +13,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::termios::{self, SetArg, Termios};
 
 use crate::Error;
+use crate::notify::Readiness;
 use crate::perform::{Console, own};
 
 /// Which of terminal, detached and socket go together.
@@ -103,20 +104,27 @@ impl Waiting {
         Ok(Waiting { signals, old })
     }
 
-    /// Waits for a child of ours; the answer is its status as a shell shows it.
-    pub(crate) fn wait(self, child: &Started, terminal: Option<Terminal>) -> Result<i32, Error> {
+    /// Waits for a child of ours; the answer is its status as a shell shows it. The service manager's main process is this
+    /// one, which ends when the child does.
+    pub(crate) fn wait(
+        self,
+        child: &Started,
+        terminal: Option<Terminal>,
+        readiness: Option<&Readiness>,
+    ) -> Result<i32, Error> {
         let _part = crate::timings::part("wait for the end of the process");
         let mut relay = match terminal {
             Some(terminal) => Some(Relay::begin(terminal.receive()?)?),
             None => None,
         };
         loop {
-            let mut watches =
-                [child.pidfd.raw(), self.signals.as_fd().as_raw_fd(), -1, -1].map(|fd| Watch {
-                    fd,
-                    events: Watch::IN,
-                    came: 0,
-                });
+            let signals = self.signals.as_fd().as_raw_fd();
+            let ready = readiness.map_or(-1, Readiness::raw);
+            let mut watches = [child.pidfd.raw(), signals, -1, -1, ready].map(|fd| Watch {
+                fd,
+                events: Watch::IN,
+                came: 0,
+            });
             if let Some(relay) = &relay {
                 watches[2].fd = relay.master.as_raw_fd();
                 watches[3].fd = if relay.input_open { 0 } else { -1 };
@@ -135,6 +143,12 @@ impl Waiting {
                 if watches[3].came != 0 {
                     relay.copy_in();
                 }
+            }
+            if watches[4].came != 0
+                && let Some(readiness) = readiness
+                && let Err(error) = readiness.pass_on(std::process::id().cast_signed())
+            {
+                log::warn!("{error}");
             }
             if watches[0].came != 0 {
                 break;
@@ -207,6 +221,8 @@ impl Relay {
         if let Some(saved) = &saved {
             let mut raw = saved.clone();
             termios::cfmakeraw(&mut raw);
+            // The container's terminal writes newlines as they are; ours turns them into new lines.
+            raw.output_flags = saved.output_flags;
             termios::tcsetattr(standard_input(), SetArg::TCSANOW, &raw)
                 .map_err(failed("set the terminal raw"))?;
         }

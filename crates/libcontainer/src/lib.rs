@@ -31,7 +31,8 @@
 //! # In programs with threads
 //! Every function may be called from any thread, also at the same time. Nothing forks the caller: the child is started
 //! as posix_spawn(3) does it, sharing the caller's memory only until init runs, so neither the caller's size nor its
-//! threads matter. No signal handlers are installed and no environment is read. Only [`run`], which is made for command
+//! threads matter. No signal handlers are installed. The environment is read only for hooks
+//! outside the container whose entry has none. Only [`run`], which is made for command
 //! lines, changes the signal mask of its thread while it waits.
 
 mod bundle;
@@ -41,6 +42,7 @@ mod error;
 mod foreground;
 mod hint;
 pub mod host;
+mod notify;
 mod perform;
 pub mod plan;
 mod state;

@@ -24,6 +24,7 @@ use spec::{Process, Spec};
 #[serde(default, deny_unknown_fields)]
 struct Options {
     no_pivot: bool,
+    relays_terminal: bool,
     no_new_keyring: bool,
     /// The container has a cgroup.
     cgroup: bool,
@@ -39,6 +40,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             no_pivot: false,
+            relays_terminal: false,
             no_new_keyring: false,
             cgroup: true,
             moved: false,
@@ -99,6 +101,7 @@ fn outcome(folder: &Path) -> Result<Plan, String> {
                 set_groups: options.set_groups,
                 has_cgroup: true,
                 cloned_into_cgroup: !options.moved,
+                relays_terminal: options.relays_terminal,
                 no_keyring: options.no_new_keyring,
                 outside: mapped(&spec),
             };
@@ -118,6 +121,7 @@ fn create(spec: &Spec<'_>, options: &Options, host: &HostFacts) -> Result<Plan, 
         id: "case".into(),
         root: "/bundle/rootfs".into(),
         bundle: "/bundle".into(),
+        relays_terminal: options.relays_terminal,
         no_pivot: options.no_pivot,
         no_new_keyring: options.no_new_keyring,
         has_cgroup: options.cgroup,
@@ -162,7 +166,9 @@ fn limits(spec: &Spec<'_>, host: &HostFacts) -> Result<Vec<String>, String> {
     let settings = cgroups::settings(resources, &machine, &place);
     let settings = settings.map_err(|error| error.to_string())?;
     let line = |setting: &cgroups::Setting| format!("limit: {}: {setting}", setting.at);
-    Ok(settings.iter().map(line).collect())
+    let warnings = settings.warnings().iter();
+    let warnings = warnings.map(|(at, text)| format!("warning: {at}: {text}"));
+    Ok(settings.iter().map(line).chain(warnings).collect())
 }
 
 /// The same from the files of a case.

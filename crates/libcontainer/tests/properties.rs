@@ -319,6 +319,11 @@ fn process() -> Json {
             }
             process["args"] = args;
             process["cwd"] = cwd;
+            for id in ["uid", "gid"] {
+                if process["user"][id].is_null() {
+                    process["user"][id] = json!(0);
+                }
+            }
             process
         })
         .boxed()
@@ -591,6 +596,7 @@ fn creation() -> impl Strategy<Value = Creation> {
             root: "/bundle/rootfs".to_owned(),
             bundle: "/bundle".to_owned(),
             no_pivot,
+            relays_terminal: no_pivot,
             no_new_keyring,
             has_cgroup,
             cloned_into_cgroup,
@@ -613,6 +619,7 @@ fn plans(text: &str, creation: &Creation, host: &HostFacts) -> Vec<Plan> {
             set_groups: creation.has_cgroup,
             has_cgroup: creation.has_cgroup,
             cloned_into_cgroup: creation.cloned_into_cgroup,
+            relays_terminal: creation.relays_terminal,
             no_keyring: creation.no_new_keyring,
             outside: Some(1000).filter(|_| creation.has_cgroup),
         };

@@ -1,15 +1,12 @@
 //! Devices (config-linux.md, "Devices" and "Network Devices").
 
-use serde::Deserialize;
-
 use crate::Text;
+use crate::object::object;
 
 /// `linux.devices[]`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default)]
 pub struct Device<'a> {
     /// `c`, `b`, `u` or `p`.
-    #[serde(rename = "type", borrow)]
     pub kind: Text<'a>,
     /// Path inside.
     pub path: Text<'a>,
@@ -25,11 +22,23 @@ pub struct Device<'a> {
     pub gid: Option<u32>,
 }
 
+object! { Device<'a> in "linux.devices[]" {
+    "type" => kind: required,
+    "path" => path: required,
+    "major" => major: optional,
+    "minor" => minor: optional,
+    "fileMode" => file_mode: optional,
+    "uid" => uid: optional,
+    "gid" => gid: optional,
+} }
+
 /// `linux.netDevices.<host name>`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub struct NetDevice<'a> {
     /// Name inside; absent: the same.
-    #[serde(borrow)]
     pub name: Option<Text<'a>>,
 }
+
+object! { NetDevice<'a> in "linux.netDevices[]" {
+    "name" => name: optional,
+} }

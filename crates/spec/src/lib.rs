@@ -3,8 +3,9 @@
 //! * **Borrowed.** A [`Spec`] points into the text of `config.json`; parsing copies only strings that hold escapes.
 //! * **Lenient about words.** Names of capabilities, actions, namespaces stay strings: what they mean, and whether an
 //!   unknown one is an error or a warning, is decided by whoever uses them. Unknown *properties* are ignored, as
-//!   section "Extensibility" of config.md demands.
-//! * **Strict about shapes.** A wrong type, a number out of range or a property given twice is a [`ParseError`] that
+//!   section "Extensibility" of config.md demands; a [`Remark`] tells of those that look like slips of the pen, and a
+//!   key in another case is taken as the known one.
+//! * **Strict about shapes.** A wrong type, a number out of range, a property given twice or a required one that is missing is a [`ParseError`] that
 //!   names the place: `process.user.uid`.
 //!
 //! Names are those of the specification in snake case. This crate judges no values and knows no kernel.
@@ -16,6 +17,7 @@ mod linux;
 mod locate;
 mod mount;
 mod namespace;
+mod object;
 mod parse;
 mod path;
 mod process;
@@ -24,15 +26,14 @@ mod seccomp;
 mod state;
 mod text;
 
-use serde::Deserialize;
-
 pub use device::{Device, NetDevice};
 pub use features::*;
 pub use hooks::{Hook, Hooks};
 pub use linux::{IntelRdt, Linux, MemoryPolicy, Personality};
-pub use locate::{Position, locate, without};
+pub use locate::{Position, locate, with, without};
 pub use mount::{Mount, Root};
 pub use namespace::{IdMapping, Namespace, TimeOffset};
+pub use object::{Remark, is_near};
 pub use parse::ParseError;
 pub use path::ConfigPath;
 pub use process::{
@@ -41,17 +42,17 @@ pub use process::{
 pub use resources::*;
 pub use seccomp::{Seccomp, SeccompArgument, SeccompRule};
 pub use state::State;
-pub use text::{Text, Words};
+pub use text::{Pairs, Text, Words};
+
+use object::object;
 
 /// The newest version of the runtime specification that these types cover.
 pub const VERSION: &str = "1.3.0";
 
 /// `config.json` (config.md).
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default)]
 pub struct Spec<'a> {
     /// Version of the specification that the bundle complies with.
-    #[serde(borrow)]
     pub oci_version: Option<Text<'a>>,
     /// The container's root file system.
     pub root: Option<Root<'a>>,
@@ -79,7 +80,26 @@ pub struct Spec<'a> {
     pub zos: Option<serde::de::IgnoredAny>,
     /// A config for another platform: only its presence is known.
     pub freebsd: Option<serde::de::IgnoredAny>,
+    /// What was noticed while parsing, about the whole document.
+    pub remarks: Vec<Remark>,
 }
+
+object! { Spec<'a> in "" {
+    "ociVersion" => oci_version: optional,
+    "root" => root: optional,
+    "mounts" => mounts: optional,
+    "process" => process: optional,
+    "hostname" => hostname: optional,
+    "domainname" => domainname: optional,
+    "hooks" => hooks: optional,
+    "annotations" => annotations: optional,
+    "linux" => linux: optional,
+    "solaris" => solaris: optional,
+    "windows" => windows: optional,
+    "vm" => vm: optional,
+    "zos" => zos: optional,
+    "freebsd" => freebsd: optional,
+} remarks }
 
 impl<'a> Spec<'a> {
     /// Parses the text of a `config.json`.
@@ -87,7 +107,11 @@ impl<'a> Spec<'a> {
     /// # Errors
     /// Broken JSON, or a property of the wrong type, given twice, or out of range.
     pub fn parse(text: &'a str) -> Result<Spec<'a>, ParseError> {
-        parse::parse(text).map_err(|error| match text.trim_ascii() {
+        let parsed = parse::parse_noting(text).map(|(mut spec, remarks): (Spec<'_>, _)| {
+            spec.remarks = remarks;
+            spec
+        });
+        parsed.map_err(|error| match text.trim_ascii() {
             "null" => ParseError {
                 at: String::new(),
                 message: "config cannot be null".to_owned(),

@@ -1,34 +1,26 @@
 //! `linux` (config-linux.md).
 
-use serde::{Deserialize, Deserializer};
-
-use crate::text::pairs;
+use crate::object::object;
 use crate::{
-    Device, IdMapping, LinuxResources, Namespace, NetDevice, Seccomp, Text, TimeOffset, Words,
+    Device, IdMapping, LinuxResources, Namespace, NetDevice, Pairs, Seccomp, Text, TimeOffset,
+    Words,
 };
 
 /// `linux`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default)]
 pub struct Linux<'a> {
     /// Namespaces to create or join.
-    #[serde(borrow, deserialize_with = "nullable")]
     pub namespaces: Vec<Namespace<'a>>,
     /// User ids of a new user namespace.
-    #[serde(deserialize_with = "nullable")]
     pub uid_mappings: Vec<IdMapping>,
     /// Group ids of a new user namespace.
-    #[serde(deserialize_with = "nullable")]
     pub gid_mappings: Vec<IdMapping>,
     /// Clock offsets of a new time namespace, by clock.
-    #[serde(deserialize_with = "pairs")]
-    pub time_offsets: Vec<(Text<'a>, TimeOffset)>,
+    pub time_offsets: Pairs<'a, TimeOffset>,
     /// Device nodes.
-    #[serde(deserialize_with = "nullable")]
     pub devices: Vec<Device<'a>>,
     /// Network devices to move into the container, by their name on the host.
-    #[serde(deserialize_with = "pairs")]
-    pub net_devices: Vec<(Text<'a>, NetDevice<'a>)>,
+    pub net_devices: Pairs<'a, NetDevice<'a>>,
     /// Where in the cgroup hierarchies.
     pub cgroups_path: Option<Text<'a>>,
     /// Limits.
@@ -44,10 +36,8 @@ pub struct Linux<'a> {
     /// Propagation of the root mount.
     pub rootfs_propagation: Option<Text<'a>>,
     /// Paths that cannot be read.
-    #[serde(deserialize_with = "nullable")]
     pub masked_paths: Vec<Text<'a>>,
     /// Paths that cannot be written.
-    #[serde(deserialize_with = "nullable")]
     pub readonly_paths: Vec<Text<'a>>,
     /// SELinux context of mounts.
     pub mount_label: Option<Text<'a>>,
@@ -55,15 +45,32 @@ pub struct Linux<'a> {
     pub personality: Option<Personality<'a>>,
 }
 
+object! { Linux<'a> in "linux" {
+    "namespaces" => namespaces: optional,
+    "uidMappings" => uid_mappings: optional,
+    "gidMappings" => gid_mappings: optional,
+    "timeOffsets" => time_offsets: optional,
+    "devices" => devices: optional,
+    "netDevices" => net_devices: optional,
+    "cgroupsPath" => cgroups_path: optional,
+    "resources" => resources: optional,
+    "intelRdt" => intel_rdt: optional,
+    "memoryPolicy" => memory_policy: optional,
+    "sysctl" => sysctl: optional,
+    "seccomp" => seccomp: optional,
+    "rootfsPropagation" => rootfs_propagation: optional,
+    "maskedPaths" => masked_paths: optional,
+    "readonlyPaths" => readonly_paths: optional,
+    "mountLabel" => mount_label: optional,
+    "personality" => personality: optional,
+} }
+
 /// `linux.intelRdt`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default)]
 pub struct IntelRdt<'a> {
     /// Class of service.
-    #[serde(rename = "closID", borrow)]
     pub clos_id: Option<Text<'a>>,
     /// Lines for `schemata`.
-    #[serde(deserialize_with = "nullable")]
     pub schemata: Vec<Text<'a>>,
     /// L3 cache lines.
     pub l3_cache_schema: Option<Text<'a>>,
@@ -73,35 +80,41 @@ pub struct IntelRdt<'a> {
     pub enable_monitoring: bool,
 }
 
+object! { IntelRdt<'a> in "linux.intelRdt" {
+    "closID" => clos_id: optional,
+    "schemata" => schemata: optional,
+    "l3CacheSchema" => l3_cache_schema: optional,
+    "memBwSchema" => mem_bw_schema: optional,
+    "enableMonitoring" => enable_monitoring: optional,
+} }
+
 /// `linux.memoryPolicy` (set_mempolicy(2)).
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub struct MemoryPolicy<'a> {
     /// `MPOL_…`.
-    #[serde(borrow)]
     pub mode: Text<'a>,
     /// List of nodes, such as `0-1`.
     pub nodes: Option<Text<'a>>,
     /// `MPOL_F_…`.
-    #[serde(deserialize_with = "nullable")]
     pub flags: Vec<Text<'a>>,
 }
+
+object! { MemoryPolicy<'a> in "linux.memoryPolicy" {
+    "mode" => mode: required,
+    "nodes" => nodes: optional,
+    "flags" => flags: optional,
+} }
 
 /// `linux.personality` (personality(2)).
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub struct Personality<'a> {
     /// `LINUX` or `LINUX32`.
-    #[serde(borrow)]
     pub domain: Text<'a>,
     /// None is defined.
-    #[serde(deserialize_with = "nullable")]
     pub flags: Vec<Text<'a>>,
 }
 
-/// Lists written by Go programs may be `null`.
-pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
-}
+object! { Personality<'a> in "linux.personality" {
+    "domain" => domain: required,
+    "flags" => flags: optional,
+} }

@@ -50,7 +50,7 @@ pub fn locate(text: &str, at: &str) -> Position {
 /// Elements of lists count: to take one away would number the others anew, so the whole list goes.
 pub fn without(text: &str, at: &str) -> Option<String> {
     let property = at.trim_end_matches(|c: char| c == ']' || c == '[' || c.is_ascii_digit());
-    let Walk { found, whole } = find(text, property);
+    let Walk { found, whole, .. } = find(text, property);
     if !whole || property.is_empty() {
         return None;
     }
@@ -69,10 +69,28 @@ pub fn without(text: &str, at: &str) -> Option<String> {
     Some([&text[..range.start], &blank, &text[range.end..]].concat())
 }
 
+/// The text with a property added, `value` in JSON, to an object that does not have it. `None` when there is no such object.
+pub fn with(text: &str, at: &str, value: &str) -> Option<String> {
+    let (object, key) = at.rsplit_once('.').unwrap_or(("", at));
+    let Walk {
+        value: open, whole, ..
+    } = find(text, object);
+    let bytes = text.as_bytes();
+    if !whole || bytes.get(open) != Some(&b'{') {
+        return None;
+    }
+    let is_empty = bytes.get(skip_space(bytes, open + 1)) == Some(&b'}');
+    let comma = if is_empty { "" } else { "," };
+    let (before, behind) = text.split_at(open + 1);
+    Some(format!("{before}\"{key}\":{value}{comma}{behind}"))
+}
+
 /// How far a path leads.
 struct Walk {
     /// From the key (or the element's beginning) to the end of the value.
     found: Range<usize>,
+    /// Where the value begins.
+    value: usize,
     /// The path was followed to its end.
     whole: bool,
 }
@@ -96,6 +114,7 @@ fn find(text: &str, at: &str) -> Walk {
         let Some(entry) = entry else {
             return Walk {
                 found,
+                value,
                 whole: false,
             };
         };
@@ -103,7 +122,11 @@ fn find(text: &str, at: &str) -> Walk {
         value = entry.value;
         rest = after;
     }
-    Walk { found, whole: true }
+    Walk {
+        found,
+        value,
+        whole: true,
+    }
 }
 
 /// The first part of a path, and the rest: `a.b`, `[3].a`, `["a.b"].c`.

@@ -1,39 +1,44 @@
 //! `root` and `mounts` (config.md, "Root" and "Mounts").
 
-use serde::Deserialize;
-
-use crate::{IdMapping, Text, linux::nullable};
+use crate::object::object;
+use crate::{IdMapping, Text};
 
 /// `root`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub struct Root<'a> {
     /// Directory, absolute or relative to the bundle.
-    #[serde(borrow)]
     pub path: Text<'a>,
     /// Whether the root file system is read-only inside.
     pub readonly: bool,
 }
 
+object! { Root<'a> in "root" {
+    "path" => path: optional,
+    "readonly" => readonly: optional,
+} }
+
 /// `mounts[]`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default)]
 pub struct Mount<'a> {
     /// Where, inside the container.
-    #[serde(borrow)]
     pub destination: Text<'a>,
     /// What: a device, a file or directory for bind mounts, or a dummy.
     pub source: Option<Text<'a>>,
     /// File system type; a dummy for bind mounts.
-    #[serde(rename = "type")]
     pub kind: Option<Text<'a>>,
     /// Options as in fstab(5), without the comma.
-    #[serde(deserialize_with = "nullable")]
     pub options: Vec<Text<'a>>,
     /// User ids for an id-mapped mount.
-    #[serde(deserialize_with = "nullable")]
     pub uid_mappings: Vec<IdMapping>,
     /// Group ids for an id-mapped mount.
-    #[serde(deserialize_with = "nullable")]
     pub gid_mappings: Vec<IdMapping>,
 }
+
+object! { Mount<'a> in "mounts[]" {
+    "destination" => destination: required,
+    "source" => source: optional,
+    "type" => kind: optional,
+    "options" => options: optional,
+    "uidMappings" => uid_mappings: optional,
+    "gidMappings" => gid_mappings: optional,
+} }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::{LinuxResources, Position, Process};
+use crate::object::take_remarks;
+use crate::{LinuxResources, Position, Process, Remark};
 
 /// JSON that is broken or does not have the shape of the specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +50,45 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
         Err(found) if found.inner().is_data() => found.path().to_string(),
         _ => String::new(),
     };
+    let at = if at == "." { String::new() } else { at };
+    let message = error.to_string();
+    let position = Position::of_line(text, error.line(), error.column());
+    // To serde the place of a missing property is the object.
+    if let Some((key, _)) = message
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split_once('`'))
+    {
+        let at = if at.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{at}.{key}")
+        };
+        let message = format!(
+            "is required at line {} column {}",
+            error.line(),
+            error.column()
+        );
+        return Err(ParseError {
+            at,
+            message,
+            position,
+        });
+    }
     Err(ParseError {
-        at: if at == "." { String::new() } else { at },
-        message: error.to_string(),
-        position: Position::of_line(text, error.line(), error.column()),
+        at,
+        message,
+        position,
     })
+}
+
+/// As [`parse`], with the remarks.
+pub(crate) fn parse_noting<'a, T: Deserialize<'a>>(
+    text: &'a str,
+) -> Result<(T, Vec<Remark>), ParseError> {
+    take_remarks();
+    let value = parse(text);
+    let remarks = take_remarks();
+    Ok((value?, remarks))
 }
 
 impl<'a> Process<'a> {
@@ -62,7 +97,9 @@ impl<'a> Process<'a> {
     /// # Errors
     /// As [`crate::Spec::parse`].
     pub fn parse(text: &'a str) -> Result<Process<'a>, ParseError> {
-        parse(text)
+        let (mut process, remarks): (Process<'_>, _) = parse_noting(text)?;
+        process.remarks = remarks;
+        Ok(process)
     }
 }
 
@@ -72,7 +109,9 @@ impl<'a> LinuxResources<'a> {
     /// # Errors
     /// As [`crate::Spec::parse`].
     pub fn parse(text: &'a str) -> Result<LinuxResources<'a>, ParseError> {
-        parse(text)
+        let (mut resources, remarks): (LinuxResources<'_>, _) = parse_noting(text)?;
+        resources.remarks = remarks;
+        Ok(resources)
     }
 }
 

@@ -13,6 +13,7 @@ enum Part {
     Name(&'static str),
     Index(usize),
     Key(String),
+    Unknown(String),
 }
 
 impl ConfigPath {
@@ -49,6 +50,13 @@ impl ConfigPath {
         self
     }
 
+    /// A property of the object here that the specification does not know.
+    #[must_use]
+    pub fn unknown(mut self, name: &str) -> ConfigPath {
+        self.parts.push(Part::Unknown(name.to_owned()));
+        self
+    }
+
     /// True for [`ConfigPath::none`].
     pub fn is_none(&self) -> bool {
         self.parts.is_empty()
@@ -63,6 +71,8 @@ impl fmt::Display for ConfigPath {
                 Part::Name(name) => write!(f, ".{name}")?,
                 Part::Index(index) => write!(f, "[{index}]")?,
                 Part::Key(key) => write!(f, "[{key:?}]")?,
+                Part::Unknown(name) if position == 0 => write!(f, "{}", name.escape_debug())?,
+                Part::Unknown(name) => write!(f, ".{}", name.escape_debug())?,
             }
         }
         Ok(())

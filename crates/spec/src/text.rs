@@ -128,6 +128,30 @@ impl serde::Serialize for Words<'_> {
     }
 }
 
+/// A JSON object of any values, in the order of the text. A key given twice is an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pairs<'a, V>(pub Vec<(Text<'a>, V)>);
+
+impl<V> Default for Pairs<'_, V> {
+    fn default() -> Self {
+        Pairs(Vec::new())
+    }
+}
+
+impl<'a, V> Deref for Pairs<'a, V> {
+    type Target = [(Text<'a>, V)];
+
+    fn deref(&self) -> &[(Text<'a>, V)] {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Pairs<'a, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        pairs(deserializer).map(Pairs)
+    }
+}
+
 /// Any JSON object as a list of pairs in the order of the text; a key given twice is an error, `null` is empty.
 pub(crate) fn pairs<'de, D, V>(deserializer: D) -> Result<Vec<(Text<'de>, V)>, D::Error>
 where

@@ -13,6 +13,8 @@ cases![
     missing_process_fails_at_the_latest_at_start,
     other_platforms_are_refused,
     unknown_properties_are_ignored,
+    keys_that_nearly_are_known_are_warned_about,
+    required_properties_are_named,
     json_log,
     text_log_and_bare_message,
     wrong_ids_are_refused,
@@ -327,6 +329,43 @@ fn unknown_properties_are_ignored() {
     sandbox.run(&bundle).ok();
 }
 
+fn keys_that_nearly_are_known_are_warned_about() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().edit(|config| {
+        config["proccess"] = json!({"cwd": "/"});
+        config["linux"]["resource"] = json!({});
+    });
+    let stderr = sandbox.run(&bundle).ok().error();
+    for warning in [
+        "proccess: unknown property, ignored: is `process` meant?",
+        "linux.resource: unknown property, ignored: is `resources` meant?",
+    ] {
+        assert!(stderr.contains(warning), "{stderr}");
+    }
+    let bundle = sandbox.bundle().edit(|config| {
+        let cwd = config["process"]["cwd"].take();
+        remove(config, "/process", "cwd");
+        config["process"]["CWD"] = cwd;
+    });
+    let stderr = sandbox.run(&bundle).ok().error();
+    let warning = "process.CWD: taken as `cwd`, which is the specification's spelling";
+    assert!(stderr.contains(warning), "{stderr}");
+}
+
+fn required_properties_are_named() {
+    let sandbox = Sandbox::new();
+    for (object, key) in [
+        ("/process", "user"),
+        ("/process/user", "uid"),
+        ("/process/user", "gid"),
+    ] {
+        let bundle = sandbox.bundle().edit(|config| remove(config, object, key));
+        let field = format!("{}.{key}", object[1..].replace('/', "."));
+        let why = format!("config.json: {field}: is required at line 1 column ");
+        sandbox.run(&bundle).fails_with(1, &[&why]);
+    }
+}
+
 fn json_log() {
     let sandbox = Sandbox::new();
     let log = sandbox.path.join("io/log.json");
@@ -460,6 +499,10 @@ fn program_that_cannot_run() {
         (
             "nope",
             &[prefix, "exec: \"nope\": executable file not found in $PATH"],
+        ),
+        (
+            "",
+            &[prefix, "exec: \"\": executable file not found in $PATH"],
         ),
         (
             "/nope",

@@ -1,10 +1,12 @@
 //! `hooks`: order, environment, input, namespaces, failure, time limits.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use harness::{Bundle, Sandbox, cases};
+use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
 cases![
@@ -15,6 +17,12 @@ cases![
     hooks_inherit_no_descriptors,
     failing_hook_ends_create_and_leaves_nothing,
     failing_start_hooks,
+    start_container_hooks_run_as_the_process,
+    privileged_start_container_hooks_get_no_more_than_the_process,
+    create_container_hooks_run_in_root_directory_and_cgroup,
+    environment_without_an_entry,
+    hanging_hooks_do_not_hold_up_delete,
+    signals_end_hooks_of_a_foreground_run,
     failing_poststop_hook_is_a_warning,
     poststop_runs_when_create_fails_late,
     time_limit_kills_the_hook,
@@ -255,28 +263,266 @@ fn failing_hook_ends_create_and_leaves_nothing() {
     }
 }
 
+/// The container is gone then, as after `delete`, and its `poststop` hooks have run (runtime.md, "Lifecycle", 7, 9, 12, 13).
 fn failing_start_hooks() {
     let sandbox = Sandbox::new();
     for kind in ["startContainer", "poststart"] {
         let bundle = logging_bundle(&sandbox);
+        let good = hook(&sandbox, &bundle, kind, "LOG echo first");
         let bad = hook(&sandbox, &bundle, kind, "false");
+        let stop = hook(&sandbox, &bundle, "poststop", "LOG stdin");
         let bundle = bundle
+            .push(&format!("/hooks/{kind}"), good)
             .push(&format!("/hooks/{kind}"), bad)
-            .probe("sleep 1000");
+            .push("/hooks/poststop", stop)
+            .probe("log /mnt/log -- echo program -- sleep 1000");
+        let before = sandbox.host(Some(&bundle));
         let container = sandbox.create(&bundle, kind);
-        let output = container.call("start", &[] as &[&str]).output().exits(1);
-        assert!(
-            output
-                .stderr
-                .contains(&format!("error running {kind} hook #0")),
-            "{}",
-            output.stderr
+        container
+            .call("start", &[] as &[&str])
+            .output()
+            .fails_with(1, &[&format!("error running {kind} hook #1")]);
+        container
+            .call("state", &[] as &[&str])
+            .output()
+            .fails_with(1, &["does not exist"]);
+        container.wait();
+        sandbox.host(Some(&bundle)).same_as(&before);
+        let text = fs::read_to_string(log(&sandbox)).unwrap();
+        let ran = text.contains("program");
+        assert!(kind == "poststart" || !ran, "{text}");
+        assert!(text.starts_with("first") || ran, "{text}");
+        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(last["status"], json!("stopped"));
+        fs::remove_file(log(&sandbox)).unwrap();
+    }
+}
+
+/// What a program sees of itself, for comparison.
+const SELF: &str = "status Uid Gid Groups CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Seccomp -- limits -- umask -- pwd \
+     -- cat /proc/self/cgroup /proc/self/oom_score_adj -- io-priority -- env -- keyring -- readlink /proc/self/ns/mnt \
+     /proc/self/ns/pid /proc/self/ns/uts /proc/self/ns/ipc /proc/self/ns/cgroup -- mkdir /proc/made";
+
+/// A hook and the program of one container say the same about themselves.
+#[track_caller]
+fn same_as_the_process(sandbox: &Sandbox, bundle: Bundle) {
+    let seen = |name: &str| format!("log /mnt/{name} -- {SELF}");
+    // It fails to make a directory: how, depends on the filter.
+    let commands = format!("{} -- exit 0", seen("hook"));
+    let arguments: Vec<&str> = std::iter::once("probe")
+        .chain(commands.split_whitespace())
+        .collect();
+    let hook = json!({"path": "/bin/probe", "args": arguments});
+    let bundle = bundle
+        .push("/hooks/startContainer", hook)
+        .probe(&seen("program"));
+    sandbox.run(&bundle);
+    let shared = sandbox.path.join("shared");
+    let [hook, program] =
+        ["hook", "program"].map(|name| fs::read_to_string(shared.join(name)).unwrap_or_default());
+    assert!(program.contains("NoNewPrivs"), "{program}");
+    assert_eq!(hook, program);
+}
+
+fn start_container_hooks_run_as_the_process() {
+    let sandbox = Sandbox::new();
+    let bundle = logging_bundle(&sandbox)
+        .set("/process/cwd", json!("/tmp"))
+        .set("/process/user/umask", json!(0o77))
+        .set(
+            "/process/rlimits",
+            json!([{"type": "RLIMIT_NOFILE", "soft": 50, "hard": 60}]),
+        )
+        .push("/process/env", json!("OF=process"));
+    let filter = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]});
+    same_as_the_process(&sandbox, bundle.set("/linux/seccomp", filter));
+}
+
+/// The image's program gets nothing of the runtime's: not its user, capabilities, cgroup.
+fn privileged_start_container_hooks_get_no_more_than_the_process() {
+    let sandbox = Sandbox::new();
+    for user_namespace in [false, true] {
+        let maps = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+        let mut bundle = logging_bundle(&sandbox)
+            .set(
+                "/process/user",
+                json!({"uid": 1000, "gid": 1000, "additionalGids": [7, 8]}),
+            )
+            .set("/process/oomScoreAdj", json!(500))
+            .set(
+                "/process/ioPriority",
+                json!({"class": "IOPRIO_CLASS_IDLE", "priority": 0}),
+            )
+            .push("/linux/namespaces", json!({"type": "cgroup"}));
+        if user_namespace {
+            bundle = bundle
+                .push("/linux/namespaces", json!({"type": "user"}))
+                .set("/linux/uidMappings", maps.clone())
+                .set("/linux/gidMappings", maps);
+        }
+        let shared = sandbox.folder("shared");
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+        same_as_the_process(&sandbox, bundle);
+        for name in ["hook", "program"] {
+            fs::remove_file(shared.join(name)).unwrap();
+        }
+    }
+}
+
+fn create_container_hooks_run_in_root_directory_and_cgroup() {
+    let sandbox = Sandbox::new();
+    let bundle = logging_bundle(&sandbox);
+    let seen = hook(
+        &sandbox,
+        &bundle,
+        "createContainer",
+        "LOG pwd -- cat /proc/self/cgroup",
+    );
+    let bundle = bundle
+        .push("/hooks/createContainer", seen)
+        .probe("sleep 1000");
+    let container = sandbox.create(&bundle, "a");
+    let text = fs::read_to_string(log(&sandbox)).unwrap();
+    let (directory, cgroup) = text.split_once('\n').unwrap();
+    assert_eq!(directory, bundle.rootfs().to_str().unwrap());
+    assert_eq!(cgroup, container.proc("cgroup"));
+}
+
+/// Without `env`: outside the runtime's environment, in the container's namespaces none, inside the process's. An empty
+/// list is an empty environment.
+fn environment_without_an_entry() {
+    let sandbox = Sandbox::new();
+    for empty in [false, true] {
+        let mut bundle =
+            logging_bundle(&sandbox).set("/process/env", json!(["OF=process", "HOME=/h"]));
+        for kind in KINDS {
+            let mut hook = hook(&sandbox, &bundle, kind, &format!("LOG echo {kind} -- env"));
+            if empty {
+                hook["env"] = json!([]);
+            }
+            bundle = bundle.push(&format!("/hooks/{kind}"), hook);
+        }
+        let run = sandbox.runtime(["run", "--bundle"]).arg(&bundle.path);
+        run.env("OF", "runtime").arg(sandbox.id("a")).output().ok();
+        let text = fs::read_to_string(log(&sandbox)).unwrap();
+        for (index, kind) in KINDS.iter().enumerate() {
+            let (_, after) = text.split_once(&format!("{kind}\n")).unwrap();
+            let next = KINDS.get(index + 1).unwrap_or(&"\0");
+            let entries: Vec<&str> = after.lines().take_while(|line| line != next).collect();
+            match *kind {
+                _ if empty => assert!(entries.is_empty(), "{kind}: {entries:?}"),
+                "createContainer" => assert!(entries.is_empty(), "{entries:?}"),
+                "startContainer" => assert_eq!(entries, ["OF=process", "HOME=/h"]),
+                _ => {
+                    assert!(entries.contains(&"OF=runtime"), "{kind}: {entries:?}");
+                    assert!(
+                        entries.iter().any(|entry| entry.starts_with("PATH=")),
+                        "{kind}"
+                    );
+                }
+            }
+        }
+        fs::remove_file(log(&sandbox)).unwrap();
+    }
+}
+
+/// `delete --force` ends the hook for which `create`, `start` or another `delete` waits.
+fn hanging_hooks_do_not_hold_up_delete() {
+    let sandbox = Sandbox::new();
+    for (kind, command) in [
+        ("createRuntime", "create"),
+        ("createContainer", "create"),
+        ("startContainer", "start"),
+        ("poststart", "start"),
+        ("poststop", "delete"),
+    ] {
+        let bundle = logging_bundle(&sandbox);
+        let slow = hook(
+            &sandbox,
+            &bundle,
+            kind,
+            &format!("LOG echo {kind} -- sleep 1000"),
         );
-        harness::wait_until("the end of the container", || {
-            container.call("state", &[] as &[&str]).output().code != 0
-                || container.status() == "stopped"
+        let bundle = bundle
+            .push(&format!("/hooks/{kind}"), slow)
+            .probe("sleep 1000");
+        let before = sandbox.host(Some(&bundle));
+        let id = sandbox.id(kind);
+        let mut container = None;
+        let call = if command == "create" {
+            sandbox
+                .runtime(["create", "--bundle"])
+                .arg(&bundle.path)
+                .arg(&id)
+        } else {
+            let created = container.insert(sandbox.create(&bundle, kind));
+            created.call(command, &[] as &[&str])
+        };
+        let waiting = call.limit(40).spawn();
+        harness::wait_until("the hook", || {
+            fs::read_to_string(log(&sandbox)).is_ok_and(|text| text.contains(kind))
         });
-        container.force_delete();
+        let begin = Instant::now();
+        let delete = sandbox
+            .runtime(["delete", "--force", &id])
+            .limit(40)
+            .output();
+        delete.ok();
+        assert!(
+            begin.elapsed() < harness::slow(15),
+            "{kind}: {:?}",
+            begin.elapsed()
+        );
+        let output = waiting.finish();
+        if kind == "poststop" {
+            assert!(output.error().contains("signal 9"), "{}", output.stderr);
+        } else {
+            let text = format!("error running {kind} hook #0: signal 9");
+            output.fails_with(1, &[&text]);
+        }
+        if let Some(container) = &container {
+            container.wait();
+        }
+        harness::wait_until("nothing is left", || {
+            sandbox.host(Some(&bundle)).difference(&before).is_empty()
+        });
+        fs::remove_file(log(&sandbox)).unwrap();
+    }
+}
+
+fn signals_end_hooks_of_a_foreground_run() {
+    let sandbox = Sandbox::new();
+    for (kind, signal) in [
+        ("createRuntime", Signal::SIGTERM),
+        ("startContainer", Signal::SIGINT),
+        ("poststart", Signal::SIGHUP),
+    ] {
+        let bundle = logging_bundle(&sandbox);
+        let slow = hook(&sandbox, &bundle, kind, "LOG echo waits -- sleep 1000");
+        let stop = hook(&sandbox, &bundle, "poststop", "LOG echo stopped");
+        let bundle = bundle
+            .push(&format!("/hooks/{kind}"), slow)
+            .push("/hooks/poststop", stop)
+            .probe("sleep 1000");
+        let before = sandbox.host(Some(&bundle));
+        let run = sandbox.runtime(["run", "--bundle"]).arg(&bundle.path);
+        let run = run.arg(sandbox.id("a")).limit(40).spawn();
+        harness::wait_until("the hook", || {
+            fs::read_to_string(log(&sandbox)).is_ok_and(|text| text == "waits\n")
+        });
+        kill(run.pid(), signal).unwrap();
+        let text = format!(
+            "error running {kind} hook #0: interrupted by signal {}",
+            signal as i32
+        );
+        run.finish().fails_with(1, &[&text]);
+        assert_eq!(
+            fs::read_to_string(log(&sandbox)).unwrap(),
+            "waits\nstopped\n"
+        );
+        sandbox.host(Some(&bundle)).same_as(&before);
+        fs::remove_file(log(&sandbox)).unwrap();
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 cases![
     signals_by_name_and_number,
     default_signal_is_term,
+    default_signal_is_the_image_s,
     unknown_signals_are_refused,
     stopped_container_is_not_running,
     created_container_can_be_killed,
@@ -53,6 +54,40 @@ fn default_signal_is_term() {
     let container = waiting(&sandbox);
     container.call("kill", &[] as &[&str]).output().ok();
     assert_eq!(container.wait(), 42);
+}
+
+fn default_signal_is_the_image_s() {
+    let sandbox = Sandbox::new();
+    let table = [
+        ("SIGUSR1", "USR1", ""),
+        ("3", "QUIT", ""),
+        (
+            "SIGNOSUCH",
+            "",
+            "unknown signal \"SIGNOSUCH\": TERM is sent",
+        ),
+        ("0", "", "unknown signal \"0\": TERM is sent"),
+    ];
+    for (value, seen, warning) in table {
+        let bundle = sandbox.bundle().probe("wait-signal").set(
+            "/annotations",
+            json!({"org.opencontainers.image.stopSignal": value}),
+        );
+        let container = sandbox.detach(&bundle, "a");
+        container.wait_for("ready");
+        let output = container.call("kill", &[] as &[&str]).output().ok();
+        assert!(output.error().contains(warning), "{value}: {output:?}");
+        assert_eq!(output.stderr.is_empty(), warning.is_empty(), "{output:?}");
+        match seen {
+            "" => assert_eq!(container.wait(), 42),
+            _ => {
+                container.wait_for(&format!("{seen}\n"));
+                container.kill("KILL").ok();
+                container.wait();
+            }
+        }
+        container.delete().ok();
+    }
 }
 
 fn unknown_signals_are_refused() {

@@ -32,6 +32,7 @@ mod masked_paths;
 mod mounts;
 mod namespaces;
 mod net_devices;
+mod notify;
 mod pause;
 mod podman;
 mod process;
@@ -82,6 +83,7 @@ fn main() -> std::process::ExitCode {
         mounts::CASES,
         namespaces::CASES,
         net_devices::CASES,
+        notify::CASES,
         pause::CASES,
         podman::CASES,
         process::CASES,

@@ -1,9 +1,16 @@
 //! The object `process` of config.json.
 
-use harness::{Sandbox, cases, need};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use harness::{Bundle, Sandbox, cases, need};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
 use serde_json::json;
 
 cases![
+    programs_that_the_kernel_refuses,
+    programs_that_are_missing_fail_create,
     arguments_are_passed_verbatim,
     program_is_searched_in_the_containers_path,
     environment_keeps_its_order_and_the_last_of_duplicates,
@@ -273,4 +280,101 @@ fn session_keyring_is_new_unless_refused() {
         .arg(&other)
         .output();
     assert!(!seen.stdout.contains(&other), "{seen:?}");
+}
+
+/// An executable file below the root directory.
+fn program(bundle: &Bundle, name: &str, content: &[u8]) {
+    let path = bundle.rootfs().join("bin").join(name);
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Only execve(2) finds out: the container has run then, with status 255, and says why where engines look for it.
+fn programs_that_the_kernel_refuses() {
+    let sandbox = Sandbox::new();
+    let own = fs::read(sandbox.bundle().rootfs().join("bin/probe")).unwrap();
+    let mut foreign = own[..64].to_vec();
+    foreign[18..20].copy_from_slice(&22_u16.to_le_bytes());
+    // A program header more, which names an interpreter.
+    let mut linked = own[..64].to_vec();
+    linked[32..40].copy_from_slice(&64_u64.to_le_bytes());
+    linked[56..58].copy_from_slice(&1_u16.to_le_bytes());
+    let mut header = [0; 56];
+    header[0] = 3;
+    header[8] = 120;
+    header[32] = 14;
+    header[40] = 14;
+    linked.extend(header);
+    linked.extend(b"/lib/ld-no.so\0");
+    let cases: [(&[u8], &str); 7] = [
+        (
+            b"#!/no/interpreter -x\n",
+            "no such file or directory (no interpreter /no/interpreter)",
+        ),
+        (
+            b"#!/bin/probe\r\n",
+            "no such file or directory (carriage return in the #! line, after /bin/probe)",
+        ),
+        (b"#!/etc\n", "permission denied (interpreter /etc)"),
+        (
+            b"echo\n",
+            "exec format error (neither a program nor a script with a #! line)",
+        ),
+        (
+            b"",
+            "exec format error (neither a program nor a script with a #! line)",
+        ),
+        (&foreign, "exec format error (program for s390x)"),
+        (
+            &linked,
+            "no such file or directory (no interpreter /lib/ld-no.so)",
+        ),
+    ];
+    for (index, (content, wanted)) in cases.iter().enumerate() {
+        let bundle = sandbox.bundle().argv(&["/bin/refused"]);
+        program(&bundle, "refused", content);
+        let wanted = format!("exec /bin/refused: {wanted}\n");
+        let output = sandbox.run(&bundle).exits(255);
+        assert_eq!(output.stderr, wanted);
+        // `create` and `start` succeed, and the container's standard error has the line.
+        let name = format!("{index}");
+        let errors = fs::File::create(sandbox.path.join("io/errors")).unwrap();
+        let pid_file = sandbox.path.join("io/pid");
+        let create = sandbox.runtime(["create", "--pid-file"]).arg(&pid_file);
+        let create = create
+            .arg("--bundle")
+            .arg(&bundle.path)
+            .arg(sandbox.id(&name));
+        create.standard(&errors).output().ok();
+        let pid = fs::read_to_string(&pid_file).unwrap().parse().unwrap();
+        let start = sandbox.runtime(["start", &sandbox.id(&name)]).output().ok();
+        assert_eq!((start.stdout, start.stderr), (String::new(), String::new()));
+        let ended = waitpid(Pid::from_raw(pid), None).unwrap();
+        assert_eq!(ended, WaitStatus::Exited(Pid::from_raw(pid), 255));
+        let text = fs::read_to_string(sandbox.path.join("io/errors")).unwrap();
+        assert_eq!(text, wanted);
+        sandbox
+            .runtime(["delete", &sandbox.id(&name)])
+            .output()
+            .ok();
+    }
+}
+
+/// What can be seen before is an error of `create`.
+fn programs_that_are_missing_fail_create() {
+    let sandbox = Sandbox::new();
+    for (name, wanted) in [
+        ("nosuch", "executable file not found in $PATH"),
+        ("/bin/nosuch", "no such file or directory"),
+        ("/bin/plain", "permission denied"),
+        ("/bin", "permission denied"),
+    ] {
+        let bundle = sandbox.bundle().argv(&[name]);
+        fs::write(bundle.rootfs().join("bin/plain"), "#!/bin/probe\n").unwrap();
+        let create = sandbox.runtime(["create", "--bundle"]).arg(&bundle.path);
+        create
+            .arg(sandbox.id("a"))
+            .output()
+            .fails_with(1, &[wanted]);
+    }
 }

@@ -14,6 +14,9 @@ cases![
     dead_socket_is_an_error,
     foreground_run_on_a_terminal,
     foreground_passes_on_size_and_restores_the_terminal,
+    newlines_stay_newlines_in_the_foreground,
+    newlines_on_a_terminal_of_ours,
+    newlines_of_a_console_socket_are_its_owners,
 ];
 
 fn container_gets_a_terminal() {
@@ -209,6 +212,37 @@ fn foreground_run_on_a_terminal() {
         console.read().contains("TERM"),
         "the last output is not lost"
     );
+}
+
+/// What is read from a program by way of a terminal is what it has written: `x=$(tare exec -t …)`.
+fn newlines_stay_newlines_in_the_foreground() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().set("/process/terminal", json!(true));
+    let seen = sandbox.see(bundle, "echo hi").ok();
+    assert_eq!(seen.stdout, "hi\n");
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    let seen = container.exec_with(&["--tty"], "echo hi").ok();
+    assert_eq!(seen.stdout, "hi\n");
+}
+
+/// Where the caller has a terminal, that makes new lines of them.
+fn newlines_on_a_terminal_of_ours() {
+    let sandbox = Sandbox::new();
+    let (mut console, running, _slave) = on_a_terminal(&sandbox, "echo one two -- echo three");
+    running.finish().ok();
+    assert_eq!(console.wait_for("three\r\n"), "one two\r\nthree\r\n");
+}
+
+/// Who asks for the terminal sets it as it likes: it comes as the kernel made it.
+fn newlines_of_a_console_socket_are_its_owners() {
+    let sandbox = Sandbox::new();
+    let socket = ConsoleSocket::listen(sandbox.path.join("console"));
+    let bundle = sandbox.bundle().set("/process/terminal", json!(true));
+    let flags = ["--console-socket".as_ref(), socket.path().as_os_str()];
+    let container = sandbox.create_with(&bundle.probe("echo hi"), "a", &flags);
+    let mut console = socket.receive();
+    container.start();
+    console.wait_for("hi\r\n");
 }
 
 fn foreground_passes_on_size_and_restores_the_terminal() {

@@ -11,6 +11,7 @@ cases![
     privileged_document_comes_from_a_file_or_standard_input,
     privileged_what_is_not_given_stays,
     privileged_wrong_values_change_nothing,
+    privileged_keys_that_are_not_the_specification_s_are_named,
     privileged_limit_below_the_use_is_refused_when_asked,
     privileged_huge_pages_change_on_any_version,
     privileged_unified_values_are_written_line_by_line,
@@ -438,4 +439,30 @@ fn privileged_update_needs_a_living_container() {
     call(&container).fails_with(1, &["container not running"]);
     let call = sandbox.runtime(["update", "--pids-limit", "5", &sandbox.id("nosuch")]);
     call.output().fails_with(1, &["container does not exist"]);
+}
+
+fn privileged_keys_that_are_not_the_specification_s_are_named() {
+    let sandbox = Sandbox::new();
+    let container = running(&sandbox);
+    let change = |document: Value| {
+        let call = container.call("update", &["--resources", "-"]);
+        call.input(document.to_string()).output()
+    };
+    change(json!({"memroy": {"limit": 1 << 30}, "pids": {"limit": 77}})).fails_with(
+        1,
+        &["linux.resources.memroy: unknown property: is `memory` meant?"],
+    );
+    if let Some(now) = read(&sandbox, "pids.max") {
+        assert_ne!(now, "77");
+    }
+    let output = change(json!({"pids": {"Limit": 78}, "zebra": {}})).ok();
+    for warning in [
+        "linux.resources.pids.Limit: taken as `limit`",
+        "linux.resources.zebra: unknown property, ignored",
+    ] {
+        assert!(output.error().contains(warning), "{output:?}");
+    }
+    if let Some(now) = read(&sandbox, "pids.max") {
+        assert_eq!(now, "78");
+    }
 }

@@ -31,8 +31,13 @@ pub(crate) struct Rule {
 pub(crate) type Devices = (Option<Kind>, Option<u32>, Option<u32>);
 
 impl Rule {
-    /// From the config, where `at` is.
-    pub(super) fn parse(rule: &DeviceRule<'_>, at: &ConfigPath) -> Result<Rule, SettingError> {
+    /// From the config, where `at` is. Letters that are no kind of access are left out with a warning, as engines write them;
+    /// without any other the rule is about nothing, and left out, too.
+    pub(super) fn parse(
+        rule: &DeviceRule<'_>,
+        at: &ConfigPath,
+        warnings: &mut Vec<(ConfigPath, String)>,
+    ) -> Result<Option<Rule>, SettingError> {
         let kind = match rule.kind.as_deref() {
             None | Some("" | "a") => None,
             Some("b") => Some(Kind::Block),
@@ -54,30 +59,41 @@ impl Rule {
                 ),
             },
         };
+        let letters = rule.access.as_deref().unwrap_or("rwm");
         let mut access = 0;
-        for letter in rule.access.as_deref().unwrap_or("rwm").chars() {
-            access |= match letter {
-                'r' => READ,
-                'w' => WRITE,
-                'm' => MKNOD,
-                other => {
-                    return wrong(
-                        &at.clone().then("access"),
-                        format!("{other:?} is none of r, w, m"),
-                    );
-                }
+        let mut unknown = String::new();
+        for letter in letters.chars() {
+            match letter {
+                'r' => access |= READ,
+                'w' => access |= WRITE,
+                'm' => access |= MKNOD,
+                other => unknown.push(other),
+            }
+        }
+        let (major, minor) = (number("major", rule.major)?, number("minor", rule.minor)?);
+        let field = at.clone().then("access");
+        if letters.is_empty() {
+            return wrong(&field, "is empty: kinds of access are r, w and m");
+        }
+        if !unknown.is_empty() {
+            let what = if access == 0 {
+                "the rule is ignored"
+            } else {
+                "ignored"
             };
+            let why = format!("{unknown:?} in {letters:?}: kinds of access are r, w and m; {what}");
+            warnings.push((field, why));
         }
         if access == 0 {
-            return wrong(&at.clone().then("access"), "is empty");
+            return Ok(None);
         }
-        Ok(Rule {
+        Ok(Some(Rule {
             allow: rule.allow,
             kind,
-            major: number("major", rule.major)?,
-            minor: number("minor", rule.minor)?,
+            major,
+            minor,
             access,
-        })
+        }))
     }
 
     /// Whether the rule decides about everything.
@@ -127,13 +143,14 @@ pub(super) mod tests {
             minor: number(minor),
             access: Some(access.into()),
         };
-        Rule::parse(&given, &ConfigPath::none()).unwrap()
+        let rule = Rule::parse(&given, &ConfigPath::none(), &mut Vec::new());
+        rule.unwrap().unwrap()
     }
 
     #[test]
     fn wrong_rules_name_their_field() {
         let check = |given: DeviceRule<'_>| {
-            Rule::parse(&given, &ConfigPath::of("d"))
+            Rule::parse(&given, &ConfigPath::of("d"), &mut Vec::new())
                 .unwrap_err()
                 .at
                 .to_string()
@@ -162,17 +179,33 @@ pub(super) mod tests {
         );
         assert_eq!(
             check(DeviceRule {
-                access: some("rx"),
-                ..Default::default()
-            }),
-            "d.access"
-        );
-        assert_eq!(
-            check(DeviceRule {
                 access: some(""),
                 ..Default::default()
             }),
             "d.access"
         );
+    }
+
+    #[test]
+    fn unknown_letters_are_left_out_with_a_warning() {
+        let check = |access: &'static str| {
+            let given = DeviceRule {
+                access: Some(access.into()),
+                ..Default::default()
+            };
+            let mut warnings = Vec::new();
+            let rule = Rule::parse(&given, &ConfigPath::of("d"), &mut warnings).unwrap();
+            let warnings = warnings.iter().map(|(at, text)| format!("{at}: {text}"));
+            (
+                rule.map(|rule| rule.access),
+                warnings.collect::<Vec<_>>().join("; "),
+            )
+        };
+        assert_eq!(check("mrw"), (Some(ALL), String::new()));
+        let warning = "d.access: \"a\" in \"rwa\": kinds of access are r, w and m; ignored";
+        assert_eq!(check("rwa"), (Some(READ | WRITE), warning.to_owned()));
+        let warning =
+            "d.access: \"a\" in \"a\": kinds of access are r, w and m; the rule is ignored";
+        assert_eq!(check("a"), (None, warning.to_owned()));
     }
 }

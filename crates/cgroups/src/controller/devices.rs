@@ -57,7 +57,8 @@ pub(crate) fn compile(
 ) -> Result<(), SettingError> {
     let mut rules = Vec::with_capacity(given.len() + 10);
     for (index, rule) in given.iter().enumerate() {
-        rules.push(Rule::parse(rule, &at.clone().index(index))?);
+        let at = at.clone().index(index);
+        rules.extend(Rule::parse(rule, &at, &mut draft.settings.warnings)?);
     }
     let asked = Exceptions::of(&rules);
     rules.extend(defaults());

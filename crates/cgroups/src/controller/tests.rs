@@ -181,7 +181,7 @@ fn wrong_values_are_refused_by_name() {
             "linux.resources.rdma[\"mlx\"]: needs hcaHandles or hcaObjects",
         ),
         (
-            r#"{"devices": [{"allow": true, "access": "x"}]}"#,
+            r#"{"devices": [{"allow": true, "access": ""}]}"#,
             "linux.resources.devices[0].access: ",
         ),
     ] {

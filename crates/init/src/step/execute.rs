@@ -9,13 +9,21 @@ use crate::{Strings, Text};
 
 step! {
     /// execve(2): the last step. `process.args`, `process.env`
+    ///
+    /// What can be known before has been checked. Where the kernel finds out only now that it cannot run the program (its
+    /// format, its interpreter), engines show what the container has written, so it says so itself.
     Execute {
         /// Arguments, the program's name first.
         arguments: Strings,
         /// Environment.
         environment: Strings,
+        /// A failure is told on standard error, and the exit status is 255.
+        tell: bool,
     }
 }
+
+/// Exit status of a container whose program cannot be executed, as runc has it.
+const REFUSED: i32 = 255;
 
 /// Lays out the lists of pointers that execve(2) takes.
 pub(super) fn lay_out(
@@ -49,7 +57,13 @@ impl Step for Execute {
             .or_else(|| context.text.strings(self.arguments).next());
         match (path, context.lists) {
             (Some(path), Some((arguments, environment))) => {
-                Err(process::execute(path, arguments, environment))
+                let fault = process::execute(path, arguments, environment);
+                if self.tell {
+                    context.report.fail(fault);
+                    crate::refused::tell(path, fault);
+                    process::exit(REFUSED);
+                }
+                Err(fault)
             }
             _ => Err(kernel::Fault::found(
                 kernel::Call::Execve,

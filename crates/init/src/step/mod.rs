@@ -160,7 +160,7 @@ pub struct Found<const ROOM: usize> {
 }
 
 impl<const ROOM: usize> Found<ROOM> {
-    const fn none() -> Found<ROOM> {
+    pub(crate) const fn none() -> Found<ROOM> {
         Found {
             bytes: [0; ROOM],
             length: 0,
@@ -179,20 +179,29 @@ impl<const ROOM: usize> Found<ROOM> {
         core::ffi::CStr::from_bytes_until_nul(&self.bytes).ok()
     }
 
+    /// The same as bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
     /// Stores the parts, one behind the other; false when they are too long.
     pub fn set(&mut self, parts: &[&[u8]]) -> bool {
-        let mut end = 0;
-        for part in parts {
-            let Some(room) = self.bytes[..ROOM - 1].get_mut(end..end + part.len()) else {
-                return false;
-            };
-            room.copy_from_slice(part);
-            end += part.len();
-        }
-        self.bytes[end] = 0;
-        self.length = end;
-        true
+        let length = join(&mut self.bytes, parts);
+        self.length = length.unwrap_or(self.length);
+        length.is_some()
     }
+}
+
+/// Puts the parts one behind the other, and a NUL; the length without that, unless there is no room.
+#[inline(never)]
+fn join(room: &mut [u8], parts: &[&[u8]]) -> Option<usize> {
+    let mut end = 0;
+    for part in parts.iter().copied().chain([&b"\0"[..]]) {
+        let next = end + part.len();
+        room.get_mut(end..next)?.copy_from_slice(part);
+        end = next;
+    }
+    end.checked_sub(1)
 }
 
 impl<'a> Context<'a> {

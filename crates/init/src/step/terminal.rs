@@ -24,6 +24,8 @@ step! {
         columns: u32,
         /// Who is to own it.
         uid: u32,
+        /// A newline stays one: whoever reads the other end passes on what is written, to a file perhaps.
+        newlines: bool,
         /// Bind it on `/dev/console`: for the container's first process.
         console: bool,
     }
@@ -67,6 +69,9 @@ impl Step for Terminal {
                 Size::new(self.rows as u16, self.columns as u16),
             )?;
         }
+        if self.newlines {
+            terminal::keep_newlines(peer.raw())?;
+        }
         if self.console {
             bind_console(context, &peer)?;
         }
@@ -88,6 +93,9 @@ impl Step for Terminal {
         f.write_str("terminal")?;
         if self.rows > 0 {
             write!(f, " {}x{}", self.columns, self.rows)?;
+        }
+        if self.newlines {
+            f.write_str(", newlines as they are")?;
         }
         f.write_str(if self.console {
             ", bound on /dev/console"

@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn what_engines_do_anyway_is_not_worth_a_word() {
         let config = r#"{"mounts": [{"destination": "/proc", "type": "proc"}],
-            "process": {"capabilities": {"bounding": ["CAP_CHOWN", "CAP_KILL"]}},
+            "process": {"user": {"uid": 0, "gid": 0}, "capabilities": {"bounding": ["CAP_CHOWN", "CAP_KILL"]}},
             "linux": {
                 "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}],
                 "maskedPaths": ["/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",

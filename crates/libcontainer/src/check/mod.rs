@@ -72,7 +72,7 @@ pub fn check(bundle: &Bundle, options: &CreateOptions) -> Verdict {
 struct Report {
     /// The config; properties of a wrong shape are overwritten with spaces.
     text: String,
-    /// Those properties.
+    /// Those properties, and those that are missing.
     skipped: Vec<String>,
     problems: Vec<Finding>,
     warnings: Vec<Finding>,
@@ -88,33 +88,47 @@ impl Report {
         }
     }
 
-    /// Notes wrong shapes; the text without them, unless there is nothing to be read in it.
+    /// Notes wrong shapes and what is missing; a text that can be read in spite of them, unless there is nothing to be read.
     fn parse(&mut self) -> Option<String> {
+        let mut readable = self.text.clone();
         for _ in 0..MOST_SHAPES {
-            let error = match Spec::parse(&self.text) {
-                Ok(_) => return Some(self.text.clone()),
+            let error = match Spec::parse(&readable) {
+                Ok(_) => return Some(readable),
                 Err(error) => error,
             };
-            let rest = spec::without(&self.text, &error.at);
             let position = match error.at.is_empty() {
                 true => error.position,
                 false => spec::locate(&self.text, &error.at),
             };
-            // The parser gives the place where it stopped, which is behind the value.
-            let (text, _) = error
-                .message
-                .rsplit_once(" at line ")
-                .unwrap_or((&error.message, ""));
-            self.problems.push(Finding {
-                config: error.at.clone(),
-                line: Some(position.line),
-                column: Some(position.column),
-                text: text.to_owned(),
-            });
-            self.text = rest?;
+            let missing = error.message.starts_with("is required");
+            // What was skipped is not called missing as well.
+            if !missing || !self.unread(&error.at) {
+                // The parser gives the place where it stopped, which is behind the value.
+                let (text, _) = error
+                    .message
+                    .rsplit_once(" at line ")
+                    .unwrap_or((&error.message, ""));
+                self.problems.push(Finding {
+                    config: error.at.clone(),
+                    line: Some(position.line),
+                    column: Some(position.column),
+                    text: text.to_owned(),
+                });
+            }
+            if missing {
+                readable = stand_in(&readable, &error.at)?;
+            } else {
+                readable = spec::without(&readable, &error.at)?;
+                self.text = spec::without(&self.text, &error.at)?;
+            }
             self.skipped.push(error.at);
         }
         None
+    }
+
+    /// Whether a property, or one in it or around it, could not be read.
+    fn unread(&self, at: &str) -> bool {
+        !at.is_empty() && self.skipped.iter().any(|skip| touch(skip, at))
     }
 
     fn judge(&mut self, bundle: &Bundle, spec: &Spec<'_>, options: &CreateOptions) {
@@ -150,8 +164,7 @@ impl Report {
             _ => String::new(),
         };
         let at = problem.at.to_string();
-        let unread = |at: &str| !at.is_empty() && self.skipped.iter().any(|skip| touch(skip, at));
-        if !unread(&at) && !unread(&beside) {
+        if !self.unread(&at) && !self.unread(&beside) {
             self.problem(&problem.at, problem.why.to_string());
         }
     }
@@ -194,6 +207,15 @@ impl Report {
     }
 }
 
+/// The text with something in the place of a missing property that can be read there.
+fn stand_in(text: &str, at: &str) -> Option<String> {
+    ["0", "\"\"", "[]", "false", "{}"].iter().find_map(|value| {
+        let filled = spec::with(text, at, value)?;
+        let fits = Spec::parse(&filled).map_or_else(|error| error.at != at, |_| true);
+        fits.then_some(filled)
+    })
+}
+
 /// Whether one of two properties is the other or part of it.
 fn touch(one: &str, other: &str) -> bool {
     let (short, long) = match one.len() < other.len() {
@@ -231,7 +253,7 @@ mod tests {
   "hostname": "x",
   "root": {"path": "rootfs"},
   "process": {
-    "user": {"uid": "root"},
+    "user": {"uid": "root", "gid": 0},
     "cwd": "relative", "args": [],
     "rlimits": [{"type": "RLIMIT_FOO", "soft": 1, "hard": 1}, {"type": "RLIMIT_NOFILE", "soft": 2, "hard": 1}]
   },
@@ -270,6 +292,38 @@ mod tests {
     }
 
     #[test]
+    fn all_that_is_missing_is_found_at_once() {
+        let text = r#"{"ociVersion": "1.0.0", "root": {"path": "/x"},
+"process": {"cwd": "/", "args": ["a"],
+  "rlimits": [{}], "ioPriority": {}},
+"linux": {"namespaces": [{"type": "mount"}], "resources": {"devices": [{"access": "r"}], "hugepageLimits": [{"limit": 1}]}}}"#;
+        let found = places(&checked(text).problems);
+        for expected in [
+            "process.user 2:1",
+            "process.rlimits[0].type 3:15",
+            "process.rlimits[0].soft 3:15",
+            "process.rlimits[0].hard 3:15",
+            "process.ioPriority.class 3:20",
+            "process.ioPriority.priority 3:20",
+            "linux.resources.devices[0].allow 4:72",
+            "linux.resources.hugepageLimits[0].pageSize 4:109",
+        ] {
+            assert!(
+                found.iter().any(|place| place == expected),
+                "{expected}: {found:#?}"
+            );
+        }
+        let about = |field: &str| {
+            found
+                .iter()
+                .filter(|place| place.starts_with(field))
+                .count()
+        };
+        assert_eq!(about("process.user"), 1, "{found:#?}");
+        assert_eq!(about("process.ioPriority"), 2, "{found:#?}");
+    }
+
+    #[test]
     fn text_that_is_no_json_has_one_problem() {
         for (text, place) in [
             ("{\n  \"a\": }", " 2:8"),
@@ -285,7 +339,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_is_not_called_missing() {
-        let text = r#"{"ociVersion": "1.0.0", "process": {"cwd": 3, "args": ["a"]},
+        let text = r#"{"ociVersion": "1.0.0", "process": {"cwd": 3, "args": ["a"], "user": {"uid": 0, "gid": 0}},
  "linux": {"namespaces": "none", "uidMappings": [{"containerID": 0, "hostID": 0, "size": 1}]}}"#;
         let verdict = checked(text);
         let fields: Vec<&str> = verdict.problems.iter().map(|p| p.config.as_str()).collect();

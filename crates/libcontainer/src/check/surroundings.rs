@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn limits_are_raised_by_those_who_may() {
         let config = r#"{"ociVersion": "1.0.0", "root": {"path": "/x"},
-            "process": {"cwd": "/", "args": ["a"], "rlimits": [
+            "process": {"cwd": "/", "args": ["a"], "user": {"uid": 0, "gid": 0}, "rlimits": [
                 {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
                 {"type": "RLIMIT_NOFILE", "soft": 1, "hard": 18446744073709551615}]},
             "linux": {"namespaces": [{"type": "mount"}]}}"#;

@@ -15,6 +15,20 @@ pub(super) fn group_of(record: &Record) -> Result<Option<cgroups::Group>, Error>
     }
 }
 
+/// Where a further process of the container goes: its cgroup, or, if that cannot hold processes because something inside
+/// has divided it, the one that the container's first process is in.
+pub(super) fn seat_of(record: &Record) -> Result<Option<cgroups::Seat>, Error> {
+    let Some(place) = &record.cgroup else {
+        return Ok(None);
+    };
+    let group = cgroups::Group::open(place)?;
+    // Made, and removed since: a process of the container would be outside all of its limits.
+    if group.is_none() && place.is_optional() {
+        return Ok(None);
+    }
+    Ok(Some(group.seat_for(record.pid)?))
+}
+
 impl Container {
     /// The processes in the container, by their numbers in the caller's pid namespace.
     ///

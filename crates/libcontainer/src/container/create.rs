@@ -11,7 +11,8 @@ use super::prepare::{CreateOptions, Prepared};
 use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
-use crate::perform::{Cgroup, Console, Performed, Setting, own, run_hooks, walk};
+use crate::notify;
+use crate::perform::{Cgroup, Console, HookState, Performed, Setting, own, run_hooks, walk};
 use crate::plan::{self, HookKind};
 use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
 use crate::timings;
@@ -23,6 +24,14 @@ pub(super) struct Source<'a> {
     pub(super) spec: &'a Spec<'a>,
     /// This process waits for its end to delete it then.
     pub(super) waited_for: bool,
+}
+
+/// What the caller of a creation gives besides the options.
+pub(super) struct Manner {
+    pub(super) console: Console,
+    pub(super) fence: Fence,
+    /// Signals are blocked and collected: see [`HookState::interruptible`].
+    pub(super) interruptible: bool,
 }
 
 impl Container {
@@ -38,7 +47,10 @@ impl Container {
         bundle: &Bundle,
         options: &CreateOptions,
     ) -> Result<Container, Error> {
-        let spec = bundle.spec()?;
+        let mut spec = bundle.spec()?;
+        if options.notify_socket.is_some() {
+            notify::show(&mut spec, store, id)?;
+        }
         let terminal = spec
             .process
             .as_ref()
@@ -57,8 +69,11 @@ impl Container {
                 waited_for: false,
             },
             options,
-            console,
-            &Fence::Fifo,
+            Manner {
+                console,
+                fence: Fence::Fifo,
+                interruptible: false,
+            },
         )?;
         Ok(locked.unlock())
     }
@@ -68,8 +83,7 @@ impl Container {
         id: &str,
         source: &Source<'_>,
         options: &CreateOptions,
-        console: Console,
-        fence: &Fence,
+        manner: Manner,
     ) -> Result<(Locked, Performed), Error> {
         judge_id(id)?;
         judge_preserved(options.preserve_fds)?;
@@ -87,15 +101,7 @@ impl Container {
             record.waiter = Some(this_process()?);
         }
         let folder = store.make(id)?;
-        match perform(
-            &prepared,
-            &folder,
-            bundle,
-            &mut record,
-            options,
-            console,
-            fence,
-        ) {
+        match perform(&prepared, &folder, bundle, &mut record, options, manner) {
             Ok(performed) => Ok((Locked { folder, record }, performed)),
             Err(error) => {
                 clean_up(&prepared, folder, &error);
@@ -122,18 +128,20 @@ fn perform(
     bundle: &Bundle,
     record: &mut Record,
     options: &CreateOptions,
-    console: Console,
-    fence: &Fence,
+    manner: Manner,
 ) -> Result<Performed, Error> {
     // The record comes before the effects that it describes.
     let part = timings::part("store the record");
     let stored = folder.store(record)?;
     folder.keep_config(bundle.text())?;
+    if options.notify_socket.is_some() {
+        folder.make_notify_directory()?;
+    }
     let setting = Setting {
         host: &prepared.host,
         report: folder.make_report()?,
-        fence: Some(fence.make(folder)?),
-        console,
+        fence: Some(manner.fence.make(folder)?),
+        console: manner.console,
         cgroup: prepared.place.as_ref().map(|place| Cgroup::New {
             place,
             settings: &prepared.settings,
@@ -142,7 +150,11 @@ fn perform(
         preserve_fds: options.preserve_fds,
         standard: [None; 3],
         given: Vec::new(),
-        state: Some(prepared.hooks()?),
+        state: Some(HookState {
+            folder: Some(folder),
+            interruptible: manner.interruptible,
+            ..prepared.hooks()?
+        }),
     };
     drop(part);
     let (mut performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
@@ -230,8 +242,8 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
         log::warn!("{error}");
     }
     let stopped = prepared.hooks().and_then(|mut hooks| {
-        hooks.status = "stopped";
-        run_hooks(&hooks, HookKind::Poststop, None, &prepared.host)
+        (hooks.status, hooks.folder) = ("stopped", Some(&folder));
+        run_hooks(&hooks, HookKind::Poststop, None, None, &prepared.host)
     });
     if let Err(error) = stopped {
         log::warn!("{error}");

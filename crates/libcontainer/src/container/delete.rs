@@ -1,5 +1,7 @@
 //! `delete`: removes what `create` made.
 
+use std::time::Duration;
+
 use nix::libc::SIGKILL;
 
 use super::Locked;
@@ -9,7 +11,7 @@ use crate::container::Container;
 use crate::host::HostFacts;
 use crate::perform::{HookState, own, run_hooks};
 use crate::plan::HookKind;
-use crate::state::{Liveness, Status, Store, observe};
+use crate::state::{Folder, Held, Liveness, Status, Store, observe};
 use crate::timings;
 
 impl Container {
@@ -19,7 +21,11 @@ impl Container {
     /// # Errors
     /// The container runs, or something of it cannot be seen or removed: then it can be deleted again.
     pub fn delete(store: &Store, id: &str, force: bool) -> Result<(), Error> {
-        let folder = match store.folder(id).and_then(|folder| folder.lock()) {
+        let lock = |folder: Folder| match force {
+            true => lock_by_force(&folder),
+            false => folder.lock(),
+        };
+        let folder = match store.folder(id).and_then(lock) {
             Err(error) if force && error.is_not_found() => return Ok(()),
             answer => answer?,
         };
@@ -29,6 +35,24 @@ impl Container {
             None if force => folder.remove(),
             None => Err(Error::NotFound { id: id.to_owned() }),
         }
+    }
+}
+
+/// Whoever works on the container may be waiting for a hook that does not end: that is ended. So is one that has lost its
+/// runtime. Only `poststop` hooks, which clean up behind the container, get some time.
+fn lock_by_force(folder: &Folder) -> Result<Held, Error> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let mut waited = Duration::ZERO;
+    loop {
+        if let Some(held) = folder.try_lock()? {
+            observe::end_hook(folder, None)?;
+            return Ok(held);
+        }
+        let spared = (waited < PATIENCE).then_some(HookKind::Poststop.name());
+        observe::end_hook(folder, spared)?;
+        std::thread::sleep(PAUSE);
+        waited += PAUSE;
     }
 }
 
@@ -134,14 +158,10 @@ impl Locked {
         let config = observe::config(&self.folder)?;
         let spec = config.spec()?;
         let state = HookState {
-            spec: &spec,
-            id: self.id(),
-            bundle: &self.record.bundle,
-            status: "stopped",
-            namespaces: self.record.namespaces,
-            init: None,
+            folder: Some(&self.folder),
+            ..HookState::new(&spec, &self.record, "stopped")
         };
         // Each failure of a hook is a warning of its own.
-        run_hooks(&state, HookKind::Poststop, None, &HostFacts::probe()?)
+        run_hooks(&state, HookKind::Poststop, None, None, &HostFacts::probe()?)
     }
 }

@@ -7,14 +7,16 @@ use kernel::Fd;
 use kernel::namespace::flags::NEWUSER;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
+use super::cgroup::seat_of;
 use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
-use super::fence::pipe_fence;
 use super::pid_file;
 use super::{Container, Look};
 use crate::Error;
 use crate::foreground::{self, Terminal};
 use crate::host::HostFacts;
-use crate::perform::{Cgroup, Console, HookState, Performed, Setting, execution_failed, walk};
+use crate::perform::{
+    Cgroup, Console, HookState, Performed, Setting, execution_failed, fence, walk,
+};
 use crate::plan::{self, Joining};
 use crate::state::{Liveness, Status, Store, observe};
 use crate::timings;
@@ -130,6 +132,7 @@ impl Container {
             cloned_into_cgroup: seat
                 .as_ref()
                 .is_some_and(|seat| seat.entry().is_some() && !seat.has_rest()),
+            relays_terminal: request.console_socket.is_none(),
             no_keyring: false,
             outside: self.outside(&spec)?,
         };
@@ -168,7 +171,7 @@ impl Container {
         }
         match waiting {
             None => Ok(0),
-            Some(waiting) => waiting.wait(&performed.child, terminal),
+            Some(waiting) => waiting.wait(&performed.child, terminal, None),
         }
     }
 
@@ -188,17 +191,13 @@ impl Container {
         let failed = |fault| crate::perform::own("make the report page", fault);
         let report = crate::perform::child::report_page().map_err(failed)?;
         let state = HookState {
-            spec,
-            id: self.id(),
-            bundle: &self.record.bundle,
-            status: "running",
-            namespaces: self.record.namespaces,
             init: Some(self.record.pid),
+            ..HookState::new(spec, &self.record, "running")
         };
         let setting = Setting {
             host,
             report,
-            fence: plan.waits().then(pipe_fence).transpose()?,
+            fence: plan.waits().then(fence::pipe).transpose()?,
             console,
             cgroup: seat.map(Cgroup::Existing),
             preserve_fds: request.preserve_fds,
@@ -230,21 +229,15 @@ impl Container {
         }
     }
 
-    /// The cgroup that the process goes to: the one asked for, else the container's, else, if that cannot hold
-    /// processes because something inside has divided it, the one that the container's first process is in.
+    /// The cgroup that the process goes to: the one asked for, else the container's.
     fn seat(&self, request: &ExecRequest) -> Result<Option<cgroups::Seat>, Error> {
-        let Some(place) = &self.record.cgroup else {
-            return Ok(None);
-        };
-        let group = cgroups::Group::open(place)?;
-        if !request.cgroup.is_empty() {
-            return Ok(Some(group.sub(&request.cgroup)?));
+        match &self.record.cgroup {
+            Some(place) if !request.cgroup.is_empty() => {
+                let group = cgroups::Group::open(place)?;
+                Ok(Some(group.sub(&request.cgroup)?))
+            }
+            _ => seat_of(&self.record),
         }
-        // Made, and removed since: a process of the container would be outside all of its limits.
-        if group.is_none() && place.is_optional() {
-            return Ok(None);
-        }
-        Ok(Some(group.seat_for(self.record.pid)?))
     }
 }
 

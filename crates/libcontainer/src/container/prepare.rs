@@ -23,6 +23,8 @@ pub struct CreateOptions {
     pub pidfd_socket: Option<PathBuf>,
     /// A file that gets the number of the container's process.
     pub pid_file: Option<PathBuf>,
+    /// The service manager's socket that is told when the container is ready (sd_notify(3)).
+    pub notify_socket: Option<PathBuf>,
     /// How many descriptors from 3 on the container gets.
     pub preserve_fds: u32,
     /// How many of them come from socket activation (sd_listen_fds(3)).
@@ -134,6 +136,8 @@ impl<'a> Prepared<'a> {
         prepared.creation = prepared.creation(id, bundle, root, options);
         let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
+        let warnings = prepared.settings.warnings();
+        prepared.plan.warnings.extend_from_slice(warnings);
         problems.extend(found.into_iter().map(Error::Plan));
         Ok((prepared, problems))
     }
@@ -221,6 +225,7 @@ impl<'a> Prepared<'a> {
             id: id.to_owned(),
             root,
             bundle: bundle.directory().to_string_lossy().into_owned(),
+            relays_terminal: options.console_socket.is_none(),
             no_pivot: options.no_pivot,
             no_new_keyring: options.no_new_keyring,
             has_cgroup: self.place.is_some(),
@@ -279,9 +284,14 @@ impl<'a> Prepared<'a> {
             spec: self.spec,
             id: &self.creation.id,
             bundle: &self.creation.bundle,
+            root: &self.creation.root,
             status: "creating",
             namespaces: Namespaces::read(self.spec, &self.host)?.all(),
+            // Only who joins a container later asks.
+            set_groups: false,
             init: None,
+            folder: None,
+            interruptible: false,
         })
     }
 }

@@ -1,12 +1,13 @@
 //! `run`: create and start, and, in the foreground, wait.
 
 use super::Container;
-use super::create::Source;
+use super::create::{Manner, Source};
 use super::fence::Fence;
 use super::prepare::CreateOptions;
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::foreground::{self, Terminal, Waiting};
+use crate::notify::{self, Readiness};
 use crate::state::Store;
 
 /// How a container is run.
@@ -44,6 +45,10 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
     let socket = options.create.console_socket.as_deref();
     foreground::judge_terminal(wants_terminal, options.detach, socket.is_some())?;
     foreground::size_as_ours(spec.process.as_mut(), socket);
+    let manager = options.create.notify_socket.as_deref();
+    if manager.is_some() {
+        notify::show(&mut spec, store, id)?;
+    }
     let (console, terminal) = Terminal::prepare(wants_terminal, socket)?;
     // Before there is a child whose end could be missed.
     let waiting = if options.detach {
@@ -64,22 +69,40 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
             waited_for: !options.detach && !options.keep,
         },
         &options.create,
-        console,
-        &Fence::Pipe,
+        Manner {
+            console,
+            fence: Fence::Pipe,
+            interruptible: waiting.is_some(),
+        },
     )?;
-    let started = match &performed.fence {
-        Some(fence) => locked.release(fence),
-        None => Ok(()),
+    let started = (|| {
+        let readiness = match manager {
+            Some(manager) => Readiness::listen(&locked.folder, manager)?,
+            None => None,
+        };
+        if let Some(fence) = &performed.fence {
+            locked.release(fence, waiting.is_some())?;
+        }
+        Ok(readiness)
+    })();
+    let readiness = match started {
+        Ok(readiness) => readiness,
+        Err(error) => {
+            locked.discard();
+            return Err(error);
+        }
     };
-    if let Err(error) = started {
-        locked.discard();
-        return Err(error);
-    }
     drop(performed.fence);
-    let Some(waiting) = waiting else { return Ok(0) };
     // Others may look at, signal and delete the container while this waits for its end.
     let container = locked.unlock();
-    let status = waiting.wait(&performed.child, terminal);
+    let child = &performed.child;
+    let Some(waiting) = waiting else {
+        if let Some(readiness) = readiness {
+            readiness.wait(&child.pidfd, child.pid)?;
+        }
+        return Ok(0);
+    };
+    let status = waiting.wait(child, terminal, readiness.as_ref());
     if !options.keep {
         match container.lock() {
             Ok(locked) => locked.discard(),

@@ -1,23 +1,44 @@
 //! `start`: the user's program runs.
 
-use kernel::{Fault, Fd};
-use spec::Spec;
+use std::path::Path;
 
+use kernel::{Fault, Fd};
+
+use super::cgroup::seat_of;
 use super::{Container, Locked};
 use crate::Error;
 use crate::host::HostFacts;
-use crate::perform::{HookState, forbidden, forbids, release, run_hooks};
+use crate::notify::Readiness;
+use crate::perform::{HookState, Inside, fence, forbidden, forbids, run_hooks};
 use crate::plan::HookKind;
-use crate::state::{Liveness, Status, observe};
+use crate::state::{Status, observe};
 use crate::timings;
 
 impl Container {
     /// Runs the user's program in a created container. (runtime.md, "Start")
     ///
     /// # Errors
-    /// The container is not in the state `created`, it has no process, a hook failed, or the program cannot be executed:
-    /// then the container is stopped.
+    /// The container is not in the state `created`, it has no process, or its filter forbids to execute it. A hook failed:
+    /// then the container is deleted.
     pub fn start(&self) -> Result<(), Error> {
+        self.start_locked().map(drop)
+    }
+
+    /// As [`Container::start`], then waits until the program says that it is ready, or has ended, and tells the service
+    /// manager at this socket (sd_notify(3)). It does not wait for a container that was created without such a socket.
+    ///
+    /// # Errors
+    /// As there; or the service manager cannot be told.
+    pub fn start_and_notify(&self, manager: &Path) -> Result<(), Error> {
+        let readiness = Readiness::listen(&self.folder, manager)?;
+        let container = self.start_locked()?.unlock();
+        match (readiness, observe::held(&container.record)?) {
+            (Some(readiness), Some(pidfd)) => readiness.wait(&pidfd, container.record.pid),
+            _ => Ok(()),
+        }
+    }
+
+    fn start_locked(&self) -> Result<Locked, Error> {
         let locked = self.lock()?;
         let text = match locked.look()?.status {
             Status::Created => "",
@@ -36,10 +57,15 @@ impl Container {
             ));
         }
         match locked.folder.open_fence()? {
-            Some(fence) => {
-                locked.release(&fence)?;
-                locked.folder.remove_fence()
-            }
+            Some(fence) => match locked.release(&fence, false) {
+                Ok(()) => locked.folder.remove_fence().map(|()| locked),
+                // The container is gone as after `delete` (runtime.md, "Lifecycle", 7, 9, 12, 13).
+                Err(error @ Error::Hook { .. }) => {
+                    locked.discard();
+                    Err(error)
+                }
+                Err(error) => Err(error),
+            },
             None => Err(Error::wrong_status(
                 self.id(),
                 "cannot start an already running container",
@@ -50,7 +76,7 @@ impl Container {
 
 impl Locked {
     /// Lets the program run, with the hooks before and after.
-    pub(super) fn release(&self, fence: &Fd) -> Result<(), Error> {
+    pub(super) fn release(&self, fence: &Fd, interruptible: bool) -> Result<(), Error> {
         let config = match self.record.has_hooks {
             true => Some(observe::config(&self.folder)?),
             false => None,
@@ -59,66 +85,61 @@ impl Locked {
             Some(config) => Some(config.spec()?),
             None => None,
         };
-        self.run_start_hooks(spec.as_ref(), HookKind::StartContainer, "created")?;
-        let part = timings::part("let the program go, and wait until it runs");
         let gone = || Error::wrong_status(self.id(), "container not running");
         let process = observe::held(&self.record)?.ok_or_else(gone)?;
-        release(fence, &process)
+        let run_hooks = |kind, status| match &spec {
+            Some(spec) => {
+                let state = HookState {
+                    folder: Some(&self.folder),
+                    interruptible,
+                    ..HookState::new(spec, &self.record, status)
+                };
+                self.run_start_hooks(&state, kind, &process)
+            }
+            None => Ok(()),
+        };
+        run_hooks(HookKind::StartContainer, "created")?;
+        let part = timings::part("let the program go, and wait until it runs");
+        fence::release(fence, &process)
             .map_err(|fault| crate::perform::own("let the container go", fault))?;
         if let Some(fault) = observe::report(&self.folder)?.and_then(|seen| seen.fault) {
-            return Err(self.execution_failed(fault)?);
+            self.judge_refusal(fault)?;
         }
         drop(part);
-        self.run_start_hooks(spec.as_ref(), HookKind::Poststart, "running")
+        run_hooks(HookKind::Poststart, "running")
     }
 
-    /// A hook that fails here stops the container.
     fn run_start_hooks(
         &self,
-        spec: Option<&Spec<'_>>,
+        state: &HookState<'_>,
         kind: HookKind,
-        status: &str,
+        process: &Fd,
     ) -> Result<(), Error> {
-        let Some(spec) = spec else { return Ok(()) };
         let _part = timings::part(match kind {
             HookKind::StartContainer => "run startContainer hooks",
             _ => "run poststart hooks",
         });
-        let state = HookState {
-            spec,
-            id: self.id(),
-            bundle: &self.record.bundle,
-            status,
-            namespaces: self.record.namespaces,
-            init: None,
+        let inside = Inside {
+            pidfd: process,
+            shared: &[],
+            seat: &|| seat_of(&self.record),
         };
         let pid = Some(self.record.pid);
-        run_hooks(&state, kind, pid, &HostFacts::probe()?).inspect_err(|_| {
-            if let Err(error) = self.end_if_alive() {
-                log::warn!("{error}");
-            }
-        })
+        run_hooks(state, kind, pid, Some(&inside), &HostFacts::probe()?)
     }
 
-    fn end_if_alive(&self) -> Result<(), Error> {
-        match observe::liveness(&self.record)? {
-            Liveness::Alive(pidfd) => super::kill::end(&pidfd).map(drop),
-            Liveness::Gone => Ok(()),
-        }
-    }
-
-    /// Init waits, then executes: nothing else can fail at this end of the plan.
-    fn execution_failed(&self, fault: Fault) -> Result<Error, Error> {
+    /// The program was refused by execve(2). Init has said so where the program's own words would be, and the container
+    /// has run, with that status; only a filter that does not allow the call is the config's fault.
+    fn judge_refusal(&self, fault: Fault) -> Result<(), Error> {
         let config = observe::config(&self.folder)?;
         let spec = config.spec()?;
         let filter = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
-        if filter.is_some_and(|filter| forbids(filter, fault.call)) {
-            return Ok(forbidden("execute the program".to_owned(), fault));
+        match filter.is_some_and(|filter| forbids(filter, fault.call)) {
+            true => Err(forbidden("execute the program".to_owned(), fault)),
+            false => {
+                log::debug!("the program cannot be executed: {fault}");
+                Ok(())
+            }
         }
-        let program = spec.process.iter().flat_map(|process| &process.args).next();
-        Ok(crate::perform::execution_failed(
-            program.map_or("", |name| name.as_str()),
-            fault,
-        ))
     }
 }

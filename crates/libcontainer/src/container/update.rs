@@ -23,6 +23,15 @@ impl Container {
             path: "resources".into(),
             error,
         })?;
+        for remark in &resources.remarks {
+            // Who misspells a limit believes it to be set.
+            if let (Some(key), false) = (remark.meant, remark.taken) {
+                let why = Why::Invalid(format!("unknown property: is `{key}` meant?"));
+                let at = remark.at.clone();
+                return Err(PlanError { at, why }.into());
+            }
+            log::warn!("{}: {remark}", remark.at);
+        }
         let no_cgroup =
             || Error::wrong_status(self.id(), "the container has no cgroup to set limits in");
         let place = locked.record.cgroup.as_ref().ok_or_else(no_cgroup)?;
@@ -33,6 +42,9 @@ impl Container {
             at: error.at,
             why: Why::Invalid(error.why),
         })?;
+        for (at, text) in settings.warnings() {
+            log::warn!("{at}: {text}");
+        }
         Ok(group.update(&settings)?)
     }
 }

@@ -1,40 +1,71 @@
-//! Running hooks: programs of the caller's at points of the life cycle (config.md, "POSIX-platform Hooks").
+//! Running hooks: programs of the caller's or of the container's at points of the life cycle (config.md, "POSIX-platform
+//! Hooks").
 //!
-//! A hook is started by init like everything else, so it gets exactly the environment of its entry, no descriptors but
-//! its standard three, and a failure to start it names the call.
+//! A hook is started by init like everything else, so it gets exactly the environment that it is to have, no descriptors
+//! but its standard three, and a failure to start it names the call.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant};
 
 use init::Slot;
-use kernel::namespace::flags::NEWPID;
-use kernel::process::{Exit, Watch};
-use kernel::{Errno, Fd, file, process};
+use kernel::namespace::flags::{NEWPID, NEWUSER};
+use kernel::process::Exit;
+use kernel::{Fd, file};
 use spec::{Hook, Spec, State};
 
-use super::{Console, Setting, walk};
+use super::hook_process::{End, HookProcess};
 use crate::Error;
 use crate::host::HostFacts;
-use crate::plan::{self, HookKind, Reach};
-
-/// Most output of a hook that a message quotes.
-const MOST_OUTPUT: usize = 64 * 1024;
-
-/// What a pipe holds without being asked for more (pipe(7)).
-const USUAL_PIPE: usize = 64 * 1024;
+use crate::plan::{self, HookKind, HookSurroundings, Joining, Plan, Reach};
+use crate::state::{Held, Record};
 
 /// What hooks need to know about the container.
+#[derive(Clone, Copy)]
 pub(crate) struct HookState<'a> {
     pub(crate) spec: &'a Spec<'a>,
     pub(crate) id: &'a str,
     pub(crate) bundle: &'a str,
+    /// The container's root directory, outside.
+    pub(crate) root: &'a str,
     pub(crate) status: &'a str,
     /// Types of namespaces in which the container differs from the runtime.
     pub(crate) namespaces: u64,
+    /// setgroups(2) works in it.
+    pub(crate) set_groups: bool,
     /// The container's first process, where another one is started.
     pub(crate) init: Option<i32>,
+    /// Where a hook that runs is noted, so that `delete --force` can end it.
+    pub(crate) folder: Option<&'a Held>,
+    /// The caller has blocked signals to collect them: those that end a program end a hook.
+    pub(crate) interruptible: bool,
+}
+
+/// The way into the container, for hooks that run there.
+pub(crate) struct Inside<'a> {
+    /// Its first process.
+    pub(crate) pidfd: &'a Fd,
+    /// Namespace files that this has shared.
+    pub(crate) shared: &'a [i32],
+    /// Its cgroup.
+    pub(crate) seat: &'a dyn Fn() -> Result<Option<cgroups::Seat>, Error>,
+}
+
+impl<'a> HookState<'a> {
+    /// Of a container that exists.
+    pub(crate) fn new(spec: &'a Spec<'a>, record: &'a Record, status: &'a str) -> HookState<'a> {
+        HookState {
+            spec,
+            id: &record.id,
+            bundle: &record.bundle,
+            root: &record.rootfs,
+            status,
+            namespaces: record.namespaces,
+            set_groups: record.set_groups,
+            init: None,
+            folder: None,
+            interruptible: false,
+        }
+    }
 }
 
 impl HookState<'_> {
@@ -55,7 +86,7 @@ impl HookState<'_> {
         self.spec.linux.as_ref()?.seccomp.as_ref()
     }
 
-    fn json(&self, pid: Option<i32>) -> Result<String, Error> {
+    pub(super) fn json(&self, pid: Option<i32>) -> Result<String, Error> {
         serde_json::to_string(&self.as_spec(pid))
             .map_err(|error| Error::invalid(&error.to_string(), self.bundle.as_ref()))
     }
@@ -66,13 +97,14 @@ pub(crate) fn run_all(
     state: &HookState<'_>,
     kind: HookKind,
     pid: Option<i32>,
+    inside: Option<&Inside<'_>>,
     host: &HostFacts,
 ) -> Result<(), Error> {
     let Some(hooks) = &state.spec.hooks else {
         return Ok(());
     };
     for index in 0..kind.of(hooks).len() {
-        match run(state, kind, index, pid, &[], host) {
+        match run(state, kind, index, pid, inside, host) {
             Err(error) if kind == HookKind::Poststop => log::warn!("{error}"),
             answer => answer?,
         }
@@ -86,47 +118,55 @@ pub(crate) fn run(
     kind: HookKind,
     index: usize,
     pid: Option<i32>,
-    shared: &[i32],
+    inside: Option<&Inside<'_>>,
     host: &HostFacts,
 ) -> Result<(), Error> {
-    let Some(hook) = state
-        .spec
-        .hooks
-        .as_ref()
-        .and_then(|hooks| kind.of(hooks).get(index))
-    else {
+    let hooks = state.spec.hooks.as_ref();
+    let Some(hook) = hooks.and_then(|hooks| kind.of(hooks).get(index)) else {
         return Ok(());
     };
+    let at = kind.field(index);
     let failed = |why: String| Error::Hook {
-        at: kind.field(index),
+        at: at.clone(),
         text: format!("error running {} hook #{index}: {why}", kind.name()),
     };
     let started = Instant::now();
-    let mut running = Running::start(state, kind, hook, index, pid, shared, host)
-        .map_err(|error| failed(error.to_string()))?;
+    let mut process = Start {
+        state,
+        kind,
+        hook,
+        index,
+        host,
+    }
+    .start(pid, inside)
+    .map_err(|error| failed(error.to_string()))?;
     // A time that the clock cannot show never comes.
     let deadline = hook
         .timeout
         .and_then(|seconds| started.checked_add(Duration::from_secs(seconds.unsigned_abs())));
-    let (exit, out, err) = running
-        .wait(deadline)
+    let end = process
+        .wait(deadline, state.interruptible)
         .map_err(|fault| failed(format!("its end cannot be seen: {fault}")))?;
+    let (out, err) = process.output();
     log::debug!(
         "hook {}: stdout: {}, stderr: {}",
         hook.path,
-        one_line(&out),
-        one_line(&err)
+        one_line(out),
+        one_line(err)
     );
-    let how = match exit {
-        Some(Exit::Code(0)) => return Ok(()),
-        Some(Exit::Code(code)) => format!("exit status {code}"),
-        Some(Exit::Signal(signal)) => format!("signal {signal}"),
-        None => format!("timed out after {} s", hook.timeout.unwrap_or_default()),
+    let how = match end {
+        End::Exit(Some(Exit::Code(0))) => return Ok(()),
+        End::Exit(Some(Exit::Code(code))) => format!("exit status {code}"),
+        End::Exit(Some(Exit::Signal(signal))) => format!("signal {signal}"),
+        End::Exit(None) | End::TimedOut => {
+            format!("timed out after {} s", hook.timeout.unwrap_or_default())
+        }
+        End::Interrupted(signal) => format!("interrupted by signal {signal}"),
     };
     Err(failed(format!(
         "{how}, stdout: {}, stderr: {}",
-        one_line(&out),
-        one_line(&err)
+        one_line(out),
+        one_line(err)
     )))
 }
 
@@ -135,174 +175,140 @@ fn one_line(output: &[u8]) -> String {
     String::from_utf8_lossy(output).trim().replace('\n', "\\n")
 }
 
-struct Running {
-    child: kernel::process::Started,
-    out: Option<File>,
-    err: Option<File>,
+/// One hook about to be started.
+struct Start<'a> {
+    state: &'a HookState<'a>,
+    kind: HookKind,
+    hook: &'a Hook<'a>,
+    index: usize,
+    host: &'a HostFacts,
 }
 
-fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
-    nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| {
-        super::own(
-            "make a pipe",
-            kernel::Fault::found(kernel::Call::Openat, Errno(errno as i32)),
-        )
-    })
-}
-
-impl Running {
-    fn start(
-        state: &HookState<'_>,
-        kind: HookKind,
-        hook: &Hook<'_>,
-        index: usize,
-        pid: Option<i32>,
-        shared: &[i32],
-        host: &HostFacts,
-    ) -> Result<Running, Error> {
-        let inside = matches!(kind, HookKind::CreateContainer | HookKind::StartContainer);
-        let (reach, given) = match pid {
-            Some(pid) if inside => reach(pid, shared)?,
-            _ => (Reach::Here, Vec::new()),
-        };
+impl Start<'_> {
+    fn start(&self, pid: Option<i32>, inside: Option<&Inside<'_>>) -> Result<HookProcess, Error> {
+        let state = self.state;
+        let inside = inside.filter(|_| {
+            matches!(
+                self.kind,
+                HookKind::CreateContainer | HookKind::StartContainer
+            )
+        });
         // A container's process is the first of its pid namespace, or has some other number in a joined one.
         let seen_pid = match pid {
-            Some(pid) if inside && state.namespaces & NEWPID != 0 => Some(pid_inside(pid)?),
+            Some(pid) if inside.is_some() && state.namespaces & NEWPID != 0 => {
+                Some(pid_inside(pid)?)
+            }
             pid => pid,
         };
-        let directory = if kind == HookKind::StartContainer {
-            "/"
-        } else {
-            state.bundle
+        let seat = match inside {
+            Some(inside) => (inside.seat)()?,
+            None => None,
         };
-        let at = kind.field(index);
-        let plan = plan::hook(
-            state.spec,
-            hook,
-            &at,
-            reach,
-            state.namespaces,
-            directory,
-            host,
-        )?;
-        let ((stdin, to_stdin), (from_out, out), (from_err, err)) = (pipe()?, pipe()?, pipe()?);
-        let report = super::child::report_page()
-            .map_err(|fault| super::own("make the report page", fault))?;
-        let setting = Setting {
-            host,
-            report,
-            fence: None,
-            console: Console::None,
-            cgroup: None,
-            preserve_fds: 0,
-            standard: [
-                Some(stdin.as_raw_fd()),
-                Some(out.as_raw_fd()),
-                Some(err.as_raw_fd()),
-            ],
-            given,
-            state: None,
+        let moved = seat
+            .as_ref()
+            .is_some_and(|seat| seat.entry().is_none() || seat.has_rest());
+        let (plan, given) = match (self.kind, pid, inside) {
+            (HookKind::StartContainer, Some(pid), Some(inside)) => {
+                self.as_the_process(pid, inside, seat.is_some(), moved)?
+            }
+            _ => self.as_the_caller(inside, moved)?,
         };
-        // The state is written before the start, into a pipe that holds all of it: a hook that does not read it does no
-        // harm, and nobody waits.
-        let json = state.json(seen_pid)?;
-        let mut to_stdin = File::from(to_stdin);
-        let no_room = |fault| super::own("write the state for the hook", fault);
-        if json.len() > USUAL_PIPE {
-            file::set_pipe_size(to_stdin.as_raw_fd(), json.len()).map_err(no_room)?;
+        // The agent of a filter that notifies is told which process the container is.
+        let known = HookState {
+            init: state.init.or(pid),
+            ..*state
+        };
+        let process = HookProcess::start(&plan, known, seen_pid, seat, given, self.host)?;
+        if let Some(folder) = state.folder {
+            folder.note_hook(process.started(), self.kind.name())?;
         }
-        file::set_nonblocking(to_stdin.as_raw_fd(), true).map_err(no_room)?;
-        to_stdin
-            .write_all(json.as_bytes())
-            .map_err(|_| no_room(kernel::Fault::found(kernel::Call::Write, Errno::EMSGSIZE)))?;
-        drop(to_stdin);
-        let (performed, _) = walk(&plan, setting, &mut |_| Ok(()))?;
-        drop((stdin, out, err));
-        Ok(Running {
-            child: performed.child,
-            out: Some(File::from(from_out)),
-            err: Some(File::from(from_err)),
-        })
+        Ok(process)
     }
 
-    /// Collects output until the hook has ended or the time is up; then it is killed, and the answer has no exit.
-    fn wait(
-        &mut self,
-        deadline: Option<Instant>,
-    ) -> kernel::Result<(Option<Exit>, Vec<u8>, Vec<u8>)> {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        loop {
-            let raw = |file: &Option<File>| file.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-            let mut watches =
-                [self.child.pidfd.raw(), raw(&self.out), raw(&self.err)].map(|fd| Watch {
-                    fd,
-                    events: Watch::IN,
-                    came: 0,
-                });
-            let left = deadline.map(|deadline| {
-                let left = deadline.saturating_duration_since(Instant::now());
-                left.as_nanos().min(u64::MAX.into()) as u64
-            });
-            let count = match process::poll(&mut watches, left) {
-                Err(fault) if fault.is(Errno::EINTR) => continue,
-                answer => answer?,
-            };
-            if watches[1].came != 0 {
-                collect(&mut self.out, &mut out);
+    /// A program of the container's: as its process in all but arguments and environment.
+    fn as_the_process(
+        &self,
+        pid: i32,
+        inside: &Inside<'_>,
+        has_cgroup: bool,
+        moved: bool,
+    ) -> Result<(Plan, Vec<(Slot, Fd)>), Error> {
+        let state = self.state;
+        let outside = match &state.spec.process {
+            Some(process) if state.namespaces & NEWUSER != 0 => {
+                super::outside(pid, process.user.uid)?
             }
-            if watches[2].came != 0 {
-                collect(&mut self.err, &mut err);
-            }
-            if watches[0].came != 0 {
-                // What is still in the pipes is wanted, but a process that it left behind may keep them open.
-                for (file, output) in [(&mut self.out, &mut out), (&mut self.err, &mut err)] {
-                    if let Some(open) = file {
-                        file::set_nonblocking(open.as_raw_fd(), true)?;
-                        while file.is_some() && collect(file, output) {}
-                    }
-                }
-                // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
-                let exit = process::wait(self.child.pidfd.raw(), true)?;
-                return Ok((exit, out, err));
-            }
-            if count == 0 && deadline.is_some() {
-                super::end(&self.child.pidfd)?;
-                return Ok((None, out, err));
-            }
-        }
+            _ => None,
+        };
+        let joining = Joining {
+            id: state.id.to_owned(),
+            namespaces: state.namespaces,
+            set_groups: state.set_groups,
+            has_cgroup,
+            cloned_into_cgroup: !moved,
+            relays_terminal: false,
+            no_keyring: false,
+            outside,
+        };
+        let at = self.kind.field(self.index);
+        let plan = plan::hook_inside(state.spec, self.hook, &at, &joining, self.host)?;
+        Ok((plan, vec![(Slot::FIRST_FREE, copy(inside.pidfd.raw())?)]))
+    }
+
+    /// A program of the caller's, perhaps in the container's namespaces.
+    fn as_the_caller(
+        &self,
+        inside: Option<&Inside<'_>>,
+        moved: bool,
+    ) -> Result<(Plan, Vec<(Slot, Fd)>), Error> {
+        let (reach, given) = match inside {
+            Some(inside) => reach(inside)?,
+            None => (Reach::Here, Vec::new()),
+        };
+        // Programs of vendors work on the root directory, such as `ldconfig -r .`; image content has no say in theirs.
+        let (directory, environment) = match inside {
+            Some(_) => (self.state.root, Vec::new()),
+            None => (self.state.bundle, own_environment()),
+        };
+        let around = HookSurroundings {
+            reach,
+            namespaces: self.state.namespaces,
+            moved,
+            directory,
+            environment: &environment,
+        };
+        let at = self.kind.field(self.index);
+        let plan = plan::hook(self.state.spec, self.hook, &at, around, self.host)?;
+        Ok((plan, given))
     }
 }
 
-/// Reads what there is; false when there is nothing (more).
-fn collect(file: &mut Option<File>, output: &mut Vec<u8>) -> bool {
-    let mut buffer = [0; 4096];
-    match file.as_mut().map(|open| open.read(&mut buffer)) {
-        Some(Ok(0)) | None => *file = None,
-        Some(Ok(length)) => {
-            let room = MOST_OUTPUT.saturating_sub(output.len());
-            output.extend_from_slice(&buffer[..length.min(room)]);
-            return true;
-        }
-        Some(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => return true,
-        Some(Err(_)) => *file = None,
-    }
-    false
+/// This program's own, for hooks outside whose entry has none: the specification does not say so, but other runtimes pass
+/// it on, and many hooks rely on PATH.
+fn own_environment() -> Vec<Vec<u8>> {
+    std::env::vars_os()
+        .map(|(name, value)| [name.into_vec(), value.into_vec()].join(&b'='))
+        .collect()
+}
+
+fn copy(fd: i32) -> Result<Fd, Error> {
+    file::duplicate_above(fd, 3)
+        .map(Fd::adopt)
+        .map_err(|fault| super::own("reach the container's namespaces", fault))
 }
 
 /// The way to the container's namespaces: by files that init shared, or by its process.
-fn reach(pid: i32, shared: &[i32]) -> Result<(Reach, Vec<(Slot, Fd)>), Error> {
-    let failed = |fault| super::own("reach the container's namespaces", fault);
+fn reach(inside: &Inside<'_>) -> Result<(Reach, Vec<(Slot, Fd)>), Error> {
     let first = Slot::FIRST_FREE;
-    if shared.is_empty() {
+    if inside.shared.is_empty() {
         return Ok((
             Reach::Process(first),
-            vec![(first, process::open(pid).map_err(failed)?)],
+            vec![(first, copy(inside.pidfd.raw())?)],
         ));
     }
     let mut given = Vec::new();
-    for (index, raw) in shared.iter().enumerate() {
-        let copy = file::duplicate_above(*raw, 3).map_err(failed)?;
-        given.push((Slot(first.0 + index as u8), Fd::adopt(copy)));
+    for (index, raw) in inside.shared.iter().enumerate() {
+        given.push((Slot(first.0 + index as u8), copy(*raw)?));
     }
     Ok((Reach::Files(first), given))
 }

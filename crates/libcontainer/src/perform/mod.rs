@@ -7,6 +7,8 @@
 mod cgroup;
 pub(crate) mod child;
 mod explain;
+pub(crate) mod fence;
+mod hook_process;
 mod hooks;
 mod id_maps;
 mod image;
@@ -24,8 +26,8 @@ mod walk;
 use std::path::PathBuf;
 
 use init::{Reading, Slot};
-use kernel::process::{Exit, Started, Watch};
-use kernel::{Errno, Fault, Fd, file, process};
+use kernel::process::{Exit, Started};
+use kernel::{Errno, Fault, Fd, process};
 use spec::ConfigPath;
 
 use crate::Error;
@@ -33,7 +35,7 @@ use crate::host::HostFacts;
 
 pub(crate) use cgroup::Cgroup;
 pub(crate) use explain::{execution_failed, forbidden, forbids};
-pub(crate) use hooks::{HookState, run_all as run_hooks};
+pub(crate) use hooks::{HookState, Inside, run_all as run_hooks};
 pub(crate) use id_maps::outside;
 pub(crate) use walk::walk;
 
@@ -90,25 +92,8 @@ impl Performed {
         let Some(fence) = &self.fence else {
             return Ok(None);
         };
-        release(fence, &self.child.pidfd)?;
+        fence::release(fence, &self.child.pidfd)?;
         Ok(self.report.fault())
-    }
-}
-
-/// Lets whoever waits at the fence go, and waits until it has executed its program, so that nobody is at the other end
-/// any more, or has ended.
-pub(crate) fn release(fence: &Fd, pidfd: &Fd) -> kernel::Result<()> {
-    file::write(fence.raw(), b"g")?;
-    let mut watches = [(fence, 0), (pidfd, Watch::IN)].map(|(fd, events)| Watch {
-        fd: fd.raw(),
-        events,
-        came: 0,
-    });
-    loop {
-        match process::poll(&mut watches, None) {
-            Err(fault) if fault.is(Errno::EINTR) => {}
-            answer => return answer.map(drop),
-        }
     }
 }
 

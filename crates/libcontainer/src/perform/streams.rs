@@ -4,10 +4,10 @@ use kernel::file::{self, magic, mode};
 
 /// Gives those that are pipes to a user of ours, who could not open `/dev/stdout` again otherwise. Never anything with a
 /// name outside: a file, a FIFO or a terminal may be somebody's.
-pub(super) fn give(owner: u32) {
-    for fd in 0..3 {
-        if let Err(fault) = give_one(fd, owner) {
-            log::debug!("standard stream {fd} is not given to user {owner}: {fault}");
+pub(super) fn give(owner: u32, standard: [Option<i32>; 3]) {
+    for (number, given) in (0..).zip(standard) {
+        if let Err(fault) = give_one(given.unwrap_or(number), owner) {
+            log::debug!("standard stream {number} is not given to user {owner}: {fault}");
         }
     }
 }

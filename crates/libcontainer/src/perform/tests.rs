@@ -168,6 +168,7 @@ impl Script {
         self.child(Execute {
             arguments,
             environment,
+            tell: false,
         })
     }
 

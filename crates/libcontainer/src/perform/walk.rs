@@ -7,8 +7,8 @@ use kernel::process::{Exit, Started};
 use kernel::{Call, Errno, Fault, Fd, file};
 
 use super::{
-    Cgroup, Console, Performed, Setting, bring_back, hooks, id_maps, namespace, net_devices, own,
-    streams, trees,
+    Cgroup, Console, Inside, Performed, Setting, bring_back, hooks, id_maps, namespace,
+    net_devices, own, streams, trees,
 };
 use crate::Error;
 use crate::plan::{Plan, RuntimeStep, Step};
@@ -210,7 +210,7 @@ impl Walk<'_> {
                     None => id_maps::outside(self.pid()?, *user)?,
                 };
                 if let Some(owner) = owner {
-                    streams::give(owner);
+                    streams::give(owner, self.setting.standard);
                 }
             }
             RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
@@ -229,15 +229,18 @@ impl Walk<'_> {
             }
             RuntimeStep::RunHook { kind, index, .. } => {
                 let namespaces = self.shared_namespaces().map_err(failed)?;
-                if let (Some(hooks), Some(child)) = (&self.setting.state, &self.child) {
-                    hooks::run(
-                        hooks,
-                        *kind,
-                        *index,
-                        Some(child.pid),
-                        &namespaces,
-                        self.setting.host,
-                    )?;
+                let cgroup = self.setting.cgroup.as_ref();
+                if let (Some(state), Some(child)) = (&self.setting.state, &self.child) {
+                    let inside = Inside {
+                        pidfd: &child.pidfd,
+                        shared: &namespaces,
+                        seat: &|| match cgroup.and_then(Cgroup::group) {
+                            Some(group) => Ok(Some(group.seat()?)),
+                            None => Ok(None),
+                        },
+                    };
+                    let pid = Some(child.pid);
+                    hooks::run(state, *kind, *index, pid, Some(&inside), self.setting.host)?;
                 }
             }
         }

@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_broken_order_is_found() {
-        let text = r#"{"ociVersion":"1.0.2","root":{"path":"r"},"process":{"args":["a"],"cwd":"/","user":{},"noNewPrivileges":true},
+        let text = r#"{"ociVersion":"1.0.2","root":{"path":"r"},"process":{"args":["a"],"cwd":"/","user":{"uid":0,"gid":0},"noNewPrivileges":true},
             "linux":{"namespaces":[{"type":"mount"},{"type":"pid"}],"maskedPaths":["/proc/kcore"]}}"#;
         let spec = spec::Spec::parse(text).unwrap();
         let creation = crate::plan::Creation {

@@ -17,6 +17,8 @@ pub struct Creation {
     pub root: String,
     /// Absolute path of the bundle, which relative paths start from.
     pub bundle: String,
+    /// The terminal goes to no socket of the caller's: it is relayed to the caller's own.
+    pub relays_terminal: bool,
     /// Do not use pivot_root(2).
     pub no_pivot: bool,
     /// Keep the caller's session keyring.
@@ -48,6 +50,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     let mut finished = Draft::new(spec, host);
     let draft = &mut finished;
     judge_document(draft);
+    draft.warn_about_keys(&spec.remarks);
     let (wanted, problems) = namespaces::Namespaces::judged(spec, host);
     for problem in problems {
         draft.note(Err(problem));
@@ -69,7 +72,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     draft.part(|draft| root::open(draft, creation));
     let late = mounts::build(draft, creation, &wanted, &copied);
     draft.part(|draft| devices::make(draft, creation, &wanted));
-    draft.part(terminal::open);
+    draft.part(|draft| terminal::open(draft, creation.relays_terminal));
     draft.part(|draft| hooks::before_root(draft, &wanted));
     draft.part(|draft| root::enter(draft, creation));
     draft.part(|draft| system::configure(draft, &wanted));
@@ -132,15 +135,68 @@ fn judge_version(spec: &Spec<'_>) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// `MAJOR.MINOR.PATCH`, then perhaps `-` or `+` and more.
+/// Semantic Versioning 2.0: `MAJOR.MINOR.PATCH`, then perhaps `-` and a pre-release, then perhaps `+` and a build, both of
+/// which are words separated by dots. Numbers have no leading zeros, except in the build.
 fn is_version(text: &str) -> bool {
-    let core = text.split(['-', '+']).next().unwrap_or_default();
-    let mut numbers = core.split('.');
-    let number = |part: Option<&str>| {
-        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    let (rest, build) = match text.split_once('+') {
+        Some((rest, build)) => (rest, Some(build)),
+        None => (text, None),
     };
-    number(numbers.next())
-        && number(numbers.next())
-        && number(numbers.next())
-        && numbers.next().is_none()
+    let (core, pre) = match rest.split_once('-') {
+        Some((core, pre)) => (core, Some(pre)),
+        None => (rest, None),
+    };
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let number = |part: &str| digits(part) && (part == "0" || !part.starts_with('0'));
+    core.split('.').count() == 3
+        && core.split('.').all(number)
+        && pre.is_none_or(|pre| {
+            let mut words = pre.split('.');
+            words.all(|part| word(part) && (!digits(part) || number(part)))
+        })
+        && build.is_none_or(|build| build.split('.').all(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_version;
+
+    #[test]
+    fn versions_are_semantic() {
+        for good in [
+            "1.0.0",
+            "1.0.2-dev",
+            "1.3.0",
+            "1.0.0-rc.1+build-5.007",
+            "1.0.0+x",
+            "1.0.0--",
+            "1.0.0-0a",
+        ] {
+            assert!(is_version(good), "{good}");
+        }
+        for bad in [
+            "",
+            "1",
+            "1.0",
+            "1.0.0.0",
+            "1.0.0-",
+            "1.0.0+",
+            "1.0.0-+b",
+            "1.0.0-a..b",
+            "1.0.0-01",
+            "01.0.0",
+            "1.00.0",
+            "1.0.x",
+            "v1.0.0",
+            "1.0.0-ä",
+            "1.0.0+a+b",
+            " 1.0.0",
+            "1.0.0-dev ",
+        ] {
+            assert!(!is_version(bad), "{bad}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use init::wire::{Span, Strings};
 use init::{ChildStep, Slot};
-use spec::{ConfigPath, Spec};
+use spec::{ConfigPath, Remark, Spec};
 
 use super::{Entry, Plan, PlanError, RuntimeStep, Step, Why};
 use crate::host::HostFacts;
@@ -92,6 +92,13 @@ impl<'a> Draft<'a> {
         self.plan.warnings.push((at, text.into()));
     }
 
+    /// Warns about keys that look like slips of the pen. Others are ignored without a word (config.md, "Extensibility").
+    pub(crate) fn warn_about_keys(&mut self, remarks: &[Remark]) {
+        for remark in remarks.iter().filter(|remark| remark.meant.is_some()) {
+            self.warn(remark.at.clone(), remark.to_string());
+        }
+    }
+
     /// Keeps what is wrong and goes on, so that one look finds all that is: for parts that do not need each other.
     pub(crate) fn note(&mut self, part: Result<(), PlanError>) {
         if let Err(problem) = part
@@ -173,6 +180,19 @@ impl<'a> Draft<'a> {
             start,
             length: self.plan.text.len() as u32 - start,
         })
+    }
+
+    /// Strings that are none of the config's, and without a NUL inside.
+    pub(crate) fn own_strings(&mut self, strings: &[Vec<u8>]) -> Strings {
+        let start = self.plan.text.len() as u32;
+        for string in strings {
+            self.bytes(string);
+            self.plan.text.push(0);
+        }
+        Strings {
+            start,
+            length: self.plan.text.len() as u32 - start,
+        }
     }
 
     /// The runtime's steps so far.

@@ -2,7 +2,7 @@
 
 use init::step::{BecomeRoot, Fork, Join};
 use kernel::namespace::flags::{NEWPID, NEWTIME, NEWUSER};
-use spec::{ConfigPath, Process, Spec};
+use spec::{ConfigPath, Hook, Process, Spec};
 
 use super::process::{self, Surroundings};
 use super::{Draft, Plan, PlanError, RuntimeStep, terminal};
@@ -21,6 +21,8 @@ pub struct Joining {
     pub has_cgroup: bool,
     /// The process can be started in that cgroup; else it must be moved there.
     pub cloned_into_cgroup: bool,
+    /// The terminal goes to no socket of the caller's: it is relayed to the caller's own.
+    pub relays_terminal: bool,
     /// Keep the caller's session keyring.
     pub no_keyring: bool,
     /// The process's user outside, where the container has a user namespace that maps it.
@@ -36,10 +38,46 @@ pub struct Joining {
 /// As [`super::create`].
 pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan, PlanError> {
     let at = ConfigPath::of("process");
-    let missing = || PlanError::missing(at.clone());
-    let given: &Process<'_> = spec.process.as_ref().ok_or_else(missing)?;
+    let process = spec.process.as_ref().ok_or(PlanError::missing(at))?;
     let mut draft = Draft::new(spec, host);
-    let draft = &mut draft;
+    draft.warn_about_keys(&process.remarks);
+    let around = join(&mut draft, process, joining)?;
+    terminal::open_for(&mut draft, process, joining.relays_terminal)?;
+    draft.part(|draft| process::prepare(draft, process, around));
+    draft.finish()
+}
+
+/// Compiles a hook to the plan that runs it exactly as the container's process is run (`hooks.startContainer`): with its
+/// user, capabilities, filter, limits, directory and cgroup. Only arguments and environment are the hook's.
+pub(crate) fn hook_inside(
+    spec: &Spec<'_>,
+    hook: &Hook<'_>,
+    at: &ConfigPath,
+    joining: &Joining,
+    host: &HostFacts,
+) -> Result<Plan, PlanError> {
+    let missing = || PlanError::missing(ConfigPath::of("process"));
+    let mut process = spec.process.clone().ok_or_else(missing)?;
+    process.terminal = false;
+    // That is for processes that are added later.
+    process.exec_cpu_affinity = None;
+    let spec = Spec {
+        process: Some(process.clone()),
+        ..spec.clone()
+    };
+    let mut draft = Draft::new(&spec, host);
+    let around = join(&mut draft, &process, joining)?;
+    draft.part(|draft| process::prepare_hook(draft, &process, around, hook, at));
+    draft.finish()
+}
+
+/// Starts a child and lets it join the container.
+fn join(
+    draft: &mut Draft<'_>,
+    given: &Process<'_>,
+    joining: &Joining,
+) -> Result<Surroundings, PlanError> {
+    let (at, host) = (ConfigPath::of("process"), draft.host);
     let container = draft.slot(&at)?;
     terminal::connect(draft)?;
     if joining.outside.is_some() {
@@ -79,14 +117,10 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
         draft.child(&from, Fork {});
     }
     process::begin_for(draft, &joining.id, joining.no_keyring, true)?;
-    terminal::open_for(draft, given)?;
-    let surroundings = Surroundings {
+    Ok(Surroundings {
         user_namespace: joining.namespaces & NEWUSER != 0,
         set_groups: joining.set_groups,
         waits: false,
         listen_fds: 0,
-    };
-    draft.part(|draft| process::prepare(draft, given, surroundings));
-    let finished = std::mem::replace(draft, Draft::new(spec, host));
-    finished.finish()
+    })
 }

@@ -1,4 +1,4 @@
-//! The plan of a hook that runs in the container's namespaces: join them and execute.
+//! The plan of a hook that is the caller's program: perhaps join the container's namespaces, and execute.
 
 use init::Slot;
 use init::step::{Directory, Execute, FindProgram, Fork, Join, Session, Umask};
@@ -19,17 +19,32 @@ pub(crate) enum Reach {
     Files(Slot),
 }
 
+/// Where a hook runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) reach: Reach,
+    /// The types of namespaces in which the container differs from the runtime.
+    pub(crate) namespaces: u64,
+    /// It must be moved to the container's cgroup: it cannot be started there.
+    pub(crate) moved: bool,
+    /// The working directory.
+    pub(crate) directory: &'a str,
+    /// The environment, if the config gives none: `NAME=value`.
+    pub(crate) environment: &'a [Vec<u8>],
+}
+
 /// Compiles a hook to a plan. The program is looked up where it runs: for `createContainer` before the change of root,
-/// so in a mount namespace that still shows the host; for `startContainer` inside.
+/// so in a mount namespace that still shows the host.
 pub(crate) fn hook(
     spec: &Spec<'_>,
     hook: &Hook<'_>,
     at: &ConfigPath,
-    reach: Reach,
-    namespaces: u64,
-    directory: &str,
+    around: Surroundings<'_>,
     host: &HostFacts,
 ) -> Result<Plan, PlanError> {
+    let Surroundings {
+        reach, namespaces, ..
+    } = around;
     let mut draft = Draft::new(spec, host);
     let reserved = match reach {
         Reach::Here => 0,
@@ -40,6 +55,9 @@ pub(crate) fn hook(
         draft.slot(at)?;
     }
     draft.runtime(at, RuntimeStep::StartChild { namespaces: 0 });
+    if around.moved {
+        draft.runtime(at, RuntimeStep::PlaceChild);
+    }
     match reach {
         Reach::Here => {}
         Reach::Process(slot) if host.privileged => {
@@ -82,7 +100,7 @@ pub(crate) fn hook(
     draft.child(at, Session {});
     draft.child(at, Umask { mask: 0o022 });
     let (directory, name, path) = (
-        draft.text(at, directory)?,
+        draft.text(at, around.directory)?,
         draft.text(at, &hook.path)?,
         draft.own_text(""),
     );
@@ -103,7 +121,10 @@ pub(crate) fn hook(
             given
         },
     )?;
-    let environment = draft.strings(at, hook.env.iter().map(|entry| entry.as_str()))?;
+    let environment = match &hook.env {
+        Some(given) => draft.strings(at, given.iter().map(|entry| entry.as_str()))?,
+        None => draft.own_strings(around.environment),
+    };
     draft.child(
         at,
         FindProgram {
@@ -118,6 +139,7 @@ pub(crate) fn hook(
         Execute {
             arguments,
             environment,
+            tell: false,
         },
     );
     draft.finish()

@@ -73,7 +73,7 @@ fn judge_one(at: ConfigPath, hook: &Hook<'_>) -> Result<(), PlanError> {
     if !hook.path.starts_with('/') {
         return Err(PlanError::invalid(at.then("path"), "must be absolute"));
     }
-    let strings = hook.args.iter().chain(&hook.env);
+    let strings = hook.args.iter().chain(hook.env.iter().flatten());
     if let Some(text) = std::iter::once(&hook.path)
         .chain(strings)
         .find(|text| text.contains('\0'))

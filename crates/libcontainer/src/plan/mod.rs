@@ -29,8 +29,9 @@ use spec::ConfigPath;
 
 pub use create::{Creation, create, judge};
 pub(crate) use draft::Draft;
+pub(crate) use exec::hook_inside;
 pub use exec::{Joining, exec};
-pub(crate) use hook::{Reach, hook};
+pub(crate) use hook::{Reach, Surroundings as HookSurroundings, hook};
 pub(crate) use hooks::Kind as HookKind;
 pub(crate) use mounts::is_bind;
 pub use mounts::options;

@@ -33,25 +33,32 @@ fn socket(draft: &Draft<'_>) -> Option<Slot> {
 }
 
 /// The container's first process opens its terminal once /dev/pts is there.
-pub(crate) fn open(draft: &mut Draft<'_>) -> Result<(), PlanError> {
+pub(crate) fn open(draft: &mut Draft<'_>, relayed: bool) -> Result<(), PlanError> {
     let process = draft.spec.process.as_ref();
     if let (Some(socket), Some(process)) = (socket(draft), process) {
-        let step = step(process, socket, true)?;
+        let step = Terminal {
+            console: true,
+            ..step(process, socket, relayed)?
+        };
         draft.child(&from(), step);
     }
     Ok(())
 }
 
 /// As [`open`], for a process added to a container.
-pub(crate) fn open_for(draft: &mut Draft<'_>, process: &Process<'_>) -> Result<(), PlanError> {
+pub(crate) fn open_for(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    relayed: bool,
+) -> Result<(), PlanError> {
     if let (Some(socket), true) = (socket(draft), process.terminal) {
-        let step = step(process, socket, false)?;
+        let step = step(process, socket, relayed)?;
         draft.child(&from(), step);
     }
     Ok(())
 }
 
-fn step(process: &Process<'_>, socket: Slot, console: bool) -> Result<Terminal, PlanError> {
+fn step(process: &Process<'_>, socket: Slot, relayed: bool) -> Result<Terminal, PlanError> {
     let size = process.console_size.unwrap_or_default();
     let fits = |value: u32| value <= u32::from(u16::MAX);
     if !fits(size.height) || !fits(size.width) {
@@ -65,6 +72,7 @@ fn step(process: &Process<'_>, socket: Slot, console: bool) -> Result<Terminal, 
         rows: size.height,
         columns: size.width,
         uid: process.user.uid,
-        console,
+        newlines: relayed,
+        console: false,
     })
 }

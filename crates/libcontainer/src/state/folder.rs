@@ -7,19 +7,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kernel::file::{self, open};
+use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd};
 
 use super::Record;
+use super::observe::identity_of;
 use super::store::c_path;
 use crate::Error;
+use crate::notify;
 
 const RECORD: &CStr = c"state.json";
 pub(super) const CONFIG: &CStr = c"config.json";
 pub(super) const REPORT: &CStr = c"report";
 const FENCE: &CStr = c"exec.fifo";
 
+/// The hook that was run last.
+pub(super) const HOOK: &CStr = c"hook";
+
+/// The directory in which the container finds a socket, and that.
+const NOTIFY: &CStr = c"notify";
+const NOTIFY_SOCKET: &CStr = c"notify/notify.sock";
+
 /// In the order in which they are removed. The record last: a crash in between leaves what can be deleted again.
-const OURS: [&CStr; 4] = [FENCE, REPORT, CONFIG, RECORD];
+const OURS: [&CStr; 6] = [NOTIFY_SOCKET, HOOK, FENCE, REPORT, CONFIG, RECORD];
 
 /// A container's folder, to look at.
 #[derive(Debug)]
@@ -208,6 +218,17 @@ impl Folder {
         }
     }
 
+    /// Where the container's socket for readiness is to be: its path for people, and one of any length by which it is
+    /// reached as long as this is open. `None` where there is no directory for it.
+    pub(crate) fn notify_socket(&self) -> Result<Option<(PathBuf, PathBuf)>, Error> {
+        if !self.has(NOTIFY)? {
+            return Ok(None);
+        }
+        let below = Path::new(notify::DIRECTORY).join(notify::SOCKET);
+        let reached = PathBuf::from(format!("/proc/self/fd/{}", self.directory.raw()));
+        Ok(Some((self.path.join(&below), reached.join(&below))))
+    }
+
     /// Opens the FIFO to let the container go; `None` when nobody waits at it.
     pub(crate) fn open_fence(&self) -> Result<Option<Fd>, Error> {
         match file::open_at(
@@ -316,6 +337,28 @@ impl Held {
         .map_err(failed)
     }
 
+    /// Makes the directory that the container is shown.
+    pub(crate) fn make_notify_directory(&self) -> Result<(), Error> {
+        let failed = |fault| self.failed("make", NOTIFY, fault);
+        file::make_directory(self.directory.raw(), NOTIFY, 0o755).map_err(failed)?;
+        file::set_permissions_at(self.directory.raw(), NOTIFY, 0o755).map_err(failed)
+    }
+
+    /// Notes which process a hook is, and of which kind.
+    pub(crate) fn note_hook(&self, hook: &Started, kind: &str) -> Result<(), Error> {
+        let failed = |fault| self.failed("write", HOOK, fault);
+        // One that has been reaped already cannot be ended any more.
+        let Some(identity) = identity_of(hook.pid, &hook.pidfd).map_err(failed)? else {
+            return Ok(());
+        };
+        let flags = open::WRONLY | open::CREAT | open::TRUNC | open::NOFOLLOW;
+        let text = format!("{} {identity} {kind}", hook.pid);
+        file::open_at(self.directory.raw(), HOOK, flags, 0o600)
+            .and_then(|fd| file::write(fd.raw(), text.as_bytes()))
+            .map(drop)
+            .map_err(failed)
+    }
+
     /// The FIFO has served.
     pub(crate) fn remove_fence(&self) -> Result<(), Error> {
         self.remove_one(FENCE)
@@ -333,6 +376,10 @@ impl Held {
     pub(crate) fn remove(self) -> Result<(), Error> {
         for name in OURS {
             self.remove_one(name)?;
+        }
+        match file::remove_directory(self.directory.raw(), NOTIFY) {
+            Err(fault) if fault.is(Errno::ENOTEMPTY) || fault.is(Errno::ENOENT) => {}
+            answer => answer.map_err(|fault| self.failed("remove", NOTIFY, fault))?,
         }
         let name = c_path(Path::new(&self.id))?;
         match file::remove_directory(self.parent.raw(), &name) {

@@ -12,7 +12,7 @@ use kernel::process::{self, Watch};
 use kernel::{Call, Errno, Fault, Fd, file};
 use spec::Spec;
 
-use super::folder::{CONFIG, Folder, REPORT};
+use super::folder::{CONFIG, Folder, HOOK, REPORT};
 use super::{Record, Status};
 use crate::Error;
 use crate::perform::own;
@@ -111,6 +111,35 @@ fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
     let words = std::str::from_utf8(&text[end + 1..]).map_err(|_| broken)?;
     let word = words.split_whitespace().nth(19).ok_or(broken)?;
     word.parse().map(Some).map_err(|_| broken)
+}
+
+/// Ends the hook that was noted last, if it still runs; `spared` is a kind that is left alone.
+pub(crate) fn end_hook(folder: &Folder, spared: Option<&str>) -> Result<(), Error> {
+    let bytes = folder.read(HOOK)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let words: Vec<&str> = text.split(' ').collect();
+    // What is no note is being written: whoever waits looks again.
+    let [pid, identity, kind] = words[..] else {
+        return Ok(());
+    };
+    let (Ok(pid), Ok(identity)) = (pid.parse(), identity.parse()) else {
+        return Ok(());
+    };
+    if spared == Some(kind) {
+        return Ok(());
+    }
+    let hook = Record {
+        pid,
+        identity,
+        ..Record::default()
+    };
+    match liveness(&hook)? {
+        Liveness::Gone => Ok(()),
+        Liveness::Alive(pidfd) => match process::signal(pidfd.raw(), nix::libc::SIGKILL) {
+            Err(fault) if !fault.is(Errno::ESRCH) => Err(own("end the hook", fault)),
+            _ => Ok(()),
+        },
+    }
 }
 
 /// What the report says: the step that was begun last, and how it failed. `None` when there is none (yet).

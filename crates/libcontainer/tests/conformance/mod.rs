@@ -19,7 +19,7 @@ type Row = (
 
 #[rustfmt::skip]
 const FIELDS: &[Row] = &[
-    ("ociVersion", "done", "version-malformed", "errors.rs", "1.x"),
+    ("ociVersion", "done", "version-malformed", "errors.rs", "1.x, by Semantic Versioning 2.0"),
     ("root.path", "done", "minimal", "errors.rs", ""),
     ("root.readonly", "done", "root-readonly", "main.rs", ""),
     ("mounts[].destination", "done", "mount-destination-relative", "mounts.rs", "may begin with the root's own path"),
@@ -72,12 +72,12 @@ const FIELDS: &[Row] = &[
     ("annotations", "done", "unknown-properties", "state.rs", ""),
     ("hooks.prestart[].path", "done", "hooks", "hooks.rs", ""),
     ("hooks.createRuntime[].path", "done", "hooks", "hooks.rs", ""),
-    ("hooks.createContainer[].path", "done", "hooks", "hooks.rs", ""),
-    ("hooks.startContainer[].path", "done", "hooks", "hooks.rs", ""),
+    ("hooks.createContainer[].path", "done", "hooks", "hooks.rs", "in the container's cgroup; working directory is the root directory"),
+    ("hooks.startContainer[].path", "done", "hooks", "hooks.rs", "as the container's process, with its user, capabilities, filter, limits, cgroup"),
     ("hooks.poststart[].path", "done", "hooks", "hooks.rs", ""),
     ("hooks.poststop[].path", "done", "hooks", "hooks.rs", ""),
     ("hooks.createRuntime[].args", "done", "hooks", "hooks.rs", ""),
-    ("hooks.createRuntime[].env", "done", "hooks", "hooks.rs", ""),
+    ("hooks.createRuntime[].env", "done", "hooks", "hooks.rs", "absent: the runtime's environment; for createContainer none, for startContainer the process's"),
     ("hooks.createRuntime[].timeout", "done", "hooks", "hooks.rs", ""),
     ("linux.namespaces[].type", "done", "namespaces-all", "namespaces.rs", ""),
     ("linux.namespaces[].path", "done", "join-pod", "namespaces.rs", ""),
@@ -117,7 +117,7 @@ const FIELDS: &[Row] = &[
     ("linux.resources.cpu.idle", "done", "resources", "update.rs", ""),
     ("linux.resources.cpu.realtimeRuntime", "done", "resources-v1", "update.rs", "v1; refused on v2"),
     ("linux.resources.cpu.realtimePeriod", "done", "resources-v1", "update.rs", "v1; refused on v2"),
-    ("linux.resources.pids.limit", "done", "resources", "update.rs", ""),
+    ("linux.resources.pids.limit", "done", "resources", "update.rs", "0 is a real limit; systemd, which knows none, gets 1 and then the file 0. May be absent, as Go programs leave it out"),
     ("linux.resources.blockIO.weight", "done", "resources", "update.rs", ""),
     ("linux.resources.blockIO.weightDevice[].major", "done", "resources", "", ""),
     ("linux.resources.blockIO.weightDevice[].minor", "done", "resources", "", ""),
@@ -263,36 +263,17 @@ fn every_listed_field_is_shown_by_its_case() {
     }
 }
 
-/// The names of a struct's fields in JSON.
+/// The names of a struct's fields in JSON: the keys of the table below it.
 fn fields_of(source: &str, name: &str) -> Vec<String> {
-    let start = ["<'a> {", " {"]
+    let start = ["<'a> in ", " in "]
         .iter()
-        .find_map(|end| source.find(&format!("pub struct {name}{end}")))
-        .unwrap_or_else(|| panic!("no struct {name}"));
+        .find_map(|end| source.find(&format!("object! {{ {name}{end}")))
+        .unwrap_or_else(|| panic!("no table of {name}"));
     let body = &source[start..];
     let body = &body[..body.find("\n}").unwrap_or(body.len())];
-    let mut names = Vec::new();
-    let mut renamed: Option<String> = None;
-    for line in body.lines().skip(1) {
-        if let Some((_, rest)) = line.split_once("rename = \"") {
-            renamed = rest.split('"').next().map(str::to_owned);
-        } else if let Some(field) = line.trim().strip_prefix("pub ") {
-            let field = field.split(':').next().unwrap_or_default();
-            names.push(renamed.take().unwrap_or_else(|| camel(field)));
-        }
-    }
-    names
-}
-
-fn camel(snake: &str) -> String {
-    let mut parts = snake.split('_');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |mut name, part| {
-        let (head, tail) = part.split_at(1);
-        name.push_str(&head.to_uppercase());
-        name.push_str(tail);
-        name
-    })
+    let keys = body.lines().filter_map(|line| line.split_once("\" => "));
+    keys.map(|(key, _)| key.trim().trim_start_matches('"').to_owned())
+        .collect()
 }
 
 /// A field that the types know and the table does not is one that nobody decided about.
@@ -344,7 +325,8 @@ fn the_document_is_up_to_date() {
     }
     text.push_str(
         "\nConfigs for other platforms (`solaris`, `windows`, `vm`, `zos`, `freebsd`) are refused by name. Unknown properties are\n\
-         ignored, as the specification says. A container without a mount namespace is refused: its root would be the host's.\n",
+         ignored, as the specification says; those that differ from a known one by the case of letters are taken as that one, and those that differ\n\
+         by one slip are ignored, both with a warning. What the specification requires is required, except for `linux.resources.pids.limit`. A container without a mount namespace is refused: its root would be the host's.\n",
     );
     let path = repository().join("docs/conformance.md");
     if super::rewriting() {

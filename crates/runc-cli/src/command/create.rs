@@ -1,6 +1,6 @@
 //! `create`: everything up to the start of the container's program.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use libcontainer::{Bundle, Container, CreateOptions};
 
@@ -80,6 +80,7 @@ pub(super) fn options(global: &Global, invocation: &Invocation) -> Result<Create
         console_socket: invocation.path(&CONSOLE_SOCKET)?,
         pidfd_socket: invocation.path(&PIDFD_SOCKET)?,
         pid_file: invocation.path(&PID_FILE)?,
+        notify_socket: notify_socket(),
         preserve_fds: preserve_fds(invocation)?.saturating_add(listen_fds),
         listen_fds,
         no_pivot: invocation.switch(&NO_PIVOT),
@@ -94,6 +95,12 @@ pub(super) fn preserve_fds(invocation: &Invocation) -> Result<u32, Failure> {
     let number = invocation.number(&PRESERVE_FDS).unwrap_or(0);
     u32::try_from(number)
         .map_err(|_| Failure::new(format!("invalid value {number} for --preserve-fds")))
+}
+
+/// Where a service manager waits to be told that the container is ready (sd_notify(3)).
+pub(super) fn notify_socket() -> Option<PathBuf> {
+    let path = std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty());
+    path.map(PathBuf::from)
 }
 
 /// How many descriptors a service manager passed for the container to listen on (sd_listen_fds(3)).

@@ -19,8 +19,8 @@ pub(crate) static COMMAND: Command = Command {
     summary: "send a signal to a container's first process",
     synopsis: "ID [SIGNAL]",
     about: "\
-SIGNAL is a number or a name such as KILL, SIGKILL or RTMIN+1; TERM when left
-out. KILL ends all processes of a container that has no pid namespace of its
+SIGNAL is a number or a name such as KILL, SIGKILL or RTMIN+1; when left out,
+what the annotation org.opencontainers.image.stopSignal says, else TERM. KILL ends all processes of a container that has no pid namespace of its
 own.",
     examples: &[
         ("kill web", "ask the container web to end"),
@@ -39,11 +39,26 @@ own.",
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let container = Container::open(&global.store(), invocation.id()?)?;
     let signal = match invocation.argument(1)? {
-        "" => signal::TERM,
+        "" => stop_signal(&container),
         text => {
             signal::parse(text).ok_or_else(|| Failure::new(format!("unknown signal \"{text}\"")))?
         }
     };
     container.kill(signal, invocation.switch(&ALL))?;
     Ok(0)
+}
+
+/// How the image wants to be stopped (config.md, "Annotations"; image-spec, conversion.md).
+fn stop_signal(container: &Container) -> i32 {
+    const KEY: &str = "org.opencontainers.image.stopSignal";
+    let annotations = &container.record().annotations;
+    match annotations.iter().find(|(key, _)| key == KEY) {
+        None => signal::TERM,
+        Some((_, value)) => signal::parse(value)
+            .filter(|signal| *signal != 0)
+            .unwrap_or_else(|| {
+                log::warn!("annotations[{KEY:?}]: unknown signal {value:?}: TERM is sent");
+                signal::TERM
+            }),
+    }
 }

@@ -2,6 +2,7 @@
 
 use libcontainer::Container;
 
+use super::create::notify_socket;
 use super::{Arguments, Command};
 use crate::failure::Failure;
 use crate::global::Global;
@@ -24,6 +25,10 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    Container::open(&global.store(), invocation.id()?)?.start()?;
+    let container = Container::open(&global.store(), invocation.id()?)?;
+    match notify_socket() {
+        Some(manager) => container.start_and_notify(&manager)?,
+        None => container.start()?,
+    }
     Ok(0)
 }

@@ -27,7 +27,7 @@ state, `/run/runc`.
 | 0 | done |
 | 1 | an error; the log says which |
 | 3 | there is no such command |
-| 255 | `exec` could not start the process |
+| 255 | `exec` could not start the process; the kernel could not execute the program of `run` |
 | any | `run` and `exec` in the foreground: the exit code of the process, or 128 and the number of the signal that ended it |
 
 ## Log

@@ -11,7 +11,6 @@ fn what_is_refused_and_where() {
     };
     let cases = [
         (r#"{"defaultAction":"ALLOW"}"#.to_owned(), "linux.seccomp.defaultAction", Why::Action("ALLOW".into())),
-        (r#"{}"#.to_owned(), "linux.seccomp.defaultAction", Why::Action(String::new())),
         (r#"{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}"#.to_owned(), "linux.seccomp.defaultErrnoRet", Why::ErrnoNotTaken("SCMP_ACT_ALLOW".into())),
         (r#"{"defaultAction":"SCMP_ACT_NOTIFY"}"#.to_owned(), "linux.seccomp.defaultAction", Why::NotifyDefault),
         (r#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86","SCMP_ARCH_VAX"]}"#.to_owned(), "linux.seccomp.architectures[1]", Why::Architecture("SCMP_ARCH_VAX".into())),
@@ -20,12 +19,12 @@ fn what_is_refused_and_where() {
         (rule(r#"{"names":[],"action":"SCMP_ACT_ALLOW"}"#), "linux.seccomp.syscalls[1].names", Why::NoNames),
         (rule(r#"{"names":["dup"],"action":"SCMP_ACT_KILL","errnoRet":0}"#), "linux.seccomp.syscalls[1].errnoRet", Why::ErrnoNotTaken("SCMP_ACT_KILL".into())),
         (rule(r#"{"names":["dup"],"action":"SCMP_ACT_ERRNO","errnoRet":4096}"#), "linux.seccomp.syscalls[1].errnoRet", Why::ErrnoTooLarge(4095)),
-        (rule(r#"{"names":["dup"],"action":"SCMP_ACT_ALLOW","args":[{"index":6,"op":"SCMP_CMP_EQ"}]}"#), "linux.seccomp.syscalls[1].args[0].index", Why::Index(6)),
-        (rule(r#"{"names":["dup"],"action":"SCMP_ACT_ALLOW","args":[{"op":"SCMP_CMP_EQ"},{"op":"=="}]}"#), "linux.seccomp.syscalls[1].args[1].op", Why::Operator("==".into())),
+        (rule(r#"{"names":["dup"],"action":"SCMP_ACT_ALLOW","args":[{"index":6,"value":0,"op":"SCMP_CMP_EQ"}]}"#), "linux.seccomp.syscalls[1].args[0].index", Why::Index(6)),
+        (rule(r#"{"names":["dup"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":0,"op":"SCMP_CMP_EQ"},{"index":0,"value":0,"op":"=="}]}"#), "linux.seccomp.syscalls[1].args[1].op", Why::Operator("==".into())),
         (rule(r#"{"names":["dup","write"],"action":"SCMP_ACT_NOTIFY"}"#), "linux.seccomp.syscalls[1].names[1]", Why::NotifyWrite),
         (rule(r#"{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}"#), "linux.seccomp.listenerPath", Why::NoListener),
         (
-            rule(r#"{"names":["dup"],"action":"SCMP_ACT_ALLOW","args":[{"value":3,"op":"SCMP_CMP_EQ"}]},{"names":["dup"],"action":"SCMP_ACT_LOG","args":[{"value":3,"op":"SCMP_CMP_EQ"}]}"#),
+            rule(r#"{"names":["dup"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":3,"op":"SCMP_CMP_EQ"}]},{"names":["dup"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":3,"op":"SCMP_CMP_EQ"}]}"#),
             "linux.seccomp.syscalls[2].args",
             Why::Contradicts(1),
         ),

@@ -277,6 +277,7 @@ fn terminal() {
             rows: 24,
             columns: 80,
             uid: 0,
+            newlines: true,
             console: true,
         })
     };
@@ -303,6 +304,9 @@ fn terminal() {
         (&b"/dev/ptmx"[..], 1)
     );
     let master = fds[0].take().unwrap();
+    let settings = nix::sys::termios::tcgetattr(&master).unwrap();
+    let newlines = nix::sys::termios::OutputFlags::ONLCR;
+    assert!(!settings.output_flags.contains(newlines));
     assert_eq!(
         kernel::terminal::size(master.raw()).unwrap(),
         kernel::terminal::Size::new(24, 80)

@@ -332,6 +332,7 @@ fn execute() {
     let index = script.child(Execute {
         arguments: nothing,
         environment: nothing,
+        tell: false,
     });
     script.fails(index, Call::Execve, Errno::EINVAL);
 }

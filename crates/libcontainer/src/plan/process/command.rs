@@ -5,13 +5,15 @@ use std::collections::HashSet;
 use init::Span;
 use init::step::{Directory, Execute, FindHome, FindProgram};
 use init::wire::Strings;
-use spec::Process;
+use spec::{ConfigPath, Hook, Process};
 
 use super::{Draft, PlanError, field};
 
 /// What is executed.
 #[derive(Debug)]
 pub(super) struct Command {
+    /// Where the program's name comes from.
+    at: ConfigPath,
     arguments: Strings,
     environment: Strings,
     name: Span,
@@ -28,11 +30,48 @@ pub(super) fn read(
     let Some(name) = process.args.first() else {
         return Err(PlanError::invalid(at, "process args cannot be empty"));
     };
-    if name.is_empty() {
-        return Err(PlanError::invalid(at.index(0), "is empty"));
-    }
     let name = draft.text(&at.clone().index(0), name)?;
     let arguments = draft.strings(&at, process.args.iter().map(|argument| argument.as_str()))?;
+    let environment = environment(draft, process, listen_fds)?;
+    Ok(Command {
+        at,
+        arguments,
+        name,
+        ..environment
+    })
+}
+
+/// A hook that takes the process's place. Without an environment of its own it has the process's.
+pub(super) fn read_hook(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    hook: &Hook<'_>,
+    at: &ConfigPath,
+) -> Result<Command, PlanError> {
+    let mut command = match &hook.env {
+        None => environment(draft, process, 0)?,
+        Some(given) => Command {
+            environment: draft.strings(at, given.iter().map(|entry| entry.as_str()))?,
+            has_home: true,
+            ..Command::empty()
+        },
+    };
+    command.at = at.clone();
+    command.name = draft.text(at, &hook.path)?;
+    let args = match hook.args.is_empty() {
+        true => std::slice::from_ref(&hook.path),
+        false => &hook.args,
+    };
+    command.arguments = draft.strings(at, args.iter().map(|argument| argument.as_str()))?;
+    Ok(command)
+}
+
+/// What the process's environment comes to; the rest is empty.
+fn environment(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    listen_fds: u32,
+) -> Result<Command, PlanError> {
     for (index, entry) in process.env.iter().enumerate() {
         if entry.find('=').unwrap_or(0) == 0 {
             let why = format!("invalid environment variable {entry:?}: must be NAME=value");
@@ -56,12 +95,26 @@ pub(super) fn read(
     let has_home = entries.iter().any(|entry| entry.starts_with("HOME="));
     let environment = draft.strings(&field("env"), entries)?;
     Ok(Command {
-        arguments,
         environment,
-        name,
         path,
         has_home,
+        ..Command::empty()
     })
+}
+
+impl Command {
+    fn empty() -> Command {
+        let (start, length) = (0, 0);
+        let nothing = Strings { start, length };
+        Command {
+            at: ConfigPath::none(),
+            arguments: nothing,
+            environment: nothing,
+            name: Span { start, length },
+            path: Span { start, length },
+            has_home: false,
+        }
+    }
 }
 
 /// Of entries with the same name, the last counts; the order is that of the last ones.
@@ -112,7 +165,7 @@ pub(super) fn directory(
 
 pub(super) fn find(draft: &mut Draft<'_>, command: &Command) {
     draft.child(
-        &field("args"),
+        &command.at,
         FindProgram {
             name: command.name,
             path: command.path,
@@ -122,17 +175,19 @@ pub(super) fn find(draft: &mut Draft<'_>, command: &Command) {
     );
 }
 
-pub(super) fn execute(draft: &mut Draft<'_>, command: &Command) {
+/// `first`: it is the container's first process.
+pub(super) fn execute(draft: &mut Draft<'_>, command: &Command, first: bool) {
     let Command {
         arguments,
         environment,
         ..
     } = *command;
     draft.child(
-        &field("args"),
+        &command.at,
         Execute {
             arguments,
             environment,
+            tell: first,
         },
     );
 }

@@ -13,7 +13,9 @@ use init::step::{
 };
 use init::{Slot, Strings};
 use kernel::namespace::flags::NEWUSER;
-use spec::{ConfigPath, Process};
+use spec::{ConfigPath, Hook, Process};
+
+use command::Command;
 
 use super::{Creation, Draft, IdMaps, Namespaces, PlanError, RuntimeStep};
 
@@ -131,6 +133,7 @@ pub(crate) fn prepare_first(
                 Execute {
                     arguments: nothing,
                     environment: nothing,
+                    tell: false,
                 },
             );
             Ok(())
@@ -151,18 +154,39 @@ pub(crate) fn prepare(
     around: Surroundings,
 ) -> Result<(), PlanError> {
     let command = command::read(draft, process, around.listen_fds);
+    run(draft, process, around, command)
+}
+
+/// A hook that runs exactly as the process does: only what is executed is its own.
+pub(crate) fn prepare_hook(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    around: Surroundings,
+    hook: &Hook<'_>,
+    at: &ConfigPath,
+) -> Result<(), PlanError> {
+    let command = command::read_hook(draft, process, hook, at);
+    run(draft, process, around, command)
+}
+
+fn run(
+    draft: &mut Draft<'_>,
+    process: &Process<'_>,
+    around: Surroundings,
+    command: Result<Command, PlanError>,
+) -> Result<(), PlanError> {
     let uid = process.user.uid;
     draft.child(&field("user"), StandardStreams { uid });
     scheduling::schedule(draft, process, around.waits);
     limits::limit(draft, process);
     draft.part(|draft| security::label(draft, process));
     draft.part(|draft| identity::umask(draft, process));
-    let command = command.inspect_err(|_| {
+    let command = &command.inspect_err(|_| {
         // What follows has to be in order; the rest is judged before that.
         draft.part(|draft| command::directory(draft, process, false));
         draft.part(|draft| security::filter(draft).map(drop));
     })?;
-    command::home(draft, process, &command);
+    command::home(draft, process, command);
     draft.part(|draft| command::directory(draft, process, false));
     let sets = capabilities::read(draft, process, around.user_namespace);
     capabilities::bound(draft, &sets);
@@ -171,7 +195,7 @@ pub(crate) fn prepare(
         security::no_new_privileges(draft);
     } else if let Some(filter) = &filter {
         // Without no_new_privs a filter needs CAP_SYS_ADMIN, so it is loaded while that is there.
-        command::find(draft, &command);
+        command::find(draft, command);
         security::load(draft, filter)?;
     }
     identity::become_user(draft, process, around.set_groups)?;
@@ -182,7 +206,7 @@ pub(crate) fn prepare(
     }
     command::directory(draft, process, true)?;
     if process.no_new_privileges || filter.is_none() {
-        command::find(draft, &command);
+        command::find(draft, command);
     }
     if let (true, Some(filter)) = (process.no_new_privileges, &filter) {
         security::load(draft, filter)?;
@@ -191,6 +215,6 @@ pub(crate) fn prepare(
     if around.waits || filter.is_some_and(|filter| filter.notify) {
         await_start(draft)?;
     }
-    command::execute(draft, &command);
+    command::execute(draft, command, around.waits);
     Ok(())
 }

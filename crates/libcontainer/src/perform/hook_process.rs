@@ -1,0 +1,219 @@
+//! The process of a hook: its start, its output, its end.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Instant;
+
+use init::Slot;
+use kernel::process::{Exit, Started, Watch};
+use kernel::{Call, Errno, Fault, Fd, file, process};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::{Cgroup, Console, HookState, Setting, fence, walk};
+use crate::Error;
+use crate::host::HostFacts;
+use crate::plan::Plan;
+
+/// Most output of a hook that a message quotes.
+const MOST_OUTPUT: usize = 64 * 1024;
+
+/// What a pipe holds without being asked for more (pipe(7)).
+const USUAL_PIPE: usize = 64 * 1024;
+
+/// How a hook ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By itself.
+    Exit(Option<Exit>),
+    /// It was killed when its time was up,
+    TimedOut,
+    /// or at a signal that ends programs.
+    Interrupted(u32),
+}
+
+pub(super) struct HookProcess {
+    child: Started,
+    out: Stream,
+    err: Stream,
+}
+
+/// What the hook writes.
+struct Stream {
+    from: Option<File>,
+    collected: Vec<u8>,
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
+    nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| {
+        let fault = Fault::found(Call::Openat, Errno(errno as i32));
+        super::own("make a pipe", fault)
+    })
+}
+
+/// The state is written before the start, into a pipe that holds all of it: a hook that does not read it does no harm, and
+/// nobody waits.
+fn write_state(to_stdin: OwnedFd, json: &str) -> Result<(), Error> {
+    let mut to_stdin = File::from(to_stdin);
+    let no_room = |fault| super::own("write the state for the hook", fault);
+    if json.len() > USUAL_PIPE {
+        file::set_pipe_size(to_stdin.as_raw_fd(), json.len()).map_err(no_room)?;
+    }
+    file::set_nonblocking(to_stdin.as_raw_fd(), true).map_err(no_room)?;
+    to_stdin
+        .write_all(json.as_bytes())
+        .map_err(|_| no_room(Fault::found(Call::Write, Errno::EMSGSIZE)))
+}
+
+/// The signals that end programs, which the caller has blocked.
+fn ending_signals() -> kernel::Result<SignalFd> {
+    let mut set = SigSet::empty();
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+    ] {
+        set.add(signal);
+    }
+    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .map_err(|errno| Fault::found(Call::Ioctl, Errno(errno as i32)))
+}
+
+impl HookProcess {
+    /// Starts a hook by its plan. `pid` is the container's process as the hook sees it.
+    pub(super) fn start(
+        plan: &Plan,
+        state: HookState<'_>,
+        pid: Option<i32>,
+        seat: Option<cgroups::Seat>,
+        given: Vec<(Slot, Fd)>,
+        host: &HostFacts,
+    ) -> Result<HookProcess, Error> {
+        let ((stdin, to_stdin), (from_out, out), (from_err, err)) = (pipe()?, pipe()?, pipe()?);
+        let report = super::child::report_page()
+            .map_err(|fault| super::own("make the report page", fault))?;
+        write_state(to_stdin, &state.json(pid)?)?;
+        let setting = Setting {
+            host,
+            report,
+            fence: plan.waits().then(fence::pipe).transpose()?,
+            console: Console::None,
+            cgroup: seat.map(Cgroup::Existing),
+            preserve_fds: 0,
+            standard: [&stdin, &out, &err].map(|end| Some(end.as_raw_fd())),
+            given,
+            state: Some(state),
+        };
+        let (performed, _) = walk(plan, setting, &mut |_| Ok(()))?;
+        let failed = |fault| super::own("let the hook go", fault);
+        if let Some(fault) = performed.release().map_err(failed)? {
+            return Err(super::own("execute the hook", fault));
+        }
+        let stream = |end| Stream {
+            from: Some(File::from(end)),
+            collected: Vec::new(),
+        };
+        Ok(HookProcess {
+            child: performed.child,
+            out: stream(from_out),
+            err: stream(from_err),
+        })
+    }
+
+    /// The process.
+    pub(super) fn started(&self) -> &Started {
+        &self.child
+    }
+
+    /// What it has written to standard output and error.
+    pub(super) fn output(&self) -> (&[u8], &[u8]) {
+        (&self.out.collected, &self.err.collected)
+    }
+
+    /// Collects output until the hook has ended, the time is up, or a signal comes.
+    pub(super) fn wait(
+        &mut self,
+        deadline: Option<Instant>,
+        interruptible: bool,
+    ) -> kernel::Result<End> {
+        let signals = interruptible.then(ending_signals).transpose()?;
+        let signals_fd = signals.as_ref().map_or(-1, |fd| fd.as_fd().as_raw_fd());
+        loop {
+            let fds = [
+                self.child.pidfd.raw(),
+                self.out.raw(),
+                self.err.raw(),
+                signals_fd,
+            ];
+            let mut watches = fds.map(|fd| Watch {
+                fd,
+                events: Watch::IN,
+                came: 0,
+            });
+            let left = deadline.map(|deadline| {
+                let left = deadline.saturating_duration_since(Instant::now());
+                left.as_nanos().min(u64::MAX.into()) as u64
+            });
+            let count = match process::poll(&mut watches, left) {
+                Err(fault) if fault.is(Errno::EINTR) => continue,
+                answer => answer?,
+            };
+            if watches[1].came != 0 {
+                self.out.collect();
+            }
+            if watches[2].came != 0 {
+                self.err.collect();
+            }
+            if watches[0].came != 0 {
+                self.out.drain()?;
+                self.err.drain()?;
+                // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
+                return process::wait(self.child.pidfd.raw(), true).map(End::Exit);
+            }
+            if watches[3].came != 0
+                && let Some(Ok(Some(info))) = signals.as_ref().map(SignalFd::read_signal)
+            {
+                super::end(&self.child.pidfd)?;
+                return Ok(End::Interrupted(info.ssi_signo));
+            }
+            if count == 0 && deadline.is_some() {
+                super::end(&self.child.pidfd)?;
+                return Ok(End::TimedOut);
+            }
+        }
+    }
+}
+
+impl Stream {
+    fn raw(&self) -> i32 {
+        self.from.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    /// Reads what there is; false when there is nothing (more).
+    fn collect(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        match self.from.as_mut().map(|open| open.read(&mut buffer)) {
+            Some(Ok(0)) | None => self.from = None,
+            Some(Ok(length)) => {
+                let room = MOST_OUTPUT.saturating_sub(self.collected.len());
+                self.collected
+                    .extend_from_slice(&buffer[..length.min(room)]);
+                return true;
+            }
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => return true,
+            Some(Err(_)) => self.from = None,
+        }
+        false
+    }
+
+    /// What is still in the pipe is wanted, but a process that the hook left behind may keep it open.
+    fn drain(&mut self) -> kernel::Result<()> {
+        if let Some(open) = &self.from {
+            file::set_nonblocking(open.as_raw_fd(), true)?;
+            while self.from.is_some() && self.collect() {}
+        }
+        Ok(())
+    }
+}
