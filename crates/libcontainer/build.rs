@@ -29,25 +29,30 @@ fn main() {
         fs::write(&program, []).expect("OUT_DIR can be written");
         return;
     }
-    let kernel = PathBuf::from(env::var_os("DEP_TARE_KERNEL_SOURCE").expect("set by tare-kernel"))
-        .join("lib.rs");
-    let init = PathBuf::from(env::var_os("DEP_TARE_INIT_SOURCE").expect("set by tare-init"));
-    for watched in [
-        kernel.parent().expect("has a parent"),
-        &init.join("src"),
-        &init.join("program"),
-    ] {
+    let kernel = source("../kernel/src", "DEP_TARE_KERNEL_SOURCE");
+    let init = source("../init", "DEP_TARE_INIT_SOURCE");
+    for watched in [&kernel, &init.join("src"), &init.join("program")] {
         println!("cargo::rerun-if-changed={}", watched.display());
     }
     let compiler = Compiler {
         target,
         out: out.clone(),
     };
-    compiler.library("kernel", &kernel, &[]);
+    compiler.library("kernel", &kernel.join("lib.rs"), &[]);
     compiler.library("init", &init.join("src/lib.rs"), &["kernel"]);
     compiler.program(&init.join("program/main.rs"), &program);
     let size = fs::metadata(&program).expect("it was just built").len();
     assert!(size <= LARGEST, "init is {size} bytes, more than {LARGEST}");
+}
+
+/// Where the sources of a crate are: beside this one, or, in a registry's cache, where its build script says. Cargo keeps what
+/// that said and what was watched, and a target folder may be copied to another working copy: a relative path fits there.
+fn source(beside: &str, said: &str) -> PathBuf {
+    let beside = PathBuf::from(beside);
+    match beside.is_dir() {
+        true => beside,
+        false => PathBuf::from(env::var_os(said).expect("set by the crate's build script")),
+    }
 }
 
 struct Compiler {
@@ -142,6 +147,9 @@ impl Compiler {
             "link-arg=--gc-sections",
             "-C",
             "link-arg=--icf=all",
+            // What the kernel does not read.
+            "-C",
+            "link-arg=-znosectionheader",
             "-C",
             "link-self-contained=no",
         ]);

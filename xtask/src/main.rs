@@ -11,6 +11,8 @@ mod call;
 mod probe;
 mod task_bench_image;
 mod task_check;
+mod task_conformance;
+mod task_dist;
 mod task_field_cost;
 mod task_foreign;
 mod task_golden;
@@ -42,7 +44,22 @@ const TASKS: &[Task] = &[
         "all that CI runs: format, lints, documentation, the unsafe fence, tests",
         task_check::run,
     ),
+    (
+        "conformance",
+        "[--write] [SUITE OPTION…] run the conformance suite; --write compares with runc and crun in docs/",
+        task_conformance::run,
+    ),
+    (
+        "mutants",
+        "[SUITE OPTION…] show that each test of the conformance suite can fail",
+        task_conformance::mutants,
+    ),
     ("golden", "write the expected plans anew", task_golden::run),
+    (
+        "dist",
+        "--docs write the command line's reference, manual pages and completions anew",
+        task_dist::run,
+    ),
     (
         "lengths",
         "list files over 400 lines and functions over 60",

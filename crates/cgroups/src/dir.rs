@@ -202,6 +202,14 @@ pub(crate) fn read_all(fd: &Fd) -> Result<String, Fault> {
     Ok(String::from_utf8_lossy(&content).into_owned())
 }
 
+/// A number that the kernel wrote to this file.
+pub(crate) fn number<T: std::str::FromStr>(path: &Path, text: &str) -> Result<T, Error> {
+    let broken = Fault::found(kernel::Call::Read, Errno::EBADMSG);
+    text.trim()
+        .parse()
+        .map_err(|_| Error::file(format!("understand {text:?} in"), path, broken))
+}
+
 /// Reads a file of kernfs by path.
 pub(crate) fn read_whole(path: &Path) -> Result<String, Error> {
     let fail = |fault| Error::file("read", path, fault);

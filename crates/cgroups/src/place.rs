@@ -253,9 +253,13 @@ fn below_own(host: &Host, hierarchy: &crate::Hierarchy) -> Result<PathBuf, Error
         // The caller's own cgroup holds the caller, so controllers cannot be enabled below it (cgroups(7), "no internal
         // processes").
         own.pop();
-    } else if !own.as_os_str().is_empty() && !hierarchy.mount.join(&own).exists() {
-        // In a container without a cgroup namespace only the container's own part is mounted.
-        own.clear();
+    } else if !own.as_os_str().is_empty() {
+        let path = hierarchy.mount.join(&own);
+        match file::status_at(file::HERE, &c_string(&path)?) {
+            // In a container without a cgroup namespace only the container's own part is mounted.
+            Err(fault) if fault.is(Errno::ENOENT) => own.clear(),
+            answer => drop(answer.map_err(|fault| Error::file("look at", &path, fault))?),
+        }
     }
     Ok(own)
 }

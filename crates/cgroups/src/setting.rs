@@ -142,12 +142,18 @@ pub fn settings(
     _host: &Host,
     place: &Place,
 ) -> Result<Settings, SettingError> {
+    let (settings, mistakes) = judge(resources, place);
+    mistakes.into_iter().next().map_or(Ok(settings), Err)
+}
+
+/// As [`settings`], with the first mistake of each controller instead of the first of all: for those who report them.
+pub fn judge(resources: &LinuxResources<'_>, place: &Place) -> (Settings, Vec<SettingError>) {
     let mut draft = Draft {
         place,
         settings: Settings::default(),
     };
-    controller::compile(&mut draft, resources)?;
-    Ok(draft.settings)
+    let mistakes = controller::compile(&mut draft, resources);
+    (draft.settings, mistakes)
 }
 
 /// The list under construction.

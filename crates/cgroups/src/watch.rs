@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use kernel::process::{self, Watch as Watched};
 use kernel::watch;
-use kernel::{Errno, Fd};
+use kernel::{Errno, Fd, file};
 
-use crate::dir::Dir;
+use crate::dir::{Dir, number};
 use crate::{Error, Group};
 
 /// What has happened since it was last asked.
@@ -133,7 +133,7 @@ impl Watch {
             if events != Events::default() || left.is_zero() {
                 return Ok(events);
             }
-            let nanoseconds = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+            let nanoseconds = left.as_nanos().min(u64::MAX.into()) as u64;
             let mut watched = [Watched {
                 fd: self.fd.raw(),
                 events: Watched::IN,
@@ -158,7 +158,14 @@ impl Watch {
         match &mut self.source {
             Source::V1 { directory, .. } => {
                 // The kernel signals the removal as well.
-                events.empty = !directory.exists();
+                events.empty =
+                    match file::status_at(file::HERE, &crate::error::c_string(directory)?) {
+                        Ok(_) => false,
+                        Err(fault) if fault.is(Errno::ENOENT) => true,
+                        Err(fault) => {
+                            return Err(Error::file("look at", directory.as_path(), fault));
+                        }
+                    };
                 events.oom = if events.empty { 0 } else { signalled };
             }
             Source::V2 {
@@ -167,16 +174,20 @@ impl Watch {
                 oom_kills,
                 frozen,
             } => {
-                if let Some(count) = memory.as_ref().and_then(|file| value(file, "oom_kill")) {
+                let count = match memory {
+                    Some(file) => value(file, "oom_kill")?,
+                    None => None,
+                };
+                if let Some(count) = count {
                     events.oom = count.saturating_sub(*oom_kills);
                     *oom_kills = count;
                 }
-                let now = value(cgroup, "frozen").map(|state| state == 1);
+                let now = value(cgroup, "frozen")?.map(|state| state == 1);
                 if let Some(now) = now.filter(|now| now != frozen) {
                     events.frozen = Some(now);
                     *frozen = now;
                 }
-                events.empty = value(cgroup, "populated").is_none_or(|populated| populated == 0);
+                events.empty = value(cgroup, "populated")?.is_none_or(|populated| populated == 0);
             }
         }
         Ok(events)
@@ -199,10 +210,16 @@ impl Watch {
 }
 
 /// The number behind a key; `None` when the cgroup is gone.
-fn value(file: &Fd, key: &str) -> Option<u64> {
+fn value(file: &Fd, key: &str) -> Result<Option<u64>, Error> {
     let mut buffer = [0; 1024];
-    let length = kernel::file::read_at(file.raw(), &mut buffer, 0).ok()?;
-    let text = std::str::from_utf8(&buffer[..length]).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.parse().ok())
+    let length = match file::read_at(file.raw(), &mut buffer, 0) {
+        Err(fault) if fault.is(Errno::ENODEV) => return Ok(None),
+        answer => answer.map_err(|fault| Error::file("read events of", "cgroup", fault))?,
+    };
+    let text = String::from_utf8_lossy(&buffer[..length]);
+    let mut lines = text.lines();
+    let found = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+    found
+        .map(|text| number(std::path::Path::new(key), text))
+        .transpose()
 }

@@ -1,94 +1,191 @@
-//! Copying a small directory tree, for tmpfs mounts that start with what they cover.
+//! Copying a directory tree, for tmpfs mounts that start with what they cover.
+//!
+//! The tree may be changed by others meanwhile, and as deep as it likes: no level takes stack or a descriptor. The way
+//! up is `..`, and that it leads where the way down came from is checked, for a directory may have been moved.
 
 use core::ffi::CStr;
 
-use kernel::file::{self, mode, open};
-use kernel::{Call, Errno, Fault, Result};
+use kernel::file::{self, Status, mode, open};
+use kernel::memory::Numbers;
+use kernel::{Call, Errno, Fault, Fd, Result};
 
-/// Deepest nesting: each level keeps a buffer on the stack.
-const DEEPEST: usize = 32;
+use crate::inside;
 
-/// Copies everything in the directory `from` into the directory `to`: files, directories, links and nodes with owners
-/// and permissions. (`from` is the covered directory itself, so what is mounted over it is not seen.)
+/// Levels for which there is room: far more than a kernel's memory has for directories in one another.
+const MOST_LEVELS: usize = 1 << 20;
+
+const DIRECTORY: u64 = open::RDONLY | open::DIRECTORY | open::NOFOLLOW;
+
+/// Somebody has changed the tree meanwhile.
+const CHANGED: Fault = Fault::found(Call::Openat, Errno::ESTALE);
+
+/// Copies everything in the directory `from` into the directory `to`, which nobody else sees yet: files, directories, links and
+/// nodes with owners, permissions, times, and several names of one file. (`from` is the covered directory itself, so
+/// what is mounted over it is not seen.)
 ///
 /// # Errors
-/// `ELOOP` below 32 levels, else what the calls say.
+/// What the calls say; `ESTALE` where others interfere.
+#[inline(never)]
 pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
-    let from = file::open_at(from, c".", open::RDONLY | open::DIRECTORY, 0)?;
-    let to = file::open_at(to, c".", open::RDONLY | open::DIRECTORY, 0)?;
-    directory(from.raw(), to.raw(), 0)
-}
-
-fn directory(from: i32, to: i32, depth: usize) -> Result<()> {
-    if depth == DEEPEST {
-        return Err(Fault::found(Call::Getdents, Errno::ELOOP));
-    }
+    let mut walk = Walk {
+        from: file::open_at(from, c".", DIRECTORY, 0)?,
+        to: file::open_at(to, c".", DIRECTORY, 0)?,
+        top: to,
+        links: None,
+    };
+    // Where each directory above goes on, and which it is.
+    let way = Numbers::map(MOST_LEVELS)?;
+    let mut level = 0;
     let mut entries = [0u8; 2048];
     loop {
-        let length = file::read_directory(from, &mut entries)?;
-        if length == 0 {
-            break;
+        let length = file::read_directory(walk.from.raw(), &mut entries)?;
+        if length > 0 {
+            for (name, next) in file::entries(&entries[..length]) {
+                if let Some(above) = walk.copy(name)? {
+                    let room = way.row(level).ok_or(CHANGED)?;
+                    room.set([next, above.device, above.inode]);
+                    level += 1;
+                    // The rest of this buffer is read again when the walk comes back.
+                    break;
+                }
+            }
+            continue;
         }
-        for name in file::names(&entries[..length]) {
-            entry(from, to, name, depth)?;
+        if level == 0 {
+            walk.forget_links(&mut entries)?;
         }
-    }
-    let status = file::status(from)?;
-    file::set_owner(to, status.uid, status.gid)?;
-    file::set_permissions(to, status.mode & 0o7777)
-}
-
-fn entry(from: i32, to: i32, name: &CStr, depth: usize) -> Result<()> {
-    let status = file::status_at(from, name)?;
-    match status.kind() {
-        mode::DIRECTORY => {
-            file::make_directory(to, name, 0o700)?;
-            let flags = open::RDONLY | open::DIRECTORY | open::NOFOLLOW;
-            let (source, copy) = (
-                file::open_at(from, name, flags, 0)?,
-                file::open_at(to, name, flags, 0)?,
-            );
-            return directory(source.raw(), copy.raw(), depth + 1);
-        }
-        mode::REGULAR => content(from, to, name)?,
-        mode::LINK => {
-            let mut link = [0u8; 4096];
-            let length = file::read_link(from, name, &mut link)?;
-            crate::inside::with_string(link.get(..length).unwrap_or_default(), |link| {
-                file::make_link(link, to, name)
-            })?;
-        }
-        _ => file::make_node(to, name, status.mode, status.rdev)?,
-    }
-    file::set_owner_at(to, name, status.uid, status.gid)?;
-    if status.kind() != mode::LINK {
-        file::set_permissions_at(to, name, status.mode & 0o7777)?;
-    }
-    Ok(())
-}
-
-fn content(from: i32, to: i32, name: &CStr) -> Result<()> {
-    let source = file::open_at(
-        from,
-        name,
-        open::RDONLY | open::NOFOLLOW | open::NONBLOCK,
-        0,
-    )?;
-    let copy = file::open_at(
-        to,
-        name,
-        open::WRONLY | open::CREAT | open::EXCL | open::NOFOLLOW,
-        0o600,
-    )?;
-    let mut buffer = [0u8; 4096];
-    loop {
-        let length = file::read(source.raw(), &mut buffer)?;
-        if length == 0 {
+        let status = file::status(walk.from.raw())?;
+        file::set_owner(walk.to.raw(), status.uid, status.gid)?;
+        file::set_permissions(walk.to.raw(), status.mode & 0o7777)?;
+        file::set_times_at(walk.to.raw(), c".", &status.times)?;
+        if level == 0 {
             return Ok(());
         }
-        let mut rest = &buffer[..length];
-        while !rest.is_empty() {
-            rest = &rest[file::write(copy.raw(), rest)?..];
+        level -= 1;
+        let [next, device, inode] = way.row(level).ok_or(CHANGED)?.get();
+        walk.enter(c"..", c"..")?;
+        let above = file::status(walk.from.raw())?;
+        if (above.device, above.inode) != (device, inode) {
+            return Err(CHANGED);
+        }
+        file::seek(walk.from.raw(), next)?;
+    }
+}
+
+/// The directory with one more name for each file that has several: a name that nothing else has.
+const LINKS: &CStr = c"\x01tare links\x7f";
+
+/// What a file's other names are found by: its numbers as letters.
+#[inline(never)]
+fn key<'k>(status: &Status, key: &'k mut [u8; 33]) -> Result<&'k CStr> {
+    let mut numbers = u128::from(status.device) << 64 | u128::from(status.inode);
+    for letter in key.iter_mut().take(32) {
+        *letter = b'a' + (numbers & 15) as u8;
+        numbers >>= 4;
+    }
+    CStr::from_bytes_until_nul(key).map_err(|_| CHANGED)
+}
+
+struct Walk {
+    /// Where the copy begins.
+    top: i32,
+    from: Fd,
+    to: Fd,
+    /// The directory [`LINKS`], once a file has several names.
+    links: Option<Fd>,
+}
+
+impl Walk {
+    fn enter(&mut self, from: &CStr, to: &CStr) -> Result<()> {
+        self.from = file::open_at(self.from.raw(), from, DIRECTORY, 0)?;
+        self.to = file::open_at(self.to.raw(), to, DIRECTORY, 0)?;
+        Ok(())
+    }
+
+    /// Copies one entry. A directory is entered; the answer is then what it was in.
+    fn copy(&mut self, name: &CStr) -> Result<Option<Status>> {
+        let (from, to) = (self.from.raw(), self.to.raw());
+        let status = file::status_at(from, name)?;
+        if status.kind() == mode::DIRECTORY {
+            let above = file::status(from)?;
+            file::make_directory(to, name, 0o700)?;
+            self.enter(name, name)?;
+            return Ok(Some(above));
+        }
+        let mut room = [0; 33];
+        let key = key(&status, &mut room)?;
+        let links = if status.links > 1 { self.links()? } else { -1 };
+        if links >= 0 {
+            match file::link(links, key, to, name) {
+                Err(fault) if fault.is(Errno::ENOENT) => {}
+                answer => return answer.map(|()| None),
+            }
+        }
+        match status.kind() {
+            mode::REGULAR => content(from, to, name)?,
+            mode::LINK => {
+                let mut link = [0u8; 4096];
+                let length = file::read_link(from, name, &mut link)?;
+                inside::with_string(link.get(..length).unwrap_or_default(), |link| {
+                    file::make_link(link, to, name)
+                })?;
+            }
+            _ => file::make_node(to, name, status.mode, status.rdev)?,
+        }
+        file::set_owner_at(to, name, status.uid, status.gid)?;
+        if status.kind() != mode::LINK {
+            file::set_permissions_at(to, name, status.mode & 0o7777)?;
+        }
+        file::set_times_at(to, name, &status.times)?;
+        if links >= 0 {
+            file::link(to, name, links, key)?;
+        }
+        Ok(None)
+    }
+
+    fn links(&mut self) -> Result<i32> {
+        if self.links.is_none() {
+            file::make_directory(self.top, LINKS, 0o700)?;
+            self.links = Some(file::open_at(self.top, LINKS, DIRECTORY, 0)?);
+        }
+        Ok(self.links.as_ref().map_or(-1, Fd::raw))
+    }
+
+    fn forget_links(&mut self, entries: &mut [u8]) -> Result<()> {
+        let Some(links) = self.links.take() else {
+            return Ok(());
+        };
+        loop {
+            // What was read is removed, so the rest begins at the front.
+            file::seek(links.raw(), 0)?;
+            let length = file::read_directory(links.raw(), entries)?;
+            let mut names = file::names(&entries[..length]).peekable();
+            if names.peek().is_none() {
+                return file::remove_directory(self.top, LINKS);
+            }
+            for name in names {
+                file::remove(links.raw(), name)?;
+            }
         }
     }
+}
+
+/// Not more than the file had when it was opened, for it may grow for ever.
+fn content(from: i32, to: i32, name: &CStr) -> Result<()> {
+    let flags = open::RDONLY | open::NOFOLLOW | open::NONBLOCK;
+    let source = file::open_at(from, name, flags, 0)?;
+    let status = file::status(source.raw())?;
+    if status.kind() != mode::REGULAR {
+        return Err(CHANGED);
+    }
+    let flags = open::WRONLY | open::CREAT | open::EXCL | open::NOFOLLOW;
+    let copy = file::open_at(to, name, flags, 0o600)?;
+    let mut rest = status.size;
+    while rest > 0 {
+        match file::send(copy.raw(), source.raw(), rest as usize)? {
+            0 => break,
+            sent => rest -= sent as u64,
+        }
+    }
+    Ok(())
 }

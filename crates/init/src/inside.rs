@@ -1,11 +1,12 @@
 //! Opening and making things below the container's root, which may be hostile.
 //!
 //! Every path is resolved once, by openat2(2) with RESOLVE_IN_ROOT, to a descriptor; symbolic links cannot lead out
-//! and magic links are refused. Whatever happens to the path afterwards, the descriptor stays what was checked.
+//! and magic links are refused. What is missing is made from descriptor to descriptor, and the answer is the descriptor
+//! of what was made. Whatever happens to the path afterwards, the descriptor stays what was checked.
 
 use core::ffi::CStr;
 
-use kernel::file::{self, open, resolve};
+use kernel::file::{self, magic, mode, open, resolve};
 use kernel::{Call, Errno, Fault, Fd, Result};
 
 /// Longest path, as PATH_MAX.
@@ -14,20 +15,30 @@ const LONGEST: usize = 4096;
 /// Tries when the kernel saw a rename somewhere during a walk (`EAGAIN`, see openat2(2)).
 const TRIES: usize = 128;
 
+/// What stands at the end of a path: the same kind is made where nothing is.
+#[derive(Clone, Copy)]
+pub enum Last {
+    /// A directory with these permissions.
+    Directory(u32),
+    /// A file.
+    File,
+}
+
+impl Last {
+    fn flags(self) -> u64 {
+        match self {
+            Last::Directory(_) => open::PATH | open::DIRECTORY,
+            Last::File => open::PATH,
+        }
+    }
+}
+
 /// Opens `path` as if `root` were the root directory.
 ///
 /// # Errors
 /// As openat2(2).
 pub fn open(root: i32, path: &CStr, flags: u64) -> Result<Fd> {
     open_resolved(root, path, flags, resolve::IN_ROOT | resolve::NO_MAGICLINKS)
-}
-
-/// As [`open()`], but no component may be a symbolic link (`ELOOP`).
-///
-/// # Errors
-/// As openat2(2).
-pub fn open_without_links(root: i32, path: &CStr, flags: u64) -> Result<Fd> {
-    open_resolved(root, path, flags, resolve::IN_ROOT | resolve::NO_SYMLINKS)
 }
 
 fn open_resolved(root: i32, path: &CStr, flags: u64, how: u64) -> Result<Fd> {
@@ -46,41 +57,55 @@ fn open_resolved(root: i32, path: &CStr, flags: u64, how: u64) -> Result<Fd> {
 /// Opens the directory at `path` (O_PATH), making it and missing directories above it.
 ///
 /// # Errors
-/// As openat2(2) and mkdirat(2): `ENOENT` for a dangling link, `ENOTDIR` for a file in the way.
+/// As openat2(2) and mkdirat(2): `ENOTDIR` for a file in the way.
 pub fn directory(root: i32, path: &CStr, permissions: u32) -> Result<Fd> {
-    match open(root, path, open::PATH | open::DIRECTORY) {
-        Err(fault) if fault.is(Errno::ENOENT) => {
-            make_directories(root, path.to_bytes(), permissions)
-        }
+    let last = Last::Directory(permissions);
+    match open(root, path, last.flags()) {
+        Err(fault) if fault.is(Errno::ENOENT) => make(root, path.to_bytes(), last),
         answer => answer,
     }
 }
 
-/// Opens the file at `path` (O_PATH), making an empty one and missing directories above it.
+/// Opens what a mount is to cover, making it if it is missing; and whether it was there. With `plain` no part of the
+/// path may be a symbolic link.
 ///
 /// # Errors
-/// As openat2(2): `EISDIR` for a directory in the way.
-pub fn regular_file(root: i32, path: &CStr) -> Result<Fd> {
-    match open(root, path, open::PATH) {
-        Err(fault) if fault.is(Errno::ENOENT) => {}
-        answer => return answer,
+/// As openat2(2) and mkdirat(2). `ELOOP` of fstatfs(2) where a link leads into procfs or sysfs, on which others rely, or
+/// to the root: there the path is to say where it goes, for only that was judged by who wrote it.
+pub fn target(root: i32, path: &CStr, last: Last, plain: bool) -> Result<(Fd, bool)> {
+    let how = resolve::IN_ROOT | resolve::NO_SYMLINKS;
+    let mut linked = false;
+    let mut found = open_resolved(root, path, last.flags(), how);
+    if !plain && found.as_ref().is_err_and(|fault| fault.is(Errno::ELOOP)) {
+        linked = true;
+        found = open(root, path, last.flags());
     }
-    let (parent, name) = parent(root, path)?;
-    let created = with_name(name, |name| {
-        file::open_at(
-            parent.raw(),
-            name,
-            open::CREAT | open::EXCL | open::NOFOLLOW | open::WRONLY,
-            0o644,
-        )
-    });
-    match created {
-        Ok(_) => {}
-        // Somebody else was faster; what counts is what is there now.
-        Err(fault) if fault.is(Errno::EEXIST) => {}
-        Err(fault) => return Err(fault),
+    match found {
+        // Nothing can be made in procfs and sysfs.
+        Err(fault) if fault.is(Errno::ENOENT) => Ok((make(root, path.to_bytes(), last)?, false)),
+        Err(fault) => Err(fault),
+        Ok(fd) if is_where_it_says(root, path.to_bytes(), &fd, linked)? => Ok((fd, true)),
+        Ok(_) => Err(Fault::found(Call::Fstatfs, Errno::ELOOP)),
     }
-    open(root, path, open::PATH)
+}
+
+/// Whether what was found at `path`, with or without following links, may be covered.
+fn is_where_it_says(root: i32, path: &[u8], found: &Fd, linked: bool) -> Result<bool> {
+    /// Inode number of the root of every procfs (PROC_ROOT_INO in include/linux/proc_ns.h).
+    const PROC_ROOT: u64 = 1;
+    let status = file::status(found.raw())?;
+    Ok(match file::filesystem(found.raw())?.kind {
+        // `net` is a link of procfs itself.
+        magic::PROC if linked => path.starts_with(b"/proc/net/"),
+        // Which paths below /proc may be covered is for the planner to say, but it only knows this one procfs.
+        magic::PROC => path.starts_with(b"/proc/") || status.inode == PROC_ROOT,
+        magic::SYSFS => !linked,
+        _ if linked => {
+            let root = file::status(root)?;
+            (root.device, root.inode) != (status.device, status.inode)
+        }
+        _ => true,
+    })
 }
 
 /// The directory that holds the last component of `path` (made if missing), and that component.
@@ -89,11 +114,7 @@ pub fn regular_file(root: i32, path: &CStr) -> Result<Fd> {
 /// As [`directory`]; `EINVAL` for a path without a name at its end.
 pub fn parent(root: i32, path: &CStr) -> Result<(Fd, &[u8])> {
     let bytes = trimmed(path.to_bytes());
-    let cut = bytes
-        .iter()
-        .rposition(|byte| *byte == b'/')
-        .map_or(0, |slash| slash + 1);
-    let (above, name) = bytes.split_at(cut);
+    let (above, name) = bytes.split_at(above(bytes));
     if matches!(name, b"" | b"." | b"..") {
         return Err(Fault::found(Call::Openat2, Errno::EINVAL));
     }
@@ -109,29 +130,26 @@ fn trimmed(mut path: &[u8]) -> &[u8] {
     path
 }
 
+/// Where the last component of a path begins.
+fn above(path: &[u8]) -> usize {
+    let slash = path.iter().rposition(|byte| *byte == b'/');
+    slash.map_or(0, |slash| slash + 1)
+}
+
 /// Most symbolic links that are followed to something that is not there yet, as in path_resolution(7).
 const MOST_LINKS: usize = 40;
 
-/// As [`directory`], for a path that is known to be missing.
-///
-/// # Errors
-/// As there.
-pub fn make_directories(root: i32, path: &[u8], permissions: u32) -> Result<Fd> {
-    match make_until_link(root, trimmed(path), permissions)? {
+/// Makes what is missing of a path, following links that lead to what is missing.
+fn make(root: i32, path: &[u8], last: Last) -> Result<Fd> {
+    match make_until_link(root, trimmed(path), last)? {
         Progress::Done(fd) => Ok(fd),
-        Progress::Link { start, end } => make_through_links(root, path, permissions, start, end),
+        Progress::Link { start, end } => make_through_links(root, path, last, start, end),
     }
 }
 
-/// The unusual rest of [`make_directories`], with the large buffers that only it needs.
+/// The unusual rest of [`make`], with the large buffers that only it needs.
 #[inline(never)]
-fn make_through_links(
-    root: i32,
-    path: &[u8],
-    permissions: u32,
-    start: usize,
-    end: usize,
-) -> Result<Fd> {
+fn make_through_links(root: i32, path: &[u8], last: Last, start: usize, end: usize) -> Result<Fd> {
     let mut whole = [0u8; LONGEST];
     let path = trimmed(path);
     if path.len() >= LONGEST {
@@ -140,7 +158,7 @@ fn make_through_links(
     whole[..path.len()].copy_from_slice(path);
     let mut length = follow(root, &mut whole, path.len(), start, end)?;
     for _ in 1..MOST_LINKS {
-        match make_until_link(root, &whole[..length], permissions)? {
+        match make_until_link(root, trimmed(&whole[..length]), last)? {
             Progress::Done(fd) => return Ok(fd),
             Progress::Link { start, end } => length = follow(root, &mut whole, length, start, end)?,
         }
@@ -157,59 +175,74 @@ enum Progress {
     },
 }
 
-fn make_until_link(root: i32, path: &[u8], permissions: u32) -> Result<Progress> {
-    // Mostly only the last directory is missing, so the walk begins there if it can.
-    let cut = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-    let start = if cut == 0 { &b"/"[..] } else { &path[..cut] };
-    let (mut above, mut next) = match with_string(start, |start| {
-        open(root, start, open::PATH | open::DIRECTORY)
-    }) {
-        Ok(above) => (above, cut),
-        Err(_) => (open(root, c"/", open::PATH | open::DIRECTORY)?, 0),
+fn open_directory(root: i32, path: &[u8]) -> Result<Fd> {
+    let path = if path.is_empty() { b"/" } else { path };
+    with_string(path, |path| open(root, path, open::PATH | open::DIRECTORY))
+}
+
+fn make_until_link(root: i32, path: &[u8], last: Last) -> Result<Progress> {
+    // From the deepest directory that is there, which mostly is the one above the last component.
+    let mut next = above(path);
+    let mut here = loop {
+        match open_directory(root, &path[..next]) {
+            Err(fault) if fault.is(Errno::ENOENT) && next > 0 => {
+                next = above(trimmed(&path[..next]))
+            }
+            answer => break answer?,
+        }
     };
     while next < path.len() {
         let start = next;
-        let end = path[start..]
-            .iter()
-            .position(|byte| *byte == b'/')
-            .map_or(path.len(), |slash| start + slash);
+        let rest = &path[start..];
+        let end = start
+            + rest
+                .iter()
+                .position(|byte| *byte == b'/')
+                .unwrap_or(rest.len());
         next = end + 1;
-        let name = &path[start..end];
-        if matches!(name, b"" | b".") {
-            continue;
-        }
-        let open_prefix = || {
-            with_string(&path[..end], |prefix| {
-                open(root, prefix, open::PATH | open::DIRECTORY)
-            })
-        };
-        let there = if end == path.len() {
-            Err(Fault::found(Call::Openat2, Errno::ENOENT))
-        } else {
-            open_prefix()
-        };
-        above = match there {
-            Err(fault) if fault.is(Errno::ENOENT) => {
-                let mode = if end == path.len() {
-                    permissions
-                } else {
-                    0o755
-                };
-                match with_name(name, |name| file::make_directory(above.raw(), name, mode)) {
-                    Err(fault) if fault.is(Errno::EEXIST) => match open_prefix() {
-                        Err(fault) if fault.is(Errno::ENOENT) => {
-                            return Ok(Progress::Link { start, end });
-                        }
-                        // Somebody else was faster.
-                        answer => answer?,
-                    },
-                    answer => answer.and_then(|()| open_prefix())?,
-                }
+        let name = match &path[start..end] {
+            b"" | b"." => continue,
+            b".." => {
+                here = open_directory(root, &path[..end])?;
+                continue;
             }
-            answer => answer?,
+            name => name,
         };
+        let last = if end == path.len() {
+            last
+        } else {
+            Last::Directory(0o755)
+        };
+        match with_name(name, |name| make_one(here.raw(), name, last))? {
+            Some(made) => here = made,
+            None => return Ok(Progress::Link { start, end }),
+        }
     }
-    Ok(Progress::Done(above))
+    Ok(Progress::Done(here))
+}
+
+/// Makes one thing, or opens it if somebody else was faster; `None` if that is a symbolic link.
+fn make_one(dir: i32, name: &CStr, last: Last) -> Result<Option<Fd>> {
+    let made = match last {
+        Last::Directory(permissions) => file::make_directory(dir, name, permissions),
+        Last::File => {
+            let flags = open::CREAT | open::EXCL | open::NOFOLLOW | open::WRONLY;
+            match file::open_at(dir, name, flags, 0o644) {
+                Ok(made) => return Ok(Some(made)),
+                Err(fault) => Err(fault),
+            }
+        }
+    };
+    match made {
+        Err(fault) if !fault.is(Errno::EEXIST) => return Err(fault),
+        _ => {}
+    }
+    let there = file::open_at(dir, name, open::PATH | open::NOFOLLOW, 0)?;
+    match (file::status(there.raw())?.kind(), last) {
+        (mode::LINK, _) => Ok(None),
+        (mode::DIRECTORY, _) | (_, Last::File) => Ok(Some(there)),
+        _ => Err(Fault::found(Call::Openat2, Errno::ENOTDIR)),
+    }
 }
 
 /// Puts what the link at `start..end` says in its place; the answer is the new length.
@@ -289,7 +322,7 @@ mod tests {
         symlink("/etc", outer.join("root/absolute")).unwrap();
         directory(root.raw(), c"/up/a/b/c", 0o700).unwrap();
         assert!(outer.join("root/a/b/c").is_dir());
-        regular_file(root.raw(), c"/absolute/x/file").unwrap();
+        target(root.raw(), c"/absolute/x/file", Last::File, false).unwrap();
         assert!(outer.join("root/etc/x/file").is_file());
         directory(root.raw(), c"../../outside/", 0o700).unwrap();
         assert!(outer.join("root/outside").is_dir());
@@ -317,11 +350,79 @@ mod tests {
             errno(directory(root.raw(), c"/loop/x", 0o755)),
             Errno::ELOOP
         );
-        assert_eq!(errno(regular_file(root.raw(), c"/new/..")), Errno::EINVAL);
-        assert_eq!(
-            errno(open_without_links(root.raw(), c"/loop", open::PATH)),
-            Errno::ELOOP
-        );
+        let plain = |path| target(root.raw(), path, Last::Directory(0o755), true);
+        assert_eq!(plain(c"/loop").unwrap_err().errno, Errno::ELOOP);
+        assert_eq!(plain(c"/dangling").unwrap_err().errno, Errno::ELOOP);
         std::fs::remove_dir_all(&outer).unwrap();
+    }
+
+    /// Links of images that name what is only there once the system runs, such as resolv.conf's.
+    #[test]
+    fn what_a_link_names_is_made_below_the_root() {
+        let (outer, root) = fixture("named");
+        for (link, names, made) in [
+            (
+                "etc/resolv.conf",
+                "../run/systemd/resolve/stub.conf",
+                "run/systemd/resolve/stub.conf",
+            ),
+            ("etc/localtime", "/usr/share/zone/UTC", "usr/share/zone/UTC"),
+            ("etc/plain", "nowhere", "etc/nowhere"),
+            ("etc/up", "../../../../up/x", "up/x"),
+            ("etc/turning", "a/../b/./c/", "etc/b/c"),
+            ("etc/chain", "resolv2", "etc/last"),
+        ] {
+            symlink("last", outer.join("root/etc/resolv2")).ok();
+            symlink(names, outer.join("root").join(link)).unwrap();
+            let path = CString::new(format!("/{link}")).unwrap();
+            let (fd, existed) = target(root.raw(), &path, Last::File, false).unwrap();
+            let found = std::fs::metadata(outer.join("root").join(made)).unwrap();
+            let status = file::status(fd.raw()).unwrap();
+            assert!(found.is_file() && !existed, "{link}");
+            assert_eq!(std::os::unix::fs::MetadataExt::ino(&found), status.inode);
+        }
+        assert!(!outer.join("up").exists());
+        let errno = |path, last| target(root.raw(), path, last, false).unwrap_err().errno;
+        symlink("/", outer.join("root/etc/top")).unwrap();
+        assert_eq!(errno(c"/etc/top", Last::Directory(0o755)), Errno::ELOOP);
+        symlink("self", outer.join("root/etc/self")).unwrap();
+        assert_eq!(errno(c"/etc/self", Last::File), Errno::ELOOP);
+        std::fs::remove_dir_all(&outer).unwrap();
+    }
+
+    /// The machine's own root serves as a container's.
+    #[test]
+    fn a_link_into_procfs_or_sysfs_is_refused() {
+        let root = file::open_at(file::HERE, c"/", open::PATH | open::DIRECTORY, 0).unwrap();
+        let folder = std::env::temp_dir().join(format!("tare-inside-proc-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let at = |path: &str, last| {
+            let path = CString::new(path).unwrap();
+            target(root.raw(), &path, last, false).map(|(_, existed)| existed)
+        };
+        let directory = Last::Directory(0o755);
+        for (name, (to, last)) in [
+            ("/proc", directory),
+            ("/proc/sys/kernel/core_pattern", Last::File),
+            ("/proc/uptime", Last::File),
+            ("/proc/self/attr", directory),
+            ("/sys", directory),
+            ("/sys/kernel", directory),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let link = folder.join(name.to_string());
+            symlink(to, &link).unwrap();
+            let fault = at(link.to_str().unwrap(), last).unwrap_err();
+            assert_eq!(
+                (fault.call, fault.errno),
+                (Call::Fstatfs, Errno::ELOOP),
+                "{to}"
+            );
+            assert_eq!(at(to, last).is_ok(), to != "/proc/self/attr", "{to}");
+        }
+        assert_eq!(at("/proc/net/dev", Last::File), Ok(true));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

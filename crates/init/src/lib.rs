@@ -7,6 +7,10 @@
 //!
 //! Nothing here allocates, logs or knows JSON. The step types are also what the runtime's planner produces, so the
 //! planner, the golden tests and init speak of the same things.
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+)]
 #![cfg_attr(not(test), no_std)]
 
 mod copy;

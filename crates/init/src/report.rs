@@ -4,11 +4,14 @@
 //! filter nor closed descriptors nor a crash can hide what happened: whatever ends init, the page still says in which
 //! step. It goes away from the container's address space with execve(2), and stays readable in the file.
 //!
+//! When somebody wants to know where the time goes, the page holds the beginning of each step, too, by a counter that costs
+//! no system call either.
+//!
 //! Nothing in it is trusted: until execve(2) a process that may trace init can write it. What it says decides which
 //! status and which error are shown, never which process is meant: that is recorded by the runtime elsewhere.
 
 use kernel::memory::SharedWords;
-use kernel::{Call, Errno, Fault};
+use kernel::{Call, Errno, Fault, clock};
 
 /// Length of the file in bytes.
 pub const LENGTH: usize = WORDS * 4;
@@ -19,6 +22,18 @@ const NOT_RAISED: usize = 2;
 const LISTENER: usize = 4;
 const WORDS: usize = 5;
 
+/// Length of a file with stamps in bytes: a page.
+pub const STAMPED_LENGTH: usize = 4096;
+/// The first pair of words that is a stamp.
+const STAMPS: usize = WORDS.div_ceil(2);
+/// How many there can be. Longer plans are stamped at their beginning.
+const MOST_STAMPS: usize = STAMPED_LENGTH / 8 - STAMPS;
+
+/// How many words are mapped.
+fn words(stamped: bool) -> usize {
+    if stamped { STAMPED_LENGTH / 4 } else { WORDS }
+}
+
 const FAILED: u32 = 1 << 31;
 
 /// The page, as init has it.
@@ -26,17 +41,19 @@ const FAILED: u32 = 1 << 31;
 pub struct Report(SharedWords);
 
 impl Report {
-    /// Maps the page from a file of at least [`LENGTH`] bytes.
+    /// Maps the page from a file of at least [`LENGTH`] bytes, or [`STAMPED_LENGTH`] for one with stamps.
     ///
     /// # Errors
     /// As mmap(2).
-    pub fn map(fd: i32) -> kernel::Result<Report> {
-        SharedWords::map(fd, WORDS, true).map(Report)
+    pub fn map(fd: i32, stamped: bool) -> kernel::Result<Report> {
+        SharedWords::map(fd, words(stamped), true).map(Report)
     }
 
     /// Notes that step `index` of the plan begins.
+    #[inline(never)]
     pub fn enter(&self, index: u32) {
         self.0.store(STEP, index + 1);
+        self.0.stamp(STAMPS + index as usize, clock::ticks());
     }
 
     /// Notes that the present step failed.
@@ -61,12 +78,17 @@ impl Report {
 pub struct Reading(SharedWords);
 
 impl Reading {
-    /// Maps the page from a file of at least [`LENGTH`] bytes.
+    /// Maps the page as [`Report::map`] does.
     ///
     /// # Errors
     /// As mmap(2).
-    pub fn map(fd: i32) -> kernel::Result<Reading> {
-        SharedWords::map(fd, WORDS, false).map(Reading)
+    pub fn map(fd: i32, stamped: bool) -> kernel::Result<Reading> {
+        SharedWords::map(fd, words(stamped), false).map(Reading)
+    }
+
+    /// When each step began, by [`clock::ticks`]; 0 for those that did not, or that nobody stamped.
+    pub fn stamps(&self) -> impl Iterator<Item = u64> {
+        (0..MOST_STAMPS).map(|index| self.0.stamped(STAMPS + index))
     }
 
     /// The step that was begun last.

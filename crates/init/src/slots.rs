@@ -13,6 +13,10 @@ impl Slot {
     pub const PEER: Slot = Slot(1);
     /// The first one that a plan may use as it likes.
     pub const FIRST_FREE: Slot = Slot(2);
+    /// Stands for the container's root directory.
+    pub const ROOT: Slot = Slot(254);
+    /// Stands for none.
+    pub const NONE: Slot = Slot(255);
 }
 
 /// How many slots there are.

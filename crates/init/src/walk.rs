@@ -23,6 +23,10 @@ pub fn main(argument: &[u8]) -> ! {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no report yet that could say more than the status BAD_PLAN"
+)]
 fn start(argument: &[u8]) -> Option<(Image<'static>, Slots, Report)> {
     let mut numbers = argument
         .split(|byte| *byte == b' ')
@@ -44,7 +48,7 @@ fn start(argument: &[u8]) -> Option<(Image<'static>, Slots, Report)> {
             slots.set(Slot(index as u8), kernel::Fd::adopt(raw));
         }
     }
-    let report = Report::map(slots.raw(Slot::REPORT).ok()?).ok()?;
+    let report = Report::map(slots.raw(Slot::REPORT).ok()?, image.header.stamped).ok()?;
     // The mapping is all that is needed, and a descriptor of the host's file system is not to stay around.
     drop(slots.take(Slot::REPORT));
     Some((image, slots, report))
@@ -53,6 +57,10 @@ fn start(argument: &[u8]) -> Option<(Image<'static>, Slots, Report)> {
 /// A process starts with the actions and the mask that its starter had; the user's program is to find the default. Until
 /// then SIGHUP, SIGINT, SIGQUIT and SIGTERM end init even as the first process of a pid namespace, which a default action
 /// cannot.
+#[expect(
+    clippy::let_underscore_must_use,
+    reason = "refused for SIGKILL and SIGSTOP only"
+)]
 fn reset_signals() {
     const ENDING: u32 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 15;
     for signal in 1..=64 {
@@ -60,7 +68,6 @@ fn reset_signals() {
             Some(bits) if bits & 1 == 1 => process::end_on,
             _ => process::default_action,
         };
-        // The kernel refuses it for SIGKILL and SIGSTOP.
         let _ = set(signal as i32);
     }
     let _ = process::set_signal_mask(0);

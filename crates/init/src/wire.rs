@@ -46,6 +46,10 @@ impl<'a> Text<'a> {
     ///
     /// # Errors
     /// `EBADMSG` when it is not one: out of bounds, or with a NUL inside.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing is looked at: bytes are a string or not"
+    )]
     pub fn string(self, span: Span) -> kernel::Result<&'a CStr> {
         let start = span.start as usize;
         let end = start.saturating_add(span.length as usize).saturating_add(1);
@@ -68,6 +72,7 @@ impl<'a> Text<'a> {
     }
 
     /// The strings of a list, in order.
+    #[expect(clippy::disallowed_methods, reason = "as above")]
     pub fn strings(self, list: Strings) -> impl Iterator<Item = &'a CStr> {
         let mut rest = self.bytes(Span {
             start: list.start,
@@ -136,13 +141,22 @@ pub(crate) fn take_bytes<'a, const N: usize>(source: &mut &'a [u8]) -> Option<&'
 }
 
 /// Takes `N` words from the front.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn take_words<const N: usize>(source: &mut &[u8]) -> Option<[u64; N]> {
     let mut words = [0; N];
-    for word in &mut words {
-        *word = u64::from_ne_bytes(*take_bytes(source)?);
-    }
-    Some(words)
+    fill(source, &mut words).then_some(words)
+}
+
+/// The same for any number: once in the program instead of once for each number.
+#[inline(never)]
+fn fill(source: &mut &[u8], words: &mut [u64]) -> bool {
+    words.iter_mut().all(|word| match take_bytes(source) {
+        Some(bytes) => {
+            *word = u64::from_ne_bytes(*bytes);
+            true
+        }
+        None => false,
+    })
 }
 
 /// The byte that stands for a step of the runtime's.
@@ -187,6 +201,8 @@ pub struct Header {
     pub entry_bytes: u32,
     /// Bytes of text, which follow the entries.
     pub text_bytes: u32,
+    /// The beginning of each step is to be stamped in the report page.
+    pub stamped: bool,
 }
 
 const MAGIC: u32 = 0x7461_7265; // "tare"
@@ -194,7 +210,7 @@ const MAGIC: u32 = 0x7461_7265; // "tare"
 impl Wire for Header {
     fn put(&self, sink: &mut dyn Sink) {
         for word in [
-            MAGIC,
+            MAGIC ^ u32::from(self.stamped),
             self.entries,
             self.first,
             self.slots,
@@ -207,7 +223,9 @@ impl Wire for Header {
 
     fn take(source: &mut &[u8]) -> Option<Self> {
         let mut word = || take_bytes(source).map(|bytes| u32::from_ne_bytes(*bytes));
-        if word()? != MAGIC {
+        // The lowest bit of the first word says whether to stamp.
+        let stamped = word()? ^ MAGIC;
+        if stamped > 1 {
             return None;
         }
         Some(Header {
@@ -216,6 +234,7 @@ impl Wire for Header {
             slots: word()?,
             entry_bytes: word()?,
             text_bytes: word()?,
+            stamped: stamped == 1,
         })
     }
 }

@@ -99,7 +99,7 @@ proptest! {
 
     #[test]
     fn headers_survive_the_wire(entries: u32, first: u32, slots: u32, entry_bytes: u32, text_bytes: u32) {
-        let header = Header { entries, first, slots, entry_bytes, text_bytes };
+        let header = Header { entries, first, slots, entry_bytes, text_bytes, stamped: entries % 2 == 1 };
         let bytes = encoded(&header);
         prop_assert_eq!(Header::take(&mut bytes.as_slice()), Some(header));
     }
@@ -117,7 +117,7 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..512), slots in 0u32..8, entry_bytes in 0u32..512,
         text_bytes in prop_oneof![0u32..64, any::<u32>()],
     ) {
-        let header = Header { entries: 9, first: 0, slots, entry_bytes, text_bytes };
+        let header = Header { entries: 9, first: 0, slots, entry_bytes, text_bytes, stamped: false };
         let mut all = encoded(&header);
         all.extend(&bytes);
         let fits = u64::from(slots) * 4 + u64::from(entry_bytes) + u64::from(text_bytes) <= bytes.len() as u64;

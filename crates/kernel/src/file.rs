@@ -138,6 +138,10 @@ pub struct Status {
     pub rdev: u64,
     /// Length in bytes.
     pub size: u64,
+    /// Names that the file has.
+    pub links: u64,
+    /// Last access and last change of the content: seconds and nanoseconds of each.
+    pub times: [i64; 4],
 }
 
 impl Status {
@@ -179,6 +183,10 @@ struct RawStatus {
     rest: [u64; 9],
 }
 
+#[allow(
+    clippy::useless_conversion,
+    reason = "the number of links has 32 bits on some architectures"
+)]
 impl From<RawStatus> for Status {
     fn from(raw: RawStatus) -> Status {
         Status {
@@ -189,6 +197,8 @@ impl From<RawStatus> for Status {
             gid: raw.gid,
             rdev: raw.rdev,
             size: raw.size as u64,
+            links: u64::from(raw.links),
+            times: [raw.rest[2], raw.rest[3], raw.rest[4], raw.rest[5]].map(|part| part as i64),
         }
     }
 }
@@ -286,6 +296,32 @@ pub fn make_node(dir: i32, path: &CStr, mode: u32, device: u64) -> Result<()> {
 pub fn make_link(content: &CStr, dir: i32, path: &CStr) -> Result<()> {
     // SAFETY: valid strings.
     unsafe { syscall!(Symlinkat, SYMLINKAT, content.as_ptr(), dir, path.as_ptr()) }.map(drop)
+}
+
+/// linkat(2): another name for a file; a symbolic link is not followed but gets the name itself.
+pub fn link(from: i32, old: &CStr, to: i32, new: &CStr) -> Result<()> {
+    // SAFETY: valid strings.
+    unsafe { syscall!(Linkat, LINKAT, from, old.as_ptr(), to, new.as_ptr(), 0) }.map(drop)
+}
+
+/// utimensat(2) with [`Status::times`]; a symbolic link at the end is not followed.
+pub fn set_times_at(dir: i32, path: &CStr, times: &[i64; 4]) -> Result<()> {
+    const AT_SYMLINK_NOFOLLOW: usize = 0x100;
+    let (path, times) = (path.as_ptr(), times.as_ptr());
+    // SAFETY: a valid string and two `struct timespec`.
+    unsafe { syscall!(Utimensat, UTIMENSAT, dir, path, times, AT_SYMLINK_NOFOLLOW) }.map(drop)
+}
+
+/// sendfile(2): copies at most `count` bytes from where `from` is read to where `to` is written; 0 at the end.
+pub fn send(to: i32, from: i32, count: usize) -> Result<usize> {
+    // SAFETY: no pointers.
+    unsafe { syscall!(Sendfile, SENDFILE, to, from, 0, count) }
+}
+
+/// lseek(2) from the beginning.
+pub fn seek(fd: i32, offset: u64) -> Result<()> {
+    // SAFETY: no pointers.
+    unsafe { syscall!(Lseek, LSEEK, fd, offset, 0) }.map(drop)
 }
 
 /// readlinkat(2): the length of the link's content, of which `buffer` holds what fits.
@@ -423,17 +459,24 @@ pub fn read_directory(dir: i32, buffer: &mut [u8]) -> Result<usize> {
     unsafe { syscall!(Getdents, GETDENTS64, dir, buffer.as_mut_ptr(), buffer.len()) }
 }
 
-/// The names in a buffer that [`read_directory`] filled, without `.` and `..`.
-pub fn names(entries: &[u8]) -> impl Iterator<Item = &CStr> {
+/// The names in a buffer that [`read_directory`] filled, without `.` and `..`, each with the place in the directory that
+/// follows it (for [`seek`]).
+pub fn entries(entries: &[u8]) -> impl Iterator<Item = (&CStr, u64)> {
     let mut rest = entries;
     core::iter::from_fn(move || {
         // linux_dirent64: inode 8, offset 8, length 2, type 1, then the name.
         let length = usize::from(u16::from_ne_bytes([*rest.get(16)?, *rest.get(17)?]));
         let entry = rest.get(..length)?;
         rest = &rest[length..];
-        CStr::from_bytes_until_nul(&entry[19..]).ok()
+        let next = u64::from_ne_bytes(*entry.get(8..)?.first_chunk()?);
+        Some((CStr::from_bytes_until_nul(&entry[19..]).ok()?, next))
     })
-    .filter(|name| !matches!(name.to_bytes(), b"." | b".."))
+    .filter(|(name, _)| !matches!(name.to_bytes(), b"." | b".."))
+}
+
+/// The names of [`entries`] alone.
+pub fn names(buffer: &[u8]) -> impl Iterator<Item = &CStr> {
+    entries(buffer).map(|(name, _)| name)
 }
 
 const F_SETFD: usize = 2;

@@ -7,11 +7,12 @@
 //!
 //! Functions are grouped by what a reader would look for: [`mod@file`], [`mount`], [`namespace`], [`process`],
 //! [`identity`], [`scheduling`], [`socket`], [`terminal`], [`seccomp`], [`bpf`], [`keyring`], [`memory`], [`network`],
-//! [`watch`].
+//! [`watch`], [`clock`].
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod arch;
 pub mod bpf;
+pub mod clock;
 pub mod errno;
 mod fault;
 mod fd;

@@ -3,7 +3,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::{Fault, Result, syscall};
 
@@ -29,6 +29,37 @@ pub fn pointer_room(count: usize) -> Result<&'static mut [*const core::ffi::c_ch
     let start = map_anonymous(count * size_of::<usize>())?;
     // SAFETY: the mapping is new, large enough, zeroed (null pointers), and never unmapped.
     Ok(unsafe { core::slice::from_raw_parts_mut(start as *mut *const core::ffi::c_char, count) })
+}
+
+/// Rows of numbers in memory of this program alone, all 0; pages are only used once they are written. Unmapped when dropped.
+#[derive(Debug)]
+pub struct Numbers {
+    start: usize,
+    count: usize,
+}
+
+/// One row.
+pub type Row = core::cell::Cell<[u64; 3]>;
+
+impl Numbers {
+    /// Room for `count` rows.
+    pub fn map(count: usize) -> Result<Numbers> {
+        let start = map_anonymous(count * size_of::<Row>())?;
+        Ok(Numbers { start, count })
+    }
+
+    /// A row, if there is room for it.
+    pub fn row(&self, index: usize) -> Option<&Row> {
+        // SAFETY: in bounds of the live, zeroed, page-aligned mapping, to which nobody else refers.
+        (index < self.count).then(|| unsafe { &*(self.start as *const Row).add(index) })
+    }
+}
+
+impl Drop for Numbers {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and nothing borrows from it any more.
+        let _ = unsafe { syscall!(Munmap, MUNMAP, self.start, self.count * size_of::<Row>()) };
+    }
 }
 
 /// 32-bit words of a file that another process has mapped too; unmapped when dropped.
@@ -69,6 +100,24 @@ impl SharedWords {
         self.word(index).load(Ordering::Acquire)
     }
 
+    /// Writes the words `2 * pair` and the next as one number, where there are so many.
+    pub fn stamp(&self, pair: usize, value: u64) {
+        if let Some(words) = self.pair(pair) {
+            words.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// What [`SharedWords::stamp`] wrote, or 0.
+    pub fn stamped(&self, pair: usize) -> u64 {
+        let words = self.pair(pair);
+        words.map_or(0, |words| words.load(Ordering::Relaxed))
+    }
+
+    fn pair(&self, pair: usize) -> Option<&AtomicU64> {
+        // SAFETY: in bounds and aligned, as above; these words are never accessed otherwise.
+        (pair < self.count / 2).then(|| unsafe { &*((self.start + pair * 8) as *const AtomicU64) })
+    }
+
     /// Writes one word; earlier writes of this process are seen by whoever reads it.
     pub fn store(&self, index: usize, value: u32) {
         self.word(index).store(value, Ordering::Release);
@@ -92,6 +141,8 @@ const CHUNK: usize = 64 * 1024;
 pub struct ShortLived {
     locked: AtomicBool,
     state: UnsafeCell<State>,
+    /// Called when there is no memory to be had. It must do without.
+    exhausted: Option<fn() -> !>,
 }
 
 #[derive(Debug)]
@@ -120,6 +171,21 @@ impl ShortLived {
                 end: 0,
                 free: [null_mut(); CLASSES],
             }),
+            exhausted: None,
+        }
+    }
+
+    /// An allocator for a program that ends in its own way when there is no memory: `exhausted` says so without any.
+    pub const fn or_end(exhausted: fn() -> !) -> ShortLived {
+        let mut allocator = ShortLived::new();
+        allocator.exhausted = Some(exhausted);
+        allocator
+    }
+
+    fn found(&self, block: *mut u8) -> *mut u8 {
+        match self.exhausted {
+            Some(end) if block.is_null() => end(),
+            _ => block,
         }
     }
 
@@ -191,9 +257,10 @@ unsafe impl GlobalAlloc for ShortLived {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let class = Self::class(layout);
         if class >= CLASSES || layout.align() > 4096 {
-            return map_anonymous(layout.size()).map_or(null_mut(), |start| start as *mut u8);
+            let block = map_anonymous(layout.size()).map_or(null_mut(), |start| start as *mut u8);
+            return self.found(block);
         }
-        self.with_state(|state| state.take(class))
+        self.found(self.with_state(|state| state.take(class)))
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {

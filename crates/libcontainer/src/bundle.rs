@@ -25,6 +25,7 @@ impl Bundle {
     /// # Errors
     /// No such directory or file, a file that is no regular one, larger than 64 MiB, or not UTF-8.
     pub fn load(directory: impl AsRef<Path>) -> Result<Bundle, Error> {
+        let _part = crate::timings::part("read config.json");
         let given = directory.as_ref();
         let directory = given
             .canonicalize()
@@ -68,6 +69,7 @@ impl Bundle {
     /// # Errors
     /// Text that is no config: broken JSON, or a property of a wrong type, given twice or out of range.
     pub fn spec(&self) -> Result<Spec<'_>, Error> {
+        let _part = crate::timings::part("parse config.json");
         Spec::parse(&self.text).map_err(|error| Error::Config {
             path: self.directory.join("config.json"),
             error,

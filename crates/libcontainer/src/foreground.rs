@@ -105,6 +105,7 @@ impl Waiting {
 
     /// Waits for a child of ours; the answer is its status as a shell shows it.
     pub(crate) fn wait(self, child: &Started, terminal: Option<Terminal>) -> Result<i32, Error> {
+        let _part = crate::timings::part("wait for the end of the process");
         let mut relay = match terminal {
             Some(terminal) => Some(Relay::begin(terminal.receive()?)?),
             None => None,

@@ -32,6 +32,9 @@ pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
         (Call::MountSetattr, Errno::EINVAL) if step.contains("map ids") => {
             "the file system does not support id-mapped mounts"
         }
+        (Call::MountSetattr, Errno::EINVAL) if step.starts_with("change mount at") => {
+            "nothing is mounted there"
+        }
         (Call::Prlimit, Errno::EPERM) => "raising a hard limit needs CAP_SYS_RESOURCE",
         (Call::SchedSetattr, Errno::EPERM) if step.contains("policy 6") => {
             "SCHED_DEADLINE needs CAP_SYS_NICE; such a process scheduler can't be used together with AllowedCPUs \

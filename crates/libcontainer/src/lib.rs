@@ -35,6 +35,7 @@
 //! lines, changes the signal mask of its thread while it waits.
 
 mod bundle;
+mod check;
 mod container;
 mod error;
 mod foreground;
@@ -43,13 +44,15 @@ pub mod host;
 mod perform;
 pub mod plan;
 mod state;
+pub mod timings;
 
 pub use bundle::Bundle;
 pub use cgroups;
+pub use check::{Finding, Verdict, check};
 pub use container::{
-    Container, CreateOptions, Event, ExecRequest, Process, RunOptions, StateReport, exec, features,
-    plan_of, run, seccomp_text,
+    Container, CreateOptions, Event, ExecRequest, Found, GcOptions, Leftover, Outcome, Part,
+    Process, RunOptions, StateReport, exec, features, gc, plan_of, run, seccomp_text,
 };
 pub use error::Error;
 pub use kernel::process::Exit;
-pub use state::{Record, Status, Store};
+pub use state::{Record, Status, Store, Waiter};

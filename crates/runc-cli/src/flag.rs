@@ -1,4 +1,4 @@
-//! Flags as data. Parsing, help texts and `docs/cli.md` all read the same rows, so they cannot disagree.
+//! Flags as data. Parsing, help texts, manual pages, completions and `docs/cli.md` all read the same rows, so they cannot disagree.
 
 /// One flag of a command, or a global one.
 #[derive(Debug)]
@@ -11,6 +11,12 @@ pub(crate) struct Flag {
     pub(crate) kind: Kind,
     /// What help texts call the value; empty for a switch.
     pub(crate) value: &'static str,
+    /// The words that the value may be, where only a few have a meaning; empty when any may.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "read where completions are made")
+    )]
+    pub(crate) choices: &'static [&'static str],
     /// One sentence without a full stop. `{name}` stands for the program.
     pub(crate) help: &'static str,
     /// Accepted, but left out of help texts: kept for callers written long ago.
@@ -41,6 +47,7 @@ impl Flag {
             short: None,
             kind,
             value,
+            choices: &[],
             help,
             hidden: false,
         }
@@ -76,6 +83,11 @@ impl Flag {
             short: Some(short),
             ..self
         }
+    }
+
+    /// The same flag, whose value is one of these words. Whoever uses the value says what it thinks of others.
+    pub(crate) const fn one_of(self, choices: &'static [&'static str]) -> Flag {
+        Flag { choices, ..self }
     }
 
     /// The same flag, not shown.

@@ -22,7 +22,8 @@ static LOG_FORMAT: Flag = Flag::text(
     "log-format",
     "FORMAT",
     "form of the log: text or json (default: text)",
-);
+)
+.one_of(&["text", "json"]);
 static ROOT: Flag = Flag::path(
     "root",
     "DIR",
@@ -37,7 +38,8 @@ static ROOTLESS: Flag = Flag::text(
     "rootless",
     "WHEN",
     "tolerate cgroups without permission: true, false or auto (default: auto)",
-);
+)
+.one_of(&["true", "false", "auto"]);
 static CRIU: Flag = Flag::text("criu", "FILE", "ignored: criu is searched in $PATH").hidden();
 /// Prints the version and ends.
 pub(crate) static VERSION: Flag = Flag::switch("version", "print the version").short("v");
@@ -98,7 +100,7 @@ impl Global {
         let (root, root_from) = if invocation.has(&ROOT) {
             (given_root(invocation.path(&ROOT)?)?, RootFrom::Flag)
         } else {
-            default_root(program.identity(), session_directory())
+            default_root(program.identity(), session_directory()?)
         };
         Ok(Global {
             program,
@@ -167,18 +169,21 @@ fn default_root(identity: &str, session: Option<OsString>) -> (PathBuf, RootFrom
 /// `$XDG_RUNTIME_DIR`, when the caller is an ordinary user or one who is root only in a user namespace of its own.
 ///
 /// An empty variable counts as unset: podman passes it so.
-fn session_directory() -> Option<OsString> {
-    let session = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty())?;
-    if kernel::identity::user() != 0 {
-        return Some(session);
+fn session_directory() -> Result<Option<OsString>, Failure> {
+    let session = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty());
+    if session.is_none() || kernel::identity::user() != 0 {
+        return Ok(session);
     }
     // The real root has the variable too, from its login, and yet shares one store with all services.
     if std::env::var_os("USER").is_some_and(|user| user == "root") {
-        return None;
+        return Ok(None);
     }
-    let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
+    // Who cannot tell would look for containers in the wrong place.
+    let path = "/proc/self/uid_map";
+    let map = std::fs::read_to_string(path)
+        .map_err(|error| Failure::io(&format!("open {path}"), &error))?;
     let whole = map.split_ascii_whitespace().eq(["0", "0", "4294967295"]);
-    (!whole).then_some(session)
+    Ok(session.filter(|_| !whole))
 }
 
 #[cfg(test)]

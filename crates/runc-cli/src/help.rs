@@ -45,6 +45,10 @@ pub(crate) fn command(name: &str, command: &Command) -> String {
     }
     text.push_str("\nOPTIONS:\n");
     push_flags(&mut text, name, command.flags);
+    text.push_str("\nEXAMPLES:\n");
+    for (line, does) in command.examples {
+        let _ = writeln!(text, "   {name} {line}\n      {does}");
+    }
     text
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::flag::{Flag, HELP, Kind};
+use crate::nearest::nearest;
 use crate::time::parse_duration;
 
 /// Where a command's flags may stand.
@@ -69,10 +70,7 @@ impl Invocation {
                     invocation.arguments.push(word.clone());
                     continue;
                 }
-                return Err(format!(
-                    "flag provided but not defined: -{}",
-                    String::from_utf8_lossy(dashed.name)
-                ));
+                return Err(undefined(flags, dashed.name));
             };
             // Which of the two would win is not obvious to a reader, so giving both is an error.
             if spellings.contains(&(flag.name, !is_short)) {
@@ -226,6 +224,17 @@ fn find(flags: &[&'static Flag], name: &[u8]) -> Option<(&'static Flag, bool)> {
         let short = flag.short?;
         (short.as_bytes() == name).then_some((flag, true))
     })
+}
+
+fn undefined(flags: &[&'static Flag], name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    let shown = flags.iter().copied().chain([&HELP]);
+    let shown = shown.filter(|flag| !flag.hidden).map(|flag| flag.name);
+    let meant = match nearest(&name, shown) {
+        Some(meant) => format!(" (did you mean --{meant}?)"),
+        None => String::new(),
+    };
+    format!("flag provided but not defined: -{name}{meant}")
 }
 
 fn read_value<'a>(

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -54,6 +55,8 @@ pub(crate) fn set_up(file: Option<&Path>, format: Format, debug: bool) -> Result
             OpenOptions::new()
                 .append(true)
                 .create(true)
+                // Whatever the caller's umask is, others must not write what engines read.
+                .mode(0o644)
                 .open(path)
                 .map_err(|error| Failure::io(&format!("open {}", path.display()), &error))?,
         ),
@@ -81,6 +84,20 @@ pub(crate) fn fatal(failure: &Failure) {
     if settings().file.is_some() {
         to_standard_error(&format!("{}\n", failure.message));
     }
+}
+
+/// Says that there is no memory, without any, and ends the program.
+pub(crate) fn out_of_memory() -> ! {
+    const TEXT: &str = "level=error msg=\"out of memory\"\n";
+    const JSON: &str = "{\"level\":\"error\",\"msg\":\"out of memory\"}\n";
+    write_line(match settings().format {
+        Format::Text => TEXT,
+        Format::Json => JSON,
+    });
+    if settings().file.is_some() {
+        to_standard_error("out of memory\n");
+    }
+    kernel::process::exit(1)
 }
 
 /// Writes to standard error; there is nobody left to tell when that fails.
@@ -181,7 +198,7 @@ fn push_word(line: &mut String, text: &str) {
 }
 
 /// A quoted string with the escapes that JSON and Go's `%q` have in common.
-fn push_quoted(line: &mut String, text: &str) {
+pub(crate) fn push_quoted(line: &mut String, text: &str) {
     line.push('"');
     for c in text.chars() {
         match c {

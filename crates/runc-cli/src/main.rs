@@ -11,12 +11,14 @@ mod global;
 mod help;
 mod invocation;
 mod logger;
+mod nearest;
 mod output;
 mod program;
 #[cfg(test)]
 mod reference;
 mod signal;
 mod time;
+mod timings;
 
 use std::ffi::OsString;
 use std::process::exit;
@@ -30,7 +32,8 @@ use program::Program;
 
 /// A run takes milliseconds: what it frees is not worth giving back.
 #[global_allocator]
-static ALLOCATOR: kernel::memory::ShortLived = kernel::memory::ShortLived::new();
+static ALLOCATOR: kernel::memory::ShortLived =
+    kernel::memory::ShortLived::or_end(logger::out_of_memory);
 
 fn main() {
     std::panic::set_hook(Box::new(|panic| {
@@ -78,7 +81,7 @@ fn run(program: Program, words: &[OsString]) -> Result<i32, Failure> {
     let command = name
         .to_str()
         .and_then(command::find)
-        .ok_or_else(|| Failure::new(format!("No help topic for '{}'", name.display())).status(3))?;
+        .ok_or_else(|| command::unknown(&name.to_string_lossy()))?;
     run_command(command, &global, &invocation.arguments[1..])
 }
 
@@ -103,7 +106,9 @@ fn run_command(command: &Command, global: &Global, words: &[OsString]) -> Result
             "{program}: \"{name}\" requires {rule} argument(s)"
         )));
     }
-    (command.run)(global, &invocation).map_err(|failure| {
+    let run = || (command.run)(global, &invocation);
+    let answer = timings::recorded(command.name, command.flags, &invocation, run);
+    answer.map_err(|failure| {
         let failure = match invocation.id() {
             Ok(id) if command.is_about_one_container() => failure.field("container", id),
             _ => failure,

@@ -38,13 +38,23 @@ impl Program {
 
     /// What `--version` prints.
     pub(crate) fn version(&self) -> String {
-        format!(
-            "{} version {}\ncommit: {}\nspec: {}\n",
-            self.identity(),
-            env!("CARGO_PKG_VERSION"),
-            env!("TARE_COMMIT"),
-            spec::VERSION,
-        )
+        let mut text = self.identity().to_owned() + " ";
+        for (name, value) in self.facts() {
+            let colon = if name == "version" { "" } else { ":" };
+            text.push_str(&format!("{name}{colon} {value}\n"));
+        }
+        text
+    }
+
+    /// The same, taken apart.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, String)> {
+        [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("commit", env!("TARE_COMMIT")),
+            ("spec", spec::VERSION),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name, value.to_owned()))
     }
 }
 

@@ -13,6 +13,12 @@ const ALIASES: [(&str, i32); 4] = [("CLD", 17), ("IOT", 6), ("POLL", 29), ("UNUS
 const REAL_TIME_FIRST: i32 = 34;
 const REAL_TIME_LAST: i32 = 64;
 
+/// The names that have no number in them, for those who list them.
+#[cfg(test)]
+pub(crate) fn names() -> &'static [&'static str] {
+    &NAMES
+}
+
 /// Sent by `kill` when nothing else is asked for.
 pub(crate) const TERM: i32 = 15;
 

@@ -80,7 +80,10 @@ fn message(err: &str) -> &str {
     rest
 }
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 23] = [
+    "gc",
+    "info",
+    "check",
     "checkpoint",
     "create",
     "delete",
@@ -225,6 +228,12 @@ fn unknown_commands_exit_with_3() {
         let answer = tare(&scratch, words);
         assert_eq!((answer.code, answer.out.as_str()), (3, ""), "{words:?}");
         assert_eq!(message(&answer.err), "\"No help topic for 'foo'\"");
+    }
+    for words in [&["strat"][..], &["help", "strat"]] {
+        let answer = tare(&scratch, words);
+        assert_eq!((answer.code, answer.out.as_str()), (3, ""), "{words:?}");
+        let expected = "\"No help topic for 'strat' (did you mean 'start'?)\"";
+        assert_eq!(message(&answer.err), expected);
     }
 }
 
@@ -379,4 +388,244 @@ fn spec_writes_what_it_can_read_again() {
         assert!(text.starts_with("{\n\t\"ociVersion\": \"1.3.0\",\n\t\"process\": {\n"));
         assert_eq!(text.contains("\"uidMappings\""), bundle == "user");
     }
+}
+
+/// A bundle whose config is `text`.
+fn bundle(scratch: &Scratch, text: &str) {
+    std::fs::create_dir_all(scratch.0.join("bundle/rootfs")).unwrap();
+    std::fs::write(scratch.0.join("bundle/config.json"), text).unwrap();
+}
+
+const BROKEN: &str = r#"{
+  "ociVersion": "1.3.0",
+  "hostname": 7,
+  "root": {"path": "rootfs"},
+  "process": {"cwd": "here\u001b[1m", "args": ["nowhere"], "env": ["PATH=/bin"]},
+  "hooks": {"createRuntime": [{"path": "/nonexistent/hook"}]},
+  "mounts": [{"destination": "/a", "source": "/nonexistent/source", "options": ["bind"]}],
+  "linux": {"namespaces": [{"type": "mount"}, {"type": "network", "path": "/dev/null"}]}
+}
+"#;
+
+#[test]
+fn check_lists_all_problems_with_their_places() {
+    let scratch = Scratch::new();
+    bundle(&scratch, BROKEN);
+    let file = scratch.0.canonicalize().unwrap().join("bundle/config.json");
+    for words in [&["check", "bundle"][..], &["check", "-b", "bundle"]] {
+        let answer = tare(&scratch, words);
+        assert_eq!((answer.code, answer.err.as_str()), (1, ""), "{words:?}");
+        for line in [
+            "3:3: error: hostname: invalid type: integer `7`, expected a string",
+            "5:15: error: process.cwd: Cwd must be an absolute path: \"here\\u{1b}[1m\"",
+            "6:32: error: hooks.createRuntime[0].path: /nonexistent/hook: no such file or directory",
+            "7:36: error: mounts[0].source: /nonexistent/source: no such file or directory",
+            "8:67: error: linux.namespaces[1].path: /dev/null: is no network namespace",
+            "8:3: warning: linux.seccomp: no system call filter",
+        ] {
+            let line = format!("{}:{line}", file.display());
+            assert!(answer.out.contains(&line), "{line}\n{}", answer.out);
+        }
+        let last = answer.out.lines().last().unwrap();
+        assert!(last.starts_with("5 errors, "), "{}", answer.out);
+        assert!(last.ends_with("the bundle does not run here"));
+    }
+    let answer = tare(&scratch, &["check", "--format", "json", "bundle"]);
+    assert_eq!((answer.code, answer.err.as_str()), (1, ""));
+    let verdict: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(verdict["valid"], false);
+    assert_eq!(verdict["problems"].as_array().unwrap().len(), 5);
+    let first = &verdict["problems"][0];
+    assert_eq!(
+        (&first["config"], &first["line"]),
+        (&"hostname".into(), &3.into())
+    );
+    assert!(!scratch.0.join("store").exists(), "check makes nothing");
+
+    let answer = tare(&scratch, &["check", "--format", "xml", "bundle"]);
+    assert_eq!(
+        (answer.code, message(&answer.err)),
+        (1, "\"invalid format option\"")
+    );
+    let answer = tare(&scratch, &["check", "none"]);
+    assert_eq!((answer.code, answer.out.as_str()), (1, ""));
+    assert!(answer.err.contains("open bundle"), "{}", answer.err);
+    std::fs::write(scratch.0.join("bundle/config.json"), "{\"a\":").unwrap();
+    let answer = tare(&scratch, &["check", "bundle"]);
+    assert_eq!(answer.code, 1);
+    assert!(
+        answer.out.contains("config.json:1:5: error: EOF"),
+        "{}",
+        answer.out
+    );
+}
+
+#[test]
+fn check_knows_where_a_program_must_be() {
+    let scratch = Scratch::new();
+    let (found, late) = ("exec: \\\"tool\\\": executable file not found in $PATH", "");
+    for (more, args, expected) in [
+        ("", "tool", found),
+        ("", "/bin/tool", "stat /bin/tool: no such file or directory"),
+        ("", "/bin", "exec: \\\"/bin\\\": permission denied"),
+        ("", "real", ""),
+        ("", "/bin/../../bin/link", ""),
+        (
+            r#","mounts": [{"destination": "/bin", "type": "tmpfs"}]"#,
+            "tool",
+            late,
+        ),
+        (
+            r#","hooks": {"prestart": [{"path": "/bin/true"}]}"#,
+            "tool",
+            late,
+        ),
+    ] {
+        let config = format!(
+            r#"{{"ociVersion": "1.0.0", "root": {{"path": "rootfs"}},
+            "process": {{"cwd": "/", "args": ["{args}"], "env": ["PATH=/sbin:/bin"]}},
+            "linux": {{"namespaces": [{{"type": "mount"}}]}}{more}}}"#
+        );
+        bundle(&scratch, &config);
+        let bin = scratch.0.join("bundle/rootfs/bin");
+        let _ = std::fs::create_dir(&bin);
+        let _ = std::fs::copy("/bin/true", bin.join("real"));
+        // An absolute link leads to the container's root, not to the host's.
+        let _ = std::os::unix::fs::symlink("/bin/real", bin.join("link"));
+        let answer = tare(&scratch, &["check", "-f", "json", "bundle"]);
+        let wrong = answer.out.contains("\"config\": \"process.args[0]\"");
+        assert_eq!(wrong, !expected.is_empty(), "{args}: {}", answer.out);
+        assert!(answer.out.contains(expected), "{args}: {}", answer.out);
+    }
+}
+
+#[test]
+fn what_cannot_be_printed_is_an_error() {
+    let scratch = Scratch::new();
+    bundle(&scratch, BROKEN);
+    for words in [
+        &["--help"][..],
+        &["--version"],
+        &["help", "run"],
+        &["check", "bundle"],
+        &["features"],
+        &["info"],
+        &["seccomp", "--foo"],
+    ] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut full_disk = command("tare", &scratch.0, words);
+        let answer: Answer = full_disk.stdout(full).output().unwrap().into();
+        assert_eq!(answer.code, 1, "{words:?}");
+        let error = "\"write to standard output: no space left on device\"";
+        assert_eq!(message(&answer.err), error, "{words:?}");
+
+        // A pipe that nobody reads any more; Rust programs ignore SIGPIPE.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut closed = command("tare", &scratch.0, words);
+        let answer: Answer = closed.stdout(writer).output().unwrap().into();
+        assert_eq!(answer.code, 1, "{words:?}");
+        assert!(
+            answer.err.contains("broken pipe"),
+            "{words:?}: {}",
+            answer.err
+        );
+    }
+}
+
+#[test]
+fn info_gives_reasons() {
+    let scratch = Scratch::new();
+    let answer = tare(&scratch, &["info"]);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+    let version = format!(
+        "tare\n  version                   {}\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert!(answer.out.starts_with(&version), "{}", answer.out);
+    for line in [
+        "\nkernel\n  release  ",
+        "\ncgroups\n  version  ",
+        "\n  rootless  ",
+    ] {
+        assert!(answer.out.contains(line), "{line:?}\n{}", answer.out);
+    }
+    let answer = tare(&scratch, &["info", "-f", "json"]);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+    let report: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    assert!(
+        report["kernel"]["release"]["value"].is_string(),
+        "{report:#}"
+    );
+    let rootless = &report["caller"]["rootless"];
+    assert!(
+        rootless["value"].is_boolean() && rootless["why"].is_string(),
+        "{report:#}"
+    );
+    let state = scratch.0.canonicalize().unwrap().join("store");
+    assert_eq!(report["tare"]["state"], state.to_str().unwrap());
+    assert!(!state.exists(), "info makes nothing");
+    let answer = tare(&scratch, &["info", "-f", "xml"]);
+    assert_eq!(
+        (answer.code, message(&answer.err)),
+        (1, "\"invalid format option\"")
+    );
+    assert_eq!(tare(&scratch, &["info", "x"]).code, 1);
+}
+
+/// Runs it by way of a shell that changes something first.
+fn after(change: &str, dir: &Path, words: &[&str]) -> Answer {
+    let script = format!("{change}; exec \"$@\"");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_tare")])
+        .args(words)
+        .current_dir(dir)
+        .stdin(Stdio::null());
+    shell.output().unwrap().into()
+}
+
+#[test]
+fn a_log_is_not_writable_for_others() {
+    use std::os::unix::fs::PermissionsExt;
+    for (mask, mode) in [("000", 0o644), ("022", 0o644), ("077", 0o600)] {
+        let scratch = Scratch::new();
+        let change = format!("umask {mask}");
+        after(
+            &change,
+            &scratch.0,
+            &["--log", "log", "--root", "r", "state", "x"],
+        );
+        let metadata = std::fs::metadata(scratch.0.join("log")).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "{mask}");
+    }
+}
+
+#[test]
+fn want_of_memory_is_one_line() {
+    let scratch = Scratch::new();
+    let text = "x".repeat(20 << 20);
+    let config = format!("{{\"ociVersion\":\"1.0.0\",\"annotations\":{{\"a\":\"\\n{text}\"}}}}");
+    std::fs::write(scratch.0.join("config.json"), config).unwrap();
+    let scarce = "ulimit -v 36000";
+    let answer = after(scarce, &scratch.0, &["plan", "--bundle", "."]);
+    let expected = "level=error msg=\"out of memory\"\n";
+    assert_eq!((answer.code, answer.err.as_str()), (1, expected));
+    let log = [
+        "--log",
+        "log",
+        "--log-format",
+        "json",
+        "plan",
+        "--bundle",
+        ".",
+    ];
+    let answer = after(scarce, &scratch.0, &log);
+    assert_eq!((answer.code, answer.err.as_str()), (1, "out of memory\n"));
+    let line: serde_json::Value = serde_json::from_str(&scratch.read("log")).unwrap();
+    assert_eq!(line["level"], "error");
+    assert_eq!(line["msg"], "out of memory");
 }

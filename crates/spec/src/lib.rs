@@ -13,6 +13,7 @@ mod device;
 mod features;
 mod hooks;
 mod linux;
+mod locate;
 mod mount;
 mod namespace;
 mod parse;
@@ -29,6 +30,7 @@ pub use device::{Device, NetDevice};
 pub use features::*;
 pub use hooks::{Hook, Hooks};
 pub use linux::{IntelRdt, Linux, MemoryPolicy, Personality};
+pub use locate::{Position, locate, without};
 pub use mount::{Mount, Root};
 pub use namespace::{IdMapping, Namespace, TimeOffset};
 pub use parse::ParseError;
@@ -89,6 +91,7 @@ impl<'a> Spec<'a> {
             "null" => ParseError {
                 at: String::new(),
                 message: "config cannot be null".to_owned(),
+                position: error.position,
             },
             _ => error,
         })

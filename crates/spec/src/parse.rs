@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::{LinuxResources, Process};
+use crate::{LinuxResources, Position, Process};
 
 /// JSON that is broken or does not have the shape of the specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct ParseError {
     pub at: String,
     /// What is wrong, with line and column.
     pub message: String,
+    /// The place in the text.
+    pub position: Position,
 }
 
 impl fmt::Display for ParseError {
@@ -34,6 +36,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
         return Err(ParseError {
             at: String::new(),
             message: "an object is expected, not an array".to_owned(),
+            position: Position::of(text, text.find('[').unwrap_or(0)),
         });
     }
     let error = match serde_json::from_str::<T>(text) {
@@ -49,6 +52,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
     Err(ParseError {
         at: if at == "." { String::new() } else { at },
         message: error.to_string(),
+        position: Position::of_line(text, error.line(), error.column()),
     })
 }
 

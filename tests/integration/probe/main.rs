@@ -117,6 +117,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         processes::io_priority,
     ),
     (
+        "personality",
+        "NUMBER set the execution domain",
+        processes::personality,
+    ),
+    (
         "umask",
         "print the file mode creation mask",
         processes::umask,

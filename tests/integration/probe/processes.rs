@@ -114,6 +114,11 @@ pub fn io_priority(context: &mut Context, _: &[&'static CStr]) -> Answer {
     Ok(())
 }
 
+pub fn personality(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
+    let persona = number(&mut arguments, "personality NUMBER")? as u32;
+    scheduling::set_personality(persona).map_err(Wrong::at(c"personality"))
+}
+
 pub fn umask(context: &mut Context, _: &[&'static CStr]) -> Answer {
     let mask = file::set_mask(0);
     file::set_mask(mask);

@@ -20,6 +20,7 @@ mod faults;
 mod fd_hygiene;
 mod features;
 mod forgery;
+mod gc;
 mod hooks;
 mod host_objects;
 mod kill;
@@ -34,6 +35,7 @@ mod net_devices;
 mod pause;
 mod podman;
 mod process;
+mod propagation;
 mod ps;
 mod rlimits;
 mod rootless;
@@ -47,6 +49,7 @@ mod symlinks;
 mod sysctl;
 mod systemd;
 mod terminal;
+mod timings;
 mod update;
 
 fn main() -> std::process::ExitCode {
@@ -67,6 +70,7 @@ fn main() -> std::process::ExitCode {
         fd_hygiene::CASES,
         features::CASES,
         forgery::CASES,
+        gc::CASES,
         hooks::CASES,
         host_objects::CASES,
         kill::CASES,
@@ -81,6 +85,7 @@ fn main() -> std::process::ExitCode {
         pause::CASES,
         podman::CASES,
         process::CASES,
+        propagation::CASES,
         ps::CASES,
         rlimits::CASES,
         rootless::CASES,
@@ -94,6 +99,7 @@ fn main() -> std::process::ExitCode {
         sysctl::CASES,
         systemd::CASES,
         terminal::CASES,
+        timings::CASES,
         update::CASES,
     ])
 }

@@ -20,11 +20,21 @@ cases![
     recursive_bind_brings_what_is_below,
     recursive_read_only,
     order_is_kept,
+    privileged_recursive_words_and_their_plain_opposites,
+    privileged_flag_words_clear_what_is_not_named,
+    privileged_locked_flags_stay,
+    privileged_sources_below_the_root_are_taken_in_order,
+    privileged_remount_changes_the_mount_that_is_there,
+    a_mount_onto_the_root_becomes_the_root,
+    destination_may_begin_with_the_root_s_path,
+    bind_onto_a_dangling_link,
     targets_are_made,
     relative_destination_is_taken_from_the_root,
     tmpfs_size_and_mode,
     tmpfs_takes_the_mode_of_its_directory,
+    tmpfs_has_the_same_mode_at_the_second_start,
     tmpfs_copies_what_was_there,
+    tmpfs_copies_any_depth_times_and_hard_links,
     propagation_of_a_mount,
     propagation_of_the_root,
     privileged_propagation_shared_reaches_the_container,
@@ -300,6 +310,243 @@ fn order_is_kept() {
     sandbox.see(bundle, "ls /mnt").ok().lines(&["two"]);
 }
 
+/// A source with every flag that a bind mount has from its source, made in `script`'s own view of the mounts, and what
+/// `/mnt` is inside for each list of options.
+#[track_caller]
+fn flags_of_binds(
+    sandbox: &Sandbox,
+    source: &str,
+    change: impl Fn(Bundle) -> Bundle,
+    table: &[(&[&str], &str)],
+) {
+    let volume = sandbox.folder("volume");
+    let mut script = format!(
+        "mount -t tmpfs volume {0}; mount -o remount,bind,{source} {0}\n",
+        volume.display()
+    );
+    for (index, (options, _)) in table.iter().enumerate() {
+        let bundle = change(sandbox.bundle().mount("/mnt", "bind", &volume, options));
+        let bundle = bundle.probe("cat /proc/self/mountinfo");
+        let (path, id) = (bundle.path.display(), sandbox.id(&format!("b{index}")));
+        script.push_str(&format!(
+            "\"$1\" --root \"$2\" run --bundle {path} {id} | grep ' /mnt ' | cut -d' ' -f6\n"
+        ));
+    }
+    let seen = in_own_mounts(sandbox, &script).ok();
+    let found: Vec<_> = table
+        .iter()
+        .map(|row| row.0)
+        .zip(seen.stdout.lines())
+        .collect();
+    assert_eq!(found, table, "{source}");
+}
+
+fn privileged_recursive_words_and_their_plain_opposites() {
+    let table: &[(&[&str], &str)] = &[
+        (&["rbind", "rw", "rro"], "ro,relatime"),
+        (&["rbind", "rro", "rw"], "rw,relatime"),
+        (&["rbind", "ro", "rrw"], "rw,relatime"),
+        (&["rbind", "suid", "rnosuid"], "rw,nosuid,relatime"),
+        (&["rbind", "dev", "rnodev"], "rw,nodev,relatime"),
+        (&["rbind", "exec", "rnoexec"], "rw,noexec,relatime"),
+        (&["rbind", "noexec", "rexec"], "rw,relatime"),
+        (&["rbind", "relatime", "rnoatime"], "rw,noatime"),
+        (&["rbind", "rnoatime", "strictatime"], "rw"),
+    ];
+    flags_of_binds(&Sandbox::new(), "rw", |bundle| bundle, table);
+}
+
+/// The rule for flags that a source has and the config does not name: measured beside runc 1.1.5, which however takes only words
+/// that set something for flag words, where 1.2 and newer take all.
+fn privileged_flag_words_clear_what_is_not_named() {
+    let all = "rw,nosuid,nodev,noexec,noatime,nodiratime";
+    let table: &[(&[&str], &str)] = &[
+        // Without a word about a flag everything stays.
+        (&["rbind"], all),
+        (&["rbind", "rprivate"], all),
+        (&["rbind", "defaults"], all),
+        (
+            &["rbind", "rro"],
+            "ro,nosuid,nodev,noexec,noatime,nodiratime",
+        ),
+        // With one, what is not named goes; access times stay.
+        (&["rbind", "rprivate", "rw"], "rw,noatime,nodiratime"),
+        (&["rbind", "ro"], "ro,noatime,nodiratime"),
+        (&["rbind", "nosuid"], "rw,nosuid,noatime,nodiratime"),
+        (&["rbind", "nodev", "ro"], "ro,nodev,noatime,nodiratime"),
+        (&["rbind", "exec"], "rw,noatime,nodiratime"),
+        (&["rbind", "sync"], "rw,noatime,nodiratime"),
+        (
+            &["rbind", "nosymfollow"],
+            "rw,noatime,nodiratime,nosymfollow",
+        ),
+        // Until one of theirs turns something on.
+        (&["rbind", "relatime"], "rw,relatime"),
+        (&["rbind", "strictatime"], "rw"),
+        (&["rbind", "nodiratime"], "rw,nodiratime,relatime"),
+        (&["rbind", "diratime"], "rw,noatime"),
+    ];
+    let source = "nosuid,nodev,noexec,noatime,nodiratime";
+    flags_of_binds(&Sandbox::new(), source, |bundle| bundle, table);
+    let table: &[(&[&str], &str)] = &[
+        (&["rbind"], "ro,relatime"),
+        (&["rbind", "rw"], "rw,relatime"),
+        (&["rbind", "nosuid"], "rw,nosuid,relatime"),
+    ];
+    flags_of_binds(&Sandbox::new(), "ro", |bundle| bundle, table);
+}
+
+fn with_user_namespace(bundle: Bundle) -> Bundle {
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+    bundle
+        .push("/linux/namespaces", json!({"type": "user"}))
+        .set("/linux/uidMappings", map.clone())
+        .set("/linux/gidMappings", map)
+}
+
+/// In a user namespace a mount from outside keeps what the words do not name.
+fn privileged_locked_flags_stay() {
+    let table: &[(&[&str], &str)] = &[
+        (&["rbind"], "rw,nosuid,nodev,noexec,relatime"),
+        (&["rbind", "rw"], "rw,nosuid,nodev,noexec,relatime"),
+        (&["rbind", "ro"], "ro,nosuid,nodev,noexec,relatime"),
+        (&["rbind", "nosuid"], "rw,nosuid,nodev,noexec,relatime"),
+    ];
+    flags_of_binds(
+        &Sandbox::new(),
+        "nosuid,nodev,noexec",
+        with_user_namespace,
+        table,
+    );
+}
+
+/// A source may be what an earlier entry of the list has mounted, with and without ids that only the runtime can map.
+fn privileged_sources_below_the_root_are_taken_in_order() {
+    let map = json!([{"containerID": 0, "hostID": 5000, "size": 10}]);
+    let plain = |bundle: Bundle| bundle;
+    let changes: [&dyn Fn(Bundle) -> Bundle; 2] = [&plain, &with_user_namespace];
+    for change in changes {
+        let sandbox = Sandbox::new();
+        let volume = sandbox.folder("volume");
+        fs::create_dir(volume.join("x")).unwrap();
+        fs::write(volume.join("x/file"), "seen\n").unwrap();
+        let bundle = change(sandbox.bundle()).mount("/tmp", "bind", &volume, &["rbind"]);
+        let below = bundle.rootfs().join("tmp/x");
+        let bundle = bundle.mount("/mnt", "bind", &below, &["rbind"]);
+        sandbox.see(bundle, "cat /mnt/file").ok().lines(&["seen"]);
+        let bundle = change(sandbox.bundle()).mount("/tmp", "bind", &volume, &["rbind"]);
+        let below = bundle.rootfs().join("tmp/x");
+        let bundle = bundle.edit(|config| {
+            config["mounts"].as_array_mut().unwrap().push(json!({
+                "destination": "/mnt", "type": "bind", "source": below, "options": ["bind", "idmap"],
+                "uidMappings": map, "gidMappings": map,
+            }));
+        });
+        // Which ids are mapped counts from the machine's: a container with other ids sees nobody's.
+        let owner = if bundle.config()["linux"]["uidMappings"].is_null() {
+            "uid=5000"
+        } else {
+            "uid=65534"
+        };
+        sandbox.see(bundle, "stat /mnt/file").ok().prints(owner);
+    }
+}
+
+fn privileged_remount_changes_the_mount_that_is_there() {
+    let sandbox = Sandbox::new();
+    let volume = sandbox.folder("volume");
+    let bundle = || {
+        let bundle = sandbox
+            .bundle()
+            .mount("/mnt", "bind", &volume, &["rbind", "nosuid"]);
+        bundle.mount("/mnt", "bind", "none", &["bind", "remount", "ro", "nodev"])
+    };
+    let seen = sandbox.see(bundle(), "cat /proc/self/mountinfo").ok();
+    let lines: Vec<_> = seen
+        .stdout
+        .lines()
+        .filter(|line| line.contains(" /mnt "))
+        .collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(" /mnt ro,nodev,relatime "), "{lines:?}");
+    // The root, and a mount that came with the root file system.
+    let bundle = sandbox
+        .bundle()
+        .writable()
+        .mount("/", "bind", "none", &["bind", "remount", "ro"]);
+    assert!(options(&sandbox, bundle, "/").contains(&"ro".to_owned()));
+    let bundle = sandbox
+        .bundle()
+        .mount("/mnt", "bind", "none", &["bind", "remount", "ro"]);
+    sandbox
+        .run(&bundle)
+        .fails_with(1, &["mounts[", "/mnt", "nothing is mounted there"]);
+    // A new size for a file system.
+    let bundle = sandbox
+        .bundle()
+        .mount("/mnt", "tmpfs", "tmpfs", &["size=64k"]);
+    let bundle = bundle.mount("/mnt", "tmpfs", "tmpfs", &["remount", "size=128k"]);
+    assert!(line(&sandbox, bundle, "/mnt").contains("size=128k"));
+}
+
+fn a_mount_onto_the_root_becomes_the_root() {
+    let sandbox = Sandbox::new();
+    let other = sandbox.bundle().rootfs();
+    fs::write(other.join("other"), "").unwrap();
+    let bundle = sandbox.bundle().edit(|config| {
+        let entry =
+            json!({"destination": "/", "type": "bind", "source": other, "options": ["rbind"]});
+        config["mounts"].as_array_mut().unwrap().insert(0, entry);
+    });
+    let seen = sandbox
+        .see(bundle, "ls / -- stat /dev/null -- cat /proc/self/mountinfo")
+        .ok();
+    let seen = seen.prints("other\n").prints("/dev/null char");
+    let roots = seen
+        .stdout
+        .lines()
+        .filter(|line| line.split(' ').nth(4) == Some("/"));
+    assert_eq!(roots.count(), 1, "{}", seen.stdout);
+    // An image cannot choose that by a link.
+    let volume = sandbox.folder("volume");
+    let bundle = sandbox.bundle().mount("/link", "bind", &volume, &["rbind"]);
+    std::os::unix::fs::symlink("/", bundle.rootfs().join("link")).unwrap();
+    sandbox.run(&bundle).fails_with(1, &["mounts[", "/link"]);
+}
+
+fn destination_may_begin_with_the_root_s_path() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle();
+    let target = bundle.rootfs().join("mnt");
+    let bundle = bundle.mount(target.to_str().unwrap(), "tmpfs", "tmpfs", &["mode=711"]);
+    sandbox
+        .see(bundle, "stat /mnt")
+        .ok()
+        .prints("/mnt dir 0711");
+}
+
+/// Images whose /etc/resolv.conf names what the system makes only when it runs.
+fn bind_onto_a_dangling_link() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.folder("shared").join("file");
+    fs::write(&file, "bound\n").unwrap();
+    let canary = sandbox.folder("canary");
+    let up = format!("../../../../../../..{}/new", canary.display());
+    for names in [
+        "../run/systemd/resolve/stub.conf",
+        "/usr/share/zone/UTC",
+        "nowhere",
+        &up,
+    ] {
+        let bundle = sandbox
+            .bundle()
+            .mount("/etc/l", "bind", &file, &["bind", "ro"]);
+        std::os::unix::fs::symlink(names, bundle.rootfs().join("etc/l")).unwrap();
+        sandbox.see(bundle, "cat /etc/l").ok().lines(&["bound"]);
+    }
+    assert_eq!(fs::read_dir(canary).unwrap().count(), 0);
+}
+
 fn targets_are_made() {
     let sandbox = Sandbox::new();
     let bundle = sandbox
@@ -348,6 +595,67 @@ fn tmpfs_takes_the_mode_of_its_directory() {
         .see(bundle, "stat /tmp")
         .ok()
         .prints("/tmp dir 1777");
+}
+
+fn tmpfs_has_the_same_mode_at_the_second_start() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .writable()
+        .mount("/new/place", "tmpfs", "tmpfs", &[]);
+    for _ in 0..2 {
+        sandbox
+            .see_same(&bundle, "stat /new/place")
+            .ok()
+            .prints("/new/place dir 1777");
+    }
+}
+
+fn tmpfs_copies_any_depth_times_and_hard_links() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .mount("/mnt", "tmpfs", "tmpfs", &["tmpcopyup"]);
+    let mnt = bundle.rootfs().join("mnt");
+    // As deep as one path can say.
+    let deep = "d/".repeat(1900);
+    fs::create_dir_all(mnt.join(&deep)).unwrap();
+    fs::write(mnt.join(&deep).join("file"), "bottom\n").unwrap();
+    fs::create_dir(mnt.join("one")).unwrap();
+    fs::write(mnt.join("one/name"), "linked\n").unwrap();
+    fs::hard_link(mnt.join("one/name"), mnt.join("other")).unwrap();
+    for number in 0..300 {
+        fs::create_dir(mnt.join(format!("one/{number}"))).unwrap();
+        fs::hard_link(mnt.join("other"), mnt.join(format!("one/{number}/link"))).unwrap();
+    }
+    let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    for name in ["other", "one"] {
+        let path = mnt.join(name);
+        fs::File::open(&path).unwrap().set_modified(then).unwrap();
+    }
+    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+    let seen = |name: &str| format!("/proc/{}/root/mnt/{name}", container.pid);
+    use std::os::unix::fs::MetadataExt;
+    let other = fs::metadata(seen("other")).unwrap();
+    assert_eq!(other.nlink(), 302);
+    for name in ["one/name", "one/0/link", "one/299/link"] {
+        assert_eq!(fs::metadata(seen(name)).unwrap().ino(), other.ino());
+    }
+    assert_eq!(fs::read_to_string(seen("one/7/link")).unwrap(), "linked\n");
+    for name in ["other", "one"] {
+        assert_eq!(
+            fs::metadata(seen(name)).unwrap().modified().unwrap(),
+            then,
+            "{name}"
+        );
+    }
+    assert_eq!(
+        fs::read_dir(seen("")).unwrap().count(),
+        3,
+        "nothing else is left"
+    );
+    let bottom = fs::read_to_string(seen(&format!("{deep}file"))).unwrap();
+    assert_eq!(bottom, "bottom\n");
 }
 
 fn tmpfs_copies_what_was_there() {

@@ -24,6 +24,8 @@ cases![
     privileged_user_namespace_maps_ids,
     privileged_joined_user_namespace,
     privileged_nested_user_namespace_reaches_sources,
+    privileged_joined_user_namespace_maps_the_ids_of_mounts,
+    privileged_joined_user_namespace_has_its_own_mappings,
     joined_user_namespace_without_groups,
     mappings_need_a_user_namespace,
     loopback_is_up_in_a_new_network_namespace,
@@ -380,6 +382,50 @@ fn privileged_joined_user_namespace() {
         .ok();
     assert!(seen.stdout.contains("100000"), "{seen:?}");
     seen.prints(&fs::read_link(path("net")).unwrap().to_string_lossy());
+}
+
+fn privileged_joined_user_namespace_maps_the_ids_of_mounts() {
+    let sandbox = Sandbox::new();
+    let shared = sandbox.folder("shared");
+    fs::write(shared.join("file"), "x").unwrap();
+    std::os::unix::fs::chown(shared.join("file"), Some(7), Some(8)).unwrap();
+    let first = sandbox.detach(&mapped(&sandbox).probe("sleep 1000"), "a");
+    let path = |kind: &str| format!("/proc/{}/ns/{kind}", first.pid);
+    let bundle = sandbox
+        .bundle()
+        .join_namespace("user", &path("user"))
+        .join_namespace("network", &path("net"))
+        .mount("/mnt", "bind", &shared, &["bind", "idmap"]);
+    // Inside it is whom it belongs to outside, and so outside it is that user's namesake of the container.
+    sandbox
+        .see(bundle, "stat /mnt/file")
+        .ok()
+        .prints("uid=7 gid=8");
+}
+
+fn privileged_joined_user_namespace_has_its_own_mappings() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.detach(&mapped(&sandbox).probe("sleep 1000"), "a");
+    let path = |kind: &str| format!("/proc/{}/ns/{kind}", first.pid);
+    let map = |host| json!([{"containerID": 0, "hostID": host, "size": 1000}]);
+    let bundle = |uids, gids| {
+        sandbox
+            .bundle()
+            .join_namespace("user", &path("user"))
+            .join_namespace("network", &path("net"))
+            .set("/linux/uidMappings", uids)
+            .set("/linux/gidMappings", gids)
+    };
+    sandbox.run(&bundle(map(100_000), map(100_000))).ok();
+    let before = sandbox.host(None);
+    for (uids, gids, field) in [
+        (map(0), map(100_000), "linux.uidMappings"),
+        (map(100_000), map(0), "linux.gidMappings"),
+    ] {
+        let what = [field, "other mappings", "0 100000 1000"];
+        sandbox.run(&bundle(uids, gids)).fails_with(1, &what);
+    }
+    sandbox.host(None).same_as(&before);
 }
 
 /// One id mapped without privileges: in such a namespace nobody may set groups.

@@ -4,6 +4,7 @@
 //! CVE-2025-31133, CVE-2025-52565, CVE-2025-54867, CVE-2026-41579 and others of that kind.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use serde_json::json;
 cases![
     every_target_in_every_hostile_shape,
     proc_and_sys_must_be_directories,
+    a_link_does_not_lead_a_mount_into_proc_or_sys,
+    privileged_a_neighbour_moves_what_is_covered,
     dev_as_a_link_changes_nothing_outside,
     console_as_a_link_makes_nothing_outside,
     privileged_null_as_a_link_to_a_mounted_file,
@@ -257,6 +260,108 @@ fn proc_and_sys_must_be_directories() {
             }
         }
     }
+}
+
+/// Only the config's text was judged; where the image leads it must be judged, too.
+fn a_link_does_not_lead_a_mount_into_proc_or_sys() {
+    let sandbox = Sandbox::new();
+    let (folder, file) = (sandbox.folder("shared"), sandbox.path.join("file"));
+    fs::write(&file, "fake").unwrap();
+    let binds: &[&str] = &["rbind"];
+    for (target, names, kind, options) in [
+        ("/vol", "/proc", "bind", binds),
+        ("/vol", "/proc", "tmpfs", &[]),
+        ("/vol/x", "/proc/self", "bind", binds),
+        ("/vol", "/proc/1/attr", "tmpfs", &[]),
+        ("/vol", "/proc/sys/kernel", "bind", binds),
+        ("/file", "/proc/sys/kernel/core_pattern", "bind", binds),
+        ("/file", "/proc/self/attr/exec", "bind", binds),
+        ("/file", "/proc/uptime", "bind", binds),
+        ("/file", "proc/../proc/./uptime", "bind", binds),
+        ("/vol", "/sys", "bind", binds),
+        ("/vol", "/sys/kernel", "tmpfs", &[]),
+        ("/vol", "/proc", "bind", &["bind", "remount", "ro"]),
+    ] {
+        let source = if target == "/file" { &file } else { &folder };
+        let bundle = sandbox.bundle().mount(target, kind, source, options);
+        let link = bundle
+            .rootfs()
+            .join(target.trim_start_matches('/').trim_end_matches("/x"));
+        symlink(names, link).unwrap();
+        let output = sandbox.run(&bundle);
+        assert_eq!(output.code, 1, "{target} -> {names}: {output:?}");
+        // `x` does not exist in procfs, and cannot be made there.
+        if target != "/vol/x" && !names.contains("self") && !names.contains("/1/") {
+            output.fails_with(1, &["mounts[", target, "symbolic link", "procfs"]);
+        }
+    }
+}
+
+/// What covers a directory of a shared volume must stay with it: nothing may cross into another volume while a neighbour swaps
+/// that directory for a link.
+fn privileged_a_neighbour_moves_what_is_covered() {
+    let sandbox = Sandbox::new();
+    let (shared, own) = (sandbox.folder("shared"), sandbox.folder("own"));
+    fs::create_dir(shared.join("t")).unwrap();
+    fs::write(shared.join("t/planted"), "from the neighbour").unwrap();
+    fs::create_dir(own.join("t")).unwrap();
+    fs::write(own.join("t/secret"), "of the container").unwrap();
+    symlink("/own/t", shared.join("link")).unwrap();
+    // By descriptor, for its name changes.
+    let planted = fs::File::open(shared.join("t")).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (one, other) = (shared.join("t"), shared.join("link"));
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
+                let here = nix::fcntl::AT_FDCWD;
+                nix::fcntl::renameat2(here, &one, here, &other, flags).unwrap();
+            }
+        });
+        let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for round in 0..60 {
+                let options = ["tmpcopyup", "ro", "rshared", "mode=755"];
+                let bundle = sandbox
+                    .bundle()
+                    .mount("/shared", "bind", &shared, &["rbind"])
+                    .mount("/own", "bind", &own, &["rbind"])
+                    .mount("/shared/t", "tmpfs", "tmpfs", &options);
+                // Which of the two is covered is the neighbour's choice; that the cover is whole is not.
+                let seen = sandbox.see(
+                    bundle,
+                    "ls /own/t -- touch /own/new -- cat /proc/self/mountinfo",
+                );
+                let names: Vec<String> = fs::read_dir(own.join("t"))
+                    .unwrap()
+                    .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                    .collect();
+                assert_eq!(names, ["secret"], "round {round}: {seen:?}");
+                let names = fs::read_dir(format!("/proc/self/fd/{}", planted.as_raw_fd()))
+                    .unwrap()
+                    .count();
+                assert_eq!(names, 1, "round {round}: {seen:?}");
+                if seen.code != 0 {
+                    continue;
+                }
+                let tmpfs = seen.stdout.lines().find(|line| {
+                    line.contains(" /shared/t ")
+                        || line.contains(" /shared/link ")
+                        || line.contains(" /own/t ")
+                });
+                let tmpfs = tmpfs.unwrap_or_else(|| panic!("round {round}: {seen:?}"));
+                assert!(
+                    tmpfs.contains(" ro,") && tmpfs.contains(" shared:"),
+                    "round {round}: {tmpfs}"
+                );
+                let _ = fs::remove_file(own.join("new"));
+            }
+        }));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        if let Err(panic) = judged {
+            std::panic::resume_unwind(panic);
+        }
+    });
 }
 
 fn dev_as_a_link_changes_nothing_outside() {

@@ -20,6 +20,17 @@ pub(crate) struct DeviceRules {
     pub(crate) given: bool,
     /// For v1, and for systemd: the same as one default and exceptions to it.
     pub(crate) exceptions: Option<Exceptions>,
+    /// What of them the config asks for by itself.
+    pub(crate) asked: Option<Exceptions>,
+}
+
+impl DeviceRules {
+    /// Whether a container can do without this exception: the config did not ask for it, and a parent may deny it to all below.
+    pub(crate) fn is_extra(&self, rule: &Rule) -> bool {
+        let asked =
+            |asked: &Exceptions| asked.allow || asked.list.iter().any(|one| one.covers(rule));
+        !self.asked.as_ref().is_none_or(asked)
+    }
 }
 
 /// What every container may use (config-linux.md, "Default Devices"): making any node, and using these.
@@ -48,6 +59,7 @@ pub(crate) fn compile(
     for (index, rule) in given.iter().enumerate() {
         rules.push(Rule::parse(rule, &at.clone().index(index))?);
     }
+    let asked = Exceptions::of(&rules);
     rules.extend(defaults());
     let rules = after_last_reset(rules);
     let exceptions = Exceptions::of(&rules);
@@ -82,6 +94,7 @@ pub(crate) fn compile(
         rules,
         given: !given.is_empty(),
         exceptions,
+        asked,
     };
     Ok(())
 }

@@ -19,32 +19,36 @@ use crate::SettingError;
 use crate::setting::Draft;
 
 /// The order matters in two places: `unified` comes last because its values win, and memory comes late because the
-/// runtime itself may not fit in afterwards.
-pub(crate) fn compile(
-    draft: &mut Draft<'_>,
-    resources: &LinuxResources<'_>,
-) -> Result<(), SettingError> {
+/// runtime itself may not fit in afterwards. The answer is what is wrong: the first mistake of each controller.
+pub(crate) fn compile(draft: &mut Draft<'_>, resources: &LinuxResources<'_>) -> Vec<SettingError> {
     let at = |name| ConfigPath::of("linux.resources").then(name);
+    let mut mistakes = Vec::new();
+    let mut note = |part: Result<(), SettingError>| mistakes.extend(part.err());
     if let Some(cpu) = &resources.cpu {
-        cpu::compile(draft, cpu, &at("cpu"))?;
-        cpuset::compile(draft, cpu, &at("cpu"))?;
+        note(cpu::compile(draft, cpu, &at("cpu")));
+        note(cpuset::compile(draft, cpu, &at("cpu")));
     }
     if let Some(block_io) = &resources.block_io {
-        io::compile(draft, block_io, &at("blockIO"))?;
+        note(io::compile(draft, block_io, &at("blockIO")));
     }
-    hugetlb::compile(draft, &resources.hugepage_limits, &at("hugepageLimits"))?;
-    rdma::compile(draft, &resources.rdma, &at("rdma"))?;
+    note(hugetlb::compile(
+        draft,
+        &resources.hugepage_limits,
+        &at("hugepageLimits"),
+    ));
+    note(rdma::compile(draft, &resources.rdma, &at("rdma")));
     if let Some(network) = &resources.network {
-        network::compile(draft, network, &at("network"))?;
+        note(network::compile(draft, network, &at("network")));
     }
     if let Some(pids) = &resources.pids {
-        pids::compile(draft, pids, &at("pids"))?;
+        note(pids::compile(draft, pids, &at("pids")));
     }
     if let Some(memory) = &resources.memory {
-        memory::compile(draft, memory, &at("memory"))?;
+        note(memory::compile(draft, memory, &at("memory")));
     }
-    unified::compile(draft, &resources.unified, &at("unified"))?;
-    devices::compile(draft, &resources.devices, &at("devices"))
+    note(unified::compile(draft, &resources.unified, &at("unified")));
+    note(devices::compile(draft, &resources.devices, &at("devices")));
+    mistakes
 }
 
 #[cfg(test)]

@@ -319,6 +319,7 @@ fn the_time_grows_with_the_number_of_rules() {
             rules,
             given: true,
             exceptions: Some(exceptions),
+            asked: None,
         };
         let once = |_| {
             let begin = spent();

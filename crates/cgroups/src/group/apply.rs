@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use kernel::Errno;
 
 use super::{Group, make};
+use crate::dir::number;
 use crate::setting::{Missing, Old, Setting, When};
 use crate::{Error, Settings};
 
@@ -52,7 +53,7 @@ impl Group {
             return Err(Error::None("change its limits"));
         }
         self.check_usage(settings)?;
-        let mut before = self.note_all(settings);
+        let mut before = self.note_all(settings)?;
         let written = self
             .write_all(settings, |_| true, Some(&mut before))
             .and_then(|()| match settings.devices.given {
@@ -143,7 +144,7 @@ impl Group {
 
     /// What all files hold that are going to be written. It is read before anything is written, because some values
     /// reset others: a new general weight those of single devices.
-    fn note_all(&self, settings: &Settings) -> Vec<Before> {
+    fn note_all(&self, settings: &Settings) -> Result<Vec<Before>, Error> {
         let mut before: Vec<Before> = Vec::new();
         for setting in &settings.list {
             let other = match &setting.missing {
@@ -152,22 +153,30 @@ impl Group {
             };
             for file in std::iter::once(&*setting.file).chain(other) {
                 if !before.iter().any(|known| known.is_of(setting, file)) {
-                    before.extend(self.note(setting, file));
+                    before.extend(self.note(setting, file)?);
                 }
             }
         }
-        before
+        Ok(before)
     }
 
-    fn note(&self, setting: &Setting, file: &str) -> Option<Before> {
-        let content = self.dirs[setting.location].as_ref()?.read(file).ok()?;
-        Some(Before {
+    /// `None` for a file that is not there, or can only be written.
+    fn note(&self, setting: &Setting, file: &str) -> Result<Option<Before>, Error> {
+        let Some(dir) = self.dirs[setting.location].as_ref() else {
+            return Ok(None);
+        };
+        let content = match dir.read_if_there(file) {
+            Err(error) if error.is(Errno::EINVAL) => None,
+            content => content?,
+        };
+        let value = content.and_then(|content| old_value(&setting.old, &content));
+        Ok(value.map(|value| Before {
             location: setting.location,
             file: file.to_owned(),
             key: setting.old.key().to_owned(),
-            value: old_value(&setting.old, &content)?,
+            value,
             written: false,
-        })
+        }))
     }
 
     /// Writes, and remembers it in the notes.
@@ -204,7 +213,7 @@ impl Group {
         if location.is_unified() && setting.controller != "cgroup" {
             make::enable_one(location, dir)?;
             if let Some(before) = &mut before {
-                before.extend(self.note(setting, file));
+                before.extend(self.note(setting, file)?);
             }
             match self.write_noted(setting, file, value, before) {
                 Err(error) if error.is(Errno::ENOENT) => {}
@@ -214,6 +223,10 @@ impl Group {
         Err(self.no_controller(setting, dir.path().to_owned()))
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "words of a message, which go without what cannot be seen"
+    )]
     fn no_controller(&self, setting: &Setting, path: PathBuf) -> Error {
         let location = &self.place.locations[setting.location];
         let list = |path: &std::path::Path| {
@@ -236,6 +249,10 @@ impl Group {
     }
 
     /// Adds what the kernel's error number does not say.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "words of a message, which go without what cannot be seen"
+    )]
     fn explain(&self, setting: &Setting, error: Error) -> Error {
         let usage = match (&*setting.file, &self.dirs[setting.location]) {
             ("memory.limit_in_bytes", Some(dir)) if error.is(Errno::EBUSY) => {
@@ -268,7 +285,8 @@ impl Group {
                 continue;
             };
             // As on the way there, one may have to wait for another.
-            if dir.write(&old.file, &old.value).is_err() {
+            if let Err(error) = dir.write(&old.file, &old.value) {
+                log::debug!("again later: {error}");
                 again.push(old);
             }
         }
@@ -288,14 +306,16 @@ impl Group {
         let Some(dir) = &self.dirs[check.location] else {
             return Ok(());
         };
-        let number = |file: &str| -> Result<u64, Error> {
-            let text = dir.read_if_there(file)?.unwrap_or_default();
-            Ok(text.trim().parse().unwrap_or(0))
+        // Without the file nothing is counted, as for swap where there is none.
+        let number = |file: &str| match dir.read_if_there(file)? {
+            Some(text) => number::<u64>(&dir.path().join(file), &text),
+            None => Ok(0),
         };
         let unified = self.place.locations[check.location].is_unified();
         let (memory, total) = if unified {
             let memory = number("memory.current")?;
-            (memory, memory + number("memory.swap.current")?)
+            let swap = number("memory.swap.current")?;
+            (memory, memory.saturating_add(swap))
         } else {
             let total = number("memory.memsw.usage_in_bytes")?;
             (number("memory.usage_in_bytes")?, total)

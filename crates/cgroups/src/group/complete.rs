@@ -4,7 +4,7 @@ use spec::{LinuxMemory, LinuxResources};
 
 use super::Group;
 use crate::Error;
-use crate::dir::Dir;
+use crate::dir::{Dir, number};
 
 impl Group {
     /// Fills in what an update does not say but depends on. Call it before [`settings`](crate::settings) for an update.
@@ -36,9 +36,10 @@ impl Group {
 
 /// The number in a file; `None` for no limit, or no such file.
 fn bytes(dir: &Dir, file: &str) -> Result<Option<i64>, Error> {
-    Ok(dir
-        .read_if_there(file)?
-        .and_then(|text| text.trim().parse().ok()))
+    match dir.read_if_there(file)?.as_deref().map(str::trim) {
+        None | Some("max") => Ok(None),
+        Some(text) => number(&dir.path().join(file), text).map(Some),
+    }
 }
 
 fn given(value: Option<i64>) -> bool {

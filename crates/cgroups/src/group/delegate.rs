@@ -33,7 +33,7 @@ impl Group {
         };
         let fail = |fault| Error::file(format!("give to user {uid}"), dir.path(), fault);
         match file::set_owner(dir.raw(), uid, SAME_GROUP) {
-            Err(fault) if fault.is(Errno::EPERM) && in_user_namespace() => {
+            Err(fault) if fault.is(Errno::EPERM) && in_user_namespace()? => {
                 log::debug!("the cgroup keeps its owner: {}", fail(fault));
                 return Ok(());
             }

@@ -23,7 +23,7 @@ impl Group {
             Some(dir) => load(dir, rules).and_then(|program| attach(dir, &program, None)),
         };
         match result {
-            Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()) => {
+            Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()?) => {
                 log::debug!("device rules are not applied, which takes privileges: {error}");
                 self.skipped.push("linux.resources.devices");
                 Ok(())
@@ -47,7 +47,7 @@ impl Group {
             Some(dir) => replace(dir, rules),
         };
         match result {
-            Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()) => {
+            Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()?) => {
                 log::debug!("device rules are not changed, which takes privileges: {error}");
                 Ok(())
             }
@@ -75,7 +75,12 @@ impl Group {
         let known_access = access_of(&known.list);
         for rule in &wanted.list {
             if rule.access & !known_access.get(&rule.devices()).unwrap_or(&0) != 0 {
-                dir.write(add, &v1_line(rule))?;
+                match dir.write(add, &v1_line(rule)) {
+                    Err(error) if error.is_refusal() && rules.is_extra(rule) => {
+                        log::debug!("a default device is not allowed: {error}");
+                    }
+                    answer => answer?,
+                }
             }
         }
         let kept = access_of(&wanted.list);
@@ -130,8 +135,8 @@ fn replace(dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
 }
 
 /// Whether ids here are not those of the machine: then the kernel takes no device programs from anyone.
-pub(super) fn in_user_namespace() -> bool {
-    let map = read_path("/proc/self/uid_map".as_ref()).unwrap_or_default();
+pub(super) fn in_user_namespace() -> Result<bool, Error> {
+    let map = read_path("/proc/self/uid_map".as_ref())?;
     let words: Vec<&str> = map.split_whitespace().collect();
-    words != ["0", "0", "4294967295"]
+    Ok(words != ["0", "0", "4294967295"])
 }

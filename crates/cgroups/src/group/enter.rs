@@ -243,7 +243,10 @@ impl Group {
         let (mut unit, mut unified) = (None, None);
         for (path, location) in paths.zip(&self.place.locations) {
             if let (true, Some(own)) = (location.is_unified(), &self.place.unit) {
-                let below = path.strip_prefix(&location.path).unwrap_or(Path::new(""));
+                let below = match path.strip_prefix(&location.path) {
+                    Ok(below) => below,
+                    Err(_) => Path::new(""),
+                };
                 unit = Some((own.clone(), below.display().to_string()));
             }
             match Dir::open(&path) {

@@ -36,7 +36,13 @@ impl Group {
 
     /// True when frozen, as good as it can be had quickly.
     pub(super) fn freeze_briefly(&self) -> bool {
-        self.freeze_within(BRIEFLY).is_ok()
+        match self.freeze_within(BRIEFLY) {
+            Ok(()) => true,
+            Err(error) => {
+                log::debug!("signals are sent without stopping the processes: {error}");
+                false
+            }
+        }
     }
 
     fn freeze_within(&self, patience: Duration) -> Result<(), Error> {
@@ -87,6 +93,10 @@ impl Group {
     }
 
     /// Each process and its state, for the error.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "words of a message, which go without what cannot be seen"
+    )]
     fn who_runs(&self) -> String {
         let stopped = "stopped in time, but not all of the cgroup below it";
         let list: Vec<String> = self
@@ -134,7 +144,7 @@ fn freeze_v2(dir: &Dir, patience: Duration) -> Result<bool, Error> {
             events: POLLPRI,
             came: 0,
         }];
-        match process::poll(&mut watch, u64::try_from(left.as_nanos()).ok()) {
+        match process::poll(&mut watch, Some(left.as_nanos() as u64)) {
             Err(fault) if !fault.is(kernel::Errno::EINTR) => return Err(fail(fault)),
             _ => {}
         }

@@ -1,13 +1,14 @@
 //! Who is inside, and signalling all of them.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kernel::{Errno, process};
 
 use super::Group;
 use crate::Error;
-use crate::dir::{Dir, read_path};
+use crate::dir::{Dir, number, read_path};
 
 const SIGKILL: i32 = 9;
 
@@ -19,16 +20,19 @@ pub(super) fn processes_below(dir: &Dir) -> Result<BTreeSet<i32>, Error> {
 }
 
 fn collect(dir: &Dir, found: &mut BTreeSet<i32>) -> Result<(), Error> {
-    let numbers = |list: &str| -> Vec<i32> {
-        let numbers = list.lines().filter_map(|line| line.parse().ok());
-        numbers.filter(|&id| id > 0).collect()
+    // A process outside of this process's pid namespace has the number 0.
+    let numbers = |list: &str| -> Result<Vec<i32>, Error> {
+        let numbers = list.lines().map(|line| number(dir.path(), line));
+        numbers.filter(|id| !matches!(id, Ok(0))).collect()
     };
     match dir.read("cgroup.procs") {
-        Ok(list) => found.extend(numbers(&list)),
+        Ok(list) => found.extend(numbers(&list)?),
         // The kernel lists the processes of threaded cgroups in their domain only, and their threads here.
         Err(error) if error.is(Errno::EOPNOTSUPP) => {
             let threads = dir.read_if_there("cgroup.threads")?.unwrap_or_default();
-            found.extend(numbers(&threads).into_iter().filter_map(process_of));
+            for thread in numbers(&threads)? {
+                found.extend(process_of(thread)?);
+            }
         }
         Err(error) if error.is(Errno::ENODEV) || error.is(Errno::ENOENT) => return Ok(()),
         Err(error) => return Err(error),
@@ -44,11 +48,15 @@ fn collect(dir: &Dir, found: &mut BTreeSet<i32>) -> Result<(), Error> {
 }
 
 /// The process that a thread is part of; `None` when it is gone.
-fn process_of(thread: i32) -> Option<i32> {
-    let status = read_path(format!("/proc/{thread}/status").as_ref()).ok()?;
+fn process_of(thread: i32) -> Result<Option<i32>, Error> {
+    let path = PathBuf::from(format!("/proc/{thread}/status"));
+    let status = match read_path(&path) {
+        Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ESRCH) => return Ok(None),
+        answer => answer?,
+    };
     let mut lines = status.lines();
-    let process = lines.find_map(|line| line.strip_prefix("Tgid:"))?;
-    process.trim().parse().ok()
+    let process = lines.find_map(|line| line.strip_prefix("Tgid:"));
+    process.map(|process| number(&path, process)).transpose()
 }
 
 impl Group {
@@ -86,7 +94,7 @@ impl Group {
         if signal == SIGKILL && self.kill_at_once()? && self.place.locations.len() == 1 {
             return Ok(());
         }
-        let was_frozen = self.is_frozen().unwrap_or(false);
+        let was_frozen = self.is_frozen()?;
         // Signals that nothing is done about while frozen are kept by the kernel until the thaw.
         let froze = !was_frozen && self.freeze_briefly();
         let result = self.signal_all(signal, was_frozen || froze);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use kernel::Errno;
+use kernel::{Call, Errno, Fault};
 
 use super::{
     Cpu, CpuSet, HugeTlb, Memory, MemoryEntry, Misc, Pids, Pressure, PressureData, Rdma, RdmaEntry,
@@ -262,7 +262,7 @@ pub(super) fn hugetlb(group: &Group, sizes: &mut BTreeMap<String, HugeTlb>) -> R
     let Some((dir, unified)) = dir(group, "hugetlb") else {
         return Ok(());
     };
-    for size in page_sizes() {
+    for size in page_sizes()? {
         // Limits are on reservations where there are any, so these are what counts.
         for prefix in [format!("hugetlb.{size}.rsvd"), format!("hugetlb.{size}")] {
             let file = |name: &str| format!("{prefix}.{name}");
@@ -294,15 +294,27 @@ pub(super) fn hugetlb(group: &Group, sizes: &mut BTreeMap<String, HugeTlb>) -> R
 
 /// The sizes of huge pages that this machine has, as the controller's files name them. The processor decides: they are
 /// looked for once.
-fn page_sizes() -> &'static [String] {
+fn page_sizes() -> Result<&'static [String], Error> {
     static SIZES: OnceLock<Vec<String>> = OnceLock::new();
-    SIZES.get_or_init(|| {
-        let Ok(entries) = std::fs::read_dir("/sys/kernel/mm/hugepages") else {
-            return Vec::new();
-        };
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        names.filter_map(|name| size_name(&name)).collect()
-    })
+    if let Some(sizes) = SIZES.get() {
+        return Ok(sizes);
+    }
+    let path = std::path::Path::new("/sys/kernel/mm/hugepages");
+    let failed = |error: std::io::Error| {
+        let errno = Errno(error.raw_os_error().unwrap_or(Errno::EIO.0));
+        Error::file("list", path, Fault::found(Call::Getdents, errno))
+    };
+    let mut sizes = Vec::new();
+    match std::fs::read_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        entries => {
+            for entry in entries.map_err(failed)? {
+                let name = entry.map_err(failed)?.file_name();
+                sizes.extend(name.to_str().and_then(size_name));
+            }
+        }
+    }
+    Ok(SIZES.get_or_init(|| sizes))
 }
 
 /// `hugepages-2048kB` → `2MB`.

@@ -2,6 +2,10 @@
 
 mod bus;
 mod message;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "values of the config are compiled, nothing is looked at"
+)]
 mod property;
 mod scope;
 mod unit;

@@ -7,6 +7,7 @@ use super::message::Writer;
 use super::{Property, Unit, Value};
 use crate::controller::cpu::quota_per_second;
 use crate::dir::Dir;
+use crate::dir::number;
 use crate::group::Group;
 use crate::patience::Patience;
 use crate::{Error, Settings, Version};
@@ -137,12 +138,17 @@ impl Group {
         } else {
             dir.read_if_there("cpu.max")?
         };
-        Ok(text.and_then(|text| {
-            let (quota, period) = text.trim().split_once(' ')?;
-            Some(Quota {
-                quota: quota.parse().unwrap_or(-1),
-                period: period.parse().ok()?,
-            })
+        let Some(text) = text else { return Ok(None) };
+        let Some((quota, period)) = text.trim().split_once(' ') else {
+            return Ok(None);
+        };
+        let path = dir.path();
+        Ok(Some(Quota {
+            quota: match quota {
+                "max" => -1,
+                quota => number(path, quota)?,
+            },
+            period: number(path, period)?,
         }))
     }
 

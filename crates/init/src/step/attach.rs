@@ -3,8 +3,8 @@
 use core::fmt;
 
 use super::bind::attach_inside;
-use super::propagation::propagate;
-use super::{Context, Show, Step, step, words};
+use super::propagation::{describe_all, propagate_all};
+use super::{Context, Show, Step, step};
 use crate::{Slot, Span, Text};
 
 step! {
@@ -14,8 +14,10 @@ step! {
         slot: Slot,
         /// Where, below the root.
         target: Span,
-        /// Propagation type, or 0.
-        propagation: u64,
+        /// As for [`super::Bind`].
+        propagation: Span,
+        /// As for [`super::Bind`].
+        keep: Slot,
     }
 }
 
@@ -24,24 +26,15 @@ impl Step for Attach {
         let Some(tree) = context.slots.take(self.slot) else {
             return context.slots.raw(self.slot).map(drop);
         };
-        attach_inside(context, &tree, self.target)?;
-        if self.propagation != 0 {
-            propagate(tree.raw(), self.propagation)?;
-        }
+        attach_inside(context, &tree, Slot::ROOT, self.target)?;
+        propagate_all(tree.raw(), context.text.bytes(self.propagation))?;
+        context.keep(self.keep, tree);
         Ok(())
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "attach tree {} at {}",
-            self.slot.0,
-            Show(text.bytes(self.target))
-        )?;
-        if self.propagation != 0 {
-            f.write_str(" ")?;
-            words(f, self.propagation, &super::propagation::NAMES)?;
-        }
-        Ok(())
+        let target = Show(text.bytes(self.target));
+        write!(f, "attach tree {} at {target}", self.slot.0)?;
+        describe_all(text.bytes(self.propagation), f)
     }
 }

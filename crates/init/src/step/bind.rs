@@ -2,34 +2,43 @@
 
 use core::fmt;
 
-use kernel::Fd;
-use kernel::file::{self, mode};
+use kernel::file::{self, mode, open};
 use kernel::mount::{self, Change, attributes};
+use kernel::{Errno, Fd};
 
-use super::propagation::propagate;
+use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
-use crate::{Span, Text, inside};
+use crate::inside::{self, Last};
+use crate::{Slot, Span, Text};
 
 step! {
     /// open_tree(2), mount_setattr(2), move_mount(2): the copy gets its attributes before anyone can see it.
     /// `mounts[]` with `bind` or `rbind`
     Bind {
-        /// Path on the host.
+        /// Path on the host, or below the root.
         source: Span,
-        /// Where, below the root.
+        /// The source is looked up below the root: there it may be a mount that an earlier step has made.
+        inside: bool,
+        /// What the target is below.
+        below: Slot,
+        /// Where. Empty: nowhere yet, the runtime has to map its ids first.
         target: Span,
         /// With everything mounted below the source.
         recursive: bool,
+        /// Attributes taken away from the mount where the kernel lets us: those that nobody asked for.
+        release: u64,
         /// What the mount itself is changed to.
         set: u64,
         /// Attributes taken away from it.
         clear: u64,
-        /// What the mount and all below are changed to.
+        /// What the mounts below are changed to, too.
         deep_set: u64,
         /// Attributes taken away from all of them.
         deep_clear: u64,
-        /// Propagation type, or 0.
-        propagation: u64,
+        /// Propagation types, as [`super::encode_propagation`] writes them.
+        propagation: Span,
+        /// Where the new mount is kept for later steps, if it is.
+        keep: Slot,
     }
 }
 
@@ -45,30 +54,30 @@ pub(crate) const NAMES: [(u64, &str); 8] = [
     (attributes::NOSYMFOLLOW, "nosymfollow"),
 ];
 
-/// Attaches a detached tree at `path`, which is made as a file or directory like the tree if it is missing.
+/// Attaches a detached tree at the target, which is made as a file or directory like the tree if it is missing.
 pub(crate) fn attach_inside(
     context: &mut Context<'_>,
     tree: &Fd,
+    below: Slot,
     target: Span,
 ) -> kernel::Result<()> {
     let path = context.text.string(target)?;
-    let kind = file::status(tree.raw())?.kind();
-    let target = if kind == mode::DIRECTORY {
-        inside::directory(context.root(), path, 0o755)?
-    } else {
-        inside::regular_file(context.root(), path)?
+    let last = match file::status(tree.raw())?.kind() {
+        mode::DIRECTORY => Last::Directory(0o755),
+        _ => Last::File,
     };
+    let (target, _) = inside::target(context.place(below)?, path, last, false)?;
     context.parent = None;
     mount::attach(tree.raw(), target.raw())
 }
 
-/// Changes the attributes of a mount that nobody else sees yet.
-pub(crate) fn change(tree: &Fd, set: u64, clear: u64, deep: bool) -> kernel::Result<()> {
+/// Changes the attributes of a mount, or of all below it, too.
+pub(crate) fn change(mount: i32, set: u64, clear: u64, deep: bool) -> kernel::Result<()> {
     if set | clear == 0 {
         return Ok(());
     }
     mount::set_attributes(
-        tree.raw(),
+        mount,
         c"",
         deep,
         &Change {
@@ -79,43 +88,107 @@ pub(crate) fn change(tree: &Fd, set: u64, clear: u64, deep: bool) -> kernel::Res
     )
 }
 
+/// Attributes that are locked one by one (mount_namespaces(7)).
+const SINGLE: [u64; 7] = [
+    attributes::RDONLY,
+    attributes::NOSUID,
+    attributes::NODEV,
+    attributes::NOEXEC,
+    attributes::NOSYMFOLLOW,
+    attributes::NODIRATIME,
+    attributes::ATIME,
+];
+
+/// Changes a mount as the fields of [`Bind`] say. What the mount itself is to be comes last.
+pub(crate) fn change_all(
+    mount: i32,
+    release: u64,
+    set: u64,
+    clear: u64,
+    deep_set: u64,
+    deep_clear: u64,
+) -> kernel::Result<()> {
+    change(mount, deep_set, deep_clear, true)?;
+    match change(mount, set, clear | release, false) {
+        // One of them is locked: whoever mounted the source for a less privileged user namespace wants it kept.
+        Err(fault) if fault.is(Errno::EPERM) && release != 0 => {
+            change(mount, set, clear, false)?;
+            for attribute in SINGLE.iter().filter(|one| release & **one != 0) {
+                match change(mount, 0, *attribute, false) {
+                    Err(fault) if !fault.is(Errno::EPERM) => return Err(fault),
+                    _ => {}
+                }
+            }
+            Ok(())
+        }
+        answer => answer,
+    }
+}
+
 impl Step for Bind {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         let source = context.text.string(self.source)?;
-        let tree = mount::clone_tree(file::HERE, source, self.recursive)?;
-        change(&tree, self.deep_set, self.deep_clear, true)?;
-        change(&tree, self.set, self.clear, false)?;
-        attach_inside(context, &tree, self.target)?;
-        if self.propagation != 0 {
-            propagate(tree.raw(), self.propagation)?;
+        let tree = if self.inside {
+            let source = inside::open(context.root(), source, open::PATH)?;
+            mount::clone_tree(source.raw(), c"", self.recursive)?
+        } else {
+            mount::clone_tree(file::HERE, source, self.recursive)?
+        };
+        change_all(
+            tree.raw(),
+            self.release,
+            self.set,
+            self.clear,
+            self.deep_set,
+            self.deep_clear,
+        )?;
+        if self.target.length == 0 {
+            context.keep(self.keep, tree);
+            return context.send_with_turn(self.keep);
         }
+        attach_inside(context, &tree, self.below, self.target)?;
+        propagate_all(tree.raw(), context.text.bytes(self.propagation))?;
+        context.keep(self.keep, tree);
         Ok(())
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let recursive = if self.recursive {
+        f.write_str(if self.target.length == 0 {
+            "copy mount "
+        } else {
+            "bind "
+        })?;
+        write!(f, "{}", Show(text.bytes(self.source)))?;
+        f.write_str(if self.inside { " of the root" } else { "" })?;
+        f.write_str(if self.recursive {
             " with all below"
         } else {
             ""
-        };
-        write!(
-            f,
-            "bind {}{recursive} at {}",
-            Show(text.bytes(self.source)),
-            Show(text.bytes(self.target))
-        )?;
-        describe_changes(f, self.set, self.clear, self.deep_set, self.deep_clear)?;
-        if self.propagation != 0 {
-            f.write_str(" ")?;
-            words(f, self.propagation, &super::propagation::NAMES)?;
+        })?;
+        if self.target.length == 0 {
+            write!(f, " as tree {}", self.keep.0)?;
+        } else {
+            write!(f, " at {}", Show(text.bytes(self.target)))?;
         }
-        Ok(())
+        if self.below != Slot::ROOT {
+            write!(f, " of mount {}", self.below.0)?;
+        }
+        describe_changes(
+            f,
+            self.release,
+            self.set,
+            self.clear,
+            self.deep_set,
+            self.deep_clear,
+        )?;
+        describe_all(text.bytes(self.propagation), f)
     }
 }
 
 /// Writes what is set and cleared.
 pub(crate) fn describe_changes(
     f: &mut fmt::Formatter<'_>,
+    release: u64,
     set: u64,
     clear: u64,
     deep_set: u64,
@@ -124,6 +197,7 @@ pub(crate) fn describe_changes(
     for (title, value) in [
         (" set ", set),
         (" clear ", clear & !attributes::ATIME),
+        (" clear if not locked ", release & !attributes::ATIME),
         (" recursively set ", deep_set),
         (" recursively clear ", deep_clear & !attributes::ATIME),
     ] {

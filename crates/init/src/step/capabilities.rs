@@ -109,6 +109,10 @@ step! {
 }
 
 impl Step for Capabilities {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what cannot be raised is a warning (config.md, \"Process\")"
+    )]
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         identity::set_capabilities(self.effective, self.permitted, self.inheritable)?;
         identity::clear_ambient()?;

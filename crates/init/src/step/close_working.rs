@@ -3,16 +3,22 @@
 use core::fmt;
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::{Slot, Span, Text};
 
 step! {
     /// close(2) of what only the building of the container needed.
-    CloseWorking {}
+    CloseWorking {
+        /// Slots of mounts that were kept, one byte each.
+        kept: Span,
+    }
 }
 
 impl Step for CloseWorking {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         context.close_working();
+        for slot in context.text.bytes(self.kept) {
+            drop(context.slots.take(Slot(*slot)));
+        }
         Ok(())
     }
 

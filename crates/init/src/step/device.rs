@@ -5,14 +5,14 @@ use core::fmt;
 
 use kernel::file::{self, HERE, mode, open};
 use kernel::mount::{self, attributes};
-use kernel::{Call, Errno, Fault, Fd, Result};
+use kernel::{Call, Errno, Fault, Result};
 
 use super::bind::{attach_inside, change};
 use super::{Context, Show, Step, step};
-use crate::{Span, Text, inside};
+use crate::{Slot, Span, Text, inside};
 
 step! {
-    /// mknodat(2). A node that is there already must be the same. `linux.devices[]`, default devices
+    /// mknodat(2). A node that is there already must be the same; one with other permissions or another owner is replaced. `linux.devices[]`, default devices
     Device {
         /// Where, below the root.
         path: Span,
@@ -32,6 +32,7 @@ step! {
 /// The directory of the step before is used again when it is the same: device nodes come in flocks.
 fn in_parent<'a, T>(
     context: &mut Context<'a>,
+    below: Slot,
     path: Span,
     run: impl FnOnce(i32, &CStr) -> Result<T>,
 ) -> Result<T> {
@@ -40,13 +41,15 @@ fn in_parent<'a, T>(
     let bytes = string.to_bytes();
     let above = &bytes[..bytes.iter().rposition(|byte| *byte == b'/').unwrap_or(0)];
     match &context.parent {
-        Some((known, fd)) if *known == above => {
+        Some((known, fd)) if *known == above && below == Slot::ROOT => {
             inside::with_name(&bytes[above.len() + 1..], |name| run(fd.raw(), name))
         }
         _ => {
-            let (fd, name) = inside::parent(context.root(), string)?;
+            let (fd, name) = inside::parent(context.place(below)?, string)?;
             let answer = inside::with_name(name, |name| run(fd.raw(), name));
-            context.parent = Some((above, fd));
+            if below == Slot::ROOT {
+                context.parent = Some((above, fd));
+            }
             answer
         }
     }
@@ -54,8 +57,9 @@ fn in_parent<'a, T>(
 
 impl Step for Device {
     fn run(&self, context: &mut Context<'_>) -> Result<()> {
-        in_parent(context, self.path, |dir, name| {
-            match file::make_node(dir, name, self.mode, self.device) {
+        in_parent(context, Slot::ROOT, self.path, |dir, name| {
+            let make = || file::make_node(dir, name, self.mode, self.device);
+            match make() {
                 Err(fault) if fault.is(Errno::EEXIST) => {
                     let there = file::status_at(dir, name)?;
                     let node = !matches!(self.mode & mode::TYPE, mode::FIFO);
@@ -63,6 +67,12 @@ impl Step for Device {
                     {
                         return Err(fault);
                     }
+                    if (there.mode, there.uid, there.gid) == (self.mode, self.uid, self.gid) {
+                        return Ok(());
+                    }
+                    // The same with other permissions. Not chmod(2): by now the name may be a link to somebody else's file.
+                    file::remove(dir, name)?;
+                    make()?;
                 }
                 answer => answer?,
             }
@@ -119,10 +129,10 @@ impl Step for BindDevice {
         if status.kind() != self.mode & mode::TYPE || status.rdev != self.device {
             return Err(Fault::found(Call::Fstat, Errno::ENODEV));
         }
-        let tree: Fd = mount::clone_tree(node.raw(), c"", false)?;
+        let tree = mount::clone_tree(node.raw(), c"", false)?;
         // A device works on a read-only mount as well, and its owner and permissions outside cannot be changed then.
-        change(&tree, attributes::RDONLY, 0, false)?;
-        attach_inside(context, &tree, self.path)
+        change(tree.raw(), attributes::RDONLY, 0, false)?;
+        attach_inside(context, &tree, Slot::ROOT, self.path)
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,7 +150,9 @@ step! {
     Symlink {
         /// What the link says.
         content: Span,
-        /// Where, below the root.
+        /// What the path is below.
+        below: Slot,
+        /// Where.
         path: Span,
         /// Something else in its place is removed; otherwise it stays.
         replace: bool,
@@ -151,8 +163,11 @@ impl Step for Symlink {
     fn run(&self, context: &mut Context<'_>) -> Result<()> {
         let text = context.text;
         let content = text.string(self.content)?;
-        in_parent(context, self.path, |dir, name| {
-            match file::make_link(content, dir, name) {
+        in_parent(
+            context,
+            self.below,
+            self.path,
+            |dir, name| match file::make_link(content, dir, name) {
                 Err(fault) if fault.is(Errno::EEXIST) && self.replace => {
                     let mut there = [0u8; 256];
                     if let Ok(length) = file::read_link(dir, name, &mut there)
@@ -165,8 +180,8 @@ impl Step for Symlink {
                 }
                 Err(fault) if fault.is(Errno::EEXIST) => Ok(()),
                 answer => answer,
-            }
-        })
+            },
+        )
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

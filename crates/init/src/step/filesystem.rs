@@ -1,15 +1,15 @@
 //! Mounts a new file system.
 
-use core::ffi::CStr;
 use core::fmt;
 
 use kernel::file::{self, open};
 use kernel::mount::{self, attributes, flags};
 use kernel::{Errno, Fd};
 
-use super::propagation::propagate;
+use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
-use crate::{Span, Text, inside};
+use crate::inside::{self, Last};
+use crate::{Slot, Span, Text};
 
 step! {
     /// mount(2) on a directory inside. `mounts[]`
@@ -18,17 +18,22 @@ step! {
         kind: Span,
         /// What mount(2) takes as its source.
         source: Span,
-        /// Where, below the root.
+        /// What the target is below; with the target `/`, the mount itself, to be mounted anew.
+        below: Slot,
+        /// Where.
         target: Span,
         /// As [`kernel::mount::flags`].
         flags: u64,
         /// Options of the file system, with commas.
         data: Span,
-        /// Propagation type, or 0.
-        propagation: u64,
+        /// As for [`super::Bind`].
+        propagation: Span,
+        /// As for [`super::Bind`].
+        keep: Slot,
         /// No part of the target may be a symbolic link: for /proc and /sys, on which others rely.
         plain: bool,
-        /// The new root directory gets the permissions of the directory it covers (tmpfs without `mode=`).
+        /// The new root directory gets the permissions of the directory it covers (tmpfs without `mode=`), which if it
+        /// must be made has those that such a file system has by itself.
         inherit_mode: bool,
         /// The new file system starts with a copy of what it covers (`tmpcopyup`).
         copy_up: bool,
@@ -54,81 +59,80 @@ pub(crate) const NAMES: [(u64, &str); 14] = [
 ];
 
 impl Filesystem {
-    /// The directory to mount on, and whether it was there before.
-    fn target(&self, root: i32, path: &CStr) -> kernel::Result<(Fd, bool)> {
-        let wanted = open::PATH | open::DIRECTORY;
-        let there = if self.plain {
-            inside::open_without_links
-        } else {
-            inside::open
-        };
-        match there(root, path, wanted) {
-            Err(fault) if fault.is(Errno::ENOENT) => Ok((
-                inside::make_directories(root, path.to_bytes(), 0o755)?,
-                false,
-            )),
-            answer => Ok((answer?, true)),
-        }
-    }
-
-    /// Mounts on the working directory, which is `target`.
-    fn mount_here(
-        &self,
-        context: &Context<'_>,
-        target: &Fd,
-        data: Option<&CStr>,
-    ) -> kernel::Result<()> {
+    /// Mounts on the working directory.
+    fn mount_here(&self, context: &Context<'_>) -> kernel::Result<()> {
         let text = context.text;
         let (source, kind) = (text.optional(self.source)?, text.string(self.kind)?);
-        match mount::mount(source, c".", Some(kind), self.flags, data) {
-            // mount(2) does not cover a file system with itself: the container's cgroups with the host's, which came along
-            // with its /sys. move_mount(2) does.
-            Err(fault) if fault.is(Errno::EBUSY) && data.is_none() => {
-                let new = mount::open_filesystem(kind)?;
-                let tree = mount::create_mount(new.raw(), attributes::of(self.flags))?;
-                mount::attach(tree.raw(), target.raw())
-            }
-            answer => answer,
+        let data = text.optional(self.data)?;
+        mount::mount(source, c".", Some(kind), self.flags, data)
+    }
+
+    /// Mounts, finishes what is mounted, and only then puts it on the target, all by descriptors.
+    ///
+    /// mount(2) does not say what it has mounted, and a second look at the target's path might find somebody else's
+    /// mount. So it mounts in a place of our own: a directory in a file system that covers the root for so long, where
+    /// no path leads to.
+    #[inline(never)]
+    fn mount_apart(
+        &self,
+        context: &mut Context<'_>,
+        target: &Fd,
+        inherit: bool,
+    ) -> kernel::Result<Fd> {
+        let apart = mount::open_filesystem(c"tmpfs")?;
+        let apart = mount::create_mount(apart.raw(), attributes::NOSUID)?;
+        mount::attach(apart.raw(), context.root())?;
+        file::make_directory(apart.raw(), c"m", 0o700)?;
+        let place = file::open_at(apart.raw(), c"m", open::PATH, 0)?;
+        file::change_directory_to(place.raw())?;
+        self.mount_here(context)?;
+        // A descriptor with O_PATH cannot change permissions; others might not be had.
+        let access = if inherit { open::RDONLY } else { open::PATH };
+        let new = file::open_at(apart.raw(), c"m", access | open::DIRECTORY, 0)?;
+        if inherit {
+            file::set_permissions(new.raw(), file::status(target.raw())?.mode & 0o7777)?;
         }
+        if self.copy_up {
+            crate::copy::tree(target.raw(), new.raw())?;
+        }
+        mount::attach(new.raw(), target.raw())?;
+        file::change_directory_to(apart.raw())?;
+        mount::detach(c".")?;
+        Ok(new)
     }
 }
 
 impl Step for Filesystem {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         let path = context.text.string(self.target)?;
-        let (target, existed) = self.target(context.root(), path)?;
-        // What follows is mounted on the directory itself, by standing in it: its name is not looked up again.
-        file::change_directory_to(target.raw())?;
-        let data = context.text.optional(self.data)?;
-        if self.inherit_mode && existed {
-            let mode = file::status(target.raw())?.mode & 0o7777;
-            with_mode(data, mode, |data| {
-                self.mount_here(context, &target, Some(data))
-            })?;
-        } else {
-            self.mount_here(context, &target, data)?;
-        }
+        let made = Last::Directory(if self.inherit_mode { 0o1777 } else { 0o755 });
+        let (target, existed) = inside::target(context.place(self.below)?, path, made, self.plain)?;
         context.parent = None;
-        if self.propagation == 0 && !self.copy_up {
-            return Ok(());
+        let inherit = self.inherit_mode && existed;
+        if !inherit && !self.copy_up && self.propagation.length == 0 && self.keep == Slot::NONE {
+            // On the directory itself, by standing in it: its name is not looked up again.
+            file::change_directory_to(target.raw())?;
+            match self.mount_here(context) {
+                // mount(2) does not cover a file system with itself: the container's cgroups with the host's, which came
+                // along with its /sys. move_mount(2) does.
+                Err(fault) if fault.is(Errno::EBUSY) => {}
+                answer => return answer,
+            }
         }
-        let mounted = inside::open(context.root(), path, open::PATH | open::DIRECTORY)?;
-        if self.copy_up {
-            crate::copy::tree(target.raw(), mounted.raw())?;
-        }
-        if self.propagation != 0 {
-            propagate(mounted.raw(), self.propagation)?;
-        }
+        let new = self.mount_apart(context, &target, inherit)?;
+        propagate_all(new.raw(), context.text.bytes(self.propagation))?;
+        context.keep(self.keep, new);
         Ok(())
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "mount {} at {}",
-            Show(text.bytes(self.kind)),
-            Show(text.bytes(self.target))
-        )?;
+        let remount = self.flags & flags::REMOUNT != 0;
+        f.write_str(if remount { "remount " } else { "mount " })?;
+        write!(f, "{}", Show(text.bytes(self.kind)))?;
+        match self.below {
+            Slot::ROOT => write!(f, " at {}", Show(text.bytes(self.target)))?,
+            slot => write!(f, " of mount {}", slot.0)?,
+        }
         if NAMES.iter().any(|(flag, _)| self.flags & flag != 0) {
             f.write_str(" ")?;
             words(f, self.flags, &NAMES)?;
@@ -136,10 +140,7 @@ impl Step for Filesystem {
         if self.data.length > 0 {
             write!(f, " {}", Show(text.bytes(self.data)))?;
         }
-        if self.propagation != 0 {
-            f.write_str(" ")?;
-            words(f, self.propagation, &super::propagation::NAMES)?;
-        }
+        describe_all(text.bytes(self.propagation), f)?;
         if self.inherit_mode {
             f.write_str(" with the permissions of what it covers")?;
         }
@@ -149,29 +150,4 @@ impl Step for Filesystem {
             ""
         })
     }
-}
-
-/// Calls `run` with the options and `mode=` behind them.
-fn with_mode<T>(
-    data: Option<&CStr>,
-    mode: u32,
-    run: impl FnOnce(&CStr) -> kernel::Result<T>,
-) -> kernel::Result<T> {
-    let given = data.map_or(&[][..], CStr::to_bytes);
-    let octal = [9, 6, 3, 0].map(|shift| b'0' + (mode >> shift & 7) as u8);
-    let mut buffer = [0u8; 4000];
-    let mut end = 0;
-    for part in [
-        given,
-        if given.is_empty() { b"" } else { b"," },
-        b"mode=",
-        &octal,
-    ] {
-        let Some(room) = buffer.get_mut(end..end + part.len()) else {
-            return Err(kernel::Fault::found(kernel::Call::Mount, Errno::E2BIG));
-        };
-        room.copy_from_slice(part);
-        end += part.len();
-    }
-    inside::with_string(&buffer[..end], run)
 }

@@ -41,6 +41,10 @@ fn check(path: &CStr) -> Result<()> {
 }
 
 impl Step for FindProgram {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a directory of PATH without the program is passed over, as by execvp(3)"
+    )]
     fn run(&self, context: &mut Context<'_>) -> Result<()> {
         super::execute::lay_out(context, self.arguments, self.environment)?;
         let text = context.text;

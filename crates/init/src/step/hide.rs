@@ -59,7 +59,7 @@ impl Step for FetchNull {
         let null = own.or_else(|_| file::open_at(HERE, c"/dev/null", NODE, 0).and_then(check))?;
         let tree = mount::clone_tree(null.raw(), c"", false)?;
         let unchangeable = attributes::RDONLY | attributes::NOSUID | attributes::NOEXEC;
-        change(&tree, unchangeable, 0, false)?;
+        change(tree.raw(), unchangeable, 0, false)?;
         context.null = Some(Cover::new(tree));
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use kernel::Fd;
+use kernel::{Call, Errno, Fault, Fd};
 
 use crate::slots::Slots;
 use crate::wire::{Sink, Wire, take_bytes};
@@ -42,6 +42,7 @@ mod root;
 mod scheduling;
 mod seccomp;
 mod session;
+mod set_attributes;
 mod share_namespaces;
 mod standard_streams;
 mod sysctl;
@@ -75,12 +76,13 @@ pub use names::{Domainname, Hostname};
 pub use no_new_privileges::NoNewPrivileges;
 pub use oom_score::OomScore;
 pub use personality::Personality;
-pub use propagation::{Propagation, TargetPropagation};
-pub use read_only::{ReadOnlyPath, SetAttributes};
+pub use propagation::{Propagation, encode as encode_propagation};
+pub use read_only::ReadOnlyPath;
 pub use root::{EnterRoot, OpenRoot};
 pub use scheduling::{Affinity, IoPriority, MemoryPolicy, Scheduler};
 pub use seccomp::Seccomp;
 pub use session::Session;
+pub use set_attributes::SetAttributes;
 pub use share_namespaces::ShareNamespaces;
 pub use standard_streams::StandardStreams;
 pub use sysctl::Sysctl;
@@ -166,6 +168,10 @@ impl<const ROOM: usize> Found<ROOM> {
     }
 
     /// The string, if one was found.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing is looked at: bytes are a string or not"
+    )]
     pub fn string(&self) -> Option<&core::ffi::CStr> {
         if self.length == 0 {
             return None;
@@ -215,6 +221,27 @@ impl<'a> Context<'a> {
         self.root.as_ref().map_or(kernel::file::HERE, Fd::raw)
     }
 
+    /// The directory or mount that a slot stands for.
+    ///
+    /// # Errors
+    /// `EBADF` when the slot is empty.
+    pub fn place(&self, slot: Slot) -> kernel::Result<i32> {
+        match slot {
+            Slot::ROOT => Ok(self.root()),
+            slot => self.slots.raw(slot),
+        }
+    }
+
+    /// Keeps a mount that was made: a later step changes it by this descriptor, never by its path. In the place of
+    /// the root it is the root from here on.
+    pub fn keep(&mut self, slot: Slot, mounted: Fd) {
+        match slot {
+            Slot::NONE => {}
+            Slot::ROOT => self.root = Some(mounted),
+            slot => self.slots.set(slot, mounted),
+        }
+    }
+
     /// Closes what only the building of the container needed: whoever waits holds nothing of the host's.
     pub fn close_working(&mut self) {
         self.parent = None;
@@ -222,15 +249,14 @@ impl<'a> Context<'a> {
         self.empty = None;
     }
 
-    /// Marks a filled slot to be sent to the runtime with the next turn; false when there are too many.
-    pub fn send_with_turn(&mut self, slot: Slot) -> bool {
-        match self.outgoing.iter_mut().find(|place| place.is_none()) {
-            Some(place) => {
-                *place = Some(slot);
-                true
-            }
-            None => false,
-        }
+    /// Marks a filled slot to be sent to the runtime with the next turn.
+    ///
+    /// # Errors
+    /// `E2BIG` when there are too many.
+    pub fn send_with_turn(&mut self, slot: Slot) -> kernel::Result<()> {
+        let place = self.outgoing.iter_mut().find(|place| place.is_none());
+        *place.ok_or(Fault::found(Call::Sendmsg, Errno::E2BIG))? = Some(slot);
+        Ok(())
     }
 
     /// Sends the message that hands the turn to the runtime, with the descriptors that wait for it.
@@ -336,7 +362,7 @@ steps! {
     Domainname, Dumpable, EnterRoot, Execute, FetchNull, Filesystem, FindHome, FindProgram, Fork, Hide, Hostname, Identity, IoPriority,
     Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, OomScore, OpenRoot,
     Personality, Propagation, ReadOnlyPath, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,
-    ShareNamespaces, StandardStreams, Symlink, Sysctl, TargetPropagation, Terminal, Umask, Undumpable, Unshare,
+    ShareNamespaces, StandardStreams, Symlink, Sysctl, Terminal, Umask, Undumpable, Unshare,
 }
 
 /// Writes a path or another string of the plan for people.

@@ -2,11 +2,10 @@
 
 use core::fmt;
 
-use kernel::file::open;
 use kernel::mount::{self, Change, flags};
 
-use super::{Context, Show, Step, step, words};
-use crate::{Span, Text, inside};
+use super::{Context, Step, step, words};
+use crate::Text;
 
 step! {
     /// mount(2) with a propagation type on `/`. `linux.rootfsPropagation`
@@ -36,16 +35,6 @@ impl Step for Propagation {
     }
 }
 
-step! {
-    /// mount_setattr(2) with a propagation type on a mount inside. `mounts[].options`
-    TargetPropagation {
-        /// Where.
-        target: Span,
-        /// As for [`Propagation`].
-        flags: u64,
-    }
-}
-
 /// Changes the propagation of the mount that `fd` stands for.
 pub(crate) fn propagate(fd: i32, wanted: u64) -> kernel::Result<()> {
     let change = Change {
@@ -55,18 +44,26 @@ pub(crate) fn propagate(fd: i32, wanted: u64) -> kernel::Result<()> {
     mount::set_attributes(fd, c"", wanted & flags::REC != 0, &change)
 }
 
-impl Step for TargetPropagation {
-    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        let target = inside::open(
-            context.root(),
-            context.text.string(self.target)?,
-            open::PATH,
-        )?;
-        propagate(target.raw(), self.flags)
-    }
+/// A propagation type as one byte of a list: the four types are neighbouring bits, and so is REC behind them.
+pub fn encode(flags: u64) -> u8 {
+    (flags / flags::UNBINDABLE) as u8 | u8::from(flags & flags::REC != 0) << 4
+}
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "propagation of {} ", Show(text.bytes(self.target)))?;
-        words(f, self.flags, &NAMES)
+fn decode(byte: u8) -> u64 {
+    (u64::from(byte & 15) * flags::UNBINDABLE) | (u64::from(byte >> 4) * flags::REC)
+}
+
+/// One change after the other, in the order of the options (mount(8): several may be given).
+pub(crate) fn propagate_all(fd: i32, list: &[u8]) -> kernel::Result<()> {
+    list.iter()
+        .try_for_each(|byte| propagate(fd, decode(*byte)))
+}
+
+/// Writes a list of [`encode`]d types.
+pub(crate) fn describe_all(list: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for byte in list {
+        f.write_str(" ")?;
+        words(f, decode(*byte), &NAMES)?;
     }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Mounts and paths inside that may not be written.
+//! Paths inside that may not be written.
 
 use core::fmt;
 
@@ -6,48 +6,8 @@ use kernel::Errno;
 use kernel::file::open;
 use kernel::mount::{self, Change, attributes};
 
-use super::bind::describe_changes;
 use super::{Context, Show, Step, step};
 use crate::{Span, Text, inside};
-
-step! {
-    /// mount_setattr(2) on a mount inside. `root.readonly`, `mounts[].options`
-    SetAttributes {
-        /// Where, below the root.
-        target: Span,
-        /// Attributes to set.
-        set: u64,
-        /// Attributes to clear.
-        clear: u64,
-        /// On everything mounted below, too.
-        recursive: bool,
-    }
-}
-
-impl Step for SetAttributes {
-    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        let target = inside::open(
-            context.root(),
-            context.text.string(self.target)?,
-            open::PATH,
-        )?;
-        let change = Change {
-            set: self.set,
-            clear: self.clear,
-            ..Change::default()
-        };
-        mount::set_attributes(target.raw(), c"", self.recursive, &change)
-    }
-
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mount at {}:", Show(text.bytes(self.target)))?;
-        if self.recursive {
-            describe_changes(f, 0, 0, self.set, self.clear)
-        } else {
-            describe_changes(f, self.set, self.clear, 0, 0)
-        }
-    }
-}
 
 step! {
     /// Binds a path on itself, read-only with all below it. A path that does not exist is left out.

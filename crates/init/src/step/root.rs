@@ -71,10 +71,12 @@ step! {
 
 impl Step for EnterRoot {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        let old = file::open_at(file::HERE, c"/", open::PATH, 0)?;
         file::change_directory_to(context.root())?;
         mount::pivot_root(c".", c".")?;
         if self.shared {
-            mount::mount(None, c".", None, flags::SLAVE | flags::REC, None)?;
+            // By descriptor: `.` is the new root, to umount2(2) alone what lies on it.
+            propagate(old.raw(), flags::SLAVE | flags::REC)?;
         }
         mount::detach(c".")?;
         file::change_directory(c"/")?;

@@ -42,7 +42,7 @@ impl Step for ShareNamespaces {
             };
             let fd = file::open_at(proc.raw(), name, open::RDONLY, 0)?;
             context.slots.set(slot, fd);
-            context.send_with_turn(slot);
+            context.send_with_turn(slot)?;
             slot = Slot(slot.0 + 1);
         }
         Ok(())

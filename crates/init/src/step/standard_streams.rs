@@ -23,9 +23,8 @@ fn is_null(status: &file::Status) -> bool {
 }
 
 /// Only an anonymous pipe: a FIFO has a name, and an owner, outside.
-fn is_pipe(fd: i32, status: &file::Status) -> bool {
-    status.kind() == mode::FIFO
-        && file::filesystem(fd).is_ok_and(|found| found.kind == magic::PIPEFS)
+fn is_pipe(fd: i32, status: &file::Status) -> Result<bool> {
+    Ok(status.kind() == mode::FIFO && file::filesystem(fd)?.kind == magic::PIPEFS)
 }
 
 /// The container's null device. What is there is looked at first: opening a device may have effects.
@@ -44,6 +43,10 @@ fn open_null(context: &Context<'_>) -> Result<Fd> {
 }
 
 impl Step for StandardStreams {
+    #[expect(
+        clippy::let_underscore_must_use,
+        reason = "without privileges, or where the owner is not mapped, a pipe stays the caller's"
+    )]
     fn run(&self, context: &mut Context<'_>) -> Result<()> {
         for fd in 0..3 {
             let status = match file::status(fd) {
@@ -52,8 +55,7 @@ impl Step for StandardStreams {
             };
             if is_null(&status) {
                 file::duplicate_onto(open_null(context)?.raw(), fd, false)?;
-            } else if status.uid != self.uid && is_pipe(fd, &status) {
-                // Without privileges, or where the owner is not mapped, it stays the caller's.
+            } else if status.uid != self.uid && is_pipe(fd, &status)? {
                 let _ = file::set_owner(fd, self.uid, u32::MAX);
             }
         }

@@ -17,7 +17,7 @@ pub(crate) use generic as nr;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use machine::nr;
 
-pub(crate) use machine::{clone_onto_stack, syscall6, trap};
+pub(crate) use machine::{clone_onto_stack, syscall6, ticks, trap};
 
 #[cfg(not(any(
     target_arch = "x86_64",

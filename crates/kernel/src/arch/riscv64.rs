@@ -39,6 +39,15 @@ pub(crate) unsafe fn clone_onto_stack(
     answer
 }
 
+/// The timer of the machine.
+#[inline]
+pub(crate) fn ticks() -> u64 {
+    let ticks: u64;
+    // SAFETY: no pointers; Linux lets user space read this register.
+    unsafe { asm!("rdtime {}", out(reg) ticks, options(nomem, nostack, preserves_flags)) };
+    ticks
+}
+
 /// An illegal instruction.
 pub(crate) fn trap() -> ! {
     // SAFETY: it touches nothing, and does not return.

@@ -13,13 +13,16 @@ use crate::Error;
 use crate::bundle::Bundle;
 use crate::perform::{Cgroup, Console, Performed, Setting, own, run_hooks, walk};
 use crate::plan::{self, HookKind};
-use crate::state::{Held, Record, Store, judge_id, observe};
+use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
+use crate::timings;
 
 /// A bundle with its config, parsed once.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) bundle: &'a Bundle,
     pub(super) spec: &'a Spec<'a>,
+    /// This process waits for its end to delete it then.
+    pub(super) waited_for: bool,
 }
 
 impl Container {
@@ -51,6 +54,7 @@ impl Container {
             &Source {
                 bundle,
                 spec: &spec,
+                waited_for: false,
             },
             options,
             console,
@@ -69,12 +73,19 @@ impl Container {
     ) -> Result<(Locked, Performed), Error> {
         judge_id(id)?;
         judge_preserved(options.preserve_fds)?;
-        let Source { bundle, spec } = *source;
+        let Source {
+            bundle,
+            spec,
+            waited_for,
+        } = *source;
         let prepared = Prepared::new(id, bundle, spec, options)?;
         for (at, text) in &prepared.plan.warnings {
             log::warn!("{at}: {text}");
         }
         let mut record = prepared.record()?;
+        if waited_for {
+            record.waiter = Some(this_process()?);
+        }
         let folder = store.make(id)?;
         match perform(
             &prepared,
@@ -94,6 +105,17 @@ impl Container {
     }
 }
 
+fn this_process() -> Result<Waiter, Error> {
+    let failed = |fault| own("see which process this is", fault);
+    let pid = kernel::process::id();
+    let pidfd = kernel::process::open(pid).map_err(failed)?;
+    let identity = observe::identity_of(pid, &pidfd).map_err(failed)?;
+    Ok(Waiter {
+        pid,
+        identity: identity.unwrap_or_default(),
+    })
+}
+
 fn perform(
     prepared: &Prepared<'_>,
     folder: &Held,
@@ -104,6 +126,7 @@ fn perform(
     fence: &Fence,
 ) -> Result<Performed, Error> {
     // The record comes before the effects that it describes.
+    let part = timings::part("store the record");
     let stored = folder.store(record)?;
     folder.keep_config(bundle.text())?;
     let setting = Setting {
@@ -121,6 +144,7 @@ fn perform(
         given: Vec::new(),
         state: Some(prepared.hooks()?),
     };
+    drop(part);
     let (mut performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
         let failed = |fault| own("see which process the child is", fault);
         let identity = observe::identity_of(child.pid, &child.pidfd).map_err(failed)?;
@@ -130,12 +154,17 @@ fn perform(
         stored.identify(record.pid, record.identity)
     })?;
     warn_about_ambient(performed.missing_ambient);
+    let part = timings::part("apply late limits, and say which process it is");
     let finished = finish(group, prepared, &performed, options);
-    if finished.is_err() {
-        performed.undo();
-        super::kill::end(&performed.child.pidfd)?;
+    drop(part);
+    match finished {
+        Ok(()) => Ok(performed),
+        Err(error) => {
+            performed.undo();
+            super::kill::end(&performed.child.pidfd)?;
+            Err(error)
+        }
     }
-    finished.map(|()| performed)
 }
 
 /// What comes last, when the container is ready: tight limits, then the pid file, whose existence tells that all is done.
@@ -159,15 +188,13 @@ fn finish(
 
 /// Descriptors that a container is to get must be there: a number that is too high would open what is not meant.
 pub(super) fn judge_preserved(count: u32) -> Result<(), Error> {
-    let end = count.checked_add(3).and_then(|end| i32::try_from(end).ok());
-    let missing = match end {
-        // Of those that are open this program's own are not meant: they are closed at the next execve.
-        Some(end) => (3..end).find(|fd| !matches!(file::is_close_on_exec(*fd), Ok(false))),
-        None => Some(i32::MAX),
-    };
+    // Of those that are open this program's own are not meant: they are closed at the next execve.
+    let missing = (3..=i32::MAX)
+        .zip(0..count)
+        .find(|(fd, _)| !matches!(file::is_close_on_exec(*fd), Ok(false)));
     match missing {
         None => Ok(()),
-        Some(fd) => Err(Error::Invalid {
+        Some((fd, _)) => Err(Error::Invalid {
             text: format!("--preserve-fds {count}: descriptor {fd} was not passed"),
             what: String::new(),
         }),

@@ -10,6 +10,7 @@ use crate::host::HostFacts;
 use crate::perform::{HookState, own, run_hooks};
 use crate::plan::HookKind;
 use crate::state::{Liveness, Status, Store, observe};
+use crate::timings;
 
 impl Container {
     /// Deletes a container that has stopped, or was never started; with `force` any, after killing it. With `force` a
@@ -32,25 +33,39 @@ impl Container {
 }
 
 impl Locked {
-    fn destroy(self, force: bool) -> Result<(), Error> {
+    pub(super) fn destroy(self, force: bool) -> Result<(), Error> {
         if let Liveness::Alive(pidfd) = observe::liveness(&self.record)? {
             if !force {
                 self.refuse_running()?;
             }
+            let _part = timings::part("end the process");
             self.end(&pidfd)?;
         }
+        let part = timings::part("remove the cgroup");
         if let Some(place) = &self.record.cgroup
             && !place.remove_if_empty()
             && let Some(group) = group_of(&self.record)?
         {
             self.empty_and_remove(group, force)?;
         }
+        drop(part);
+        self.finish(force)
+    }
+
+    /// As [`Locked::destroy`] for a container of before the machine was started: of that there is only the folder.
+    pub(super) fn forget(self) -> Result<(), Error> {
+        self.finish(true)
+    }
+
+    fn finish(self, force: bool) -> Result<(), Error> {
         if self.record.has_hooks {
+            let _part = timings::part("run poststop hooks");
             match self.run_poststop() {
                 Err(error) if force => log::warn!("poststop hooks are not run: {error}"),
                 answer => answer?,
             }
         }
+        let _part = timings::part("remove the state");
         self.folder.remove()
     }
 

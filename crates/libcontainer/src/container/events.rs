@@ -53,7 +53,7 @@ impl Container {
                 events: Watch::IN,
                 came: 0,
             });
-            let left = left.and_then(|left| u64::try_from(left.as_nanos()).ok());
+            let left = left.map(|left| left.as_nanos().min(u64::MAX.into()) as u64);
             match process::poll(&mut watches, left) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| crate::perform::own("wait for events", fault))?,

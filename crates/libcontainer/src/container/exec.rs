@@ -17,6 +17,7 @@ use crate::host::HostFacts;
 use crate::perform::{Cgroup, Console, HookState, Performed, Setting, execution_failed, walk};
 use crate::plan::{self, Joining};
 use crate::state::{Liveness, Status, Store, observe};
+use crate::timings;
 
 /// What is to run, and how.
 #[derive(Clone, Debug, Default)]
@@ -118,6 +119,7 @@ impl Container {
         )?;
         foreground::size_as_ours(Some(&mut process), request.console_socket.as_deref());
         spec.process = Some(process);
+        let part = timings::part("look at the host, and plan");
         let host = HostFacts::probe()?;
         let seat = self.seat(request)?;
         let joining = Joining {
@@ -132,6 +134,11 @@ impl Container {
             outside: self.outside(&spec)?,
         };
         let plan = plan::exec(&spec, &joining, &host)?;
+        drop(part);
+        log::debug!(
+            "setns_init: about to exec {:?}",
+            spec.process.iter().flat_map(|process| &process.args).next()
+        );
         for (at, text) in &plan.warnings {
             log::warn!("{at}: {text}");
         }

@@ -12,6 +12,7 @@ use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
 use crate::state::{Record, observe, time};
+use crate::timings;
 
 /// How a container is created.
 #[derive(Clone, Debug, Default)]
@@ -54,19 +55,54 @@ impl<'a> Prepared<'a> {
         spec: &'a Spec<'a>,
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
+        let _part = timings::part("look at the host, and plan");
+        let (prepared, problems) = Prepared::judge(id, bundle, spec, options)?;
+        prepared.tell();
+        problems.into_iter().next().map_or(Ok(prepared), Err)
+    }
+
+    /// What the debug log says before anything is done.
+    fn tell(&self) {
+        log::debug!("host: {:?}", self.host);
+        match &self.place {
+            Some(place) => {
+                for (controller, path) in place.paths() {
+                    let driver = place.driver();
+                    log::debug!("cgroup: {driver:?} {controller} {}", path.display());
+                }
+            }
+            None => log::debug!("cgroup: none"),
+        }
+        log::debug!("plan: {} steps", self.plan.entries.len());
+        for entry in &self.plan.entries {
+            if let Step::Child(ChildStep::Seccomp(step)) = &entry.step {
+                // Eight bytes an instruction.
+                let (flags, count) = (step.flags, step.program.length / 8);
+                log::debug!("seccomp filter flags: {flags}, {count} instructions");
+            }
+        }
+    }
+
+    /// As [`Prepared::new`], with everything that stands in the way instead of the first.
+    fn judge(
+        id: &str,
+        bundle: &Bundle,
+        spec: &'a Spec<'a>,
+        options: &CreateOptions,
+    ) -> Result<(Prepared<'a>, Vec<Error>), Error> {
         let mut host = HostFacts::probe()?;
+        let mut problems = Vec::new();
         let rootless = options.rootless.unwrap_or(host.rootless());
-        let driver = match options.systemd_cgroup {
-            true => cgroups::Driver::Systemd { user: rootless },
-            false => cgroups::Driver::Direct,
-        };
         let cgroup_host = match cgroups::Host::probe() {
             Ok(found) => Some(found),
             Err(error) if rootless => {
                 log::debug!("no cgroups: {error}");
                 None
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                problems.push(error.into());
+                None
+            }
         };
         let mut prepared = Prepared {
             spec,
@@ -77,57 +113,67 @@ impl<'a> Prepared<'a> {
             creation: Creation::default(),
             plan: Plan::default(),
         };
-        prepared.place_cgroup(id, driver, rootless)?;
+        prepared.place_cgroup(id, options.systemd_cgroup, rootless, &mut problems);
         prepared.tell_hierarchies(&mut host);
         for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
             if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
-                host.look_at_joined(&namespace.kind, path)?;
+                problems.extend(host.look_at_joined(&namespace.kind, path).err());
             }
         }
         if options.no_pivot {
             host.exposed = observe::exposed_mounts()?;
         }
         prepared.host = host;
-        prepared.creation = prepared.creation(id, bundle, options)?;
-        prepared.plan = plan::create(spec, &prepared.creation, &prepared.host)?;
-        Ok(prepared)
+        let root = match root_directory(spec, bundle) {
+            Ok(root) => root,
+            Err(error) => {
+                problems.push(error);
+                String::new()
+            }
+        };
+        prepared.creation = prepared.creation(id, bundle, root, options);
+        let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
+        prepared.plan = plan;
+        problems.extend(found.into_iter().map(Error::Plan));
+        Ok((prepared, problems))
     }
 
-    fn place_cgroup(
-        &mut self,
-        id: &str,
-        driver: cgroups::Driver,
-        rootless: bool,
-    ) -> Result<(), Error> {
+    fn place_cgroup(&mut self, id: &str, systemd: bool, rootless: bool, problems: &mut Vec<Error>) {
         let Some(host) = &self.cgroup_host else {
-            return Ok(());
+            return;
+        };
+        let driver = match systemd {
+            true => cgroups::Driver::Systemd { user: rootless },
+            false => cgroups::Driver::Direct,
         };
         let linux = self.spec.linux.as_ref();
         let path = linux.and_then(|linux| linux.cgroups_path.as_deref());
         if rootless && path.is_none_or(str::is_empty) && host.version() != cgroups::Version::V2 {
             // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
-            return Ok(());
+            return;
         }
-        let mut place = cgroups::Place::resolve(host, driver, path, id, rootless)?;
-        place.note_missing()?;
+        let place = cgroups::Place::resolve(host, driver, path, id, rootless)
+            .and_then(|mut place| place.note_missing().map(|()| place));
+        let place = match place {
+            Ok(place) => place,
+            Err(error) => return problems.push(error.into()),
+        };
         let none = LinuxResources::default();
         let resources = linux
             .and_then(|linux| linux.resources.as_ref())
             .unwrap_or(&none);
-        self.settings = cgroups::settings(resources, host, &place).map_err(|error| PlanError {
-            at: error.at,
-            why: plan::Why::Invalid(error.why),
-        })?;
-        if matches!(driver, cgroups::Driver::Systemd { .. }) {
-            self.settings
-                .annotate(&self.spec.annotations)
-                .map_err(|error| PlanError {
-                    at: error.at,
-                    why: plan::Why::Invalid(error.why),
-                })?;
+        let (mut settings, mut mistakes) = cgroups::judge(resources, &place);
+        if systemd {
+            mistakes.extend(settings.annotate(&self.spec.annotations).err());
         }
+        problems.extend(mistakes.into_iter().map(|mistake| {
+            Error::Plan(PlanError {
+                at: mistake.at,
+                why: plan::Why::Invalid(mistake.why),
+            })
+        }));
+        self.settings = settings;
         self.place = Some(place);
-        Ok(())
     }
 
     /// Where the container's cgroup is in each hierarchy, for mounts of type cgroup.
@@ -136,21 +182,18 @@ impl<'a> Prepared<'a> {
             return;
         };
         let Some(place) = &self.place else {
-            facts.hierarchies = host
-                .hierarchies()
-                .iter()
-                .filter(|one| !one.is_unified())
-                .map(as_mounted)
-                .collect();
+            facts.hierarchies = host.hierarchies().iter().map(as_mounted).collect();
             return;
         };
         let unified = host.version() == cgroups::Version::V2;
         facts.hierarchies = place
             .mounts(host)
-            .filter(|mount| unified || !mount.controllers.is_empty())
             .map(|mount| Hierarchy {
+                // On a hybrid host, too, v2 has no controller of ours and no name.
                 name: match mount.mount.file_name() {
-                    Some(name) if !unified => name.to_string_lossy().into_owned(),
+                    Some(name) if !unified && !mount.controllers.is_empty() => {
+                        name.to_string_lossy().into_owned()
+                    }
                     _ => String::new(),
                 },
                 path: mount.directory.to_string_lossy().into_owned(),
@@ -163,8 +206,9 @@ impl<'a> Prepared<'a> {
         &self,
         id: &str,
         bundle: &Bundle,
+        root: String,
         options: &CreateOptions,
-    ) -> Result<Creation, Error> {
+    ) -> Creation {
         let direct = self
             .place
             .as_ref()
@@ -173,9 +217,9 @@ impl<'a> Prepared<'a> {
             .cgroup_host
             .as_ref()
             .is_some_and(|host| host.version() == cgroups::Version::V2);
-        Ok(Creation {
+        Creation {
             id: id.to_owned(),
-            root: root_directory(self.spec, bundle)?,
+            root,
             bundle: bundle.directory().to_string_lossy().into_owned(),
             no_pivot: options.no_pivot,
             no_new_keyring: options.no_new_keyring,
@@ -183,16 +227,20 @@ impl<'a> Prepared<'a> {
             cloned_into_cgroup: direct && unified,
             preserve_fds: options.preserve_fds,
             listen_fds: options.listen_fds,
-        })
+        }
     }
 
-    fn fence(&self) -> u32 {
+    /// The step at which the container waits for `start`.
+    fn fence(&self) -> Result<u32, Error> {
         let is_fence = |step: &Step| matches!(step, Step::Child(ChildStep::AwaitStart(_)));
-        self.plan
-            .entries
-            .iter()
-            .position(|entry| is_fence(&entry.step))
-            .unwrap_or(0) as u32
+        let mut entries = self.plan.entries.iter();
+        match entries.position(|entry| is_fence(&entry.step)) {
+            Some(index) => Ok(index as u32),
+            None => Err(Error::invalid(
+                "the plan has no place to wait for start",
+                Path::new(&self.creation.bundle),
+            )),
+        }
     }
 
     pub(super) fn record(&self) -> Result<Record, Error> {
@@ -220,7 +268,7 @@ impl<'a> Prepared<'a> {
             set_groups: plan::sets_groups(spec, &self.host, &namespaces),
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
-            fence: self.fence(),
+            fence: self.fence()?,
             // Which process it is will be known later.
             ..Record::default()
         })
@@ -240,13 +288,12 @@ impl<'a> Prepared<'a> {
 
 /// A whole hierarchy, for a container without a group in it.
 fn as_mounted(hierarchy: &cgroups::Hierarchy) -> Hierarchy {
+    let name = hierarchy.mount.file_name().unwrap_or_default();
     Hierarchy {
-        name: hierarchy
-            .mount
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        name: match hierarchy.is_unified() {
+            true => String::new(),
+            false => name.to_string_lossy().into_owned(),
+        },
         path: hierarchy.mount.to_string_lossy().into_owned(),
         links: hierarchy.links().map(str::to_owned).collect(),
     }
@@ -281,7 +328,9 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
         );
         failed(format!("{}: {text}", path.display()))
     })?;
-    if !resolved.is_dir() {
+    let metadata =
+        std::fs::metadata(&resolved).map_err(|error| Error::file("look at", &resolved, error))?;
+    if !metadata.is_dir() {
         return Err(failed(format!("{}: not a directory", path.display())));
     }
     if resolved == Path::new("/") {
@@ -300,6 +349,32 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
 pub fn plan_of(bundle: &Bundle, id: &str, options: &CreateOptions) -> Result<Plan, Error> {
     let spec = bundle.spec()?;
     Prepared::new(id, bundle, &spec, options).map(|prepared| prepared.plan)
+}
+
+/// What comes of a config, for those who only ask.
+pub(crate) struct Judged {
+    /// All that stands in the way.
+    pub(crate) problems: Vec<Error>,
+    /// The plan; with problems it has gaps.
+    pub(crate) plan: Plan,
+    pub(crate) host: HostFacts,
+    /// The root directory, empty when there is none.
+    pub(crate) root: String,
+}
+
+/// Judges a bundle whose config has been parsed, without touching anything.
+pub(crate) fn judge(
+    bundle: &Bundle,
+    spec: &Spec<'_>,
+    options: &CreateOptions,
+) -> Result<Judged, Error> {
+    let (prepared, problems) = Prepared::judge("check", bundle, spec, options)?;
+    Ok(Judged {
+        problems,
+        plan: prepared.plan,
+        host: prepared.host,
+        root: prepared.creation.root,
+    })
 }
 
 /// The bundle's system call filter as readable text: for each architecture, which calls get which answer.

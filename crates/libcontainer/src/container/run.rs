@@ -61,6 +61,7 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
         &Source {
             bundle,
             spec: &spec,
+            waited_for: !options.detach && !options.keep,
         },
         &options.create,
         console,

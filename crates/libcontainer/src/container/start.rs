@@ -9,6 +9,7 @@ use crate::host::HostFacts;
 use crate::perform::{HookState, forbidden, forbids, release, run_hooks};
 use crate::plan::HookKind;
 use crate::state::{Liveness, Status, observe};
+use crate::timings;
 
 impl Container {
     /// Runs the user's program in a created container. (runtime.md, "Start")
@@ -59,6 +60,7 @@ impl Locked {
             None => None,
         };
         self.run_start_hooks(spec.as_ref(), HookKind::StartContainer, "created")?;
+        let part = timings::part("let the program go, and wait until it runs");
         let gone = || Error::wrong_status(self.id(), "container not running");
         let process = observe::held(&self.record)?.ok_or_else(gone)?;
         release(fence, &process)
@@ -66,6 +68,7 @@ impl Locked {
         if let Some(fault) = observe::report(&self.folder)?.and_then(|seen| seen.fault) {
             return Err(self.execution_failed(fault)?);
         }
+        drop(part);
         self.run_start_hooks(spec.as_ref(), HookKind::Poststart, "running")
     }
 
@@ -77,6 +80,10 @@ impl Locked {
         status: &str,
     ) -> Result<(), Error> {
         let Some(spec) = spec else { return Ok(()) };
+        let _part = timings::part(match kind {
+            HookKind::StartContainer => "run startContainer hooks",
+            _ => "run poststart hooks",
+        });
         let state = HookState {
             spec,
             id: self.id(),

@@ -1,10 +1,16 @@
 //! What the kernel and the caller can do, as data: the planner sees the host only through this.
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+)]
 
+mod info;
 mod probe;
 pub(crate) mod subordinate_ids;
 
 use serde::Deserialize;
 
+pub use info::{Fact, Value, info};
 pub(crate) use probe::is_own_namespace;
 
 /// Facts about the host and the caller, on which plans depend. At most sixteen.

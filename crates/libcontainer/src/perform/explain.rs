@@ -135,6 +135,11 @@ fn known_text(plan: &Plan, step: &Step, fault: Fault) -> Option<String> {
                 show(directory.path)
             )
         }
+        ChildStep::Attach(step) if leads_away(fault) => misled(&show(step.target)),
+        ChildStep::Bind(step) if leads_away(fault) => misled(&show(step.target)),
+        ChildStep::BindDevice(step) if leads_away(fault) => misled(&show(step.path)),
+        ChildStep::Filesystem(step) if leads_away(fault) => misled(&show(step.target)),
+        ChildStep::SetAttributes(step) if leads_away(fault) => misled(&show(step.target)),
         ChildStep::Filesystem(mount)
             if mount.plain && (fault.is(Errno::ELOOP) || fault.is(Errno::ENOTDIR)) =>
         {
@@ -146,6 +151,18 @@ fn known_text(plan: &Plan, step: &Step, fault: Fault) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Whether a target was found to be where its path does not say.
+fn leads_away(fault: Fault) -> bool {
+    fault == Fault::found(Call::Fstatfs, Errno::ELOOP)
+}
+
+fn misled(target: &str) -> String {
+    format!(
+        "{target:?} cannot be mounted because a symbolic link in the root file system leads it into procfs, into sysfs \
+         or to the root"
+    )
 }
 
 /// What engines tell exit statuses 126 and 127 by.

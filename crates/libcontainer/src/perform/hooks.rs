@@ -55,8 +55,9 @@ impl HookState<'_> {
         self.spec.linux.as_ref()?.seccomp.as_ref()
     }
 
-    fn json(&self, pid: Option<i32>) -> String {
-        serde_json::to_string(&self.as_spec(pid)).unwrap_or_default()
+    fn json(&self, pid: Option<i32>) -> Result<String, Error> {
+        serde_json::to_string(&self.as_spec(pid))
+            .map_err(|error| Error::invalid(&error.to_string(), self.bundle.as_ref()))
     }
 }
 
@@ -110,6 +111,12 @@ pub(crate) fn run(
     let (exit, out, err) = running
         .wait(deadline)
         .map_err(|fault| failed(format!("its end cannot be seen: {fault}")))?;
+    log::debug!(
+        "hook {}: stdout: {}, stderr: {}",
+        hook.path,
+        one_line(&out),
+        one_line(&err)
+    );
     let how = match exit {
         Some(Exit::Code(0)) => return Ok(()),
         Some(Exit::Code(code)) => format!("exit status {code}"),
@@ -159,13 +166,10 @@ impl Running {
             _ => (Reach::Here, Vec::new()),
         };
         // A container's process is the first of its pid namespace, or has some other number in a joined one.
-        let seen_pid = pid.map(|pid| {
-            if inside && state.namespaces & NEWPID != 0 {
-                pid_inside(pid)
-            } else {
-                pid
-            }
-        });
+        let seen_pid = match pid {
+            Some(pid) if inside && state.namespaces & NEWPID != 0 => Some(pid_inside(pid)?),
+            pid => pid,
+        };
         let directory = if kind == HookKind::StartContainer {
             "/"
         } else {
@@ -201,7 +205,7 @@ impl Running {
         };
         // The state is written before the start, into a pipe that holds all of it: a hook that does not read it does no
         // harm, and nobody waits.
-        let json = state.json(seen_pid);
+        let json = state.json(seen_pid)?;
         let mut to_stdin = File::from(to_stdin);
         let no_room = |fault| super::own("write the state for the hook", fault);
         if json.len() > USUAL_PIPE {
@@ -237,7 +241,7 @@ impl Running {
                 });
             let left = deadline.map(|deadline| {
                 let left = deadline.saturating_duration_since(Instant::now());
-                u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)
+                left.as_nanos().min(u64::MAX.into()) as u64
             });
             let count = match process::poll(&mut watches, left) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
@@ -253,7 +257,7 @@ impl Running {
                 // What is still in the pipes is wanted, but a process that it left behind may keep them open.
                 for (file, output) in [(&mut self.out, &mut out), (&mut self.err, &mut err)] {
                     if let Some(open) = file {
-                        let _ = file::set_nonblocking(open.as_raw_fd(), true);
+                        file::set_nonblocking(open.as_raw_fd(), true)?;
                         while file.is_some() && collect(file, output) {}
                     }
                 }
@@ -262,8 +266,7 @@ impl Running {
                 return Ok((exit, out, err));
             }
             if count == 0 && deadline.is_some() {
-                let _ = process::signal(self.child.pidfd.raw(), nix::libc::SIGKILL);
-                let _ = process::wait(self.child.pidfd.raw(), true);
+                super::end(&self.child.pidfd)?;
                 return Ok((None, out, err));
             }
         }
@@ -305,9 +308,16 @@ fn reach(pid: i32, shared: &[i32]) -> Result<(Reach, Vec<(Slot, Fd)>), Error> {
 }
 
 /// The process's number in its own pid namespace: the last of `NSpid` in proc_pid_status(5).
-fn pid_inside(pid: i32) -> i32 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+fn pid_inside(pid: i32) -> Result<i32, Error> {
+    let path = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&path)
+        .map_err(|error| Error::file("read", path.as_ref(), error))?;
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    line.and_then(|line| line.split_whitespace().last()?.parse().ok())
-        .unwrap_or(pid)
+    match line
+        .and_then(|line| line.split_whitespace().last())
+        .map(str::parse)
+    {
+        Some(Ok(inside)) => Ok(inside),
+        _ => Err(Error::invalid("has no NSpid", path.as_ref())),
+    }
 }

@@ -8,7 +8,7 @@ use kernel::{Call, Errno, Fault, Fd, file, process};
 use spec::{ConfigPath, IdMapping};
 
 use crate::Error;
-use crate::plan::IdMaps;
+use crate::plan::{IdMaps, PlanError, Why};
 
 /// Writes a file in `/proc/<pid>`, in one write(2), as these files want.
 pub(crate) fn write_file(pid: i32, name: &str, text: &str) -> kernel::Result<()> {
@@ -63,21 +63,58 @@ fn call_helper(
     }
 }
 
-/// What an id of a process's user namespace is in the caller's.
-pub(crate) fn outside(pid: i32, id: u32) -> Result<Option<u32>, Error> {
-    let path = format!("/proc/{pid}/uid_map");
+/// The mappings in a process's `uid_map` or `gid_map`, as the caller's user namespace sees them.
+fn read(pid: i32, name: &str) -> Result<Vec<IdMapping>, Error> {
+    let path = format!("/proc/{pid}/{name}");
     let text = std::fs::read_to_string(&path)
         .map_err(|error| Error::file("read", path.as_ref(), error))?;
-    let line = |line: &str| {
-        let mut numbers = line.split_whitespace().map(|word| word.parse().ok());
-        Some(IdMapping {
-            container_id: numbers.next()??,
-            host_id: numbers.next()??,
-            size: numbers.next()??,
-        })
-    };
-    let lines: Vec<IdMapping> = text.lines().filter_map(line).collect();
-    Ok(IdMaps::outside(&lines, id))
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        let (Some(Ok(container_id)), Some(Ok(host_id)), Some(Ok(size))) =
+            (numbers.next(), numbers.next(), numbers.next())
+        else {
+            return Err(Error::invalid("is no id mapping", path.as_ref()));
+        };
+        lines.push(IdMapping {
+            container_id,
+            host_id,
+            size,
+        });
+    }
+    Ok(lines)
+}
+
+/// What an id of a process's user namespace is in the caller's.
+pub(crate) fn outside(pid: i32, id: u32) -> Result<Option<u32>, Error> {
+    Ok(IdMaps::outside(&read(pid, "uid_map")?, id))
+}
+
+/// Mappings that the config gives beside a user namespace to join must be that one's: whoever wrote them relies on them.
+pub(crate) fn compare(pid: i32, wanted: &IdMaps) -> Result<(), Error> {
+    for (name, field, wanted) in [
+        ("uid_map", "linux.uidMappings", &wanted.uids),
+        ("gid_map", "linux.gidMappings", &wanted.gids),
+    ] {
+        let (mut there, mut wanted) = (read(pid, name)?, wanted.clone());
+        for list in [&mut there, &mut wanted] {
+            list.sort_by_key(|line| line.container_id);
+        }
+        if there != wanted {
+            let lines = |list| IdMaps::lines(list).trim_end().replace('\n', ", ");
+            let why = format!(
+                "the user namespace that is joined has other mappings: {}",
+                lines(&there)
+            );
+            let at = ConfigPath::of(field);
+            return Err(PlanError {
+                at,
+                why: Why::Invalid(why),
+            }
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// The user namespace of a process.
@@ -91,6 +128,9 @@ pub(crate) fn namespace_with(maps: &IdMaps, at: &ConfigPath) -> Result<Fd, Error
     let (holder, lifeline) = super::child::hold(NEWUSER).map_err(failed)?;
     let made = write(holder.pid, maps, at).and_then(|()| namespace_of(holder.pid).map_err(failed));
     drop(lifeline);
-    let _ = process::wait(holder.pidfd.raw(), true);
-    made
+    match process::wait(holder.pidfd.raw(), true) {
+        // Where the caller ignores SIGCHLD the kernel reaps it.
+        Err(fault) if !fault.is(Errno::ECHILD) => Err(failed(fault)),
+        _ => made,
+    }
 }

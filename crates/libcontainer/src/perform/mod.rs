@@ -1,4 +1,8 @@
 //! Walking the runtime's half of a plan: what a walk needs, and what it leaves.
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+)]
 
 mod cgroup;
 pub(crate) mod child;
@@ -20,7 +24,7 @@ mod walk;
 use std::path::PathBuf;
 
 use init::{Reading, Slot};
-use kernel::process::{Started, Watch};
+use kernel::process::{Exit, Started, Watch};
 use kernel::{Errno, Fault, Fd, file, process};
 use spec::ConfigPath;
 
@@ -104,6 +108,21 @@ pub(crate) fn release(fence: &Fd, pidfd: &Fd) -> kernel::Result<()> {
         match process::poll(&mut watches, None) {
             Err(fault) if fault.is(Errno::EINTR) => {}
             answer => return answer.map(drop),
+        }
+    }
+}
+
+/// Kills a child, waits until it is dead and reaps it. How it ended is not known where the caller ignores SIGCHLD.
+fn end(pidfd: &Fd) -> kernel::Result<Option<Exit>> {
+    match process::signal(pidfd.raw(), nix::libc::SIGKILL) {
+        Err(fault) if !fault.is(Errno::ESRCH) => return Err(fault),
+        _ => {}
+    }
+    loop {
+        match process::wait(pidfd.raw(), true) {
+            Err(fault) if fault.is(Errno::EINTR) => {}
+            Err(fault) if fault.is(Errno::ECHILD) => return Ok(None),
+            answer => return answer,
         }
     }
 }

@@ -29,8 +29,10 @@ pub(super) fn take(name: &str, new_name: &str, pid: i32) -> kernel::Result<Moved
     let link = here.link(name)?;
     let addresses = here.addresses(link.index)?;
     let mut there = Netlink::open_in(&target)?;
-    if there.link(new_name).is_ok() {
-        return Err(Fault::found(Call::Sendmsg, Errno::EEXIST));
+    match there.link(new_name) {
+        Ok(_) => return Err(Fault::found(Call::Sendmsg, Errno::EEXIST)),
+        Err(fault) if fault.is(Errno::ENODEV) => {}
+        Err(fault) => return Err(fault),
     }
     let home = namespace::open("/proc/thread-self/ns/net", NEWNET)?;
     let mut moved = Moved {

@@ -6,10 +6,17 @@ use kernel::file::{self, magic, mode};
 /// name outside: a file, a FIFO or a terminal may be somebody's.
 pub(super) fn give(owner: u32) {
     for fd in 0..3 {
-        let is_pipe = file::status(fd).is_ok_and(|status| status.kind() == mode::FIFO)
-            && file::filesystem(fd).is_ok_and(|found| found.kind == magic::PIPEFS);
-        if is_pipe && let Err(fault) = file::set_owner(fd, owner, u32::MAX) {
+        if let Err(fault) = give_one(fd, owner) {
             log::debug!("standard stream {fd} is not given to user {owner}: {fault}");
         }
+    }
+}
+
+fn give_one(fd: i32, owner: u32) -> kernel::Result<()> {
+    let is_pipe =
+        file::status(fd)?.kind() == mode::FIFO && file::filesystem(fd)?.kind == magic::PIPEFS;
+    match is_pipe {
+        true => file::set_owner(fd, owner, u32::MAX),
+        false => Ok(()),
     }
 }

@@ -174,7 +174,7 @@ impl Script {
     fn walk(self, fence: Option<(Fd, Fd)>) -> (Result<Performed, Error>, Reading) {
         let fd = file::memory_file(c"tare-report", false).unwrap();
         file::set_length(fd.raw(), init::report::LENGTH as u64).unwrap();
-        let report = Reading::map(fd.raw()).unwrap();
+        let report = Reading::map(fd.raw(), false).unwrap();
         let host = HostFacts::probe().unwrap();
         let setting = Setting {
             host: &host,

@@ -28,7 +28,7 @@ pub(crate) fn copy(tree: &Tree) -> kernel::Result<Fd> {
         )
     };
     change(tree.deep_set, tree.deep_clear, true)?;
-    change(tree.set, tree.clear, false)?;
+    change(tree.set, tree.clear | tree.release, false)?;
     if tree.propagation != 0 {
         // A copy made inside would have been changed with all other mounts.
         let propagation = tree.propagation & !flags::REC;

@@ -55,6 +55,8 @@ impl Walk<'_> {
             self.setting.standard,
         )?;
         self.peer = Some(ours);
+        // In words that tools look for in logs of runtimes.
+        log::debug!("nsexec container setup: init is process {}", started.pid);
         self.child = Some(started);
         Ok(())
     }
@@ -64,11 +66,10 @@ impl Walk<'_> {
         let Some(peer) = &self.peer else {
             return Ok(());
         };
-        let fresh: Vec<(Slot, i32)> = self
-            .fresh
-            .iter()
-            .filter_map(|slot| self.raw(*slot).ok().map(|raw| (*slot, raw)))
-            .collect();
+        let fresh = self.fresh.iter().map(|slot| Ok((*slot, self.raw(*slot)?)));
+        let fresh: Vec<(Slot, i32)> = fresh
+            .collect::<kernel::Result<_>>()
+            .map_err(|fault| own("hand descriptors over", fault))?;
         let answer = init::turn::send(peer.raw(), &fresh);
         self.fresh.clear();
         match answer {
@@ -160,8 +161,7 @@ impl Walk<'_> {
             && let Ok(None) = process::wait(old.pidfd.raw(), false)
         {
             // There is nothing left for it to do but to exit.
-            let _ = process::signal(old.pidfd.raw(), nix::libc::SIGKILL);
-            let _ = process::wait(old.pidfd.raw(), true);
+            super::end(&old.pidfd)?;
         }
         self.has_forked = true;
         Ok(())
@@ -184,7 +184,9 @@ impl Walk<'_> {
             let pause = agent.is_some().then_some(listener::LOOK_EVERY);
             let what = [(peer, Watch::IN), (fence, Watch::OUT), self.end()];
             let [message, room, ended] = self.look(what, pause)?;
-            if message != 0 && self.take_turn(peer).is_err() {
+            if message != 0
+                && let Err(_closed) = self.take_turn(peer)
+            {
                 return match self.has_executed() {
                     true => Ok(()),
                     false => Err(self.died()),
@@ -251,7 +253,12 @@ impl Walk<'_> {
         if let Ok(Some(exit)) = process::wait(child.pidfd.raw(), false) {
             return Some(exit);
         }
-        let _ = process::signal(child.pidfd.raw(), nix::libc::SIGKILL);
-        process::wait(child.pidfd.raw(), true).ok().flatten()
+        match super::end(&child.pidfd) {
+            Ok(exit) => exit,
+            Err(fault) => {
+                log::warn!("the container's process may be left: {fault}");
+                None
+            }
+        }
     }
 }

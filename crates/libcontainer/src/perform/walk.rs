@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use init::{ChildStep, Reading, Slot};
 use kernel::process::{Exit, Started};
-use kernel::{Call, Errno, Fault, Fd};
+use kernel::{Call, Errno, Fault, Fd, file};
 
 use super::{
     Cgroup, Console, Performed, Setting, bring_back, hooks, id_maps, namespace, net_devices, own,
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::Error;
 use crate::plan::{Plan, RuntimeStep, Step};
+use crate::timings;
 
 /// A walk in progress.
 pub(super) struct Walk<'a> {
@@ -43,8 +44,7 @@ pub(crate) fn walk(
     setting: Setting<'_>,
     record: &mut dyn FnMut(&Started) -> Result<(), Error>,
 ) -> Result<(Performed, Option<cgroups::Group>), Error> {
-    let report =
-        Reading::map(setting.report.raw()).map_err(|fault| own("map the report page", fault))?;
+    let report = map_report(&setting.report).map_err(|fault| own("map the report page", fault))?;
     let mut walk = Walk {
         plan,
         setting,
@@ -59,7 +59,9 @@ pub(crate) fn walk(
         cloned_into_cgroup: false,
         devices: Vec::new(),
     };
-    if let Err(error) = walk.run(record) {
+    let walked = walk.run(record);
+    timings::child(plan, walk.report.stamps());
+    if let Err(error) = walked {
         bring_back(&mut walk.devices);
         walk.end_child();
         return Err(error);
@@ -88,6 +90,15 @@ pub(crate) fn walk(
     }
 }
 
+/// With room for stamps, if somebody wants to know where the time goes.
+fn map_report(report: &Fd) -> kernel::Result<Reading> {
+    let stamped = timings::is_on();
+    if stamped {
+        file::set_length(report.raw(), init::report::STAMPED_LENGTH as u64)?;
+    }
+    Reading::map(report.raw(), stamped)
+}
+
 impl Walk<'_> {
     fn run(&mut self, record: &mut dyn FnMut(&Started) -> Result<(), Error>) -> Result<(), Error> {
         self.slots.append(&mut self.setting.given);
@@ -97,7 +108,9 @@ impl Walk<'_> {
         while index < plan.entries.len() {
             match &plan.entries[index].step {
                 Step::Runtime(step) => {
+                    let part = timings::step(plan, index);
                     self.perform(index, step, record)?;
+                    drop(part);
                     index += 1;
                     let next_is_child = matches!(
                         plan.entries.get(index).map(|entry| &entry.step),
@@ -201,6 +214,7 @@ impl Walk<'_> {
                 }
             }
             RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
+            RuntimeStep::CompareIds(maps) => id_maps::compare(self.pid()?, maps)?,
             RuntimeStep::OffsetClocks { lines } => {
                 id_maps::write_file(self.pid()?, "timens_offsets", lines).map_err(failed)?;
             }
@@ -214,7 +228,7 @@ impl Walk<'_> {
                 }
             }
             RuntimeStep::RunHook { kind, index, .. } => {
-                let namespaces = self.shared_namespaces();
+                let namespaces = self.shared_namespaces().map_err(failed)?;
                 if let (Some(hooks), Some(child)) = (&self.setting.state, &self.child) {
                     hooks::run(
                         hooks,
@@ -255,7 +269,7 @@ impl Walk<'_> {
     }
 
     /// Namespace files that the child shared, in order.
-    fn shared_namespaces(&self) -> Vec<i32> {
+    fn shared_namespaces(&self) -> kernel::Result<Vec<i32>> {
         let shared = self
             .plan
             .entries
@@ -266,10 +280,9 @@ impl Walk<'_> {
                 }
                 _ => None,
             });
-        shared.map_or_else(Vec::new, |(first, count)| {
-            (0..count)
-                .filter_map(|offset| self.raw(Slot(first.0 + offset)).ok())
-                .collect()
-        })
+        let (first, count) = shared.unwrap_or((Slot::FIRST_FREE, 0));
+        (0..count)
+            .map(|offset| self.raw(Slot(first.0 + offset)))
+            .collect()
     }
 }

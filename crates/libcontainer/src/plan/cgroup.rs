@@ -1,6 +1,6 @@
 //! `linux.cgroupsPath`, `linux.resources`: when the container enters its cgroup.
 
-use kernel::mount::{attributes, flags};
+use kernel::mount::flags;
 use kernel::namespace::flags::{NEWCGROUP, NEWUSER};
 use spec::ConfigPath;
 
@@ -67,7 +67,7 @@ pub(crate) fn delegate(
     if outside == Some(draft.host.uid) {
         return;
     }
-    let Some(at) = writable_mount(draft) else {
+    let Some(at) = writable_mount(draft, creation) else {
         return;
     };
     if draft.host.privileged {
@@ -81,15 +81,14 @@ pub(crate) fn delegate(
 }
 
 /// The cgroup mount that makes delegation useful, if there is one.
-fn writable_mount(draft: &Draft<'_>) -> Option<ConfigPath> {
+fn writable_mount(draft: &Draft<'_>, creation: &Creation) -> Option<ConfigPath> {
     let index = draft.spec.mounts.iter().position(|mount| {
         let options = mounts::options_of(mount);
-        mounts::destination(mount) == "/sys/fs/cgroup"
+        mounts::destination(draft, creation, mount) == "/sys/fs/cgroup"
             && mount.source.as_deref() == Some("cgroup")
             && matches!(mount.kind.as_deref(), Some("cgroup" | "cgroup2"))
             && options.bind.is_none()
             && options.flags & flags::RDONLY == 0
-            && options.deep_set & attributes::RDONLY == 0
     })?;
     Some(ConfigPath::of("mounts").index(index))
 }

@@ -3,7 +3,10 @@
 //! What a planner must not get wrong stands here once, apart from the planners. The rules run on every plan in tests
 //! and in debug builds; `violations` is empty for every plan that the planners make, whatever the config.
 
-use init::ChildStep;
+use std::collections::HashSet;
+
+use init::{ChildStep, Slot, Span, Text};
+use kernel::mount::flags;
 use kernel::namespace::flags::{NEWCGROUP, NEWNET, NEWPID, NEWTIME, NEWUSER};
 
 use super::{Plan, RuntimeStep, Step};
@@ -67,17 +70,37 @@ fn changes(step: &ChildStep, flags: u64) -> bool {
 }
 
 fn is_mount(step: &ChildStep) -> bool {
-    use ChildStep::{Attach, Bind, BindDevice, Device, Filesystem, Symlink, TargetPropagation};
+    use ChildStep::{Attach, Bind, BindDevice, Device, Filesystem, Symlink};
     matches!(
         step,
-        Attach(_)
-            | Bind(_)
-            | BindDevice(_)
-            | Device(_)
-            | Filesystem(_)
-            | Symlink(_)
-            | TargetPropagation(_)
+        Attach(_) | Bind(_) | BindDevice(_) | Device(_) | Filesystem(_) | Symlink(_)
     )
+}
+
+/// The path below the root at which a step mounts something.
+fn mounted_at(step: &ChildStep) -> Option<Span> {
+    let (below, target) = match step {
+        ChildStep::Attach(step) => (Slot::ROOT, step.target),
+        ChildStep::Bind(step) => (step.below, step.target),
+        ChildStep::Filesystem(step) if step.flags & flags::REMOUNT == 0 => {
+            (step.below, step.target)
+        }
+        _ => return None,
+    };
+    (below == Slot::ROOT && target.length > 0).then_some(target)
+}
+
+/// The path at which a step looks for a mount that is there already.
+fn changed_at(step: &ChildStep) -> Option<Span> {
+    match step {
+        ChildStep::SetAttributes(step) if step.slot == Slot::NONE => Some(step.target),
+        ChildStep::Filesystem(step)
+            if step.flags & flags::REMOUNT != 0 && step.below == Slot::ROOT =>
+        {
+            Some(step.target)
+        }
+        _ => None,
+    }
 }
 
 fn is_root_change(step: &ChildStep) -> bool {
@@ -248,6 +271,30 @@ pub const RULES: &[Rule] = &[
         name: "no host path after the change of root",
         reason: "the same name would be somebody else's file",
         keeps: |view| before(&view.child(is_host_path), &view.child(is_root_change)),
+    },
+    Rule {
+        name: "a mount that was made is changed by its descriptor",
+        reason: "by now its path may lead to somebody else's mount: a volume can have neighbours",
+        keeps: |view| {
+            let text = Text(&view.0.text);
+            let mut made = HashSet::new();
+            view.0.entries.iter().all(|entry| {
+                let Step::Child(step) = &entry.step else {
+                    return true;
+                };
+                made.extend(mounted_at(step).map(|target| text.bytes(target)));
+                // The root itself is no path that somebody could change.
+                changed_at(step).is_none_or(|target| {
+                    let target = text.bytes(target);
+                    target == b"/" || !made.contains(target)
+                })
+            })
+        },
+    },
+    Rule {
+        name: "the terminal before the change of root",
+        reason: "its device is bound in /dev, which may become read-only afterwards",
+        keeps: |view| before(&view.child(is!(Terminal)), &view.child(is_root_change)),
     },
     Rule {
         name: "masks after mounts and parameters",

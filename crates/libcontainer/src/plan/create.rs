@@ -34,42 +34,84 @@ pub struct Creation {
 /// Compiles a config to the plan that creates a container from it.
 ///
 /// # Errors
-/// A field that is missing, wrong, contradicts another, or cannot be done here.
+/// A field that is missing, wrong, contradicts another, or cannot be done here: the first of [`judge`].
 pub fn create(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> Result<Plan, PlanError> {
-    judge_document(spec)?;
-    let mut draft = Draft::new(spec, host);
-    let draft = &mut draft;
-    let wanted = namespaces::Namespaces::read(spec, host)?;
-    wanted.judge_root()?;
-    namespaces::open(draft, &wanted)?;
-    mounts::copy_sources(draft, creation, &wanted)?;
-    terminal::connect(draft)?;
+    draft(spec, creation, host).finish()
+}
+
+/// As [`create`], with everything that is wrong with the config instead of the first problem. The plan has gaps then.
+pub fn judge(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> (Plan, Vec<PlanError>) {
+    draft(spec, creation, host).judged()
+}
+
+fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Draft<'a> {
+    let mut finished = Draft::new(spec, host);
+    let draft = &mut finished;
+    judge_document(draft);
+    let (wanted, problems) = namespaces::Namespaces::judged(spec, host);
+    for problem in problems {
+        draft.note(Err(problem));
+    }
+    draft.note(wanted.judge_root());
+    draft.part(|draft| namespaces::open(draft, &wanted));
+    let copied = mounts::copy_sources(draft, creation, &wanted);
+    draft.part(terminal::connect);
     cgroup::make(draft, creation, &wanted);
     process::give_streams(draft, &wanted, false);
     namespaces::start_child(draft, creation, &wanted);
-    process::before_joining(draft, host.rootless())?;
-    namespaces::enter(draft, &wanted)?;
+    draft.part(|draft| process::before_joining(draft, host.rootless()));
+    draft.part(|draft| namespaces::enter(draft, &wanted, &copied));
     cgroup::delegate(draft, creation, &wanted, true);
     process::give_streams(draft, &wanted, true);
-    process::begin(draft, creation)?;
-    system::name(draft, &wanted)?;
-    network::configure(draft, &wanted)?;
-    root::open(draft, creation)?;
-    mounts::build(draft, creation, &wanted)?;
-    devices::make(draft, &wanted)?;
-    mounts::finish(draft)?;
-    terminal::open(draft)?;
-    hooks::before_root(draft, &wanted)?;
-    root::enter(draft, creation)?;
-    system::configure(draft, &wanted)?;
-    root::finish(draft)?;
-    process::prepare_first(draft, creation, &wanted)?;
-    let finished = std::mem::replace(draft, Draft::new(spec, host));
-    Ok(finished.finish())
+    draft.part(|draft| process::begin(draft, creation));
+    draft.part(|draft| system::name(draft, &wanted));
+    draft.part(|draft| network::configure(draft, &wanted));
+    draft.part(|draft| root::open(draft, creation));
+    let late = mounts::build(draft, creation, &wanted, &copied);
+    draft.part(|draft| devices::make(draft, creation, &wanted));
+    draft.part(terminal::open);
+    draft.part(|draft| hooks::before_root(draft, &wanted));
+    draft.part(|draft| root::enter(draft, creation));
+    draft.part(|draft| system::configure(draft, &wanted));
+    mounts::finish(draft, &late);
+    draft.part(root::finish);
+    draft.part(|draft| process::prepare_first(draft, creation, &wanted));
+    finished
 }
 
 /// What concerns the document as a whole (config.md, "Specification version", "Platform-specific configuration").
-fn judge_document(spec: &Spec<'_>) -> Result<(), PlanError> {
+fn judge_document(draft: &mut Draft<'_>) {
+    let spec = draft.spec;
+    draft.note(judge_version(spec));
+    let others = [
+        ("solaris", spec.solaris.is_some()),
+        ("windows", spec.windows.is_some()),
+        ("vm", spec.vm.is_some()),
+        ("zos", spec.zos.is_some()),
+        ("freebsd", spec.freebsd.is_some()),
+    ];
+    for (name, _) in others.iter().filter(|(_, present)| *present) {
+        let why = format!("this config is for {name}; only linux is supported");
+        draft.note(Err(PlanError::unsupported(ConfigPath::of(name), why)));
+    }
+    if spec.root.is_none() {
+        draft.note(Err(PlanError::missing(ConfigPath::of("root"))));
+    }
+    if spec.linux.iter().any(|linux| linux.intel_rdt.is_some()) {
+        draft.note(Err(PlanError::unsupported(
+            ConfigPath::of("linux.intelRdt"),
+            "cache and memory bandwidth allocation is not supported yet",
+        )));
+    }
+    if spec.annotations.iter().any(|(key, _)| key.is_empty()) {
+        draft.note(Err(PlanError::invalid(
+            ConfigPath::of("annotations"),
+            "a key is empty",
+        )));
+    }
+}
+
+fn judge_version(spec: &Spec<'_>) -> Result<(), PlanError> {
     let at = ConfigPath::of("ociVersion");
     let version = spec
         .oci_version
@@ -85,32 +127,6 @@ fn judge_document(spec: &Spec<'_>) -> Result<(), PlanError> {
         return Err(PlanError::unsupported(
             at,
             format!("version {version} is not supported, only 1.x"),
-        ));
-    }
-    let others = [
-        ("solaris", spec.solaris.is_some()),
-        ("windows", spec.windows.is_some()),
-        ("vm", spec.vm.is_some()),
-        ("zos", spec.zos.is_some()),
-        ("freebsd", spec.freebsd.is_some()),
-    ];
-    if let Some((name, _)) = others.iter().find(|(_, present)| *present) {
-        let why = format!("this config is for {name}; only linux is supported");
-        return Err(PlanError::unsupported(ConfigPath::of(name), why));
-    }
-    if spec.root.is_none() {
-        return Err(PlanError::missing(ConfigPath::of("root")));
-    }
-    if spec.linux.iter().any(|linux| linux.intel_rdt.is_some()) {
-        return Err(PlanError::unsupported(
-            ConfigPath::of("linux.intelRdt"),
-            "cache and memory bandwidth allocation is not supported yet",
-        ));
-    }
-    if spec.annotations.iter().any(|(key, _)| key.is_empty()) {
-        return Err(PlanError::invalid(
-            ConfigPath::of("annotations"),
-            "a key is empty",
         ));
     }
     Ok(())

@@ -1,11 +1,12 @@
 //! `linux.devices`, the default devices and links below `/dev` (config-linux.md, "Devices").
 
+use init::Slot;
 use init::step::{BindDevice, Device, Symlink};
 use kernel::file::{device, mode};
 use kernel::namespace::flags::NEWUSER;
 use spec::ConfigPath;
 
-use super::{Draft, Namespaces, PlanError};
+use super::{Creation, Draft, Namespaces, PlanError};
 
 /// Always there (config-linux.md, "Default Devices").
 const DEFAULT: [(&str, u32, u32); 6] = [
@@ -27,11 +28,17 @@ const LINKS: [(&str, &str, bool); 6] = [
     ("/dev/ptmx", "pts/ptmx", true),
 ];
 
-pub(crate) fn make(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+pub(crate) fn make(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+) -> Result<(), PlanError> {
     // A caller that binds a /dev of its own has filled it, and it is not the container's alone.
-    if draft.spec.mounts.iter().any(|mount| {
-        mount.destination.trim_end_matches('/') == "/dev" && super::mounts::is_bind(mount)
-    }) {
+    let own = |mount| {
+        super::mounts::is_bind(mount)
+            && super::mounts::destination(draft, creation, mount) == "/dev"
+    };
+    if draft.spec.mounts.iter().any(own) {
         if draft
             .spec
             .linux
@@ -81,32 +88,7 @@ pub(crate) fn make(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
         }
     }
     for (index, listed) in listed.iter().enumerate() {
-        let at = from.clone().index(index);
-        let (mode, device) = judge(&at, listed)?;
-        let path = draft.text(&at.clone().then("path"), &listed.path)?;
-        if nodes || mode & mode::TYPE == mode::FIFO {
-            let (uid, gid) = (listed.uid.unwrap_or(0), listed.gid.unwrap_or(0));
-            draft.child(
-                &at,
-                Device {
-                    path,
-                    mode,
-                    device,
-                    uid,
-                    gid,
-                },
-            );
-        } else {
-            draft.child(
-                &at,
-                BindDevice {
-                    path,
-                    source: path,
-                    mode,
-                    device,
-                },
-            );
-        }
+        draft.part(|draft| make_one(draft, &from.clone().index(index), listed, nodes));
     }
     for (path, content, replace) in LINKS {
         let (path, content) = (draft.own_text(path), draft.own_text(content));
@@ -114,8 +96,63 @@ pub(crate) fn make(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
             &from,
             Symlink {
                 content,
+                below: Slot::ROOT,
                 path,
                 replace,
+            },
+        );
+    }
+    Ok(())
+}
+
+/// What programs rely on is not something else under its name.
+fn judge_default(
+    at: &ConfigPath,
+    listed: &spec::Device<'_>,
+    mode: u32,
+    number: u64,
+) -> Result<(), PlanError> {
+    let known = DEFAULT.iter().find(|(path, ..)| listed.path == *path);
+    match known {
+        Some((path, major, minor))
+            if (mode & mode::TYPE, number) != (mode::CHARACTER, device(*major, *minor)) =>
+        {
+            let why = format!("{path} is always the character device {major}:{minor}");
+            Err(PlanError::invalid(at.clone().then("path"), why))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn make_one(
+    draft: &mut Draft<'_>,
+    at: &ConfigPath,
+    listed: &spec::Device<'_>,
+    nodes: bool,
+) -> Result<(), PlanError> {
+    let (mode, device) = judge(at, listed)?;
+    judge_default(at, listed, mode, device)?;
+    let path = draft.text(&at.clone().then("path"), &listed.path)?;
+    if nodes || mode & mode::TYPE == mode::FIFO {
+        let (uid, gid) = (listed.uid.unwrap_or(0), listed.gid.unwrap_or(0));
+        draft.child(
+            at,
+            Device {
+                path,
+                mode,
+                device,
+                uid,
+                gid,
+            },
+        );
+    } else {
+        draft.child(
+            at,
+            BindDevice {
+                path,
+                source: path,
+                mode,
+                device,
             },
         );
     }

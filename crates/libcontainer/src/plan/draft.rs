@@ -7,12 +7,17 @@ use spec::{ConfigPath, Spec};
 use super::{Entry, Plan, PlanError, RuntimeStep, Step, Why};
 use crate::host::HostFacts;
 
+/// Nobody reads more, and a config may hold any number.
+const MOST_PROBLEMS: usize = 100;
+
 /// What the planners write into.
 pub(crate) struct Draft<'a> {
     pub(crate) spec: &'a Spec<'a>,
     pub(crate) host: &'a HostFacts,
     plan: Plan,
-    next_slot: u16,
+    problems: Vec<PlanError>,
+    next_slot: u8,
+    kept: Vec<u8>,
 }
 
 impl PlanError {
@@ -60,7 +65,9 @@ impl<'a> Draft<'a> {
             spec,
             host,
             plan,
-            next_slot: u16::from(Slot::FIRST_FREE.0),
+            problems: Vec::new(),
+            next_slot: Slot::FIRST_FREE.0,
+            kept: Vec::new(),
         }
     }
 
@@ -85,16 +92,44 @@ impl<'a> Draft<'a> {
         self.plan.warnings.push((at, text.into()));
     }
 
+    /// Keeps what is wrong and goes on, so that one look finds all that is: for parts that do not need each other.
+    pub(crate) fn note(&mut self, part: Result<(), PlanError>) {
+        if let Err(problem) = part
+            && self.problems.len() < MOST_PROBLEMS
+            && !self.problems.contains(&problem)
+        {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Plans a part, keeping what is wrong as [`Draft::note`] does.
+    pub(crate) fn part(&mut self, plan: impl FnOnce(&mut Self) -> Result<(), PlanError>) {
+        let part = plan(self);
+        self.note(part);
+    }
+
     /// A slot that nobody else uses.
     pub(crate) fn slot(&mut self, at: &ConfigPath) -> Result<Slot, PlanError> {
-        let slot = u8::try_from(self.next_slot).map_err(|_| {
-            PlanError::unsupported(
-                at.clone(),
-                "too many prepared mounts and namespaces (254 at most)",
-            )
-        })?;
+        let slot = Slot(self.next_slot);
+        if slot == Slot::ROOT {
+            let why = "too many prepared mounts and namespaces (252 at most)";
+            return Err(PlanError::unsupported(at.clone(), why));
+        }
         self.next_slot += 1;
-        Ok(Slot(slot))
+        Ok(slot)
+    }
+
+    /// A slot for a mount that later steps change; the child closes it when the container is built.
+    pub(crate) fn kept_slot(&mut self, at: &ConfigPath) -> Result<Slot, PlanError> {
+        let slot = self.slot(at)?;
+        self.kept.push(slot.0);
+        Ok(slot)
+    }
+
+    /// The slots of all mounts that were kept, one byte each.
+    pub(crate) fn kept_slots(&mut self) -> Span {
+        let kept = std::mem::take(&mut self.kept);
+        self.bytes(&kept)
     }
 
     /// Puts a string into the plan's text.
@@ -151,11 +186,20 @@ impl<'a> Draft<'a> {
             })
     }
 
-    /// The finished plan. The order rules must hold; that they do is a property of the planners, so it is checked
-    /// where planners are worked on and not in every start of a container.
-    pub(crate) fn finish(self) -> Plan {
+    /// The finished plan.
+    ///
+    /// # Errors
+    /// The first problem that was noted.
+    pub(crate) fn finish(self) -> Result<Plan, PlanError> {
+        let (plan, problems) = self.judged();
+        problems.into_iter().next().map_or(Ok(plan), Err)
+    }
+
+    /// The plan, and all that is wrong: with problems it has gaps. Else the order rules must hold; that they do is a
+    /// property of the planners, so it is checked where planners are worked on and not in every start of a container.
+    pub(crate) fn judged(self) -> (Plan, Vec<PlanError>) {
         #[cfg(debug_assertions)]
-        {
+        if self.problems.is_empty() {
             let broken = super::check::violations(&self.plan);
             assert!(
                 broken.is_empty(),
@@ -163,6 +207,6 @@ impl<'a> Draft<'a> {
                 self.plan
             );
         }
-        self.plan
+        (self.plan, self.problems)
     }
 }

@@ -86,7 +86,7 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
         waits: false,
         listen_fds: 0,
     };
-    process::prepare(draft, given, surroundings)?;
+    draft.part(|draft| process::prepare(draft, given, surroundings));
     let finished = std::mem::replace(draft, Draft::new(spec, host));
-    Ok(finished.finish())
+    finished.finish()
 }

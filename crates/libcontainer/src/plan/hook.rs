@@ -120,5 +120,5 @@ pub(crate) fn hook(
             environment,
         },
     );
-    Ok(draft.finish())
+    draft.finish()
 }

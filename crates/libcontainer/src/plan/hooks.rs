@@ -61,27 +61,30 @@ impl Kind {
 }
 
 /// All hooks are judged when the container is created, also those that run much later.
-fn judge(hooks: &Hooks<'_>) -> Result<(), PlanError> {
+fn judge(draft: &mut Draft<'_>, hooks: &Hooks<'_>) {
     for kind in Kind::ALL {
         for (index, hook) in kind.of(hooks).iter().enumerate() {
-            let at = kind.field(index);
-            if !hook.path.starts_with('/') {
-                return Err(PlanError::invalid(at.then("path"), "must be absolute"));
-            }
-            let strings = hook.args.iter().chain(&hook.env);
-            if let Some(text) = std::iter::once(&hook.path)
-                .chain(strings)
-                .find(|text| text.contains('\0'))
-            {
-                return Err(PlanError::invalid(at, format!("{text:?} holds a NUL byte")));
-            }
-            if hook.timeout.is_some_and(|timeout| timeout <= 0) {
-                return Err(PlanError::invalid(
-                    at.then("timeout"),
-                    "must be greater than zero",
-                ));
-            }
+            draft.note(judge_one(kind.field(index), hook));
         }
+    }
+}
+
+fn judge_one(at: ConfigPath, hook: &Hook<'_>) -> Result<(), PlanError> {
+    if !hook.path.starts_with('/') {
+        return Err(PlanError::invalid(at.then("path"), "must be absolute"));
+    }
+    let strings = hook.args.iter().chain(&hook.env);
+    if let Some(text) = std::iter::once(&hook.path)
+        .chain(strings)
+        .find(|text| text.contains('\0'))
+    {
+        return Err(PlanError::invalid(at, format!("{text:?} holds a NUL byte")));
+    }
+    if hook.timeout.is_some_and(|timeout| timeout <= 0) {
+        return Err(PlanError::invalid(
+            at.then("timeout"),
+            "must be greater than zero",
+        ));
     }
     Ok(())
 }
@@ -91,7 +94,7 @@ pub(crate) fn before_root(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<
     let Some(hooks) = &draft.spec.hooks else {
         return Ok(());
     };
-    judge(hooks)?;
+    judge(draft, hooks);
     let inside = !hooks.create_container.is_empty() || !hooks.start_container.is_empty();
     if inside && wanted.has(NEWUSER) && !draft.host.privileged {
         // Without privileges the runtime cannot open the namespaces of an undumpable process: it is given them.

@@ -27,15 +27,18 @@ use init::ChildStep;
 use init::wire::Sink;
 use spec::ConfigPath;
 
-pub use create::{Creation, create};
+pub use create::{Creation, create, judge};
 pub(crate) use draft::Draft;
 pub use exec::{Joining, exec};
 pub(crate) use hook::{Reach, hook};
 pub(crate) use hooks::Kind as HookKind;
+pub(crate) use mounts::is_bind;
 pub use mounts::options;
 pub(crate) use namespaces::name as namespace_name;
 pub use namespaces::{FLAGS as NAMESPACES, Namespaces};
-pub(crate) use process::capabilities::names as names_of_capabilities;
+pub(crate) use process::capabilities::{
+    names as names_of_capabilities, number as capability_number,
+};
 pub(crate) use process::scheduling::{MEMORY_FLAGS, MEMORY_MODES};
 pub use steps::{IdMaps, RuntimeStep, Tree};
 
@@ -95,7 +98,13 @@ impl fmt::Display for PlanError {
         if !self.at.is_none() {
             write!(f, "{}: ", self.at)?;
         }
-        match &self.why {
+        self.why.fmt(f)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Why::Missing => f.write_str("is required"),
             Why::Invalid(why) => f.write_str(why),
             Why::Conflicts(other, why) => write!(f, "{why} (see {other})"),
@@ -145,6 +154,7 @@ impl Plan {
             slots: slots.len() as u32,
             entry_bytes: entries.0.len() as u32,
             text_bytes: self.text.len() as u32,
+            stamped: crate::timings::is_on(),
         };
         let mut all = Bytes(Vec::with_capacity(
             64 + slots.len() * 4 + entries.0.len() + self.text.len(),

@@ -5,7 +5,7 @@ use init::step::{BecomeRoot, Fork, Join, Undumpable, Unshare};
 use kernel::namespace::flags::{
     NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS,
 };
-use spec::{ConfigPath, IdMapping, Linux, Spec};
+use spec::{ConfigPath, IdMapping, Linux, Namespace, Spec};
 
 use super::{Creation, Draft, IdMaps, PlanError, RuntimeStep};
 use crate::host::{HostFacts, subordinate_ids};
@@ -62,64 +62,67 @@ impl Namespaces {
     /// Reads the list.
     ///
     /// # Errors
-    /// An unknown type, a type given twice, a relative path.
+    /// An unknown type, a type given twice, a relative path: the first thing that is wrong.
     pub fn read(spec: &Spec<'_>, host: &HostFacts) -> Result<Namespaces, PlanError> {
+        let (wanted, problems) = Namespaces::judged(spec, host);
+        problems.into_iter().next().map_or(Ok(wanted), Err)
+    }
+
+    /// As [`Namespaces::read`], with everything that is wrong; then with those entries that can be read.
+    pub(crate) fn judged(spec: &Spec<'_>, host: &HostFacts) -> (Namespaces, Vec<PlanError>) {
         let mut wanted = Namespaces::default();
-        let mut seen = 0;
-        for (index, namespace) in spec
-            .linux
-            .iter()
-            .flat_map(|linux| &linux.namespaces)
-            .enumerate()
-        {
-            let at = list().index(index);
-            let Some((name, flag)) = FLAGS.iter().find(|(name, _)| namespace.kind == *name) else {
-                return Err(PlanError::invalid(
-                    at.then("type"),
-                    format!("unknown namespace {:?}", namespace.kind),
-                ));
-            };
-            if seen & flag != 0 {
-                let first = spec
-                    .linux
-                    .iter()
-                    .flat_map(|linux| &linux.namespaces)
-                    .position(|n| n.kind == namespace.kind);
-                let other = list().index(first.unwrap_or(0));
-                return Err(PlanError::conflicts(
-                    at,
-                    other,
-                    format!("duplicated namespace {:?}", namespace.kind),
-                ));
-            }
-            seen |= flag;
-            match namespace.path.as_deref().filter(|path| !path.is_empty()) {
-                None => wanted.new |= flag,
-                Some(path) if !path.starts_with('/') => {
-                    return Err(PlanError::invalid(
-                        at.then("path"),
-                        format!("{path:?} must be absolute"),
-                    ));
-                }
-                Some(path) if path.contains('\0') => {
-                    return Err(PlanError::invalid(at.then("path"), "holds a NUL byte"));
-                }
-                Some(_) if host.own_namespaces.iter().any(|own| own == name) => {
-                    wanted.own.push((*flag, at.then("path")));
-                }
-                Some(path) => {
-                    let path = path.to_owned();
-                    wanted.joined.push(Joined {
-                        flag: *flag,
-                        path,
-                        at: at.then("path"),
-                        slot: Slot::PEER,
-                    });
-                }
-            }
+        let entries = spec.linux.iter().flat_map(|linux| &linux.namespaces);
+        let mut seen: Vec<(u64, usize)> = Vec::new();
+        let mut problems = Vec::new();
+        for (index, entry) in entries.enumerate() {
+            problems.extend(wanted.add(entry, index, host, &mut seen).err());
         }
-        wanted.judge(spec)?;
-        Ok(wanted)
+        for problem in wanted.judge(spec) {
+            problems.extend(problem.err());
+        }
+        (wanted, problems)
+    }
+
+    fn add(
+        &mut self,
+        entry: &Namespace<'_>,
+        index: usize,
+        host: &HostFacts,
+        seen: &mut Vec<(u64, usize)>,
+    ) -> Result<(), PlanError> {
+        let at = list().index(index);
+        let Some((name, flag)) = FLAGS.iter().find(|(name, _)| entry.kind == *name) else {
+            let why = format!("unknown namespace {:?}", entry.kind);
+            return Err(PlanError::invalid(at.then("type"), why));
+        };
+        if let Some((_, first)) = seen.iter().find(|(known, _)| known == flag) {
+            let why = format!("duplicated namespace {:?}", entry.kind);
+            return Err(PlanError::conflicts(at, list().index(*first), why));
+        }
+        seen.push((*flag, index));
+        let at = at.then("path");
+        match entry.path.as_deref().filter(|path| !path.is_empty()) {
+            None => self.new |= flag,
+            Some(path) if !path.starts_with('/') => {
+                // As good as any, for what depends on there being one.
+                self.new |= flag;
+                return Err(PlanError::invalid(at, format!("{path:?} must be absolute")));
+            }
+            Some(path) if path.contains('\0') => {
+                self.new |= flag;
+                return Err(PlanError::invalid(at, "holds a NUL byte"));
+            }
+            Some(_) if host.own_namespaces.iter().any(|own| own == name) => {
+                self.own.push((*flag, at));
+            }
+            Some(path) => self.joined.push(Joined {
+                flag: *flag,
+                path: path.to_owned(),
+                at,
+                slot: Slot::PEER,
+            }),
+        }
+        Ok(())
     }
 
     /// Whether the container is in another namespace of this type than the caller.
@@ -169,31 +172,32 @@ impl Namespaces {
         Err(PlanError::unsupported(list(), why))
     }
 
-    fn judge(&self, spec: &Spec<'_>) -> Result<(), PlanError> {
+    fn judge(&self, spec: &Spec<'_>) -> [Result<(), PlanError>; 3] {
         let Some(linux) = &spec.linux else {
-            return Ok(());
+            return [Ok(()), Ok(()), Ok(())];
         };
-        for (name, mappings) in [
-            ("linux.uidMappings", &linux.uid_mappings),
-            ("linux.gidMappings", &linux.gid_mappings),
-        ] {
-            let at = ConfigPath::of(name);
-            if self.new & NEWUSER != 0 && mappings.is_empty() {
-                return Err(PlanError::invalid(
-                    at,
-                    "a new user namespace needs mappings",
-                ));
-            }
-            if !self.has(NEWUSER) && !mappings.is_empty() {
-                return Err(self.shared(at, NEWUSER, "mappings without a user namespace"));
-            }
-            judge_mappings(&at, mappings)?;
-        }
-        if !linux.time_offsets.is_empty() && self.new & NEWTIME == 0 {
+        let offsets = if !linux.time_offsets.is_empty() && self.new & NEWTIME == 0 {
             let why = "clock offsets need a new time namespace";
-            return Err(self.shared(ConfigPath::of("linux.timeOffsets"), NEWTIME, why));
+            Err(self.shared(ConfigPath::of("linux.timeOffsets"), NEWTIME, why))
+        } else {
+            Ok(())
+        };
+        [
+            self.judge_ids(ConfigPath::of("linux.uidMappings"), &linux.uid_mappings),
+            self.judge_ids(ConfigPath::of("linux.gidMappings"), &linux.gid_mappings),
+            offsets,
+        ]
+    }
+
+    fn judge_ids(&self, at: ConfigPath, mappings: &[IdMapping]) -> Result<(), PlanError> {
+        if self.new & NEWUSER != 0 && mappings.is_empty() {
+            let why = "a new user namespace needs mappings";
+            return Err(PlanError::invalid(at, why));
         }
-        Ok(())
+        if !self.has(NEWUSER) && !mappings.is_empty() {
+            return Err(self.shared(at, NEWUSER, "mappings without a user namespace"));
+        }
+        judge_mappings(&at, mappings)
     }
 }
 
@@ -267,7 +271,12 @@ fn needs_fork(wanted: &Namespaces) -> bool {
     by_pid || wanted.has(NEWTIME)
 }
 
-pub(crate) fn enter(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+/// `copied` are the slots of mounts that the runtime has copied.
+pub(crate) fn enter(
+    draft: &mut Draft<'_>,
+    wanted: &Namespaces,
+    copied: &[Option<Slot>],
+) -> Result<(), PlanError> {
     let from = list();
     let maps_by_runtime_alone = draft.host.rootless() && wanted.new & NEWUSER != 0;
     if !maps_by_runtime_alone {
@@ -278,7 +287,7 @@ pub(crate) fn enter(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pl
     if draft.host.privileged {
         join(draft, wanted, |flag| flag != NEWUSER);
     }
-    enter_user(draft, wanted)?;
+    enter_user(draft, wanted, copied);
     // A runtime without privileges can write the clocks of a process only as long as that is dumpable.
     let clocks = draft
         .spec
@@ -332,23 +341,43 @@ fn join(draft: &mut Draft<'_>, wanted: &Namespaces, which: impl Fn(u64) -> bool)
     }
 }
 
-fn enter_user(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+fn enter_user(draft: &mut Draft<'_>, wanted: &Namespaces, copied: &[Option<Slot>]) {
     if wanted.joins(NEWUSER) {
         join(draft, wanted, |flag| flag == NEWUSER);
+        compare_maps(draft);
+        super::mounts::map_trees(draft, copied);
         draft.child(&list(), BecomeRoot {});
-        return Ok(());
+        return;
     }
     if wanted.new & NEWUSER == 0 {
-        return Ok(());
+        return;
     }
     let at = ConfigPath::of("linux.uidMappings");
     draft.child(&list(), Unshare { flags: NEWUSER });
     let empty = Linux::default();
     let maps = id_maps(draft.spec.linux.as_ref().unwrap_or(&empty), draft.host);
     draft.runtime(&at, RuntimeStep::MapIds(maps));
-    super::mounts::map_trees(draft, wanted)?;
+    super::mounts::map_trees(draft, copied);
     draft.child(&at, BecomeRoot {});
-    Ok(())
+}
+
+/// Mappings beside a user namespace that has its own must say the same.
+fn compare_maps(draft: &mut Draft<'_>) {
+    let Some(linux) = &draft.spec.linux else {
+        return;
+    };
+    if linux.uid_mappings.is_empty() && linux.gid_mappings.is_empty() {
+        return;
+    }
+    let maps = IdMaps {
+        uids: linux.uid_mappings.clone(),
+        gids: linux.gid_mappings.clone(),
+        ..IdMaps::default()
+    };
+    draft.runtime(
+        &ConfigPath::of("linux.uidMappings"),
+        RuntimeStep::CompareIds(maps),
+    );
 }
 
 /// How the mappings get written (user_namespaces(7)).

@@ -97,6 +97,9 @@ impl fmt::Display for RuntimeStep {
                     lines(&maps.gids)
                 )
             }
+            RuntimeStep::CompareIds(_) => {
+                f.write_str("compare the mappings of the joined user namespace")
+            }
             RuntimeStep::OffsetClocks { lines } => write!(
                 f,
                 "offset child's clocks {}",
@@ -124,7 +127,7 @@ fn write_flags(f: &mut fmt::Formatter<'_>, flags: u64) -> fmt::Result {
 fn write_attributes(f: &mut fmt::Formatter<'_>, tree: &Tree) -> fmt::Result {
     for (title, value) in [
         (" set ", tree.set),
-        (" clear ", tree.clear & !attributes::ATIME),
+        (" clear ", (tree.clear | tree.release) & !attributes::ATIME),
         (" recursively set ", tree.deep_set),
         (" recursively clear ", tree.deep_clear & !attributes::ATIME),
     ] {

@@ -1,9 +1,7 @@
 //! `root`, `linux.rootfsPropagation`: the change of root.
 
-use init::step::{
-    EnterRoot, FetchNull, MakeDirectory, MoveRoot, OpenRoot, Propagation, SetAttributes,
-};
-use kernel::mount::{attributes, flags};
+use init::step::{EnterRoot, FetchNull, MakeDirectory, MoveRoot, OpenRoot, Propagation};
+use kernel::mount::flags;
 use spec::ConfigPath;
 
 use super::{Creation, Draft, PlanError};
@@ -118,16 +116,7 @@ fn make_working_directory(draft: &mut Draft<'_>) -> Result<(), PlanError> {
 pub(crate) fn finish(draft: &mut Draft<'_>) -> Result<(), PlanError> {
     if draft.spec.root.as_ref().is_some_and(|root| root.readonly) {
         let at = ConfigPath::of("root.readonly");
-        let target = draft.own_text("/");
-        draft.child(
-            &at,
-            SetAttributes {
-                target,
-                set: attributes::RDONLY,
-                clear: 0,
-                recursive: false,
-            },
-        );
+        super::mounts::finish_root(draft, &at);
     }
     super::system::protect(draft)
 }

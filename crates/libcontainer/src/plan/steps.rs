@@ -63,6 +63,8 @@ pub enum RuntimeStep {
     },
     /// Writes the child's id mappings.
     MapIds(IdMaps),
+    /// Compares the mappings of the user namespace that the child has joined with those of the config.
+    CompareIds(IdMaps),
     /// Writes the offsets of the child's new time namespace.
     OffsetClocks {
         /// Lines for `timens_offsets`.
@@ -95,6 +97,8 @@ pub struct Tree {
     pub source: String,
     /// With everything mounted below.
     pub recursive: bool,
+    /// Attributes to clear on the mount that nobody named.
+    pub release: u64,
     /// Attributes to set on the mount.
     pub set: u64,
     /// Attributes to clear.

@@ -73,18 +73,28 @@ pub(crate) fn configure(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<()
         return Ok(());
     };
     for (key, value) in linux.sysctl.iter() {
-        let at = ConfigPath::of("linux.sysctl").key(key);
-        let file = file_of(key);
-        if file.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Err(PlanError::invalid(at, "is no parameter's name"));
-        }
-        judge_owner(&at, key, &file, wanted)?;
-        let (path, value) = (
-            draft.text(&at, &format!("sys/{file}"))?,
-            draft.text(&at, value)?,
-        );
-        draft.child(&at, Sysctl { path, value });
+        draft.part(|draft| set_parameter(draft, wanted, key, value));
     }
+    Ok(())
+}
+
+fn set_parameter(
+    draft: &mut Draft<'_>,
+    wanted: &Namespaces,
+    key: &str,
+    value: &str,
+) -> Result<(), PlanError> {
+    let at = ConfigPath::of("linux.sysctl").key(key);
+    let file = file_of(key);
+    if file.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(PlanError::invalid(at, "is no parameter's name"));
+    }
+    judge_owner(&at, key, &file, wanted)?;
+    let (path, value) = (
+        draft.text(&at, &format!("sys/{file}"))?,
+        draft.text(&at, value)?,
+    );
+    draft.child(&at, Sysctl { path, value });
     Ok(())
 }
 
@@ -133,7 +143,9 @@ pub(crate) fn protect(draft: &mut Draft<'_>) -> Result<(), PlanError> {
         for (index, path) in list.iter().enumerate() {
             let at = ConfigPath::of(field).index(index);
             if !path.starts_with('/') {
-                return Err(PlanError::invalid(at, format!("{path:?} must be absolute")));
+                let why = format!("{path:?} must be absolute");
+                draft.note(Err(PlanError::invalid(at, why)));
+                continue;
             }
             // Once is enough for a path that is listed twice.
             if !seen.insert(path.as_str()) {

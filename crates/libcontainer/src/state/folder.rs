@@ -4,6 +4,7 @@ use std::ffi::{CStr, OsStr};
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kernel::file::{self, open};
 use kernel::{Call, Errno, Fault, Fd};
@@ -25,21 +26,21 @@ const OURS: [&CStr; 4] = [FENCE, REPORT, CONFIG, RECORD];
 pub(crate) struct Folder {
     id: String,
     path: PathBuf,
-    directory: Fd,
+    directory: Arc<Fd>,
     /// The store's directory.
-    parent: Fd,
+    parent: Arc<Fd>,
 }
 
 impl Folder {
     /// Opens the folder of this name in a store's directory.
-    pub(super) fn open(parent: &Fd, root: &Path, id: &str) -> Result<Folder, Error> {
+    pub(super) fn open(parent: &Arc<Fd>, root: &Path, id: &str) -> Result<Folder, Error> {
         let path = root.join(id);
         let flags = open::RDONLY | open::DIRECTORY | open::NOFOLLOW;
         match file::open_at(parent.raw(), &c_path(Path::new(id))?, flags, 0) {
             Ok(directory) => Ok(Folder {
                 id: id.to_owned(),
-                directory,
-                parent: copy(parent).map_err(|fault| Error::file("open", root, fault.into()))?,
+                directory: Arc::new(directory),
+                parent: Arc::clone(parent),
                 path,
             }),
             Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {
@@ -65,11 +66,12 @@ impl Folder {
     fn again(&self) -> Result<Folder, Error> {
         let failed = |fault: Fault| Error::file("open", &self.path, fault.into());
         let flags = open::RDONLY | open::DIRECTORY;
+        let directory = file::open_at(self.directory.raw(), c".", flags, 0).map_err(failed)?;
         Ok(Folder {
             id: self.id.clone(),
             path: self.path.clone(),
-            directory: file::open_at(self.directory.raw(), c".", flags, 0).map_err(failed)?,
-            parent: copy(&self.parent).map_err(failed)?,
+            directory: Arc::new(directory),
+            parent: Arc::clone(&self.parent),
         })
     }
 
@@ -108,7 +110,7 @@ impl Folder {
     /// removes it.
     fn held(self) -> Result<Held, Error> {
         let failed = |fault: Fault| Error::file("look at", &self.path, fault.into());
-        let lock = Lock(copy(&self.directory).map_err(failed)?);
+        let lock = Lock(Arc::clone(&self.directory));
         let mine = file::status(self.directory.raw()).map_err(failed)?;
         let name = c_path(Path::new(&self.id))?;
         let there = match file::status_at(self.parent.raw(), &name) {
@@ -221,14 +223,10 @@ impl Folder {
     }
 }
 
-fn copy(fd: &Fd) -> kernel::Result<Fd> {
-    file::duplicate_above(fd.raw(), 3).map(Fd::adopt)
-}
-
 /// A lock on a folder, until it is dropped. The lock belongs to an open file: it is given back in words, so that a copy
 /// that some child still has for a moment does not keep it.
 #[derive(Debug)]
-struct Lock(Fd);
+struct Lock(Arc<Fd>);
 
 impl Drop for Lock {
     fn drop(&mut self) {
@@ -348,6 +346,13 @@ impl Held {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether there is something in it that this library did not put there.
+    pub(crate) fn has_strangers(&self) -> Result<bool, Error> {
+        let names = self.strangers()?;
+        let ours = |name: &String| OURS.iter().any(|ours| ours.to_bytes() == name.as_bytes());
+        Ok(!names.iter().all(ours))
     }
 
     fn strangers(&self) -> Result<Vec<String>, Error> {

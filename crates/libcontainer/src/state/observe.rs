@@ -37,19 +37,32 @@ pub(crate) fn liveness(record: &Record) -> Result<Liveness, Error> {
 
 /// The recorded process, alive or a zombie; `None` when it is gone.
 pub(crate) fn held(record: &Record) -> Result<Option<Fd>, Error> {
-    if record.pid <= 0 {
+    found(record.pid, record.identity)
+}
+
+/// Whether this process still is, and has not ended.
+pub(crate) fn lives(pid: i32, identity: u64) -> Result<bool, Error> {
+    match found(pid, identity)? {
+        Some(pidfd) => Ok(!has_ended(&pidfd)?),
+        None => Ok(false),
+    }
+}
+
+/// The process with this number and this identity, alive or a zombie.
+fn found(pid: i32, identity: u64) -> Result<Option<Fd>, Error> {
+    if pid <= 0 {
         return Ok(None);
     }
     let failed = |fault| own("look at the container's process", fault);
-    let pidfd = match process::open(record.pid) {
+    let pidfd = match process::open(pid) {
         Ok(pidfd) => pidfd,
         Err(fault) if fault.is(Errno::ESRCH) => return Ok(None),
         // The number is that of a thread now, or is being given back.
         Err(fault) if fault.is(Errno::EINVAL) || fault.is(Errno::ENOENT) => return Ok(None),
         Err(fault) => return Err(failed(fault)),
     };
-    match identity_of(record.pid, &pidfd).map_err(failed)? {
-        Some(identity) if identity == record.identity => Ok(Some(pidfd)),
+    match identity_of(pid, &pidfd).map_err(failed)? {
+        Some(seen) if seen == identity => Ok(Some(pidfd)),
         _ => Ok(None),
     }
 }

@@ -52,6 +52,18 @@ pub struct Record {
     pub has_hooks: bool,
     /// The step of its plan at which it waits for `start`.
     pub fence: u32,
+    /// Who waits for its end to delete it then: a `run` in the foreground.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiter: Option<Waiter>,
+}
+
+/// A process of the runtime's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiter {
+    /// Its number.
+    pub pid: i32,
+    /// As [`Record::identity`].
+    pub identity: u64,
 }
 
 impl Record {

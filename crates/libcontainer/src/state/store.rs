@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kernel::file::{self, open};
 use kernel::{Errno, Fault, Fd};
@@ -38,7 +39,7 @@ impl Store {
         for entry in std::fs::read_dir(&self.root).map_err(failed)? {
             // Names of other kinds are not containers: somebody may keep notes here.
             let name = entry.map_err(failed)?.file_name();
-            let Some(name) = name.to_str().filter(|name| judge_id(name).is_ok()) else {
+            let Some(name) = name.to_str().filter(|name| is_id(name)) else {
                 continue;
             };
             let record = self.root.join(name).join("state.json");
@@ -60,7 +61,7 @@ impl Store {
         judge_id(id)?;
         let exists = || Error::Exists { id: id.to_owned() };
         let name = c_path(Path::new(id))?;
-        let parent = self.directory()?;
+        let parent = Arc::new(self.directory()?);
         loop {
             let path = || self.root.join(id);
             match file::make_directory(parent.raw(), &name, 0o711) {
@@ -111,7 +112,7 @@ impl Store {
     pub(crate) fn folder(&self, id: &str) -> Result<Folder, Error> {
         judge_id(id)?;
         match open_directory(&c_path(&self.root)?) {
-            Ok(parent) => Folder::open(&parent, &self.root, id),
+            Ok(parent) => Folder::open(&Arc::new(parent), &self.root, id),
             Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {
                 Err(Error::NotFound { id: id.to_owned() })
             }
@@ -126,23 +127,20 @@ fn open_directory(path: &CStr) -> kernel::Result<Fd> {
 
 /// The grammar of ids that engines rely on, and that keeps them safe as names of files and cgroups.
 pub(crate) fn judge_id(id: &str) -> Result<(), Error> {
-    let text = if id.is_empty() {
-        "container id cannot be empty"
-    } else if id == "."
-        || id == ".."
-        || id.len() > 1024
-        || !id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_+-.".contains(&b))
-    {
-        "invalid container ID format"
-    } else {
-        return Ok(());
+    let text = match id {
+        "" => "container id cannot be empty",
+        id if is_id(id) => return Ok(()),
+        _ => "invalid container ID format",
     };
     Err(Error::Invalid {
         text: text.to_owned(),
         what: id.to_owned(),
     })
+}
+
+fn is_id(id: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
+    !matches!(id, "" | "." | "..") && id.len() <= 1024 && id.bytes().all(known)
 }
 
 /// Others may pass through, as tools that read cgroup paths do, but not look.

@@ -3,11 +3,24 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, as RFC 3339 in UTC with nanoseconds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a clock before 1970 is no reason to run nothing"
+)]
 pub(crate) fn now() -> String {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     format(since.as_secs(), since.subsec_nanos())
+}
+
+/// When the machine was started, in the same form; records of before are smaller as text.
+pub(crate) fn boot() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let up = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    let up = up.map_or(std::time::Duration::MAX, std::time::Duration::from);
+    let boot = since.unwrap_or_default().saturating_sub(up);
+    format(boot.as_secs(), 0)
 }
 
 fn format(seconds: u64, nanoseconds: u32) -> String {

@@ -51,7 +51,8 @@ pub(super) static MANAGE_CGROUPS_MODE: Flag = Flag::text(
     "manage-cgroups-mode",
     "MODE",
     "treatment of cgroups: soft, full, strict or ignore (default: soft)",
-);
+)
+.one_of(&["soft", "full", "strict", "ignore"]);
 pub(super) static EMPTY_NS: Flag = Flag::list(
     "empty-ns",
     "NAMESPACE",
@@ -67,6 +68,10 @@ pub(crate) static COMMAND: Command = Command {
     summary: "write a running container to disk (not supported yet)",
     synopsis: "ID",
     about: "",
+    examples: &[(
+        "checkpoint --image-path /var/tmp/web web",
+        "write the container web to /var/tmp/web",
+    )],
     flags: &[
         &IMAGE_PATH,
         &WORK_PATH,

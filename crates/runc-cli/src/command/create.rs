@@ -11,6 +11,7 @@ use crate::flag::{
 };
 use crate::global::Global;
 use crate::invocation::{Invocation, Order, absolute};
+use crate::timings::TIMINGS;
 
 pub(crate) static COMMAND: Command = Command {
     name: "create",
@@ -22,6 +23,16 @@ file system. The container's own program waits until `{name} start ID`.
 
 Nothing is printed on success: standard input, output and error are the
 container's.",
+    examples: &[
+        (
+            "create --bundle /srv/web web",
+            "make the container web; its program waits",
+        ),
+        (
+            "create --console-socket tty.sock --pid-file web.pid web",
+            "with a terminal, whose descriptor is sent to a socket",
+        ),
+    ],
     flags: &[
         &BUNDLE,
         &CONSOLE_SOCKET,
@@ -30,6 +41,7 @@ container's.",
         &NO_PIVOT,
         &NO_NEW_KEYRING,
         &PRESERVE_FDS,
+        &TIMINGS,
     ],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::flag::Flag;
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::timings::TIMINGS;
 
 static FORCE: Flag = Flag::switch(
     "force",
@@ -19,7 +20,14 @@ pub(crate) static COMMAND: Command = Command {
     summary: "remove a container that is not running",
     synopsis: "ID",
     about: "",
-    flags: &[&FORCE],
+    examples: &[
+        ("delete web", "remove the stopped container web"),
+        (
+            "delete --force web",
+            "remove it whatever it does; no error when there is none",
+        ),
+    ],
+    flags: &[&FORCE, &TIMINGS],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),
     run,

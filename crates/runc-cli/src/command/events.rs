@@ -21,6 +21,13 @@ pub(crate) static COMMAND: Command = Command {
     summary: "print statistics and events of a container",
     synopsis: "ID",
     about: "Prints one JSON document a line until the container ends.",
+    examples: &[
+        ("events --stats web", "statistics, once"),
+        (
+            "events --interval 1s web",
+            "statistics every second, and out-of-memory events",
+        ),
+    ],
     flags: &[&INTERVAL, &STATS],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),

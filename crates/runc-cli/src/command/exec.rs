@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::flag::{CONSOLE_SOCKET, DETACH, Flag, PID_FILE, PIDFD_SOCKET, PRESERVE_FDS};
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::timings::TIMINGS;
 
 static CWD: Flag = Flag::text("cwd", "DIR", "current directory of the process");
 static ENV: Flag = Flag::list("env", "NAME=VALUE", "set an environment variable").short("e");
@@ -42,6 +43,17 @@ pub(crate) static COMMAND: Command = Command {
 Whatever follows ID belongs to COMMAND, which may be left out with --process.
 Without --detach the exit code of the process becomes {name}'s; it is 255 when
 the process could not be started.",
+    examples: &[
+        ("exec --tty web sh", "a shell in the container web"),
+        (
+            "exec --user 1000:1000 --cwd /srv --env DEBUG=1 web ls -l",
+            "ls as another user",
+        ),
+        (
+            "exec --detach --process process.json web",
+            "a process that is described as in config.json",
+        ),
+    ],
     flags: &[
         &CONSOLE_SOCKET,
         &PIDFD_SOCKET,
@@ -60,6 +72,7 @@ the process could not be started.",
         &PRESERVE_FDS,
         &CGROUP,
         &IGNORE_PAUSED,
+        &TIMINGS,
     ],
     order: Order::First,
     arguments: Arguments::AtLeast(1),

@@ -11,6 +11,7 @@ pub(crate) static COMMAND: Command = Command {
     summary: "print the supported features",
     synopsis: "",
     about: "Prints the features document of the OCI runtime specification, as JSON.",
+    examples: &[("features", "the document that engines read")],
     flags: &[],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(0),

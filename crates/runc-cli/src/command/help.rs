@@ -1,6 +1,6 @@
 //! `help`: the same texts as `--help`.
 
-use super::{Arguments, Command, find};
+use super::{Arguments, Command, find, unknown};
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::help;
@@ -12,6 +12,7 @@ pub(crate) static COMMAND: Command = Command {
     summary: "show all commands, or help for one",
     synopsis: "[COMMAND]",
     about: "",
+    examples: &[("help run", "help for the command run")],
     flags: &[],
     order: Order::Anywhere,
     arguments: Arguments::Between(0, 1),
@@ -23,8 +24,7 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let text = match invocation.argument(0)? {
         "" => help::program(program),
         name => {
-            let command = find(name)
-                .ok_or_else(|| Failure::new(format!("No help topic for '{name}'")).status(3))?;
+            let command = find(name).ok_or_else(|| unknown(name))?;
             help::command(program, command)
         }
     };

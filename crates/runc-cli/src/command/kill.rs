@@ -22,6 +22,14 @@ pub(crate) static COMMAND: Command = Command {
 SIGNAL is a number or a name such as KILL, SIGKILL or RTMIN+1; TERM when left
 out. KILL ends all processes of a container that has no pid namespace of its
 own.",
+    examples: &[
+        ("kill web", "ask the container web to end"),
+        ("kill web KILL", "end it"),
+        (
+            "kill web RTMIN+3",
+            "what systemd in a container takes for shutdown",
+        ),
+    ],
     flags: &[&ALL],
     order: Order::Anywhere,
     arguments: Arguments::Between(1, 2),

@@ -14,7 +14,9 @@ use crate::global::{Global, RootFrom};
 use crate::invocation::{Invocation, Order};
 use crate::{logger, output};
 
-static FORMAT: Flag = Flag::text("format", "FORMAT", "table or json (default: table)").short("f");
+static FORMAT: Flag = Flag::text("format", "FORMAT", "table or json (default: table)")
+    .short("f")
+    .one_of(&["table", "json"]);
 static QUIET: Flag = Flag::switch("quiet", "print ids only").short("q");
 
 pub(crate) static COMMAND: Command = Command {
@@ -22,6 +24,14 @@ pub(crate) static COMMAND: Command = Command {
     summary: "list containers",
     synopsis: "",
     about: "Lists the containers below the directory that the global flag --root names.",
+    examples: &[
+        ("list", "all containers of this caller"),
+        (
+            "--root /run/runc list --format json",
+            "those of another directory, as JSON",
+        ),
+        ("list --quiet", "only the ids"),
+    ],
     flags: &[&FORMAT, &QUIET],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(0),
@@ -65,14 +75,18 @@ fn reports(global: &Global, ids: &[String]) -> Vec<StateReport> {
     let mut users = Users::default();
     let mut reports = Vec::with_capacity(ids.len());
     for id in ids {
-        let report = Container::open(&store, id).and_then(|container| container.state());
+        let report = Container::open(&store, id)
+            .and_then(|container| container.state())
+            .map_err(Failure::from)
+            .and_then(|mut report| {
+                report.owner = users.owner(&global.root.join(id))?;
+                Ok(report)
+            });
         match report {
-            Ok(mut report) => {
-                report.owner = users.owner(&global.root.join(id));
-                reports.push(report);
-            }
-            Err(error) => {
-                logger::to_standard_error(&format!("load container {id}: {error}\n"));
+            Ok(report) => reports.push(report),
+            Err(failure) => {
+                let message = failure.message;
+                logger::to_standard_error(&format!("load container {id}: {message}\n"));
             }
         }
     }
@@ -116,14 +130,20 @@ struct Users {
 
 impl Users {
     /// Who owns a container: the owner of its folder. A user without a name is shown as `#1000`.
-    fn owner(&mut self, folder: &Path) -> String {
-        let Ok(metadata) = std::fs::metadata(folder) else {
-            return String::new();
-        };
-        let passwd = self
-            .passwd
-            .get_or_insert_with(|| std::fs::read_to_string("/etc/passwd").unwrap_or_default());
-        user_name(passwd, metadata.uid())
+    fn owner(&mut self, folder: &Path) -> Result<String, Failure> {
+        const PASSWD: &str = "/etc/passwd";
+        let failed =
+            |path: &Path, error| Failure::io(&format!("look at {}", path.display()), &error);
+        let metadata = std::fs::metadata(folder).map_err(|error| failed(folder, error))?;
+        if self.passwd.is_none() {
+            let text = match std::fs::read(PASSWD) {
+                Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+                answer => answer.map_err(|error| failed(Path::new(PASSWD), error))?,
+            };
+            self.passwd = Some(String::from_utf8_lossy(&text).into_owned());
+        }
+        let passwd = self.passwd.as_deref().unwrap_or_default();
+        Ok(user_name(passwd, metadata.uid()))
     }
 }
 

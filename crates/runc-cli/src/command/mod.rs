@@ -1,12 +1,15 @@
 //! The commands, one file each: a table of flags, and a function that turns them into one call of the library.
 
+mod check;
 mod checkpoint;
 mod create;
 mod delete;
 mod events;
 mod exec;
 mod features;
+mod gc;
 mod help;
+mod info;
 mod kill;
 mod list;
 mod pause;
@@ -25,6 +28,7 @@ use crate::failure::Failure;
 use crate::flag::Flag;
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::nearest::nearest;
 
 /// A command as data.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub(crate) struct Command {
     pub(crate) synopsis: &'static str,
     /// Paragraphs for help texts; may be empty. `{name}` stands for the program.
     pub(crate) about: &'static str,
+    /// Command lines without the program's name, and what each does.
+    pub(crate) examples: &'static [(&'static str, &'static str)],
     pub(crate) flags: &'static [&'static Flag],
     pub(crate) order: Order,
     pub(crate) arguments: Arguments,
@@ -75,13 +81,16 @@ impl Arguments {
 
 /// All commands, in the order of help texts.
 pub(crate) static ALL: &[&Command] = &[
+    &check::COMMAND,
     &checkpoint::COMMAND,
     &create::COMMAND,
     &delete::COMMAND,
     &events::COMMAND,
     &exec::COMMAND,
     &features::COMMAND,
+    &gc::COMMAND,
     &help::COMMAND,
+    &info::COMMAND,
     &kill::COMMAND,
     &list::COMMAND,
     &pause::COMMAND,
@@ -101,4 +110,14 @@ pub(crate) static ALL: &[&Command] = &[
 pub(crate) fn find(word: &str) -> Option<&'static Command> {
     let name = if word == "h" { "help" } else { word };
     ALL.iter().copied().find(|command| command.name == name)
+}
+
+/// There is no command of this name.
+pub(crate) fn unknown(word: &str) -> Failure {
+    let names = ALL.iter().map(|command| command.name);
+    let meant = match nearest(word, names) {
+        Some(name) => format!(" (did you mean '{name}'?)"),
+        None => String::new(),
+    };
+    Failure::new(format!("No help topic for '{word}'{meant}")).status(3)
 }

@@ -12,6 +12,7 @@ pub(crate) static COMMAND: Command = Command {
     summary: "suspend all processes of a container",
     synopsis: "ID",
     about: "Uses the freezer of the container's cgroup.",
+    examples: &[("pause web", "stop all processes of web where they are")],
     flags: &[],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),

@@ -21,6 +21,10 @@ pub(crate) static COMMAND: Command = Command {
 Lists, in order, every step from `create` to the start of the container's
 program: who performs it, and which field of config.json asks for it. Nothing
 on the system changes.",
+    examples: &[
+        ("plan /srv/web", "what create would do with this bundle"),
+        ("plan --json /srv/web", "the same for programs"),
+    ],
     flags: &[&JSON, &BUNDLE, &NO_PIVOT, &NO_NEW_KEYRING],
     order: Order::Anywhere,
     arguments: Arguments::Between(0, 1),

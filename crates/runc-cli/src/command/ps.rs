@@ -11,7 +11,9 @@ use crate::global::Global;
 use crate::invocation::{Invocation, Order};
 use crate::output;
 
-static FORMAT: Flag = Flag::text("format", "FORMAT", "table or json (default: table)").short("f");
+static FORMAT: Flag = Flag::text("format", "FORMAT", "table or json (default: table)")
+    .short("f")
+    .one_of(&["table", "json"]);
 
 pub(crate) static COMMAND: Command = Command {
     name: "ps",
@@ -20,6 +22,11 @@ pub(crate) static COMMAND: Command = Command {
     about: "\
 The table is what ps prints with the given options (-ef when there are none),
 reduced to the container's processes. As JSON, it is a list of process ids.",
+    examples: &[
+        ("ps web", "processes of web, as ps -ef shows them"),
+        ("ps web -o pid,rss,args", "with options of ps"),
+        ("ps --format json web", "only the process ids"),
+    ],
     flags: &[&FORMAT],
     order: Order::AnywhereElseArguments,
     arguments: Arguments::AtLeast(1),

@@ -22,6 +22,10 @@ pub(crate) static COMMAND: Command = Command {
     summary: "bring back a container from disk (not supported yet)",
     synopsis: "ID",
     about: "",
+    examples: &[(
+        "restore --image-path /var/tmp/web --bundle /srv/web web",
+        "bring web back from /var/tmp/web",
+    )],
     flags: &[
         &CONSOLE_SOCKET,
         &IMAGE_PATH,

@@ -12,6 +12,7 @@ pub(crate) static COMMAND: Command = Command {
     summary: "resume all processes of a paused container",
     synopsis: "ID",
     about: "",
+    examples: &[("resume web", "let the processes of web go on")],
     flags: &[],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),

@@ -10,6 +10,7 @@ use crate::flag::{
 };
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::timings::TIMINGS;
 
 static KEEP: Flag = Flag::switch(
     "keep",
@@ -24,6 +25,10 @@ pub(crate) static COMMAND: Command = Command {
 Creates a container from a bundle and starts it. In the foreground, signals
 are passed to the container's process, and its exit code becomes {name}'s (128
 and the signal's number when a signal ended it).",
+    examples: &[
+        ("run --bundle /srv/web web", "run a bundle on this terminal"),
+        ("run --detach --pid-file web.pid web", "start it and return"),
+    ],
     flags: &[
         &BUNDLE,
         &CONSOLE_SOCKET,
@@ -35,6 +40,7 @@ and the signal's number when a signal ended it).",
         &NO_PIVOT,
         &NO_NEW_KEYRING,
         &PRESERVE_FDS,
+        &TIMINGS,
     ],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),

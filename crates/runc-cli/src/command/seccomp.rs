@@ -19,6 +19,10 @@ pub(crate) static COMMAND: Command = Command {
 Compiles linux.seccomp of config.json and prints the filter as text: for each
 architecture, which system calls get which answer. Nothing on the system
 changes.",
+    examples: &[(
+        "seccomp /srv/web",
+        "what the filter of this bundle answers to which call",
+    )],
     flags: &[&BUNDLE],
     order: Order::Anywhere,
     arguments: Arguments::Between(0, 1),

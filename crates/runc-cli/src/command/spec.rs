@@ -23,6 +23,13 @@ pub(crate) static COMMAND: Command = Command {
     about: "\
 Writes config.json into the bundle's directory. It runs `sh` on a terminal, with
 the root file system in `rootfs`.",
+    examples: &[
+        ("spec --bundle /srv/web", "write /srv/web/config.json"),
+        (
+            "spec --rootless",
+            "for a caller without privileges, into the current directory",
+        ),
+    ],
     flags: &[&BUNDLE, &ROOTLESS],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(0),

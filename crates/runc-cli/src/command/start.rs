@@ -6,13 +6,18 @@ use super::{Arguments, Command};
 use crate::failure::Failure;
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::timings::TIMINGS;
 
 pub(crate) static COMMAND: Command = Command {
     name: "start",
     summary: "start a created container",
     synopsis: "ID",
     about: "",
-    flags: &[],
+    examples: &[(
+        "start web",
+        "let the program of the created container web begin",
+    )],
+    flags: &[&TIMINGS],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),
     run,

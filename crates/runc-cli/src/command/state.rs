@@ -13,6 +13,7 @@ pub(crate) static COMMAND: Command = Command {
     summary: "print the state of a container",
     synopsis: "ID",
     about: "Prints a JSON document. Its status is created, running, paused or stopped.",
+    examples: &[("state web", "what is known about web, as JSON")],
     flags: &[],
     order: Order::Anywhere,
     arguments: Arguments::Exactly(1),

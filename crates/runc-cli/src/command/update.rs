@@ -59,7 +59,8 @@ static CPU_IDLE: Flag = Flag::text(
     "cpu-idle",
     "N",
     "1: run only when nothing else wants to; 0: as others do",
-);
+)
+.one_of(&["0", "1"]);
 static KERNEL_MEMORY: Flag = Flag::text("kernel-memory", "SIZE", "ignored").hidden();
 static KERNEL_MEMORY_TCP: Flag = Flag::text("kernel-memory-tcp", "SIZE", "ignored").hidden();
 static MEMORY: Flag = Flag::text(
@@ -94,6 +95,16 @@ pub(crate) static COMMAND: Command = Command {
     summary: "change resource limits of a container",
     synopsis: "ID",
     about: "What is not given stays as it is.",
+    examples: &[
+        (
+            "update --memory 512M --pids-limit 200 web",
+            "new limits for web",
+        ),
+        (
+            "update --resources limits.json web",
+            "limits from a file, - is standard input",
+        ),
+    ],
     flags: &[
         &RESOURCES,
         &BLKIO_WEIGHT,

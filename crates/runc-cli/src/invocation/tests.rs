@@ -78,6 +78,10 @@ fn spellings_and_places() {
 fn mistakes() {
     for (line, expected) in [
         ("--foo ID", "! flag provided but not defined: -foo"),
+        (
+            "--fromat x",
+            "! flag provided but not defined: -fromat (did you mean --format?)",
+        ),
         ("ID -x=3", "! flag provided but not defined: -x"),
         ("--format", "! flag needs an argument: -format"),
         ("---f", "! bad flag syntax: ---f"),

@@ -77,6 +77,7 @@ fn symlink() {
         let (content, path) = (script.text("/proc/self/fd"), script.text(place));
         script.child(Symlink {
             content,
+            below: Slot::ROOT,
             path,
             replace,
         })
@@ -228,10 +229,14 @@ fn close_working() {
     };
     assert!(has_null(&fetched().waits()));
     let mut script = fetched();
-    script.child(CloseWorking {});
+    script.child(CloseWorking {
+        kept: super::mounts::NOTHING,
+    });
     assert!(!has_null(&script.waits()));
     let mut script = fetched();
-    script.child(CloseWorking {});
+    script.child(CloseWorking {
+        kept: super::mounts::NOTHING,
+    });
     let path = script.text("/secret");
     let index = script.child(Hide { path });
     script.fails(index, Call::MoveMount, Errno::EBADF);

@@ -1,24 +1,43 @@
 //! Steps that mount, and that change the root.
 
 use init::step::{
-    Attach, Bind, EnterRoot, Filesystem, MoveRoot, Propagation, SetAttributes, TargetPropagation,
+    Attach, Bind, EnterRoot, Filesystem, MoveRoot, Propagation, SetAttributes, encode_propagation,
 };
 use kernel::mount::{attributes, flags};
 
 use super::*;
 use crate::plan::Tree;
 
+/// An empty part of the text.
+pub(super) const NOTHING: Span = Span {
+    start: 0,
+    length: 0,
+};
+
+/// A list of propagation types.
+fn types(script: &mut Script, list: &[u64]) -> Span {
+    let bytes: Vec<u8> = list
+        .iter()
+        .map(|flags| encode_propagation(*flags))
+        .collect();
+    script.bytes(&bytes)
+}
+
 /// A bind mount without anything special.
 pub(super) fn bind(source: Span, target: Span) -> Bind {
     Bind {
         source,
+        inside: false,
+        below: Slot::ROOT,
         target,
         recursive: true,
+        release: 0,
         set: 0,
         clear: 0,
         deep_set: 0,
         deep_clear: 0,
-        propagation: 0,
+        propagation: NOTHING,
+        keep: Slot::NONE,
     }
 }
 
@@ -31,10 +50,12 @@ pub(super) fn filesystem(script: &mut Script, kind: &str, place: &str, data: &st
     Filesystem {
         kind: script.text(kind),
         source: script.text("a test"),
+        below: Slot::ROOT,
         target: script.text(place),
         flags: 0,
         data: script.text(data),
-        propagation: 0,
+        propagation: NOTHING,
+        keep: Slot::NONE,
         plain: false,
         inherit_mode: false,
         copy_up: false,
@@ -108,7 +129,7 @@ fn filesystem_step() {
     let mut script = Script::below(&root);
     let step = Filesystem {
         flags: flags::NOSUID | flags::NOEXEC,
-        propagation: flags::SHARED,
+        propagation: types(&mut script, &[flags::SHARED]),
         inherit_mode: true,
         copy_up: true,
         ..tmpfs(&mut script, "/covered")
@@ -127,10 +148,9 @@ fn filesystem_step() {
         optional.iter().any(|field| field.starts_with("shared:")),
         "{line}"
     );
-    assert!(
-        inner.contains(&"size=64k") && inner.contains(&"mode=751"),
-        "{line}"
-    );
+    assert!(inner.contains(&"size=64k"), "{line}");
+    let seen = fs::metadata(waiting.seen(&covered)).unwrap();
+    assert_eq!(seen.permissions().mode() & 0o7777, 0o751);
     let copy = waiting.seen(covered.join("file"));
     assert_eq!(fs::read_to_string(copy).unwrap(), "copied");
     waiting.mount(root.join("made/on/the/way"));
@@ -168,9 +188,10 @@ fn bind_step() {
     source.file("file", "bound");
     let mut script = Script::below(&root);
     let (from, to) = (script.text(source.path()), script.text("/there"));
+    let propagation = types(&mut script, &[flags::PRIVATE | flags::REC]);
     script.child(Bind {
         set: attributes::RDONLY | attributes::NODEV,
-        propagation: flags::PRIVATE | flags::REC,
+        propagation,
         ..bind(from, to)
     });
     let (from, to) = (
@@ -208,10 +229,12 @@ fn attach() {
     let root = Folder::new();
     let attach = |script: &mut Script| {
         let target = script.text("/there");
+        let propagation = types(script, &[flags::PRIVATE]);
         script.child(Attach {
             slot: Slot(9),
             target,
-            propagation: flags::PRIVATE,
+            propagation,
+            keep: Slot::NONE,
         })
     };
     let mut script = Script::below(&root);
@@ -226,6 +249,7 @@ fn attach() {
     let tree = Tree {
         source: source.path().to_owned(),
         recursive: true,
+        release: 0,
         set: attributes::RDONLY,
         clear: 0,
         deep_set: 0,
@@ -246,35 +270,67 @@ fn attach() {
     assert_eq!(fs::read_to_string(seen).unwrap(), "attached");
 }
 
+/// By the descriptor that was kept, although the path leads elsewhere by now; and by a path.
 #[test]
 fn set_attributes() {
-    let root = Folder::new();
-    let step = |script: &mut Script, place: &str| {
+    let (root, other) = (Folder::new(), Folder::new());
+    let step = |script: &mut Script, slot, place: &str| {
         let target = script.text(place);
+        let propagation = types(script, &[flags::SHARED]);
         script.child(SetAttributes {
+            slot,
             target,
+            release: 0,
             set: attributes::RDONLY,
             clear: attributes::NOSUID,
-            recursive: true,
+            deep_set: attributes::NODEV,
+            deep_clear: 0,
+            propagation,
         })
     };
     let mut script = Script::below(&root);
     let mount = Filesystem {
         flags: flags::NOSUID,
+        keep: Slot(9),
         ..tmpfs(&mut script, "/t")
     };
     script.child(mount);
-    step(&mut script, "/t");
-    let line = script.waits().mount(root.join("t"));
-    let (mount, ..) = options(&line);
+    let (from, to) = (script.text(other.path()), script.text("/t"));
+    script.child(bind(from, to));
+    step(&mut script, Slot(9), "/t");
+    let waiting = script.waits();
+    let text = waiting.read("mountinfo");
+    let place = root.join("t");
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| line.split(' ').nth(4) == place.to_str())
+        .map(options)
+        .collect();
+    let [below, above] = &lines[..] else {
+        panic!("{text}")
+    };
     assert!(
-        mount.contains(&"ro") && !mount.contains(&"nosuid"),
-        "{line}"
+        below.0.contains(&"ro") && below.0.contains(&"nodev"),
+        "{text}"
     );
+    assert!(!below.0.contains(&"nosuid"), "{text}");
+    assert!(below.1[0].starts_with("shared:"), "{text}");
+    // It lies on the mount, so what is recursive reaches it.
+    assert!(
+        above.0.contains(&"rw") && above.0.contains(&"nodev"),
+        "{text}"
+    );
+    drop(waiting);
+    let mut script = Script::below(&root);
+    let mount = tmpfs(&mut script, "/t");
+    script.child(mount);
+    step(&mut script, Slot::NONE, "/t");
+    let line = script.waits().mount(root.join("t"));
+    assert!(options(&line).0.contains(&"ro"), "{line}");
     // Not the root of a mount.
     root.directory("plain");
     let mut script = Script::below(&root);
-    let index = step(&mut script, "/plain");
+    let index = step(&mut script, Slot::NONE, "/plain");
     script.fails(index, Call::MountSetattr, Errno::EINVAL);
 }
 
@@ -302,31 +358,4 @@ fn propagation() {
         flags: flags::PRIVATE | flags::SHARED,
     });
     script.fails(index, Call::Mount, Errno::EINVAL);
-}
-
-#[test]
-fn target_propagation() {
-    let root = Folder::new();
-    let step = |script: &mut Script, place: &str| {
-        let target = script.text(place);
-        script.child(TargetPropagation {
-            target,
-            flags: flags::SHARED,
-        })
-    };
-    let mut script = Script::below(&root);
-    let mount = tmpfs(&mut script, "/t");
-    script.child(mount);
-    step(&mut script, "/t");
-    let line = script.waits().mount(root.join("t"));
-    assert!(
-        options(&line)
-            .1
-            .iter()
-            .any(|field| field.starts_with("shared:")),
-        "{line}"
-    );
-    let mut script = Script::below(&root);
-    let index = step(&mut script, "/nosuch");
-    script.fails(index, Call::Openat2, Errno::ENOENT);
 }

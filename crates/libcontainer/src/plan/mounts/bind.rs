@@ -1,11 +1,13 @@
-//! Bind mounts: by path inside, or copied and perhaps id-mapped outside.
+//! Bind mounts: looked up by the child, or copied and perhaps id-mapped by the runtime.
 
+use init::Slot;
 use init::step::{Attach, Bind};
+use kernel::mount::flags;
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Mount};
 
 use super::options::Options;
-use super::{Creation, Draft, Namespaces, PlanError, destination, field, options_of};
+use super::{Creation, Draft, Namespaces, Place, PlanError, field, options_of};
 use crate::plan::{IdMaps, RuntimeStep, Tree};
 
 /// The source as an absolute path; a relative one counts from the bundle (config.md).
@@ -21,55 +23,112 @@ fn source(mount: &Mount<'_>, at: &ConfigPath, bundle: &str) -> Result<String, Pl
     }
 }
 
-/// Whether the runtime copies the source. It must for id-mapped mounts, and for a container in another user namespace,
-/// whose root may not reach the source by its path. It cannot without privileges over its own mounts. Otherwise the child looks the path up
-/// itself, in its copy of the host's mounts: one descriptor less to carry, and the copy has the right propagation.
-fn is_copied(draft: &Draft<'_>, mount: &Mount<'_>, options: &Options, wanted: &Namespaces) -> bool {
-    options.bind.is_some()
-        && (is_id_mapped(mount, options)
-            || (wanted.has(NEWUSER) && draft.host.privileged && draft.host.copies_mounts))
+/// Who looks up the source of a bind mount.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The child, by its path in its copy of the host's mounts: one descriptor less to carry, and the copy has the right
+    /// propagation.
+    Child,
+    /// The child, below the container's root, where the source may be a mount that is made earlier in the list.
+    Inside,
+    /// The runtime, before the child starts: it must for id-mapped mounts, and for a container in another user
+    /// namespace, whose root may not reach the source by its path. It cannot without privileges over its own mounts.
+    Runtime,
+}
+
+/// The way, and the source as it is then looked up.
+fn way(
+    draft: &Draft<'_>,
+    creation: &Creation,
+    mount: &Mount<'_>,
+    options: &Options,
+    wanted: &Namespaces,
+    source: String,
+) -> (Way, String) {
+    if let Some(below) = super::below_root(draft, creation, &source) {
+        return (Way::Inside, below);
+    }
+    let copied = is_id_mapped(mount, options)
+        || (wanted.has(NEWUSER) && draft.host.privileged && draft.host.copies_mounts);
+    (if copied { Way::Runtime } else { Way::Child }, source)
 }
 
 fn is_id_mapped(mount: &Mount<'_>, options: &Options) -> bool {
     options.id_map.is_some() || !mount.uid_mappings.is_empty()
 }
 
-/// Copies sources before the child starts.
+/// Copies sources before the child starts. The answer has the slot of each mount that was copied.
 pub(crate) fn copy_sources(
     draft: &mut Draft<'_>,
     creation: &Creation,
     wanted: &Namespaces,
-) -> Result<(), PlanError> {
-    for (index, mount) in draft.spec.mounts.iter().enumerate() {
-        let (at, options) = (field(index), options_of(mount));
-        if !is_copied(draft, mount, &options, wanted) {
-            continue;
-        }
-        if is_id_mapped(mount, &options) && draft.host.rootless() {
-            return Err(PlanError::unsupported(at, "id-mapped mounts need root"));
-        }
-        let tree = Tree {
-            source: source(mount, &at, &creation.bundle)?,
-            recursive: options.bind == Some(true),
-            set: options.set,
-            clear: options.clear,
-            deep_set: options.deep_set,
-            deep_clear: options.deep_clear,
-            propagation: crate::plan::root::first_propagation(draft)?,
-            slot: draft.slot(&at)?,
-        };
-        let slot = tree.slot;
-        draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
-        if !mount.uid_mappings.is_empty() {
-            let maps = IdMaps {
-                uids: mount.uid_mappings.clone(),
-                gids: mount.gid_mappings.clone(),
-                ..IdMaps::default()
-            };
-            add_mapping(draft, mount, &options, &at, slot, Some(maps));
-        }
+) -> Vec<Option<Slot>> {
+    let mut slots = vec![None; draft.spec.mounts.len()];
+    for (index, slot) in slots.iter_mut().enumerate() {
+        draft.part(|draft| {
+            *slot = copy_source(draft, creation, wanted, index)?;
+            Ok(())
+        });
     }
-    Ok(())
+    slots
+}
+
+fn copy_source(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+    index: usize,
+) -> Result<Option<Slot>, PlanError> {
+    let (at, mount) = (field(index), &draft.spec.mounts[index]);
+    let options = options_of(mount);
+    if options.bind.is_none() || options.is_remount() {
+        return Ok(None);
+    }
+    if is_id_mapped(mount, &options) && draft.host.rootless() {
+        return Err(PlanError::unsupported(at, "id-mapped mounts need root"));
+    }
+    let source = source(mount, &at, &creation.bundle)?;
+    let (Way::Runtime, source) = way(draft, creation, mount, &options, wanted, source) else {
+        return Ok(None);
+    };
+    let slot = draft.slot(&at)?;
+    // Another user namespace gets what the host has, as if the flags were locked.
+    let release = match wanted.has(NEWUSER) {
+        true => 0,
+        false => options.release(),
+    };
+    let tree = Tree {
+        source,
+        recursive: options.bind == Some(true),
+        release,
+        set: options.set,
+        clear: options.clear,
+        deep_set: options.deep_set,
+        deep_clear: options.deep_clear,
+        propagation: copied_propagation(draft, wanted)?,
+        slot,
+    };
+    draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
+    if let Some(maps) = own_maps(mount) {
+        add_mapping(draft, mount, &options, &at, slot, Some(maps));
+    }
+    Ok(Some(slot))
+}
+
+/// Copied by the child in its user namespace, mounts would be slaves of the host's at most (mount_namespaces(7)).
+fn copied_propagation(draft: &Draft<'_>, wanted: &Namespaces) -> Result<u64, PlanError> {
+    match crate::plan::root::first_propagation(draft)? {
+        0 if wanted.has(NEWUSER) => Ok(flags::SLAVE | flags::REC),
+        first => Ok(first),
+    }
+}
+
+fn own_maps(mount: &Mount<'_>) -> Option<IdMaps> {
+    (!mount.uid_mappings.is_empty()).then(|| IdMaps {
+        uids: mount.uid_mappings.clone(),
+        gids: mount.gid_mappings.clone(),
+        ..IdMaps::default()
+    })
 }
 
 fn add_mapping(
@@ -77,93 +136,85 @@ fn add_mapping(
     mount: &Mount<'_>,
     options: &Options,
     at: &ConfigPath,
-    slot: init::Slot,
+    slot: Slot,
     maps: Option<IdMaps>,
 ) {
     let recursive = options.id_map == Some(true);
-    let target = destination(mount);
     draft.runtime(
         &at.clone().then("uidMappings"),
         RuntimeStep::MapTree {
             slot,
-            target,
+            target: mount.destination.to_string(),
             recursive,
             maps,
         },
     );
 }
 
-/// The slot that [`copy_sources`] gave to a mount.
-fn slot_of(draft: &Draft<'_>, index: usize, wanted: &Namespaces) -> Option<init::Slot> {
-    let copied = |index: &usize| {
-        let mount = &draft.spec.mounts[*index];
-        is_copied(draft, mount, &options_of(mount), wanted)
-    };
-    if !copied(&index) {
-        return None;
-    }
-    let position = (0..index).filter(copied).count();
-    let mut trees = draft.runtime_steps().filter_map(|step| match step {
-        RuntimeStep::CopyTree(tree) => Some(tree.slot),
-        _ => None,
-    });
-    trees.nth(position)
-}
-
-/// Trees that take the ids of the container's own user namespace are mapped once that has its maps.
-pub(crate) fn map_trees(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+/// Trees that take the ids of the container's user namespace are mapped once the child is in it and it has its maps.
+pub(crate) fn map_trees(draft: &mut Draft<'_>, slots: &[Option<Slot>]) {
     for (index, mount) in draft.spec.mounts.iter().enumerate() {
         let options = options_of(mount);
-        if options.bind.is_none() || options.id_map.is_none() || !mount.uid_mappings.is_empty() {
+        if options.id_map.is_none() || !mount.uid_mappings.is_empty() {
             continue;
         }
-        if let Some(slot) = slot_of(draft, index, wanted) {
+        if let Some(slot) = slots[index] {
             add_mapping(draft, mount, &options, &field(index), slot, None);
         }
     }
-    Ok(())
 }
 
-/// Adds the mount; the answer is whether the first propagation type is already taken care of.
+/// Adds the mount.
 pub(crate) fn mount(
     draft: &mut Draft<'_>,
     creation: &Creation,
     wanted: &Namespaces,
-    index: usize,
-    options: &Options,
-    target: &str,
-) -> Result<bool, PlanError> {
-    let (at, mount) = (field(index), &draft.spec.mounts[index]);
+    place: &Place<'_>,
+) -> Result<(), PlanError> {
+    let (at, options) = (field(place.index), place.options);
+    let mount = &draft.spec.mounts[place.index];
     if let Some(word) = options.data.first() {
         // They would be options of the file system that the source is on, and so of the host's.
         let why = format!("{word:?} is no option of a bind mount");
         return Err(PlanError::invalid(at.then("options"), why));
     }
-    let propagation = options.propagation.first().copied().unwrap_or(0);
-    let path = draft.text(&at.clone().then("destination"), target)?;
-    if let Some(slot) = slot_of(draft, index, wanted) {
-        draft.child(
-            &at,
-            Attach {
-                slot,
-                target: path,
-                propagation,
-            },
-        );
-        return Ok(true);
+    let target = draft.text(&at.clone().then("destination"), place.target)?;
+    let (propagation, keep) = (super::propagation(draft, place)?, place.keep);
+    let attach = |slot| Attach {
+        slot,
+        target,
+        propagation,
+        keep,
+    };
+    if let Some(slot) = place.copied {
+        draft.child(&at, attach(slot));
+        return Ok(());
     }
     let source = source(mount, &at, &creation.bundle)?;
-    let source = draft.text(&at.clone().then("source"), &source)?;
-    let step = Bind {
-        source,
-        target: path,
+    let (way, source) = way(draft, creation, mount, options, wanted, source);
+    let mut step = Bind {
+        source: draft.text(&at.clone().then("source"), &source)?,
+        inside: way == Way::Inside,
+        below: Slot::ROOT,
+        target,
         recursive: options.bind == Some(true),
+        release: options.release(),
         set: options.set,
         clear: options.clear,
         deep_set: options.deep_set,
         deep_clear: options.deep_clear,
         propagation,
+        keep,
     };
+    if !is_id_mapped(mount, options) {
+        draft.child(&at, step);
+        return Ok(());
+    }
+    // Only the runtime may map the ids of what only the child can reach.
+    let slot = draft.slot(&at)?;
+    (step.target, step.propagation, step.keep) = (super::NOTHING, super::NOTHING, slot);
     draft.child(&at, step);
-    Ok(true)
+    add_mapping(draft, mount, options, &at, slot, own_maps(mount));
+    draft.child(&at, attach(slot));
+    Ok(())
 }

@@ -1,142 +1,133 @@
 //! Mounts of type cgroup: the container's view of its own group.
 
+use init::Slot;
 use init::step::{Bind, Filesystem, SetAttributes, Symlink};
 use kernel::mount::{attributes, flags};
 use kernel::namespace::flags::{NEWCGROUP, NEWUSER};
 
 use super::options::Options;
-use super::{Draft, Namespaces, PlanError, field};
+use super::{Draft, NOTHING, Namespaces, Place, PlanError, field};
 
 /// What a cgroup mount never needs.
 const SAFE: u64 = flags::NOSUID | flags::NODEV | flags::NOEXEC;
 
-/// Adds the mounts; the answer is whether the first propagation type is already taken care of.
+/// Adds the mounts. Type cgroup is what the host has, v1 on a hybrid host; type cgroup2 is v2 everywhere.
 pub(crate) fn mount(
     draft: &mut Draft<'_>,
     wanted: &Namespaces,
-    index: usize,
-    options: &Options,
-    target: &str,
-) -> Result<bool, PlanError> {
-    if draft.host.cgroups == 2 {
-        unified(draft, wanted, index, options, target)
+    place: &Place<'_>,
+    kind: &str,
+) -> Result<(), PlanError> {
+    if draft.host.cgroups == 2 || kind == "cgroup2" {
+        unified(draft, wanted, place)
     } else {
-        hierarchies(draft, index, options, target)
+        hierarchies(draft, place)
     }
 }
 
 /// v2: one mount, which shows the container's group as the root if it has a cgroup namespace. Otherwise, and where the
 /// kernel does not let a user namespace mount it, the group's directory is bound.
-fn unified(
-    draft: &mut Draft<'_>,
-    wanted: &Namespaces,
-    index: usize,
-    options: &Options,
-    mounted: &str,
-) -> Result<bool, PlanError> {
-    let at = field(index);
+fn unified(draft: &mut Draft<'_>, wanted: &Namespaces, place: &Place<'_>) -> Result<(), PlanError> {
+    let (at, options) = (field(place.index), place.options);
     let own_view = wanted.has(NEWCGROUP) && !(wanted.joins(NEWUSER) && draft.host.rootless());
-    let path = draft.text(&at.clone().then("destination"), mounted)?;
-    let propagation = options.propagation.first().copied().unwrap_or(0);
-    if own_view {
+    let target = draft.text(&at.clone().then("destination"), place.target)?;
+    let hierarchies = &draft.host.hierarchies;
+    let group = hierarchies.iter().find(|one| one.name.is_empty());
+    // Without one (v1 alone) the mount shows what the kernel has.
+    if own_view || (group.is_none() && draft.host.cgroups != 2) {
         let (kind, source) = (draft.own_text("cgroup2"), draft.own_text("cgroup"));
-        let data = draft.text(&at.clone().then("options"), &options.data.join(","))?;
         let step = Filesystem {
             kind,
             source,
-            target: path,
+            below: Slot::ROOT,
+            target,
             flags: options.flags | SAFE,
-            data,
-            propagation,
+            data: draft.text(&at.clone().then("options"), &options.data.join(","))?,
+            propagation: super::propagation(draft, place)?,
+            keep: place.keep,
             plain: false,
             inherit_mode: false,
             copy_up: false,
         };
         draft.child(&at, step);
-        super::filesystem::deepen(draft, &at, options, mounted);
-        return Ok(true);
+        return Ok(());
     }
-    let group = draft
-        .host
-        .hierarchies
-        .iter()
-        .find(|hierarchy| hierarchy.name.is_empty());
-    let source = group
-        .map_or("/sys/fs/cgroup", |hierarchy| hierarchy.path.as_str())
-        .to_owned();
-    let source = draft.own_text(&source);
-    draft.child(&at, bind_of(source, path, options, propagation));
-    Ok(true)
+    let source = group.map_or("/sys/fs/cgroup", |group| group.path.as_str());
+    let source = source.to_owned();
+    let mut step = bind_of(draft.own_text(&source), target, options);
+    (step.propagation, step.keep) = (super::propagation(draft, place)?, place.keep);
+    draft.child(&at, step);
+    Ok(())
 }
 
-fn bind_of(source: init::Span, target: init::Span, options: &Options, propagation: u64) -> Bind {
+fn bind_of(source: init::Span, target: init::Span, options: &Options) -> Bind {
     let safe = attributes::NOSUID | attributes::NODEV | attributes::NOEXEC;
     Bind {
         source,
+        inside: false,
+        below: Slot::ROOT,
         target,
         recursive: true,
+        release: 0,
         set: options.set | safe,
         clear: options.clear & !safe,
         deep_set: options.deep_set,
-        deep_clear: options.deep_clear,
-        propagation,
+        deep_clear: options.deep_clear & !safe,
+        propagation: NOTHING,
+        keep: Slot::NONE,
     }
 }
 
-/// v1: a tmpfs with one directory for each hierarchy and links for controllers that share one.
-fn hierarchies(
-    draft: &mut Draft<'_>,
-    index: usize,
-    options: &Options,
-    target: &str,
-) -> Result<bool, PlanError> {
-    let at = field(index);
-    let path = draft.text(&at.clone().then("destination"), target)?;
-    let (kind, source, data) = (
-        draft.own_text("tmpfs"),
-        draft.own_text("tmpfs"),
-        draft.own_text("mode=755"),
-    );
+/// v1: a tmpfs with one directory for each hierarchy and links for controllers that share one. What is in it is made
+/// below its descriptor, not below its path.
+fn hierarchies(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<(), PlanError> {
+    let (at, options) = (field(place.index), place.options);
+    let target = draft.text(&at.clone().then("destination"), place.target)?;
+    let tmpfs = match place.keep {
+        Slot::NONE => draft.kept_slot(&at)?,
+        kept => kept,
+    };
     let step = Filesystem {
-        kind,
-        source,
-        target: path,
+        kind: draft.own_text("tmpfs"),
+        source: draft.own_text("tmpfs"),
+        below: Slot::ROOT,
+        target,
         flags: options.flags & !flags::RDONLY | SAFE,
-        data,
-        propagation: options.propagation.first().copied().unwrap_or(0),
+        data: draft.own_text("mode=755"),
+        propagation: super::propagation(draft, place)?,
+        keep: tmpfs,
         plain: false,
         inherit_mode: false,
         copy_up: false,
     };
     draft.child(&at, step);
-    for hierarchy in &draft.host.hierarchies {
-        let source = draft.own_text(&hierarchy.path);
-        let below = draft.own_text(&format!("{target}/{}", hierarchy.name));
-        draft.child(&at, bind_of(source, below, options, 0));
+    let host = draft.host;
+    for hierarchy in host.hierarchies.iter().filter(|one| !one.name.is_empty()) {
+        let (source, name) = (
+            draft.own_text(&hierarchy.path),
+            draft.own_text(&hierarchy.name),
+        );
+        let mut step = bind_of(source, name, options);
+        step.below = tmpfs;
+        draft.child(&at, step);
         for link in &hierarchy.links {
-            let content = draft.own_text(&hierarchy.name);
-            let path = draft.own_text(&format!("{target}/{link}"));
-            draft.child(
-                &at,
-                Symlink {
-                    content,
-                    path,
-                    replace: false,
-                },
-            );
+            let step = Symlink {
+                content: name,
+                below: tmpfs,
+                path: draft.own_text(link),
+                replace: false,
+            };
+            draft.child(&at, step);
         }
     }
     if options.flags & flags::RDONLY != 0 {
-        let target = draft.own_text(target);
         draft.child(
             &at,
             SetAttributes {
-                target,
                 set: attributes::RDONLY,
-                clear: 0,
-                recursive: false,
+                ..super::change(tmpfs)
             },
         );
     }
-    Ok(true)
+    Ok(())
 }

@@ -1,24 +1,21 @@
 //! New file systems.
 
-use init::step::{Filesystem, SetAttributes};
+use init::Slot;
+use init::step::Filesystem;
 use kernel::mount::flags;
-use spec::ConfigPath;
 
-use super::options::Options;
-use super::{Draft, PlanError, field};
+use super::{Draft, Place, PlanError, field};
 
 /// Longest data of mount(2): a page, less the end.
 const LONGEST_DATA: usize = 4095;
 
-/// Adds the mount; the answer is whether the first propagation type is already taken care of.
+/// Adds the mount.
 pub(crate) fn mount(
     draft: &mut Draft<'_>,
-    index: usize,
+    place: &Place<'_>,
     kind: Option<&str>,
-    options: &Options,
-    target: &str,
-) -> Result<bool, PlanError> {
-    let at = field(index);
+) -> Result<(), PlanError> {
+    let (at, options) = (field(place.index), place.options);
     let kind = match kind {
         None | Some("") => return Err(PlanError::missing(at.then("type"))),
         Some("bind") => {
@@ -47,11 +44,24 @@ pub(crate) fn mount(
             "longer than mount(2) takes",
         ));
     }
-    let source = draft.spec.mounts[index].source.as_deref().unwrap_or(kind);
-    let tmpfs = kind == "tmpfs";
+    let source = draft.spec.mounts[place.index]
+        .source
+        .as_deref()
+        .unwrap_or(kind);
+    let remount = options.is_remount();
+    let tmpfs = kind == "tmpfs" && !remount;
+    if remount && !place.options.propagation.is_empty() {
+        let why = "a file system that is mounted anew keeps its propagation: give it in an entry with bind";
+        return Err(PlanError::invalid(at.then("options"), why));
+    }
+    let (below, target) = match place.changed {
+        Some(slot) => (slot, "/"),
+        None => (Slot::ROOT, place.target),
+    };
     let step = Filesystem {
         kind: draft.text(&at.clone().then("type"), kind)?,
         source: draft.text(&at.clone().then("source"), source)?,
+        below,
         target: draft.text(&at.clone().then("destination"), target)?,
         flags: if tmpfs {
             options.flags & !flags::RDONLY
@@ -59,14 +69,14 @@ pub(crate) fn mount(
             options.flags
         },
         data: draft.text(&at.clone().then("options"), &data)?,
-        propagation: options.propagation.first().copied().unwrap_or(0),
+        propagation: super::propagation(draft, place)?,
+        keep: place.keep,
         plain: matches!(kind, "proc" | "sysfs"),
         inherit_mode: tmpfs && !options.data.iter().any(|word| word.starts_with("mode=")),
         copy_up: tmpfs && options.copy_up,
     };
     draft.child(&at, step);
-    deepen(draft, &at, options, target);
-    Ok(true)
+    Ok(())
 }
 
 fn mount_label(draft: &Draft<'_>) -> Option<String> {
@@ -78,21 +88,4 @@ fn mount_label(draft: &Draft<'_>) -> Option<String> {
         .as_deref()
         .filter(|label| !label.is_empty())?;
     Some(format!("context=\"{label}\""))
-}
-
-/// Recursive attributes on a new file system: there is nothing below it yet, but the words may be given.
-pub(crate) fn deepen(draft: &mut Draft<'_>, at: &ConfigPath, options: &Options, target: &str) {
-    if options.deep_set | options.deep_clear != 0 {
-        let target = draft.own_text(target);
-        let (set, clear) = (options.deep_set, options.deep_clear);
-        draft.child(
-            at,
-            SetAttributes {
-                target,
-                set,
-                clear,
-                recursive: true,
-            },
-        );
-    }
 }

@@ -5,8 +5,12 @@ mod cgroup;
 mod filesystem;
 pub mod options;
 
-use init::step::{SetAttributes, TargetPropagation};
-use kernel::mount::flags;
+use std::collections::HashMap;
+
+use init::Slot;
+use init::step::{SetAttributes, encode_propagation};
+use init::wire::Span;
+use kernel::mount::{attributes, flags};
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Mount};
 
@@ -14,6 +18,26 @@ use super::{Creation, Draft, Namespaces, PlanError};
 use options::Options;
 
 pub(crate) use bind::{copy_sources, map_trees};
+
+/// An empty part of the text.
+const NOTHING: Span = Span {
+    start: 0,
+    length: 0,
+};
+
+/// One entry of the list, and what is known of the mount that it makes.
+struct Place<'a> {
+    index: usize,
+    options: &'a Options,
+    /// Where, as the child looks it up: once.
+    target: &'a str,
+    /// Where the child keeps the mount for what is changed in it later.
+    keep: Slot,
+    /// The mount that a remount changes, if an earlier entry has made it.
+    changed: Option<Slot>,
+    /// What the runtime has copied.
+    copied: Option<Slot>,
+}
 
 /// Whether a mount is a bind mount: that is for its options to say, not for its type.
 pub(crate) fn is_bind(mount: &Mount<'_>) -> bool {
@@ -31,10 +55,10 @@ fn field(index: usize) -> ConfigPath {
     ConfigPath::of("mounts").index(index)
 }
 
-/// The destination as an absolute path without empty and `.` parts; a relative one counts from `/` (config.md).
-pub(crate) fn destination(mount: &Mount<'_>) -> String {
+/// A path without empty, `.` and `..` parts; one that does not begin with `/` counts from there.
+fn clean(path: &str) -> String {
     let mut clean: Vec<&str> = Vec::new();
-    for part in mount.destination.split('/') {
+    for part in path.split('/') {
         match part {
             "" | "." => {}
             ".." => {
@@ -44,6 +68,31 @@ pub(crate) fn destination(mount: &Mount<'_>) -> String {
         }
     }
     format!("/{}", clean.join("/"))
+}
+
+/// What a path of the host is called below the container's root, if its text says that it lies there.
+fn below_root(draft: &Draft<'_>, creation: &Creation, path: &str) -> Option<String> {
+    let written = draft.spec.root.as_ref().map(|root| root.path.as_str());
+    let written = match written {
+        Some(path) if path.starts_with('/') => path.to_owned(),
+        path => format!("{}/{}", creation.bundle, path.unwrap_or_default()),
+    };
+    let path = clean(path);
+    [creation.root.as_str(), &written]
+        .into_iter()
+        .find_map(|root| {
+            let root = clean(root);
+            let rest = path.strip_prefix(&root).filter(|_| root != "/")?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| clean(rest))
+        })
+}
+
+/// The destination as an absolute path without empty and `.` parts; a relative one counts from `/` (config.md). Some
+/// callers write the host's path of the root in front.
+pub(crate) fn destination(draft: &Draft<'_>, creation: &Creation, mount: &Mount<'_>) -> String {
+    let path = &mount.destination;
+    let given = below_root(draft, creation, path).filter(|_| path.starts_with('/'));
+    given.unwrap_or_else(|| clean(path))
 }
 
 /// Files of procfs that may be covered: what tools for containers fake there.
@@ -76,45 +125,172 @@ fn judge_target(at: &ConfigPath, mount: &Mount<'_>, target: &str) -> Result<(), 
     Err(PlanError::invalid(at.clone().then("destination"), why))
 }
 
+/// The mounts of the list that later steps change by descriptor, and who makes the mount that an entry changes.
+struct Kept {
+    keep: Vec<Slot>,
+    made_by: Vec<Option<usize>>,
+}
+
+impl Kept {
+    fn of(draft: &mut Draft<'_>, targets: &[String], options: &[Options]) -> Kept {
+        let mounts = &draft.spec.mounts;
+        let late = |index: usize| is_late(&mounts[index], &options[index]);
+        let mut needed: Vec<bool> = (0..mounts.len()).map(late).collect();
+        let mut made_by = vec![None; mounts.len()];
+        let mut latest = HashMap::new();
+        for (index, target) in targets.iter().enumerate() {
+            if !options[index].is_remount() {
+                latest.insert(target.as_str(), index);
+            } else if let Some(maker) = latest.get(target.as_str()) {
+                made_by[index] = Some(*maker);
+                needed[*maker] = true;
+            }
+        }
+        let mut keep = vec![Slot::NONE; mounts.len()];
+        for (index, slot) in keep.iter_mut().enumerate() {
+            if targets[index] == "/" {
+                *slot = Slot::ROOT;
+            } else if needed[index] {
+                draft.part(|draft| {
+                    *slot = draft.kept_slot(&field(index))?;
+                    Ok(())
+                });
+            }
+        }
+        Kept { keep, made_by }
+    }
+
+    /// The mount that entry `index` changes.
+    fn changed(&self, index: usize) -> Option<Slot> {
+        match self.keep[index] {
+            Slot::ROOT => Some(Slot::ROOT),
+            _ => self.made_by[index].map(|maker| self.keep[maker]),
+        }
+    }
+}
+
+/// A change of nothing yet.
+fn change(slot: Slot) -> SetAttributes {
+    SetAttributes {
+        slot,
+        target: NOTHING,
+        release: 0,
+        set: 0,
+        clear: 0,
+        deep_set: 0,
+        deep_clear: 0,
+        propagation: NOTHING,
+    }
+}
+
+/// Adds the mounts in the order of the list; `copied` are the slots of those that the runtime has copied. The answer is
+/// for [`finish`].
 pub(crate) fn build(
     draft: &mut Draft<'_>,
     creation: &Creation,
     wanted: &Namespaces,
-) -> Result<(), PlanError> {
-    for (index, mount) in draft.spec.mounts.iter().enumerate() {
-        let at = field(index);
-        if mount.destination.is_empty() {
-            return Err(PlanError::missing(at.then("destination")));
-        }
-        if !mount.destination.starts_with('/') {
-            draft.warn(
-                at.clone().then("destination"),
-                "a relative destination is deprecated; it counts from /",
-            );
-        }
-        let options = options_of(mount);
-        let target = destination(mount);
-        judge_target(&at, mount, &target)?;
-        judge_id_mappings(&at, mount, &options, wanted)?;
-        let propagation = match (options.bind, mount.kind.as_deref()) {
-            (Some(_), _) => bind::mount(draft, creation, wanted, index, &options, &target)?,
-            (None, Some("cgroup" | "cgroup2")) => {
-                cgroup::mount(draft, wanted, index, &options, &target)?
-            }
-            (None, kind) => filesystem::mount(draft, index, kind, &options, &target)?,
+    copied: &[Option<Slot>],
+) -> Vec<(usize, Slot)> {
+    let spec = draft.spec;
+    let targets: Vec<String> = spec
+        .mounts
+        .iter()
+        .map(|mount| destination(draft, creation, mount))
+        .collect();
+    let options: Vec<Options> = spec.mounts.iter().map(options_of).collect();
+    let kept = Kept::of(draft, &targets, &options);
+    let mut late = Vec::new();
+    for (index, mount) in spec.mounts.iter().enumerate() {
+        let place = Place {
+            index,
+            options: &options[index],
+            target: &targets[index],
+            keep: kept.keep[index],
+            changed: kept.changed(index),
+            copied: copied[index],
         };
-        for flags in options.propagation.iter().skip(usize::from(propagation)) {
-            let target = draft.own_text(&target);
-            draft.child(
-                &at,
-                TargetPropagation {
-                    target,
-                    flags: *flags,
-                },
-            );
+        draft.part(|draft| build_one(draft, creation, wanted, &place));
+        if is_late(mount, place.options) {
+            late.push((index, place.keep));
         }
     }
+    late
+}
+
+fn build_one(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+    place: &Place<'_>,
+) -> Result<(), PlanError> {
+    let mount = &draft.spec.mounts[place.index];
+    judge(draft, mount, place, wanted)?;
+    match (place.options.bind, mount.kind.as_deref()) {
+        (Some(_), _) if place.options.is_remount() => remount(draft, place),
+        (Some(_), _) => bind::mount(draft, creation, wanted, place),
+        (None, Some(kind @ ("cgroup" | "cgroup2"))) => cgroup::mount(draft, wanted, place, kind),
+        (None, kind) => filesystem::mount(draft, place, kind),
+    }
+}
+
+/// `bind` with `remount`: other attributes for a mount that is there.
+fn remount(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<(), PlanError> {
+    let (at, options) = (field(place.index), place.options);
+    let mut step = SetAttributes {
+        release: options.release(),
+        set: options.set,
+        clear: options.clear,
+        deep_set: options.deep_set,
+        deep_clear: options.deep_clear,
+        propagation: propagation(draft, place)?,
+        ..change(place.changed.unwrap_or(Slot::NONE))
+    };
+    if place.changed.is_none() {
+        step.target = draft.text(&at.clone().then("destination"), place.target)?;
+    }
+    draft.child(&at, step);
     Ok(())
+}
+
+/// The propagation words of a mount, as its step has them.
+fn propagation(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<Span, PlanError> {
+    let mut list = place.options.propagation.clone();
+    if place.target == "/" {
+        if list.iter().any(|flags| flags & flags::SHARED != 0) {
+            let why =
+                "this mount becomes the container's root, whose propagation another field says";
+            let (at, other) = (
+                field(place.index),
+                ConfigPath::of("linux.rootfsPropagation"),
+            );
+            return Err(PlanError::conflicts(at.then("options"), other, why));
+        }
+        // As for the root directory itself: what is mounted in it is not to appear at its source.
+        list.insert(0, flags::PRIVATE);
+    }
+    let list: Vec<u8> = list.into_iter().map(encode_propagation).collect();
+    Ok(draft.bytes(&list))
+}
+
+/// What can be said of an entry whatever kind of mount it is.
+fn judge(
+    draft: &mut Draft<'_>,
+    mount: &Mount<'_>,
+    place: &Place<'_>,
+    wanted: &Namespaces,
+) -> Result<(), PlanError> {
+    let at = field(place.index);
+    if mount.destination.is_empty() {
+        return Err(PlanError::missing(at.then("destination")));
+    }
+    if !mount.destination.starts_with('/') {
+        draft.warn(
+            at.clone().then("destination"),
+            "a relative destination is deprecated; it counts from /",
+        );
+    }
+    judge_target(&at, mount, place.target)?;
+    judge_id_mappings(&at, mount, place.options, wanted)
 }
 
 fn judge_id_mappings(
@@ -146,10 +322,6 @@ fn judge_id_mappings(
         let why = "an id-mapped mount needs mappings or a user namespace";
         return Err(PlanError::invalid(at.clone().then("options"), why));
     }
-    if options.id_map.is_some() && !uids && wanted.joins(NEWUSER) {
-        let why = "an id-mapped mount in a joined user namespace needs mappings of its own";
-        return Err(PlanError::unsupported(at.clone().then("options"), why));
-    }
     if (options.id_map.is_some() || uids) && options.bind.is_none() {
         return Err(PlanError::unsupported(
             at.clone(),
@@ -159,26 +331,30 @@ fn judge_id_mappings(
     Ok(())
 }
 
+/// Whether a mount becomes read-only only when all that belongs into it was made.
+fn is_late(mount: &Mount<'_>, options: &Options) -> bool {
+    options.bind.is_none()
+        && !options.is_remount()
+        && mount.kind.as_deref() == Some("tmpfs")
+        && options.flags & flags::RDONLY != 0
+}
+
 /// A tmpfs that is to be read-only becomes so when all that belongs into it was made.
-pub(crate) fn finish(draft: &mut Draft<'_>) -> Result<(), PlanError> {
-    for (index, mount) in draft.spec.mounts.iter().enumerate() {
-        let options = options_of(mount);
-        let late = options.bind.is_none()
-            && mount.kind.as_deref() == Some("tmpfs")
-            && options.flags & flags::RDONLY != 0;
-        if late {
-            let target = draft.own_text(&destination(mount));
-            let set = kernel::mount::attributes::RDONLY;
-            draft.child(
-                &field(index),
-                SetAttributes {
-                    target,
-                    set,
-                    clear: 0,
-                    recursive: false,
-                },
-            );
-        }
+pub(crate) fn finish(draft: &mut Draft<'_>, late: &[(usize, Slot)]) {
+    for (index, slot) in late {
+        let step = SetAttributes {
+            set: attributes::RDONLY,
+            ..change(*slot)
+        };
+        draft.child(&field(*index), step);
     }
-    Ok(())
+}
+
+/// The root becomes read-only.
+pub(crate) fn finish_root(draft: &mut Draft<'_>, at: &ConfigPath) {
+    let step = SetAttributes {
+        set: attributes::RDONLY,
+        ..change(Slot::ROOT)
+    };
+    draft.child(at, step);
 }

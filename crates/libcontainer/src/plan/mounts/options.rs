@@ -143,19 +143,23 @@ fn is_atime(word: &str) -> bool {
     )
 }
 
-/// What a list of options amounts to; later words win.
+/// What a list of options amounts to; later words win, at each mount that they concern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Flags of mount(2) that are set.
+    /// Flags of mount(2) that are set on a new file system.
     pub flags: u64,
-    /// Attributes to set on a bind mount.
+    /// Attributes to set on a bind mount itself.
     pub set: u64,
-    /// Attributes to clear on a bind mount.
+    /// Attributes to clear on a bind mount itself.
     pub clear: u64,
-    /// Attributes to set on the mount and all below.
+    /// Attributes to set on all below it, and on itself where the other two do not say otherwise.
     pub deep_set: u64,
-    /// Attributes to clear on the mount and all below.
+    /// Attributes to clear on all below it.
     pub deep_clear: u64,
+    /// There is a word about a flag.
+    pub has_flag: bool,
+    /// There is a word that turns a flag of access times on.
+    pub has_access_time: bool,
     /// `Some(recursive)` for a bind mount.
     pub bind: Option<bool>,
     /// Propagation types in the order given.
@@ -189,22 +193,28 @@ impl Options {
                 flag,
                 attribute,
             } => {
+                self.has_flag = true;
+                self.has_access_time |= on && flag & ACCESS_TIMES != 0;
                 self.flags = if on {
                     self.flags | flag
                 } else {
                     self.flags & !flag
                 };
-                if is_atime(word) {
-                    change_atime(&mut self.set, &mut self.clear, on, attribute);
-                } else {
-                    change(&mut self.set, &mut self.clear, on, attribute);
-                }
-            }
-            Meaning::Recursive { on, attribute } if is_atime(&word[1..]) => {
-                change_atime(&mut self.deep_set, &mut self.deep_clear, on, attribute);
+                let change = if is_atime(word) { change_atime } else { change };
+                change(&mut self.set, &mut self.clear, on, attribute);
             }
             Meaning::Recursive { on, attribute } => {
-                change(&mut self.deep_set, &mut self.deep_clear, on, attribute)
+                let change = if is_atime(&word[1..]) {
+                    change_atime
+                } else {
+                    change
+                };
+                change(&mut self.deep_set, &mut self.deep_clear, on, attribute);
+                // It concerns the mount itself, too, and may take back what an earlier word said about that.
+                change(&mut self.set, &mut self.clear, on, attribute);
+                // On a new file system there is nothing below yet.
+                self.flags &= !flags_of(self.clear);
+                self.flags |= flags_of(self.set);
             }
             Meaning::Bind(recursive) => self.bind = Some(recursive || self.bind == Some(true)),
             Meaning::Propagation(value) => self.propagation.push(value),
@@ -213,6 +223,58 @@ impl Options {
             Meaning::Nothing => {}
         }
     }
+}
+
+/// The words about a flag that is on.
+const ACCESS_TIMES: u64 = flags::NOATIME | flags::NODIRATIME | flags::RELATIME | flags::STRICTATIME;
+
+/// What a bind mount has from its source, and what a flag word makes it forget.
+const FORGOTTEN: u64 = attributes::RDONLY
+    | attributes::NOSUID
+    | attributes::NODEV
+    | attributes::NOEXEC
+    | attributes::NOSYMFOLLOW;
+
+impl Options {
+    /// An existing mount is to be changed.
+    pub fn is_remount(&self) -> bool {
+        self.flags & flags::REMOUNT != 0
+    }
+
+    /// Attributes that a bind mount loses without a word about them.
+    ///
+    /// A list without a word about a flag leaves the mount as its source is. With one, the list is all that there is to
+    /// say: what it does not name is cleared, unless the kernel has it locked (mount_namespaces(7)). Access times stay as
+    /// they are until one of their words turns something on. That is how mount(2) with MS_REMOUNT and MS_BIND
+    /// behaves, and so what engines that write only `rw` or `ro` rely on.
+    pub fn release(&self) -> u64 {
+        let mut release = 0;
+        if self.has_flag {
+            release |= FORGOTTEN & !self.set & !self.clear;
+        }
+        if self.has_access_time {
+            release |= attributes::NODIRATIME & !self.set;
+            if (self.set | self.clear) & attributes::ATIME == 0 {
+                release |= attributes::ATIME;
+            }
+        }
+        release & !self.clear
+    }
+}
+
+/// The flags of mount(2) that stand for attributes: the reverse of [`attributes::of`].
+fn flags_of(attributes: u64) -> u64 {
+    TABLE
+        .iter()
+        .filter_map(|(_, meaning)| match meaning {
+            Meaning::Flag {
+                on: true,
+                flag,
+                attribute,
+            } if *attribute & attributes != 0 => Some(flag),
+            _ => None,
+        })
+        .fold(0, |all, flag| all | flag)
 }
 
 fn change(set: &mut u64, clear: &mut u64, on: bool, attribute: u64) {
@@ -250,7 +312,7 @@ mod tests {
         let options = read("rbind,ro,rw,nosuid,noexec,exec,size=4k,rro,mode=755,rprivate");
         assert_eq!(
             (options.set, options.clear),
-            (attributes::NOSUID, attributes::RDONLY | attributes::NOEXEC)
+            (attributes::NOSUID | attributes::RDONLY, attributes::NOEXEC)
         );
         assert_eq!(options.deep_set, attributes::RDONLY);
         assert_eq!(options.bind, Some(true));
@@ -263,8 +325,55 @@ mod tests {
             Options {
                 clear: attributes::ATIME,
                 flags: flags::NOATIME | flags::RELATIME,
+                has_flag: true,
+                has_access_time: true,
                 ..Options::default()
             }
         );
+    }
+
+    /// Top: set, clear; below: set, clear; and the flags of a new file system.
+    #[test]
+    fn a_word_and_its_recursive_opposite() {
+        use attributes::{NODEV, NOEXEC, NOSUID, NOSYMFOLLOW, RDONLY};
+        for (plain, opposite, deep, attribute) in [
+            ("ro", "rw", "rrw", RDONLY),
+            ("nosuid", "suid", "rsuid", NOSUID),
+            ("nodev", "dev", "rdev", NODEV),
+            ("noexec", "exec", "rexec", NOEXEC),
+            ("nosymfollow", "symfollow", "rsymfollow", NOSYMFOLLOW),
+        ] {
+            let read = |words: [&str; 3]| {
+                let options = Options::read(words.into_iter());
+                let all = [
+                    options.set,
+                    options.clear,
+                    options.deep_set,
+                    options.deep_clear,
+                ];
+                (all, attributes::of(options.flags))
+            };
+            let recursive = format!("r{plain}");
+            assert_eq!(
+                read(["rbind", opposite, &recursive]),
+                ([attribute, 0, attribute, 0], attribute)
+            );
+            assert_eq!(
+                read(["rbind", &recursive, opposite]),
+                ([0, attribute, attribute, 0], 0)
+            );
+            assert_eq!(
+                read(["rbind", plain, deep]),
+                ([0, attribute, 0, attribute], 0)
+            );
+            assert_eq!(
+                read(["rbind", deep, plain]),
+                ([attribute, 0, 0, attribute], attribute)
+            );
+        }
+        let read = |words: &str| Options::read(words.split(','));
+        assert_eq!(read("noatime,rstrictatime").set, attributes::STRICTATIME);
+        assert_eq!(read("rstrictatime,noatime").set, attributes::NOATIME);
+        assert_eq!(read("noatime,rrelatime").flags, 0);
     }
 }

@@ -116,7 +116,8 @@ pub(crate) fn prepare_first(
         listen_fds: creation.listen_fds,
     };
     let spec = draft.spec;
-    draft.child(&ConfigPath::none(), CloseWorking {});
+    let kept = draft.kept_slots();
+    draft.child(&ConfigPath::none(), CloseWorking { kept });
     match &spec.process {
         Some(process) => prepare(draft, process, surroundings),
         None => {
@@ -149,15 +150,20 @@ pub(crate) fn prepare(
     process: &Process<'_>,
     around: Surroundings,
 ) -> Result<(), PlanError> {
-    let command = command::read(draft, process, around.listen_fds)?;
+    let command = command::read(draft, process, around.listen_fds);
     let uid = process.user.uid;
     draft.child(&field("user"), StandardStreams { uid });
-    scheduling::schedule(draft, process, around.waits)?;
-    limits::limit(draft, process)?;
-    security::label(draft, process)?;
-    identity::umask(draft, process)?;
+    scheduling::schedule(draft, process, around.waits);
+    limits::limit(draft, process);
+    draft.part(|draft| security::label(draft, process));
+    draft.part(|draft| identity::umask(draft, process));
+    let command = command.inspect_err(|_| {
+        // What follows has to be in order; the rest is judged before that.
+        draft.part(|draft| command::directory(draft, process, false));
+        draft.part(|draft| security::filter(draft).map(drop));
+    })?;
     command::home(draft, process, &command);
-    command::directory(draft, process, false)?;
+    draft.part(|draft| command::directory(draft, process, false));
     let sets = capabilities::read(draft, process, around.user_namespace);
     capabilities::bound(draft, &sets);
     let filter = security::filter(draft)?;

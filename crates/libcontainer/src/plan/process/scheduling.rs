@@ -57,16 +57,12 @@ fn lookup<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
         .map(|(_, value)| *value)
 }
 
-pub(super) fn schedule(
-    draft: &mut Draft<'_>,
-    process: &Process<'_>,
-    first: bool,
-) -> Result<(), PlanError> {
-    affinity(draft, process, first)?;
-    scheduler(draft, process)?;
-    io_priority(draft, process)?;
-    memory_policy(draft)?;
-    personality(draft)
+pub(super) fn schedule(draft: &mut Draft<'_>, process: &Process<'_>, first: bool) {
+    draft.part(|draft| affinity(draft, process, first));
+    draft.part(|draft| scheduler(draft, process));
+    draft.part(|draft| io_priority(draft, process));
+    draft.part(memory_policy);
+    draft.part(personality);
 }
 
 /// The processors of a process on its way to a container's cgroup; whether any are given.

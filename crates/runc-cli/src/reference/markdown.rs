@@ -1,10 +1,6 @@
-//! `docs/cli.md`, made from the tables of commands and flags.
-//!
-//! The file is the snapshot of the whole command line: no command or flag changes without showing in a review.
-//! `TARE_UPDATE_DOCS=1 cargo test -p tare` writes it anew.
+//! `docs/cli.md`: the whole command line on one page.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use crate::command::{self, Command};
 use crate::flag::{Flag, Kind};
@@ -13,7 +9,7 @@ use crate::{global, help};
 const INTRODUCTION: &str = "\
 # Command line
 
-<!-- Made from the tables in crates/runc-cli; `TARE_UPDATE_DOCS=1 cargo test -p tare` writes it anew. -->
+<!-- Made from the tables in crates/runc-cli; `cargo xtask dist --docs` writes it anew. -->
 
 `tare [global options] command [command options] [arguments...]`
 
@@ -40,9 +36,18 @@ Errors and warnings are lines on standard error: `time=\"…\" level=error msg=\
 to the file, and the error that ended the command is also printed on standard error. With `--log-format json` a line is
 `{\"level\":\"error\",\"msg\":\"…\",\"time\":\"…\"}`, followed by the parts of an error that are known by name: `operation`,
 `container`, `config` (the field of config.json), `step`, `file`, `call`, `errno`, `hint`.
+
+With `--debug` the log tells the story of a call: what the host offers, where the cgroup is, how large the filter is, every step
+as it begins and how long it took, what hooks said. The container's first process cannot log; its steps follow when it is done.
+
+## Timings
+
+`create`, `run`, `start`, `exec` and `delete` say with `--timings table` (or `json`, or `trace`) where their time went, step by
+step, for the runtime and for the container's first process. With `TARE_TIMINGS=FILE` in the environment, all such calls
+append to FILE what Perfetto and the tracing pages of browsers open: one timeline of everything that an engine calls.
 ";
 
-fn page() -> String {
+pub(super) fn page() -> String {
     let mut page = format!("{INTRODUCTION}\n## Global options\n\n");
     push_flags(&mut page, global::FLAGS);
     for command in command::ALL {
@@ -68,6 +73,13 @@ fn push_command(page: &mut String, command: &Command) {
         page.push('\n');
         push_flags(page, command.flags);
     }
+    page.push_str("\n```sh\n");
+    let width = command.examples.iter().map(|(line, _)| line.len()).max();
+    let width = width.unwrap_or(0);
+    for (line, does) in command.examples {
+        let _ = writeln!(page, "tare {line:width$}  # {does}");
+    }
+    page.push_str("```\n");
 }
 
 fn push_flags(page: &mut String, flags: &[&Flag]) {
@@ -83,42 +95,4 @@ fn push_flags(page: &mut String, flags: &[&Flag]) {
         let help = flag.help.replace("{name}", "tare").replace('|', "\\|");
         let _ = writeln!(page, "| `{}` | {help}{notes} |", flag.synopsis());
     }
-}
-
-#[test]
-fn the_page_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
-    let page = page();
-    if std::env::var_os("TARE_UPDATE_DOCS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &page).unwrap();
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == page,
-        "docs/cli.md is out of date: TARE_UPDATE_DOCS=1 cargo test -p tare"
-    );
-}
-
-#[test]
-fn names_are_unique_and_texts_are_one_sentence() {
-    let tables = command::ALL
-        .iter()
-        .map(|command| (command.name, command.flags));
-    for (name, flags) in tables.chain([("global", global::FLAGS)]) {
-        let mut names: Vec<&str> = Vec::new();
-        for flag in flags.iter().copied().chain([&crate::flag::HELP]) {
-            names.push(flag.name);
-            names.extend(flag.short);
-            assert!(!flag.help.ends_with('.'), "{name} --{}", flag.name);
-            let switch = flag.kind == Kind::Switch;
-            assert_eq!(flag.value.is_empty(), switch, "{name} --{}", flag.name);
-        }
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count, "{name} names a flag twice");
-    }
-    let names: Vec<&str> = command::ALL.iter().map(|command| command.name).collect();
-    assert!(names.is_sorted());
 }

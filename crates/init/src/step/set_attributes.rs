@@ -1,0 +1,69 @@
+//! Changes a mount that is there already.
+
+use core::fmt;
+
+use super::bind::{change_all, describe_changes};
+use super::propagation::{describe_all, propagate_all};
+use super::{Context, Show, Step, step};
+use crate::inside::{self, Last};
+use crate::{Slot, Span, Text};
+
+step! {
+    /// mount_setattr(2) on a mount that an earlier step has made and kept, or on the root: not by its path, at which somebody
+    /// else's mount may be by now. `root.readonly`, `mounts[].options`
+    SetAttributes {
+        /// The mount.
+        slot: Slot,
+        /// With an empty slot: the one mount at this path below the root that no step has made. It is looked up here only.
+        target: Span,
+        /// As for [`super::Bind`].
+        release: u64,
+        /// As for [`super::Bind`].
+        set: u64,
+        /// As for [`super::Bind`].
+        clear: u64,
+        /// As for [`super::Bind`].
+        deep_set: u64,
+        /// As for [`super::Bind`].
+        deep_clear: u64,
+        /// As for [`super::Bind`].
+        propagation: Span,
+    }
+}
+
+impl Step for SetAttributes {
+    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        if self.slot == Slot::NONE {
+            let path = context.text.string(self.target)?;
+            let (there, _) = inside::target(context.root(), path, Last::File, false)?;
+            context.slots.set(self.slot, there);
+        }
+        let mount = context.place(self.slot)?;
+        change_all(
+            mount,
+            self.release,
+            self.set,
+            self.clear,
+            self.deep_set,
+            self.deep_clear,
+        )?;
+        propagate_all(mount, context.text.bytes(self.propagation))
+    }
+
+    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.slot {
+            Slot::ROOT => f.write_str("change root:")?,
+            Slot::NONE => write!(f, "change mount at {}:", Show(text.bytes(self.target)))?,
+            slot => write!(f, "change mount {}:", slot.0)?,
+        }
+        describe_changes(
+            f,
+            self.release,
+            self.set,
+            self.clear,
+            self.deep_set,
+            self.deep_clear,
+        )?;
+        describe_all(text.bytes(self.propagation), f)
+    }
+}
