@@ -37,6 +37,10 @@ pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
         (Call::MountSetattr, Errno::EINVAL) if step.contains("map ids") => {
             "the file system does not support id-mapped mounts"
         }
+        (Call::Mount | Call::MoveMount | Call::OpenTree, Errno::ENOSPC) => {
+            "the mount namespace has as many mounts as fs.mount-max allows"
+        }
+        (Call::Openat, Errno::ESTALE) => "somebody changed what is copied while it was copied",
         (Call::MountSetattr, Errno::EINVAL) if step.starts_with("change mount at") => {
             "nothing is mounted there"
         }

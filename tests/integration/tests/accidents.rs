@@ -261,6 +261,8 @@ impl Storm<'_> {
                 if left.is_empty() {
                     break;
                 }
+                // What has no record is not listed, and so not deleted.
+                self.runtime(&["gc"]).output().ok();
                 std::thread::sleep(Duration::from_millis(10));
             }
             assert!(left.is_empty(), "left behind ({reason}): {left:#?}");

@@ -81,15 +81,26 @@ fn create_that_was_killed() {
     gc(&sandbox, &[]).ok().lines(&["[]"]);
     call.child.kill().unwrap();
     call.finish();
-    let at_rest = sandbox.host(None);
-    let output = gc(&sandbox, &["--dry-run"]).ok();
-    assert_eq!(said(&output, &id), "unfinished to-be-removed");
-    let kinds: Vec<_> = output.json()[0]["parts"].as_array().unwrap().clone();
+    let mut found = Value::Null;
+    wait_until("the lock to be free", || {
+        let output = gc(&sandbox, &["--dry-run"]).ok();
+        found = output.json()[0].clone();
+        !found.is_null()
+    });
+    assert_eq!(
+        (&found["found"], &found["outcome"]),
+        (&json!("unfinished"), &json!("to-be-removed"))
+    );
+    let kinds: Vec<_> = found["parts"].as_array().unwrap().clone();
     let folder = json!({"kind": "state", "what": sandbox.root.join(&id)});
     assert!(kinds.contains(&folder), "{kinds:?}");
-    sandbox.host(None).same_as(&at_rest);
-    let output = gc(&sandbox, &[]).ok();
-    assert_eq!(said(&output, &id), "unfinished removed");
+    assert!(sandbox.root.join(&id).exists(), "it was only to look");
+    let mut words = String::new();
+    wait_until("the end", || {
+        words = said(&gc(&sandbox, &[]).ok(), &id);
+        !words.is_empty()
+    });
+    assert_eq!(words, "unfinished removed");
     for pid in hooks(&sandbox) {
         let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
     }
@@ -114,11 +125,21 @@ fn create_that_was_killed_at_any_moment() {
         std::thread::sleep(moment);
         call.child.kill().unwrap();
         call.finish();
-        gc(&sandbox, &[]).ok();
-        let state = sandbox.runtime(["state", &id]).limit(20).output();
-        if state.code == 0 {
+        // The child still has the lock until it has taken notice of its creator's end.
+        let mut state = Value::Null;
+        wait_until(&format!("an end of the creation after {moment:?}"), || {
+            gc(&sandbox, &[]).ok();
+            let output = sandbox.runtime(["state", &id]).limit(20).output();
+            state = if output.code == 0 {
+                output.json()
+            } else {
+                Value::Null
+            };
+            state["status"] != "creating"
+        });
+        if !state.is_null() {
             // It had come to wait for `start`. Whether it died with its creator or was killed later, nobody can tell.
-            let status = state.json()["status"].clone();
+            let status = &state["status"];
             assert!(
                 status == "created" || status == "stopped",
                 "{moment:?}: {status}"

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use init::Slot;
 use kernel::Fd;
 use kernel::namespace::flags::NEWUSER;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
@@ -15,7 +14,7 @@ use crate::Error;
 use crate::foreground::{self, Terminal};
 use crate::host::HostFacts;
 use crate::perform::{
-    Cgroup, Console, HookState, Performed, Setting, execution_failed, fence, walk,
+    Cgroup, Console, HookState, Performed, Setting, execution_failed, fence, walk, ways_in,
 };
 use crate::plan::{self, Joining};
 use crate::state::{Liveness, Status, Store, observe};
@@ -190,6 +189,7 @@ impl Container {
             seat,
             console,
         } = way;
+        let given = ways_in(self.record.pid, pidfd, self.record.namespaces)?;
         let failed = |fault| crate::perform::own("make the report page", fault);
         let report = crate::perform::child::report_page().map_err(failed)?;
         let state = HookState {
@@ -204,7 +204,7 @@ impl Container {
             cgroup: seat.map(Cgroup::Existing),
             preserve_fds: request.preserve_fds,
             standard: [None; 3],
-            given: vec![(Slot::FIRST_FREE, pidfd)],
+            given,
             state: Some(state),
         };
         let (performed, _) = walk(plan, setting, &mut |_| Ok(()))?;

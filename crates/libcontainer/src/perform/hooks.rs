@@ -256,7 +256,8 @@ impl Start<'_> {
         };
         let at = self.kind.field(self.index);
         let plan = plan::hook_inside(state.spec, self.hook, &at, &joining, self.host)?;
-        Ok((plan, vec![(Slot::FIRST_FREE, copy(inside.pidfd.raw())?)]))
+        let given = super::ways_in(pid, copy(inside.pidfd.raw())?, state.namespaces)?;
+        Ok((plan, given))
     }
 
     /// A program of the caller's, perhaps in the container's namespaces.

@@ -55,7 +55,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     for problem in problems {
         draft.note(Err(problem));
     }
-    draft.note(wanted.judge_root());
+    root::judge_shared(draft, &wanted);
     draft.part(|draft| namespaces::open(draft, &wanted));
     let copied = mounts::copy_sources(draft, creation, &wanted);
     draft.part(terminal::connect);
@@ -69,12 +69,12 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     draft.part(|draft| process::begin(draft, creation));
     draft.part(|draft| system::name(draft, &wanted));
     draft.part(|draft| network::configure(draft, &wanted));
-    draft.part(|draft| root::open(draft, creation));
+    draft.part(|draft| root::open(draft, creation, &wanted));
     let late = mounts::build(draft, creation, &wanted, &copied);
     draft.part(|draft| devices::make(draft, creation, &wanted));
     draft.part(|draft| terminal::open(draft, creation.relays_terminal));
     draft.part(|draft| hooks::before_root(draft, &wanted));
-    draft.part(|draft| root::enter(draft, creation));
+    draft.part(|draft| root::enter(draft, creation, &wanted));
     draft.part(|draft| system::configure(draft, &wanted));
     mounts::finish(draft, &late);
     draft.part(root::finish);
