@@ -54,7 +54,11 @@ pub(crate) fn set_up(file: Option<&Path>, format: Format, debug: bool) -> Result
         options.append(true).create(true);
         // Whatever the caller's umask is, others must not write what engines read.
         let opened = options.mode(0o644).open(path);
-        opened.map_err(|error| Failure::io(&format!("--log: open {}", path.display()), &error))
+        opened.map_err(|error| {
+            let mut failure = Failure::io(&format!("open {}", path.display()), &error);
+            failure.message += " (--log)";
+            failure
+        })
     });
     // Also for the message that the file could not be opened.
     let (file, failed) = match opened.transpose() {

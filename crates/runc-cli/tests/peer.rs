@@ -85,7 +85,12 @@ fn runc_gives_the_same_answers() {
     std::fs::create_dir_all(dir.join("store")).unwrap();
     let mut differences = Vec::new();
     for line in LINES {
-        let ours = answer(env!("CARGO_BIN_EXE_tare"), &dir, line);
+        let mut ours = answer(env!("CARGO_BIN_EXE_tare"), &dir, line);
+        for message in &mut ours.2 {
+            // Callers look for runc's text in the message; behind it ours says which container, and where, or which flag.
+            let which = format!(": \\\"none\\\" in {}/store", dir.display());
+            *message = message.replace(&which, "").replace(" (--log)", "");
+        }
         let theirs = answer("runc", &dir, line);
         if ours != theirs {
             differences.push(format!("{line}\n  tare {ours:?}\n  runc {theirs:?}"));

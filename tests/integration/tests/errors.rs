@@ -512,7 +512,7 @@ fn log_that_cannot_be_used() {
         line["msg"]
             .as_str()
             .unwrap()
-            .contains("--log: open /nosuch/log"),
+            .contains("open /nosuch/log: no such file or directory (--log)"),
         "{line}"
     );
     let call = sandbox
