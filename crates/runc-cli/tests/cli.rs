@@ -251,7 +251,7 @@ fn global_values_are_checked() {
         ),
         (
             &["--log", "no/log", "list"],
-            "/no/log: no such file or directory\"",
+            "/no/log: no such file or directory (--log)\"",
         ),
         (
             &["--rootless=maybe", "list"],
