@@ -141,7 +141,7 @@ fn one_runtime(
     }
     let report = Report {
         name: runtime.name,
-        version: runtime.version,
+        version: format!("{}, specification {}", runtime.version, runtime.spec),
         outcomes,
         changed: host::HostState::now(&tag).difference(&before),
     };

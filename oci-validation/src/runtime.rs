@@ -106,8 +106,10 @@ impl Output {
         } else {
             &self.err
         };
-        let line = text.trim().lines().last().unwrap_or("nothing was said");
-        line.chars().take(300).collect()
+        match text.trim().lines().last() {
+            Some(line) => line.chars().take(300).collect(),
+            None => format!("status {}, and nothing was said", self.code),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Copying a directory tree, for tmpfs mounts that start with what they cover.
 //!
-//! The tree may be changed by others meanwhile, and as deep as it likes: no level takes stack or a descriptor. The way
+//! The tree may be changed by others meanwhile, and be as deep as it likes: no level takes stack or a descriptor. The way
 //! up is `..`, and that it leads where the way down came from is checked, for a directory may have been moved.
 
 use core::ffi::CStr;
@@ -105,24 +105,32 @@ impl Walk {
     /// Copies one entry. A directory is entered; the answer is then what it was in.
     fn copy(&mut self, name: &CStr) -> Result<Option<Status>> {
         let (from, to) = (self.from.raw(), self.to.raw());
-        let status = file::status_at(from, name)?;
-        if status.kind() == mode::DIRECTORY {
-            let above = file::status(from)?;
-            file::make_directory(to, name, 0o700)?;
-            self.enter(name, name)?;
-            return Ok(Some(above));
-        }
-        let mut room = [0; 33];
-        let key = key(&status, &mut room)?;
-        let links = if status.links > 1 { self.links()? } else { -1 };
-        if links >= 0 {
-            match file::link(links, key, to, name) {
-                Err(fault) if fault.is(Errno::ENOENT) => {}
-                answer => return answer.map(|()| None),
-            }
-        }
+        let mut status = file::status_at(from, name)?;
+        let mut links = -1;
         match status.kind() {
-            mode::REGULAR => content(from, to, name)?,
+            mode::DIRECTORY => {
+                let above = file::status(from)?;
+                file::make_directory(to, name, 0o700)?;
+                self.enter(name, name)?;
+                return Ok(Some(above));
+            }
+            mode::REGULAR => {
+                // By now another file may have the name: owner, permissions and content are to be those of one file.
+                let flags = open::RDONLY | open::NOFOLLOW | open::NONBLOCK;
+                let source = file::open_at(from, name, flags, 0)?;
+                status = file::status(source.raw())?;
+                if status.kind() != mode::REGULAR {
+                    return Err(CHANGED);
+                }
+                if status.links > 1 {
+                    links = self.links()?;
+                    match file::link(links, key(&status, &mut [0; 33])?, to, name) {
+                        Err(fault) if fault.is(Errno::ENOENT) => {}
+                        answer => return answer.map(|()| None),
+                    }
+                }
+                content(source.raw(), status.size, to, name)?;
+            }
             mode::LINK => {
                 let mut link = [0u8; 4096];
                 let length = file::read_link(from, name, &mut link)?;
@@ -138,7 +146,7 @@ impl Walk {
         }
         file::set_times_at(to, name, &status.times)?;
         if links >= 0 {
-            file::link(to, name, links, key)?;
+            file::link(to, name, links, key(&status, &mut [0; 33])?)?;
         }
         Ok(None)
     }
@@ -171,18 +179,11 @@ impl Walk {
 }
 
 /// Not more than the file had when it was opened, for it may grow for ever.
-fn content(from: i32, to: i32, name: &CStr) -> Result<()> {
-    let flags = open::RDONLY | open::NOFOLLOW | open::NONBLOCK;
-    let source = file::open_at(from, name, flags, 0)?;
-    let status = file::status(source.raw())?;
-    if status.kind() != mode::REGULAR {
-        return Err(CHANGED);
-    }
+fn content(from: i32, mut rest: u64, to: i32, name: &CStr) -> Result<()> {
     let flags = open::WRONLY | open::CREAT | open::EXCL | open::NOFOLLOW;
     let copy = file::open_at(to, name, flags, 0o600)?;
-    let mut rest = status.size;
     while rest > 0 {
-        match file::send(copy.raw(), source.raw(), rest as usize)? {
+        match file::send(copy.raw(), from, rest as usize)? {
             0 => break,
             sent => rest -= sent as u64,
         }

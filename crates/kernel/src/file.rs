@@ -411,6 +411,14 @@ pub fn set_times(dir: i32, path: &CStr) -> Result<()> {
     unsafe { syscall!(Utimensat, UTIMENSAT, dir, path.as_ptr(), 0, 0) }.map(drop)
 }
 
+/// fchownat(2) of what a descriptor stands for, which may have been opened with O_PATH.
+pub fn set_owner_of(fd: i32, uid: u32, gid: u32) -> Result<()> {
+    const AT_EMPTY_PATH: usize = 0x1000;
+    let empty = c"".as_ptr();
+    // SAFETY: a valid string.
+    unsafe { syscall!(Fchownat, FCHOWNAT, fd, empty, uid, gid, AT_EMPTY_PATH) }.map(drop)
+}
+
 /// setxattr(2) on a path.
 pub fn set_attribute(path: &CStr, name: &CStr, value: &[u8]) -> Result<()> {
     // SAFETY: valid strings; the kernel reads `value.len()` bytes.

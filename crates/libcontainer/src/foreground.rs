@@ -159,7 +159,9 @@ impl Waiting {
         }
         let exit = process::wait(child.pidfd.raw(), true)
             .map_err(|fault| own("wait for the process", fault))?;
-        Ok(exit.unwrap_or(Exit::Code(0)).shell_status())
+        let unknown = kernel::Fault::found(kernel::Call::Wait, Errno::ECHILD);
+        exit.map(Exit::shell_status)
+            .ok_or_else(|| own("wait for the process", unknown))
     }
 
     fn pass_signals(&self, child: &Started, relay: Option<&Relay>) {

@@ -65,7 +65,7 @@ pub(crate) const ROWS: &[Row] = &[
         nothing_left(c, c.bundle().mount("/mnt", "none", "/no/such/source", &["bind"]))
     }),
     must("A7.hook", ERRORS, "a create that fails at a hook leaves nothing behind", |c| {
-        let hook = json!({"path": c.probe(), "args": ["probe", "false"]});
+        let hook = json!({"path": c.probe(), "args": ["probe", "stdin", "--", "false"]});
         nothing_left(c, c.bundle().push("/hooks/createContainer", hook))
     }),
     must("A7.limit", ERRORS, "a create that fails at a limit leaves nothing behind", |c| {
@@ -200,7 +200,7 @@ fn processes_with_root(root: &std::path::Path) -> Vec<String> {
 fn read_once(c: &Case) -> Verdict {
     let log = c.folder("log")?;
     let file = log.join("poststop");
-    let hook = json!({"path": c.probe(), "args": ["probe", "touch", file]});
+    let hook = json!({"path": c.probe(), "args": ["probe", "stdin", "--", "touch", file]});
     let bundle = c
         .bundle()
         .push("/hooks/poststop", hook)

@@ -56,7 +56,7 @@ pub(crate) const ROWS: &[Row] = &[
         c.bundle().push("/hooks/createRuntime", json!({"path": "/no/such/hook"})).refused().map(drop)
     }),
     must("J6.signal", LIFE, "a hook that dies by a signal has failed", |c| {
-        let hook = json!({"path": c.probe(), "args": ["probe", "kill-self", "15"]});
+        let hook = json!({"path": c.probe(), "args": ["probe", "stdin", "--", "kill-self", "15"]});
         c.bundle().push("/hooks/createContainer", hook).refused().map(drop)
     }),
     must("J7", LIFE, "when a poststart hook fails, start gives an error and the container is stopped", |c| at_start(c, "poststart").map(drop)),
@@ -84,7 +84,7 @@ fn failing<'a>(_: &Log, bundle: Bundle<'a>, kind: &str) -> Bundle<'a> {
     };
     bundle.push(
         &format!("/hooks/{kind}"),
-        json!({"path": path, "args": ["probe", "false"]}),
+        json!({"path": path, "args": ["probe", "stdin", "--", "false"]}),
     )
 }
 

@@ -69,8 +69,8 @@ pub(crate) const ROWS: &[Row] = &[
         let log = Log::new(c)?;
         let file = log.0.join("out");
         // Each program exists on one side only.
-        let host = json!({"path": c.probe(), "args": ["probe", "log", file, "--", "echo", "host"]});
-        let inside = json!({"path": "/bin/probe", "args": ["probe", "log", "/log/out", "--", "echo", "inside"]});
+        let host = json!({"path": c.probe(), "args": ["probe", "stdin", "--", "log", file, "--", "echo", "host"]});
+        let inside = json!({"path": "/bin/probe", "args": ["probe", "stdin", "--", "log", "/log/out", "--", "echo", "inside"]});
         let bundle = c.bundle().bound("/log", &log.0).push("/hooks/createContainer", host).push("/hooks/startContainer", inside);
         bundle.see("true")?;
         same("log", log.read("out")?.as_str(), "host\ninside\n")
@@ -147,6 +147,14 @@ pub(crate) const ROWS: &[Row] = &[
         }
         Ok(())
     }),
+    must("J3.unread", HOOKS, "a hook need not read the state", |c| {
+        for kind in KINDS {
+            let program = if kind == "startContainer" { "/bin/probe".to_owned() } else { c.probe() };
+            let hook = json!({"path": program, "args": ["probe", "true"]});
+            super::general::named(kind, c.bundle().aid(&format!("/hooks/{kind}"), json!([hook])).see("true"))?;
+        }
+        Ok(())
+    }),
     must("J4.descriptors", HOOKS, "a hook has no descriptors besides the standard ones", |c| {
         let log = Log::new(c)?;
         log.hook(c.bundle(), "createRuntime", "fds").see("true")?;
@@ -157,7 +165,7 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     must("J5", HOOKS, "a hook that outlasts its `timeout` is ended and an error", |c| {
         let log = Log::new(c)?;
-        let hook = json!({"path": c.probe(), "args": ["probe", "log", log.0.join("out"), "--", "echo", "begun", "--", "sleep", "25", "--", "echo", "ended"], "timeout": 1});
+        let hook = json!({"path": c.probe(), "args": ["probe", "stdin", "--", "log", log.0.join("out"), "--", "echo", "begun", "--", "sleep", "25", "--", "echo", "ended"], "timeout": 1});
         let begin = Instant::now();
         c.bundle().push("/hooks/createRuntime", hook).refused()?;
         ensure(begin.elapsed() < Duration::from_secs(15), || "create waited for it all the same".to_owned())?;
@@ -171,11 +179,11 @@ pub(crate) const ROWS: &[Row] = &[
         Ok(())
     }),
     must("J5.enough", HOOKS, "a hook that ends within its `timeout` is no error", |c| {
-        let hook = json!({"path": c.probe(), "args": ["probe", "sleep", "0.2"], "timeout": 20});
+        let hook = json!({"path": c.probe(), "args": ["probe", "stdin", "--", "sleep", "0.2"], "timeout": 20});
         c.bundle().aid("/hooks/createRuntime", json!([hook])).see("true").map(drop)
     }),
     must("J9", "runtime.md#errors", "what a failing hook says is in the error, where the runtime tells anything of it", |c| {
-        let hook = json!({"path": c.probe(), "args": ["probe", "err", "the-reason", "--", "false"]});
+        let hook = json!({"path": c.probe(), "args": ["probe", "stdin", "--", "err", "the-reason", "--", "false"]});
         let output = c.bundle().push("/hooks/createRuntime", hook).try_create(&c.id())?;
         ensure(!output.ok(), || "create gave no error".to_owned())?;
         match output.err.contains("the-reason") || output.out.contains("the-reason") {
@@ -211,8 +219,13 @@ impl Log {
         };
         let folder = if inside { Path::new("/log") } else { &self.0 };
         let file = folder.join(kind).display().to_string();
-        let mut words = vec!["probe".to_owned(), "log".to_owned(), file, "--".to_owned()];
-        words.extend(commands.split(' ').map(str::to_owned));
+        let mut words = vec!["probe"];
+        // Whether runtimes bear hooks that leave the state unread is a row of its own.
+        if commands != "stdin" {
+            words.extend(["stdin", "--"]);
+        }
+        words.extend(["log", &file, "--"]);
+        words.extend(commands.split(' '));
         json!({"path": program, "args": words})
     }
 
@@ -246,7 +259,9 @@ fn order(c: &Case) -> Verdict {
             } else {
                 c.probe()
             };
-            let words = json!(["probe", "log", file, "--", "echo", kind, number]);
+            let words = json!([
+                "probe", "stdin", "--", "log", file, "--", "echo", kind, number
+            ]);
             bundle = bundle.push(
                 &format!("/hooks/{kind}"),
                 json!({"path": program, "args": words}),

@@ -104,13 +104,6 @@ pub(crate) const ROWS: &[Row] = &[
         }
         Ok(())
     }),
-    must("B18.keep-others", OPTIONS, "a word on a bind changes that flag and no other", |c| {
-        let mount = bound(c, &["exec"])?;
-        for flag in ["ro", "nosuid", "nodev", "noatime"] {
-            ensure(mount.has(flag), || format!("{flag} was lost: {mount:?}"))?;
-        }
-        holds(&mount, |mount| !mount.has("noexec"))
-    }),
     must("B18.locked", "runtime.md#create", "in a user namespace a locked flag is kept or the mount is an error: never lost in silence", locked),
 ];
 

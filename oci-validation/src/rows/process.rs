@@ -162,7 +162,7 @@ pub(crate) const ROWS: &[Row] = &[
         container.says("USR1")
     }),
     must("C23", "config.md#posix-platform-hooks", "a `startContainer` hook without `env` gets no variable of the container", |c| {
-        let hook = json!({"path": "/bin/probe", "args": ["probe", "log", "/log/hook", "--", "env"]});
+        let hook = json!({"path": "/bin/probe", "args": ["probe", "stdin", "--", "log", "/log/hook", "--", "env"]});
         let log = c.folder("log")?;
         let bundle = c.bundle().bound("/log", &log).add("/hooks/startContainer", hook);
         bundle.set("/process/env", json!(["LD_PRELOAD=/evil"])).see("env")?.has("LD_PRELOAD")?;

@@ -76,7 +76,7 @@ pub(crate) const ROWS: &[Row] = &[
     must("K2.creating", STATE, "while create runs, the state as another process sees it is `creating` or an error", creating),
     must("K2.starting", STATE, "while start runs its hooks, the state is created or running", |c| {
         let log = Log::new(c)?;
-        let hook = json!({"path": "/bin/probe", "args": ["probe", "sleep", "0.7"]});
+        let hook = json!({"path": "/bin/probe", "args": ["probe", "stdin", "--", "sleep", "0.7"]});
         let container = log.bound(c.bundle()).push("/hooks/startContainer", hook).runs("sleep 60").create()?;
         let (start, seen) = watched(c, &container.id, || container.start())?;
         start?;
@@ -163,7 +163,7 @@ fn watched<T: Send>(c: &Case, id: &str, act: impl FnOnce() -> T) -> Verdict<(T, 
 }
 
 fn creating(c: &Case) -> Verdict {
-    let hook = json!({"path": c.probe(), "args": ["probe", "sleep", "0.7"]});
+    let hook = json!({"path": c.probe(), "args": ["probe", "stdin", "--", "sleep", "0.7"]});
     let bundle = c
         .bundle()
         .push("/hooks/createRuntime", hook.clone())

@@ -223,7 +223,10 @@ pub fn meddle(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
             ("chmod", file::set_permissions_at(HERE, path, 0o600)),
             ("chown", file::set_owner(file_at(path)?.raw(), 1234, 1234)),
             ("utimes", file::set_times(HERE, path)),
-            ("setxattr", file::set_attribute(path, c"security.probe", b"1")),
+            (
+                "setxattr",
+                file::set_attribute(path, c"security.probe", b"1"),
+            ),
             (
                 "truncate",
                 file::open_at(HERE, path, flag::WRONLY | flag::TRUNC, 0).map(drop),

@@ -22,6 +22,7 @@ cases![
     cgroup_namespace_hides_the_path,
     time_offsets,
     privileged_user_namespace_maps_ids,
+    privileged_without_a_mount_namespace_nothing_is_mounted,
     privileged_joined_user_namespace,
     privileged_nested_user_namespace_reaches_sources,
     privileged_joined_user_namespace_maps_the_ids_of_mounts,
@@ -364,6 +365,69 @@ fn privileged_nested_user_namespace_reaches_sources() {
         .ok();
     // What the container's root, as user 100000, could not reach by its path.
     seen.prints("from outside\n").prints("100000");
+}
+
+/// The caller's mount namespace is used where the config changes nothing in it.
+fn privileged_without_a_mount_namespace_nothing_is_mounted() {
+    let sandbox = Sandbox::new();
+    let bundle = || {
+        let bundle = sandbox.bundle().without_namespace("mount").edit(|config| {
+            config.as_object_mut().unwrap().remove("mounts");
+            config["root"]["readonly"] = json!(false);
+            for field in ["maskedPaths", "readonlyPaths"] {
+                config["linux"].as_object_mut().unwrap().remove(field);
+            }
+        });
+        fs::write(bundle.rootfs().join("etc/inside"), "of the container\n").unwrap();
+        bundle
+    };
+    let unmounted = || {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(!mounts.contains(&sandbox.tag), "{mounts}");
+    };
+    let container = sandbox.detach(
+        &bundle().probe("cat /etc/inside -- stat /dev/null -- pwd -- sleep 1000"),
+        "a",
+    );
+    container.wait_for("of the container\n/dev/null char 0666");
+    let link = |pid: &str, name: &str| fs::read_link(format!("/proc/{pid}/{name}")).unwrap();
+    let pid = container.pid.to_string();
+    assert_eq!(link(&pid, "ns/mnt"), link("self", "ns/mnt"));
+    assert!(link(&pid, "root").ends_with("rootfs"));
+    // What is added has the same root.
+    let seen = container.exec("cat /etc/inside -- ls /").ok();
+    seen.prints("of the container\n").prints("bin\n");
+    assert_eq!(container.exec("cat /etc/hostname").code, 1);
+    unmounted();
+    container.force_delete();
+    let mount = json!({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"});
+    for (pointer, value, field) in [
+        ("/mounts", json!([mount]), "mounts"),
+        ("/root/readonly", json!(true), "root.readonly"),
+        ("/linux/maskedPaths", json!(["/etc"]), "linux.maskedPaths"),
+        (
+            "/linux/readonlyPaths",
+            json!(["/etc"]),
+            "linux.readonlyPaths",
+        ),
+        (
+            "/linux/rootfsPropagation",
+            json!("private"),
+            "linux.rootfsPropagation",
+        ),
+        (
+            "/hooks/startContainer",
+            json!([{"path": "/bin/probe"}]),
+            "hooks.startContainer",
+        ),
+    ] {
+        let refused = sandbox.run(&bundle().set(pointer, value));
+        refused.fails_with(
+            1,
+            &[field, "mount namespace of its own", "linux.namespaces"],
+        );
+    }
+    unmounted();
 }
 
 fn privileged_joined_user_namespace() {

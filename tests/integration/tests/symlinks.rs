@@ -16,6 +16,7 @@ cases![
     proc_and_sys_must_be_directories,
     a_link_does_not_lead_a_mount_into_proc_or_sys,
     privileged_a_neighbour_moves_what_is_covered,
+    privileged_a_copy_mixes_no_files,
     dev_as_a_link_changes_nothing_outside,
     console_as_a_link_makes_nothing_outside,
     privileged_null_as_a_link_to_a_mounted_file,
@@ -356,6 +357,82 @@ fn privileged_a_neighbour_moves_what_is_covered() {
                 );
                 let _ = fs::remove_file(own.join("new"));
             }
+        }));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        if let Err(panic) = judged {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+/// Owner and permissions of one file with the content of another would be a gift to who wrote that content.
+fn privileged_a_copy_mixes_no_files() {
+    let sandbox = Sandbox::new();
+    let shared = sandbox.folder("shared");
+    let pairs: Vec<_> = (0..100)
+        .map(|number| {
+            let good = shared.join(format!("{number}"));
+            let evil = shared.join(format!("{number}-evil"));
+            fs::write(&good, "good").unwrap();
+            fs::set_permissions(&good, fs::Permissions::from_mode(0o4755)).unwrap();
+            fs::write(&evil, "evil").unwrap();
+            std::os::unix::fs::chown(&evil, Some(1000), Some(1000)).unwrap();
+            (good, evil)
+        })
+        .collect();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                for (good, evil) in &pairs {
+                    let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
+                    let here = nix::fcntl::AT_FDCWD;
+                    nix::fcntl::renameat2(here, good, here, evil, flags).unwrap();
+                }
+            }
+        });
+        let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let mut copied = 0;
+            for round in 0..30 {
+                let bundle = sandbox
+                    .bundle()
+                    .mount("/mnt", "bind", &shared, &["rbind"])
+                    .mount("/mnt", "tmpfs", "tmpfs", &["tmpcopyup"]);
+                // Where the neighbour interferes it may fail.
+                let call = sandbox.runtime(["create", "--bundle"]).arg(&bundle.path);
+                let pid_file = sandbox.path.join("io/pid");
+                let id = sandbox.id(&format!("r{round}"));
+                let created = call.arg("--pid-file").arg(&pid_file).arg(&id).output();
+                if created.code != 0 {
+                    continue;
+                }
+                let pid = fs::read_to_string(&pid_file).unwrap();
+                let copies = fs::read_dir(format!("/proc/{pid}/root/mnt")).unwrap();
+                copied += 1;
+                for copy in copies {
+                    let path = copy.unwrap().path();
+                    let content = fs::read_to_string(&path).unwrap();
+                    let status = fs::metadata(&path).unwrap();
+                    let whose = (status.uid(), status.mode() & 0o7777);
+                    let wanted = if content == "good" {
+                        (0, 0o4755)
+                    } else {
+                        (1000, 0o644)
+                    };
+                    assert_eq!(
+                        whose,
+                        wanted,
+                        "round {round}: {content} in {}",
+                        path.display()
+                    );
+                }
+                sandbox
+                    .runtime(["delete", "--force"])
+                    .arg(&id)
+                    .output()
+                    .ok();
+            }
+            assert!(copied > 0, "nothing was copied");
         }));
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         if let Err(panic) = judged {

@@ -259,7 +259,10 @@ fn swap_alone(limit: Option<i64>, swap: Option<i64>) -> Result<Option<i64>, &'st
         (_, None) => Ok(None),
         (_, Some(-1)) => Ok(Some(-1)),
         (None | Some(-1), Some(_)) => Err("unable to set swap limit without memory limit"),
-        (Some(limit), Some(swap)) => Ok(Some(swap - limit)),
+        (Some(limit), Some(swap)) => match swap.checked_sub(limit) {
+            Some(alone) => Ok(Some(alone)),
+            None => Err("is out of range"),
+        },
     }
 }
 

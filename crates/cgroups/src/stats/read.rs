@@ -84,12 +84,12 @@ pub(super) fn cpu(group: &Group, cpu: &mut Cpu) -> Result<(), Error> {
             let text = dir.read_if_there("cpu.stat")?.unwrap_or_default();
             for (key, value) in pairs(&text) {
                 match key {
-                    "usage_usec" => cpu.usage.total = value * 1000,
-                    "user_usec" => cpu.usage.user = value * 1000,
-                    "system_usec" => cpu.usage.kernel = value * 1000,
+                    "usage_usec" => cpu.usage.total = value.saturating_mul(1000),
+                    "user_usec" => cpu.usage.user = value.saturating_mul(1000),
+                    "system_usec" => cpu.usage.kernel = value.saturating_mul(1000),
                     "nr_periods" => cpu.throttling.periods = value,
                     "nr_throttled" => cpu.throttling.throttled_periods = value,
-                    "throttled_usec" => cpu.throttling.throttled_time = value * 1000,
+                    "throttled_usec" => cpu.throttling.throttled_time = value.saturating_mul(1000),
                     _ => {}
                 }
             }
@@ -134,8 +134,8 @@ fn cpuacct(dir: &Dir, cpu: &mut Cpu) -> Result<(), Error> {
     const NANOSECONDS: u64 = 10_000_000;
     for (key, value) in pairs(&dir.read_if_there("cpuacct.stat")?.unwrap_or_default()) {
         match key {
-            "user" => cpu.usage.user = value * NANOSECONDS,
-            "system" => cpu.usage.kernel = value * NANOSECONDS,
+            "user" => cpu.usage.user = value.saturating_mul(NANOSECONDS),
+            "system" => cpu.usage.kernel = value.saturating_mul(NANOSECONDS),
             _ => {}
         }
     }
@@ -216,7 +216,8 @@ pub(super) fn memory(group: &Group, memory: &mut Memory) -> Result<(), Error> {
     if let Some(limit) = number(dir, "memory.swap.max")? {
         // v1 counts both together, and so do those who read this.
         memory.swap.limit = limit.saturating_add(memory.usage.limit);
-        memory.swap.usage = number(dir, "memory.swap.current")?.unwrap_or(0) + memory.usage.usage;
+        let swap = number(dir, "memory.swap.current")?.unwrap_or(0);
+        memory.swap.usage = swap.saturating_add(memory.usage.usage);
     }
     Ok(())
 }

@@ -454,7 +454,7 @@ fn archives_through_pipes() {
     let left: Vec<_> = fs::read_dir(program.folder.path())
         .unwrap()
         .map(|e| e.unwrap().file_name().into_string().unwrap())
-        .filter(|n| n.ends_with(".tmp") || n.ends_with(".layout"))
+        .filter(|n| n.starts_with('.') || n.ends_with(".layout"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -76,10 +76,16 @@ impl Step for Device {
                 }
                 answer => answer?,
             }
-            if self.uid | self.gid != 0 {
-                file::set_owner_at(dir, name, self.uid, self.gid)?;
+            if self.uid | self.gid == 0 {
+                return Ok(());
             }
-            Ok(())
+            // By descriptor: the name may stand for somebody else's file by now.
+            let made = file::open_at(dir, name, open::PATH | open::NOFOLLOW, 0)?;
+            let status = file::status(made.raw())?;
+            if (status.mode, status.rdev) != (self.mode, self.device) {
+                return Err(Fault::found(Call::Fstat, Errno::ESTALE));
+            }
+            file::set_owner_of(made.raw(), self.uid, self.gid)
         })
     }
 

@@ -8,7 +8,7 @@ use kernel::{Errno, Fd};
 
 use super::propagation::propagate;
 use super::{Context, Show, Step, step};
-use crate::{Span, Text};
+use crate::{Slot, Span, Text};
 
 step! {
     /// Binds the root directory on itself, since pivot_root(2) wants a mount, and keeps it open: everything inside is
@@ -19,6 +19,8 @@ step! {
         /// Mounts are shared with the host: the one that holds the root is made private, so that the new mount does
         /// not appear there, and pivot_root(2) accepts it.
         private_parent: bool,
+        /// The mount namespace is the caller's: the directory is only opened.
+        only_open: bool,
     }
 }
 
@@ -26,6 +28,10 @@ impl Step for OpenRoot {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         let path = context.text.string(self.path)?;
         let below = file::open_at(file::HERE, path, open::PATH | open::DIRECTORY, 0)?;
+        if self.only_open {
+            context.root = Some(below);
+            return Ok(());
+        }
         if self.private_parent {
             make_parent_private(file::open_at(
                 below.raw(),
@@ -44,7 +50,8 @@ impl Step for OpenRoot {
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "open root {}", Show(text.bytes(self.path)))
+        write!(f, "open root {}", Show(text.bytes(self.path)))?;
+        f.write_str(if self.only_open { ", as it is" } else { "" })
     }
 }
 
@@ -63,14 +70,25 @@ fn make_parent_private(mut directory: Fd) -> kernel::Result<()> {
 step! {
     /// pivot_root(2) of the root on itself, then the old root, which now lies on top, is unmounted: nothing of the
     /// host is left, not even as an empty directory. `root.path`
+    ///
+    /// In a mount namespace that others live in, chroot(2), which changes nothing for them.
     EnterRoot {
         /// Mounts are shared with the host: unmounting the old root must not reach it.
         shared: bool,
+        /// The directory for chroot(2).
+        only: Slot,
     }
 }
 
 impl Step for EnterRoot {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        context.parent = None;
+        if self.only != Slot::NONE {
+            file::change_directory_to(context.place(self.only)?)?;
+            mount::change_root(c".")?;
+            drop(context.slots.take(self.only));
+            return file::change_directory(c"/");
+        }
         let old = file::open_at(file::HERE, c"/", open::PATH, 0)?;
         file::change_directory_to(context.root())?;
         mount::pivot_root(c".", c".")?;
@@ -79,12 +97,15 @@ impl Step for EnterRoot {
             propagate(old.raw(), flags::SLAVE | flags::REC)?;
         }
         mount::detach(c".")?;
-        file::change_directory(c"/")?;
-        context.parent = None;
-        Ok(())
+        file::change_directory(c"/")
     }
 
     fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("enter root")
+        f.write_str("enter root")?;
+        match self.only {
+            Slot::NONE => Ok(()),
+            Slot::ROOT => f.write_str(" by chroot"),
+            slot => write!(f, " by chroot to slot {}", slot.0),
+        }
     }
 }

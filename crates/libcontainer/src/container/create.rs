@@ -228,7 +228,8 @@ pub(super) fn warn_about_ambient(missing: u64) {
     }
 }
 
-/// A failed create leaves nothing. Hooks after the end run also then (runtime.md, "Lifecycle").
+/// A failed create leaves nothing, or, where its cgroup cannot be removed, a record by which `delete` can. Hooks after the
+/// end run also then (runtime.md, "Lifecycle"), in the latter case at the end of `delete`.
 fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
     // A group that held others before, or was frozen by somebody, is theirs.
     let taken = matches!(
@@ -237,9 +238,10 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
     );
     if let Some(place) = &prepared.place
         && !taken
-        && let Err(error) = cgroups::Group::open(place).and_then(cgroups::Group::remove)
+        && let Err(left) = cgroups::Group::open(place).and_then(cgroups::Group::remove)
     {
-        log::warn!("{error}");
+        log::warn!("{left}; what is left goes with `delete`");
+        return;
     }
     let stopped = prepared.hooks().and_then(|mut hooks| {
         (hooks.status, hooks.folder) = ("stopped", Some(&folder));

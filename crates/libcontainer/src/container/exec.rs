@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use init::Slot;
 use kernel::Fd;
 use kernel::namespace::flags::NEWUSER;
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
@@ -15,7 +14,7 @@ use crate::Error;
 use crate::foreground::{self, Terminal};
 use crate::host::HostFacts;
 use crate::perform::{
-    Cgroup, Console, HookState, Performed, Setting, execution_failed, fence, walk,
+    Cgroup, Console, HookState, Performed, Setting, execution_failed, fence, walk, ways_in,
 };
 use crate::plan::{self, Joining};
 use crate::state::{Liveness, Status, Store, observe};
@@ -26,6 +25,8 @@ use crate::timings;
 pub struct ExecRequest {
     /// A whole `process` object as JSON. Without it, the container's own process with the changes below.
     pub process_json: Option<String>,
+    /// Where that comes from, for messages.
+    pub process_file: PathBuf,
     /// Program and arguments.
     pub args: Vec<String>,
     /// Working directory instead of the container's.
@@ -108,7 +109,7 @@ impl Container {
         let mut spec = config.spec()?;
         let mut process = match &request.process_json {
             Some(json) => ProcessSpec::parse(json).map_err(|error| Error::Config {
-                path: PathBuf::from("process.json"),
+                path: request.process_file.clone(),
                 error,
             })?,
             None => changed(spec.process.take().unwrap_or_default(), request),
@@ -188,6 +189,7 @@ impl Container {
             seat,
             console,
         } = way;
+        let given = ways_in(self.record.pid, pidfd, self.record.namespaces)?;
         let failed = |fault| crate::perform::own("make the report page", fault);
         let report = crate::perform::child::report_page().map_err(failed)?;
         let state = HookState {
@@ -202,7 +204,7 @@ impl Container {
             cgroup: seat.map(Cgroup::Existing),
             preserve_fds: request.preserve_fds,
             standard: [None; 3],
-            given: vec![(Slot::FIRST_FREE, pidfd)],
+            given,
             state: Some(state),
         };
         let (performed, _) = walk(plan, setting, &mut |_| Ok(()))?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Locked;
 use crate::Error;
-use crate::state::{Held, Liveness, Record, Store, judge_id, observe, time};
+use crate::state::{Held, Liveness, Record, Store, is_id, observe, time};
 
 /// How [`gc`] works.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,7 +88,7 @@ pub fn gc(store: &Store, options: &GcOptions) -> Result<Vec<Leftover>, Error> {
     for entry in std::fs::read_dir(store.root()).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
-        let id = name.to_str().filter(|name| judge_id(name).is_ok());
+        let id = name.to_str().filter(|name| is_id(name));
         if let Some(id) = id
             && entry.file_type().map_err(failed)?.is_dir()
         {
@@ -97,16 +97,17 @@ pub fn gc(store: &Store, options: &GcOptions) -> Result<Vec<Leftover>, Error> {
     }
     ids.sort();
     let boot = time::boot();
-    let leftovers = ids.iter().filter_map(|id| {
-        examine(store, id, &boot, options).unwrap_or_else(|error| {
-            Some(Leftover {
+    let leftovers = ids
+        .iter()
+        .filter_map(|id| match examine(store, id, &boot, options) {
+            Ok(leftover) => leftover,
+            Err(error) => Some(Leftover {
                 id: id.clone(),
                 found: Found::Unreadable,
                 parts: vec![state(&store.root().join(id))],
                 outcome: Outcome::Failed(error.to_string()),
-            })
-        })
-    });
+            }),
+        });
     Ok(leftovers.collect())
 }
 

@@ -128,7 +128,11 @@ pub(crate) fn run(
     let at = kind.field(index);
     let failed = |why: String| Error::Hook {
         at: at.clone(),
-        text: format!("error running {} hook #{index}: {why}", kind.name()),
+        text: format!(
+            "error running {} hook #{index}: {}: {why}",
+            kind.name(),
+            hook.path
+        ),
     };
     let started = Instant::now();
     let mut process = Start {
@@ -139,7 +143,7 @@ pub(crate) fn run(
         host,
     }
     .start(pid, inside)
-    .map_err(|error| failed(error.to_string()))?;
+    .map_err(|error| failed(error.reason()))?;
     // A time that the clock cannot show never comes.
     let deadline = hook
         .timeout
@@ -252,7 +256,8 @@ impl Start<'_> {
         };
         let at = self.kind.field(self.index);
         let plan = plan::hook_inside(state.spec, self.hook, &at, &joining, self.host)?;
-        Ok((plan, vec![(Slot::FIRST_FREE, copy(inside.pidfd.raw())?)]))
+        let given = super::ways_in(pid, copy(inside.pidfd.raw())?, state.namespaces)?;
+        Ok((plan, given))
     }
 
     /// A program of the caller's, perhaps in the container's namespaces.

@@ -2,7 +2,7 @@
 //! State").
 
 use kernel::process::Started;
-use kernel::{Call, Errno, Fault, process, socket};
+use kernel::{Call, Errno, Fault, file, process, socket};
 use seccomp::agent::{ProcessState, SECCOMP_FD};
 use spec::ConfigPath;
 
@@ -55,6 +55,13 @@ pub(super) fn forward(
 ) -> Result<(), Error> {
     let listener = process::descriptor_of(child.pidfd.raw(), fd)
         .map_err(|fault| Error::step(&field(), "fetch the filter's listener", fault))?;
+    // The number is what init says of itself: no other descriptor of its is to reach the agent.
+    if !is_listener(listener.raw())
+        .map_err(|fault| Error::step(&field(), "look at the filter's listener", fault))?
+    {
+        let other = Fault::found(Call::PidfdGetfd, Errno::EBADF);
+        return Err(Error::step(&field(), "fetch the filter's listener", other));
+    }
     let Some(state) = state else { return Ok(()) };
     let message = ProcessState {
         oci_version: state.spec.oci_version.as_deref().unwrap_or(spec::VERSION),
@@ -78,4 +85,28 @@ pub(super) fn forward(
         return Err(agent.failed("failed to send to seccomp agent", broken(Errno::EMSGSIZE)));
     }
     Ok(())
+}
+
+/// Whether a descriptor is what seccomp(2) returns for a filter that notifies.
+fn is_listener(fd: i32) -> kernel::Result<bool> {
+    const KIND: &[u8] = b"anon_inode:seccomp notify";
+    let link = std::ffi::CString::new(format!("/proc/self/fd/{fd}"))
+        .map_err(|_| Fault::found(Call::Readlinkat, Errno::EINVAL))?;
+    let mut kind = [0; KIND.len() + 1];
+    let length = file::read_link(file::HERE, &link, &mut kind)?;
+    Ok(&kind[..length] == KIND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_descriptors_are_no_listeners() {
+        let null = file::open_at(file::HERE, c"/dev/null", file::open::RDONLY, 0).unwrap();
+        assert!(!is_listener(null.raw()).unwrap());
+        let own = process::open(process::id()).unwrap();
+        assert!(!is_listener(own.raw()).unwrap());
+        assert!(is_listener(-1).is_err());
+    }
 }

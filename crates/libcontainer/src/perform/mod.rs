@@ -37,6 +37,7 @@ pub(crate) use cgroup::Cgroup;
 pub(crate) use explain::{execution_failed, forbidden, forbids};
 pub(crate) use hooks::{HookState, Inside, run_all as run_hooks};
 pub(crate) use id_maps::outside;
+pub(crate) use namespace::ways_in;
 pub(crate) use walk::walk;
 
 /// Where a terminal's master goes.

@@ -1,6 +1,8 @@
 //! Namespaces, opened by their files in `/proc` or elsewhere.
 
-use kernel::{Call, Errno, Fault, Fd, file, namespace};
+use init::Slot;
+use kernel::namespace::flags::NEWNS;
+use kernel::{Call, Errno, Fault, Fd, file, namespace, process};
 use spec::ConfigPath;
 
 use crate::Error;
@@ -45,4 +47,26 @@ pub(super) fn open(path: &str, flag: u64) -> kernel::Result<Fd> {
         Err(fault) if !fault.is(Errno::ENOTTY) && !fault.is(Errno::EINVAL) => Err(fault),
         _ => Err(Fault::found(Call::Setns, Errno::EINVAL)),
     }
+}
+
+/// What a plan that joins a container is given: its first process and, where its mount namespace is the caller's, whose
+/// joining does not lead to its root, that.
+pub(crate) fn ways_in(pid: i32, pidfd: Fd, namespaces: u64) -> Result<Vec<(Slot, Fd)>, Error> {
+    let mut given = Vec::with_capacity(2);
+    if namespaces & NEWNS == 0 {
+        given.push((Slot(Slot::FIRST_FREE.0 + 1), root_of(pid, &pidfd)?));
+    }
+    given.push((Slot::FIRST_FREE, pidfd));
+    Ok(given)
+}
+
+fn root_of(pid: i32, pidfd: &Fd) -> Result<Fd, Error> {
+    let failed = |fault| super::own("open the container's root", fault);
+    let path = std::ffi::CString::new(format!("/proc/{pid}/root"))
+        .map_err(|_| failed(Fault::found(Call::Openat, Errno::EINVAL)))?;
+    let flags = file::open::PATH | file::open::DIRECTORY;
+    let root = file::open_at(file::HERE, &path, flags, 0).map_err(failed)?;
+    // The number was not somebody else's by then.
+    process::signal(pidfd.raw(), 0).map_err(failed)?;
+    Ok(root)
 }

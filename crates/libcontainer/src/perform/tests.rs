@@ -107,6 +107,7 @@ impl Script {
         script.child(OpenRoot {
             path,
             private_parent: false,
+            only_open: false,
         });
         script
     }

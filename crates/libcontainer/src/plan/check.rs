@@ -292,9 +292,39 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "nothing is mounted where the mount namespace is the caller's",
+        reason: "it would be done to the host",
+        keeps: |view| {
+            let shared =
+                |step: &ChildStep| matches!(step, ChildStep::OpenRoot(root) if root.only_open);
+            view.child(shared).is_empty()
+                || view
+                    .child(is!(Attach
+                        | Bind
+                        | BindDevice
+                        | EnterRoot
+                        | Filesystem
+                        | Hide
+                        | MoveRoot
+                        | Propagation
+                        | ReadOnlyPath
+                        | SetAttributes
+                        | Terminal))
+                    .iter()
+                    .all(|index| match &view.0.entries[*index].step {
+                        Step::Child(ChildStep::EnterRoot(root)) => root.only == Slot::ROOT,
+                        _ => false,
+                    })
+        },
+    },
+    Rule {
         name: "the terminal before the change of root",
         reason: "its device is bound in /dev, which may become read-only afterwards",
-        keeps: |view| before(&view.child(is!(Terminal)), &view.child(is_root_change)),
+        keeps: |view| {
+            // In `exec` the container has its root already.
+            view.child(is!(OpenRoot)).is_empty()
+                || before(&view.child(is!(Terminal)), &view.child(is_root_change))
+        },
     },
     Rule {
         name: "masks after mounts and parameters",

@@ -23,7 +23,7 @@ pub struct Creation {
     pub no_pivot: bool,
     /// Keep the caller's session keyring.
     pub no_new_keyring: bool,
-    /// Where in the hierarchies the container's cgroup is, for mounts of type cgroup.
+    /// The container has a cgroup of its own.
     pub has_cgroup: bool,
     /// The child is started inside its cgroup and need not be moved there.
     pub cloned_into_cgroup: bool,
@@ -55,7 +55,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     for problem in problems {
         draft.note(Err(problem));
     }
-    draft.note(wanted.judge_root());
+    root::judge_shared(draft, &wanted);
     draft.part(|draft| namespaces::open(draft, &wanted));
     let copied = mounts::copy_sources(draft, creation, &wanted);
     draft.part(terminal::connect);
@@ -69,12 +69,12 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     draft.part(|draft| process::begin(draft, creation));
     draft.part(|draft| system::name(draft, &wanted));
     draft.part(|draft| network::configure(draft, &wanted));
-    draft.part(|draft| root::open(draft, creation));
+    draft.part(|draft| root::open(draft, creation, &wanted));
     let late = mounts::build(draft, creation, &wanted, &copied);
     draft.part(|draft| devices::make(draft, creation, &wanted));
     draft.part(|draft| terminal::open(draft, creation.relays_terminal));
     draft.part(|draft| hooks::before_root(draft, &wanted));
-    draft.part(|draft| root::enter(draft, creation));
+    draft.part(|draft| root::enter(draft, creation, &wanted));
     draft.part(|draft| system::configure(draft, &wanted));
     mounts::finish(draft, &late);
     draft.part(root::finish);

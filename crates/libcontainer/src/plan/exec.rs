@@ -1,7 +1,8 @@
 //! The plan of a process that is added to a container.
 
-use init::step::{BecomeRoot, Fork, Join};
-use kernel::namespace::flags::{NEWPID, NEWTIME, NEWUSER};
+use init::Slot;
+use init::step::{BecomeRoot, EnterRoot, Fork, Join};
+use kernel::namespace::flags::{NEWNS, NEWPID, NEWTIME, NEWUSER};
 use spec::{ConfigPath, Hook, Process, Spec};
 
 use super::process::{self, Surroundings};
@@ -32,7 +33,8 @@ pub struct Joining {
 /// Compiles a process to the plan that adds it to a container. `spec` is the container's config with the process in its
 /// place: what concerns the system call filter comes from it.
 ///
-/// The slot after the fixed ones holds a pidfd of the container.
+/// The slot after the fixed ones holds a pidfd of the container. Where the container has the caller's mount namespace,
+/// the next one holds its root directory, which joining does not lead to.
 ///
 /// # Errors
 /// As [`super::create`].
@@ -79,6 +81,10 @@ fn join(
 ) -> Result<Surroundings, PlanError> {
     let (at, host) = (ConfigPath::of("process"), draft.host);
     let container = draft.slot(&at)?;
+    let root = match joining.namespaces & NEWNS {
+        0 => draft.slot(&at)?,
+        _ => Slot::NONE,
+    };
     terminal::connect(draft)?;
     if joining.outside.is_some() {
         process::give_streams_to(draft, given, joining.outside);
@@ -109,6 +115,13 @@ fn join(
                 flags,
             },
         );
+    }
+    if root != Slot::NONE {
+        let step = EnterRoot {
+            shared: false,
+            only: root,
+        };
+        draft.child(&ConfigPath::of("root.path"), step);
     }
     if joining.namespaces & NEWUSER != 0 {
         draft.child(&from, BecomeRoot {});

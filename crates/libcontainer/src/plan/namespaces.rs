@@ -163,13 +163,9 @@ impl Namespaces {
         }
     }
 
-    /// A container changes the root of its mount namespace and what is mounted there: never the runtime's own.
-    pub(crate) fn judge_root(&self) -> Result<(), PlanError> {
-        if self.has(NEWNS) {
-            return Ok(());
-        }
-        let why = "a container needs a mount namespace of its own: its root and mounts would become the host's";
-        Err(PlanError::unsupported(list(), why))
+    /// The container lives in the caller's mount namespace. Then nothing may be mounted.
+    pub(crate) fn shares_mounts(&self) -> bool {
+        !self.has(NEWNS)
     }
 
     fn judge(&self, spec: &Spec<'_>) -> [Result<(), PlanError>; 3] {

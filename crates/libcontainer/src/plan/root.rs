@@ -1,10 +1,12 @@
 //! `root`, `linux.rootfsPropagation`: the change of root.
 
+use init::Slot;
 use init::step::{EnterRoot, FetchNull, MakeDirectory, MoveRoot, OpenRoot, Propagation};
 use kernel::mount::flags;
-use spec::ConfigPath;
+use kernel::namespace::flags::NEWUSER;
+use spec::{ConfigPath, Hooks, Linux, Process};
 
-use super::{Creation, Draft, PlanError};
+use super::{Creation, Draft, Namespaces, PlanError};
 
 /// Values of `linux.rootfsPropagation`, with and without "recursively".
 const PROPAGATIONS: [(&str, u64); 8] = [
@@ -55,8 +57,79 @@ pub(crate) fn first_propagation(draft: &Draft<'_>) -> Result<u64, PlanError> {
     )
 }
 
-pub(crate) fn open(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), PlanError> {
+/// What a config may not have without a mount namespace of the container's own (config-linux.md lets it have the
+/// caller's): it would be done to the caller's mounts.
+pub(crate) fn judge_shared(draft: &mut Draft<'_>, wanted: &Namespaces) {
+    if !wanted.shares_mounts() {
+        return;
+    }
+    let spec = draft.spec;
+    let linux = spec.linux.as_ref();
+    let listed = |list: fn(&Linux<'_>) -> bool| linux.is_some_and(list);
+    let terminal = |process: &Process<'_>| process.terminal;
+    let hooked = |hooks: &Hooks<'_>| !hooks.start_container.is_empty();
+    let names = ConfigPath::of("linux.namespaces");
+    for (field, given) in [
+        ("mounts", !spec.mounts.is_empty()),
+        (
+            "root.readonly",
+            spec.root.as_ref().is_some_and(|root| root.readonly),
+        ),
+        (
+            "linux.rootfsPropagation",
+            listed(|linux| linux.rootfs_propagation.is_some()),
+        ),
+        (
+            "linux.maskedPaths",
+            listed(|linux| !linux.masked_paths.is_empty()),
+        ),
+        (
+            "linux.readonlyPaths",
+            listed(|linux| !linux.readonly_paths.is_empty()),
+        ),
+        // Its device would be bound on /dev/console.
+        (
+            "process.terminal",
+            spec.process.as_ref().is_some_and(terminal),
+        ),
+        // They are to find the container's files by joining it.
+        (
+            "hooks.startContainer",
+            spec.hooks.as_ref().is_some_and(hooked),
+        ),
+    ] {
+        if given {
+            let why = "a container needs a mount namespace of its own for this: it would change the host's mounts";
+            draft.note(Err(PlanError::conflicts(
+                ConfigPath::of(field),
+                names.clone(),
+                why,
+            )));
+        }
+    }
+    if wanted.has(NEWUSER) || draft.host.rootless() {
+        // Its devices would have to be bound.
+        let why = "a container in a user namespace needs a mount namespace of its own, too";
+        draft.note(Err(PlanError::unsupported(names, why)));
+    }
+}
+
+pub(crate) fn open(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+) -> Result<(), PlanError> {
     let at = ConfigPath::of("root.path");
+    if wanted.shares_mounts() {
+        let path = draft.text(&at, &creation.root)?;
+        let step = OpenRoot {
+            path,
+            private_parent: false,
+            only_open: true,
+        };
+        draft.child(&at, step);
+        return Ok(());
+    }
     let first = first_propagation(draft)?;
     if first != 0 {
         draft.child(&propagation_field(), Propagation { flags: first });
@@ -67,13 +140,26 @@ pub(crate) fn open(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), Pla
         OpenRoot {
             path,
             private_parent: first == 0,
+            only_open: false,
         },
     );
     Ok(())
 }
 
-pub(crate) fn enter(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), PlanError> {
+pub(crate) fn enter(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+) -> Result<(), PlanError> {
     let at = ConfigPath::of("root.path");
+    if wanted.shares_mounts() {
+        let step = EnterRoot {
+            shared: false,
+            only: Slot::ROOT,
+        };
+        draft.child(&at, step);
+        return make_working_directory(draft);
+    }
     let masks = draft
         .spec
         .linux
@@ -89,7 +175,8 @@ pub(crate) fn enter(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), Pl
         draft.child(&at, MoveRoot { exposed });
     } else {
         let shared = first_propagation(draft)? == 0;
-        draft.child(&at, EnterRoot { shared });
+        let only = Slot::NONE;
+        draft.child(&at, EnterRoot { shared, only });
     }
     if let Some(value) = wanted_propagation(draft)? {
         draft.child(&propagation_field(), Propagation { flags: value });

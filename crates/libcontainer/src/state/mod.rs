@@ -18,4 +18,4 @@ pub(crate) use observe::Liveness;
 pub use record::{Record, Waiter};
 pub use status::Status;
 pub use store::Store;
-pub(crate) use store::judge_id;
+pub(crate) use store::{is_id, judge_id};

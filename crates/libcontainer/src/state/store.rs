@@ -138,7 +138,8 @@ pub(crate) fn judge_id(id: &str) -> Result<(), Error> {
     })
 }
 
-fn is_id(id: &str) -> bool {
+/// As [`judge_id`], without a reason.
+pub(crate) fn is_id(id: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
     !matches!(id, "" | "." | "..") && id.len() <= 1024 && id.bytes().all(known)
 }

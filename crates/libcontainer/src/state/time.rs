@@ -15,6 +15,10 @@ pub(crate) fn now() -> String {
 }
 
 /// When the machine was started, in the same form; records of before are smaller as text.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "without a clock no record is of before"
+)]
 pub(crate) fn boot() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let up = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);

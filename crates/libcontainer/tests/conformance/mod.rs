@@ -80,6 +80,7 @@ const FIELDS: &[Row] = &[
     ("hooks.createRuntime[].env", "done", "hooks", "hooks.rs", "absent: the runtime's environment; for createContainer none, for startContainer the process's"),
     ("hooks.createRuntime[].timeout", "done", "hooks", "hooks.rs", ""),
     ("linux.namespaces[].type", "done", "namespaces-all", "namespaces.rs", ""),
+    ("linux.namespaces[].type", "partly", "namespace-mount-shared", "namespaces.rs", "without `mount` the caller's is used, by chroot(2), where the config mounts nothing; not in a user namespace"),
     ("linux.namespaces[].path", "done", "join-pod", "namespaces.rs", ""),
     ("linux.uidMappings", "done", "user-new", "namespaces.rs", ""),
     ("linux.gidMappings", "done", "user-new", "namespaces.rs", ""),
@@ -325,8 +326,11 @@ fn the_document_is_up_to_date() {
     }
     text.push_str(
         "\nConfigs for other platforms (`solaris`, `windows`, `vm`, `zos`, `freebsd`) are refused by name. Unknown properties are\n\
-         ignored, as the specification says; those that differ from a known one by the case of letters are taken as that one, and those that differ\n\
-         by one slip are ignored, both with a warning. What the specification requires is required, except for `linux.resources.pids.limit`. A container without a mount namespace is refused: its root would be the host's.\n",
+         ignored, as the specification says; those that differ from a known one by the case of letters are taken as that one, and\n\
+         those that differ by one slip are ignored, both with a warning. What the specification requires is required, except for\n\
+         `linux.resources.pids.limit`. A container without a mount namespace has its caller's; fields that would change it are refused.\n\n\
+         Of the operations (runtime.md) one differs: `delete` takes a container that waits for `start`, and ends it. The specification\n\
+         wants an error for all that has not stopped; engines written for runc rely on the other.\n",
     );
     let path = repository().join("docs/conformance.md");
     if super::rewriting() {

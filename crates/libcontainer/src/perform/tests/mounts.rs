@@ -84,6 +84,7 @@ fn open_root() {
     let index = script.child(OpenRoot {
         path,
         private_parent: false,
+        only_open: false,
     });
     script.fails(index, Call::Openat, Errno::ENOENT);
 }
@@ -93,13 +94,19 @@ fn enter_root() {
     let root = Folder::new();
     root.file("marker", "here");
     let mut script = Script::below(&root);
-    script.child(EnterRoot { shared: false });
+    script.child(EnterRoot {
+        shared: false,
+        only: Slot::NONE,
+    });
     let waiting = script.waits();
     assert_eq!(fs::read_to_string(waiting.seen("/marker")).unwrap(), "here");
     // Nothing of the host is left.
     assert_eq!(waiting.read("mountinfo").lines().count(), 1);
     let mut script = Script::inside(NEWNS);
-    let index = script.child(EnterRoot { shared: false });
+    let index = script.child(EnterRoot {
+        shared: false,
+        only: Slot::NONE,
+    });
     script.fails(index, Call::Fchdir, Errno::EBADF);
 }
 

@@ -108,7 +108,10 @@ fn share_namespaces() {
     // The proc of the host is needed, and this root has none.
     let root = Folder::new();
     let mut script = Script::below(&root);
-    script.child(init::step::EnterRoot { shared: false });
+    script.child(init::step::EnterRoot {
+        shared: false,
+        only: Slot::NONE,
+    });
     let index = script.child(ShareNamespaces {
         flags: NEWUSER,
         first: Slot(9),

@@ -238,7 +238,10 @@ fn directory_outside_the_root() {
     script.give(Slot(9), way_out);
     let proc = script.text("/proc");
     script.child(super::mounts::bind(proc, proc));
-    script.child(EnterRoot { shared: false });
+    script.child(EnterRoot {
+        shared: false,
+        only: Slot::NONE,
+    });
     let index = script.child(Directory { path, again: false });
     script.fails(index, Call::Getcwd, Errno::ENOENT);
 }
