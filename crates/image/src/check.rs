@@ -15,7 +15,7 @@ use crate::error::{Doing, During, Error, Result, failure};
 use crate::gc;
 use crate::index;
 use crate::manifest::{Content, Image, is_known};
-use crate::pull::{Options, prepare, replace, step};
+use crate::pull::{Job, Options, replace};
 use crate::source::Source;
 use crate::store::{Staging, Store};
 use crate::unpack::{
@@ -122,7 +122,12 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn image(&mut self, image: &Image) -> Result<()> {
-        let source = self.store.source(&self.options.limits);
+        let job = Job {
+            source: &self.store.source(&self.options.limits),
+            store: self.store,
+            image,
+            options: self.options,
+        };
         for (n, chain_id) in image.chain_ids.iter().enumerate() {
             let stored = self.store.layer(chain_id)?.join("fs");
             if self.good.contains_key(chain_id) || !stored.is_dir() {
@@ -136,14 +141,13 @@ impl Checker<'_> {
             let staging = self.store.staging()?;
             let unpack = || {
                 let stop = AtomicBool::new(false);
-                let place = (staging.path(), Form::Overlay);
-                let layer = prepare(&source, self.store, image, n, place, self.options, &stop)?;
+                let layer = job.prepare(n, staging.path(), Form::Overlay, &stop)?;
                 let lowers = image.chain_ids[..n].iter().rev();
                 let lowers = lowers.filter_map(|c| self.good.get(c));
                 let lowers = lowers.map(|p| open_directory(p));
                 layer.settle(&lowers.collect::<Result<Vec<OwnedFd>>>()?)
             };
-            unpack().during(|| step(image, n))?;
+            unpack().during(|| job.step(n))?;
             self.report.layers += 1;
             let fresh = staging.path().join("fs");
             match compare(&open_directory(&stored)?, &open_directory(&fresh)?, b"")? {

@@ -8,7 +8,7 @@ use crate::error::Kind;
 use crate::error::{Doing, During, Result, failure};
 use crate::manifest::Image;
 use crate::parallel::in_order;
-use crate::pull::{Options, make_directory, prepare, report, step};
+use crate::pull::{Job, Options, make_directory, report};
 use crate::source::Source;
 use crate::store::{Staging, Store};
 use crate::unpack::{Form, merge, open_directory, remove_tree};
@@ -34,16 +34,21 @@ pub fn flatten(
     let staging = beside(target)?;
     let root = staging.path().join("root");
     make_directory(&root)?;
-    let layers = image.manifest.layers();
-    let step = |n: usize| step(image, n);
+    let job = Job {
+        source,
+        store,
+        image,
+        options,
+    };
+    let step = |n: usize| job.step(n);
     in_order(
-        layers.len(),
+        image.chain_ids.len(),
         options.parallel,
         |n, failed| {
             let folder = staging.path().join(n.to_string());
             make_directory(&folder)?;
-            let place = (folder.as_path(), Form::Flat);
-            prepare(source, store, image, n, place, options, failed).during(|| step(n))
+            job.prepare(n, &folder, Form::Flat, failed)
+                .during(|| step(n))
         },
         |n, layer| {
             let lower = [open_directory(&root)?];

@@ -80,7 +80,7 @@ mod tests {
             let mut paced = Paced::new(Slow.take(40), Pace { bytes, window });
             io::copy(&mut paced, &mut io::sink())
         };
-        assert_eq!(read(2).unwrap(), 40);
+        assert_eq!(read(1).unwrap(), 40);
         assert_eq!(read(1000).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

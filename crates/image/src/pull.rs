@@ -79,19 +79,19 @@ pub fn pull(
             limits: &options.limits,
         };
         let (image, documents) = choose(&known, &root, options)?;
-        let mut missing = work_left(store, &image, unpack)?;
+        let job = Job {
+            source,
+            store,
+            image: &image,
+            options,
+        };
+        let missing = job.work_left(unpack)?;
         let unchanged = missing.is_empty();
         if !unchanged {
             if let Some(progress) = &options.transfer.progress {
-                progress.expect(
-                    missing
-                        .iter()
-                        .map(|n| image.manifest.layers()[*n].size())
-                        .sum(),
-                );
+                progress.expect(missing.iter().map(|n| job.layer(*n).size()).sum());
             }
-            missing.sort_unstable();
-            run(source, store, &image, unpack, options)?;
+            job.run(unpack)?;
         }
         let config = image.manifest.config();
         if !store.layout().has(config)? {
@@ -165,16 +165,23 @@ impl Source for Known<'_> {
 
 /// Unpacks the layers of an image whose blobs are in the store, where that is not done yet.
 pub fn unpack(store: &Store, image: &Image, options: &Options) -> Result<()> {
-    if work_left(store, image, true)?.is_empty() {
-        return Ok(());
+    let source = &store.source(&options.limits);
+    let job = Job {
+        source,
+        store,
+        image,
+        options,
+    };
+    match job.work_left(true)?.is_empty() {
+        true => Ok(()),
+        false => job.run(true),
     }
-    let source = store.source(&options.limits);
-    run(&source, store, image, true, options)
 }
 
 /// True if all layers are unpacked.
 pub(crate) fn is_ready(store: &Store, image: &Image) -> Result<bool> {
-    (0..image.chain_ids.len()).try_fold(true, |ready, n| Ok(ready && is_unpacked(store, image, n)?))
+    let layers = layers(store, image)?;
+    Ok(layers.iter().all(|fs| fs.is_dir()))
 }
 
 /// Directories of the unpacked layers, the lowest first.
@@ -212,131 +219,129 @@ pub fn choose(
     Ok((image, documents))
 }
 
-fn is_unpacked(store: &Store, image: &Image, n: usize) -> Result<bool> {
-    Ok(store.layer(&image.chain_ids[n])?.join("fs").is_dir())
+/// Everything that work on the layers of an image needs.
+pub(crate) struct Job<'a> {
+    pub(crate) source: &'a dyn Source,
+    pub(crate) store: &'a Store,
+    pub(crate) image: &'a Image,
+    pub(crate) options: &'a Options,
 }
 
-/// Numbers of the layers that are not there yet.
-fn work_left(store: &Store, image: &Image, unpack: bool) -> Result<Vec<usize>> {
-    let mut left = Vec::new();
-    for (n, layer) in image.manifest.layers().iter().enumerate() {
-        if !store.layout().has(layer)? || (unpack && !is_unpacked(store, image, n)?) {
-            left.push(n);
+impl Job<'_> {
+    fn layer(&self, n: usize) -> &Descriptor {
+        &self.image.manifest.layers()[n]
+    }
+
+    fn unpacked(&self, n: usize) -> Result<PathBuf> {
+        Ok(self.store.layer(&self.image.chain_ids[n])?.join("fs"))
+    }
+
+    /// For messages.
+    pub(crate) fn step(&self, n: usize) -> String {
+        let (count, digest) = (self.image.chain_ids.len(), self.layer(n).digest());
+        format!("layer {} of {count} ({digest})", n + 1)
+    }
+
+    /// Numbers of the layers that are not there yet.
+    fn work_left(&self, unpack: bool) -> Result<Vec<usize>> {
+        let mut left = Vec::new();
+        for n in 0..self.image.chain_ids.len() {
+            let there = self.store.layout().has(self.layer(n))?;
+            if !there || (unpack && !self.unpacked(n)?.is_dir()) {
+                left.push(n);
+            }
+        }
+        Ok(left)
+    }
+
+    fn run(&self, unpack: bool) -> Result<()> {
+        in_order(
+            self.image.chain_ids.len(),
+            self.options.parallel,
+            |n, failed| {
+                let work = || {
+                    if !unpack || self.unpacked(n)?.is_dir() {
+                        return self.fetch(n, failed).map(|()| None);
+                    }
+                    let staging = self.store.staging()?;
+                    let layer = self.prepare(n, staging.path(), Form::Overlay, failed)?;
+                    Ok(Some((staging, layer)))
+                };
+                work().during(|| self.step(n))
+            },
+            |n, prepared| match prepared {
+                Some((staging, layer)) => self.place(n, &staging, layer).during(|| self.step(n)),
+                None => Ok(()),
+            },
+        )
+    }
+
+    /// Brings layer `n` into the store.
+    fn fetch(&self, n: usize, failed: &AtomicBool) -> Result<()> {
+        let (layer, layout) = (self.layer(n), self.store.layout());
+        if layout.has(layer)? {
+            return Ok(());
+        }
+        let transfer = &self.options.transfer;
+        transfer::once_more(self.source, layer, || {
+            transfer::fetch(self.source, layer, layout, transfer, &mut |_| check(failed))
+        })
+    }
+
+    /// Fetches (or reads) layer `n` and unpacks it below `folder` on the way.
+    pub(crate) fn prepare(
+        &self,
+        n: usize,
+        folder: &Path,
+        form: Form,
+        failed: &AtomicBool,
+    ) -> Result<Layer> {
+        let (descriptor, layout, options) = (self.layer(n), self.store.layout(), self.options);
+        let fs = folder.join("fs");
+        let there = layout.has(descriptor)?;
+        let mut attempt = || {
+            remove_tree(&fs)?;
+            make_directory(&fs)?;
+            let fetch = |feed: &mut layer::Feed<'_>| {
+                let mut pass = |bytes: &[u8]| check(failed).and_then(|()| feed.pass(bytes));
+                transfer::fetch(
+                    self.source,
+                    descriptor,
+                    layout,
+                    &options.transfer,
+                    &mut pass,
+                )
+            };
+            let (diff_id, how) = (&self.image.diff_ids[n], (form, options.owner));
+            layer::unpack(fetch, &fs, diff_id, how, &options.limits)
+        };
+        match transfer::once_more(self.source, descriptor, &mut attempt) {
+            // Stored content was right when it came; when it makes no sense, an accident may have happened to it since.
+            Err(e) if there && is_about_content(&e) => match layout.drop_damaged(descriptor)? {
+                true => attempt(),
+                false => Err(e),
+            },
+            other => other,
         }
     }
-    Ok(left)
-}
 
-/// For messages.
-pub(crate) fn step(image: &Image, n: usize) -> String {
-    let layers = image.manifest.layers();
-    format!(
-        "layer {} of {} ({})",
-        n + 1,
-        layers.len(),
-        layers[n].digest()
-    )
-}
-
-fn run(
-    source: &dyn Source,
-    store: &Store,
-    image: &Image,
-    unpack: bool,
-    options: &Options,
-) -> Result<()> {
-    let layers = image.manifest.layers();
-    let step = |n: usize| step(image, n);
-    if !unpack {
-        return in_order(
-            layers.len(),
-            options.parallel,
-            |n, failed| fetch_only(source, store, &layers[n], options, failed).during(|| step(n)),
-            |_, ()| Ok(()),
-        );
-    }
-    in_order(
-        layers.len(),
-        options.parallel,
-        |n, failed| {
-            if is_unpacked(store, image, n)? {
-                return fetch_only(source, store, &layers[n], options, failed)
-                    .map(|()| None)
-                    .during(|| step(n));
-            }
-            let staging = store.staging()?;
-            let place = (staging.path(), Form::Overlay);
-            let layer =
-                prepare(source, store, image, n, place, options, failed).during(|| step(n))?;
-            Ok(Some((staging, layer)))
-        },
-        |n, prepared| match prepared {
-            Some((staging, layer)) => place(store, image, n, staging, layer).during(|| step(n)),
-            None => Ok(()),
-        },
-    )
-}
-
-fn fetch_only(
-    source: &dyn Source,
-    store: &Store,
-    layer: &Descriptor,
-    options: &Options,
-    failed: &AtomicBool,
-) -> Result<()> {
-    if store.layout().has(layer)? {
-        return Ok(());
-    }
-    transfer::once_more(source, layer, || {
-        transfer::fetch(
-            source,
-            layer,
-            store.layout(),
-            &options.transfer,
-            &mut |_| check(failed),
-        )
-    })
-}
-
-/// Fetches (or reads) layer `n` and unpacks it below `folder` on the way.
-pub(crate) fn prepare(
-    source: &dyn Source,
-    store: &Store,
-    image: &Image,
-    n: usize,
-    (folder, form): (&Path, Form),
-    options: &Options,
-    failed: &AtomicBool,
-) -> Result<Layer> {
-    let descriptor = &image.manifest.layers()[n];
-    let fs = folder.join("fs");
-    let there = store.layout().has(descriptor)?;
-    let mut attempt = || {
-        remove_tree(&fs)?;
-        make_directory(&fs)?;
-        layer::unpack(
-            |feed| {
-                transfer::fetch(
-                    source,
-                    descriptor,
-                    store.layout(),
-                    &options.transfer,
-                    &mut |bytes| check(failed).and_then(|()| feed.pass(bytes)),
-                )
-            },
-            &fs,
-            &image.diff_ids[n],
-            (form, options.owner),
-            &options.limits,
-        )
-    };
-    match transfer::once_more(source, descriptor, &mut attempt) {
-        // Stored content was right when it came; when it makes no sense, an accident may have happened to it since.
-        Err(e) if there && is_about_content(&e) => match store.layout().drop_damaged(descriptor)? {
-            true => attempt(),
-            false => Err(e),
-        },
-        other => other,
+    /// Completes layer `n` with what is below it, and moves it to its place.
+    fn place(&self, n: usize, staging: &Staging, layer: Layer) -> Result<()> {
+        let lowers = (0..n).rev().map(|n| open_directory(&self.unpacked(n)?));
+        report(&layer.settle(&lowers.collect::<Result<Vec<OwnedFd>>>()?)?);
+        let target = self.store.layer(&self.image.chain_ids[n])?;
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).at("make directory", parent)?;
+        }
+        // A layer appears with all that is in it: what is there without is no layer any more.
+        if target.exists() && !target.join("fs").is_dir() {
+            remove_tree(&target)?;
+        }
+        match fs::rename(staging.path(), &target) {
+            // Another process was quicker; both made the same.
+            Err(_) if target.join("fs").is_dir() => Ok(()),
+            other => other.at("move layer to", &target),
+        }
     }
 }
 
@@ -345,29 +350,6 @@ fn is_about_content(error: &Error) -> bool {
         error.kind(),
         Kind::Integrity | Kind::Malformed | Kind::Unsafe | Kind::Unsupported
     )
-}
-
-fn place(store: &Store, image: &Image, n: usize, staging: Staging, layer: Layer) -> Result<()> {
-    let lowers = image.chain_ids[..n]
-        .iter()
-        .rev()
-        .map(|c| open_directory(&store.layer(c)?.join("fs")))
-        .collect::<Result<Vec<OwnedFd>>>()?;
-    report(&layer.settle(&lowers)?);
-    let target = store.layer(&image.chain_ids[n])?;
-    if let Some(parent) = target.parent() {
-        fs::create_dir_all(parent).at("make directory", parent)?;
-    }
-    // A layer appears with all that is in it: what is there without is no layer any more.
-    if target.exists() && !target.join("fs").is_dir() {
-        remove_tree(&target)?;
-    }
-    match fs::rename(staging.path(), &target) {
-        Ok(()) => Ok(()),
-        // Another process was quicker; both made the same.
-        Err(_) if target.join("fs").is_dir() => Ok(()),
-        Err(e) => Err(Error::file("move layer to", &target, e)),
-    }
 }
 
 /// Puts what is in `staging` in the place of a layer that is damaged. Nobody else may use the store.

@@ -127,6 +127,26 @@ impl Error {
         matches!(self, Error::File { source, .. } if source.raw_os_error() == Some(errno.0))
     }
 
+    /// The reason alone: without what callers look for before it, and without the field, as part of another error that
+    /// has both.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Error::Step {
+                text: Some(text), ..
+            } => text.clone(),
+            error => {
+                let text = error.to_string();
+                text.strip_prefix(NOT_STARTED)
+                    .map_or(text.clone(), str::to_owned)
+            }
+        }
+    }
+
+    /// True when the id is taken, or nobody has it: the message is complete with the folder that was looked in.
+    pub fn is_about_the_store(&self) -> bool {
+        matches!(self, Error::NotFound { .. } | Error::Exists { .. })
+    }
+
     /// True when the container does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::NotFound { .. })
@@ -239,11 +259,13 @@ impl fmt::Display for Error {
                     Prefix(at)
                 )
             }
-            Error::Hook { text, .. } => write!(f, "{NOT_STARTED}{text}"),
+            Error::Hook { at, text } => write!(f, "{NOT_STARTED}{text} ({at})"),
             Error::Cgroup(error) => error.fmt(f),
             Error::WrongStatus { text, .. } => f.write_str(text),
-            Error::NotFound { .. } => f.write_str("container does not exist"),
-            Error::Exists { .. } => f.write_str("container with given ID already exists"),
+            Error::NotFound { id } => write!(f, "container does not exist: {id:?}"),
+            Error::Exists { id } => {
+                write!(f, "container with given ID already exists: {id:?}")
+            }
             Error::File {
                 doing,
                 path,

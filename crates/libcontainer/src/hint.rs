@@ -23,6 +23,11 @@ pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
         (Call::Mount, Errno::EPERM) if step.contains("proc") => {
             "procfs needs a pid namespace of the container's own, and a /proc outside of which nothing is hidden"
         }
+        (Call::Mount | Call::Fsconfig, Errno::EINVAL)
+            if step.contains("devpts") && (step.contains("gid=") || step.contains("uid=")) =>
+        {
+            "is the id of gid= or uid= mapped in the user namespace? map it (linux.gidMappings), or leave the option out"
+        }
         (Call::Mount | Call::Fsconfig, Errno::EINVAL) => {
             "an option that the file system does not know? see dmesg"
         }
@@ -43,6 +48,11 @@ pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
         (Call::SchedSetattr, Errno::EPERM) if step.contains("policy 6") => {
             "SCHED_DEADLINE needs CAP_SYS_NICE; such a process scheduler can't be used together with AllowedCPUs \
              (linux.resources.cpu.cpus)"
+        }
+        (Call::SchedSetattr, Errno::EPERM)
+            if !step.contains("policy 1 ") && !step.contains("policy 2 ") =>
+        {
+            "a nice value below the present one needs CAP_SYS_NICE or RLIMIT_NICE (process.scheduler.nice)"
         }
         (Call::SchedSetattr, Errno::EPERM) => {
             "it needs CAP_SYS_NICE or RLIMIT_RTPRIO; and where the kernel allots real-time scheduling by cgroup \

@@ -31,9 +31,9 @@
 //! # In programs with threads
 //! Every function may be called from any thread, also at the same time. Nothing forks the caller: the child is started
 //! as posix_spawn(3) does it, sharing the caller's memory only until init runs, so neither the caller's size nor its
-//! threads matter. No signal handlers are installed. The environment is read only for hooks
-//! outside the container whose entry has none. Only [`run`], which is made for command
-//! lines, changes the signal mask of its thread while it waits.
+//! threads matter. No signal handlers are installed. The environment is read for three things: PATH by newuidmap(1)
+//! and newgidmap(1), XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS by cgroups of a user's systemd, and what hooks inherit.
+//! Only [`run`], which is made for command lines, changes the signal mask of its thread while it waits.
 
 mod bundle;
 mod check;

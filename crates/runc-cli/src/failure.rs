@@ -13,6 +13,8 @@ pub(crate) struct Failure {
     pub(crate) fields: Vec<(&'static str, String)>,
     /// What the process exits with.
     pub(crate) status: i32,
+    /// The message is complete with the folder of the containers' state.
+    pub(crate) about_the_store: bool,
 }
 
 impl Failure {
@@ -22,6 +24,7 @@ impl Failure {
             message: message.into(),
             fields: Vec::new(),
             status: 1,
+            about_the_store: false,
         }
     }
 
@@ -61,6 +64,7 @@ impl From<libcontainer::Error> for Failure {
     fn from(error: libcontainer::Error) -> Failure {
         Failure {
             fields: error.fields(),
+            about_the_store: error.is_about_the_store(),
             ..Failure::new(error.to_string())
         }
     }

@@ -121,6 +121,14 @@ impl Global {
     /// With the sticky bit, which tells whoever clears that directory of old files to leave it alone (XDG base
     /// directory specification).
     pub(crate) fn prepare_root(&self) -> Result<(), Failure> {
+        if self.root_from == RootFrom::Default && kernel::identity::user() != 0 {
+            return make_writable(&self.root).map_err(|error| {
+                let doing = format!("make {}", self.root.display());
+                let mut failure = Failure::io(&doing, &error);
+                failure.message += " (ordinary users need a directory of their own: set XDG_RUNTIME_DIR, or choose one with --root)";
+                failure
+            });
+        }
         if self.root_from != RootFrom::Session {
             return Ok(());
         }
@@ -134,6 +142,16 @@ impl Global {
             });
         made.map_err(|error| Failure::io(&format!("make {}", self.root.display()), &error))
     }
+}
+
+/// Makes a directory, or finds that it is there, and that the caller may make others in it.
+fn make_writable(path: &Path) -> std::io::Result<()> {
+    use kernel::file::{self, HERE, open};
+    const W_OK: u32 = 2;
+    std::fs::create_dir_all(path)?;
+    let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes())?;
+    let directory = file::open_at(HERE, &name, open::PATH, 0)?;
+    Ok(file::accessible(directory.raw(), W_OK)?)
 }
 
 /// An empty `--root`, or one that is `/`, is a mistake of a caller's script and not a place for containers.

@@ -49,19 +49,22 @@ fn settings() -> &'static Settings {
 
 /// Takes over the log. Called once, when the global flags are known.
 pub(crate) fn set_up(file: Option<&Path>, format: Format, debug: bool) -> Result<(), Failure> {
-    let file = match file {
-        None => None,
-        Some(path) => Some(
-            OpenOptions::new()
-                .append(true)
-                .create(true)
-                // Whatever the caller's umask is, others must not write what engines read.
-                .mode(0o644)
-                .open(path)
-                .map_err(|error| Failure::io(&format!("open {}", path.display()), &error))?,
-        ),
+    let opened = file.map(|path| {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        // Whatever the caller's umask is, others must not write what engines read.
+        let opened = options.mode(0o644).open(path);
+        opened.map_err(|error| Failure::io(&format!("--log: open {}", path.display()), &error))
+    });
+    // Also for the message that the file could not be opened.
+    let (file, failed) = match opened.transpose() {
+        Ok(file) => (file, None),
+        Err(failure) => (None, Some(failure)),
     };
     let _ = SETTINGS.set(Settings { file, format });
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
     let _ = log::set_logger(&Logger);
     log::set_max_level(if debug {
         LevelFilter::Debug
@@ -137,8 +140,11 @@ impl Log for Logger {
 
 fn write_line(line: &str) {
     match &settings().file {
-        // Nobody is left to tell when the log cannot be written.
-        Some(file) => drop((&mut &*file).write_all(line.as_bytes())),
+        Some(file) => {
+            if let Err(error) = (&mut &*file).write_all(line.as_bytes()) {
+                to_standard_error(&format!("write the log (--log): {error}: {line}"));
+            }
+        }
         None => to_standard_error(line),
     }
 }

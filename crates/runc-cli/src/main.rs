@@ -108,7 +108,10 @@ fn run_command(command: &Command, global: &Global, words: &[OsString]) -> Result
     }
     let run = || (command.run)(global, &invocation);
     let answer = timings::recorded(command.name, command.flags, &invocation, run);
-    answer.map_err(|failure| {
+    answer.map_err(|mut failure| {
+        if failure.about_the_store {
+            failure.message += &format!(" in {}", global.root.display());
+        }
         let failure = match invocation.id() {
             Ok(id) if command.is_about_one_container() => failure.field("container", id),
             _ => failure,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kernel::Errno;
 
 use super::{Group, make};
-use crate::dir::number;
+use crate::dir::{number, read_path};
 use crate::setting::{Missing, Old, Setting, When};
 use crate::{Error, Settings};
 
@@ -254,6 +254,10 @@ impl Group {
         reason = "words of a message, which go without what cannot be seen"
     )]
     fn explain(&self, setting: &Setting, error: Error) -> Error {
+        let error = match &*setting.file {
+            "cpuset.cpus" | "cpuset.mems" => self.with_present(setting, error),
+            _ => error,
+        };
         let usage = match (&*setting.file, &self.dirs[setting.location]) {
             ("memory.limit_in_bytes", Some(dir)) if error.is(Errno::EBUSY) => {
                 let number = |file| dir.read(file).map(|text| text.trim().to_owned());
@@ -274,6 +278,33 @@ impl Group {
             (error, _) => error,
         }
         .at(&setting.at)
+    }
+
+    /// A list of processors or memory nodes that was refused, with those that there are for this cgroup: the effective ones
+    /// of the directory above.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the error is there already: a hint that cannot be read is left out"
+    )]
+    fn with_present(&self, setting: &Setting, error: Error) -> Error {
+        let Error::File { doing, path, fault } = error else {
+            return error;
+        };
+        let kind = setting.file.trim_start_matches("cpuset.");
+        let above = path.parent().and_then(std::path::Path::parent);
+        let names = [
+            format!("cpuset.{kind}.effective"),
+            format!("cpuset.effective_{kind}"),
+        ];
+        let present = above.and_then(|above| {
+            let mut texts = names.iter().map(|name| read_path(&above.join(name)));
+            texts.find_map(|text| Some(text.ok()?.trim().to_owned()))
+        });
+        let doing = match present {
+            Some(present) => format!("of {:?} only {present} can be used: {doing}", setting.value),
+            None => doing,
+        };
+        Error::File { doing, path, fault }
     }
 
     /// In the order in which they were written: a general weight resets those of single devices.

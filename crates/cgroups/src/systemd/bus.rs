@@ -19,7 +19,9 @@ const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 #[non_exhaustive]
 pub enum BusError {
     /// There is no socket that can be connected.
-    #[error("cannot connect to systemd: {0}")]
+    #[error(
+        "cannot connect to systemd: {0} (where systemd does not run, make cgroups without it: leave out --systemd-cgroup)"
+    )]
     Connect(String),
     /// The connection broke.
     #[error("the connection to systemd broke: {0}")]

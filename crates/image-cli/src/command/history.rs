@@ -23,7 +23,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let [location] = options::rest(parser, &mut options, ["LOCATION"])?;
     let location: Location = location.parse()?;
     let registry = options.registry()?;
-    place::with_source(&location, &options, &registry, |source| {
+    place::with_any_source(&location, &options, &registry, |source| {
         let (image, _) = pull::choose(source, &source.root()?, &options.pull(None))?;
         let mut layers = image.manifest.layers().iter();
         let mut rows = Vec::new();

@@ -66,7 +66,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         print(&json!(repository.referrers(&digest, kind.as_deref())?))?;
         return Ok(ExitCode::SUCCESS);
     }
-    place::with_source(&location, &options, &registry, |source| {
+    place::with_any_source(&location, &options, &registry, |source| {
         let root = source.root()?;
         if raw {
             return output::bytes(&root.bytes);

@@ -43,6 +43,9 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     };
     let during = || format!("load {}", file.display());
     let archive = Archive::any(&path, options.limits()).during(during)?;
+    if let Some(policy) = options.policy()? {
+        policy.allow(archive.transport(), &file).during(during)?;
+    }
     let mut images = archive.names();
     let nameless = |said: &str| {
         failure!(Usage, "{} {said}", file.display()).hint("Give a name after the file")

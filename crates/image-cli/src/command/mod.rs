@@ -23,6 +23,7 @@ mod remove;
 mod run;
 mod runtime_log;
 mod save;
+mod sign;
 mod tag;
 mod tags;
 mod unpack;
@@ -50,7 +51,7 @@ struct Command {
     run: fn(lexopt::Parser) -> Outcome<ExitCode>,
 }
 
-const COMMANDS: [&Command; 22] = [
+const COMMANDS: [&Command; 23] = [
     &pull::COMMAND,
     &push::COMMAND,
     &copy::COMMAND,
@@ -68,6 +69,7 @@ const COMMANDS: [&Command; 22] = [
     &export::COMMAND,
     &commit::COMMAND,
     &tags::COMMAND,
+    &sign::COMMAND,
     &gc::COMMAND,
     &prune::COMMAND,
     &check::COMMAND,

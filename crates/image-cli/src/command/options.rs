@@ -9,6 +9,7 @@ use tare_image::credentials::Credentials;
 use tare_image::fail;
 use tare_image::failure;
 use tare_image::platform::Wanted;
+use tare_image::policy::Policy;
 use tare_image::progress::{Bar, Progress};
 use tare_image::registry::{self, PlainHttp, Registry};
 use tare_image::store::Store;
@@ -39,6 +40,7 @@ pub(super) const COMMON: &[(&str, &str)] = &[
         "--registries-conf FILE",
         "mirrors and more, in the form of podman and its kin",
     ),
+    ("--policy FILE", "which images are accepted from where"),
     ("--parallel N", "layers at the same time (3)"),
     ("--connections N", "connections for one large layer (1)"),
     ("--timeout SECONDS", "longest wait for the next byte (30)"),
@@ -90,6 +92,7 @@ pub(super) struct Options {
     /// Said explicitly.
     pub(super) platform: Option<Wanted>,
     quiet: bool,
+    policy: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -100,6 +103,7 @@ impl Default for Options {
             pull: pull::Options::default(),
             platform: None,
             quiet: false,
+            policy: Policy::default_file(),
         }
     }
 }
@@ -130,6 +134,7 @@ impl Options {
             }
             "auth-file" => self.registry.credentials = Credentials::from_file(&path(parser)?),
             "hosts-dir" => self.registry.hosts_folders.insert(0, path(parser)?),
+            "policy" => self.policy = Some(path(parser)?),
             "registries-conf" => self.registry.registries = vec![path(parser)?],
             "parallel" => self.pull.parallel = number(parser)?.max(1) as usize,
             "connections" => self.pull.transfer.connections = number(parser)? as usize,
@@ -159,6 +164,11 @@ impl Options {
 
     pub(super) fn limits(&self) -> &Limits {
         &self.pull.limits
+    }
+
+    /// Which images are accepted; none when everything is.
+    pub(super) fn policy(&self) -> Result<Option<Policy>> {
+        self.policy.as_deref().map(Policy::read).transpose()
     }
 
     pub(super) fn credentials(&self) -> &Credentials {

@@ -28,8 +28,31 @@ fn is_archive(path: &Path) -> bool {
         || (!path.exists() && path.extension().is_some_and(|e| e == "tar"))
 }
 
-/// Opens a place to read from and calls `run` with it.
+/// Opens a place to read from and calls `run` with it, when the policy accepts what is there.
 pub(super) fn with_source<T>(
+    location: &Location,
+    options: &Options,
+    registry: &Registry,
+    run: impl FnOnce(&dyn Source) -> Result<T>,
+) -> Result<T> {
+    let Some(policy) = options.policy()? else {
+        return with_any_source(location, options, registry, run);
+    };
+    match location {
+        Location::Registry(reference) => {
+            let source = RegistrySource::new(registry.repository(reference)?);
+            return run(&policy.approve(&source, reference)?);
+        }
+        Location::Layout { path, .. } if is_archive(path) => policy.allow("oci-archive", path)?,
+        Location::Layout { path, .. } => policy.allow("oci", path)?,
+        Location::DockerArchive { path, .. } => policy.allow("docker-archive", path)?,
+        Location::Store(_) => {}
+    }
+    with_any_source(location, options, registry, run)
+}
+
+/// The same to look at it, whatever the policy says.
+pub(super) fn with_any_source<T>(
     location: &Location,
     options: &Options,
     registry: &Registry,

@@ -360,7 +360,7 @@ fn what_a_layout_lacks_is_said_at_once() {
         let error = program.try_run(&copy).unwrap_err();
         assert!(error.contains("has no content for sha256:"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
-        assert!(start.elapsed().as_secs() < 3, "{to}");
+        assert!(start.elapsed().as_secs() < 7, "{to}");
     }
     assert_eq!(registry.sessions(), 0);
 }

@@ -323,7 +323,7 @@ fn slow_documents_and_tokens_are_given_up() {
             "{path}: {error}"
         );
         let took = start.elapsed();
-        assert!(took < Duration::from_secs(8), "{path}: {took:?}");
+        assert!(took < Duration::from_secs(30), "{path}: {took:?}");
     }
 }
 

@@ -22,6 +22,7 @@ mod memory;
 mod mirrors;
 mod own_registry;
 mod peers;
+mod policies;
 mod protocol;
 mod proxy;
 mod registry;

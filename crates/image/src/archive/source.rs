@@ -104,6 +104,14 @@ impl Archive {
         })
     }
 
+    /// What policies call archives of this form.
+    pub fn transport(&self) -> &'static str {
+        match self.form {
+            Form::Docker(_) => "docker-archive",
+            Form::Layout(_) => "oci-archive",
+        }
+    }
+
     /// The names of each image in it, in its order. What is there for a name and cannot be one is said, and left out.
     pub fn names(&self) -> Vec<Vec<Reference>> {
         let good = |name: Result<Reference>| match name {

@@ -311,6 +311,11 @@ impl<'a> RegistrySource<'a> {
     pub fn new(repository: Repository<'a>) -> Self {
         RegistrySource { repository }
     }
+
+    /// The repository.
+    pub fn repository(&self) -> &Repository<'a> {
+        &self.repository
+    }
 }
 
 impl Source for RegistrySource<'_> {

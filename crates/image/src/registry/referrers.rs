@@ -8,9 +8,6 @@ use crate::error::{Kind, Result, fail, failure};
 use crate::json::{parse_document, to_json};
 use crate::manifest::{Content, Document};
 
-/// Pages of an answer, at most.
-const PAGES: usize = 1000;
-
 impl Repository<'_> {
     /// Descriptors of the manifests whose `subject` is `digest`, only those of `artifact_type` if given.
     pub fn referrers(
@@ -53,40 +50,22 @@ impl Repository<'_> {
         if let Some(wanted) = artifact_type {
             address = url::with_query(&address, "artifactType", wanted);
         }
-        let mut found = Vec::new();
-        let mut left = self.list_bytes();
-        for _ in 0..PAGES {
-            let accept = [200, 404, 405, 400];
-            let call = self
-                .call_at(endpoint, "GET", address.clone(), "pull", &accept)
-                .header("Accept", MediaType::ImageIndex);
-            let mut response = self.send(endpoint, &call)?;
-            if response.status() != 200 {
-                return Ok(None);
-            }
+        let mut found = Some(Vec::new());
+        let media_type = MediaType::ImageIndex.to_string();
+        let accept = [200, 404, 405, 400];
+        self.pages(endpoint, address, &media_type, &accept, |response, body| {
             // Registries without the API answer some paths with pages for people.
-            if header(&response, "content-type").is_some_and(|t| t.contains("html")) {
-                return Ok(None);
+            let html = header(response, "content-type").is_some_and(|t| t.contains("html"));
+            if response.status() != 200 || html {
+                found = None;
+                return Ok(false);
             }
-            let body = self.body(endpoint, &mut response)?;
-            left = page_fits(left, &body)?;
             let index: ImageIndex = parse_document(&body, "list of referrers")?;
-            found.extend(index.manifests().iter().cloned());
-            match next_page(&response, &address)? {
-                Some(next) => address = next,
-                None => return Ok(Some(found)),
-            }
-        }
-        Err(failure!(Limit, "more than {PAGES} pages of referrers"))
-    }
-
-    /// Bytes that all pages of a list may have together.
-    pub(super) fn list_bytes(&self) -> u64 {
-        self.registry
-            .options
-            .limits
-            .manifest_bytes
-            .saturating_mul(8)
+            let more = index.manifests().iter().cloned();
+            found.get_or_insert_default().extend(more);
+            Ok(true)
+        })?;
+        Ok(found)
     }
 
     /// Adds `document` to the fallback tag of `subject`.
@@ -180,12 +159,6 @@ pub(super) fn fallback_tag(digest: &Digest) -> String {
         clean(digest.algorithm().as_ref(), 32),
         clean(digest.digest(), 64)
     )
-}
-
-/// What is left of the bytes of a list after one more page.
-pub(super) fn page_fits(left: u64, page: &[u8]) -> Result<u64> {
-    left.checked_sub(page.len() as u64)
-        .ok_or_else(|| failure!(Limit, "the registry's list does not end"))
 }
 
 /// `Link: <address>; rel="next"` (RFC 8288).

@@ -2,13 +2,15 @@
 
 use oci_spec::image::Digest;
 
-use super::referrers::{next_page, page_fits};
-use super::{Repository, url};
+use super::referrers::next_page;
+use super::{Endpoint, Repository, url};
 #[cfg(doc)]
 use crate::error::Kind;
 use crate::error::{Result, failure};
 use crate::json::parse_json;
 use crate::manifest::Document;
+use ureq::Body;
+use ureq::http::Response;
 
 /// Pages of a list, at most.
 const PAGES: usize = 10_000;
@@ -17,38 +19,51 @@ impl Repository<'_> {
     /// All tags.
     pub fn tags(&self) -> Result<Vec<String>> {
         let endpoint = self.main()?;
-        let mut address = url::with_query(&self.url(endpoint, "tags/list"), "n", "1000");
+        let address = url::with_query(&self.url(endpoint, "tags/list"), "n", "1000");
         let mut all = Vec::new();
-        let mut left = self.list_bytes();
-        for _ in 0..PAGES {
-            let call = self
-                .call_at(endpoint, "GET", address.clone(), "pull", &[200])
-                .header("Accept", "application/json");
-            let mut response = self.send(endpoint, &call)?;
-            let body = self.body(endpoint, &mut response)?;
-            left = page_fits(left, &body)?;
+        self.pages(endpoint, address, "application/json", &[200], |_, body| {
             // The list is null in a repository whose last tag was deleted.
             let list: serde_json::Value = parse_json(&body, "list of tags")?;
-            all.extend(
-                list["tags"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|t| t.as_str().map(String::from))
-                    .filter(|tag| {
-                        let good = crate::reference::is_tag(tag);
-                        if !good {
-                            log::warn!("{} lists {tag:?}, which is no tag", endpoint.host);
-                        }
-                        good
-                    }),
-            );
+            let tags = list["tags"].as_array().into_iter().flatten();
+            for tag in tags.filter_map(|t| t.as_str()) {
+                match crate::reference::is_tag(tag) {
+                    true => all.push(tag.to_string()),
+                    false => log::warn!("{} lists {tag:?}, which is no tag", endpoint.host),
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(all)
+    }
+
+    /// Reads a list page by page, until `each` says that it is none, or has enough.
+    pub(super) fn pages(
+        &self,
+        endpoint: &Endpoint,
+        mut address: String,
+        media_type: &str,
+        accept: &[u16],
+        mut each: impl FnMut(&Response<Body>, Vec<u8>) -> Result<bool>,
+    ) -> Result<()> {
+        let limit = self.registry.options.limits.manifest_bytes;
+        let mut left = limit.saturating_mul(8);
+        for _ in 0..PAGES {
+            let call = self
+                .call_at(endpoint, "GET", address.clone(), "pull", accept)
+                .header("Accept", media_type);
+            let mut response = self.send(endpoint, &call)?;
+            let body = self.body(endpoint, &mut response)?;
+            left = (left.checked_sub(body.len() as u64))
+                .ok_or_else(|| failure!(Limit, "the registry's list does not end"))?;
+            if !each(&response, body)? {
+                return Ok(());
+            }
             match next_page(&response, &address)? {
                 Some(next) => address = next,
-                None => return Ok(all),
+                None => return Ok(()),
             }
         }
-        Err(failure!(Limit, "more than {PAGES} pages of tags"))
+        Err(failure!(Limit, "a list of more than {PAGES} pages"))
     }
 
     /// Deletes the manifest `digest`, and with it all its tags.

@@ -4,15 +4,15 @@ use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, Dir, FileType, Stat};
+use rustix::fs::{self, AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use super::attributes::{self, Owner, timestamps};
 use super::marks::number;
 use super::remove::remove_at;
 use super::tree::{is_whiteout, open_child};
-use super::{Summary, open_directory};
-use crate::error::{Doing, Error, Result};
+use super::{Summary, children, entries, open_directory};
+use crate::error::{Doing, During, Error, Result};
 use crate::tar::Time;
 
 /// Moves the layer in `upper`, which was unpacked as [`Form::Flat`](super::Form), over `root`; both are on the same file system. `upper` is empty afterwards,
@@ -25,11 +25,13 @@ pub fn merge(upper: &Path, root: &Path, owner: Owner, summary: &Summary) -> Resu
     };
     let (upper_fd, root_fd) = (open_directory(upper)?, open_directory(root)?);
     if merge.is_opaque(upper_fd.as_fd())? {
-        merge.empty(&root_fd)?;
+        for name in children(&root_fd)? {
+            remove_at(root_fd.as_fd(), &name).doing("empty directory")?;
+        }
     }
     merge
         .directory(&upper_fd, &root_fd)
-        .map_err(|e| e.during(format!("move layer to {}", root.display())))
+        .during(|| format!("move layer to {}", root.display()))
 }
 
 struct Merge<'a> {
@@ -41,14 +43,11 @@ struct Merge<'a> {
 impl Merge<'_> {
     fn directory(&self, upper: &OwnedFd, lower: &OwnedFd) -> Result<()> {
         let stat = fs::fstat(upper).doing("read attributes")?;
-        let entries = Dir::read_from(upper).doing("read directory")?;
-        for entry in entries {
+        for entry in entries(upper).doing("read directory")? {
             let entry = entry.doing("read directory")?;
             let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                self.entry(upper, lower, name)
-                    .map_err(|e| e.during(String::from_utf8_lossy(name).into_owned()))?;
-            }
+            self.entry(upper, lower, name)
+                .during(|| String::from_utf8_lossy(name).into_owned())?;
         }
         attributes::copy(upper.as_fd(), lower.as_fd(), self.privileged)?;
         set_times(lower.as_fd(), &stat)
@@ -96,13 +95,9 @@ impl Merge<'_> {
     fn strip(&self, directory: &OwnedFd) -> Result<()> {
         let error = |e| Error::system("remove whiteouts", e);
         let stat = fs::fstat(directory).map_err(error)?;
-        let entries = Dir::read_from(directory).map_err(error)?;
-        for entry in entries {
+        for entry in entries(directory).map_err(error)? {
             let entry = entry.map_err(error)?;
             let name = entry.file_name().to_bytes();
-            if name == b"." || name == b".." {
-                continue;
-            }
             match entry.file_type() {
                 FileType::RegularFile
                 | FileType::Symlink
@@ -122,19 +117,6 @@ impl Merge<'_> {
 
     fn is_opaque(&self, fd: BorrowedFd<'_>) -> Result<bool> {
         Ok(!self.opaque.is_empty() && self.opaque.contains(&number(fd)?))
-    }
-
-    fn empty(&self, directory: &OwnedFd) -> Result<()> {
-        let error = |e| Error::system("empty directory", e);
-        let entries = Dir::read_from(directory).map_err(error)?;
-        for entry in entries {
-            let entry = entry.map_err(error)?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                remove_at(directory.as_fd(), name).map_err(error)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -30,10 +30,13 @@ pub(crate) use tree::{is_whiteout, open_child};
 
 use std::collections::HashSet;
 use std::io::BufRead;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use crate::error::{Doing, During, Error, Result};
+use rustix::fs::{Dir, DirEntry};
+use rustix::io::Errno;
+
+use crate::error::{Doing, During, Result};
 use crate::limits::Limits;
 use crate::tar::{Entry, Reader};
 
@@ -113,17 +116,27 @@ impl Layer {
     }
 }
 
+/// What is in a directory, in no order.
+pub(crate) fn entries(
+    directory: impl AsFd,
+) -> Result<impl Iterator<Item = Result<DirEntry, Errno>>, Errno> {
+    let dots = [&b"."[..], b".."];
+    let is_dot = move |entry: &DirEntry| dots.contains(&entry.file_name().to_bytes());
+    let all = Dir::read_from(directory)?;
+    Ok(all.filter(move |entry| !entry.as_ref().is_ok_and(is_dot)))
+}
+
 /// Names in a directory, in no order.
 pub(crate) fn children(directory: &OwnedFd) -> Result<Vec<Vec<u8>>> {
-    let error = |e| Error::system("read directory", e);
-    let mut found = Vec::new();
-    for entry in rustix::fs::Dir::read_from(directory).map_err(error)? {
-        let name = entry.map_err(error)?.file_name().to_bytes().to_vec();
-        if name != b"." && name != b".." {
-            found.push(name);
-        }
-    }
-    Ok(found)
+    let all = entries(directory).doing("read directory")?;
+    all.map(|entry| {
+        Ok(entry
+            .doing("read directory")?
+            .file_name()
+            .to_bytes()
+            .to_vec())
+    })
+    .collect()
 }
 
 /// Opens an existing directory to work below it.

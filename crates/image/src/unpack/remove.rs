@@ -1,12 +1,12 @@
 //! Removing trees of any depth with few open descriptors.
 
-use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, Dir, Mode, RenameFlags};
+use rustix::fs::{self, AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;
 
+use super::entries;
 use super::tree::open_child;
 use crate::error::{Error, Result};
 
@@ -54,13 +54,9 @@ pub(super) fn remove_at(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno
 }
 
 fn empty(directory: &OwnedFd, top: &OwnedFd, depth: usize, moved: &mut u64) -> Result<(), Errno> {
-    let entries = Dir::read_from(directory)?;
-    for entry in entries {
+    for entry in entries(directory)? {
         let entry = entry?;
-        let name: &CStr = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
+        let name = entry.file_name();
         match fs::unlinkat(directory, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => continue,
             Err(Errno::ISDIR | Errno::PERM) => {}
@@ -87,11 +83,8 @@ fn empty(directory: &OwnedFd, top: &OwnedFd, depth: usize, moved: &mut u64) -> R
         let child = open_child_writable(directory.as_fd(), name.to_bytes())?;
         empty(&child, top, depth + 1, moved)?;
         drop(child);
-        match fs::unlinkat(directory, name, AtFlags::REMOVEDIR) {
-            // Its own children were moved to a place that this loop has yet to see.
-            Ok(()) => {}
-            Err(e) => return Err(e),
-        }
+        // Its own children may have been moved to a place that this loop has yet to see.
+        fs::unlinkat(directory, name, AtFlags::REMOVEDIR)?;
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ use crate::timings;
 pub struct ExecRequest {
     /// A whole `process` object as JSON. Without it, the container's own process with the changes below.
     pub process_json: Option<String>,
+    /// Where that comes from, for messages.
+    pub process_file: PathBuf,
     /// Program and arguments.
     pub args: Vec<String>,
     /// Working directory instead of the container's.
@@ -107,7 +109,7 @@ impl Container {
         let mut spec = config.spec()?;
         let mut process = match &request.process_json {
             Some(json) => ProcessSpec::parse(json).map_err(|error| Error::Config {
-                path: PathBuf::from("process.json"),
+                path: request.process_file.clone(),
                 error,
             })?,
             None => changed(spec.process.take().unwrap_or_default(), request),

@@ -128,7 +128,11 @@ pub(crate) fn run(
     let at = kind.field(index);
     let failed = |why: String| Error::Hook {
         at: at.clone(),
-        text: format!("error running {} hook #{index}: {why}", kind.name()),
+        text: format!(
+            "error running {} hook #{index}: {}: {why}",
+            kind.name(),
+            hook.path
+        ),
     };
     let started = Instant::now();
     let mut process = Start {
@@ -139,7 +143,7 @@ pub(crate) fn run(
         host,
     }
     .start(pid, inside)
-    .map_err(|error| failed(error.to_string()))?;
+    .map_err(|error| failed(error.reason()))?;
     // A time that the clock cannot show never comes.
     let deadline = hook
         .timeout

@@ -55,10 +55,15 @@ fn call_helper(
     };
     match command.output() {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(failed(format!(
-            "{name}: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ))),
+        Ok(output) => {
+            // The program puts its name before what it says.
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = said
+                .trim()
+                .trim_start_matches(name)
+                .trim_start_matches(": ");
+            Err(failed(format!("{name}: {said}")))
+        }
         Err(error) => Err(failed(format!("{name} could not be run: {error}"))),
     }
 }
@@ -74,7 +79,10 @@ fn read(pid: i32, name: &str) -> Result<Vec<IdMapping>, Error> {
         let (Some(Ok(container_id)), Some(Ok(host_id)), Some(Ok(size))) =
             (numbers.next(), numbers.next(), numbers.next())
         else {
-            return Err(Error::invalid("is no id mapping", path.as_ref()));
+            return Err(Error::invalid(
+                "not an id mapping (user_namespaces(7))",
+                path.as_ref(),
+            ));
         };
         lines.push(IdMapping {
             container_id,

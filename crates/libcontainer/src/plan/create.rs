@@ -23,7 +23,7 @@ pub struct Creation {
     pub no_pivot: bool,
     /// Keep the caller's session keyring.
     pub no_new_keyring: bool,
-    /// Where in the hierarchies the container's cgroup is, for mounts of type cgroup.
+    /// The container has a cgroup of its own.
     pub has_cgroup: bool,
     /// The child is started inside its cgroup and need not be moved there.
     pub cloned_into_cgroup: bool,

@@ -183,9 +183,8 @@ fn judge(at: &ConfigPath, listed: &spec::Device<'_>) -> Result<(u32, u64), PlanE
         match value {
             None if kind == mode::FIFO => Ok(0),
             None => Err(PlanError::missing(at)),
-            Some(value) => {
-                u32::try_from(value).map_err(|_| PlanError::invalid(at, "is no device number"))
-            }
+            Some(value) => u32::try_from(value)
+                .map_err(|_| PlanError::invalid(at, format!("invalid device number {value}"))),
         }
     };
     let device = match (

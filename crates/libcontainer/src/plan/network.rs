@@ -61,7 +61,9 @@ fn judge_name(at: &ConfigPath, name: &str) -> Result<(), PlanError> {
         || matches!(name, "." | "..")
         || name.contains(|c: char| matches!(c, '/' | ':' | '%' | '\0') || c.is_whitespace());
     if wrong {
-        let why = format!("{name:?} is no name of a network device");
+        let why = format!(
+            "invalid interface name {name:?}: at most 15 bytes without white space, / : and %"
+        );
         return Err(PlanError::invalid(at.clone(), why));
     }
     Ok(())

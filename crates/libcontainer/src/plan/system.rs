@@ -87,7 +87,10 @@ fn set_parameter(
     let at = ConfigPath::of("linux.sysctl").key(key);
     let file = file_of(key);
     if file.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err(PlanError::invalid(at, "is no parameter's name"));
+        return Err(PlanError::invalid(
+            at,
+            "invalid sysctl name: words separated by dots, such as net.core.somaxconn",
+        ));
     }
     judge_owner(&at, key, &file, wanted)?;
     let (path, value) = (

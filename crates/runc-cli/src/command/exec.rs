@@ -93,17 +93,18 @@ fn exec(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
 }
 
 fn request(invocation: &Invocation) -> Result<ExecRequest, Failure> {
-    let process_json = match invocation.path(&PROCESS)? {
-        Some(path) => Some(
-            std::fs::read_to_string(&path)
-                .map_err(|error| Failure::io(&format!("open {}", path.display()), &error))?,
-        ),
+    let file = invocation.path(&PROCESS)?;
+    let process_json = match &file {
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
+            Failure::io(&format!("--process: open {}", path.display()), &error)
+        })?),
         None => None,
     };
     let text = |flag| invocation.text(flag).filter(|text| !text.is_empty());
     let additional_gids = invocation.list(&ADDITIONAL_GIDS);
     Ok(ExecRequest {
         process_json,
+        process_file: file.unwrap_or_default(),
         args: invocation.arguments_from(1)?,
         cwd: text(&CWD).map(str::to_owned),
         env: invocation.list(&ENV),

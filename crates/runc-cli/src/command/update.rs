@@ -207,7 +207,18 @@ fn from_flags(invocation: &Invocation) -> Result<String, Failure> {
             continue;
         };
         let value = value(text, *reading).ok_or_else(|| {
-            Failure::new(format!("invalid value for --{}: \"{text}\"", flag.name))
+            let form = match reading {
+                Reading::Unsigned => "a number",
+                Reading::Signed => "a number, -1 for no limit",
+                Reading::Bytes => {
+                    "bytes, or a number with k, m, g or t, such as 512M; -1 for no limit"
+                }
+                Reading::Word => "a word",
+            };
+            Failure::new(format!(
+                "invalid value for --{}: \"{text}\" ({form})",
+                flag.name
+            ))
         })?;
         let object = document
             .entry(*object)

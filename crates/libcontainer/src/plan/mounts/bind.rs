@@ -175,7 +175,7 @@ pub(crate) fn mount(
     let mount = &draft.spec.mounts[place.index];
     if let Some(word) = options.data.first() {
         // They would be options of the file system that the source is on, and so of the host's.
-        let why = format!("{word:?} is no option of a bind mount");
+        let why = format!("invalid option {word:?} for a bind mount: it belongs to a file system");
         return Err(PlanError::invalid(at.then("options"), why));
     }
     let target = draft.text(&at.clone().then("destination"), place.target)?;

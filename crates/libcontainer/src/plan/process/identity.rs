@@ -40,7 +40,7 @@ pub(super) fn become_user(
         if id == u32::MAX {
             return Err(PlanError::invalid(
                 field("user").then(name),
-                format!("{id} is no id"),
+                format!("invalid id {id}: the kernel keeps it for \"no change\""),
             ));
         }
     }

@@ -132,7 +132,7 @@ impl Processors {
             })),
             None => Err(PlanError::invalid(
                 at,
-                format!("{list:?} is no list of processors"),
+                format!("invalid CPU list {list:?}: CPUs below 1024, such as 0-3,7"),
             )),
         }
     }
