@@ -400,7 +400,7 @@ const BROKEN: &str = r#"{
   "ociVersion": "1.3.0",
   "hostname": 7,
   "root": {"path": "rootfs"},
-  "process": {"cwd": "here\u001b[1m", "args": ["nowhere"], "env": ["PATH=/bin"]},
+  "process": {"cwd": "here\u001b[1m", "args": ["nowhere"], "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}},
   "hooks": {"createRuntime": [{"path": "/nonexistent/hook"}]},
   "mounts": [{"destination": "/a", "source": "/nonexistent/source", "options": ["bind"]}],
   "linux": {"namespaces": [{"type": "mount"}, {"type": "network", "path": "/dev/null"}]}
@@ -421,7 +421,7 @@ fn check_lists_all_problems_with_their_places() {
             "5:15: error: process.cwd: Cwd must be an absolute path: \"here\\u{1b}[1m\"",
             "6:32: error: hooks.createRuntime[0].path: /nonexistent/hook: no such file or directory",
             "7:36: error: mounts[0].source: /nonexistent/source: no such file or directory",
-            "8:67: error: linux.namespaces[1].path: /dev/null: is no network namespace",
+            "8:67: error: linux.namespaces[1].path: /dev/null: is not a network namespace",
             "8:3: warning: linux.seccomp: no system call filter",
         ] {
             let line = format!("{}:{line}", file.display());

@@ -356,6 +356,7 @@ fn affinity() {
         let process = json!({
             "args": ["/bin/probe", "status", "Cpus_allowed_list"],
             "cwd": "/",
+            "user": {"uid": 0, "gid": 0},
             "execCPUAffinity": affinity,
         });
         let file = folder.join("process.json");

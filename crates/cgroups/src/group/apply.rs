@@ -298,7 +298,11 @@ impl Group {
         ];
         let present = above.and_then(|above| {
             let mut texts = names.iter().map(|name| read_path(&above.join(name)));
-            texts.find_map(|text| Some(text.ok()?.trim().to_owned()))
+            // Without it the message says less.
+            texts.find_map(|text| match text {
+                Ok(text) => Some(text.trim().to_owned()),
+                Err(_) => None,
+            })
         });
         let doing = match present {
             Some(present) => format!("of {:?} only {present} can be used: {doing}", setting.value),

@@ -83,7 +83,7 @@ fn namespaces(spec: &Spec<'_>, report: &mut Report) {
         match opened {
             Err(fault) => report.problem(&at, format!("{path}: {}", fault.errno.text())),
             Ok(fd) if kernel::namespace::kind(fd.raw()) != Ok(*flag) => {
-                report.problem(&at, format!("{path}: is no {name} namespace"));
+                report.problem(&at, format!("{path}: is not a {name} namespace"));
             }
             Ok(_) => {}
         }
