@@ -400,7 +400,7 @@ const BROKEN: &str = r#"{
   "ociVersion": "1.3.0",
   "hostname": 7,
   "root": {"path": "rootfs"},
-  "process": {"cwd": "here\u001b[1m", "args": ["nowhere"], "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}},
+  "process": {"cwd": "here\u001b[1m", "args": ["nowhere"], "env": ["PATH=/bin"]},
   "hooks": {"createRuntime": [{"path": "/nonexistent/hook"}]},
   "mounts": [{"destination": "/a", "source": "/nonexistent/source", "options": ["bind"]}],
   "linux": {"namespaces": [{"type": "mount"}, {"type": "network", "path": "/dev/null"}]}

@@ -68,8 +68,10 @@ fn answer(program: &str, dir: &Path, line: &str) -> (Option<i32>, String, Vec<St
         let message = line
             .split_once(" level=")
             .map_or(line, |(_, message)| message);
-        // runc ends one of its messages with a line break, and does not say which container there is not, nor where.
+        // runc ends one of its messages with a line break, and does not say which flag names a file, which container there
+        // is not, nor where.
         let message = message.replace("\\n\"", "\"");
+        let message = message.replace("\"--log: open", "\"open");
         match message.split_once("container does not exist: ") {
             Some((before, what)) => {
                 assert!(what.contains("none") && what.contains("store"), "{what}");

@@ -282,10 +282,6 @@ impl Group {
 
     /// A list of processors or memory nodes that was refused, with those that there are for this cgroup: the effective ones
     /// of the directory above.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the error is there already: a hint that cannot be read is left out"
-    )]
     fn with_present(&self, setting: &Setting, error: Error) -> Error {
         let Error::File { doing, path, fault } = error else {
             return error;
