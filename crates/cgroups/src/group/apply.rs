@@ -294,11 +294,7 @@ impl Group {
         ];
         let present = above.and_then(|above| {
             let mut texts = names.iter().map(|name| read_path(&above.join(name)));
-            // Without it the message says less.
-            texts.find_map(|text| match text {
-                Ok(text) => Some(text.trim().to_owned()),
-                Err(_) => None,
-            })
+            texts.find_map(|text| Some(text.ok()?.trim().to_owned()))
         });
         let doing = match present {
             Some(present) => format!("of {:?} only {present} can be used: {doing}", setting.value),
