@@ -293,8 +293,13 @@ impl Group {
             format!("cpuset.effective_{kind}"),
         ];
         let present = above.and_then(|above| {
-            let mut texts = names.iter().map(|name| read_path(&above.join(name)));
-            texts.find_map(|text| Some(text.ok()?.trim().to_owned()))
+            // A hint that cannot be read is left out: the error is there already.
+            names
+                .iter()
+                .find_map(|name| match read_path(&above.join(name)) {
+                    Ok(text) => Some(text.trim().to_owned()),
+                    Err(_) => None,
+                })
         });
         let doing = match present {
             Some(present) => format!("of {:?} only {present} can be used: {doing}", setting.value),
