@@ -5,6 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// Begins the name of everything that the suite makes; the number of its process follows.
+pub(crate) const TAG: &str = "validation";
+
 /// Lines that describe the machine, sorted.
 #[derive(Debug)]
 pub(crate) struct HostState(BTreeSet<String>);
@@ -103,6 +106,25 @@ pub(crate) fn detach_below(folder: &Path) {
     for mount in crate::tree::mounts(&text).iter().rev() {
         if Path::new(&mount.at).starts_with(folder) {
             let _ = nix::mount::umount2(mount.at.as_str(), nix::mount::MntFlags::MNT_DETACH);
+        }
+    }
+}
+
+/// Removes what a run has left whose process was killed: its folder and its control groups. All else ended with it.
+pub(crate) fn remove_stale() {
+    let all = fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten();
+    for entry in all {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name
+            .strip_prefix(TAG)
+            .and_then(|rest| rest.parse::<u32>().ok());
+        // Only an empty folder: a run that lives shows it so, too, but has its process.
+        if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
+            remove_groups(&name);
+            let _ = fs::remove_dir(entry.path());
         }
     }
 }

@@ -124,7 +124,8 @@ fn one_runtime(
     arguments: &Arguments,
 ) -> Result<(Report, i32), String> {
     let runtime = Runtime::find(name, false)?;
-    let tag = format!("validation{}", std::process::id());
+    host::remove_stale();
+    let tag = format!("{}{}", host::TAG, std::process::id());
     let work = std::env::temp_dir().join(&tag);
     std::fs::create_dir(&work).map_err(|error| format!("{}: {error}", work.display()))?;
     let before = host::HostState::now(&tag);

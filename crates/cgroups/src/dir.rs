@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use kernel::file::{self, HERE, open};
-use kernel::{Errno, Fault, Fd};
+use kernel::{BorrowedFd, Errno, Fault, Fd};
 
 use crate::Error;
 use crate::error::c_string;
@@ -69,14 +69,15 @@ impl Dir {
         self.fd.as_ref()
     }
 
-    /// The descriptor's number; calls with that of a directory that goes by its name fail with `EBADF`.
-    pub(crate) fn raw(&self) -> i32 {
-        self.fd.as_ref().map_or(-1, Fd::raw)
+    /// The descriptor; `EBADF` for a directory that goes by its name.
+    pub(crate) fn descriptor(&self) -> Result<BorrowedFd<'_>, Fault> {
+        let none = Fault::found(kernel::Call::Openat, Errno::EBADF);
+        self.fd.as_ref().map(Fd::borrow).ok_or(none)
     }
 
     fn open_at(&self, name: &CStr, flags: u64) -> Result<Fd, Fault> {
         if let Some(fd) = &self.fd {
-            return file::open_at(fd.raw(), name, flags, 0);
+            return file::open_at(fd.borrow(), name, flags, 0);
         }
         let mut path = self.path.as_os_str().as_bytes().to_vec();
         path.push(b'/');
@@ -134,7 +135,7 @@ impl Dir {
         let mut buffer = vec![0; 8192];
         let mut found = Vec::new();
         loop {
-            match file::read_directory(listing.raw(), &mut buffer) {
+            match file::read_directory(listing.borrow(), &mut buffer) {
                 Ok(0) => return Ok(found),
                 Ok(length) => found.extend(directories(&buffer[..length])),
                 Err(fault) if fault.is(Errno::ENOENT) => return Ok(found),
@@ -186,7 +187,7 @@ pub(crate) fn read_all(fd: &Fd) -> Result<String, Fault> {
     let mut content = vec![0; PAGE];
     let mut length = 0;
     loop {
-        match file::read(fd.raw(), &mut content[length..]) {
+        match file::read(fd.borrow(), &mut content[length..]) {
             Ok(count) => {
                 length += count;
                 if count < PAGE - LONGEST_RECORD {
@@ -228,7 +229,7 @@ pub(crate) fn write_whole(path: &Path, value: &str) -> Result<(), Error> {
 
 fn write_all(fd: &Fd, value: &str) -> Result<(), Fault> {
     loop {
-        match file::write(fd.raw(), value.as_bytes()) {
+        match file::write(fd.borrow(), value.as_bytes()) {
             Err(fault) if fault.is(Errno::EINTR) => {}
             answer => return answer.map(drop),
         }
@@ -248,7 +249,7 @@ fn read_to_end(fd: &Fd) -> Result<String, Fault> {
     let mut content = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        match file::read(fd.raw(), &mut buffer) {
+        match file::read(fd.borrow(), &mut buffer) {
             Ok(0) => return Ok(String::from_utf8_lossy(&content).into_owned()),
             Ok(count) => content.extend_from_slice(&buffer[..count]),
             Err(fault) if fault.is(Errno::EINTR) => {}

@@ -79,7 +79,7 @@ fn watch_v2(dir: &Dir) -> Result<Watch, Error> {
             continue;
         }
         let path = crate::error::c_string(&dir.path().join(file))?;
-        watch::notify_of_changes(fd.raw(), &path).map_err(fail)?;
+        watch::notify_of_changes(fd.borrow(), &path).map_err(fail)?;
     }
     let mut watch = Watch {
         fd,
@@ -134,11 +134,7 @@ impl Watch {
                 return Ok(events);
             }
             let nanoseconds = left.as_nanos().min(u64::MAX.into()) as u64;
-            let mut watched = [Watched {
-                fd: self.fd.raw(),
-                events: Watched::IN,
-                came: 0,
-            }];
+            let mut watched = [Watched::new(self.fd.borrow(), Watched::IN)];
             match process::poll(&mut watched, Some(nanoseconds)) {
                 Err(fault) if !fault.is(Errno::EINTR) => {
                     return Err(Error::file("wait for events of", "cgroup", fault));
@@ -197,7 +193,7 @@ impl Watch {
     fn drain(&self) -> Result<u64, Error> {
         // Aligned and large enough for several inotify events, whose content does not matter.
         let mut buffer = [0; 4096];
-        match kernel::file::read(self.fd.raw(), &mut buffer) {
+        match kernel::file::read(self.fd.borrow(), &mut buffer) {
             Ok(8) => Ok(u64::from_ne_bytes([
                 buffer[0], buffer[1], buffer[2], buffer[3], buffer[4], buffer[5], buffer[6],
                 buffer[7],
@@ -212,7 +208,7 @@ impl Watch {
 /// The number behind a key; `None` when the cgroup is gone.
 fn value(file: &Fd, key: &str) -> Result<Option<u64>, Error> {
     let mut buffer = [0; 1024];
-    let length = match file::read_at(file.raw(), &mut buffer, 0) {
+    let length = match file::read_at(file.borrow(), &mut buffer, 0) {
         Err(fault) if fault.is(Errno::ENODEV) => return Ok(None),
         answer => answer.map_err(|fault| Error::file("read events of", "cgroup", fault))?,
     };

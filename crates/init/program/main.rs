@@ -25,7 +25,9 @@ unsafe extern "C" fn main(stack: *const usize) -> ! {
         }
         CStr::from_ptr(*stack.add(2) as *const c_char)
     };
-    init::main(argument.to_bytes())
+    // SAFETY: there is one thread, and no code but init's and the kernel crate's.
+    let alone = unsafe { kernel::process::Alone::new() };
+    init::main(alone, argument.to_bytes())
 }
 
 #[panic_handler]

@@ -7,7 +7,7 @@ use core::ffi::CStr;
 
 use kernel::file::{self, Status, mode, open};
 use kernel::memory::Numbers;
-use kernel::{Call, Errno, Fault, Fd, Result};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Result};
 
 use crate::inside;
 
@@ -26,7 +26,7 @@ const CHANGED: Fault = Fault::found(Call::Openat, Errno::ESTALE);
 /// # Errors
 /// What the calls say; `ESTALE` where others interfere.
 #[inline(never)]
-pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
+pub(crate) fn tree(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     let mut walk = Walk {
         from: file::open_at(from, c".", DIRECTORY, 0)?,
         to: file::open_at(to, c".", DIRECTORY, 0)?,
@@ -38,7 +38,7 @@ pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
     let mut level = 0;
     let mut entries = [0u8; 2048];
     loop {
-        let length = file::read_directory(walk.from.raw(), &mut entries)?;
+        let length = file::read_directory(walk.from.borrow(), &mut entries)?;
         if length > 0 {
             for (name, next) in file::entries(&entries[..length]) {
                 if let Some(above) = walk.copy(name)? {
@@ -54,21 +54,21 @@ pub(crate) fn tree(from: i32, to: i32) -> Result<()> {
         if level == 0 {
             walk.forget_links(&mut entries)?;
         }
-        let status = file::status(walk.from.raw())?;
-        file::set_owner(walk.to.raw(), status.uid, status.gid)?;
-        file::set_permissions(walk.to.raw(), status.mode & 0o7777)?;
-        file::set_times_at(walk.to.raw(), c".", &status.times)?;
+        let status = file::status(walk.from.borrow())?;
+        file::set_owner(walk.to.borrow(), status.uid, status.gid)?;
+        file::set_permissions(walk.to.borrow(), status.mode & 0o7777)?;
+        file::set_times_at(walk.to.borrow(), c".", &status.times)?;
         if level == 0 {
             return Ok(());
         }
         level -= 1;
         let [next, device, inode] = way.row(level).ok_or(CHANGED)?.get();
         walk.enter(c"..", c"..")?;
-        let above = file::status(walk.from.raw())?;
+        let above = file::status(walk.from.borrow())?;
         if (above.device, above.inode) != (device, inode) {
             return Err(CHANGED);
         }
-        file::seek(walk.from.raw(), next)?;
+        file::seek(walk.from.borrow(), next)?;
     }
 }
 
@@ -83,30 +83,30 @@ fn key<'k>(status: &Status, key: &'k mut [u8; 33]) -> Result<&'k CStr> {
         *letter = b'a' + (numbers & 15) as u8;
         numbers >>= 4;
     }
-    CStr::from_bytes_until_nul(key).map_err(|_| CHANGED)
+    kernel::strings::first(key).ok_or(CHANGED)
 }
 
-struct Walk {
+struct Walk<'a> {
     /// Where the copy begins.
-    top: i32,
+    top: BorrowedFd<'a>,
     from: Fd,
     to: Fd,
     /// The directory [`LINKS`], once a file has several names.
     links: Option<Fd>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn enter(&mut self, from: &CStr, to: &CStr) -> Result<()> {
-        self.from = file::open_at(self.from.raw(), from, DIRECTORY, 0)?;
-        self.to = file::open_at(self.to.raw(), to, DIRECTORY, 0)?;
+        self.from = file::open_at(self.from.borrow(), from, DIRECTORY, 0)?;
+        self.to = file::open_at(self.to.borrow(), to, DIRECTORY, 0)?;
         Ok(())
     }
 
     /// Copies one entry. A directory is entered; the answer is then what it was in.
     fn copy(&mut self, name: &CStr) -> Result<Option<Status>> {
-        let (from, to) = (self.from.raw(), self.to.raw());
+        let (from, to) = (self.from.borrow(), self.to.borrow());
         let mut status = file::status_at(from, name)?;
-        let mut links = -1;
+        let mut links = None;
         match status.kind() {
             mode::DIRECTORY => {
                 let above = file::status(from)?;
@@ -118,18 +118,19 @@ impl Walk {
                 // By now another file may have the name: owner, permissions and content are to be those of one file.
                 let flags = open::RDONLY | open::NOFOLLOW | open::NONBLOCK;
                 let source = file::open_at(from, name, flags, 0)?;
-                status = file::status(source.raw())?;
+                status = file::status(source.borrow())?;
                 if status.kind() != mode::REGULAR {
                     return Err(CHANGED);
                 }
                 if status.links > 1 {
-                    links = self.links()?;
-                    match file::link(links, key(&status, &mut [0; 33])?, to, name) {
+                    let names = Self::links(&mut self.links, self.top)?;
+                    links = Some(names);
+                    match file::link(names, key(&status, &mut [0; 33])?, to, name) {
                         Err(fault) if fault.is(Errno::ENOENT) => {}
                         answer => return answer.map(|()| None),
                     }
                 }
-                content(source.raw(), status.size, to, name)?;
+                content(source.borrow(), status.size, to, name)?;
             }
             mode::LINK => {
                 let mut link = [0u8; 4096];
@@ -145,18 +146,18 @@ impl Walk {
             file::set_permissions_at(to, name, status.mode & 0o7777)?;
         }
         file::set_times_at(to, name, &status.times)?;
-        if links >= 0 {
+        if let Some(links) = links {
             file::link(to, name, links, key(&status, &mut [0; 33])?)?;
         }
         Ok(None)
     }
 
-    fn links(&mut self) -> Result<i32> {
-        if self.links.is_none() {
-            file::make_directory(self.top, LINKS, 0o700)?;
-            self.links = Some(file::open_at(self.top, LINKS, DIRECTORY, 0)?);
+    fn links<'l>(kept: &'l mut Option<Fd>, top: BorrowedFd<'_>) -> Result<BorrowedFd<'l>> {
+        if kept.is_none() {
+            file::make_directory(top, LINKS, 0o700)?;
+            *kept = Some(file::open_at(top, LINKS, DIRECTORY, 0)?);
         }
-        Ok(self.links.as_ref().map_or(-1, Fd::raw))
+        kept.as_ref().map(Fd::borrow).ok_or(CHANGED)
     }
 
     fn forget_links(&mut self, entries: &mut [u8]) -> Result<()> {
@@ -165,25 +166,25 @@ impl Walk {
         };
         loop {
             // What was read is removed, so the rest begins at the front.
-            file::seek(links.raw(), 0)?;
-            let length = file::read_directory(links.raw(), entries)?;
+            file::seek(links.borrow(), 0)?;
+            let length = file::read_directory(links.borrow(), entries)?;
             let mut names = file::names(&entries[..length]).peekable();
             if names.peek().is_none() {
                 return file::remove_directory(self.top, LINKS);
             }
             for name in names {
-                file::remove(links.raw(), name)?;
+                file::remove(links.borrow(), name)?;
             }
         }
     }
 }
 
 /// Not more than the file had when it was opened, for it may grow for ever.
-fn content(from: i32, mut rest: u64, to: i32, name: &CStr) -> Result<()> {
+fn content(from: BorrowedFd<'_>, mut rest: u64, to: BorrowedFd<'_>, name: &CStr) -> Result<()> {
     let flags = open::WRONLY | open::CREAT | open::EXCL | open::NOFOLLOW;
     let copy = file::open_at(to, name, flags, 0o600)?;
     while rest > 0 {
-        match file::send(copy.raw(), from, rest as usize)? {
+        match file::send(copy.borrow(), from, rest as usize)? {
             0 => break,
             sent => rest -= sent as u64,
         }

@@ -7,7 +7,7 @@
 use core::ffi::CStr;
 
 use kernel::file::{self, magic, mode, open, resolve};
-use kernel::{Call, Errno, Fault, Fd, Result};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Result};
 
 /// Longest path, as PATH_MAX.
 const LONGEST: usize = 4096;
@@ -37,11 +37,11 @@ impl Last {
 ///
 /// # Errors
 /// As openat2(2).
-pub fn open(root: i32, path: &CStr, flags: u64) -> Result<Fd> {
+pub fn open(root: BorrowedFd<'_>, path: &CStr, flags: u64) -> Result<Fd> {
     open_resolved(root, path, flags, resolve::IN_ROOT | resolve::NO_MAGICLINKS)
 }
 
-fn open_resolved(root: i32, path: &CStr, flags: u64, how: u64) -> Result<Fd> {
+fn open_resolved(root: BorrowedFd<'_>, path: &CStr, flags: u64, how: u64) -> Result<Fd> {
     let mut answer = file::open_how(root, path, flags, 0, how);
     for _ in 0..TRIES {
         match answer {
@@ -58,7 +58,7 @@ fn open_resolved(root: i32, path: &CStr, flags: u64, how: u64) -> Result<Fd> {
 ///
 /// # Errors
 /// As openat2(2) and mkdirat(2): `ENOTDIR` for a file in the way.
-pub fn directory(root: i32, path: &CStr, permissions: u32) -> Result<Fd> {
+pub fn directory(root: BorrowedFd<'_>, path: &CStr, permissions: u32) -> Result<Fd> {
     let last = Last::Directory(permissions);
     match open(root, path, last.flags()) {
         Err(fault) if fault.is(Errno::ENOENT) => make(root, path.to_bytes(), last),
@@ -72,7 +72,7 @@ pub fn directory(root: i32, path: &CStr, permissions: u32) -> Result<Fd> {
 /// # Errors
 /// As openat2(2) and mkdirat(2). `ELOOP` of fstatfs(2) where a link leads into procfs or sysfs, on which others rely, or
 /// to the root: there the path is to say where it goes, for only that was judged by who wrote it.
-pub fn target(root: i32, path: &CStr, last: Last, plain: bool) -> Result<(Fd, bool)> {
+pub fn target(root: BorrowedFd<'_>, path: &CStr, last: Last, plain: bool) -> Result<(Fd, bool)> {
     let how = resolve::IN_ROOT | resolve::NO_SYMLINKS;
     let mut linked = false;
     let mut found = open_resolved(root, path, last.flags(), how);
@@ -90,11 +90,11 @@ pub fn target(root: i32, path: &CStr, last: Last, plain: bool) -> Result<(Fd, bo
 }
 
 /// Whether what was found at `path`, with or without following links, may be covered.
-fn is_where_it_says(root: i32, path: &[u8], found: &Fd, linked: bool) -> Result<bool> {
+fn is_where_it_says(root: BorrowedFd<'_>, path: &[u8], found: &Fd, linked: bool) -> Result<bool> {
     /// Inode number of the root of every procfs (PROC_ROOT_INO in include/linux/proc_ns.h).
     const PROC_ROOT: u64 = 1;
-    let status = file::status(found.raw())?;
-    Ok(match file::filesystem(found.raw())?.kind {
+    let status = file::status(found.borrow())?;
+    Ok(match file::filesystem(found.borrow())?.kind {
         // `net` is a link of procfs itself.
         magic::PROC if linked => path.starts_with(b"/proc/net/"),
         // Which paths below /proc may be covered is for the planner to say, but it only knows this one procfs.
@@ -112,7 +112,7 @@ fn is_where_it_says(root: i32, path: &[u8], found: &Fd, linked: bool) -> Result<
 ///
 /// # Errors
 /// As [`directory`]; `EINVAL` for a path without a name at its end.
-pub fn parent(root: i32, path: &CStr) -> Result<(Fd, &[u8])> {
+pub fn parent<'p>(root: BorrowedFd<'_>, path: &'p CStr) -> Result<(Fd, &'p [u8])> {
     let bytes = trimmed(path.to_bytes());
     let (above, name) = bytes.split_at(above(bytes));
     if matches!(name, b"" | b"." | b"..") {
@@ -140,7 +140,7 @@ fn above(path: &[u8]) -> usize {
 const MOST_LINKS: usize = 40;
 
 /// Makes what is missing of a path, following links that lead to what is missing.
-fn make(root: i32, path: &[u8], last: Last) -> Result<Fd> {
+fn make(root: BorrowedFd<'_>, path: &[u8], last: Last) -> Result<Fd> {
     match make_until_link(root, trimmed(path), last)? {
         Progress::Done(fd) => Ok(fd),
         Progress::Link { start, end } => make_through_links(root, path, last, start, end),
@@ -149,7 +149,13 @@ fn make(root: i32, path: &[u8], last: Last) -> Result<Fd> {
 
 /// The unusual rest of [`make`], with the large buffers that only it needs.
 #[inline(never)]
-fn make_through_links(root: i32, path: &[u8], last: Last, start: usize, end: usize) -> Result<Fd> {
+fn make_through_links(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    last: Last,
+    start: usize,
+    end: usize,
+) -> Result<Fd> {
     let mut whole = [0u8; LONGEST];
     let path = trimmed(path);
     if path.len() >= LONGEST {
@@ -175,12 +181,12 @@ enum Progress {
     },
 }
 
-fn open_directory(root: i32, path: &[u8]) -> Result<Fd> {
+fn open_directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<Fd> {
     let path = if path.is_empty() { b"/" } else { path };
     with_string(path, |path| open(root, path, open::PATH | open::DIRECTORY))
 }
 
-fn make_until_link(root: i32, path: &[u8], last: Last) -> Result<Progress> {
+fn make_until_link(root: BorrowedFd<'_>, path: &[u8], last: Last) -> Result<Progress> {
     // From the deepest directory that is there, which mostly is the one above the last component.
     let mut next = above(path);
     let mut here = loop {
@@ -213,7 +219,7 @@ fn make_until_link(root: i32, path: &[u8], last: Last) -> Result<Progress> {
         } else {
             Last::Directory(0o755)
         };
-        match with_name(name, |name| make_one(here.raw(), name, last))? {
+        match with_name(name, |name| make_one(here.borrow(), name, last))? {
             Some(made) => here = made,
             None => return Ok(Progress::Link { start, end }),
         }
@@ -222,7 +228,7 @@ fn make_until_link(root: i32, path: &[u8], last: Last) -> Result<Progress> {
 }
 
 /// Makes one thing, or opens it if somebody else was faster; `None` if that is a symbolic link.
-fn make_one(dir: i32, name: &CStr, last: Last) -> Result<Option<Fd>> {
+fn make_one(dir: BorrowedFd<'_>, name: &CStr, last: Last) -> Result<Option<Fd>> {
     let made = match last {
         Last::Directory(permissions) => file::make_directory(dir, name, permissions),
         Last::File => {
@@ -238,7 +244,7 @@ fn make_one(dir: i32, name: &CStr, last: Last) -> Result<Option<Fd>> {
         _ => {}
     }
     let there = file::open_at(dir, name, open::PATH | open::NOFOLLOW, 0)?;
-    match (file::status(there.raw())?.kind(), last) {
+    match (file::status(there.borrow())?.kind(), last) {
         (mode::LINK, _) => Ok(None),
         (mode::DIRECTORY, _) | (_, Last::File) => Ok(Some(there)),
         _ => Err(Fault::found(Call::Openat2, Errno::ENOTDIR)),
@@ -247,7 +253,7 @@ fn make_one(dir: i32, name: &CStr, last: Last) -> Result<Option<Fd>> {
 
 /// Puts what the link at `start..end` says in its place; the answer is the new length.
 fn follow(
-    root: i32,
+    root: BorrowedFd<'_>,
     whole: &mut [u8; LONGEST],
     length: usize,
     start: usize,
@@ -262,7 +268,7 @@ fn follow(
             resolve::IN_ROOT | resolve::NO_MAGICLINKS,
         )
     })?;
-    let got = file::read_link(link.raw(), c"", &mut content)?;
+    let got = file::read_link(link.borrow(), c"", &mut content)?;
     let keep = if content[0] == b'/' { 0 } else { start };
     let new = keep + got + (length - end);
     if new >= LONGEST {
@@ -296,8 +302,9 @@ fn copied<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> Result<&'b CStr> {
         return Err(Fault::found(Call::Openat2, Errno::ENAMETOOLONG));
     }
     buffer[..bytes.len()].copy_from_slice(bytes);
-    CStr::from_bytes_with_nul(&buffer[..=bytes.len()])
-        .map_err(|_| Fault::found(Call::Openat2, Errno::EINVAL))
+    kernel::strings::first(buffer)
+        .filter(|string| string.count_bytes() == bytes.len())
+        .ok_or(Fault::found(Call::Openat2, Errno::EINVAL))
 }
 
 #[cfg(test)]
@@ -320,11 +327,11 @@ mod tests {
         let (outer, root) = fixture("made");
         symlink("../../../../../..", outer.join("root/up")).unwrap();
         symlink("/etc", outer.join("root/absolute")).unwrap();
-        directory(root.raw(), c"/up/a/b/c", 0o700).unwrap();
+        directory(root.borrow(), c"/up/a/b/c", 0o700).unwrap();
         assert!(outer.join("root/a/b/c").is_dir());
-        target(root.raw(), c"/absolute/x/file", Last::File, false).unwrap();
+        target(root.borrow(), c"/absolute/x/file", Last::File, false).unwrap();
         assert!(outer.join("root/etc/x/file").is_file());
-        directory(root.raw(), c"../../outside/", 0o700).unwrap();
+        directory(root.borrow(), c"../../outside/", 0o700).unwrap();
         assert!(outer.join("root/outside").is_dir());
         assert!(!outer.join("outside").exists());
         std::fs::remove_dir_all(&outer).unwrap();
@@ -337,20 +344,20 @@ mod tests {
         symlink("loop", outer.join("root/loop")).unwrap();
         std::fs::write(outer.join("root/file"), "").unwrap();
         let errno = |result: Result<Fd>| result.unwrap_err().errno;
-        directory(root.raw(), c"/dangling/below", 0o755).unwrap();
+        directory(root.borrow(), c"/dangling/below", 0o755).unwrap();
         assert!(outer.join("root/nowhere/at/all/below").is_dir());
         symlink("/../../outside", outer.join("root/out")).unwrap();
-        directory(root.raw(), c"/out/x", 0o755).unwrap();
+        directory(root.borrow(), c"/out/x", 0o755).unwrap();
         assert!(outer.join("root/outside/x").is_dir() && !outer.join("outside").exists());
         assert_eq!(
-            errno(directory(root.raw(), c"/file/x", 0o755)),
+            errno(directory(root.borrow(), c"/file/x", 0o755)),
             Errno::ENOTDIR
         );
         assert_eq!(
-            errno(directory(root.raw(), c"/loop/x", 0o755)),
+            errno(directory(root.borrow(), c"/loop/x", 0o755)),
             Errno::ELOOP
         );
-        let plain = |path| target(root.raw(), path, Last::Directory(0o755), true);
+        let plain = |path| target(root.borrow(), path, Last::Directory(0o755), true);
         assert_eq!(plain(c"/loop").unwrap_err().errno, Errno::ELOOP);
         assert_eq!(plain(c"/dangling").unwrap_err().errno, Errno::ELOOP);
         std::fs::remove_dir_all(&outer).unwrap();
@@ -375,14 +382,14 @@ mod tests {
             symlink("last", outer.join("root/etc/resolv2")).ok();
             symlink(names, outer.join("root").join(link)).unwrap();
             let path = CString::new(format!("/{link}")).unwrap();
-            let (fd, existed) = target(root.raw(), &path, Last::File, false).unwrap();
+            let (fd, existed) = target(root.borrow(), &path, Last::File, false).unwrap();
             let found = std::fs::metadata(outer.join("root").join(made)).unwrap();
-            let status = file::status(fd.raw()).unwrap();
+            let status = file::status(fd.borrow()).unwrap();
             assert!(found.is_file() && !existed, "{link}");
             assert_eq!(std::os::unix::fs::MetadataExt::ino(&found), status.inode);
         }
         assert!(!outer.join("up").exists());
-        let errno = |path, last| target(root.raw(), path, last, false).unwrap_err().errno;
+        let errno = |path, last| target(root.borrow(), path, last, false).unwrap_err().errno;
         symlink("/", outer.join("root/etc/top")).unwrap();
         assert_eq!(errno(c"/etc/top", Last::Directory(0o755)), Errno::ELOOP);
         symlink("self", outer.join("root/etc/self")).unwrap();
@@ -398,7 +405,7 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let at = |path: &str, last| {
             let path = CString::new(path).unwrap();
-            target(root.raw(), &path, last, false).map(|(_, existed)| existed)
+            target(root.borrow(), &path, last, false).map(|(_, existed)| existed)
         };
         let directory = Last::Directory(0o755);
         for (name, (to, last)) in [

@@ -1,5 +1,6 @@
 //! The home directory of a user, from a passwd(5) file that may be hostile.
 
+use kernel::BorrowedFd;
 use kernel::file::{self, mode, open};
 
 /// Most bytes of the file that are looked at; a longer file is as good as its beginning.
@@ -12,20 +13,20 @@ const MOST: usize = 1 << 20;
     clippy::disallowed_methods,
     reason = "a file that cannot be read is as good as none: it is the container's"
 )]
-pub fn home(root: i32, uid: u32, home: &mut [u8]) -> Option<usize> {
+pub fn home(root: BorrowedFd<'_>, uid: u32, home: &mut [u8]) -> Option<usize> {
     let fd = crate::inside::open(
         root,
         c"/etc/passwd",
         open::RDONLY | open::NONBLOCK | open::NOCTTY,
     )
     .ok()?;
-    if file::status(fd.raw()).ok()?.kind() != mode::REGULAR {
+    if file::status(fd.borrow()).ok()?.kind() != mode::REGULAR {
         return None;
     }
     let mut buffer = [0u8; 1024];
     let (mut filled, mut seen) = (0, 0);
     loop {
-        let got = file::read(fd.raw(), &mut buffer[filled..]).ok()?;
+        let got = file::read(fd.borrow(), &mut buffer[filled..]).ok()?;
         filled += got;
         seen += got;
         while let Some(end) = buffer[..filled].iter().position(|byte| *byte == b'\n') {

@@ -2,7 +2,7 @@
 //! errno alone does not tell.
 
 use kernel::file::{self, HERE, open};
-use kernel::{Errno, Fault};
+use kernel::{Errno, Fault, Stream};
 
 use crate::step::Found;
 
@@ -23,7 +23,7 @@ const MACHINES: &[u8] =
 pub(crate) fn tell(path: &core::ffi::CStr, fault: Fault) {
     let mut head = [0u8; 1024];
     let read = file::open_at(HERE, path, open::RDONLY | open::NONBLOCK | open::NOCTTY, 0)
-        .and_then(|fd| file::read(fd.raw(), &mut head));
+        .and_then(|fd| file::read(fd.borrow(), &mut head));
     // What cannot be read has no cause that could be told.
     #[expect(clippy::disallowed_methods, reason = "only words depend on it")]
     let length = read.unwrap_or(0);
@@ -41,7 +41,7 @@ pub(crate) fn tell(path: &core::ffi::CStr, fault: Fault) {
     let path = path.to_bytes();
     if line.set(&[b"exec ", path, b": ", error, what, name, end]) {
         // Closed, or forbidden: then nobody is told.
-        match file::write(2, line.bytes()) {
+        match file::write(Stream::ERROR.borrow(), line.bytes()) {
             Ok(_) | Err(_) => {}
         }
     }

@@ -11,7 +11,7 @@
 //! status and which error are shown, never which process is meant: that is recorded by the runtime elsewhere.
 
 use kernel::memory::SharedWords;
-use kernel::{Call, Errno, Fault, clock};
+use kernel::{BorrowedFd, Call, Errno, Fault, clock};
 
 /// Length of the file in bytes.
 pub const LENGTH: usize = WORDS * 4;
@@ -45,7 +45,7 @@ impl Report {
     ///
     /// # Errors
     /// As mmap(2).
-    pub fn map(fd: i32, stamped: bool) -> kernel::Result<Report> {
+    pub fn map(fd: BorrowedFd<'_>, stamped: bool) -> kernel::Result<Report> {
         SharedWords::map(fd, words(stamped), true).map(Report)
     }
 
@@ -82,7 +82,7 @@ impl Reading {
     ///
     /// # Errors
     /// As mmap(2).
-    pub fn map(fd: i32, stamped: bool) -> kernel::Result<Reading> {
+    pub fn map(fd: BorrowedFd<'_>, stamped: bool) -> kernel::Result<Reading> {
         SharedWords::map(fd, words(stamped), false).map(Reading)
     }
 

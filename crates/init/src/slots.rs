@@ -1,6 +1,6 @@
 //! Numbered places for descriptors: a plan names a slot, not a descriptor number that it cannot know.
 
-use kernel::{Call, Errno, Fault, Fd};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd};
 
 /// The number of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,10 @@ impl Slot {
 /// How many slots there are.
 pub const COUNT: usize = 256;
 
-/// The descriptors that init holds.
+/// What a step says whose slot is empty.
+pub(crate) const EMPTY: Fault = Fault::found(Call::Fcntl, Errno::EBADF);
+
+/// The descriptors that one side holds.
 #[derive(Debug)]
 pub struct Slots([Option<Fd>; COUNT]);
 
@@ -33,15 +36,15 @@ impl Default for Slots {
 }
 
 impl Slots {
-    /// The descriptor number in a slot.
+    /// The descriptor in a slot.
     ///
     /// # Errors
     /// `EBADF` when it is empty.
-    pub fn raw(&self, slot: Slot) -> kernel::Result<i32> {
+    pub fn get(&self, slot: Slot) -> kernel::Result<BorrowedFd<'_>> {
         self.0[usize::from(slot.0)]
             .as_ref()
-            .map(Fd::raw)
-            .ok_or(Fault::found(Call::Fcntl, Errno::EBADF))
+            .map(Fd::borrow)
+            .ok_or(EMPTY)
     }
 
     /// Fills a slot; what was in it is closed.
@@ -52,5 +55,11 @@ impl Slots {
     /// Empties a slot.
     pub fn take(&mut self, slot: Slot) -> Option<Fd> {
         self.0[usize::from(slot.0)].take()
+    }
+
+    /// All slots that are filled, in order.
+    pub fn filled(&self) -> impl Iterator<Item = (Slot, BorrowedFd<'_>)> {
+        let slots = self.0.iter().enumerate();
+        slots.filter_map(|(number, fd)| Some((Slot(number as u8), fd.as_ref()?.borrow())))
     }
 }

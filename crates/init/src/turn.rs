@@ -5,7 +5,7 @@
 //! that of a new process after a fork.
 
 use kernel::socket::{self, MOST_FDS};
-use kernel::{Call, Errno, Fault, Fd};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Stream};
 
 use crate::Slot;
 
@@ -15,13 +15,13 @@ const LONGEST: usize = 1 + MOST_FDS;
 ///
 /// # Errors
 /// As sendmsg(2); `EPIPE` when the peer is gone.
-pub fn send(peer: i32, carried: &[(Slot, i32)]) -> kernel::Result<()> {
+pub fn send(peer: BorrowedFd<'_>, carried: &[(Slot, BorrowedFd<'_>)]) -> kernel::Result<()> {
     let mut parts = carried.chunks(MOST_FDS).peekable();
     loop {
         let part = parts.next().unwrap_or_default();
         let last = parts.peek().is_none();
         let mut bytes = [0u8; LONGEST];
-        let mut fds = [0i32; MOST_FDS];
+        let mut fds = [Stream::INPUT.borrow(); MOST_FDS];
         bytes[0] = u8::from(!last);
         for (index, (slot, fd)) in part.iter().enumerate() {
             bytes[1 + index] = slot.0;
@@ -43,7 +43,7 @@ pub fn send(peer: i32, carried: &[(Slot, i32)]) -> kernel::Result<()> {
 ///
 /// # Errors
 /// As recvmsg(2); `EPIPE` when the peer has closed, `EBADMSG` for what is no turn.
-pub fn receive(peer: i32, mut keep: impl FnMut(Slot, Fd)) -> kernel::Result<i32> {
+pub fn receive(peer: BorrowedFd<'_>, mut keep: impl FnMut(Slot, Fd)) -> kernel::Result<i32> {
     const BROKEN: Fault = Fault::found(Call::Recvmsg, Errno::EBADMSG);
     loop {
         let mut bytes = [0u8; LONGEST];

@@ -1,11 +1,12 @@
 //! The loop: note the step, perform it, take turns with the runtime.
 
-use kernel::{file, process};
+use kernel::process::Alone;
+use kernel::{Fd, file, memory, process};
 
 use crate::passwd::number;
 use crate::slots::{COUNT, Slots};
 use crate::step::{Context, perform_next};
-use crate::wire::{Image, RUNTIMES, take_bytes};
+use crate::wire::{Header, Image, RUNTIMES, take_bytes};
 use crate::{Report, Slot, turn};
 
 /// Exit status when a step failed; the report page says which and how.
@@ -16,9 +17,14 @@ pub const BAD_PLAN: i32 = 71;
 pub const PANICKED: i32 = 72;
 
 /// The whole life of init. `argument` is `FD OFFSET` in decimal: where the plan is.
-pub fn main(argument: &[u8]) -> ! {
-    match start(argument) {
-        Some((image, slots, report)) => walk(image, slots, &report),
+pub fn main(alone: Alone, argument: &[u8]) -> ! {
+    let mut slots = Slots::default();
+    match start(&alone, argument, &mut slots) {
+        Some((image, report, peer)) => {
+            let mut home = [0; 512];
+            let mut context = Context::new(image.text, alone, peer, slots, &report, &mut home);
+            walk(image.header, image.entries, &mut context)
+        }
         None => process::exit(BAD_PLAN),
     }
 }
@@ -27,31 +33,28 @@ pub fn main(argument: &[u8]) -> ! {
     clippy::disallowed_methods,
     reason = "there is no report yet that could say more than the status BAD_PLAN"
 )]
-fn start(argument: &[u8]) -> Option<(Image<'static>, Slots, Report)> {
+fn start(
+    alone: &Alone,
+    argument: &[u8],
+    slots: &mut Slots,
+) -> Option<(Image<'static>, Report, Fd)> {
     let mut numbers = argument
         .split(|byte| *byte == b' ')
         .map(|digits| number(digits, 10));
-    let fd = kernel::Fd::adopt(numbers.next()?? as i32);
+    let plan = alone.inherit(numbers.next()?? as i32)?;
     let offset = numbers.next()?? as usize;
-    let length = file::status(fd.raw()).ok()?.size as usize;
-    let image = Image::read(
-        kernel::memory::map_sealed(fd.raw(), length)
-            .ok()?
-            .get(offset..)?,
-    )?;
-    let mut slots = Slots::default();
+    let image = Image::read(memory::map_sealed(plan.borrow()).ok()?.get(offset..)?)?;
     let mut source = image.slots;
     for index in 0..(image.header.slots as usize).min(COUNT) {
-        let raw = i32::from_ne_bytes(*take_bytes(&mut source)?);
-        if raw >= 0 {
-            file::set_close_on_exec(raw, true).ok()?;
-            slots.set(Slot(index as u8), kernel::Fd::adopt(raw));
+        let number = i32::from_ne_bytes(*take_bytes(&mut source)?);
+        if number >= 0 {
+            slots.set(Slot(index as u8), alone.inherit(number)?);
         }
     }
-    let report = Report::map(slots.raw(Slot::REPORT).ok()?, image.header.stamped).ok()?;
+    let peer = slots.take(Slot::PEER)?;
     // The mapping is all that is needed, and a descriptor of the host's file system is not to stay around.
-    drop(slots.take(Slot::REPORT));
-    Some((image, slots, report))
+    let report = Report::map(slots.take(Slot::REPORT)?.borrow(), image.header.stamped).ok()?;
+    Some((image, report, peer))
 }
 
 /// A process starts with the actions and the mask that its starter had; the user's program is to find the default. Until
@@ -73,27 +76,26 @@ fn reset_signals() {
     let _ = process::set_signal_mask(0);
 }
 
-fn walk(image: Image<'static>, slots: Slots, report: &Report) -> ! {
+fn walk(header: Header, mut entries: &[u8], context: &mut Context<'_>) -> ! {
     reset_signals();
     file::set_mask(0);
-    let mut context = Context::new(image.text, slots, report);
-    let mut entries = image.entries;
+    let report = context.report;
     let mut runtimes_turn = false;
-    for index in 0..image.header.entries {
+    for index in 0..header.entries {
         if entries.first() == Some(&RUNTIMES) {
             entries = &entries[1..];
             // What the runtime did before it started us is past, and its steps in a row are one turn.
-            if index < image.header.first || runtimes_turn {
+            if index < header.first || runtimes_turn {
                 continue;
             }
             runtimes_turn = true;
             report.enter(index);
             // At the very beginning the runtime does not wait for us.
-            settle(hand_over(&mut context, index != image.header.first), report);
+            settle(hand_over(context, index != header.first), report);
         } else {
             runtimes_turn = false;
             report.enter(index);
-            match perform_next(&mut entries, &mut context) {
+            match perform_next(&mut entries, context) {
                 Some(outcome) => settle(outcome, report),
                 None => break,
             }
@@ -110,11 +112,10 @@ fn settle(outcome: kernel::Result<()>, report: &Report) {
 }
 
 fn hand_over(context: &mut Context<'_>, announce: bool) -> kernel::Result<()> {
-    let peer = context.slots.raw(Slot::PEER)?;
     if announce && !context.announced {
-        context.announce(peer)?;
+        context.announce()?;
     }
     context.announced = false;
     let slots = &mut context.slots;
-    turn::receive(peer, |slot, fd| slots.set(slot, fd)).map(drop)
+    turn::receive(context.peer.borrow(), |slot, fd| slots.set(slot, fd)).map(drop)
 }

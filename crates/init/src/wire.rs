@@ -5,7 +5,7 @@
 
 use core::ffi::CStr;
 
-use kernel::{Call, Errno, Fault};
+use kernel::{Call, Errno, Fault, strings};
 
 use crate::{ChildStep, Slot};
 
@@ -46,16 +46,13 @@ impl<'a> Text<'a> {
     ///
     /// # Errors
     /// `EBADMSG` when it is not one: out of bounds, or with a NUL inside.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "nothing is looked at: bytes are a string or not"
-    )]
     pub fn string(self, span: Span) -> kernel::Result<&'a CStr> {
         let start = span.start as usize;
         let end = start.saturating_add(span.length as usize).saturating_add(1);
         self.0
             .get(start..end)
-            .and_then(|bytes| CStr::from_bytes_with_nul(bytes).ok())
+            .and_then(strings::first)
+            .filter(|string| string.count_bytes() == span.length as usize)
             .ok_or(BROKEN)
     }
 
@@ -72,14 +69,13 @@ impl<'a> Text<'a> {
     }
 
     /// The strings of a list, in order.
-    #[expect(clippy::disallowed_methods, reason = "as above")]
     pub fn strings(self, list: Strings) -> impl Iterator<Item = &'a CStr> {
         let mut rest = self.bytes(Span {
             start: list.start,
             length: list.length,
         });
         core::iter::from_fn(move || {
-            let string = CStr::from_bytes_until_nul(rest).ok()?;
+            let string = strings::first(rest)?;
             rest = rest.get(string.count_bytes() + 1..).unwrap_or_default();
             Some(string)
         })
@@ -222,18 +218,25 @@ impl Wire for Header {
     }
 
     fn take(source: &mut &[u8]) -> Option<Self> {
-        let mut word = || take_bytes(source).map(|bytes| u32::from_ne_bytes(*bytes));
+        let bytes: &[u8; 24] = take_bytes(source)?;
+        let word = |index: usize| {
+            let start = 4 * index;
+            let bytes = [
+                bytes[start],
+                bytes[start + 1],
+                bytes[start + 2],
+                bytes[start + 3],
+            ];
+            u32::from_ne_bytes(bytes)
+        };
         // The lowest bit of the first word says whether to stamp.
-        let stamped = word()? ^ MAGIC;
-        if stamped > 1 {
-            return None;
-        }
-        Some(Header {
-            entries: word()?,
-            first: word()?,
-            slots: word()?,
-            entry_bytes: word()?,
-            text_bytes: word()?,
+        let stamped = word(0) ^ MAGIC;
+        (stamped <= 1).then(|| Header {
+            entries: word(1),
+            first: word(2),
+            slots: word(3),
+            entry_bytes: word(4),
+            text_bytes: word(5),
             stamped: stamped == 1,
         })
     }

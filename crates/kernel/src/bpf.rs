@@ -1,6 +1,6 @@
 //! Device programs of cgroup v2: bpf(2), BPF_PROG_TYPE_CGROUP_DEVICE.
 
-use crate::{Fd, Result, syscall};
+use crate::{BorrowedFd, Fd, Result, syscall};
 
 /// One eBPF instruction, `struct bpf_insn`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,17 +96,21 @@ pub fn load_device_program(instructions: &[Instruction]) -> Result<Fd> {
             size_of::<Load>()
         )
     }
-    .map(|fd| Fd::adopt(fd as i32))
+    .map(Fd::fresh)
 }
 
 /// Attaches a device program to a cgroup directory; `replace` names an attached program to be replaced atomically.
-pub fn attach_device_program(cgroup: i32, program: i32, replace: Option<i32>) -> Result<()> {
+pub fn attach_device_program(
+    cgroup: BorrowedFd<'_>,
+    program: BorrowedFd<'_>,
+    replace: Option<BorrowedFd<'_>>,
+) -> Result<()> {
     let attributes = Attach {
-        target: cgroup as u32,
-        program: program as u32,
+        target: cgroup.raw() as u32,
+        program: program.raw() as u32,
         kind: ATTACH_CGROUP_DEVICE,
         flags: flags::ALLOW_MULTI | if replace.is_some() { flags::REPLACE } else { 0 },
-        replace: replace.unwrap_or(0) as u32,
+        replace: replace.map_or(0, |program| program.raw() as u32),
         padding: 0,
     };
     // SAFETY: `attributes` lives until the call returns.
@@ -123,10 +127,10 @@ pub fn attach_device_program(cgroup: i32, program: i32, replace: Option<i32>) ->
 }
 
 /// Detaches a device program from a cgroup directory.
-pub fn detach_device_program(cgroup: i32, program: i32) -> Result<()> {
+pub fn detach_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<()> {
     let attributes = Attach {
-        target: cgroup as u32,
-        program: program as u32,
+        target: cgroup.raw() as u32,
+        program: program.raw() as u32,
         kind: ATTACH_CGROUP_DEVICE,
         ..Attach::default()
     };
@@ -146,9 +150,9 @@ pub fn detach_device_program(cgroup: i32, program: i32) -> Result<()> {
 /// Writes the ids of the device programs attached to a cgroup directory into `ids`; the answer is how many there are.
 ///
 /// `ENOSPC` means that `ids` is too short.
-pub fn attached_device_programs(cgroup: i32, ids: &mut [u32]) -> Result<usize> {
+pub fn attached_device_programs(cgroup: BorrowedFd<'_>, ids: &mut [u32]) -> Result<usize> {
     let mut attributes = Query {
-        target: cgroup as u32,
+        target: cgroup.raw() as u32,
         kind: ATTACH_CGROUP_DEVICE,
         ids: ids.as_mut_ptr() as u64,
         count: ids.len() as u32,
@@ -180,7 +184,7 @@ pub fn program_by_id(id: u32) -> Result<Fd> {
             size_of_val(&attributes)
         )
     }
-    .map(|fd| Fd::adopt(fd as i32))
+    .map(Fd::fresh)
 }
 
 #[repr(C, align(8))]
@@ -199,10 +203,10 @@ struct Info {
 }
 
 /// The name that a loaded program was given.
-pub fn program_name(program: i32) -> Result<[u8; 16]> {
+pub fn program_name(program: BorrowedFd<'_>) -> Result<[u8; 16]> {
     let mut info = Info::default();
     let attributes: [u64; 2] = [
-        u64::from(program as u32) | (size_of::<Info>() as u64) << 32,
+        u64::from(program.raw() as u32) | (size_of::<Info>() as u64) << 32,
         &raw mut info as u64,
     ];
     // SAFETY: the kernel writes at most `size_of::<Info>()` bytes to `info`, which lives until the call returns.

@@ -2,9 +2,10 @@
 
 use core::ffi::CStr;
 
-use crate::{Fd, Result, syscall};
+use crate::{BorrowedFd, Fd, Result, Stream, syscall};
 
-pub use crate::mount::HERE;
+/// "The current directory", as the `dirfd` of the `…at` calls.
+pub const HERE: BorrowedFd<'static> = BorrowedFd::of(-100);
 
 /// Flags of open(2).
 #[allow(missing_docs, reason = "the names of open(2)")]
@@ -55,59 +56,65 @@ pub mod mode {
 }
 
 /// openat(2), always close-on-exec.
-pub fn open_at(dir: i32, path: &CStr, flags: u64, permissions: u32) -> Result<Fd> {
+pub fn open_at(dir: BorrowedFd<'_>, path: &CStr, flags: u64, permissions: u32) -> Result<Fd> {
     // SAFETY: a valid string.
     unsafe {
         syscall!(
             Openat,
             OPENAT,
-            dir,
+            dir.raw(),
             path.as_ptr(),
             flags | open::CLOEXEC,
             permissions
         )
     }
-    .map(|fd| Fd::adopt(fd as i32))
+    .map(Fd::fresh)
 }
 
 /// openat2(2), always close-on-exec. `resolve` restricts the walk; `EAGAIN` means that the kernel saw a concurrent
 /// rename and the caller may try again.
-pub fn open_how(dir: i32, path: &CStr, flags: u64, permissions: u32, resolve: u64) -> Result<Fd> {
+pub fn open_how(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    flags: u64,
+    permissions: u32,
+    resolve: u64,
+) -> Result<Fd> {
     let how = [flags | open::CLOEXEC, u64::from(permissions), resolve];
     // SAFETY: a valid string and a whole `struct open_how`.
     unsafe {
         syscall!(
             Openat2,
             OPENAT2,
-            dir,
+            dir.raw(),
             path.as_ptr(),
             how.as_ptr(),
             size_of_val(&how)
         )
     }
-    .map(|fd| Fd::adopt(fd as i32))
+    .map(Fd::fresh)
 }
 
 /// read(2).
-pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize> {
+pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes.
-    unsafe { syscall!(Read, READ, fd, buffer.as_mut_ptr(), buffer.len()) }
+    unsafe { syscall!(Read, READ, fd.raw(), buffer.as_mut_ptr(), buffer.len()) }
 }
 
 /// write(2).
-pub fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
+pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
     // SAFETY: the kernel reads `bytes.len()` bytes.
-    unsafe { syscall!(Write, WRITE, fd, bytes.as_ptr(), bytes.len()) }
+    unsafe { syscall!(Write, WRITE, fd.raw(), bytes.as_ptr(), bytes.len()) }
 }
 
 /// pread(2).
-pub fn read_at(fd: i32, buffer: &mut [u8], offset: u64) -> Result<usize> {
+pub fn read_at(fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Result<usize> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes.
     unsafe {
         syscall!(
             Pread,
             PREAD64,
-            fd,
+            fd.raw(),
             buffer.as_mut_ptr(),
             buffer.len(),
             offset
@@ -116,9 +123,18 @@ pub fn read_at(fd: i32, buffer: &mut [u8], offset: u64) -> Result<usize> {
 }
 
 /// pwrite(2).
-pub fn write_at(fd: i32, bytes: &[u8], offset: u64) -> Result<usize> {
+pub fn write_at(fd: BorrowedFd<'_>, bytes: &[u8], offset: u64) -> Result<usize> {
     // SAFETY: the kernel reads `bytes.len()` bytes.
-    unsafe { syscall!(Pwrite, PWRITE64, fd, bytes.as_ptr(), bytes.len(), offset) }
+    unsafe {
+        syscall!(
+            Pwrite,
+            PWRITE64,
+            fd.raw(),
+            bytes.as_ptr(),
+            bytes.len(),
+            offset
+        )
+    }
 }
 
 /// What fstat(2) says that a runtime needs.
@@ -204,15 +220,15 @@ impl From<RawStatus> for Status {
 }
 
 /// fstat(2).
-pub fn status(fd: i32) -> Result<Status> {
+pub fn status(fd: BorrowedFd<'_>) -> Result<Status> {
     let mut raw = RawStatus::default();
     // SAFETY: `raw` is a whole `struct stat` of this architecture.
-    unsafe { syscall!(Fstat, FSTAT, fd, &raw mut raw) }?;
+    unsafe { syscall!(Fstat, FSTAT, fd.raw(), &raw mut raw) }?;
     Ok(raw.into())
 }
 
 /// fstatat(2); a symbolic link at the end is not followed.
-pub fn status_at(dir: i32, path: &CStr) -> Result<Status> {
+pub fn status_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<Status> {
     const AT_SYMLINK_NOFOLLOW: usize = 0x100;
     let mut raw = RawStatus::default();
     // SAFETY: a valid string and a whole `struct stat`.
@@ -220,7 +236,7 @@ pub fn status_at(dir: i32, path: &CStr) -> Result<Status> {
         syscall!(
             Stat,
             NEWFSTATAT,
-            dir,
+            dir.raw(),
             path.as_ptr(),
             &raw mut raw,
             AT_SYMLINK_NOFOLLOW
@@ -253,10 +269,10 @@ pub struct Filesystem {
 }
 
 /// fstatfs(2).
-pub fn filesystem(fd: i32) -> Result<Filesystem> {
+pub fn filesystem(fd: BorrowedFd<'_>) -> Result<Filesystem> {
     let mut raw = [0u64; 15];
     // SAFETY: `struct statfs` is 120 bytes on 64-bit architectures.
-    unsafe { syscall!(Fstatfs, FSTATFS, fd, raw.as_mut_ptr()) }?;
+    unsafe { syscall!(Fstatfs, FSTATFS, fd.raw(), raw.as_mut_ptr()) }?;
     Ok(Filesystem {
         kind: raw[0],
         flags: raw[10],
@@ -281,57 +297,97 @@ pub fn device(major: u32, minor: u32) -> u64 {
 }
 
 /// mkdirat(2).
-pub fn make_directory(dir: i32, path: &CStr, permissions: u32) -> Result<()> {
+pub fn make_directory(dir: BorrowedFd<'_>, path: &CStr, permissions: u32) -> Result<()> {
     // SAFETY: a valid string.
-    unsafe { syscall!(Mkdirat, MKDIRAT, dir, path.as_ptr(), permissions) }.map(drop)
+    unsafe { syscall!(Mkdirat, MKDIRAT, dir.raw(), path.as_ptr(), permissions) }.map(drop)
 }
 
 /// mknodat(2). The kernel takes 32 bits of device number.
-pub fn make_node(dir: i32, path: &CStr, mode: u32, device: u64) -> Result<()> {
+pub fn make_node(dir: BorrowedFd<'_>, path: &CStr, mode: u32, device: u64) -> Result<()> {
     // SAFETY: a valid string.
-    unsafe { syscall!(Mknodat, MKNODAT, dir, path.as_ptr(), mode, device as u32) }.map(drop)
+    unsafe {
+        syscall!(
+            Mknodat,
+            MKNODAT,
+            dir.raw(),
+            path.as_ptr(),
+            mode,
+            device as u32
+        )
+    }
+    .map(drop)
 }
 
 /// symlinkat(2).
-pub fn make_link(content: &CStr, dir: i32, path: &CStr) -> Result<()> {
+pub fn make_link(content: &CStr, dir: BorrowedFd<'_>, path: &CStr) -> Result<()> {
     // SAFETY: valid strings.
-    unsafe { syscall!(Symlinkat, SYMLINKAT, content.as_ptr(), dir, path.as_ptr()) }.map(drop)
+    unsafe {
+        syscall!(
+            Symlinkat,
+            SYMLINKAT,
+            content.as_ptr(),
+            dir.raw(),
+            path.as_ptr()
+        )
+    }
+    .map(drop)
 }
 
 /// linkat(2): another name for a file; a symbolic link is not followed but gets the name itself.
-pub fn link(from: i32, old: &CStr, to: i32, new: &CStr) -> Result<()> {
+pub fn link(from: BorrowedFd<'_>, old: &CStr, to: BorrowedFd<'_>, new: &CStr) -> Result<()> {
     // SAFETY: valid strings.
-    unsafe { syscall!(Linkat, LINKAT, from, old.as_ptr(), to, new.as_ptr(), 0) }.map(drop)
+    unsafe {
+        syscall!(
+            Linkat,
+            LINKAT,
+            from.raw(),
+            old.as_ptr(),
+            to.raw(),
+            new.as_ptr(),
+            0
+        )
+    }
+    .map(drop)
 }
 
 /// utimensat(2) with [`Status::times`]; a symbolic link at the end is not followed.
-pub fn set_times_at(dir: i32, path: &CStr, times: &[i64; 4]) -> Result<()> {
+pub fn set_times_at(dir: BorrowedFd<'_>, path: &CStr, times: &[i64; 4]) -> Result<()> {
     const AT_SYMLINK_NOFOLLOW: usize = 0x100;
     let (path, times) = (path.as_ptr(), times.as_ptr());
     // SAFETY: a valid string and two `struct timespec`.
-    unsafe { syscall!(Utimensat, UTIMENSAT, dir, path, times, AT_SYMLINK_NOFOLLOW) }.map(drop)
+    unsafe {
+        syscall!(
+            Utimensat,
+            UTIMENSAT,
+            dir.raw(),
+            path,
+            times,
+            AT_SYMLINK_NOFOLLOW
+        )
+    }
+    .map(drop)
 }
 
 /// sendfile(2): copies at most `count` bytes from where `from` is read to where `to` is written; 0 at the end.
-pub fn send(to: i32, from: i32, count: usize) -> Result<usize> {
+pub fn send(to: BorrowedFd<'_>, from: BorrowedFd<'_>, count: usize) -> Result<usize> {
     // SAFETY: no pointers.
-    unsafe { syscall!(Sendfile, SENDFILE, to, from, 0, count) }
+    unsafe { syscall!(Sendfile, SENDFILE, to.raw(), from.raw(), 0, count) }
 }
 
 /// lseek(2) from the beginning.
-pub fn seek(fd: i32, offset: u64) -> Result<()> {
+pub fn seek(fd: BorrowedFd<'_>, offset: u64) -> Result<()> {
     // SAFETY: no pointers.
-    unsafe { syscall!(Lseek, LSEEK, fd, offset, 0) }.map(drop)
+    unsafe { syscall!(Lseek, LSEEK, fd.raw(), offset, 0) }.map(drop)
 }
 
 /// readlinkat(2): the length of the link's content, of which `buffer` holds what fits.
-pub fn read_link(dir: i32, path: &CStr, buffer: &mut [u8]) -> Result<usize> {
+pub fn read_link(dir: BorrowedFd<'_>, path: &CStr, buffer: &mut [u8]) -> Result<usize> {
     // SAFETY: a valid string; the kernel writes at most `buffer.len()` bytes.
     unsafe {
         syscall!(
             Readlinkat,
             READLINKAT,
-            dir,
+            dir.raw(),
             path.as_ptr(),
             buffer.as_mut_ptr(),
             buffer.len()
@@ -340,28 +396,28 @@ pub fn read_link(dir: i32, path: &CStr, buffer: &mut [u8]) -> Result<usize> {
 }
 
 /// unlinkat(2) for a file.
-pub fn remove(dir: i32, path: &CStr) -> Result<()> {
+pub fn remove(dir: BorrowedFd<'_>, path: &CStr) -> Result<()> {
     // SAFETY: a valid string.
-    unsafe { syscall!(Unlinkat, UNLINKAT, dir, path.as_ptr(), 0) }.map(drop)
+    unsafe { syscall!(Unlinkat, UNLINKAT, dir.raw(), path.as_ptr(), 0) }.map(drop)
 }
 
 /// unlinkat(2) for an empty directory.
-pub fn remove_directory(dir: i32, path: &CStr) -> Result<()> {
+pub fn remove_directory(dir: BorrowedFd<'_>, path: &CStr) -> Result<()> {
     const AT_REMOVEDIR: usize = 0x200;
     // SAFETY: a valid string.
-    unsafe { syscall!(Unlinkat, UNLINKAT, dir, path.as_ptr(), AT_REMOVEDIR) }.map(drop)
+    unsafe { syscall!(Unlinkat, UNLINKAT, dir.raw(), path.as_ptr(), AT_REMOVEDIR) }.map(drop)
 }
 
 /// renameat2(2) without flags, both names below `dir`.
-pub fn rename(dir: i32, from: &CStr, to: &CStr) -> Result<()> {
+pub fn rename(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Result<()> {
     // SAFETY: valid strings.
     unsafe {
         syscall!(
             Renameat2,
             RENAMEAT2,
-            dir,
+            dir.raw(),
             from.as_ptr(),
-            dir,
+            dir.raw(),
             to.as_ptr(),
             0
         )
@@ -370,32 +426,32 @@ pub fn rename(dir: i32, from: &CStr, to: &CStr) -> Result<()> {
 }
 
 /// fchmod(2).
-pub fn set_permissions(fd: i32, permissions: u32) -> Result<()> {
+pub fn set_permissions(fd: BorrowedFd<'_>, permissions: u32) -> Result<()> {
     // SAFETY: no pointers.
-    unsafe { syscall!(Fchmod, FCHMOD, fd, permissions) }.map(drop)
+    unsafe { syscall!(Fchmod, FCHMOD, fd.raw(), permissions) }.map(drop)
 }
 
 /// fchmodat(2). Follows a symbolic link at the end.
-pub fn set_permissions_at(dir: i32, path: &CStr, permissions: u32) -> Result<()> {
+pub fn set_permissions_at(dir: BorrowedFd<'_>, path: &CStr, permissions: u32) -> Result<()> {
     // SAFETY: a valid string.
-    unsafe { syscall!(Fchmod, FCHMODAT, dir, path.as_ptr(), permissions) }.map(drop)
+    unsafe { syscall!(Fchmod, FCHMODAT, dir.raw(), path.as_ptr(), permissions) }.map(drop)
 }
 
 /// fchown(2).
-pub fn set_owner(fd: i32, uid: u32, gid: u32) -> Result<()> {
+pub fn set_owner(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
     // SAFETY: no pointers.
-    unsafe { syscall!(Fchown, FCHOWN, fd, uid, gid) }.map(drop)
+    unsafe { syscall!(Fchown, FCHOWN, fd.raw(), uid, gid) }.map(drop)
 }
 
 /// fchownat(2); a symbolic link at the end is not followed.
-pub fn set_owner_at(dir: i32, path: &CStr, uid: u32, gid: u32) -> Result<()> {
+pub fn set_owner_at(dir: BorrowedFd<'_>, path: &CStr, uid: u32, gid: u32) -> Result<()> {
     const AT_SYMLINK_NOFOLLOW: usize = 0x100;
     // SAFETY: a valid string.
     unsafe {
         syscall!(
             Fchownat,
             FCHOWNAT,
-            dir,
+            dir.raw(),
             path.as_ptr(),
             uid,
             gid,
@@ -406,17 +462,17 @@ pub fn set_owner_at(dir: i32, path: &CStr, uid: u32, gid: u32) -> Result<()> {
 }
 
 /// utimensat(2): access and modification become now. Follows a symbolic link at the end.
-pub fn set_times(dir: i32, path: &CStr) -> Result<()> {
+pub fn set_times(dir: BorrowedFd<'_>, path: &CStr) -> Result<()> {
     // SAFETY: a valid string; no times mean the present.
-    unsafe { syscall!(Utimensat, UTIMENSAT, dir, path.as_ptr(), 0, 0) }.map(drop)
+    unsafe { syscall!(Utimensat, UTIMENSAT, dir.raw(), path.as_ptr(), 0, 0) }.map(drop)
 }
 
 /// fchownat(2) of what a descriptor stands for, which may have been opened with O_PATH.
-pub fn set_owner_of(fd: i32, uid: u32, gid: u32) -> Result<()> {
+pub fn set_owner_of(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
     const AT_EMPTY_PATH: usize = 0x1000;
     let empty = c"".as_ptr();
     // SAFETY: a valid string.
-    unsafe { syscall!(Fchownat, FCHOWNAT, fd, empty, uid, gid, AT_EMPTY_PATH) }.map(drop)
+    unsafe { syscall!(Fchownat, FCHOWNAT, fd.raw(), empty, uid, gid, AT_EMPTY_PATH) }.map(drop)
 }
 
 /// setxattr(2) on a path.
@@ -443,9 +499,9 @@ pub fn change_directory(path: &CStr) -> Result<()> {
 }
 
 /// fchdir(2).
-pub fn change_directory_to(dir: i32) -> Result<()> {
+pub fn change_directory_to(dir: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: no pointers.
-    unsafe { syscall!(Fchdir, FCHDIR, dir) }.map(drop)
+    unsafe { syscall!(Fchdir, FCHDIR, dir.raw()) }.map(drop)
 }
 
 /// getcwd(2): length of the path including its final NUL. A directory that is not below the process's root is shown
@@ -462,9 +518,17 @@ pub fn set_mask(mask: u32) -> u32 {
 }
 
 /// getdents64(2): fills `buffer` with whole directory entries and returns their length, 0 at the end.
-pub fn read_directory(dir: i32, buffer: &mut [u8]) -> Result<usize> {
+pub fn read_directory(dir: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes.
-    unsafe { syscall!(Getdents, GETDENTS64, dir, buffer.as_mut_ptr(), buffer.len()) }
+    unsafe {
+        syscall!(
+            Getdents,
+            GETDENTS64,
+            dir.raw(),
+            buffer.as_mut_ptr(),
+            buffer.len()
+        )
+    }
 }
 
 /// The names in a buffer that [`read_directory`] filled, without `.` and `..`, each with the place in the directory that
@@ -477,7 +541,7 @@ pub fn entries(entries: &[u8]) -> impl Iterator<Item = (&CStr, u64)> {
         let entry = rest.get(..length)?;
         rest = &rest[length..];
         let next = u64::from_ne_bytes(*entry.get(8..)?.first_chunk()?);
-        Some((CStr::from_bytes_until_nul(&entry[19..]).ok()?, next))
+        Some((crate::strings::first(&entry[19..])?, next))
     })
     .filter(|(name, _)| !matches!(name.to_bytes(), b"." | b".."))
 }
@@ -491,31 +555,26 @@ const F_SETFD: usize = 2;
 const F_SETFL: usize = 4;
 const F_GETFL: usize = 3;
 const F_ADD_SEALS: usize = 1033;
+const F_GET_SEALS: usize = 1034;
 const F_SETPIPE_SZ: usize = 1031;
 
-fn fcntl(fd: i32, command: usize, argument: usize) -> Result<usize> {
+fn fcntl(fd: BorrowedFd<'_>, command: usize, argument: usize) -> Result<usize> {
     // SAFETY: the commands used here take numbers.
-    unsafe { syscall!(Fcntl, FCNTL, fd, command, argument) }
+    unsafe { syscall!(Fcntl, FCNTL, fd.raw(), command, argument) }
 }
 
-/// Sets or clears close-on-exec.
-pub fn set_close_on_exec(fd: i32, on: bool) -> Result<()> {
+/// Sets or clears close-on-exec. Only for this crate: [`crate::process::Alone`] relies on nobody clearing it.
+pub(crate) fn set_close_on_exec(fd: BorrowedFd<'_>, on: bool) -> Result<()> {
     fcntl(fd, F_SETFD, on.into()).map(drop)
 }
 
-/// Whether an open descriptor is closed by execve(2); `EBADF` for one that is not open.
-pub fn is_close_on_exec(fd: i32) -> Result<bool> {
-    const F_GETFD: usize = 1;
-    fcntl(fd, F_GETFD, 0).map(|flags| flags & 1 == 1)
-}
-
 /// The status flags and access mode, as in [`open`].
-pub fn status_flags(fd: i32) -> Result<u64> {
+pub fn status_flags(fd: BorrowedFd<'_>) -> Result<u64> {
     fcntl(fd, F_GETFL, 0).map(|flags| flags as u64)
 }
 
 /// Sets or clears O_NONBLOCK.
-pub fn set_nonblocking(fd: i32, on: bool) -> Result<()> {
+pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> Result<()> {
     let flags = status_flags(fd)?;
     let wanted = if on {
         flags | open::NONBLOCK
@@ -526,25 +585,24 @@ pub fn set_nonblocking(fd: i32, on: bool) -> Result<()> {
 }
 
 /// F_SETPIPE_SZ: the capacity of a pipe or FIFO in bytes, rounded up to pages.
-pub fn set_pipe_size(fd: i32, bytes: usize) -> Result<()> {
+pub fn set_pipe_size(fd: BorrowedFd<'_>, bytes: usize) -> Result<()> {
     fcntl(fd, F_SETPIPE_SZ, bytes).map(drop)
 }
 
-/// dup3(2) with close-on-exec as asked.
-pub fn duplicate_onto(fd: i32, onto: i32, close_on_exec: bool) -> Result<()> {
-    let flags = if close_on_exec { open::CLOEXEC } else { 0 };
-    // SAFETY: no pointers.
-    unsafe { syscall!(Dup3, DUP3, fd, onto, flags) }.map(drop)
+/// dup3(2): a descriptor becomes a standard stream, open across execve(2). `EINVAL` when it is that already.
+pub fn duplicate_onto(fd: BorrowedFd<'_>, stream: Stream) -> Result<()> {
+    // SAFETY: no pointers. What had the number before is closed, but is nobody's.
+    unsafe { syscall!(Dup3, DUP3, fd.raw(), stream.borrow().raw(), 0) }.map(drop)
 }
 
 /// F_DUPFD_CLOEXEC: a copy with the lowest free number not below `least`.
-pub fn duplicate_above(fd: i32, least: i32) -> Result<i32> {
+pub fn duplicate_above(fd: BorrowedFd<'_>, least: i32) -> Result<Fd> {
     const F_DUPFD_CLOEXEC: usize = 1030;
-    fcntl(fd, F_DUPFD_CLOEXEC, least as usize).map(|fd| fd as i32)
+    fcntl(fd, F_DUPFD_CLOEXEC, least as usize).map(Fd::fresh)
 }
 
 /// close_range(2) with CLOSE_RANGE_CLOEXEC: everything from `first` on is closed at the next execve.
-pub fn close_from_on_exec(first: u32) -> Result<()> {
+pub(crate) fn close_from_on_exec(first: u32) -> Result<()> {
     const CLOSE_RANGE_CLOEXEC: usize = 4;
     // SAFETY: no pointers.
     unsafe {
@@ -557,12 +615,6 @@ pub fn close_from_on_exec(first: u32) -> Result<()> {
         )
     }
     .map(drop)
-}
-
-/// close_range(2): closes the descriptors `first..=last` now. Owners must know.
-pub fn close_between(first: u32, last: u32) -> Result<()> {
-    // SAFETY: no pointers.
-    unsafe { syscall!(CloseRange, CLOSE_RANGE, first, last, 0) }.map(drop)
 }
 
 /// memfd_create(2), sealable and close-on-exec. `executable` asks for MFD_EXEC, which kernels since 6.3 want to be
@@ -579,8 +631,7 @@ pub fn memory_file(name: &CStr, executable: bool) -> Result<Fd> {
     };
     let create = |flags: usize| {
         // SAFETY: a valid string.
-        unsafe { syscall!(MemfdCreate, MEMFD_CREATE, name.as_ptr(), flags) }
-            .map(|fd| Fd::adopt(fd as i32))
+        unsafe { syscall!(MemfdCreate, MEMFD_CREATE, name.as_ptr(), flags) }.map(Fd::fresh)
     };
     match create(CLOEXEC | kind) {
         Err(fault) if fault.is(crate::Errno::EINVAL) => create(CLOEXEC | ALLOW_SEALING),
@@ -588,23 +639,33 @@ pub fn memory_file(name: &CStr, executable: bool) -> Result<Fd> {
     }
 }
 
+mod seals {
+    pub(super) const SEAL: usize = 1;
+    pub(super) const SHRINK: usize = 2;
+    pub(super) const GROW: usize = 4;
+    pub(super) const WRITE: usize = 8;
+}
+
 /// Seals a memory file for good: no more writing, growing, shrinking, nor further seals.
-pub fn seal(fd: i32) -> Result<()> {
-    const SEAL: usize = 1;
-    const SHRINK: usize = 2;
-    const GROW: usize = 4;
-    const WRITE: usize = 8;
+pub fn seal(fd: BorrowedFd<'_>) -> Result<()> {
+    use seals::{GROW, SEAL, SHRINK, WRITE};
     fcntl(fd, F_ADD_SEALS, SEAL | SHRINK | GROW | WRITE).map(drop)
 }
 
+/// F_GET_SEALS: whether nobody can ever write to or shrink this file again. `EINVAL` for what has no seals.
+pub(crate) fn is_sealed(fd: BorrowedFd<'_>) -> Result<bool> {
+    const FOR_GOOD: usize = seals::SHRINK | seals::WRITE;
+    fcntl(fd, F_GET_SEALS, 0).map(|seals| seals & FOR_GOOD == FOR_GOOD)
+}
+
 /// ftruncate(2).
-pub fn set_length(fd: i32, bytes: u64) -> Result<()> {
+pub fn set_length(fd: BorrowedFd<'_>, bytes: u64) -> Result<()> {
     // SAFETY: no pointers.
-    unsafe { syscall!(Ftruncate, FTRUNCATE, fd, bytes) }.map(drop)
+    unsafe { syscall!(Ftruncate, FTRUNCATE, fd.raw(), bytes) }.map(drop)
 }
 
 /// faccessat2(2) with AT_EACCESS: whether the effective user may do `how` (R_OK 4, W_OK 2, X_OK 1) with an open file.
-pub fn accessible(fd: i32, how: u32) -> Result<()> {
+pub fn accessible(fd: BorrowedFd<'_>, how: u32) -> Result<()> {
     const AT_EACCESS: usize = 0x200;
     const AT_EMPTY_PATH: usize = 0x1000;
     // SAFETY: a valid string.
@@ -612,7 +673,7 @@ pub fn accessible(fd: i32, how: u32) -> Result<()> {
         syscall!(
             Access,
             FACCESSAT2,
-            fd,
+            fd.raw(),
             c"".as_ptr(),
             how,
             AT_EACCESS | AT_EMPTY_PATH
@@ -622,27 +683,27 @@ pub fn accessible(fd: i32, how: u32) -> Result<()> {
 }
 
 /// flock(2) LOCK_EX: waits for an exclusive lock on the open file.
-pub fn lock(fd: i32) -> Result<()> {
+pub fn lock(fd: BorrowedFd<'_>) -> Result<()> {
     const LOCK_EX: usize = 2;
     // SAFETY: no pointers.
-    unsafe { syscall!(Flock, FLOCK, fd, LOCK_EX) }.map(drop)
+    unsafe { syscall!(Flock, FLOCK, fd.raw(), LOCK_EX) }.map(drop)
 }
 
 /// flock(2) LOCK_EX | LOCK_NB: takes an exclusive lock on the open file; `EAGAIN` when somebody else has it.
-pub fn try_lock(fd: i32) -> Result<()> {
+pub fn try_lock(fd: BorrowedFd<'_>) -> Result<()> {
     const LOCK_EX_NB: usize = 2 | 4;
     // SAFETY: no pointers.
-    unsafe { syscall!(Flock, FLOCK, fd, LOCK_EX_NB) }.map(drop)
+    unsafe { syscall!(Flock, FLOCK, fd.raw(), LOCK_EX_NB) }.map(drop)
 }
 
 /// flock(2): gives an exclusive lock back.
-pub fn unlock(fd: i32) -> Result<()> {
+pub fn unlock(fd: BorrowedFd<'_>) -> Result<()> {
     const LOCK_UN: usize = 8;
     // SAFETY: no pointers.
-    unsafe { syscall!(Flock, FLOCK, fd, LOCK_UN) }.map(drop)
+    unsafe { syscall!(Flock, FLOCK, fd.raw(), LOCK_UN) }.map(drop)
 }
 
 /// mknodat(2) for a FIFO.
-pub fn make_fifo(dir: i32, path: &CStr, permissions: u32) -> Result<()> {
+pub fn make_fifo(dir: BorrowedFd<'_>, path: &CStr, permissions: u32) -> Result<()> {
     make_node(dir, path, mode::FIFO | permissions, 0)
 }

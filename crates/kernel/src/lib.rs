@@ -5,9 +5,12 @@
 //! libc and no allocator, so that the very small init program can use it; with the feature `std` (the default) it also
 //! converts to and from the standard library's descriptor types.
 //!
+//! Descriptors are [`Fd`] when owned and [`BorrowedFd`] when lent, as in the standard library: outside this crate no
+//! safe code makes one from a number, closes one that somebody else owns, or uses one that is closed.
+//!
 //! Functions are grouped by what a reader would look for: [`mod@file`], [`mount`], [`namespace`], [`process`],
-//! [`identity`], [`scheduling`], [`socket`], [`terminal`], [`seccomp`], [`bpf`], [`keyring`], [`memory`], [`network`],
-//! [`watch`], [`clock`].
+//! [`identity`], [`scheduling`], [`socket`], [`terminal`], [`seccomp`], [`bpf`], [`keyring`], [`memory`], [`strings`],
+//! [`network`], [`watch`], [`clock`].
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod arch;
@@ -27,12 +30,14 @@ pub mod process;
 pub mod scheduling;
 pub mod seccomp;
 pub mod socket;
+pub mod strings;
 pub mod terminal;
 pub mod watch;
 
 pub use errno::Errno;
 pub use fault::{Call, Fault};
-pub use fd::Fd;
+pub use fd::{BorrowedFd, Fd, Stream};
+pub use strings::StringList;
 
 /// What every function of this crate returns.
 pub type Result<T> = core::result::Result<T, Fault>;

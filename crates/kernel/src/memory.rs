@@ -5,7 +5,7 @@ use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use crate::{Fault, Result, syscall};
+use crate::{BorrowedFd, Call, Errno, Fault, Result, file, syscall};
 
 const PROT_READ: usize = 1;
 const PROT_WRITE: usize = 2;
@@ -13,22 +13,19 @@ const MAP_SHARED: usize = 1;
 const MAP_PRIVATE: usize = 2;
 const MAP_ANONYMOUS: usize = 0x20;
 
-/// Maps the first `length` bytes of a file read-only, for the rest of the program's life.
+/// Maps a sealed memory file ([`file::seal`]) read-only, for the rest of the program's life.
 ///
-/// The file must not shrink or change meanwhile: callers map sealed memory files ([`crate::file::seal`]), for which the
-/// kernel guarantees that.
-pub fn map_sealed(fd: i32, length: usize) -> Result<&'static [u8]> {
+/// # Errors
+/// As mmap(2); `EPERM` when the file could still change or shrink.
+pub fn map_sealed(fd: BorrowedFd<'_>) -> Result<&'static [u8]> {
+    if !file::is_sealed(fd)? {
+        return Err(Fault::found(Call::Mmap, Errno::EPERM));
+    }
+    let length = file::status(fd)?.size as usize;
     // SAFETY: the kernel picks the place; a new mapping aliases nothing.
-    let start = unsafe { syscall!(Mmap, MMAP, 0, length, PROT_READ, MAP_PRIVATE, fd, 0) }?;
-    // SAFETY: the mapping is `length` bytes long and never unmapped.
+    let start = unsafe { syscall!(Mmap, MMAP, 0, length, PROT_READ, MAP_PRIVATE, fd.raw(), 0) }?;
+    // SAFETY: the mapping is `length` bytes long and never unmapped; by its seals the file never changes or shrinks.
     Ok(unsafe { core::slice::from_raw_parts(start as *const u8, length) })
-}
-
-/// Room for `count` string pointers, all null, for the rest of the program's life.
-pub fn pointer_room(count: usize) -> Result<&'static mut [*const core::ffi::c_char]> {
-    let start = map_anonymous(count * size_of::<usize>())?;
-    // SAFETY: the mapping is new, large enough, zeroed (null pointers), and never unmapped.
-    Ok(unsafe { core::slice::from_raw_parts_mut(start as *mut *const core::ffi::c_char, count) })
 }
 
 /// Rows of numbers in memory of this program alone, all 0; pages are only used once they are written. Unmapped when dropped.
@@ -44,7 +41,8 @@ pub type Row = core::cell::Cell<[u64; 3]>;
 impl Numbers {
     /// Room for `count` rows.
     pub fn map(count: usize) -> Result<Numbers> {
-        let start = map_anonymous(count * size_of::<Row>())?;
+        let too_long = Fault::found(Call::Mmap, Errno::ENOMEM);
+        let start = map_anonymous(count.checked_mul(size_of::<Row>()).ok_or(too_long)?)?;
         Ok(Numbers { start, count })
     }
 
@@ -72,17 +70,19 @@ pub struct SharedWords {
 impl SharedWords {
     /// Maps the first `count` words of a file that is at least that long, and whose space is allocated: what cannot be
     /// allocated when it is touched ends the program (SIGBUS). Without `writable`, [`SharedWords::store`] does so too.
-    pub fn map(fd: i32, count: usize, writable: bool) -> Result<SharedWords> {
+    pub fn map(fd: BorrowedFd<'_>, count: usize, writable: bool) -> Result<SharedWords> {
+        let too_long = Fault::found(Call::Mmap, Errno::ENOMEM);
+        let length = count.checked_mul(4).ok_or(too_long)?;
         // SAFETY: the kernel picks the place; a new mapping aliases nothing.
         let start = unsafe {
             syscall!(
                 Mmap,
                 MMAP,
                 0,
-                count * 4,
+                length,
                 PROT_READ | if writable { PROT_WRITE } else { 0 },
                 MAP_SHARED,
-                fd,
+                fd.raw(),
                 0
             )
         }?;
@@ -210,7 +210,7 @@ impl ShortLived {
     }
 }
 
-fn map_anonymous(length: usize) -> core::result::Result<usize, Fault> {
+pub(crate) fn map_anonymous(length: usize) -> core::result::Result<usize, Fault> {
     // SAFETY: the kernel picks the place; a new mapping aliases nothing.
     unsafe {
         syscall!(
@@ -328,6 +328,27 @@ mod tests {
             allocator.dealloc(first, layout);
             assert_eq!(allocator.alloc(layout), first);
         }
+    }
+
+    #[test]
+    fn only_what_cannot_change_is_mapped() {
+        let file = file::memory_file(c"map", false).unwrap();
+        file::write(file.borrow(), b"words").unwrap();
+        let refused = map_sealed(file.borrow()).unwrap_err();
+        assert_eq!(refused, Fault::found(Call::Mmap, Errno::EPERM));
+        file::seal(file.borrow()).unwrap();
+        assert_eq!(map_sealed(file.borrow()).unwrap(), b"words");
+        // What can have no seals is refused by the kernel.
+        let (socket, _peer) = crate::socket::pair().unwrap();
+        let refused = map_sealed(socket.borrow()).unwrap_err();
+        assert_eq!(refused, Fault::found(Call::Fcntl, Errno::EINVAL));
+    }
+
+    #[test]
+    fn more_words_than_there_are_numbers_are_not_mapped() {
+        let file = file::memory_file(c"map", false).unwrap();
+        let refused = SharedWords::map(file.borrow(), usize::MAX / 4 + 2, true).unwrap_err();
+        assert_eq!(refused, Fault::found(Call::Mmap, Errno::ENOMEM));
     }
 
     #[test]

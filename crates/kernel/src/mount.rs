@@ -1,11 +1,9 @@
 //! Mounts: mount(2), the descriptor-based mount calls (fsopen(2) and relatives), pivot_root(2).
 
 use core::ffi::CStr;
+use core::marker::PhantomData;
 
-use crate::{Fd, Result, syscall};
-
-/// "The current directory", as the `dirfd` of the `…at` calls.
-pub const HERE: i32 = -100;
+use crate::{BorrowedFd, Fd, Result, syscall};
 
 /// Flags of mount(2).
 #[allow(missing_docs, reason = "the names of mount(2)")]
@@ -120,27 +118,26 @@ pub fn change_root(path: &CStr) -> Result<()> {
 }
 
 /// open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount at `path` (empty: of `dir` itself).
-pub fn clone_tree(dir: i32, path: &CStr, recursive: bool) -> Result<Fd> {
+pub fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<Fd> {
     let flags = OPEN_TREE_CLONE
         | OPEN_TREE_CLOEXEC
         | AT_EMPTY_PATH
         | if recursive { AT_RECURSIVE } else { 0 };
     // SAFETY: a valid string.
-    unsafe { syscall!(OpenTree, OPEN_TREE, dir, path.as_ptr(), flags) }
-        .map(|fd| Fd::adopt(fd as i32))
+    unsafe { syscall!(OpenTree, OPEN_TREE, dir.raw(), path.as_ptr(), flags) }.map(Fd::fresh)
 }
 
 /// move_mount(2): attaches a detached tree on what the descriptor `target` stands for.
-pub fn attach(tree: i32, target: i32) -> Result<()> {
+pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
     let empty = c"".as_ptr();
     // SAFETY: valid strings.
     unsafe {
         syscall!(
             MoveMount,
             MOVE_MOUNT,
-            tree,
+            tree.raw(),
             empty,
-            target,
+            target.raw(),
             empty,
             MOVE_FROM_EMPTY | MOVE_TO_EMPTY
         )
@@ -149,15 +146,15 @@ pub fn attach(tree: i32, target: i32) -> Result<()> {
 }
 
 /// move_mount(2): attaches a detached tree at `path` below `dir`; a symbolic link at the end is not followed.
-pub fn attach_at(tree: i32, dir: i32, path: &CStr) -> Result<()> {
+pub fn attach_at(tree: BorrowedFd<'_>, dir: BorrowedFd<'_>, path: &CStr) -> Result<()> {
     // SAFETY: valid strings.
     unsafe {
         syscall!(
             MoveMount,
             MOVE_MOUNT,
-            tree,
+            tree.raw(),
             c"".as_ptr(),
-            dir,
+            dir.raw(),
             path.as_ptr(),
             MOVE_FROM_EMPTY
         )
@@ -165,34 +162,51 @@ pub fn attach_at(tree: i32, dir: i32, path: &CStr) -> Result<()> {
     .map(drop)
 }
 
-/// What mount_setattr(2) is to change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What mount_setattr(2) is to change, `struct mount_attr`.
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
-pub struct Change {
+pub struct Change<'a> {
     /// Attributes to set.
     pub set: u64,
     /// Attributes to clear (for a change of the access-time kind: all of [`attributes::ATIME`]).
     pub clear: u64,
     /// Propagation: 0 or one of the `flags` SHARED, SLAVE, PRIVATE, UNBINDABLE.
     pub propagation: u64,
-    /// User namespace descriptor, with [`attributes::IDMAP`].
-    pub user_namespace: u64,
+    /// Whose ids a tree gets, with [`attributes::IDMAP`].
+    pub ids: IdsOf<'a>,
+}
+
+/// A user namespace, or none.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(transparent)]
+pub struct IdsOf<'a>(u64, PhantomData<BorrowedFd<'a>>);
+
+impl<'a> IdsOf<'a> {
+    /// Of this user namespace.
+    pub const fn namespace(fd: BorrowedFd<'a>) -> IdsOf<'a> {
+        IdsOf(fd.raw() as u64, PhantomData)
+    }
 }
 
 /// mount_setattr(2) on the mount at `path` below `dir` (empty: `dir` itself).
-pub fn set_attributes(dir: i32, path: &CStr, recursive: bool, change: &Change) -> Result<()> {
+pub fn set_attributes(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    recursive: bool,
+    change: &Change<'_>,
+) -> Result<()> {
     let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
-    let change: *const Change = change;
+    let change: *const Change<'_> = change;
     // SAFETY: `change` is a whole `struct mount_attr`.
     unsafe {
         syscall!(
             MountSetattr,
             MOUNT_SETATTR,
-            dir,
+            dir.raw(),
             path.as_ptr(),
             flags,
             change,
-            size_of::<Change>()
+            size_of::<Change<'_>>()
         )
     }
     .map(drop)
@@ -202,12 +216,11 @@ pub fn set_attributes(dir: i32, path: &CStr, recursive: bool, change: &Change) -
 pub fn open_filesystem(kind: &CStr) -> Result<Fd> {
     const FSOPEN_CLOEXEC: usize = 1;
     // SAFETY: a valid string.
-    unsafe { syscall!(Fsopen, FSOPEN, kind.as_ptr(), FSOPEN_CLOEXEC) }
-        .map(|fd| Fd::adopt(fd as i32))
+    unsafe { syscall!(Fsopen, FSOPEN, kind.as_ptr(), FSOPEN_CLOEXEC) }.map(Fd::fresh)
 }
 
 /// fsconfig(2): sets one option; without a value it is a flag.
-pub fn configure(context: i32, key: &CStr, value: Option<&CStr>) -> Result<()> {
+pub fn configure(context: BorrowedFd<'_>, key: &CStr, value: Option<&CStr>) -> Result<()> {
     const SET_FLAG: usize = 0;
     const SET_STRING: usize = 1;
     let command = if value.is_some() {
@@ -220,7 +233,7 @@ pub fn configure(context: i32, key: &CStr, value: Option<&CStr>) -> Result<()> {
         syscall!(
             Fsconfig,
             FSCONFIG,
-            context,
+            context.raw(),
             command,
             key.as_ptr(),
             pointer(value),
@@ -231,19 +244,18 @@ pub fn configure(context: i32, key: &CStr, value: Option<&CStr>) -> Result<()> {
 }
 
 /// fsconfig(2) FSCONFIG_CMD_CREATE, then fsmount(2): a detached mount of the configured file system.
-pub fn create_mount(context: i32, attributes: u64) -> Result<Fd> {
+pub fn create_mount(context: BorrowedFd<'_>, attributes: u64) -> Result<Fd> {
     const CMD_CREATE: usize = 6;
     const FSMOUNT_CLOEXEC: usize = 1;
     // SAFETY: no pointers.
-    unsafe { syscall!(Fsconfig, FSCONFIG, context, CMD_CREATE) }?;
+    unsafe { syscall!(Fsconfig, FSCONFIG, context.raw(), CMD_CREATE) }?;
     // SAFETY: no pointers.
-    unsafe { syscall!(Fsmount, FSMOUNT, context, FSMOUNT_CLOEXEC, attributes) }
-        .map(|fd| Fd::adopt(fd as i32))
+    unsafe { syscall!(Fsmount, FSMOUNT, context.raw(), FSMOUNT_CLOEXEC, attributes) }.map(Fd::fresh)
 }
 
 /// fsconfig(2) FSCONFIG_CMD_RECONFIGURE: what was configured since the mount was made holds for its file system from now on.
-pub fn reconfigure(context: i32) -> Result<()> {
+pub fn reconfigure(context: BorrowedFd<'_>) -> Result<()> {
     const CMD_RECONFIGURE: usize = 7;
     // SAFETY: no pointers.
-    unsafe { syscall!(Fsconfig, FSCONFIG, context, CMD_RECONFIGURE) }.map(drop)
+    unsafe { syscall!(Fsconfig, FSCONFIG, context.raw(), CMD_RECONFIGURE) }.map(drop)
 }

@@ -14,8 +14,7 @@ const IFF_RUNNING: u16 = 0x40;
 /// socket(2): a netlink socket for the devices of the calling thread's network namespace.
 pub fn route_socket() -> Result<Fd> {
     // SAFETY: no pointers.
-    unsafe { syscall!(Socket, SOCKET, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0) }
-        .map(|fd| Fd::adopt(fd as i32))
+    unsafe { syscall!(Socket, SOCKET, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0) }.map(Fd::fresh)
 }
 
 #[repr(C)]
@@ -28,8 +27,8 @@ struct InterfaceRequest {
 /// Sets the interface `lo` of the calling thread's network namespace up.
 pub fn loopback_up() -> Result<()> {
     // SAFETY: no pointers.
-    let socket = unsafe { syscall!(Socket, SOCKET, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC) }
-        .map(|fd| Fd::adopt(fd as i32))?;
+    let socket =
+        unsafe { syscall!(Socket, SOCKET, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC) }.map(Fd::fresh)?;
     let mut request = InterfaceRequest {
         name: [0; 16],
         flags: IFF_UP | IFF_RUNNING,

@@ -1,8 +1,12 @@
 //! Processes: starting one without fork's costs, waiting, signals, pidfds.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::CStr;
+use core::marker::PhantomData;
 
-use crate::{Call, Errno, Fault, Fd, Result, arch, check, file, syscall};
+use crate::{
+    BorrowedFd, Call, Errno, Fault, Fd, Result, Stream, StringList, arch, check, file, namespace,
+    syscall,
+};
 
 /// Flags of clone3(2) that are not namespaces.
 #[allow(missing_docs, reason = "the names of clone(2)")]
@@ -37,18 +41,18 @@ struct CloneArguments {
 #[derive(Debug)]
 pub struct Program<'a> {
     /// The executable, run by descriptor.
-    pub executable: i32,
-    /// Arguments, ended by a null pointer; made by [`pointers`].
-    pub arguments: &'a [*const c_char],
+    pub executable: BorrowedFd<'a>,
+    /// Arguments.
+    pub arguments: StringList<'a>,
     /// Descriptors from this one on are closed in the program, whoever opened them,
     pub closed_from: u32,
     /// except these.
-    pub keep: &'a [i32],
+    pub keep: &'a [BorrowedFd<'a>],
     /// Where the program's standard input, output and error come from; `None` keeps the caller's.
-    pub standard: [Option<i32>; 3],
+    pub standard: [Option<BorrowedFd<'a>>; 3],
     /// A cgroup v2 directory to start in.
-    pub cgroup: Option<i32>,
-    /// Namespaces to start in, as [`crate::namespace::flags`].
+    pub cgroup: Option<BorrowedFd<'a>>,
+    /// Namespaces to start in, as [`namespace::flags`]; `EINVAL` for other flags, which would share what must not be.
     pub namespaces: u64,
 }
 
@@ -59,15 +63,6 @@ pub struct Started {
     pub pid: i32,
     /// A pidfd for it.
     pub pidfd: Fd,
-}
-
-/// The pointers of a list of strings, ended by null, as execve(2) wants them. `room` must have one more place.
-pub fn pointers<'a>(strings: &[&'a CStr], room: &'a mut [*const c_char]) -> &'a [*const c_char] {
-    for (place, string) in room.iter_mut().zip(strings) {
-        *place = string.as_ptr();
-    }
-    room[strings.len()] = core::ptr::null();
-    &room[..=strings.len()]
 }
 
 struct Launch<'a> {
@@ -83,6 +78,9 @@ struct Launch<'a> {
 /// take a lock or unwind, which makes this safe in programs with threads.
 pub fn start(program: &Program<'_>) -> Result<Started> {
     const STACK: usize = 16 * 1024;
+    if program.namespaces & !namespace::flags::ALL != 0 {
+        return Err(Fault::found(Call::Clone3, Errno::EINVAL));
+    }
     // Not zeroed: the child touches little of it, and what is touched is memory that the caller has to have.
     let mut stack = [core::mem::MaybeUninit::<u128>::uninit(); STACK / 16];
     let mut pidfd: i32 = -1;
@@ -108,7 +106,7 @@ pub fn start(program: &Program<'_>) -> Result<Started> {
         exit_signal: SIGCHLD,
         stack: stack.as_mut_ptr() as u64,
         stack_size: STACK as u64,
-        cgroup: program.cgroup.unwrap_or(0) as u64,
+        cgroup: program.cgroup.map_or(0, |cgroup| cgroup.raw() as u64),
         ..CloneArguments::default()
     };
     // SAFETY: `arguments` names a stack that lives until the child has left it (CLONE_VFORK suspends us until then);
@@ -125,13 +123,13 @@ pub fn start(program: &Program<'_>) -> Result<Started> {
     let pid = answer? as i32;
     let started = Started {
         pid,
-        pidfd: Fd::adopt(pidfd),
+        pidfd: Fd::fresh(pidfd as usize),
     };
     // SAFETY: the child wrote this field, if it did, before we were resumed; it is read afresh.
     match unsafe { core::ptr::read_volatile(&raw const launch.fault) } {
         None => Ok(started),
         Some(fault) => {
-            let _ = wait(started.pidfd.raw(), true);
+            let _ = wait(started.pidfd.borrow(), true);
             Err(fault)
         }
     }
@@ -150,13 +148,13 @@ fn prepare_and_execute(launch: &Launch<'_>) -> Fault {
         // Sources below 3 are first moved away, so that none is overwritten before it was used.
         let mut sources = program.standard;
         for source in sources.iter_mut().flatten() {
-            if *source < 3 {
-                *source = file::duplicate_above(*source, 3)?;
+            if Stream::has(source.raw()) {
+                *source = file::duplicate_above(*source, 3)?.leak();
             }
         }
-        for (number, source) in sources.iter().enumerate() {
+        for (source, stream) in sources.iter().zip(Stream::all()) {
             if let Some(source) = source {
-                file::duplicate_onto(*source, number as i32, false)?;
+                file::duplicate_onto(*source, stream)?;
             }
         }
         file::close_from_on_exec(program.closed_from)?;
@@ -171,18 +169,17 @@ fn prepare_and_execute(launch: &Launch<'_>) -> Fault {
     }
 }
 
-fn execute_file(executable: i32, arguments: &[*const c_char]) -> Fault {
+fn execute_file(executable: BorrowedFd<'_>, arguments: StringList<'_>) -> Fault {
     const AT_EMPTY_PATH: usize = 0x1000;
-    let environment: [*const c_char; 1] = [core::ptr::null()];
     // SAFETY: both lists end with null and their strings are alive.
     let answer = unsafe {
         syscall!(
             Execveat,
             EXECVEAT,
-            executable,
+            executable.raw(),
             c"".as_ptr(),
             arguments.as_ptr(),
-            environment.as_ptr(),
+            StringList::EMPTY.as_ptr(),
             AT_EMPTY_PATH
         )
     };
@@ -191,8 +188,8 @@ fn execute_file(executable: i32, arguments: &[*const c_char]) -> Fault {
         .unwrap_or(Fault::found(Call::Execveat, Errno::EINVAL))
 }
 
-/// execve(2) with lists made by [`pointers`]. Returns only when it failed.
-pub fn execute(path: &CStr, arguments: &[*const c_char], environment: &[*const c_char]) -> Fault {
+/// execve(2). Returns only when it failed.
+pub fn execute(path: &CStr, arguments: StringList<'_>, environment: StringList<'_>) -> Fault {
     // SAFETY: both lists end with null and their strings are alive.
     let answer = unsafe {
         syscall!(
@@ -208,7 +205,7 @@ pub fn execute(path: &CStr, arguments: &[*const c_char], environment: &[*const c
         .unwrap_or(Fault::found(Call::Execve, Errno::EINVAL))
 }
 
-/// Which of the two processes returned from [`fork_sibling`].
+/// Which of the two processes returned from [`Alone::fork_sibling`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forked {
     /// The old one.
@@ -217,26 +214,69 @@ pub enum Forked {
     Child,
 }
 
-/// clone3(2) as fork(2) in a single-threaded program; the new process is a child of the caller's parent.
-pub fn fork_sibling() -> Result<Forked> {
-    let arguments = CloneArguments {
-        flags: flags::PARENT,
-        ..CloneArguments::default()
-    };
-    // SAFETY: without CLONE_VM the new process has its own copy of everything, this stack included.
-    let pid = unsafe {
-        syscall!(
-            Clone3,
-            CLONE3,
-            &raw const arguments,
-            size_of::<CloneArguments>()
+/// F_GETFD: whether a program that is executed finds a descriptor at this number: it is open, and not close-on-exec.
+pub fn passes_on(number: i32) -> bool {
+    fcntl(number, F_GETFD, 0) == 0
+}
+
+const F_GETFD: usize = 1;
+const F_SETFD: usize = 2;
+const FD_CLOEXEC: usize = 1;
+
+fn fcntl(number: i32, command: usize, flags: usize) -> isize {
+    // SAFETY: no pointers.
+    unsafe {
+        arch::syscall6(
+            arch::nr::FCNTL,
+            crate::six([number as usize, command, flags]),
         )
-    }?;
-    Ok(if pid == 0 {
-        Forked::Child
-    } else {
-        Forked::Parent
-    })
+    }
+}
+
+/// Vouches that nothing else goes on in a program: it has one thread, and nothing but this crate opens descriptors.
+#[derive(Debug)]
+pub struct Alone(());
+
+impl Alone {
+    /// # Safety
+    /// That is so. (Init is such a program: without the standard library, and of this crate's calls alone.)
+    pub const unsafe fn new() -> Alone {
+        Alone(())
+    }
+
+    /// Takes a descriptor that was open before the program began, and makes it close-on-exec.
+    ///
+    /// `None` when there is none: not open, a standard stream, or close-on-exec, as is what was taken or opened since.
+    pub fn inherit(&self, number: i32) -> Option<Fd> {
+        if Stream::has(number) || !passes_on(number) {
+            return None;
+        }
+        // It is open, so this cannot fail.
+        fcntl(number, F_SETFD, FD_CLOEXEC);
+        Some(Fd::fresh(number as usize))
+    }
+
+    /// clone3(2) as fork(2); the new process is a child of the caller's parent.
+    pub fn fork_sibling(&self) -> Result<Forked> {
+        let arguments = CloneArguments {
+            flags: flags::PARENT,
+            ..CloneArguments::default()
+        };
+        // SAFETY: without CLONE_VM the new process has its own copy of everything, this stack included.
+        let pid = unsafe {
+            syscall!(
+                Clone3,
+                CLONE3,
+                &raw const arguments,
+                size_of::<CloneArguments>()
+            )
+        }?;
+        Ok(if pid == 0 {
+            Forked::Child
+        } else {
+            Forked::Parent
+        })
+    }
 }
 
 /// exit_group(2). Where a filter forbids even that, an illegal instruction ends the process.
@@ -286,9 +326,9 @@ fn wait_for(kind: usize, id: i32, block: bool) -> Result<Option<(i32, Exit)>> {
 }
 
 /// waitid(2) P_PIDFD: reaps a child. `None` when it has not ended and `block` is false; `ECHILD` when it is not ours.
-pub fn wait(pidfd: i32, block: bool) -> Result<Option<Exit>> {
+pub fn wait(pidfd: BorrowedFd<'_>, block: bool) -> Result<Option<Exit>> {
     const P_PIDFD: usize = 3;
-    Ok(wait_for(P_PIDFD, pidfd, block)?.map(|(_, exit)| exit))
+    Ok(wait_for(P_PIDFD, pidfd.raw(), block)?.map(|(_, exit)| exit))
 }
 
 /// waitid(2) P_ALL without blocking: reaps any child that has ended. `ECHILD` when there are no children.
@@ -300,27 +340,36 @@ pub fn wait_any() -> Result<Option<(i32, Exit)>> {
 /// pidfd_open(2).
 pub fn open(pid: i32) -> Result<Fd> {
     // SAFETY: no pointers.
-    unsafe { syscall!(PidfdOpen, PIDFD_OPEN, pid, 0) }.map(|fd| Fd::adopt(fd as i32))
+    unsafe { syscall!(PidfdOpen, PIDFD_OPEN, pid, 0) }.map(Fd::fresh)
 }
 
 /// PIDFD_GET_USER_NAMESPACE (Linux 6.11): the user namespace of a process; `ENOTTY` or `EINVAL` on older kernels.
-pub fn user_namespace(pidfd: i32) -> Result<Fd> {
+pub fn user_namespace(pidfd: BorrowedFd<'_>) -> Result<Fd> {
     const PIDFD_GET_USER_NAMESPACE: usize = 0xff09;
     // SAFETY: this request takes no argument.
-    unsafe { syscall!(Ioctl, IOCTL, pidfd, PIDFD_GET_USER_NAMESPACE) }
-        .map(|fd| Fd::adopt(fd as i32))
+    unsafe { syscall!(Ioctl, IOCTL, pidfd.raw(), PIDFD_GET_USER_NAMESPACE) }.map(Fd::fresh)
 }
 
 /// pidfd_send_signal(2); signal 0 only asks whether the process exists (a zombie does).
-pub fn signal(pidfd: i32, signal: i32) -> Result<()> {
+pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
     // SAFETY: a null siginfo is allowed.
-    unsafe { syscall!(PidfdSendSignal, PIDFD_SEND_SIGNAL, pidfd, signal, 0, 0) }.map(drop)
+    unsafe {
+        syscall!(
+            PidfdSendSignal,
+            PIDFD_SEND_SIGNAL,
+            pidfd.raw(),
+            signal,
+            0,
+            0
+        )
+    }
+    .map(drop)
 }
 
 /// pidfd_getfd(2): a copy of another process's descriptor.
-pub fn descriptor_of(pidfd: i32, fd: i32) -> Result<Fd> {
+pub fn descriptor_of(pidfd: BorrowedFd<'_>, number: i32) -> Result<Fd> {
     // SAFETY: no pointers.
-    unsafe { syscall!(PidfdGetfd, PIDFD_GETFD, pidfd, fd, 0) }.map(|fd| Fd::adopt(fd as i32))
+    unsafe { syscall!(PidfdGetfd, PIDFD_GETFD, pidfd.raw(), number, 0) }.map(Fd::fresh)
 }
 
 /// kill(2).
@@ -394,17 +443,33 @@ fn set_action(signal: i32, action: [u64; 4]) -> Result<()> {
 /// What [`poll`] waits for.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub struct Watch {
-    /// The descriptor; a negative one is left out.
-    pub fd: i32,
-    /// Which events, `POLL…`.
-    pub events: i16,
-    /// Which of them came.
+pub struct Watch<'a> {
+    fd: i32,
+    events: i16,
+    /// Which events came, `POLL…`.
     pub came: i16,
+    owner: PhantomData<BorrowedFd<'a>>,
+}
+
+impl<'a> Watch<'a> {
+    /// Waits for these events, `POLL…`, besides errors and hang-ups, which always come.
+    pub const fn new(fd: BorrowedFd<'a>, events: i16) -> Watch<'a> {
+        Watch {
+            fd: fd.raw(),
+            events,
+            came: 0,
+            owner: PhantomData,
+        }
+    }
+
+    /// As [`Watch::new`]; where there is no descriptor, nothing comes.
+    pub fn optional(fd: Option<BorrowedFd<'a>>, events: i16) -> Watch<'a> {
+        Watch::new(fd.unwrap_or(BorrowedFd::of(-1)), events)
+    }
 }
 
 #[allow(missing_docs, reason = "the names of poll(2)")]
-impl Watch {
+impl Watch<'_> {
     pub const IN: i16 = 1;
     pub const OUT: i16 = 4;
     pub const ERR: i16 = 8;
@@ -412,7 +477,7 @@ impl Watch {
 }
 
 /// ppoll(2). `timeout` in nanoseconds; `None` waits for ever. Returns how many descriptors have events.
-pub fn poll(watches: &mut [Watch], timeout: Option<u64>) -> Result<usize> {
+pub fn poll(watches: &mut [Watch<'_>], timeout: Option<u64>) -> Result<usize> {
     let time =
         timeout.map(|nanoseconds| [nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000]);
     let pointer = time
@@ -448,4 +513,38 @@ pub fn sleep(nanoseconds: u64) -> Result<()> {
         )
     }
     .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_inherited_twice() {
+        // SAFETY: not so, but the only descriptor that is asked for is this test's own.
+        let alone = unsafe { Alone::new() };
+        let (ours, _peer) = crate::socket::pair().unwrap();
+        assert!(alone.inherit(ours.raw()).is_none(), "opened since");
+        file::set_close_on_exec(ours.borrow(), false).unwrap();
+        let inherited = alone.inherit(ours.into_raw()).unwrap();
+        assert!(alone.inherit(inherited.raw()).is_none(), "taken before");
+        let number = inherited.raw();
+        drop(inherited);
+        assert!(alone.inherit(number).is_none(), "closed, or opened since");
+        assert!(alone.inherit(-1).is_none());
+        for stream in Stream::all() {
+            assert!(alone.inherit(stream.borrow().raw()).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_has_no_events() {
+        let (ours, theirs) = crate::socket::pair().unwrap();
+        drop(theirs);
+        let watches = [None, Some(ours.borrow())];
+        let mut watches = watches.map(|fd| Watch::optional(fd, Watch::OUT));
+        assert_eq!(poll(&mut watches, Some(0)), Ok(1));
+        assert_eq!(watches[0].came, 0);
+        assert_ne!(watches[1].came & Watch::HUP, 0);
+    }
 }

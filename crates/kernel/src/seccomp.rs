@@ -1,6 +1,6 @@
 //! System call filters: seccomp(2).
 
-use crate::{Fd, Result, syscall};
+use crate::{BorrowedFd, Fd, Result, syscall};
 
 /// One instruction of classic BPF, `struct sock_filter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn install(filter: &[u8], flags: u64) -> Result<Option<Fd>> {
     };
     // SAFETY: `program` points at `length` instructions, which the kernel copies (by copy_from_user: no alignment needed).
     let answer = unsafe { syscall!(Seccomp, SECCOMP, SET_MODE_FILTER, flags, &raw const program) }?;
-    Ok((flags & flags::NEW_LISTENER != 0).then(|| Fd::adopt(answer as i32)))
+    Ok((flags & flags::NEW_LISTENER != 0).then(|| Fd::fresh(answer)))
 }
 
 /// SECCOMP_GET_ACTION_AVAIL: whether this kernel knows the filter action.
@@ -120,19 +120,19 @@ const fn request(direction: usize, number: usize, size: usize) -> usize {
 /// SECCOMP_IOCTL_NOTIF_RECV: waits for the next call.
 ///
 /// ENOENT means that the caller was killed or interrupted meanwhile.
-pub fn receive(listener: i32) -> Result<Notification> {
+pub fn receive(listener: BorrowedFd<'_>) -> Result<Notification> {
     const RECEIVE: usize = request(3, 0, size_of::<Notification>());
     // The kernel demands zeros.
     let mut notification = Notification::default();
     // SAFETY: the kernel fills one notification of the size that the request names.
-    unsafe { syscall!(Ioctl, IOCTL, listener, RECEIVE, &raw mut notification) }?;
+    unsafe { syscall!(Ioctl, IOCTL, listener.raw(), RECEIVE, &raw mut notification) }?;
     Ok(notification)
 }
 
 /// SECCOMP_IOCTL_NOTIF_SEND: answers a call.
 ///
 /// ENOENT means that nobody waits for the answer any more.
-pub fn reply(listener: i32, id: u64, reply: Reply) -> Result<()> {
+pub fn reply(listener: BorrowedFd<'_>, id: u64, reply: Reply) -> Result<()> {
     const SEND: usize = request(3, 1, size_of::<Answer>());
     const CONTINUE: u32 = 1;
     let (value, error, flags) = match reply {
@@ -147,14 +147,14 @@ pub fn reply(listener: i32, id: u64, reply: Reply) -> Result<()> {
         flags,
     };
     // SAFETY: the kernel reads one answer of the size that the request names.
-    unsafe { syscall!(Ioctl, IOCTL, listener, SEND, &raw const answer) }.map(drop)
+    unsafe { syscall!(Ioctl, IOCTL, listener.raw(), SEND, &raw const answer) }.map(drop)
 }
 
 /// SECCOMP_IOCTL_NOTIF_ID_VALID: whether the caller still waits, so that what was read from its memory was its own.
-pub fn still_waits(listener: i32, id: u64) -> bool {
+pub fn still_waits(listener: BorrowedFd<'_>, id: u64) -> bool {
     const ID_VALID: usize = request(1, 2, size_of::<u64>());
     // SAFETY: the kernel reads one u64.
-    unsafe { syscall!(Ioctl, IOCTL, listener, ID_VALID, &raw const id) }.is_ok()
+    unsafe { syscall!(Ioctl, IOCTL, listener.raw(), ID_VALID, &raw const id) }.is_ok()
 }
 
 #[cfg(test)]

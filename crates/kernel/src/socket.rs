@@ -1,6 +1,6 @@
 //! Unix sockets: pairs, connecting, and messages that carry descriptors (unix(7)).
 
-use crate::{Call, Errno, Fault, Fd, Result, syscall};
+use crate::{BorrowedFd, Call, Errno, Fault, Fd, Result, syscall};
 
 const AF_UNIX: usize = 1;
 const SOCK_STREAM: usize = 1;
@@ -33,18 +33,18 @@ pub fn pair() -> Result<(Fd, Fd)> {
             fds.as_mut_ptr()
         )
     }?;
-    Ok((Fd::adopt(fds[0]), Fd::adopt(fds[1])))
+    Ok((Fd::fresh(fds[0] as usize), Fd::fresh(fds[1] as usize)))
 }
 
 /// SO_PASSCRED: from here on every message that arrives tells which process sent it.
-pub fn tell_senders(socket: i32) -> Result<()> {
+pub fn tell_senders(socket: BorrowedFd<'_>) -> Result<()> {
     let on = 1i32;
     // SAFETY: the kernel reads one int.
     unsafe {
         syscall!(
             Setsockopt,
             SETSOCKOPT,
-            socket,
+            socket.raw(),
             SOL_SOCKET,
             SO_PASSCRED,
             &raw const on,
@@ -70,8 +70,8 @@ pub fn connect(path: &[u8]) -> Result<Fd> {
     }
     address.path[..path.len()].copy_from_slice(path);
     // SAFETY: no pointers.
-    let socket = unsafe { syscall!(Socket, SOCKET, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC) }
-        .map(|fd| Fd::adopt(fd as i32))?;
+    let socket =
+        unsafe { syscall!(Socket, SOCKET, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC) }.map(Fd::fresh)?;
     // SAFETY: `address` is a whole `struct sockaddr_un`.
     unsafe {
         syscall!(
@@ -114,7 +114,7 @@ struct Control {
 const CONTROL_HEADER: usize = 16;
 
 /// sendmsg(2): one message with descriptors. `EMSGSIZE` for more than [`MOST_FDS`].
-pub fn send(socket: i32, bytes: &[u8], fds: &[i32]) -> Result<usize> {
+pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<usize> {
     if fds.len() > MOST_FDS {
         return Err(Fault::found(Call::Sendmsg, Errno::EMSGSIZE));
     }
@@ -124,7 +124,7 @@ pub fn send(socket: i32, bytes: &[u8], fds: &[i32]) -> Result<usize> {
         kind: SCM_RIGHTS,
         fds: [0; MOST_FDS],
     };
-    control.fds[..fds.len()].copy_from_slice(fds);
+    control.fds[..fds.len()].copy_from_slice(BorrowedFd::numbers(fds));
     let vector = Vector {
         base: bytes.as_ptr(),
         length: bytes.len(),
@@ -139,7 +139,15 @@ pub fn send(socket: i32, bytes: &[u8], fds: &[i32]) -> Result<usize> {
         flags: 0,
     };
     // SAFETY: all that `header` points at lives until the call returns.
-    unsafe { syscall!(Sendmsg, SENDMSG, socket, &raw const header, MSG_NOSIGNAL) }
+    unsafe {
+        syscall!(
+            Sendmsg,
+            SENDMSG,
+            socket.raw(),
+            &raw const header,
+            MSG_NOSIGNAL
+        )
+    }
 }
 
 /// What [`receive`] got.
@@ -162,7 +170,7 @@ const CREDENTIALS: usize = 8;
 
 /// recvmsg(2): one message; descriptors go to the front of `fds`. `EMSGSIZE` when something was cut off.
 pub fn receive(
-    socket: i32,
+    socket: BorrowedFd<'_>,
     bytes: &mut [u8],
     fds: &mut [Option<Fd>],
     wait: bool,
@@ -183,7 +191,7 @@ pub fn receive(
     };
     let flags = MSG_CMSG_CLOEXEC | if wait { 0 } else { MSG_DONTWAIT };
     // SAFETY: all that `header` points at lives until the call returns and is large enough.
-    let length = unsafe { syscall!(Recvmsg, RECVMSG, socket, &raw mut header, flags) }?;
+    let length = unsafe { syscall!(Recvmsg, RECVMSG, socket.raw(), &raw mut header, flags) }?;
     // At most two come, the sender first: each is its length in eight bytes, its level, its kind, and its data.
     let mut rest = &control.0[..header.control_length.min(size_of::<Controls>()) / 4];
     let mut sender = 0;
@@ -199,7 +207,7 @@ pub fn receive(
     };
     let mut kept = 0;
     for raw in carried {
-        let fd = Fd::adopt(*raw);
+        let fd = Fd::fresh(*raw as usize);
         if let Some(place) = fds.get_mut(kept) {
             *place = Some(fd);
             kept += 1;

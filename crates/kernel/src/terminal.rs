@@ -1,6 +1,6 @@
 //! Pseudoterminals: pty(7), ioctl_tty(2).
 
-use crate::{Fd, Result, file::open, syscall};
+use crate::{BorrowedFd, Fd, Result, file::open, syscall};
 
 const TIOCSCTTY: usize = 0x540e;
 const TIOCSWINSZ: usize = 0x5414;
@@ -10,7 +10,7 @@ const TIOCGPTPEER: usize = 0x5441;
 const TIOCGPTN: usize = 0x8004_5430;
 
 /// Opens a new pseudoterminal from `devpts` (a descriptor of a mounted devpts) and unlocks it.
-pub fn open_master(devpts: i32, path: &core::ffi::CStr) -> Result<Fd> {
+pub fn open_master(devpts: BorrowedFd<'_>, path: &core::ffi::CStr) -> Result<Fd> {
     let master = crate::file::open_at(devpts, path, open::RDWR | open::NOCTTY, 0)?;
     let unlocked: i32 = 0;
     // SAFETY: the kernel reads one int.
@@ -19,47 +19,47 @@ pub fn open_master(devpts: i32, path: &core::ffi::CStr) -> Result<Fd> {
 }
 
 /// TIOCGPTPEER: the other end of a pseudoterminal, without looking its name up in any directory.
-pub fn peer(master: i32) -> Result<Fd> {
+pub fn peer(master: BorrowedFd<'_>) -> Result<Fd> {
     // SAFETY: this request takes open(2) flags as its argument.
     unsafe {
         syscall!(
             Ioctl,
             IOCTL,
-            master,
+            master.raw(),
             TIOCGPTPEER,
             open::RDWR | open::NOCTTY | open::CLOEXEC
         )
     }
-    .map(|fd| Fd::adopt(fd as i32))
+    .map(Fd::fresh)
 }
 
 /// TIOCGPTN: the number N of `/dev/pts/N`.
-pub fn number(master: i32) -> Result<u32> {
+pub fn number(master: BorrowedFd<'_>) -> Result<u32> {
     let mut number = 0u32;
     // SAFETY: the kernel writes one unsigned int.
-    unsafe { syscall!(Ioctl, IOCTL, master, TIOCGPTN, &raw mut number) }?;
+    unsafe { syscall!(Ioctl, IOCTL, master.raw(), TIOCGPTN, &raw mut number) }?;
     Ok(number)
 }
 
 /// TIOCSCTTY: makes the terminal the controlling terminal of the calling session leader.
-pub fn make_controlling(terminal: i32) -> Result<()> {
+pub fn make_controlling(terminal: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: this request takes a number.
-    unsafe { syscall!(Ioctl, IOCTL, terminal, TIOCSCTTY, 0) }.map(drop)
+    unsafe { syscall!(Ioctl, IOCTL, terminal.raw(), TIOCSCTTY, 0) }.map(drop)
 }
 
 /// TCGETS, TCSETS: clears ONLCR, so that a newline that a program writes stays one and gets no carriage return
 /// (termios(3)).
-pub fn keep_newlines(terminal: i32) -> Result<()> {
+pub fn keep_newlines(terminal: BorrowedFd<'_>) -> Result<()> {
     const TCGETS: usize = 0x5401;
     const TCSETS: usize = 0x5402;
     const ONLCR: u32 = 4;
     // `struct termios` of the kernel is 36 bytes: the flags of input, output, control and line, then characters.
     let mut settings = [0u32; 9];
     // SAFETY: the kernel fills it.
-    unsafe { syscall!(Ioctl, IOCTL, terminal, TCGETS, settings.as_mut_ptr()) }?;
+    unsafe { syscall!(Ioctl, IOCTL, terminal.raw(), TCGETS, settings.as_mut_ptr()) }?;
     settings[1] &= !ONLCR;
     // SAFETY: the kernel reads as much.
-    unsafe { syscall!(Ioctl, IOCTL, terminal, TCSETS, settings.as_ptr()) }.map(drop)
+    unsafe { syscall!(Ioctl, IOCTL, terminal.raw(), TCSETS, settings.as_ptr()) }.map(drop)
 }
 
 /// Rows and columns of a terminal.
@@ -85,15 +85,15 @@ impl Size {
 }
 
 /// TIOCSWINSZ.
-pub fn set_size(terminal: i32, size: Size) -> Result<()> {
+pub fn set_size(terminal: BorrowedFd<'_>, size: Size) -> Result<()> {
     // SAFETY: `size` is a whole `struct winsize`.
-    unsafe { syscall!(Ioctl, IOCTL, terminal, TIOCSWINSZ, &raw const size) }.map(drop)
+    unsafe { syscall!(Ioctl, IOCTL, terminal.raw(), TIOCSWINSZ, &raw const size) }.map(drop)
 }
 
 /// TIOCGWINSZ; `ENOTTY` for what is no terminal.
-pub fn size(terminal: i32) -> Result<Size> {
+pub fn size(terminal: BorrowedFd<'_>) -> Result<Size> {
     let mut size = Size::default();
     // SAFETY: the kernel writes one `struct winsize`.
-    unsafe { syscall!(Ioctl, IOCTL, terminal, TIOCGWINSZ, &raw mut size) }?;
+    unsafe { syscall!(Ioctl, IOCTL, terminal.raw(), TIOCGWINSZ, &raw mut size) }?;
     Ok(size)
 }

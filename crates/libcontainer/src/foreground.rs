@@ -1,12 +1,12 @@
 //! Waiting in the foreground: signals and the terminal are passed through, no end is missed.
 
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use kernel::process::{Exit, Started, Watch};
 use kernel::terminal::{self, Size};
-use kernel::{Errno, Fd, process};
+use kernel::{Errno, Fd, Stream, file, process};
 use nix::libc::{SIGCHLD, SIGPIPE, SIGURG, SIGWINCH};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -36,7 +36,9 @@ pub(crate) fn size_as_ours(process: Option<&mut spec::Process<'_>>, socket: Opti
     let Some(process) = process.filter(|process| process.terminal && socket.is_none()) else {
         return;
     };
-    if let (None, Ok(Size { rows, columns, .. })) = (process.console_size, terminal::size(0)) {
+    if let (None, Ok(Size { rows, columns, .. })) =
+        (process.console_size, terminal::size(Stream::INPUT.borrow()))
+    {
         process.console_size = Some(spec::ConsoleSize {
             height: rows.into(),
             width: columns.into(),
@@ -76,7 +78,7 @@ impl Terminal {
     fn receive(self) -> Result<OwnedFd, Error> {
         let mut fds = [const { None }; 1];
         let mut name = [0; 64];
-        kernel::socket::receive(self.0.raw(), &mut name, &mut fds, true)
+        kernel::socket::receive(self.0.borrow(), &mut name, &mut fds, true)
             .map_err(|fault| own("receive the terminal", fault))?;
         let [fd] = fds;
         let missing = kernel::Fault::found(kernel::Call::Recvmsg, Errno::EPIPE);
@@ -118,46 +120,46 @@ impl Waiting {
             None => None,
         };
         loop {
-            let signals = self.signals.as_fd().as_raw_fd();
-            let ready = readiness.map_or(-1, Readiness::raw);
-            let mut watches = [child.pidfd.raw(), signals, -1, -1, ready].map(|fd| Watch {
-                fd,
-                events: Watch::IN,
-                came: 0,
-            });
-            if let Some(relay) = &relay {
-                watches[2].fd = relay.master.as_raw_fd();
-                watches[3].fd = if relay.input_open { 0 } else { -1 };
-            }
+            let master = relay.as_ref().map(|relay| relay.master.as_fd().into());
+            let open = relay.as_ref().is_some_and(|relay| relay.input_open);
+            let mut watches = [
+                Some(child.pidfd.borrow()),
+                Some(self.signals.as_fd().into()),
+                master,
+                open.then_some(Stream::INPUT.borrow()),
+                readiness.map(Readiness::borrow),
+            ]
+            .map(|fd| Watch::optional(fd, Watch::IN));
             match process::poll(&mut watches, None) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| own("wait for the process", fault))?,
             };
-            if watches[1].came != 0 {
+            let came = watches.map(|watch| watch.came != 0);
+            if came[1] {
                 self.pass_signals(child, relay.as_ref());
             }
             if let Some(relay) = &mut relay {
-                if watches[2].came != 0 {
+                if came[2] {
                     relay.copy_out();
                 }
-                if watches[3].came != 0 {
+                if came[3] {
                     relay.copy_in();
                 }
             }
-            if watches[4].came != 0
+            if came[4]
                 && let Some(readiness) = readiness
                 && let Err(error) = readiness.pass_on(std::process::id().cast_signed())
             {
                 log::warn!("{error}");
             }
-            if watches[0].came != 0 {
+            if came[0] {
                 break;
             }
         }
         if let Some(relay) = &mut relay {
             relay.drain();
         }
-        let exit = process::wait(child.pidfd.raw(), true)
+        let exit = process::wait(child.pidfd.borrow(), true)
             .map_err(|fault| own("wait for the process", fault))?;
         let unknown = kernel::Fault::found(kernel::Call::Wait, Errno::ECHILD);
         exit.map(Exit::shell_status)
@@ -176,7 +178,7 @@ impl Waiting {
                     }
                 }
                 signal => {
-                    let _ = process::signal(child.pidfd.raw(), signal);
+                    let _ = process::signal(child.pidfd.borrow(), signal);
                 }
             }
         }
@@ -239,8 +241,8 @@ impl Relay {
 
     /// The container's terminal gets the size of ours.
     fn resize(&self) {
-        if let Ok(size @ Size { rows: 1.., .. }) = terminal::size(0) {
-            let _ = terminal::set_size(self.master.as_raw_fd(), size);
+        if let Ok(size @ Size { rows: 1.., .. }) = terminal::size(Stream::INPUT.borrow()) {
+            let _ = terminal::set_size(self.master.as_fd().into(), size);
         }
     }
 
@@ -261,7 +263,7 @@ impl Relay {
     fn copy_in(&mut self) {
         const END_OF_TRANSMISSION: u8 = 4;
         let mut buffer = [0; 8192];
-        match kernel::file::read(0, &mut buffer) {
+        match file::read(Stream::INPUT.borrow(), &mut buffer) {
             Ok(length) if length > 0 => {
                 let _ = self.master.write_all(&buffer[..length]);
             }
@@ -275,7 +277,7 @@ impl Relay {
 
     /// What the container wrote last is still in the terminal.
     fn drain(&mut self) {
-        let _ = kernel::file::set_nonblocking(self.master.as_raw_fd(), true);
+        let _ = file::set_nonblocking(self.master.as_fd().into(), true);
         while self.copy_out() {}
     }
 }

@@ -5,7 +5,7 @@
 //! knows it.
 
 use std::io::ErrorKind;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 
 use kernel::process::{self, Watch};
-use kernel::{Errno, Fd};
+use kernel::{BorrowedFd, Errno, Fd};
 use spec::{Mount, Spec, Text};
 
 use crate::Error;
@@ -77,18 +77,14 @@ impl Readiness {
     }
 
     /// The descriptor at which messages arrive.
-    pub(crate) fn raw(&self) -> i32 {
-        self.inside.as_raw_fd()
+    pub(crate) fn borrow(&self) -> BorrowedFd<'_> {
+        self.inside.as_fd().into()
     }
 
     /// Waits until the container is ready, or its process has ended.
     pub(crate) fn wait(&self, pidfd: &Fd, pid: i32) -> Result<(), Error> {
         loop {
-            let mut watches = [self.raw(), pidfd.raw()].map(|fd| Watch {
-                fd,
-                events: Watch::IN,
-                came: 0,
-            });
+            let mut watches = [self.borrow(), pidfd.borrow()].map(|fd| Watch::new(fd, Watch::IN));
             match process::poll(&mut watches, None) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| own("wait for readiness", fault))?,

@@ -151,7 +151,7 @@ fn make_writable(path: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(path)?;
     let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes())?;
     let directory = file::open_at(HERE, &name, open::PATH, 0)?;
-    Ok(file::accessible(directory.raw(), W_OK)?)
+    Ok(file::accessible(directory.borrow(), W_OK)?)
 }
 
 /// An empty `--root`, or one that is `/`, is a mistake of a caller's script and not a place for containers.

@@ -1,6 +1,6 @@
 //! Standard output: one write for each answer.
 
-use kernel::Errno;
+use kernel::{Errno, Stream, file};
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
-        match kernel::file::write(STANDARD_OUTPUT, rest) {
+        match file::write(Stream::OUTPUT.borrow(), rest) {
             Ok(written) => rest = &rest[written..],
             Err(fault) if fault.is(Errno::EINTR) => {}
             Err(fault) => return Err(Failure::io("write to standard output", &fault.into())),
@@ -20,8 +20,6 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
     Ok(())
 }
-
-const STANDARD_OUTPUT: i32 = 1;
 
 /// A document of several lines, each level indented by `indent`; without a final newline.
 pub(crate) fn pretty(value: &impl Serialize, indent: &str) -> Result<String, Failure> {

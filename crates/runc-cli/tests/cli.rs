@@ -400,7 +400,7 @@ const BROKEN: &str = r#"{
   "ociVersion": "1.3.0",
   "hostname": 7,
   "root": {"path": "rootfs"},
-  "process": {"cwd": "here\u001b[1m", "args": ["nowhere"], "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}},
+  "process": {"cwd": "here\u001b[1m", "args": ["nowhere"], "env": ["PATH=/bin"]},
   "hooks": {"createRuntime": [{"path": "/nonexistent/hook"}]},
   "mounts": [{"destination": "/a", "source": "/nonexistent/source", "options": ["bind"]}],
   "linux": {"namespaces": [{"type": "mount"}, {"type": "network", "path": "/dev/null"}]}
@@ -417,6 +417,7 @@ fn check_lists_all_problems_with_their_places() {
         assert_eq!((answer.code, answer.err.as_str()), (1, ""), "{words:?}");
         for line in [
             "3:3: error: hostname: invalid type: integer `7`, expected a string",
+            "5:3: error: process.user: is required",
             "5:15: error: process.cwd: Cwd must be an absolute path: \"here\\u{1b}[1m\"",
             "6:32: error: hooks.createRuntime[0].path: /nonexistent/hook: no such file or directory",
             "7:36: error: mounts[0].source: /nonexistent/source: no such file or directory",
@@ -427,14 +428,14 @@ fn check_lists_all_problems_with_their_places() {
             assert!(answer.out.contains(&line), "{line}\n{}", answer.out);
         }
         let last = answer.out.lines().last().unwrap();
-        assert!(last.starts_with("5 errors, "), "{}", answer.out);
+        assert!(last.starts_with("6 errors, "), "{}", answer.out);
         assert!(last.ends_with("the bundle does not run here"));
     }
     let answer = tare(&scratch, &["check", "--format", "json", "bundle"]);
     assert_eq!((answer.code, answer.err.as_str()), (1, ""));
     let verdict: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(verdict["valid"], false);
-    assert_eq!(verdict["problems"].as_array().unwrap().len(), 5);
+    assert_eq!(verdict["problems"].as_array().unwrap().len(), 6);
     let first = &verdict["problems"][0];
     assert_eq!(
         (&first["config"], &first["line"]),

@@ -68,8 +68,17 @@ fn answer(program: &str, dir: &Path, line: &str) -> (Option<i32>, String, Vec<St
         let message = line
             .split_once(" level=")
             .map_or(line, |(_, message)| message);
-        // runc ends one of its messages with a line break.
-        message.replace("\\n\"", "\"")
+        // runc ends one of its messages with a line break, and does not say which flag names a file, which container there
+        // is not, nor where.
+        let message = message.replace("\\n\"", "\"");
+        let message = message.replace("\"--log: open", "\"open");
+        match message.split_once("container does not exist: ") {
+            Some((before, what)) => {
+                assert!(what.contains("none") && what.contains("store"), "{what}");
+                format!("{before}container does not exist\"")
+            }
+            None => message,
+        }
     });
     let first = out.lines().next().unwrap_or_default().to_owned();
     (output.status.code(), first, messages.collect())

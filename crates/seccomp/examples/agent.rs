@@ -8,7 +8,7 @@
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixListener;
@@ -18,7 +18,7 @@ use std::{env, thread};
 use kernel::file::{self, open, resolve};
 use kernel::process::{self, Watch};
 use kernel::seccomp::{self as notify, Notification, Reply};
-use kernel::{Errno, socket};
+use kernel::{BorrowedFd, Errno, socket};
 use seccomp::Architecture;
 
 /// The longest path that the kernel takes, with its end.
@@ -52,7 +52,7 @@ fn main() -> io::Result<()> {
     writeln!(io::stdout(), "listening")?;
     for connection in socket.incoming() {
         let connection = connection?;
-        let (state, listener) = match hello(connection.as_raw_fd()) {
+        let (state, listener) = match hello(connection.as_fd().into()) {
             Ok(hello) => hello,
             Err(error) => {
                 writeln!(io::stderr(), "refused a connection: {error}")?;
@@ -71,7 +71,7 @@ fn main() -> io::Result<()> {
 }
 
 /// The one message of a connection. The descriptor comes with its first byte; the text may come in pieces.
-fn hello(connection: i32) -> io::Result<(ProcessState, OwnedFd)> {
+fn hello(connection: BorrowedFd<'_>) -> io::Result<(ProcessState, OwnedFd)> {
     let mut text = Vec::new();
     let mut fds = [const { None }; 4];
     let mut listener = None;
@@ -104,14 +104,10 @@ fn hello(connection: i32) -> io::Result<(ProcessState, OwnedFd)> {
 
 /// Answers calls until nobody can make any more.
 fn serve(state: &ProcessState, listener: &OwnedFd) {
-    let listener = listener.as_raw_fd();
+    let listener = listener.as_fd().into();
     loop {
         // The last process is gone when the listener hangs up (POLLHUP); to receive would wait for ever.
-        let mut watch = [Watch {
-            fd: listener,
-            events: Watch::IN,
-            came: 0,
-        }];
+        let mut watch = [Watch::new(listener, Watch::IN)];
         if process::poll(&mut watch, None).is_err() || watch[0].came & Watch::IN == 0 {
             break;
         }
@@ -130,7 +126,11 @@ fn serve(state: &ProcessState, listener: &OwnedFd) {
     }
 }
 
-fn make_directory(call: &Notification, listener: i32, suffix: &str) -> Result<(), Errno> {
+fn make_directory(
+    call: &Notification,
+    listener: BorrowedFd<'_>,
+    suffix: &str,
+) -> Result<(), Errno> {
     let architecture = Architecture::NATIVE
         .filter(|native| native.audit() == call.architecture)
         .ok_or(Errno::ENOSYS)?;
@@ -165,7 +165,7 @@ fn make_directory(call: &Notification, listener: i32, suffix: &str) -> Result<()
     let parent =
         CString::new(if parent.is_empty() { b"." } else { parent }).map_err(|_| Errno::EINVAL)?;
     let parent = file::open_how(
-        start.as_raw_fd(),
+        start.as_fd().into(),
         &parent,
         open::PATH | open::DIRECTORY,
         0,
@@ -174,7 +174,7 @@ fn make_directory(call: &Notification, listener: i32, suffix: &str) -> Result<()
     .map_err(|fault| fault.errno)?;
     let name =
         CString::new([name.as_bytes(), suffix.as_bytes()].concat()).map_err(|_| Errno::EINVAL)?;
-    file::make_directory(parent.raw(), &name, permissions as u32 & 0o777)
+    file::make_directory(parent.borrow(), &name, permissions as u32 & 0o777)
         .map_err(|fault| fault.errno)
 }
 

@@ -129,7 +129,7 @@ fn contained(path: &Path) {
     let agent = socket::connect(path.to_str().unwrap().as_bytes()).unwrap();
     let message = message.to_json().unwrap();
     assert_eq!(
-        socket::send(agent.raw(), &message, &[listener.raw()]).unwrap(),
+        socket::send(agent.borrow(), &message, &[listener.borrow()]).unwrap(),
         message.len()
     );
     drop(listener);

@@ -161,13 +161,20 @@ pub(crate) const ROWS: &[Row] = &[
         container.does(&["kill"], &[])?;
         container.says("USR1")
     }),
-    must("C23", "config.md#posix-platform-hooks", "a `startContainer` hook without `env` gets no variable of the container", |c| {
-        let hook = json!({"path": "/bin/probe", "args": ["probe", "stdin", "--", "log", "/log/hook", "--", "env"]});
-        let log = c.folder("log")?;
-        let bundle = c.bundle().bound("/log", &log).add("/hooks/startContainer", hook);
-        bundle.set("/process/env", json!(["LD_PRELOAD=/evil"])).see("env")?.has("LD_PRELOAD")?;
-        let text = std::fs::read_to_string(log.join("hook")).setup("read what the hook said")?;
-        ensure(!text.contains("LD_PRELOAD"), || format!("the hook's environment: {text:?}"))
+    must("C23", "config.md#posix-platform-hooks", "no variable of the runtime's caller reaches a `startContainer` hook, which is a program of the image", |c| {
+        for env in [None, Some(json!(["A=b"]))] {
+            let log = c.folder(&c.id())?;
+            let mut hook = json!({"path": "/bin/probe", "args": ["probe", "stdin", "--", "log", "/log/hook", "--", "env"]});
+            let given = env.is_some();
+            if let Some(env) = env {
+                hook["env"] = env;
+            }
+            c.bundle().bound("/log", &log).push("/hooks/startContainer", hook).see("true")?;
+            let text = std::fs::read_to_string(log.join("hook")).setup("read what the hook said")?;
+            ensure(!text.contains("XDG_RUNTIME_DIR"), || format!("the hook's environment: {text:?}"))?;
+            ensure(!given || text == "A=b\n", || format!("the hook's environment: {text:?}"))?;
+        }
+        Ok(())
     }),
 ];
 

@@ -1,6 +1,6 @@
 //! H5, H6: the agent that is sent the filter's descriptor and answers for the container.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
@@ -112,7 +112,7 @@ fn receive(stream: &UnixStream) -> Verdict<(String, OwnedFd)> {
     let (mut text, mut filter) = (Vec::new(), None);
     loop {
         let (mut buffer, mut fds) = ([0; 4096], [None, None]);
-        let received = kernel::socket::receive(stream.as_raw_fd(), &mut buffer, &mut fds, true);
+        let received = kernel::socket::receive(stream.as_fd().into(), &mut buffer, &mut fds, true);
         let received = received.map_err(|fault| format!("the connection was not closed: {fault}"));
         let received = received.setup("receive the container process state")?;
         let [first, second] = fds;
@@ -138,18 +138,17 @@ fn receive(stream: &UnixStream) -> Verdict<(String, OwnedFd)> {
 fn answer(filter: &OwnedFd) -> Verdict {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(10) {
-        let mut watch = [kernel::process::Watch {
-            fd: filter.as_raw_fd(),
-            events: kernel::process::Watch::IN,
-            came: 0,
-        }];
+        let mut watch = [kernel::process::Watch::new(
+            filter.as_fd().into(),
+            kernel::process::Watch::IN,
+        )];
         let ready = kernel::process::poll(&mut watch, Some(100_000_000));
         if ready.is_ok_and(|count| count > 0) {
-            let Ok(call) = kernel::seccomp::receive(filter.as_raw_fd()) else {
+            let Ok(call) = kernel::seccomp::receive(filter.as_fd().into()) else {
                 return Ok(());
             };
             let error = Reply::Error(kernel::Errno(99));
-            let sent = kernel::seccomp::reply(filter.as_raw_fd(), call.id, error);
+            let sent = kernel::seccomp::reply(filter.as_fd().into(), call.id, error);
             return sent
                 .map_err(|fault| fault.to_string())
                 .setup("answer for the container");

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 
 use nix::sys::termios::{LocalFlags, OutputFlags, tcgetattr};
@@ -87,7 +87,7 @@ fn in_terminal(bundle: Bundle, commands: &str) -> Verdict<(Seen, File)> {
     })?;
     stream.set_nonblocking(false).setup("set a socket")?;
     let (mut name, mut fds) = ([0; 256], [None, None]);
-    let received = kernel::socket::receive(stream.as_raw_fd(), &mut name, &mut fds, true);
+    let received = kernel::socket::receive(stream.as_fd().into(), &mut name, &mut fds, true);
     received
         .map_err(|fault| fault.to_string())
         .setup("receive the terminal")?;
@@ -97,7 +97,7 @@ fn in_terminal(bundle: Bundle, commands: &str) -> Verdict<(Seen, File)> {
     let master = File::from(OwnedFd::from(master));
     container.start()?;
     let code = container.exit()?;
-    kernel::file::set_nonblocking(master.as_raw_fd(), true)
+    kernel::file::set_nonblocking(master.as_fd().into(), true)
         .map_err(|fault| fault.to_string())
         .setup("set the terminal")?;
     let mut text = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ impl ConsoleSocket {
         let stream = stream.expect("set above");
         stream.set_nonblocking(false).expect("blocking");
         let (mut name, mut fds) = ([0; 256], [None, None]);
-        let received = kernel::socket::receive(stream.as_raw_fd(), &mut name, &mut fds, true);
+        let received = kernel::socket::receive(stream.as_fd().into(), &mut name, &mut fds, true);
         let received = received.expect("a message on the console socket");
         assert_eq!(received.fds, 1, "one descriptor is sent");
         let [Some(master), None] = fds else {
@@ -64,7 +64,7 @@ pub struct Console {
 impl Console {
     /// Wraps a master.
     pub fn new(master: File) -> Console {
-        kernel::file::set_nonblocking(master.as_raw_fd(), true).expect("non-blocking");
+        kernel::file::set_nonblocking(master.as_fd().into(), true).expect("non-blocking");
         Console {
             master,
             text: String::new(),
@@ -74,7 +74,7 @@ impl Console {
     /// Sets the window's size.
     pub fn resize(&self, rows: u16, columns: u16) {
         let size = kernel::terminal::Size::new(rows, columns);
-        kernel::terminal::set_size(self.master.as_raw_fd(), size).expect("TIOCSWINSZ");
+        kernel::terminal::set_size(self.master.as_fd().into(), size).expect("TIOCSWINSZ");
     }
 
     /// Types a text.

@@ -53,7 +53,7 @@ extern "C" fn enter(stack: *const usize) -> ! {
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    crate::out::Out::to(2).line(format_args!("probe: {info}"));
+    crate::out::Out::to(kernel::Stream::ERROR.borrow()).line(format_args!("probe: {info}"));
     kernel::process::exit(134)
 }
 

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::fmt::Write;
 
+use kernel::{BorrowedFd, Stream};
 use kernel::file::{self, HERE, mode, open as flag};
 use kernel::mount as mounts;
 
@@ -13,10 +14,10 @@ use crate::text::{Answer, Wrong, need, number};
 /// Prints a file. Files of /proc are read in pieces too.
 pub fn copy(context: &mut Context, path: &'static CStr) -> Answer {
     let fd = file::open_at(HERE, path, flag::RDONLY, 0).map_err(Wrong::at(path))?;
-    drain(context, fd.raw(), path)
+    drain(context, fd.borrow(), path)
 }
 
-fn drain(context: &mut Context, fd: i32, name: &'static CStr) -> Answer {
+fn drain(context: &mut Context, fd: BorrowedFd<'_>, name: &'static CStr) -> Answer {
     let mut buffer = [0; 4096];
     loop {
         match file::read(fd, &mut buffer).map_err(Wrong::at(name))? {
@@ -27,7 +28,7 @@ fn drain(context: &mut Context, fd: i32, name: &'static CStr) -> Answer {
 }
 
 pub fn standard_input(context: &mut Context, _: &[&'static CStr]) -> Answer {
-    drain(context, 0, c"standard input")?;
+    drain(context, Stream::INPUT.borrow(), c"standard input")?;
     context.out.bytes(b"\n");
     Ok(())
 }
@@ -37,7 +38,7 @@ pub fn log(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     let fd = file::open_at(HERE, path, flag::WRONLY | flag::CREAT | flag::APPEND, 0o666)
         .map_err(Wrong::at(path))?;
     context.out.flush();
-    context.out = crate::out::Out::to(fd.into_raw());
+    context.out = crate::out::Out::to(fd.leak());
     Ok(())
 }
 
@@ -70,17 +71,17 @@ pub fn list(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
 }
 
 /// Calls `found` with each name in a directory and the directory's descriptor.
-pub fn names(path: &'static CStr, mut found: impl FnMut(&CStr, i32)) -> Answer {
+pub fn names(path: &'static CStr, mut found: impl FnMut(&CStr, BorrowedFd<'_>)) -> Answer {
     let directory =
         file::open_at(HERE, path, flag::RDONLY | flag::DIRECTORY, 0).map_err(Wrong::at(path))?;
     let mut buffer = [0; 2048];
     loop {
-        let count = file::read_directory(directory.raw(), &mut buffer).map_err(Wrong::at(path))?;
+        let count = file::read_directory(directory.borrow(), &mut buffer).map_err(Wrong::at(path))?;
         if count == 0 {
             return Ok(());
         }
         for name in file::names(&buffer[..count]) {
-            found(name, directory.raw());
+            found(name, directory.borrow());
         }
     }
 }
@@ -110,7 +111,7 @@ pub fn stat(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     each(context, arguments, |context, path| {
         let fd =
             file::open_at(HERE, path, flag::PATH | flag::NOFOLLOW, 0).map_err(Wrong::at(path))?;
-        let status = file::status(fd.raw()).map_err(Wrong::at(path))?;
+        let status = file::status(fd.borrow()).map_err(Wrong::at(path))?;
         let (major, minor) = device(status.rdev);
         context.out.line(format_args!(
             "{} {} {:04o} uid={} gid={} rdev={major}:{minor} size={} inode={}",
@@ -153,7 +154,7 @@ pub fn write(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     let fd = file::open_at(HERE, path, flag::WRONLY, 0)
         .or_else(|_| file::open_at(HERE, path, flag::WRONLY | flag::CREAT, 0o644))
         .map_err(Wrong::at(path))?;
-    file::write(fd.raw(), text.to_bytes()).map_err(Wrong::at(path))?;
+    file::write(fd.borrow(), text.to_bytes()).map_err(Wrong::at(path))?;
     Ok(())
 }
 
@@ -164,7 +165,7 @@ pub fn fill(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     let flags = flag::WRONLY | flag::CREAT;
     let fd = file::open_at(HERE, path, flags, 0o644).map_err(Wrong::at(path))?;
     for _ in 0..blocks {
-        file::write(fd.raw(), &BLOCK).map_err(Wrong::at(path))?;
+        file::write(fd.borrow(), &BLOCK).map_err(Wrong::at(path))?;
     }
     Ok(())
 }
@@ -221,7 +222,7 @@ pub fn meddle(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     each(context, arguments, |context, path| {
         let changed = [
             ("chmod", file::set_permissions_at(HERE, path, 0o600)),
-            ("chown", file::set_owner(file_at(path)?.raw(), 1234, 1234)),
+            ("chown", file::set_owner(file_at(path)?.borrow(), 1234, 1234)),
             ("utimes", file::set_times(HERE, path)),
             (
                 "setxattr",
@@ -277,7 +278,7 @@ pub fn descriptors(context: &mut Context, _: &[&'static CStr]) -> Answer {
     names(c"/proc/self/fd", |name, directory| {
         if name
             .to_str()
-            .is_ok_and(|text| text.parse() == Ok(directory))
+            .is_ok_and(|text| text.parse() == Ok(directory.raw()))
         {
             return;
         }

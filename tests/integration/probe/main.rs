@@ -165,7 +165,7 @@ const COMMANDS: &[(&str, &str, Command)] = &[
 fn run(mut arguments: Strings, environment: Strings) -> i32 {
     let program = arguments.next().unwrap_or(c"probe");
     let mut context = Context {
-        out: Out::to(1),
+        out: Out::to(kernel::Stream::OUTPUT.borrow()),
         environment,
         program,
     };

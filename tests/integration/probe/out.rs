@@ -3,18 +3,18 @@
 use core::ffi::CStr;
 use core::fmt::{self, Write};
 
-use kernel::file;
+use kernel::{BorrowedFd, file};
 
 /// Collects text and writes it to a descriptor in large pieces; what is left is written when it goes away.
 pub struct Out {
-    fd: i32,
+    fd: BorrowedFd<'static>,
     used: usize,
     buffer: [u8; 2048],
 }
 
 impl Out {
     /// Output to this descriptor.
-    pub fn to(fd: i32) -> Out {
+    pub fn to(fd: BorrowedFd<'static>) -> Out {
         Out {
             fd,
             used: 0,

@@ -5,7 +5,7 @@ use core::ffi::c_char;
 
 use kernel::file::{self, HERE, open as flag};
 use kernel::process::{self, Program};
-use kernel::{identity, scheduling, terminal as tty};
+use kernel::{Stream, StringList, identity, scheduling, terminal as tty};
 
 use crate::Context;
 use crate::out::{Bytes, Out};
@@ -48,7 +48,7 @@ pub fn echo(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
 }
 
 pub fn echo_error(_: &mut Context, arguments: &[&'static CStr]) -> Answer {
-    print(&mut Out::to(2), arguments);
+    print(&mut Out::to(Stream::ERROR.borrow()), arguments);
     Ok(())
 }
 
@@ -100,7 +100,7 @@ pub fn read_start<'a>(path: &'static CStr, buffer: &'a mut [u8]) -> Result<&'a [
     let fd = file::open_at(HERE, path, flag::RDONLY, 0).map_err(Wrong::at(path))?;
     let mut used = 0;
     while used < buffer.len() {
-        match file::read(fd.raw(), &mut buffer[used..]).map_err(Wrong::at(path))? {
+        match file::read(fd.borrow(), &mut buffer[used..]).map_err(Wrong::at(path))? {
             0 => break,
             count => used += count,
         }
@@ -127,8 +127,8 @@ pub fn umask(context: &mut Context, _: &[&'static CStr]) -> Answer {
 }
 
 pub fn terminal(context: &mut Context, _: &[&'static CStr]) -> Answer {
-    for fd in 0..3 {
-        match tty::size(fd) {
+    for (fd, stream) in Stream::all().enumerate() {
+        match tty::size(stream.borrow()) {
             Ok(size) => context
                 .out
                 .line(format_args!("{fd} tty {} {}", size.rows, size.columns)),
@@ -177,8 +177,8 @@ pub fn spawn(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     strings[1..=count].copy_from_slice(&arguments[..count]);
     let mut room: [*const c_char; 65] = [core::ptr::null(); 65];
     let started = process::start(&Program {
-        executable: executable.raw(),
-        arguments: process::pointers(&strings[..=count], &mut room),
+        executable: executable.borrow(),
+        arguments: list(&strings[..=count], &mut room)?,
         closed_from: 3,
         keep: &[],
         standard: [None; 3],
@@ -188,6 +188,14 @@ pub fn spawn(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     .map_err(Wrong::at(context.program))?;
     context.out.line(format_args!("{}", started.pid));
     Ok(())
+}
+
+fn list<'a>(
+    strings: &[&'static CStr],
+    room: &'a mut [*const c_char],
+) -> Result<StringList<'a>, Wrong> {
+    let list = StringList::lay_out(strings.iter().copied(), room);
+    list.map(|(list, _)| list).map_err(Wrong::at(c"arguments"))
 }
 
 pub fn reap(context: &mut Context, _: &[&'static CStr]) -> Answer {
@@ -241,7 +249,7 @@ pub fn wait_signal(context: &mut Context, _: &[&'static CStr]) -> Answer {
 pub fn read_line(context: &mut Context, _: &[&'static CStr]) -> Answer {
     context.out.flush();
     let mut byte = [0];
-    while file::read(0, &mut byte).map_err(Wrong::at(c"standard input"))? == 1 {
+    while file::read(Stream::INPUT.borrow(), &mut byte).map_err(Wrong::at(c"standard input"))? == 1 {
         context.out.bytes(&byte);
         if byte[0] == b'\n' {
             break;
@@ -262,8 +270,8 @@ pub fn execute(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     };
     let mut room: [*const c_char; 65] = [core::ptr::null(); 65];
     let count = arguments.len().min(64);
-    let list = process::pointers(&arguments[..count], &mut room);
-    let fault = process::execute(program, list, &[core::ptr::null()]);
+    let list = list(&arguments[..count], &mut room)?;
+    let fault = process::execute(program, list, StringList::EMPTY);
     Err(Wrong::Call(fault, program))
 }
 

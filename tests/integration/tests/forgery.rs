@@ -64,7 +64,7 @@ fn scribble(pid: i32, from: usize, words: &[u32]) {
 /// The stranger's number and identity at every place where they might be looked for.
 fn name_in(container: &Container<'_>, stranger: i32) {
     let pidfd = kernel::process::open(stranger).unwrap();
-    let inode = kernel::file::status(pidfd.raw()).unwrap().inode;
+    let inode = kernel::file::status(pidfd.borrow()).unwrap().inode;
     let (pid, low, high) = (stranger as u32, inode as u32, (inode >> 32) as u32);
     scribble(container.pid, 5, &[pid, low, high]);
     scribble(container.pid, 8, &[pid, low, high, pid, low, high, pid, 0]);

@@ -1,6 +1,6 @@
 //! `linux.seccomp`.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 
 use harness::{Sandbox, cases};
@@ -150,7 +150,7 @@ fn told(listener: &UnixListener) -> (Value, OwnedFd) {
     let (stream, _) = listener.accept().unwrap();
     let (mut message, mut fds) = (vec![0; 65536], [None, None]);
     let received =
-        kernel::socket::receive(stream.as_raw_fd(), &mut message, &mut fds, true).unwrap();
+        kernel::socket::receive(stream.as_fd().into(), &mut message, &mut fds, true).unwrap();
     let [Some(questions), None] = fds else {
         panic!("one descriptor")
     };
@@ -209,10 +209,10 @@ fn privileged_agent_answers_for_the_kernel() {
     assert_eq!(state["state"]["status"], json!("creating"));
     assert_eq!(state["state"]["annotations"]["key"], json!("value"));
     container.start();
-    let question = kernel::seccomp::receive(questions.as_raw_fd()).unwrap();
+    let question = kernel::seccomp::receive(questions.as_fd().into()).unwrap();
     assert_eq!(question.pid, u32::try_from(container.pid).unwrap());
     let answer = Reply::Error(kernel::Errno::EXDEV);
-    kernel::seccomp::reply(questions.as_raw_fd(), question.id, answer).unwrap();
+    kernel::seccomp::reply(questions.as_fd().into(), question.id, answer).unwrap();
     container.wait_for("EXDEV");
 }
 

@@ -282,10 +282,6 @@ impl Group {
 
     /// A list of processors or memory nodes that was refused, with those that there are for this cgroup: the effective ones
     /// of the directory above.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the error is there already: a hint that cannot be read is left out"
-    )]
     fn with_present(&self, setting: &Setting, error: Error) -> Error {
         let Error::File { doing, path, fault } = error else {
             return error;
@@ -297,8 +293,13 @@ impl Group {
             format!("cpuset.effective_{kind}"),
         ];
         let present = above.and_then(|above| {
-            let mut texts = names.iter().map(|name| read_path(&above.join(name)));
-            texts.find_map(|text| Some(text.ok()?.trim().to_owned()))
+            // A hint that cannot be read is left out: the error is there already.
+            names
+                .iter()
+                .find_map(|name| match read_path(&above.join(name)) {
+                    Ok(text) => Some(text.trim().to_owned()),
+                    Err(_) => None,
+                })
         });
         let doing = match present {
             Some(present) => format!("of {:?} only {present} can be used: {doing}", setting.value),

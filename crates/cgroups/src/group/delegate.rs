@@ -32,7 +32,8 @@ impl Group {
             return Ok(());
         };
         let fail = |fault| Error::file(format!("give to user {uid}"), dir.path(), fault);
-        match file::set_owner(dir.raw(), uid, SAME_GROUP) {
+        let directory = dir.descriptor().map_err(fail)?;
+        match file::set_owner(directory, uid, SAME_GROUP) {
             Err(fault) if fault.is(Errno::EPERM) && in_user_namespace()? => {
                 log::debug!("the cgroup keeps its owner: {}", fail(fault));
                 return Ok(());
@@ -47,7 +48,7 @@ impl Group {
             let Ok(name) = CString::new(name) else {
                 continue;
             };
-            match file::set_owner_at(dir.raw(), &name, uid, SAME_GROUP) {
+            match file::set_owner_at(directory, &name, uid, SAME_GROUP) {
                 Err(fault) if !fault.is(Errno::ENOENT) => return Err(fail(fault)),
                 _ => {}
             }

@@ -114,7 +114,9 @@ fn load(dir: &Dir, rules: &DeviceRules) -> Result<Fd, Error> {
 }
 
 fn attach(dir: &Dir, program: &Fd, replaced: Option<&Fd>) -> Result<(), Error> {
-    bpf::attach_device_program(dir.raw(), program.raw(), replaced.map(Fd::raw))
+    let (program, replaced) = (program.borrow(), replaced.map(Fd::borrow));
+    dir.descriptor()
+        .and_then(|dir| bpf::attach_device_program(dir, program, replaced))
         .map_err(|fault| Error::file("attach the device program to", dir.path(), fault))
 }
 
@@ -124,10 +126,13 @@ fn replace(dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
     let fail = |fault| Error::file("look at the device programs of", dir.path(), fault);
     let new = load(dir, rules)?;
     let mut ids = [0; 64];
-    let count = bpf::attached_device_programs(dir.raw(), &mut ids).map_err(fail)?;
+    let count = dir
+        .descriptor()
+        .and_then(|dir| bpf::attached_device_programs(dir, &mut ids))
+        .map_err(fail)?;
     for &id in &ids[..count.min(ids.len())] {
         let program = bpf::program_by_id(id).map_err(fail)?;
-        if bpf::program_name(program.raw()).map_err(fail)? == bpf::NAME {
+        if bpf::program_name(program.borrow()).map_err(fail)? == bpf::NAME {
             return attach(dir, &new, Some(&program));
         }
     }

@@ -130,7 +130,7 @@ fn freeze_v2(dir: &Dir, patience: Duration) -> Result<bool, Error> {
     let mut buffer = [0; 256];
     loop {
         // Reading arms the next event, so nothing between the read and the poll is missed.
-        let length = kernel::file::read_at(events.raw(), &mut buffer, 0).map_err(fail)?;
+        let length = kernel::file::read_at(events.borrow(), &mut buffer, 0).map_err(fail)?;
         let text = String::from_utf8_lossy(&buffer[..length]);
         if text.lines().any(|line| line == "frozen 1") {
             return Ok(true);
@@ -139,11 +139,7 @@ fn freeze_v2(dir: &Dir, patience: Duration) -> Result<bool, Error> {
         if left.is_zero() {
             return Ok(false);
         }
-        let mut watch = [Watch {
-            fd: events.raw(),
-            events: POLLPRI,
-            came: 0,
-        }];
+        let mut watch = [Watch::new(events.borrow(), POLLPRI)];
         match process::poll(&mut watch, Some(left.as_nanos() as u64)) {
             Err(fault) if !fault.is(kernel::Errno::EINTR) => return Err(fail(fault)),
             _ => {}

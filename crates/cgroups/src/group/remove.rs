@@ -153,7 +153,10 @@ fn remove_children(dir: &Dir) -> Result<bool, Error> {
             Err(error) => return Err(error),
         };
         any |= remove_children(&child)?;
-        match file::remove_directory(dir.raw(), &name) {
+        match dir
+            .descriptor()
+            .and_then(|dir| file::remove_directory(dir, &name))
+        {
             Ok(()) => any = true,
             Err(fault) if is_gone(fault) => {}
             Err(fault) if matches!(fault.errno, Errno::EBUSY | Errno::ENOTEMPTY) => {}

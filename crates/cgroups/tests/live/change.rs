@@ -121,12 +121,10 @@ fn a_failed_update_puts_back_what_it_had_changed() {
     match group.update(&update) {
         Err(error) => {
             assert!(matches!(error, Error::Setting { .. }), "{error:?}");
-            assert!(
-                error
-                    .to_string()
-                    .starts_with("linux.resources.cpu.mems: write \"63\" to "),
-                "{error}"
-            );
+            let text = error.to_string();
+            let there_is = "linux.resources.cpu.mems: of \"63\" only 0 can be used: ";
+            assert!(text.starts_with(there_is), "{text}");
+            assert!(text.contains("write \"63\" to "), "{text}");
             assert_eq!(read(&cpu, "cpuset.cpus"), "0");
             assert_eq!(read(&cpu, "cpuset.mems"), mems);
         }

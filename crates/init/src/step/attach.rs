@@ -5,6 +5,7 @@ use core::fmt;
 use super::bind::attach_inside;
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step};
+use crate::slots::EMPTY;
 use crate::{Slot, Span, Text};
 
 step! {
@@ -23,11 +24,9 @@ step! {
 
 impl Step for Attach {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        let Some(tree) = context.slots.take(self.slot) else {
-            return context.slots.raw(self.slot).map(drop);
-        };
+        let tree = context.slots.take(self.slot).ok_or(EMPTY)?;
         attach_inside(context, &tree, Slot::ROOT, self.target)?;
-        propagate_all(tree.raw(), context.text.bytes(self.propagation))?;
+        propagate_all(tree.borrow(), context.text.bytes(self.propagation))?;
         context.keep(self.keep, tree);
         Ok(())
     }

@@ -21,7 +21,7 @@ step! {
 
 impl Step for AwaitStart {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        let fence = context.slots.raw(self.slot)?;
+        let fence = context.slots.get(self.slot)?;
         for _ in 0..2 {
             let mut byte = [0u8];
             loop {

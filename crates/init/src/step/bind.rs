@@ -4,7 +4,7 @@ use core::fmt;
 
 use kernel::file::{self, mode, open};
 use kernel::mount::{self, Change, attributes};
-use kernel::{Errno, Fd};
+use kernel::{BorrowedFd, Errno, Fd};
 
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
@@ -62,17 +62,22 @@ pub(crate) fn attach_inside(
     target: Span,
 ) -> kernel::Result<()> {
     let path = context.text.string(target)?;
-    let last = match file::status(tree.raw())?.kind() {
+    let last = match file::status(tree.borrow())?.kind() {
         mode::DIRECTORY => Last::Directory(0o755),
         _ => Last::File,
     };
     let (target, _) = inside::target(context.place(below)?, path, last, false)?;
     context.parent = None;
-    mount::attach(tree.raw(), target.raw())
+    mount::attach(tree.borrow(), target.borrow())
 }
 
 /// Changes the attributes of a mount, or of all below it, too.
-pub(crate) fn change(mount: i32, set: u64, clear: u64, deep: bool) -> kernel::Result<()> {
+pub(crate) fn change(
+    mount: BorrowedFd<'_>,
+    set: u64,
+    clear: u64,
+    deep: bool,
+) -> kernel::Result<()> {
     if set | clear == 0 {
         return Ok(());
     }
@@ -101,7 +106,7 @@ const SINGLE: [u64; 7] = [
 
 /// Changes a mount as the fields of [`Bind`] say. What the mount itself is to be comes last.
 pub(crate) fn change_all(
-    mount: i32,
+    mount: BorrowedFd<'_>,
     release: u64,
     set: u64,
     clear: u64,
@@ -130,12 +135,12 @@ impl Step for Bind {
         let source = context.text.string(self.source)?;
         let tree = if self.inside {
             let source = inside::open(context.root(), source, open::PATH)?;
-            mount::clone_tree(source.raw(), c"", self.recursive)?
+            mount::clone_tree(source.borrow(), c"", self.recursive)?
         } else {
             mount::clone_tree(file::HERE, source, self.recursive)?
         };
         change_all(
-            tree.raw(),
+            tree.borrow(),
             self.release,
             self.set,
             self.clear,
@@ -143,11 +148,10 @@ impl Step for Bind {
             self.deep_clear,
         )?;
         if self.target.length == 0 {
-            context.keep(self.keep, tree);
-            return context.send_with_turn(self.keep);
+            return context.send_with_turn(self.keep, tree);
         }
         attach_inside(context, &tree, self.below, self.target)?;
-        propagate_all(tree.raw(), context.text.bytes(self.propagation))?;
+        propagate_all(tree.borrow(), context.text.bytes(self.propagation))?;
         context.keep(self.keep, tree);
         Ok(())
     }

@@ -5,7 +5,7 @@ use core::fmt;
 
 use kernel::file::{self, HERE, mode, open};
 use kernel::mount::{self, attributes};
-use kernel::{Call, Errno, Fault, Result};
+use kernel::{BorrowedFd, Call, Errno, Fault, Result};
 
 use super::bind::{attach_inside, change};
 use super::{Context, Show, Step, step};
@@ -34,7 +34,7 @@ fn in_parent<'a, T>(
     context: &mut Context<'a>,
     below: Slot,
     path: Span,
-    run: impl FnOnce(i32, &CStr) -> Result<T>,
+    run: impl FnOnce(BorrowedFd<'_>, &CStr) -> Result<T>,
 ) -> Result<T> {
     let text: Text<'a> = context.text;
     let string = text.string(path)?;
@@ -42,11 +42,11 @@ fn in_parent<'a, T>(
     let above = &bytes[..bytes.iter().rposition(|byte| *byte == b'/').unwrap_or(0)];
     match &context.parent {
         Some((known, fd)) if *known == above && below == Slot::ROOT => {
-            inside::with_name(&bytes[above.len() + 1..], |name| run(fd.raw(), name))
+            inside::with_name(&bytes[above.len() + 1..], |name| run(fd.borrow(), name))
         }
         _ => {
             let (fd, name) = inside::parent(context.place(below)?, string)?;
-            let answer = inside::with_name(name, |name| run(fd.raw(), name));
+            let answer = inside::with_name(name, |name| run(fd.borrow(), name));
             if below == Slot::ROOT {
                 context.parent = Some((above, fd));
             }
@@ -81,11 +81,11 @@ impl Step for Device {
             }
             // By descriptor: the name may stand for somebody else's file by now.
             let made = file::open_at(dir, name, open::PATH | open::NOFOLLOW, 0)?;
-            let status = file::status(made.raw())?;
+            let status = file::status(made.borrow())?;
             if (status.mode, status.rdev) != (self.mode, self.device) {
                 return Err(Fault::found(Call::Fstat, Errno::ESTALE));
             }
-            file::set_owner_of(made.raw(), self.uid, self.gid)
+            file::set_owner_of(made.borrow(), self.uid, self.gid)
         })
     }
 
@@ -131,13 +131,13 @@ impl Step for BindDevice {
     fn run(&self, context: &mut Context<'_>) -> Result<()> {
         let source = context.text.string(self.source)?;
         let node = file::open_at(HERE, source, open::PATH, 0)?;
-        let status = file::status(node.raw())?;
+        let status = file::status(node.borrow())?;
         if status.kind() != self.mode & mode::TYPE || status.rdev != self.device {
             return Err(Fault::found(Call::Fstat, Errno::ENODEV));
         }
-        let tree = mount::clone_tree(node.raw(), c"", false)?;
+        let tree = mount::clone_tree(node.borrow(), c"", false)?;
         // A device works on a read-only mount as well, and its owner and permissions outside cannot be changed then.
-        change(tree.raw(), attributes::RDONLY, 0, false)?;
+        change(tree.borrow(), attributes::RDONLY, 0, false)?;
         attach_inside(context, &tree, Slot::ROOT, self.path)
     }
 

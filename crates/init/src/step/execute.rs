@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use kernel::{memory, process};
+use kernel::{StringList, process, strings};
 
 use super::{Context, Show, Step, step};
 use crate::{Strings, Text};
@@ -32,17 +32,12 @@ pub(super) fn lay_out(
     environment: Strings,
 ) -> kernel::Result<()> {
     let text = context.text;
-    let count = text.strings(arguments).count();
-    let room = memory::pointer_room(count + text.strings(environment).count() + 3)?;
-    for (place, string) in room.iter_mut().zip(text.strings(arguments)) {
-        *place = string.as_ptr();
-    }
-    // Both lists end with a null pointer, which is what the room is full of.
-    let strings = text.strings(environment).chain(context.home.string());
-    for (place, string) in room.iter_mut().skip(count + 1).zip(strings) {
-        *place = string.as_ptr();
-    }
-    context.lists = Some(room.split_at(count + 1));
+    // With one null pointer each, and HOME.
+    let count = text.strings(arguments).count() + text.strings(environment).count() + 3;
+    let room = strings::room(count)?;
+    let (arguments, rest) = StringList::lay_out(text.strings(arguments).chain(None), room)?;
+    let environment = text.strings(environment).chain(context.home);
+    context.lists = Some((arguments, StringList::lay_out(environment, rest)?.0));
     Ok(())
 }
 

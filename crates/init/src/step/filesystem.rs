@@ -80,23 +80,23 @@ impl Filesystem {
         inherit: bool,
     ) -> kernel::Result<Fd> {
         let apart = mount::open_filesystem(c"tmpfs")?;
-        let apart = mount::create_mount(apart.raw(), attributes::NOSUID)?;
-        mount::attach(apart.raw(), context.root())?;
-        file::make_directory(apart.raw(), c"m", 0o700)?;
-        let place = file::open_at(apart.raw(), c"m", open::PATH, 0)?;
-        file::change_directory_to(place.raw())?;
+        let apart = mount::create_mount(apart.borrow(), attributes::NOSUID)?;
+        mount::attach(apart.borrow(), context.root())?;
+        file::make_directory(apart.borrow(), c"m", 0o700)?;
+        let place = file::open_at(apart.borrow(), c"m", open::PATH, 0)?;
+        file::change_directory_to(place.borrow())?;
         self.mount_here(context)?;
         // A descriptor with O_PATH cannot change permissions; others might not be had.
         let access = if inherit { open::RDONLY } else { open::PATH };
-        let new = file::open_at(apart.raw(), c"m", access | open::DIRECTORY, 0)?;
+        let new = file::open_at(apart.borrow(), c"m", access | open::DIRECTORY, 0)?;
         if inherit {
-            file::set_permissions(new.raw(), file::status(target.raw())?.mode & 0o7777)?;
+            file::set_permissions(new.borrow(), file::status(target.borrow())?.mode & 0o7777)?;
         }
         if self.copy_up {
-            crate::copy::tree(target.raw(), new.raw())?;
+            crate::copy::tree(target.borrow(), new.borrow())?;
         }
-        mount::attach(new.raw(), target.raw())?;
-        file::change_directory_to(apart.raw())?;
+        mount::attach(new.borrow(), target.borrow())?;
+        file::change_directory_to(apart.borrow())?;
         mount::detach(c".")?;
         Ok(new)
     }
@@ -111,7 +111,7 @@ impl Step for Filesystem {
         let inherit = self.inherit_mode && existed;
         if !inherit && !self.copy_up && self.propagation.length == 0 && self.keep == Slot::NONE {
             // On the directory itself, by standing in it: its name is not looked up again.
-            file::change_directory_to(target.raw())?;
+            file::change_directory_to(target.borrow())?;
             match self.mount_here(context) {
                 // mount(2) does not cover a file system with itself: the container's cgroups with the host's, which came
                 // along with its /sys. move_mount(2) does.
@@ -120,7 +120,7 @@ impl Step for Filesystem {
             }
         }
         let new = self.mount_apart(context, &target, inherit)?;
-        propagate_all(new.raw(), context.text.bytes(self.propagation))?;
+        propagate_all(new.borrow(), context.text.bytes(self.propagation))?;
         context.keep(self.keep, new);
         Ok(())
     }

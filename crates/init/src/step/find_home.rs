@@ -1,8 +1,9 @@
 //! The user's home directory, when the environment does not name one.
 
 use core::fmt;
+use kernel::strings;
 
-use super::{Context, Step, step};
+use super::{Context, Step, join, step};
 use crate::{Text, passwd};
 
 step! {
@@ -22,7 +23,8 @@ impl Step for FindHome {
             None if self.uid == 0 => b"/root",
             None => b"/",
         };
-        context.home.set(&[b"HOME=", directory]);
+        let room = core::mem::take(&mut context.home_room);
+        context.home = join(room, &[b"HOME=", directory]).and_then(|_| strings::first(room));
         Ok(())
     }
 

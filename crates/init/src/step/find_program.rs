@@ -28,12 +28,12 @@ step! {
 fn check(path: &CStr) -> Result<()> {
     const X_OK: u32 = 1;
     let fd = file::open_at(HERE, path, file::open::PATH, 0)?;
-    match file::status(fd.raw())?.kind() {
+    match file::status(fd.borrow())?.kind() {
         mode::REGULAR => {}
         mode::DIRECTORY => return Err(Fault::found(Call::Execve, Errno::EISDIR)),
         _ => return Err(Fault::found(Call::Execve, Errno::EACCES)),
     }
-    match file::accessible(fd.raw(), X_OK) {
+    match file::accessible(fd.borrow(), X_OK) {
         // faccessat2(2) is from Linux 5.8, and a filter may not know it: execve(2) will tell.
         Err(fault) if fault.is(Errno::ENOSYS) || fault.is(Errno::EPERM) => Ok(()),
         answer => answer,

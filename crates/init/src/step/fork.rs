@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::process::{self, Forked};
 
 use super::{Context, Step, step};
-use crate::{Slot, Text};
+use crate::Text;
 
 step! {
     /// clone3(2) with CLONE_PARENT: the new process is a child of the runtime and goes on with the next step, the old
@@ -18,10 +18,10 @@ step! {
 
 impl Step for Fork {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        if process::fork_sibling()? == Forked::Parent {
+        if context.alone.fork_sibling()? == Forked::Parent {
             process::exit(0);
         }
-        context.announce(context.slots.raw(Slot::PEER)?)?;
+        context.announce()?;
         context.announced = true;
         Ok(())
     }

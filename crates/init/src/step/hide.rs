@@ -45,7 +45,7 @@ impl Cover {
 }
 
 fn check(null: Fd) -> Result<Fd> {
-    let status = file::status(null.raw())?;
+    let status = file::status(null.borrow())?;
     if status.kind() != mode::CHARACTER || status.rdev != device(1, 3) {
         return Err(Fault::found(Call::Fstat, Errno::ENODEV));
     }
@@ -57,9 +57,9 @@ impl Step for FetchNull {
         const NODE: u64 = open::PATH | open::NOFOLLOW;
         let own = inside::open(context.root(), c"/dev/null", NODE).and_then(check);
         let null = own.or_else(|_| file::open_at(HERE, c"/dev/null", NODE, 0).and_then(check))?;
-        let tree = mount::clone_tree(null.raw(), c"", false)?;
+        let tree = mount::clone_tree(null.borrow(), c"", false)?;
         let unchangeable = attributes::RDONLY | attributes::NOSUID | attributes::NOEXEC;
-        change(tree.raw(), unchangeable, 0, false)?;
+        change(tree.borrow(), unchangeable, 0, false)?;
         context.null = Some(Cover::new(tree));
         Ok(())
     }
@@ -75,22 +75,22 @@ fn cover(cover: &mut Option<Cover>, target: &Fd) -> Result<()> {
         return Err(Fault::found(Call::MoveMount, Errno::EBADF));
     };
     if cover.attached {
-        let copy = mount::clone_tree(cover.tree.raw(), c"", false)?;
-        return mount::attach(copy.raw(), target.raw());
+        let copy = mount::clone_tree(cover.tree.borrow(), c"", false)?;
+        return mount::attach(copy.borrow(), target.borrow());
     }
-    mount::attach(cover.tree.raw(), target.raw())?;
+    mount::attach(cover.tree.borrow(), target.borrow())?;
     cover.attached = true;
     Ok(())
 }
 
 fn make_empty() -> Result<Fd> {
     let context = mount::open_filesystem(c"tmpfs")?;
-    mount::configure(context.raw(), c"size", Some(c"0"))?;
-    mount::configure(context.raw(), c"nr_inodes", Some(c"1"))?;
-    mount::configure(context.raw(), c"mode", Some(c"755"))?;
+    mount::configure(context.borrow(), c"size", Some(c"0"))?;
+    mount::configure(context.borrow(), c"nr_inodes", Some(c"1"))?;
+    mount::configure(context.borrow(), c"mode", Some(c"755"))?;
     let attributes =
         attributes::RDONLY | attributes::NOSUID | attributes::NODEV | attributes::NOEXEC;
-    mount::create_mount(context.raw(), attributes)
+    mount::create_mount(context.borrow(), attributes)
 }
 
 impl Step for Hide {
@@ -100,7 +100,7 @@ impl Step for Hide {
             Err(fault) if fault.is(Errno::ENOENT) => return Ok(()),
             answer => answer?,
         };
-        if file::status(target.raw())?.kind() != mode::DIRECTORY {
+        if file::status(target.borrow())?.kind() != mode::DIRECTORY {
             return cover(&mut context.null, &target);
         }
         if context.empty.is_none() {

@@ -20,7 +20,7 @@ step! {
 
 impl Step for Join {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        namespace::join(context.slots.raw(self.slot)?, self.flags)
+        namespace::join(context.slots.get(self.slot)?, self.flags)
     }
 
     fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

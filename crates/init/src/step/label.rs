@@ -24,8 +24,8 @@ step! {
 /// A procfs that nobody else can have mounted over: a new, detached mount, or, where the kernel does not permit that
 /// (in a user namespace from which parts of /proc are hidden), `/proc` after a check that it is one.
 pub(crate) fn own_proc() -> kernel::Result<Fd> {
-    let made =
-        mount::open_filesystem(c"proc").and_then(|context| mount::create_mount(context.raw(), 0));
+    let made = mount::open_filesystem(c"proc")
+        .and_then(|context| mount::create_mount(context.borrow(), 0));
     match made {
         Err(fault) if fault.is(Errno::EPERM) => {
             let proc = file::open_at(
@@ -34,7 +34,7 @@ pub(crate) fn own_proc() -> kernel::Result<Fd> {
                 open::PATH | open::DIRECTORY | open::NOFOLLOW,
                 0,
             )?;
-            if file::filesystem(proc.raw())?.kind != magic::PROC {
+            if file::filesystem(proc.borrow())?.kind != magic::PROC {
                 return Err(Fault::found(Call::Fstatfs, Errno::EPERM));
             }
             Ok(proc)
@@ -48,17 +48,17 @@ impl Step for Label {
         let proc = own_proc()?;
         // `thread-self` is a link of procfs itself; beyond it none may be followed.
         let how = resolve::BENEATH | resolve::NO_XDEV | resolve::NO_MAGICLINKS;
-        let open_file = |path| file::open_how(proc.raw(), path, open::WRONLY, 0, how);
+        let open_file = |path| file::open_how(proc.borrow(), path, open::WRONLY, 0, how);
         let fd = match open_file(context.text.string(self.path)?) {
             Err(fault) if fault.is(Errno::ENOENT) && self.older.length > 0 => {
                 open_file(context.text.string(self.older)?)?
             }
             answer => answer?,
         };
-        if file::filesystem(fd.raw())?.kind != magic::PROC {
+        if file::filesystem(fd.borrow())?.kind != magic::PROC {
             return Err(Fault::found(Call::Fstatfs, Errno::EPERM));
         }
-        file::write(fd.raw(), context.text.bytes(self.value)).map(drop)
+        file::write(fd.borrow(), context.text.bytes(self.value)).map(drop)
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,9 +3,11 @@
 //! To add one: a file here with its `step!`, and a line in `steps!` below. The encoding, the walk and `tare plan`
 //! then know it.
 
+use core::ffi::CStr;
 use core::fmt;
 
-use kernel::{Call, Errno, Fault, Fd};
+use kernel::process::Alone;
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Stream, StringList, strings};
 
 use crate::slots::Slots;
 use crate::wire::{Sink, Wire, take_bytes};
@@ -89,7 +91,7 @@ pub use sysctl::Sysctl;
 pub use terminal::Terminal;
 pub use umask::Umask;
 pub use undumpable::{Dumpable, Undumpable};
-pub use unshare::Unshare;
+pub use unshare::{Unshare, each_namespace};
 
 /// Names of capabilities without `CAP_`, in the order of their numbers (capabilities(7)).
 pub fn capability_names() -> &'static [&'static str] {
@@ -119,14 +121,15 @@ pub trait Step {
 /// Most descriptors that one turn carries from init to the runtime.
 const OUTGOING: usize = 16;
 
-/// A list of strings as execve(2) takes it.
-type Pointers = &'static [*const core::ffi::c_char];
-
 /// What the steps of one walk share.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The plan's strings.
     pub text: Text<'a>,
+    /// Nothing else goes on in this program.
+    pub alone: Alone,
+    /// The socket to the runtime.
+    pub peer: Fd,
     /// Descriptors by slot.
     pub slots: Slots,
     /// The page that the runtime reads.
@@ -136,9 +139,11 @@ pub struct Context<'a> {
     /// The program that [`FindProgram`] found: path and length.
     pub program: Found<4096>,
     /// `HOME=…`, when [`FindHome`] looked it up.
-    pub home: Found<512>,
+    pub home: Option<&'a CStr>,
+    /// Where [`FindHome`] puts it.
+    pub home_room: &'a mut [u8],
     /// Arguments and environment for execve(2), once they are laid out.
-    pub lists: Option<(Pointers, Pointers)>,
+    pub lists: Option<(StringList<'a>, StringList<'a>)>,
     /// The last directory in which something was made: its path in the text, and itself.
     pub parent: Option<(&'a [u8], Fd)>,
     /// A device node that hides files, read-only.
@@ -149,7 +154,8 @@ pub struct Context<'a> {
     pub directory_pending: bool,
     /// Init has already sent the message that hands the turn over (a fork does).
     pub announced: bool,
-    outgoing: [Option<Slot>; OUTGOING],
+    /// Slots that are sent with the next turn, and how many.
+    outgoing: ([Slot; OUTGOING], usize),
 }
 
 /// A string that was found out, with room for as many bytes.
@@ -168,15 +174,11 @@ impl<const ROOM: usize> Found<ROOM> {
     }
 
     /// The string, if one was found.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "nothing is looked at: bytes are a string or not"
-    )]
-    pub fn string(&self) -> Option<&core::ffi::CStr> {
+    pub fn string(&self) -> Option<&CStr> {
         if self.length == 0 {
             return None;
         }
-        core::ffi::CStr::from_bytes_until_nul(&self.bytes).ok()
+        strings::first(&self.bytes)
     }
 
     /// The same as bytes.
@@ -194,7 +196,7 @@ impl<const ROOM: usize> Found<ROOM> {
 
 /// Puts the parts one behind the other, and a NUL; the length without that, unless there is no room.
 #[inline(never)]
-fn join(room: &mut [u8], parts: &[&[u8]]) -> Option<usize> {
+pub(crate) fn join(room: &mut [u8], parts: &[&[u8]]) -> Option<usize> {
     let mut end = 0;
     for part in parts.iter().copied().chain([&b"\0"[..]]) {
         let next = end + part.len();
@@ -206,38 +208,48 @@ fn join(room: &mut [u8], parts: &[&[u8]]) -> Option<usize> {
 
 impl<'a> Context<'a> {
     /// A context at the beginning of a walk.
-    pub fn new(text: Text<'a>, slots: Slots, report: &'a Report) -> Context<'a> {
+    pub fn new(
+        text: Text<'a>,
+        alone: Alone,
+        peer: Fd,
+        slots: Slots,
+        report: &'a Report,
+        home_room: &'a mut [u8],
+    ) -> Context<'a> {
         Context {
             text,
+            alone,
+            peer,
             slots,
             report,
             root: None,
             program: Found::none(),
-            home: Found::none(),
+            home: None,
+            home_room,
             lists: None,
             parent: None,
             null: None,
             empty: None,
             directory_pending: false,
             announced: false,
-            outgoing: [None; OUTGOING],
+            outgoing: ([Slot::REPORT; OUTGOING], 0),
         }
     }
 
     /// The directory below which container paths are resolved.
-    pub fn root(&self) -> i32 {
+    pub fn root(&self) -> BorrowedFd<'_> {
         // A dirfd with RESOLVE_IN_ROOT makes the current directory the root: fine after a join, where it is "/".
-        self.root.as_ref().map_or(kernel::file::HERE, Fd::raw)
+        self.root.as_ref().map_or(kernel::file::HERE, Fd::borrow)
     }
 
     /// The directory or mount that a slot stands for.
     ///
     /// # Errors
     /// `EBADF` when the slot is empty.
-    pub fn place(&self, slot: Slot) -> kernel::Result<i32> {
+    pub fn place(&self, slot: Slot) -> kernel::Result<BorrowedFd<'_>> {
         match slot {
             Slot::ROOT => Ok(self.root()),
-            slot => self.slots.raw(slot),
+            slot => self.slots.get(slot),
         }
     }
 
@@ -258,13 +270,16 @@ impl<'a> Context<'a> {
         self.empty = None;
     }
 
-    /// Marks a filled slot to be sent to the runtime with the next turn.
+    /// Fills a slot that is to be sent to the runtime with the next turn.
     ///
     /// # Errors
     /// `E2BIG` when there are too many.
-    pub fn send_with_turn(&mut self, slot: Slot) -> kernel::Result<()> {
-        let place = self.outgoing.iter_mut().find(|place| place.is_none());
-        *place.ok_or(Fault::found(Call::Sendmsg, Errno::E2BIG))? = Some(slot);
+    pub fn send_with_turn(&mut self, slot: Slot, fd: Fd) -> kernel::Result<()> {
+        self.slots.set(slot, fd);
+        let (slots, count) = &mut self.outgoing;
+        let place = slots.get_mut(*count);
+        *place.ok_or(Fault::found(Call::Sendmsg, Errno::E2BIG))? = slot;
+        *count += 1;
         Ok(())
     }
 
@@ -272,14 +287,14 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// As sendmsg(2).
-    pub fn announce(&mut self, peer: i32) -> kernel::Result<()> {
-        let mut carried = [(Slot::REPORT, -1); OUTGOING];
-        let mut count = 0;
-        for slot in self.outgoing.iter_mut().filter_map(Option::take) {
-            carried[count] = (slot, self.slots.raw(slot)?);
-            count += 1;
+    pub fn announce(&mut self) -> kernel::Result<()> {
+        let mut carried = [(Slot::REPORT, Stream::INPUT.borrow()); OUTGOING];
+        let (slots, count) = &mut self.outgoing;
+        let count = core::mem::take(count);
+        for (place, slot) in carried.iter_mut().zip(&slots[..count]) {
+            *place = (*slot, self.slots.get(*slot)?);
         }
-        turn::send(peer, &carried[..count])
+        turn::send(self.peer.borrow(), &carried[..count])
     }
 }
 

@@ -23,7 +23,7 @@ impl Step for OomScore {
         let mut digits = [0u8; 8];
         let length = decimal(self.value, &mut digits);
         let fd = file::open_at(file::HERE, c"/proc/self/oom_score_adj", open::WRONLY, 0)?;
-        match file::write(fd.raw(), &digits[..length]) {
+        match file::write(fd.borrow(), &digits[..length]) {
             Err(fault) if self.lenient && (fault.is(Errno::EACCES) || fault.is(Errno::EPERM)) => {
                 Ok(())
             }

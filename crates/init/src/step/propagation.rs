@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use kernel::BorrowedFd;
 use kernel::mount::{self, Change, flags};
 
 use super::{Context, Step, step, words};
@@ -36,7 +37,7 @@ impl Step for Propagation {
 }
 
 /// Changes the propagation of the mount that `fd` stands for.
-pub(crate) fn propagate(fd: i32, wanted: u64) -> kernel::Result<()> {
+pub(crate) fn propagate(fd: BorrowedFd<'_>, wanted: u64) -> kernel::Result<()> {
     let change = Change {
         propagation: wanted & !flags::REC,
         ..Change::default()
@@ -54,7 +55,7 @@ fn decode(byte: u8) -> u64 {
 }
 
 /// One change after the other, in the order of the options (mount(8): several may be given).
-pub(crate) fn propagate_all(fd: i32, list: &[u8]) -> kernel::Result<()> {
+pub(crate) fn propagate_all(fd: BorrowedFd<'_>, list: &[u8]) -> kernel::Result<()> {
     list.iter()
         .try_for_each(|byte| propagate(fd, decode(*byte)))
 }

@@ -25,13 +25,13 @@ impl Step for ReadOnlyPath {
             Err(fault) if fault.is(Errno::ENOENT) => return Ok(()),
             answer => answer?,
         };
-        let tree = mount::clone_tree(below.raw(), c"", true)?;
+        let tree = mount::clone_tree(below.borrow(), c"", true)?;
         let change = Change {
             set: attributes::RDONLY,
             ..Change::default()
         };
-        mount::set_attributes(tree.raw(), c"", true, &change)?;
-        mount::attach(tree.raw(), below.raw())
+        mount::set_attributes(tree.borrow(), c"", true, &change)?;
+        mount::attach(tree.borrow(), below.borrow())
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

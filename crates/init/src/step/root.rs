@@ -34,17 +34,17 @@ impl Step for OpenRoot {
         }
         if self.private_parent {
             make_parent_private(file::open_at(
-                below.raw(),
+                below.borrow(),
                 c".",
                 open::PATH | open::DIRECTORY,
                 0,
             )?)?;
         }
-        let tree = mount::clone_tree(below.raw(), c"", true)?;
+        let tree = mount::clone_tree(below.borrow(), c"", true)?;
         if self.private_parent {
-            propagate(tree.raw(), flags::PRIVATE)?;
+            propagate(tree.borrow(), flags::PRIVATE)?;
         }
-        mount::attach(tree.raw(), below.raw())?;
+        mount::attach(tree.borrow(), below.borrow())?;
         context.root = Some(tree);
         Ok(())
     }
@@ -58,9 +58,10 @@ impl Step for OpenRoot {
 /// Only the root of a mount can be changed: walk up until there is one.
 fn make_parent_private(mut directory: Fd) -> kernel::Result<()> {
     loop {
-        match propagate(directory.raw(), flags::PRIVATE) {
+        match propagate(directory.borrow(), flags::PRIVATE) {
             Err(fault) if fault.is(Errno::EINVAL) => {
-                directory = file::open_at(directory.raw(), c"..", open::PATH | open::DIRECTORY, 0)?;
+                directory =
+                    file::open_at(directory.borrow(), c"..", open::PATH | open::DIRECTORY, 0)?;
             }
             answer => return answer,
         }
@@ -94,7 +95,7 @@ impl Step for EnterRoot {
         mount::pivot_root(c".", c".")?;
         if self.shared {
             // By descriptor: `.` is the new root, to umount2(2) alone what lies on it.
-            propagate(old.raw(), flags::SLAVE | flags::REC)?;
+            propagate(old.borrow(), flags::SLAVE | flags::REC)?;
         }
         mount::detach(c".")?;
         file::change_directory(c"/")

@@ -6,7 +6,7 @@ use kernel::file::{self, magic, open};
 use kernel::namespace::flags;
 use kernel::{Call, Errno, Fault};
 
-use super::unshare::NAMES;
+use super::unshare::{NAMES, each_namespace};
 use super::{Context, Step, step, words};
 use crate::{Slot, Text};
 
@@ -21,16 +21,24 @@ step! {
     }
 }
 
+impl ShareNamespaces {
+    /// The slots, in the order of [`each_namespace`].
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        let count = self.flags.count_ones() as usize;
+        (self.first.0..=u8::MAX).map(Slot).take(count)
+    }
+}
+
 impl Step for ShareNamespaces {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         // The host's /proc: this step stands before the change of root.
         let proc = file::open_at(file::HERE, c"/proc", open::PATH | open::DIRECTORY, 0)?;
-        if file::filesystem(proc.raw())?.kind != magic::PROC {
+        if file::filesystem(proc.borrow())?.kind != magic::PROC {
             return Err(Fault::found(Call::Fstatfs, Errno::EOPNOTSUPP));
         }
         let mut slot = self.first;
-        for (flag, _) in NAMES.iter().filter(|(flag, _)| self.flags & flag != 0) {
-            let name = match *flag {
+        for flag in each_namespace(self.flags) {
+            let name = match flag {
                 flags::NEWUSER => c"self/ns/user",
                 flags::NEWNS => c"self/ns/mnt",
                 flags::NEWUTS => c"self/ns/uts",
@@ -40,9 +48,8 @@ impl Step for ShareNamespaces {
                 flags::NEWCGROUP => c"self/ns/cgroup",
                 _ => c"self/ns/time",
             };
-            let fd = file::open_at(proc.raw(), name, open::RDONLY, 0)?;
-            context.slots.set(slot, fd);
-            context.send_with_turn(slot)?;
+            let fd = file::open_at(proc.borrow(), name, open::RDONLY, 0)?;
+            context.send_with_turn(slot, fd)?;
             slot = Slot(slot.0 + 1);
         }
         Ok(())

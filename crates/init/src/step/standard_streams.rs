@@ -3,7 +3,7 @@
 use core::fmt;
 
 use kernel::file::{self, device, magic, mode, open};
-use kernel::{Call, Errno, Fault, Fd, Result};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Result, Stream};
 
 use super::{Context, Step, step};
 use crate::{Text, inside};
@@ -23,7 +23,7 @@ fn is_null(status: &file::Status) -> bool {
 }
 
 /// Only an anonymous pipe: a FIFO has a name, and an owner, outside.
-fn is_pipe(fd: i32, status: &file::Status) -> Result<bool> {
+fn is_pipe(fd: BorrowedFd<'_>, status: &file::Status) -> Result<bool> {
     Ok(status.kind() == mode::FIFO && file::filesystem(fd)?.kind == magic::PIPEFS)
 }
 
@@ -32,7 +32,7 @@ fn open_null(context: &Context<'_>) -> Result<Fd> {
     let mut flags = open::PATH;
     loop {
         let null = inside::open(context.root(), c"/dev/null", flags)?;
-        if !is_null(&file::status(null.raw())?) {
+        if !is_null(&file::status(null.borrow())?) {
             return Err(Fault::found(Call::Fstat, Errno::ENODEV));
         }
         if flags == open::RDWR {
@@ -48,13 +48,14 @@ impl Step for StandardStreams {
         reason = "without privileges, or where the owner is not mapped, a pipe stays the caller's"
     )]
     fn run(&self, context: &mut Context<'_>) -> Result<()> {
-        for fd in 0..3 {
+        for stream in Stream::all() {
+            let fd = stream.borrow();
             let status = match file::status(fd) {
                 Err(fault) if fault.is(Errno::EBADF) => continue,
                 answer => answer?,
             };
             if is_null(&status) {
-                file::duplicate_onto(open_null(context)?.raw(), fd, false)?;
+                file::duplicate_onto(open_null(context)?.borrow(), stream)?;
             } else if status.uid != self.uid && is_pipe(fd, &status)? {
                 let _ = file::set_owner(fd, self.uid, u32::MAX);
             }

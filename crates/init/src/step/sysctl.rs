@@ -29,8 +29,8 @@ impl Step for Sysctl {
         );
         let how =
             resolve::BENEATH | resolve::NO_XDEV | resolve::NO_SYMLINKS | resolve::NO_MAGICLINKS;
-        let fd = file::open_how(proc.raw(), path, open::WRONLY, 0, how)?;
-        file::write(fd.raw(), value).map(drop)
+        let fd = file::open_how(proc.borrow(), path, open::WRONLY, 0, how)?;
+        file::write(fd.borrow(), value).map(drop)
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,9 +4,10 @@ use core::fmt;
 
 use kernel::file::{self, magic, mode, open};
 use kernel::terminal::{self, Size};
-use kernel::{Call, Errno, Fault, Fd, Result, mount, socket};
+use kernel::{Call, Errno, Fault, Fd, Result, Stream, mount, socket};
 
 use super::{Context, Step, step};
+use crate::slots::EMPTY;
 use crate::{Slot, Text, inside};
 
 step! {
@@ -33,12 +34,12 @@ step! {
 
 fn open_pty(context: &Context<'_>) -> Result<(Fd, Fd)> {
     let devpts = inside::open(context.root(), c"/dev/pts", open::PATH | open::DIRECTORY)?;
-    if file::filesystem(devpts.raw())?.kind != magic::DEVPTS {
+    if file::filesystem(devpts.borrow())?.kind != magic::DEVPTS {
         return Err(Fault::found(Call::Fstatfs, Errno::ENODEV));
     }
-    let master = terminal::open_master(devpts.raw(), c"ptmx")?;
-    let peer = terminal::peer(master.raw())?;
-    if file::status(peer.raw())?.kind() != mode::CHARACTER {
+    let master = terminal::open_master(devpts.borrow(), c"ptmx")?;
+    let peer = terminal::peer(master.borrow())?;
+    if file::status(peer.borrow())?.kind() != mode::CHARACTER {
         return Err(Fault::found(Call::Fstat, Errno::ENODEV));
     }
     Ok((master, peer))
@@ -48,16 +49,16 @@ fn open_pty(context: &Context<'_>) -> Result<(Fd, Fd)> {
 fn bind_console(context: &Context<'_>, peer: &Fd) -> Result<()> {
     let (dev, _) = inside::parent(context.root(), c"/dev/console")?;
     let flags = open::CREAT | open::EXCL | open::NOFOLLOW | open::WRONLY;
-    match file::open_at(dev.raw(), c"console", flags, 0o600) {
+    match file::open_at(dev.borrow(), c"console", flags, 0o600) {
         Err(fault) if !fault.is(Errno::EEXIST) => return Err(fault),
         _ => {}
     }
-    let place = file::open_at(dev.raw(), c"console", open::PATH | open::NOFOLLOW, 0)?;
-    if file::status(place.raw())?.kind() == mode::LINK {
+    let place = file::open_at(dev.borrow(), c"console", open::PATH | open::NOFOLLOW, 0)?;
+    if file::status(place.borrow())?.kind() == mode::LINK {
         return Err(Fault::found(Call::Openat, Errno::ELOOP));
     }
-    let tree = mount::clone_tree(peer.raw(), c"", false)?;
-    mount::attach(tree.raw(), place.raw())
+    let tree = mount::clone_tree(peer.borrow(), c"", false)?;
+    mount::attach(tree.borrow(), place.borrow())
 }
 
 impl Step for Terminal {
@@ -65,28 +66,23 @@ impl Step for Terminal {
         let (master, peer) = open_pty(context)?;
         if self.rows > 0 {
             terminal::set_size(
-                master.raw(),
+                master.borrow(),
                 Size::new(self.rows as u16, self.columns as u16),
             )?;
         }
         if self.newlines {
-            terminal::keep_newlines(peer.raw())?;
+            terminal::keep_newlines(peer.borrow())?;
         }
         if self.console {
             bind_console(context, &peer)?;
         }
-        file::set_owner(peer.raw(), self.uid, u32::MAX)?;
-        terminal::make_controlling(peer.raw())?;
-        for standard in 0..3 {
-            file::duplicate_onto(peer.raw(), standard, false)?;
+        file::set_owner(peer.borrow(), self.uid, u32::MAX)?;
+        terminal::make_controlling(peer.borrow())?;
+        for stream in Stream::all() {
+            file::duplicate_onto(peer.borrow(), stream)?;
         }
-        socket::send(
-            context.slots.raw(self.socket)?,
-            b"/dev/ptmx",
-            &[master.raw()],
-        )?;
-        drop(context.slots.take(self.socket));
-        Ok(())
+        let socket = context.slots.take(self.socket).ok_or(EMPTY)?;
+        socket::send(socket.borrow(), b"/dev/ptmx", &[master.borrow()]).map(drop)
     }
 
     fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,6 +15,12 @@ step! {
     }
 }
 
+/// The types of namespaces, one after the other, in the order in which they are shared.
+pub fn each_namespace(flags: u64) -> impl Iterator<Item = u64> {
+    let types = NAMES.iter().map(|(flag, _)| *flag);
+    types.filter(move |flag| flags & flag != 0)
+}
+
 /// The namespaces' names as unshare(1) and the specification order them.
 pub(super) const NAMES: [(u64, &str); 8] = [
     (flags::NEWUSER, "user"),

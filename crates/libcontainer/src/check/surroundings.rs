@@ -82,7 +82,7 @@ fn namespaces(spec: &Spec<'_>, report: &mut Report) {
             .and_then(|path| file::open_at(file::HERE, &path, open::RDONLY | open::NONBLOCK, 0));
         match opened {
             Err(fault) => report.problem(&at, format!("{path}: {}", fault.errno.text())),
-            Ok(fd) if kernel::namespace::kind(fd.raw()) != Ok(*flag) => {
+            Ok(fd) if kernel::namespace::kind(fd.borrow()) != Ok(*flag) => {
                 report.problem(&at, format!("{path}: is not a {name} namespace"));
             }
             Ok(_) => {}
@@ -155,8 +155,8 @@ fn program(spec: &Spec<'_>, root: &str, report: &mut Report) {
         let found = std::ffi::CString::new(candidate.as_os_str().as_bytes())
             .map_err(|_| kernel::Errno::ENOENT)
             .and_then(|path| {
-                init::inside::open(root.raw(), &path, open::PATH)
-                    .and_then(|fd| file::status(fd.raw()))
+                init::inside::open(root.borrow(), &path, open::PATH)
+                    .and_then(|fd| file::status(fd.borrow()))
                     .map_err(|fault| fault.errno)
             });
         match found {

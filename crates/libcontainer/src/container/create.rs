@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kernel::process::Started;
-use kernel::{Call, Errno, Fault, file};
+use kernel::{Call, Errno, Fault, process};
 use spec::Spec;
 
 use super::fence::Fence;
@@ -203,7 +203,7 @@ pub(super) fn judge_preserved(count: u32) -> Result<(), Error> {
     // Of those that are open this program's own are not meant: they are closed at the next execve.
     let missing = (3..=i32::MAX)
         .zip(0..count)
-        .find(|(fd, _)| !matches!(file::is_close_on_exec(*fd), Ok(false)));
+        .find(|(number, _)| !process::passes_on(*number));
     match missing {
         None => Ok(()),
         Some((fd, _)) => Err(Error::Invalid {
@@ -215,8 +215,9 @@ pub(super) fn judge_preserved(count: u32) -> Result<(), Error> {
 
 pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
     use std::os::unix::ffi::OsStrExt;
-    let sent = kernel::socket::connect(path.as_os_str().as_bytes())
-        .and_then(|socket| kernel::socket::send(socket.raw(), b"pidfd", &[child.pidfd.raw()]));
+    let sent = kernel::socket::connect(path.as_os_str().as_bytes()).and_then(|socket| {
+        kernel::socket::send(socket.borrow(), b"pidfd", &[child.pidfd.borrow()])
+    });
     sent.map(drop)
         .map_err(|fault| Error::file("send the pidfd to", path, fault.into()))
 }

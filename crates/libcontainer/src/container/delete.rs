@@ -108,7 +108,7 @@ impl Locked {
         if observe::is_frozen(&self.record)?
             && let Some(group) = group_of(&self.record)?
         {
-            match kernel::process::signal(pidfd.raw(), SIGKILL) {
+            match kernel::process::signal(pidfd.borrow(), SIGKILL) {
                 Err(fault) if !fault.is(kernel::Errno::ESRCH) => {
                     return Err(own("end the process", fault));
                 }

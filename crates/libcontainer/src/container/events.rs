@@ -1,6 +1,6 @@
 //! `events`: what the container uses, and when it runs out of memory.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use kernel::process::Watch;
@@ -48,20 +48,18 @@ impl Container {
         loop {
             // Asked each time, also when statistics are due: an interval may be shorter than reading them takes.
             let left = next.map(|next| next.saturating_duration_since(Instant::now()));
-            let mut watches = [pidfd.raw(), watch.as_fd().as_raw_fd()].map(|fd| Watch {
-                fd,
-                events: Watch::IN,
-                came: 0,
-            });
+            let mut watches =
+                [pidfd.borrow(), watch.as_fd().into()].map(|fd| Watch::new(fd, Watch::IN));
             let left = left.map(|left| left.as_nanos().min(u64::MAX.into()) as u64);
             match process::poll(&mut watches, left) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| crate::perform::own("wait for events", fault))?,
             };
-            if watches[1].came != 0 && watch.events()?.oom > 0 && !tell(Event::Oom) {
+            let [ended, told] = watches.map(|watch| watch.came != 0);
+            if told && watch.events()?.oom > 0 && !tell(Event::Oom) {
                 return Ok(());
             }
-            if watches[0].came != 0 {
+            if ended {
                 return Ok(());
             }
             let Some(due) = next.filter(|&next| next <= Instant::now()) else {

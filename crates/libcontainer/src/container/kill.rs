@@ -18,17 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Ends a process for good and waits until it is dead; a child of ours is reaped. False when it does not die.
 pub(super) fn end(pidfd: &Fd) -> Result<bool, Error> {
-    match process::signal(pidfd.raw(), SIGKILL) {
+    match process::signal(pidfd.borrow(), SIGKILL) {
         Err(fault) if !fault.is(Errno::ESRCH) => return Err(own("end the process", fault)),
         _ => {}
     }
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let mut watch = [Watch {
-            fd: pidfd.raw(),
-            events: Watch::IN,
-            came: 0,
-        }];
+        let mut watch = [Watch::new(pidfd.borrow(), Watch::IN)];
         let left = deadline.saturating_duration_since(Instant::now());
         match process::poll(&mut watch, Some(left.as_nanos() as u64)) {
             Ok(0) => return Ok(false),
@@ -38,7 +34,7 @@ pub(super) fn end(pidfd: &Fd) -> Result<bool, Error> {
         }
     }
     loop {
-        match process::wait(pidfd.raw(), false) {
+        match process::wait(pidfd.borrow(), false) {
             Err(fault) if fault.is(Errno::EINTR) => {}
             // Somebody else's child.
             Err(fault) if fault.is(Errno::ECHILD) => return Ok(true),
@@ -74,7 +70,7 @@ impl Container {
         match liveness {
             Liveness::Gone if all => Ok(()),
             Liveness::Gone => Err(not_running()),
-            Liveness::Alive(pidfd) => match process::signal(pidfd.raw(), signal) {
+            Liveness::Alive(pidfd) => match process::signal(pidfd.borrow(), signal) {
                 Err(fault) if fault.is(Errno::ESRCH) => Err(not_running()),
                 Err(fault) => Err(own(&format!("send signal {signal}"), fault)),
                 // A frozen process does not see any signal but the last one, and that only once thawed on v1.

@@ -32,7 +32,7 @@ fn put(path: &Path, text: &[u8]) -> kernel::Result<()> {
         0,
     )?;
     let target = c_string(name)?;
-    match file::status_at(directory.raw(), &target) {
+    match file::status_at(directory.borrow(), &target) {
         Err(fault) if fault.is(Errno::ENOENT) => {}
         Err(fault) => return Err(fault),
         // A link is replaced, not followed.
@@ -43,15 +43,15 @@ fn put(path: &Path, text: &[u8]) -> kernel::Result<()> {
         let random = RandomState::new().build_hasher().finish();
         let beside = c_string(&[b".", name, format!(".{random:016x}").as_bytes()].concat())?;
         let flags = open::WRONLY | open::CREAT | open::EXCL | open::NOFOLLOW;
-        match file::open_at(directory.raw(), &beside, flags, 0o644) {
+        match file::open_at(directory.borrow(), &beside, flags, 0o644) {
             Err(fault) if fault.is(Errno::EEXIST) => {}
             answer => break (answer?, beside),
         }
     };
     write_whole(&file, text)
-        .and_then(|()| file::rename(directory.raw(), &beside, &target))
+        .and_then(|()| file::rename(directory.borrow(), &beside, &target))
         .inspect_err(|_| {
-            if let Err(fault) = file::remove(directory.raw(), &beside) {
+            if let Err(fault) = file::remove(directory.borrow(), &beside) {
                 log::debug!("{} stays: {fault}", beside.to_string_lossy());
             }
         })
@@ -60,15 +60,15 @@ fn put(path: &Path, text: &[u8]) -> kernel::Result<()> {
 /// Into what is there, without waiting for a reader. It is looked at once more when it is open: it may be another now.
 fn put_into(directory: &Fd, name: &std::ffi::CStr, text: &[u8]) -> kernel::Result<()> {
     let flags = open::WRONLY | open::NONBLOCK | open::NOCTTY | open::NOFOLLOW;
-    let file = file::open_at(directory.raw(), name, flags, 0)?;
-    match file::status(file.raw())?.kind() {
+    let file = file::open_at(directory.borrow(), name, flags, 0)?;
+    match file::status(file.borrow())?.kind() {
         mode::CHARACTER | mode::FIFO => write_whole(&file, text),
         _ => Err(Fault::found(Call::Openat, Errno::EEXIST)),
     }
 }
 
 fn write_whole(file: &Fd, text: &[u8]) -> kernel::Result<()> {
-    match file::write(file.raw(), text)? {
+    match file::write(file.borrow(), text)? {
         length if length == text.len() => Ok(()),
         _ => Err(Fault::found(Call::Write, Errno::ENOSPC)),
     }
@@ -102,14 +102,14 @@ mod tests {
             0,
         )
         .unwrap();
-        file::make_fifo(directory.raw(), name, 0o600).unwrap();
+        file::make_fifo(directory.borrow(), name, 0o600).unwrap();
         let error = write(&target, 6).unwrap_err().to_string();
         assert!(error.contains("no such device or address"), "{error}");
         let reader =
-            file::open_at(directory.raw(), name, open::RDONLY | open::NONBLOCK, 0).unwrap();
+            file::open_at(directory.borrow(), name, open::RDONLY | open::NONBLOCK, 0).unwrap();
         write(&target, 7).unwrap();
         let mut text = [0; 8];
-        assert_eq!(file::read(reader.raw(), &mut text).unwrap(), 1);
+        assert_eq!(file::read(reader.borrow(), &mut text).unwrap(), 1);
         assert!(fs::symlink_metadata(&target).unwrap().file_type().is_fifo());
         write(Path::new("/dev/null"), 8).unwrap();
         assert!(

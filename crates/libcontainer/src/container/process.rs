@@ -30,18 +30,14 @@ impl Process {
     pub fn wait(&self) -> Result<Option<Exit>, Error> {
         let failed = |fault| crate::perform::own("wait for the process", fault);
         loop {
-            match process::wait(self.pidfd.raw(), true) {
+            match process::wait(self.pidfd.borrow(), true) {
                 Ok(exit) => return Ok(exit),
                 Err(fault) if fault.is(Errno::EINTR) => {}
                 Err(fault) if fault.is(Errno::ECHILD) => break,
                 Err(fault) => return Err(failed(fault)),
             }
         }
-        let mut watch = [Watch {
-            fd: self.pidfd.raw(),
-            events: Watch::IN,
-            came: 0,
-        }];
+        let mut watch = [Watch::new(self.pidfd.borrow(), Watch::IN)];
         loop {
             match process::poll(&mut watch, None) {
                 Err(fault) if fault.is(Errno::EINTR) => {}

@@ -163,7 +163,7 @@ fn kernel(report: &mut Report) {
 fn identity() -> (Value, &'static str) {
     const PIDFS_MAGIC: u64 = 0x5049_4446;
     let kind = kernel::process::open(kernel::process::id())
-        .and_then(|own| kernel::file::filesystem(own.raw()));
+        .and_then(|own| kernel::file::filesystem(own.borrow()));
     match kind {
         Ok(found) if found.kind == PIDFS_MAGIC => {
             (Value::Text("the pidfd's inode".into()), "pidfs")

@@ -60,8 +60,8 @@ fn passable(permitted: u64) -> kernel::Result<u64> {
 fn initial_user_namespace() -> Result<bool, Error> {
     const PROC_USER_INIT_INO: u64 = 0xefff_fffd;
     let by_pidfd = process::open(process::id())
-        .and_then(|own| process::user_namespace(own.raw()))
-        .and_then(|namespace| file::status(namespace.raw()));
+        .and_then(|own| process::user_namespace(own.borrow()))
+        .and_then(|namespace| file::status(namespace.borrow()));
     match by_pidfd {
         Ok(status) => Ok(status.inode == PROC_USER_INIT_INO),
         // The kernel is older than this request.
@@ -77,7 +77,7 @@ fn initial_user_namespace() -> Result<bool, Error> {
 
 /// open_tree(2) asks for privileges in the user namespace of the caller's mounts before anything else.
 fn copies_mounts() -> Result<bool, Error> {
-    match mount::clone_tree(mount::HERE, c"/", false) {
+    match mount::clone_tree(file::HERE, c"/", false) {
         Ok(_) => Ok(true),
         Err(fault) if fault.is(Errno::EPERM) => Ok(false),
         // A root that cannot be copied for another reason says nothing of other mounts.

@@ -1,6 +1,6 @@
 //! The cgroup of a walk's child: made, entered, handed on.
 
-use std::os::fd::AsRawFd;
+use kernel::BorrowedFd;
 
 /// The cgroup of the child.
 #[allow(clippy::large_enum_variant, reason = "a walk has one")]
@@ -18,12 +18,12 @@ pub(crate) enum Cgroup<'a> {
 
 impl Cgroup<'_> {
     /// The directory to start the child in, where that is possible.
-    pub(super) fn entry(&self) -> Option<i32> {
+    pub(super) fn entry(&self) -> Option<BorrowedFd<'_>> {
         let entry = match self {
             Cgroup::Existing(seat) => seat.entry(),
             Cgroup::New { group, .. } => group.as_ref().and_then(cgroups::Group::entry),
         };
-        entry.map(|fd| fd.as_raw_fd())
+        entry.map(BorrowedFd::from)
     }
 
     /// The container's own, once it is made.

@@ -2,37 +2,48 @@
 
 use std::ffi::CString;
 
+use init::Slot;
 use kernel::process::{Program, Started};
-use kernel::{Call, Errno, Fault, file, process};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Stream, StringList, file, process};
 
 use crate::plan::Plan;
 
 /// The init program, built by the build script.
 static INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
 
-/// Starts init with a plan. `slots` are descriptors by slot, -1 for none.
+/// Starts init with a plan and the descriptors that it finds in its slots.
 pub(crate) fn start(
     plan: &Plan,
-    slots: &[i32],
+    slots: &[(Slot, BorrowedFd<'_>)],
     namespaces: u64,
-    cgroup: Option<i32>,
+    cgroup: Option<BorrowedFd<'_>>,
     preserve_fds: u32,
-    standard: [Option<i32>; 3],
+    standard: [Option<BorrowedFd<'_>>; 3],
 ) -> kernel::Result<Started> {
     if INIT.is_empty() {
         return Err(Fault::found(Call::Execveat, Errno::ENOEXEC));
     }
-    let encoded = plan.encode(slots);
+    // A caller without standard streams may have got their numbers, which init does not take for anything else.
+    let (streams, others): (Vec<_>, Vec<_>) = slots.iter().partition(|(_, fd)| is_stream(*fd));
+    let copy = |(slot, fd): (Slot, _)| Ok((slot, file::duplicate_above(fd, 3)?));
+    let copies: Vec<(Slot, Fd)> = streams.into_iter().map(copy).collect::<Result<_, _>>()?;
+    let copies = copies.iter().map(|(slot, fd)| (*slot, fd.borrow()));
+    let slots: Vec<(Slot, BorrowedFd<'_>)> = others.into_iter().chain(copies).collect();
+    let encoded = plan.encode(&numbers(&slots));
     // One file for both: the program reads its plan behind its own end.
-    let image = super::image::make(&[INIT, &encoded])?;
+    let mut image = super::image::make(&[INIT, &encoded])?;
+    if is_stream(image.borrow()) {
+        image = file::duplicate_above(image.borrow(), 3)?;
+    }
     let argument = CString::new(format!("{} {}", image.raw(), INIT.len()))
         .map_err(|_| Fault::found(Call::Execveat, Errno::EINVAL))?;
     let mut room = [std::ptr::null(); 3];
-    let mut keep: Vec<i32> = slots.iter().copied().filter(|fd| *fd >= 0).collect();
-    keep.push(image.raw());
+    let (arguments, _) = StringList::lay_out([c"init", &argument].into_iter(), &mut room)?;
+    let mut keep: Vec<BorrowedFd<'_>> = slots.iter().map(|(_, fd)| *fd).collect();
+    keep.push(image.borrow());
     process::start(&Program {
-        executable: image.raw(),
-        arguments: process::pointers(&[c"init", &argument], &mut room),
+        executable: image.borrow(),
+        arguments,
         closed_from: 3 + preserve_fds,
         keep: &keep,
         standard,
@@ -41,11 +52,25 @@ pub(crate) fn start(
     })
 }
 
+fn is_stream(fd: BorrowedFd<'_>) -> bool {
+    Stream::has(fd.raw())
+}
+
+/// The descriptors' numbers by slot, -1 for an empty one.
+fn numbers(slots: &[(Slot, BorrowedFd<'_>)]) -> Vec<i32> {
+    let mut numbers = Vec::new();
+    for (slot, fd) in slots {
+        let index = usize::from(slot.0);
+        numbers.resize(numbers.len().max(index + 1), -1);
+        numbers[index] = fd.raw();
+    }
+    numbers
+}
+
 /// Starts a process in new namespaces that does nothing: init without a plan to walk, stopped at a read that nobody
 /// answers. It leaves when the descriptor that comes with it is closed.
-pub(crate) fn hold(namespaces: u64) -> kernel::Result<(Started, kernel::Fd)> {
+pub(crate) fn hold(namespaces: u64) -> kernel::Result<(Started, Fd)> {
     use crate::plan::{Entry, RuntimeStep, Step};
-    use init::Slot;
     let entry = |step| Entry {
         step,
         from: spec::ConfigPath::none(),
@@ -60,16 +85,17 @@ pub(crate) fn hold(namespaces: u64) -> kernel::Result<(Started, kernel::Fd)> {
     };
     let report = report_page()?;
     let (ours, theirs) = kernel::socket::pair()?;
-    let mut slots = [-1; 2];
-    slots[usize::from(Slot::REPORT.0)] = report.raw();
-    slots[usize::from(Slot::PEER.0)] = theirs.raw();
+    let slots = [
+        (Slot::REPORT, report.borrow()),
+        (Slot::PEER, theirs.borrow()),
+    ];
     let started = start(&plan, &slots, namespaces, None, 0, [None; 3])?;
     Ok((started, ours))
 }
 
 /// A report page for a process whose report nobody reads later: in memory, not in a container's folder.
-pub(crate) fn report_page() -> kernel::Result<kernel::Fd> {
+pub(crate) fn report_page() -> kernel::Result<Fd> {
     let page = file::memory_file(c"tare-report", false)?;
-    file::set_length(page.raw(), init::report::LENGTH as u64)?;
+    file::set_length(page.borrow(), init::report::LENGTH as u64)?;
     Ok(page)
 }

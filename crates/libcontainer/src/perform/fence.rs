@@ -18,29 +18,26 @@ pub(crate) fn pipe() -> Result<(Fd, Fd), Error> {
 
 /// A FIFO, opened for reading and writing, as a fence: the child's end and ours.
 pub(crate) fn fifo(fifo: Fd) -> Result<(Fd, Fd), Error> {
-    let copy = Fd::adopt(file::duplicate_above(fifo.raw(), 3).map_err(failed)?);
+    let copy = file::duplicate_above(fifo.borrow(), 3).map_err(failed)?;
     fill(fifo, copy)
 }
 
 /// One byte is in the pipe, which has room for no more: see the step `AwaitStart`.
 fn fill(theirs: Fd, ours: Fd) -> Result<(Fd, Fd), Error> {
     // Room is counted in pages, and one byte takes a whole one.
-    file::set_pipe_size(ours.raw(), 4096).map_err(failed)?;
-    file::write(ours.raw(), b"r").map_err(failed)?;
+    file::set_pipe_size(ours.borrow(), 4096).map_err(failed)?;
+    file::write(ours.borrow(), b"r").map_err(failed)?;
     // Init is to wait in its read; both ends of a FIFO share this flag.
-    file::set_nonblocking(theirs.raw(), false).map_err(failed)?;
+    file::set_nonblocking(theirs.borrow(), false).map_err(failed)?;
     Ok((theirs, ours))
 }
 
 /// Lets whoever waits at the fence go, and waits until it has executed its program, so that nobody is at the other end
 /// any more, or has ended.
 pub(crate) fn release(fence: &Fd, pidfd: &Fd) -> kernel::Result<()> {
-    file::write(fence.raw(), b"g")?;
-    let mut watches = [(fence, 0), (pidfd, Watch::IN)].map(|(fd, events)| Watch {
-        fd: fd.raw(),
-        events,
-        came: 0,
-    });
+    file::write(fence.borrow(), b"g")?;
+    let mut watches =
+        [(fence, 0), (pidfd, Watch::IN)].map(|(fd, events)| Watch::new(fd.borrow(), events));
     loop {
         match process::poll(&mut watches, None) {
             Err(fault) if fault.is(Errno::EINTR) => {}

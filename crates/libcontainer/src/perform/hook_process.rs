@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use init::Slot;
 use kernel::process::{Exit, Started, Watch};
-use kernel::{Call, Errno, Fault, Fd, file, process};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file, process};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -58,9 +58,9 @@ fn write_state(to_stdin: OwnedFd, json: &str) -> Result<(), Error> {
     let mut to_stdin = File::from(to_stdin);
     let no_room = |fault| super::own("write the state for the hook", fault);
     if json.len() > USUAL_PIPE {
-        file::set_pipe_size(to_stdin.as_raw_fd(), json.len()).map_err(no_room)?;
+        file::set_pipe_size(to_stdin.as_fd().into(), json.len()).map_err(no_room)?;
     }
-    file::set_nonblocking(to_stdin.as_raw_fd(), true).map_err(no_room)?;
+    file::set_nonblocking(to_stdin.as_fd().into(), true).map_err(no_room)?;
     to_stdin
         .write_all(json.as_bytes())
         .map_err(|_| no_room(Fault::found(Call::Write, Errno::EMSGSIZE)))
@@ -102,7 +102,7 @@ impl HookProcess {
             console: Console::None,
             cgroup: seat.map(Cgroup::Existing),
             preserve_fds: 0,
-            standard: [&stdin, &out, &err].map(|end| Some(end.as_raw_fd())),
+            standard: [&stdin, &out, &err].map(|end| Some(end.as_fd().into())),
             given,
             state: Some(state),
         };
@@ -139,19 +139,14 @@ impl HookProcess {
         interruptible: bool,
     ) -> kernel::Result<End> {
         let signals = interruptible.then(ending_signals).transpose()?;
-        let signals_fd = signals.as_ref().map_or(-1, |fd| fd.as_fd().as_raw_fd());
         loop {
             let fds = [
-                self.child.pidfd.raw(),
-                self.out.raw(),
-                self.err.raw(),
-                signals_fd,
+                Some(self.child.pidfd.borrow()),
+                self.out.borrow(),
+                self.err.borrow(),
+                signals.as_ref().map(|fd| fd.as_fd().into()),
             ];
-            let mut watches = fds.map(|fd| Watch {
-                fd,
-                events: Watch::IN,
-                came: 0,
-            });
+            let mut watches = fds.map(|fd| Watch::optional(fd, Watch::IN));
             let left = deadline.map(|deadline| {
                 let left = deadline.saturating_duration_since(Instant::now());
                 left.as_nanos().min(u64::MAX.into()) as u64
@@ -160,21 +155,20 @@ impl HookProcess {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer?,
             };
-            if watches[1].came != 0 {
+            let [ended, out, err, signal] = watches.map(|watch| watch.came != 0);
+            if out {
                 self.out.collect();
             }
-            if watches[2].came != 0 {
+            if err {
                 self.err.collect();
             }
-            if watches[0].came != 0 {
+            if ended {
                 self.out.drain()?;
                 self.err.drain()?;
                 // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
-                return process::wait(self.child.pidfd.raw(), true).map(End::Exit);
+                return process::wait(self.child.pidfd.borrow(), true).map(End::Exit);
             }
-            if watches[3].came != 0
-                && let Some(Ok(Some(info))) = signals.as_ref().map(SignalFd::read_signal)
-            {
+            if signal && let Some(Ok(Some(info))) = signals.as_ref().map(SignalFd::read_signal) {
                 super::end(&self.child.pidfd)?;
                 return Ok(End::Interrupted(info.ssi_signo));
             }
@@ -187,8 +181,8 @@ impl HookProcess {
 }
 
 impl Stream {
-    fn raw(&self) -> i32 {
-        self.from.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    fn borrow(&self) -> Option<BorrowedFd<'_>> {
+        self.from.as_ref().map(|file| file.as_fd().into())
     }
 
     /// Reads what there is; false when there is nothing (more).
@@ -211,7 +205,7 @@ impl Stream {
     /// What is still in the pipe is wanted, but a process that the hook left behind may keep it open.
     fn drain(&mut self) -> kernel::Result<()> {
         if let Some(open) = &self.from {
-            file::set_nonblocking(open.as_raw_fd(), true)?;
+            file::set_nonblocking(open.as_fd().into(), true)?;
             while self.from.is_some() && self.collect() {}
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use init::Slot;
 use kernel::namespace::flags::{NEWPID, NEWUSER};
 use kernel::process::Exit;
-use kernel::{Fd, file};
+use kernel::{BorrowedFd, Fd, file};
 use spec::{Hook, Spec, State};
 
 use super::hook_process::{End, HookProcess};
@@ -45,7 +45,7 @@ pub(crate) struct Inside<'a> {
     /// Its first process.
     pub(crate) pidfd: &'a Fd,
     /// Namespace files that this has shared.
-    pub(crate) shared: &'a [i32],
+    pub(crate) shared: &'a [BorrowedFd<'a>],
     /// Its cgroup.
     pub(crate) seat: &'a dyn Fn() -> Result<Option<cgroups::Seat>, Error>,
 }
@@ -256,7 +256,7 @@ impl Start<'_> {
         };
         let at = self.kind.field(self.index);
         let plan = plan::hook_inside(state.spec, self.hook, &at, &joining, self.host)?;
-        let given = super::ways_in(pid, copy(inside.pidfd.raw())?, state.namespaces)?;
+        let given = super::ways_in(pid, copy(inside.pidfd.borrow())?, state.namespaces)?;
         Ok((plan, given))
     }
 
@@ -296,9 +296,8 @@ fn own_environment() -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn copy(fd: i32) -> Result<Fd, Error> {
+fn copy(fd: BorrowedFd<'_>) -> Result<Fd, Error> {
     file::duplicate_above(fd, 3)
-        .map(Fd::adopt)
         .map_err(|fault| super::own("reach the container's namespaces", fault))
 }
 
@@ -308,12 +307,12 @@ fn reach(inside: &Inside<'_>) -> Result<(Reach, Vec<(Slot, Fd)>), Error> {
     if inside.shared.is_empty() {
         return Ok((
             Reach::Process(first),
-            vec![(first, copy(inside.pidfd.raw())?)],
+            vec![(first, copy(inside.pidfd.borrow())?)],
         ));
     }
     let mut given = Vec::new();
-    for (index, raw) in inside.shared.iter().enumerate() {
-        given.push((Slot(first.0 + index as u8), copy(*raw)?));
+    for (index, namespace) in inside.shared.iter().enumerate() {
+        given.push((Slot(first.0 + index as u8), copy(*namespace)?));
     }
     Ok((Reach::Files(first), given))
 }

@@ -15,7 +15,7 @@ pub(crate) fn write_file(pid: i32, name: &str, text: &str) -> kernel::Result<()>
     let path = CString::new(format!("/proc/{pid}/{name}"))
         .map_err(|_| Fault::found(Call::Openat, Errno::EINVAL))?;
     let fd = file::open_at(file::HERE, &path, file::open::WRONLY, 0)?;
-    file::write(fd.raw(), text.as_bytes()).map(drop)
+    file::write(fd.borrow(), text.as_bytes()).map(drop)
 }
 
 /// Writes the mappings of a process that has made a user namespace.
@@ -136,7 +136,7 @@ pub(crate) fn namespace_with(maps: &IdMaps, at: &ConfigPath) -> Result<Fd, Error
     let (holder, lifeline) = super::child::hold(NEWUSER).map_err(failed)?;
     let made = write(holder.pid, maps, at).and_then(|()| namespace_of(holder.pid).map_err(failed));
     drop(lifeline);
-    match process::wait(holder.pidfd.raw(), true) {
+    match process::wait(holder.pidfd.borrow(), true) {
         // Where the caller ignores SIGCHLD the kernel reaps it.
         Err(fault) if !fault.is(Errno::ECHILD) => Err(failed(fault)),
         _ => made,

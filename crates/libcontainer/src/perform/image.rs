@@ -13,7 +13,7 @@ pub(super) fn make(content: &[&[u8]]) -> kernel::Result<Fd> {
     let refused = match file::memory_file(c"tare-init", true) {
         Ok(image) => {
             fill(&image, content)?;
-            file::seal(image.raw())?;
+            file::seal(image.borrow())?;
             return Ok(image);
         }
         Err(fault) if fault.is(Errno::EACCES) => fault,
@@ -37,7 +37,7 @@ fn fill(file: &Fd, content: &[&[u8]]) -> kernel::Result<()> {
     for part in content {
         let mut rest = *part;
         while !rest.is_empty() {
-            rest = &rest[file::write(file.raw(), rest)?..];
+            rest = &rest[file::write(file.borrow(), rest)?..];
         }
     }
     Ok(())
@@ -46,20 +46,20 @@ fn fill(file: &Fd, content: &[&[u8]]) -> kernel::Result<()> {
 fn on_own_file_system(content: &[&[u8]]) -> kernel::Result<Fd> {
     use kernel::mount::attributes::{NODEV, NOSUID, RDONLY};
     let context = mount::open_filesystem(c"tmpfs")?;
-    mount::configure(context.raw(), c"mode", Some(c"0555"))?;
-    let root = mount::create_mount(context.raw(), NOSUID | NODEV)?;
+    mount::configure(context.borrow(), c"mode", Some(c"0555"))?;
+    let root = mount::create_mount(context.borrow(), NOSUID | NODEV)?;
     let name = c"init";
     let flags = open::WRONLY | open::CREAT | open::EXCL;
-    fill(&file::open_at(root.raw(), name, flags, 0o555)?, content)?;
-    let image = file::open_at(root.raw(), name, open::RDONLY, 0)?;
+    fill(&file::open_at(root.borrow(), name, flags, 0o555)?, content)?;
+    let image = file::open_at(root.borrow(), name, open::RDONLY, 0)?;
     // The file system, not only this mount of it.
-    mount::configure(context.raw(), c"ro", None)?;
-    mount::reconfigure(context.raw())?;
+    mount::configure(context.borrow(), c"ro", None)?;
+    mount::reconfigure(context.borrow())?;
     let change = mount::Change {
         set: RDONLY,
         ..mount::Change::default()
     };
-    mount::set_attributes(root.raw(), c"", false, &change)?;
+    mount::set_attributes(root.borrow(), c"", false, &change)?;
     Ok(image)
 }
 
@@ -67,7 +67,7 @@ fn without_name(directory: &CStr, content: &[&[u8]]) -> kernel::Result<Fd> {
     const ST_NOEXEC: u64 = 8;
     let flags = open::WRONLY | open::TMPFILE | open::EXCL;
     let file = file::open_at(file::HERE, directory, flags, 0o555)?;
-    if file::filesystem(file.raw())?.flags & ST_NOEXEC != 0 {
+    if file::filesystem(file.borrow())?.flags & ST_NOEXEC != 0 {
         return Err(Fault::found(Call::Execveat, Errno::EACCES));
     }
     fill(&file, content)?;
@@ -98,9 +98,9 @@ mod tests {
         }
         for image in images {
             let mut text = [0; 32];
-            let length = file::read_at(image.raw(), &mut text, 0).unwrap();
+            let length = file::read_at(image.borrow(), &mut text, 0).unwrap();
             assert_eq!(&text[..length], b"#!/bin/true\n");
-            assert!(file::write(image.raw(), b"x").is_err());
+            assert!(file::write(image.borrow(), b"x").is_err());
         }
     }
 }

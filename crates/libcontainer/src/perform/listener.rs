@@ -2,7 +2,7 @@
 //! State").
 
 use kernel::process::Started;
-use kernel::{Call, Errno, Fault, file, process, socket};
+use kernel::{BorrowedFd, Call, Errno, Fault, file, process, socket};
 use seccomp::agent::{ProcessState, SECCOMP_FD};
 use spec::ConfigPath;
 
@@ -53,10 +53,10 @@ pub(super) fn forward(
     child: &Started,
     state: Option<&HookState<'_>>,
 ) -> Result<(), Error> {
-    let listener = process::descriptor_of(child.pidfd.raw(), fd)
+    let listener = process::descriptor_of(child.pidfd.borrow(), fd)
         .map_err(|fault| Error::step(&field(), "fetch the filter's listener", fault))?;
     // The number is what init says of itself: no other descriptor of its is to reach the agent.
-    if !is_listener(listener.raw())
+    if !is_listener(listener.borrow())
         .map_err(|fault| Error::step(&field(), "look at the filter's listener", fault))?
     {
         let other = Fault::found(Call::PidfdGetfd, Errno::EBADF);
@@ -79,7 +79,7 @@ pub(super) fn forward(
     })?;
     let socket = socket::connect(agent.path.as_bytes())
         .map_err(|fault| agent.failed("failed to connect with seccomp agent", fault))?;
-    let sent = socket::send(socket.raw(), &message, &[listener.raw()])
+    let sent = socket::send(socket.borrow(), &message, &[listener.borrow()])
         .map_err(|fault| agent.failed("failed to send to seccomp agent", fault))?;
     if sent < message.len() {
         return Err(agent.failed("failed to send to seccomp agent", broken(Errno::EMSGSIZE)));
@@ -88,9 +88,9 @@ pub(super) fn forward(
 }
 
 /// Whether a descriptor is what seccomp(2) returns for a filter that notifies.
-fn is_listener(fd: i32) -> kernel::Result<bool> {
+fn is_listener(fd: BorrowedFd<'_>) -> kernel::Result<bool> {
     const KIND: &[u8] = b"anon_inode:seccomp notify";
-    let link = std::ffi::CString::new(format!("/proc/self/fd/{fd}"))
+    let link = std::ffi::CString::new(format!("/proc/self/fd/{}", fd.raw()))
         .map_err(|_| Fault::found(Call::Readlinkat, Errno::EINVAL))?;
     let mut kind = [0; KIND.len() + 1];
     let length = file::read_link(file::HERE, &link, &mut kind)?;
@@ -104,9 +104,8 @@ mod tests {
     #[test]
     fn other_descriptors_are_no_listeners() {
         let null = file::open_at(file::HERE, c"/dev/null", file::open::RDONLY, 0).unwrap();
-        assert!(!is_listener(null.raw()).unwrap());
+        assert!(!is_listener(null.borrow()).unwrap());
         let own = process::open(process::id()).unwrap();
-        assert!(!is_listener(own.raw()).unwrap());
-        assert!(is_listener(-1).is_err());
+        assert!(!is_listener(own.borrow()).unwrap());
     }
 }

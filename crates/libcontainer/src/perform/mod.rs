@@ -27,7 +27,7 @@ use std::path::PathBuf;
 
 use init::{Reading, Slot};
 use kernel::process::{Exit, Started};
-use kernel::{Errno, Fault, Fd, process};
+use kernel::{BorrowedFd, Errno, Fault, Fd, process};
 use spec::ConfigPath;
 
 use crate::Error;
@@ -61,7 +61,7 @@ pub(crate) struct Setting<'a> {
     pub(crate) cgroup: Option<Cgroup<'a>>,
     pub(crate) preserve_fds: u32,
     /// Standard input, output and error, where they are not the caller's.
-    pub(crate) standard: [Option<i32>; 3],
+    pub(crate) standard: [Option<BorrowedFd<'a>>; 3],
     /// Descriptors for slots that are filled from the beginning.
     pub(crate) given: Vec<(Slot, Fd)>,
     /// What hooks, and the agent of a filter that notifies, get to read.
@@ -100,12 +100,12 @@ impl Performed {
 
 /// Kills a child, waits until it is dead and reaps it. How it ended is not known where the caller ignores SIGCHLD.
 fn end(pidfd: &Fd) -> kernel::Result<Option<Exit>> {
-    match process::signal(pidfd.raw(), nix::libc::SIGKILL) {
+    match process::signal(pidfd.borrow(), nix::libc::SIGKILL) {
         Err(fault) if !fault.is(Errno::ESRCH) => return Err(fault),
         _ => {}
     }
     loop {
-        match process::wait(pidfd.raw(), true) {
+        match process::wait(pidfd.borrow(), true) {
             Err(fault) if fault.is(Errno::EINTR) => {}
             Err(fault) if fault.is(Errno::ECHILD) => return Ok(None),
             answer => return answer,

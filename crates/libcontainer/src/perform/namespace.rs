@@ -7,6 +7,7 @@ use spec::ConfigPath;
 
 use crate::Error;
 use crate::host::is_own_namespace;
+use crate::plan::{CONTAINER, CONTAINER_ROOT};
 use crate::plan::{PlanError, namespace_name};
 
 /// Opens a namespace that the config joins. The file may have become another one since the plan was made, never the
@@ -15,7 +16,7 @@ pub(super) fn to_join(path: &str, flag: u64, at: &ConfigPath) -> Result<Fd, Erro
     let name = namespace_name(flag);
     let words = format!("open {name} namespace {path}");
     let fd = file_of(path).map_err(|fault| Error::step(at, words, fault))?;
-    let why = match namespace::kind(fd.raw()) {
+    let why = match namespace::kind(fd.borrow()) {
         Ok(kind) if kind != flag => {
             let found = namespace_name(kind);
             format!("{path} is a namespace of type {found}, not {name}")
@@ -41,7 +42,7 @@ fn file_of(path: &str) -> kernel::Result<Fd> {
 /// Opens a file that must be a namespace of this type, as [`namespace::flags`]; `EINVAL` when it is something else.
 pub(super) fn open(path: &str, flag: u64) -> kernel::Result<Fd> {
     let fd = file_of(path)?;
-    match namespace::kind(fd.raw()) {
+    match namespace::kind(fd.borrow()) {
         Ok(kind) if kind == flag => Ok(fd),
         // No file of the namespace file system knows this request.
         Err(fault) if !fault.is(Errno::ENOTTY) && !fault.is(Errno::EINVAL) => Err(fault),
@@ -54,9 +55,9 @@ pub(super) fn open(path: &str, flag: u64) -> kernel::Result<Fd> {
 pub(crate) fn ways_in(pid: i32, pidfd: Fd, namespaces: u64) -> Result<Vec<(Slot, Fd)>, Error> {
     let mut given = Vec::with_capacity(2);
     if namespaces & NEWNS == 0 {
-        given.push((Slot(Slot::FIRST_FREE.0 + 1), root_of(pid, &pidfd)?));
+        given.push((CONTAINER_ROOT, root_of(pid, &pidfd)?));
     }
-    given.push((Slot::FIRST_FREE, pidfd));
+    given.push((CONTAINER, pidfd));
     Ok(given)
 }
 
@@ -67,6 +68,6 @@ fn root_of(pid: i32, pidfd: &Fd) -> Result<Fd, Error> {
     let flags = file::open::PATH | file::open::DIRECTORY;
     let root = file::open_at(file::HERE, &path, flags, 0).map_err(failed)?;
     // The number was not somebody else's by then.
-    process::signal(pidfd.raw(), 0).map_err(failed)?;
+    process::signal(pidfd.borrow(), 0).map_err(failed)?;
     Ok(root)
 }

@@ -65,7 +65,7 @@ impl Netlink {
     /// back with one: no other thread of the program notices.
     pub(super) fn open_in(target: &Fd) -> kernel::Result<Netlink> {
         let there = || {
-            namespace::join(target.raw(), namespace::flags::NEWNET)?;
+            namespace::join(target.borrow(), namespace::flags::NEWNET)?;
             Netlink::open()
         };
         let started = std::thread::scope(|scope| {
@@ -175,10 +175,10 @@ impl Netlink {
         self.sequence += 1;
         let many = message.flags & DUMP == DUMP;
         let acknowledged = message.flags & ACKNOWLEDGE != 0;
-        socket::send(self.socket.raw(), &message.encode(self.sequence), &[])?;
+        socket::send(self.socket.borrow(), &message.encode(self.sequence), &[])?;
         let mut room = vec![0; ROOM];
         loop {
-            let received = socket::receive(self.socket.raw(), &mut room, &mut [], true)?;
+            let received = socket::receive(self.socket.borrow(), &mut room, &mut [], true)?;
             let mut rest = &room[..received.bytes];
             while let (Some(length), Some(tail)) = (number(rest, 0), rest.get(16..)) {
                 let body_length = (length as usize).saturating_sub(16).min(tail.len());

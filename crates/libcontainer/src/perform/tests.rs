@@ -11,7 +11,6 @@ mod program;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -68,7 +67,7 @@ struct Script {
     plan: Plan,
     given: Vec<(Slot, Fd)>,
     console: Console,
-    standard: [Option<i32>; 3],
+    standard: [Option<Fd>; 3],
 }
 
 impl Script {
@@ -78,7 +77,7 @@ impl Script {
             plan: Plan::default(),
             given: Vec::new(),
             console: Console::None,
-            standard: [None; 3],
+            standard: [const { None }; 3],
         };
         script.runtime(RuntimeStep::StartChild { namespaces: 0 });
         script
@@ -175,8 +174,8 @@ impl Script {
 
     fn walk(self, fence: Option<(Fd, Fd)>) -> (Result<Performed, Error>, Reading) {
         let fd = file::memory_file(c"tare-report", false).unwrap();
-        file::set_length(fd.raw(), init::report::LENGTH as u64).unwrap();
-        let report = Reading::map(fd.raw(), false).unwrap();
+        file::set_length(fd.borrow(), init::report::LENGTH as u64).unwrap();
+        let report = Reading::map(fd.borrow(), false).unwrap();
         let host = HostFacts::probe().unwrap();
         let setting = Setting {
             host: &host,
@@ -185,7 +184,10 @@ impl Script {
             console: self.console,
             cgroup: None,
             preserve_fds: 0,
-            standard: self.standard,
+            standard: self
+                .standard
+                .each_ref()
+                .map(|fd| fd.as_ref().map(Fd::borrow)),
             given: self.given,
             state: None,
         };
@@ -231,16 +233,15 @@ impl Script {
     /// Walks the plan and then a program, and returns what that wrote.
     fn output(mut self, arguments: &[&str]) -> String {
         let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
-        self.standard = [None, Some(write.as_raw_fd()), None];
+        self.standard = [None, Some(write.into()), None];
         self.execute(arguments);
         let words = self.plan.clone();
         let (answer, report) = self.walk(None);
-        drop(write);
         let performed =
             answer.unwrap_or_else(|error| panic!("{error} ({:?}) in\n{words}", report.fault()));
         let mut output = String::new();
         fs::File::from(read).read_to_string(&mut output).unwrap();
-        let exit = process::wait(performed.child.pidfd.raw(), true).unwrap();
+        let exit = process::wait(performed.child.pidfd.borrow(), true).unwrap();
         assert_eq!(exit, Some(process::Exit::Code(0)), "{output}");
         output
     }
@@ -250,8 +251,8 @@ impl Script {
 fn fence() -> (Fd, Fd) {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
     let (read, write) = (Fd::from(read), Fd::from(write));
-    file::set_pipe_size(write.raw(), 4096).unwrap();
-    file::write(write.raw(), b"r").unwrap();
+    file::set_pipe_size(write.borrow(), 4096).unwrap();
+    file::write(write.borrow(), b"r").unwrap();
     (read, write)
 }
 
@@ -286,7 +287,7 @@ struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let pidfd = self.performed.child.pidfd.raw();
+        let pidfd = self.performed.child.pidfd.borrow();
         let _ = process::signal(pidfd, nix::libc::SIGKILL);
         let _ = process::wait(pidfd, true);
     }

@@ -2,8 +2,8 @@
 
 use std::ffi::CString;
 
-use kernel::mount::{self, Change, attributes, flags};
-use kernel::{Call, Errno, Fault, Fd, file};
+use kernel::mount::{self, Change, IdsOf, attributes, flags};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file};
 
 use crate::plan::Tree;
 
@@ -17,7 +17,7 @@ pub(crate) fn copy(tree: &Tree) -> kernel::Result<Fd> {
             return Ok(());
         }
         mount::set_attributes(
-            fd.raw(),
+            fd.borrow(),
             c"",
             deep,
             &Change {
@@ -33,7 +33,7 @@ pub(crate) fn copy(tree: &Tree) -> kernel::Result<Fd> {
         // A copy made inside would have been changed with all other mounts.
         let propagation = tree.propagation & !flags::REC;
         mount::set_attributes(
-            fd.raw(),
+            fd.borrow(),
             c"",
             true,
             &Change {
@@ -46,10 +46,10 @@ pub(crate) fn copy(tree: &Tree) -> kernel::Result<Fd> {
 }
 
 /// Gives a detached tree the ids of a user namespace.
-pub(crate) fn map(tree: i32, recursive: bool, namespace: &Fd) -> kernel::Result<()> {
+pub(crate) fn map(tree: BorrowedFd<'_>, recursive: bool, namespace: &Fd) -> kernel::Result<()> {
     let change = Change {
         set: attributes::IDMAP,
-        user_namespace: namespace.raw() as u64,
+        ids: IdsOf::namespace(namespace.borrow()),
         ..Change::default()
     };
     mount::set_attributes(tree, c"", recursive, &change)

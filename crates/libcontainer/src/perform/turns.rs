@@ -2,7 +2,7 @@
 
 use init::{ChildStep, Slot};
 use kernel::process::{Exit, Started, Watch};
-use kernel::{Errno, Fd, process, socket};
+use kernel::{BorrowedFd, Errno, process, socket};
 
 use super::explain::explain;
 use super::walk::Walk;
@@ -14,29 +14,18 @@ impl Walk<'_> {
     pub(super) fn start(&mut self, namespaces: u64) -> kernel::Result<()> {
         let (ours, theirs) = socket::pair()?;
         if self.forks() {
-            socket::tell_senders(ours.raw())?;
+            socket::tell_senders(ours.borrow())?;
         }
-        let fence_slot = self
-            .plan
-            .entries
-            .iter()
-            .find_map(|entry| match &entry.step {
-                Step::Child(ChildStep::AwaitStart(step)) => Some(step.slot),
-                _ => None,
-            });
-        let mut raw = vec![-1; init::slots::COUNT];
-        for (slot, fd) in &self.slots {
-            raw[usize::from(slot.0)] = fd.raw();
+        let mut slots: Vec<(Slot, BorrowedFd<'_>)> = self.slots.filled().collect();
+        slots.push((Slot::REPORT, self.setting.report.borrow()));
+        slots.push((Slot::PEER, theirs.borrow()));
+        let fence = self.plan.find(|step| match step {
+            ChildStep::AwaitStart(step) => Some(step.slot),
+            _ => None,
+        });
+        if let (Some(slot), Some((child_end, _))) = (fence, &self.setting.fence) {
+            slots.push((slot, child_end.borrow()));
         }
-        raw[usize::from(Slot::REPORT.0)] = self.setting.report.raw();
-        raw[usize::from(Slot::PEER.0)] = theirs.raw();
-        if let (Some(slot), Some((child_end, _))) = (fence_slot, &self.setting.fence) {
-            raw[usize::from(slot.0)] = child_end.raw();
-        }
-        let used = raw
-            .iter()
-            .rposition(|fd| *fd >= 0)
-            .map_or(0, |last| last + 1);
         // What comes between the start and the place is to happen outside. Right after the start it is about the rest, if
         // v1 has some: in v2 the child can begin.
         let placed = |entry: &Entry| matches!(entry.step, Step::Runtime(RuntimeStep::PlaceChild));
@@ -48,7 +37,7 @@ impl Walk<'_> {
         self.cloned_into_cgroup = cgroup.is_some();
         let started = child::start(
             self.plan,
-            &raw[..used],
+            &slots,
             namespaces,
             cgroup,
             self.setting.preserve_fds,
@@ -66,11 +55,11 @@ impl Walk<'_> {
         let Some(peer) = &self.peer else {
             return Ok(());
         };
-        let fresh = self.fresh.iter().map(|slot| Ok((*slot, self.raw(*slot)?)));
-        let fresh: Vec<(Slot, i32)> = fresh
+        let held = |slot: &Slot| Ok((*slot, self.slots.get(*slot)?));
+        let fresh: Vec<(Slot, BorrowedFd<'_>)> = (self.fresh.iter().map(held))
             .collect::<kernel::Result<_>>()
             .map_err(|fault| own("hand descriptors over", fault))?;
-        let answer = init::turn::send(peer.raw(), &fresh);
+        let answer = init::turn::send(peer.borrow(), &fresh);
         self.fresh.clear();
         match answer {
             Ok(()) => Ok(()),
@@ -81,12 +70,13 @@ impl Walk<'_> {
     /// Waits for the child to give us the turn.
     pub(super) fn receive(&mut self) -> Result<(), Error> {
         loop {
-            let Some(peer) = self.peer.as_ref().map(Fd::raw) else {
+            let Some(peer) = &self.peer else {
                 return Ok(());
             };
-            let [message, ended] = self.look([(peer, Watch::IN), self.end()], None)?;
+            let what = [(Some(peer.borrow()), Watch::IN), self.end()];
+            let [message, ended] = self.look(what, None)?;
             if message != 0 {
-                return self.take_turn(peer).map_err(|_| self.died());
+                return self.take_turn().map_err(|_| self.died());
             }
             if ended != 0 && !self.left() {
                 return Err(self.died());
@@ -95,9 +85,17 @@ impl Walk<'_> {
     }
 
     /// Takes the message that has come.
-    fn take_turn(&mut self, peer: i32) -> kernel::Result<()> {
+    fn take_turn(&mut self) -> kernel::Result<()> {
+        let Some(peer) = &self.peer else {
+            return Ok(());
+        };
         let slots = &mut self.slots;
-        let sender = init::turn::receive(peer, |slot, fd| slots.push((slot, fd)))?;
+        let sender = init::turn::receive(peer.borrow(), |slot, fd| {
+            // What is ours stays ours, whatever the child sends.
+            if let Err(_empty) = slots.get(slot) {
+                slots.set(slot, fd);
+            }
+        })?;
         match &self.child {
             Some(child) if sender > 0 && sender != child.pid => self.forked(sender),
             _ => Ok(()),
@@ -105,24 +103,20 @@ impl Walk<'_> {
     }
 
     /// What tells that the child has ended. After it has left for a new process, that one's socket tells.
-    fn end(&self) -> (i32, i16) {
+    fn end(&self) -> (Option<BorrowedFd<'_>>, i16) {
         match &self.child {
-            Some(child) if !self.has_left => (child.pidfd.raw(), Watch::IN),
-            _ => (-1, 0),
+            Some(child) if !self.has_left => (Some(child.pidfd.borrow()), Watch::IN),
+            _ => (None, 0),
         }
     }
 
     /// Waits until something has come, and says which events did.
     fn look<const N: usize>(
         &self,
-        what: [(i32, i16); N],
+        what: [(Option<BorrowedFd<'_>>, i16); N],
         limit: Option<u64>,
     ) -> Result<[i16; N], Error> {
-        let mut watches = what.map(|(fd, events)| Watch {
-            fd,
-            events,
-            came: 0,
-        });
+        let mut watches = what.map(|(fd, events)| Watch::optional(fd, events));
         match process::poll(&mut watches, limit) {
             Err(fault) if fault.is(Errno::EINTR) => return Ok([0; N]),
             answer => answer.map_err(|fault| own("wait for the child", fault))?,
@@ -144,7 +138,7 @@ impl Walk<'_> {
         let Some(child) = &self.child else {
             return false;
         };
-        match process::wait(child.pidfd.raw(), false) {
+        match process::wait(child.pidfd.borrow(), false) {
             // Where SIGCHLD is ignored nobody is told how it ended: the socket tells whether somebody is left.
             Ok(Some(Exit::Code(0))) | Err(_) => self.has_left = true,
             Ok(exit) => self.exit = exit,
@@ -158,7 +152,7 @@ impl Walk<'_> {
         let pidfd = process::open(pid)?;
         if let Some(old) = self.child.replace(Started { pid, pidfd })
             && !std::mem::take(&mut self.has_left)
-            && let Ok(None) = process::wait(old.pidfd.raw(), false)
+            && let Ok(None) = process::wait(old.pidfd.borrow(), false)
         {
             // There is nothing left for it to do but to exit.
             super::end(&old.pidfd)?;
@@ -169,23 +163,23 @@ impl Walk<'_> {
 
     /// The last part is the child's: wait until it is at the fence, or has executed.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
-        let fence = self
-            .setting
-            .fence
-            .as_ref()
-            .map_or(-1, |(_, ours)| ours.raw());
         let mut agent = self.agent();
         let forks = self.forks();
         loop {
-            let Some(peer) = self.peer.as_ref().map(Fd::raw) else {
+            let Some(peer) = &self.peer else {
                 return Ok(());
             };
+            let fence = self.setting.fence.as_ref().map(|(_, ours)| ours.borrow());
             // Nobody announces a listener: init may not be able to make any call any more. So look from time to time.
             let pause = agent.is_some().then_some(listener::LOOK_EVERY);
-            let what = [(peer, Watch::IN), (fence, Watch::OUT), self.end()];
+            let what = [
+                (Some(peer.borrow()), Watch::IN),
+                (fence, Watch::OUT),
+                self.end(),
+            ];
             let [message, room, ended] = self.look(what, pause)?;
             if message != 0
-                && let Err(_closed) = self.take_turn(peer)
+                && let Err(_closed) = self.take_turn()
             {
                 return match self.has_executed() {
                     true => Ok(()),
@@ -250,7 +244,7 @@ impl Walk<'_> {
             return Some(exit);
         }
         // It may have exited already, with a status that says something; a kill does not change that then.
-        if let Ok(Some(exit)) = process::wait(child.pidfd.raw(), false) {
+        if let Ok(Some(exit)) = process::wait(child.pidfd.borrow(), false) {
             return Some(exit);
         }
         match super::end(&child.pidfd) {

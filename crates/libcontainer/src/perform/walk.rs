@@ -2,9 +2,10 @@
 
 use std::os::unix::ffi::OsStrExt;
 
+use init::slots::Slots;
 use init::{ChildStep, Reading, Slot};
 use kernel::process::{Exit, Started};
-use kernel::{Call, Errno, Fault, Fd, file};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file};
 
 use super::{
     Cgroup, Console, Inside, Performed, Setting, bring_back, hooks, id_maps, namespace,
@@ -19,7 +20,7 @@ pub(super) struct Walk<'a> {
     pub(super) plan: &'a Plan,
     pub(super) setting: Setting<'a>,
     pub(super) report: Reading,
-    pub(super) slots: Vec<(Slot, Fd)>,
+    pub(super) slots: Slots,
     /// Slots that the child has not been sent yet.
     pub(super) fresh: Vec<Slot>,
     pub(super) peer: Option<Fd>,
@@ -49,7 +50,7 @@ pub(crate) fn walk(
         plan,
         setting,
         report,
-        slots: Vec::new(),
+        slots: Slots::default(),
         fresh: Vec::new(),
         peer: None,
         child: None,
@@ -94,14 +95,16 @@ pub(crate) fn walk(
 fn map_report(report: &Fd) -> kernel::Result<Reading> {
     let stamped = timings::is_on();
     if stamped {
-        file::set_length(report.raw(), init::report::STAMPED_LENGTH as u64)?;
+        file::set_length(report.borrow(), init::report::STAMPED_LENGTH as u64)?;
     }
-    Reading::map(report.raw(), stamped)
+    Reading::map(report.borrow(), stamped)
 }
 
 impl Walk<'_> {
     fn run(&mut self, record: &mut dyn FnMut(&Started) -> Result<(), Error>) -> Result<(), Error> {
-        self.slots.append(&mut self.setting.given);
+        for (slot, fd) in std::mem::take(&mut self.setting.given) {
+            self.slots.set(slot, fd);
+        }
         let plan = self.plan;
         let mut index = 0;
         let start = plan.start().unwrap_or(0);
@@ -164,7 +167,7 @@ impl Walk<'_> {
                     Some(maps) => id_maps::namespace_with(maps, at)?,
                     None => id_maps::namespace_of(self.pid()?).map_err(failed)?,
                 };
-                let tree = self.raw(*slot).map_err(failed)?;
+                let tree = self.slots.get(*slot).map_err(failed)?;
                 trees::map(tree, *recursive, &namespace).map_err(failed)?;
                 if self.child.is_some() {
                     self.fresh.push(*slot);
@@ -248,17 +251,10 @@ impl Walk<'_> {
     }
 
     fn fill(&mut self, slot: Slot, fd: Fd) {
-        self.slots.push((slot, fd));
+        self.slots.set(slot, fd);
         if self.child.is_some() {
             self.fresh.push(slot);
         }
-    }
-
-    pub(super) fn raw(&self, slot: Slot) -> kernel::Result<i32> {
-        let found = self.slots.iter().find(|(filled, _)| *filled == slot);
-        found
-            .map(|(_, fd)| fd.raw())
-            .ok_or(Fault::found(Call::Fcntl, Errno::EBADF))
     }
 
     fn pid(&self) -> Result<i32, Error> {
@@ -272,20 +268,12 @@ impl Walk<'_> {
     }
 
     /// Namespace files that the child shared, in order.
-    fn shared_namespaces(&self) -> kernel::Result<Vec<i32>> {
-        let shared = self
-            .plan
-            .entries
-            .iter()
-            .find_map(|entry| match &entry.step {
-                Step::Child(ChildStep::ShareNamespaces(step)) => {
-                    Some((step.first, step.flags.count_ones() as u8))
-                }
-                _ => None,
-            });
-        let (first, count) = shared.unwrap_or((Slot::FIRST_FREE, 0));
-        (0..count)
-            .map(|offset| self.raw(Slot(first.0 + offset)))
-            .collect()
+    fn shared_namespaces(&self) -> kernel::Result<Vec<BorrowedFd<'_>>> {
+        let shared = self.plan.find(|step| match step {
+            ChildStep::ShareNamespaces(step) => Some(step.slots()),
+            _ => None,
+        });
+        let slots = shared.into_iter().flatten();
+        slots.map(|slot| self.slots.get(slot)).collect()
     }
 }

@@ -56,14 +56,15 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
         draft.note(Err(problem));
     }
     root::judge_shared(draft, &wanted);
-    draft.part(|draft| namespaces::open(draft, &wanted));
+    let opened = draft.part(|draft| namespaces::open(draft, &wanted));
+    let opened = opened.unwrap_or_default();
     let copied = mounts::copy_sources(draft, creation, &wanted);
-    draft.part(terminal::connect);
+    let console = draft.part(terminal::connect).flatten();
     cgroup::make(draft, creation, &wanted);
     process::give_streams(draft, &wanted, false);
     namespaces::start_child(draft, creation, &wanted);
     draft.part(|draft| process::before_joining(draft, host.rootless()));
-    draft.part(|draft| namespaces::enter(draft, &wanted, &copied));
+    draft.part(|draft| namespaces::enter(draft, &wanted, &opened, &copied));
     cgroup::delegate(draft, creation, &wanted, true);
     process::give_streams(draft, &wanted, true);
     draft.part(|draft| process::begin(draft, creation));
@@ -72,7 +73,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     draft.part(|draft| root::open(draft, creation, &wanted));
     let late = mounts::build(draft, creation, &wanted, &copied);
     draft.part(|draft| devices::make(draft, creation, &wanted));
-    draft.part(|draft| terminal::open(draft, creation.relays_terminal));
+    draft.part(|draft| terminal::open(draft, console, creation.relays_terminal));
     draft.part(|draft| hooks::before_root(draft, &wanted));
     draft.part(|draft| root::enter(draft, creation, &wanted));
     draft.part(|draft| system::configure(draft, &wanted));

@@ -110,9 +110,14 @@ impl<'a> Draft<'a> {
     }
 
     /// Plans a part, keeping what is wrong as [`Draft::note`] does.
-    pub(crate) fn part(&mut self, plan: impl FnOnce(&mut Self) -> Result<(), PlanError>) {
-        let part = plan(self);
+    pub(crate) fn part<T>(
+        &mut self,
+        plan: impl FnOnce(&mut Self) -> Result<T, PlanError>,
+    ) -> Option<T> {
+        let mut planned = None;
+        let part = plan(self).map(|part| planned = Some(part));
         self.note(part);
+        planned
     }
 
     /// A slot that nobody else uses.
@@ -193,17 +198,6 @@ impl<'a> Draft<'a> {
             start,
             length: self.plan.text.len() as u32 - start,
         }
-    }
-
-    /// The runtime's steps so far.
-    pub(crate) fn runtime_steps(&self) -> impl Iterator<Item = &RuntimeStep> {
-        self.plan
-            .entries
-            .iter()
-            .filter_map(|entry| match &entry.step {
-                Step::Runtime(step) => Some(step),
-                Step::Child(_) => None,
-            })
     }
 
     /// The finished plan.

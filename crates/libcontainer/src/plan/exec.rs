@@ -9,6 +9,12 @@ use super::process::{self, Surroundings};
 use super::{Draft, Plan, PlanError, RuntimeStep, terminal};
 use crate::host::HostFacts;
 
+/// Where the plan expects a pidfd of the container.
+pub(crate) const CONTAINER: Slot = Slot::FIRST_FREE;
+
+/// Where it expects the container's root directory, if that is needed.
+pub(crate) const CONTAINER_ROOT: Slot = Slot(Slot::FIRST_FREE.0 + 1);
+
 /// The container that is joined.
 #[derive(Clone, Debug, Default)]
 pub struct Joining {
@@ -33,8 +39,8 @@ pub struct Joining {
 /// Compiles a process to the plan that adds it to a container. `spec` is the container's config with the process in its
 /// place: what concerns the system call filter comes from it.
 ///
-/// The slot after the fixed ones holds a pidfd of the container. Where the container has the caller's mount namespace,
-/// the next one holds its root directory, which joining does not lead to.
+/// The slot `CONTAINER` holds a pidfd of the container. Where the container has the caller's mount namespace,
+/// `CONTAINER_ROOT` holds its root directory, which joining does not lead to.
 ///
 /// # Errors
 /// As [`super::create`].
@@ -43,8 +49,8 @@ pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan
     let process = spec.process.as_ref().ok_or(PlanError::missing(at))?;
     let mut draft = Draft::new(spec, host);
     draft.warn_about_keys(&process.remarks);
-    let around = join(&mut draft, process, joining)?;
-    terminal::open_for(&mut draft, process, joining.relays_terminal)?;
+    let (around, console) = join(&mut draft, process, joining)?;
+    terminal::open_for(&mut draft, process, console, joining.relays_terminal)?;
     draft.part(|draft| process::prepare(draft, process, around));
     draft.finish()
 }
@@ -68,7 +74,7 @@ pub(crate) fn hook_inside(
         ..spec.clone()
     };
     let mut draft = Draft::new(&spec, host);
-    let around = join(&mut draft, &process, joining)?;
+    let (around, _) = join(&mut draft, &process, joining)?;
     draft.part(|draft| process::prepare_hook(draft, &process, around, hook, at));
     draft.finish()
 }
@@ -78,14 +84,16 @@ fn join(
     draft: &mut Draft<'_>,
     given: &Process<'_>,
     joining: &Joining,
-) -> Result<Surroundings, PlanError> {
+) -> Result<(Surroundings, Option<terminal::Socket>), PlanError> {
     let (at, host) = (ConfigPath::of("process"), draft.host);
     let container = draft.slot(&at)?;
+    debug_assert_eq!(container, CONTAINER);
     let root = match joining.namespaces & NEWNS {
         0 => draft.slot(&at)?,
         _ => Slot::NONE,
     };
-    terminal::connect(draft)?;
+    debug_assert!([CONTAINER_ROOT, Slot::NONE].contains(&root));
+    let console = terminal::connect(draft)?;
     if joining.outside.is_some() {
         process::give_streams_to(draft, given, joining.outside);
     }
@@ -130,10 +138,11 @@ fn join(
         draft.child(&from, Fork {});
     }
     process::begin_for(draft, &joining.id, joining.no_keyring, true)?;
-    Ok(Surroundings {
+    let around = Surroundings {
         user_namespace: joining.namespaces & NEWUSER != 0,
         set_groups: joining.set_groups,
         waits: false,
         listen_fds: 0,
-    })
+    };
+    Ok((around, console))
 }

@@ -1,7 +1,7 @@
 //! The plan of a hook that is the caller's program: perhaps join the container's namespaces, and execute.
 
 use init::Slot;
-use init::step::{Directory, Execute, FindProgram, Fork, Join, Session, Umask};
+use init::step::{Directory, Execute, FindProgram, Fork, Join, Session, Umask, each_namespace};
 use kernel::namespace::flags::{NEWNS, NEWPID, NEWTIME, NEWUSER};
 use spec::{ConfigPath, Hook, Spec};
 
@@ -76,20 +76,12 @@ pub(crate) fn hook(
         ),
         Reach::Files(first) => {
             // The same order as `ShareNamespaces`, in which the user namespace is the first.
-            let order = super::namespaces::share_order(namespaces);
             for mount_last in [false, true] {
-                for (index, flag) in order
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, flag)| (**flag == NEWNS) == mount_last)
-                {
-                    draft.child(
-                        at,
-                        Join {
-                            slot: Slot(first.0 + index as u8),
-                            flags: *flag,
-                        },
-                    );
+                let files = (first.0..=u8::MAX)
+                    .map(Slot)
+                    .zip(each_namespace(namespaces));
+                for (slot, flags) in files.filter(|(_, flag)| (*flag == NEWNS) == mount_last) {
+                    draft.child(at, Join { slot, flags });
                 }
             }
         }

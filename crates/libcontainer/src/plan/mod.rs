@@ -29,7 +29,7 @@ use spec::ConfigPath;
 
 pub use create::{Creation, create, judge};
 pub(crate) use draft::Draft;
-pub(crate) use exec::hook_inside;
+pub(crate) use exec::{CONTAINER, CONTAINER_ROOT, hook_inside};
 pub use exec::{Joining, exec};
 pub(crate) use hook::{Reach, Surroundings as HookSurroundings, hook};
 pub(crate) use hooks::Kind as HookKind;
@@ -130,6 +130,14 @@ impl Plan {
         self.entries
             .iter()
             .position(|entry| matches!(entry.step, Step::Runtime(RuntimeStep::StartChild { .. })))
+    }
+
+    /// What the first of the child's steps says for which there is an answer.
+    pub(crate) fn find<T>(&self, answer: impl Fn(&ChildStep) -> Option<T>) -> Option<T> {
+        self.entries.iter().find_map(|entry| match &entry.step {
+            Step::Child(step) => answer(step),
+            Step::Runtime(_) => None,
+        })
     }
 
     /// Whether the child waits before it executes.

@@ -42,8 +42,12 @@ pub struct Joined {
     pub path: String,
     /// Which entry of the list.
     pub at: ConfigPath,
-    /// The slot that will hold it.
-    pub slot: Slot,
+}
+
+/// One that the runtime opens for the child, which finds it in this slot.
+pub(crate) struct Opened<'w> {
+    joined: &'w Joined,
+    slot: Slot,
 }
 
 /// The type's name in the specification.
@@ -119,7 +123,6 @@ impl Namespaces {
                 flag: *flag,
                 path: path.to_owned(),
                 at,
-                slot: Slot::PEER,
             }),
         }
         Ok(())
@@ -215,10 +218,14 @@ pub(crate) fn judge_mappings(at: &ConfigPath, mappings: &[IdMapping]) -> Result<
 }
 
 /// Namespace files are opened first, by the runtime, and checked.
-pub(crate) fn open(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
-    // Slots are handed out in the order of the list, here and in `enter`.
+pub(crate) fn open<'w>(
+    draft: &mut Draft<'_>,
+    wanted: &'w Namespaces,
+) -> Result<Vec<Opened<'w>>, PlanError> {
+    let mut all = Vec::with_capacity(wanted.joined.len());
     for joined in &wanted.joined {
         let slot = draft.slot(&joined.at)?;
+        all.push(Opened { joined, slot });
         draft.runtime(
             &joined.at,
             RuntimeStep::OpenNamespace {
@@ -228,11 +235,7 @@ pub(crate) fn open(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
             },
         );
     }
-    Ok(())
-}
-
-fn slot_of(index: usize) -> Slot {
-    Slot(Slot::FIRST_FREE.0 + index as u8)
+    Ok(all)
 }
 
 /// A child in the runtime's user namespace can be started inside its new namespaces at once: one clone3 instead of an
@@ -267,10 +270,11 @@ fn needs_fork(wanted: &Namespaces) -> bool {
     by_pid || wanted.has(NEWTIME)
 }
 
-/// `copied` are the slots of mounts that the runtime has copied.
+/// `opened` are the namespaces that are to be joined, `copied` the slots of mounts that the runtime has copied.
 pub(crate) fn enter(
     draft: &mut Draft<'_>,
     wanted: &Namespaces,
+    opened: &[Opened<'_>],
     copied: &[Option<Slot>],
 ) -> Result<(), PlanError> {
     let from = list();
@@ -281,9 +285,9 @@ pub(crate) fn enter(
     // With privileges, joining others' namespaces comes before the user namespace, which would take the rights to them
     // away; without, only the user namespace gives those rights.
     if draft.host.privileged {
-        join(draft, wanted, |flag| flag != NEWUSER);
+        join(draft, opened, |flag| flag != NEWUSER);
     }
-    enter_user(draft, wanted, copied);
+    enter_user(draft, wanted, opened, copied);
     // A runtime without privileges can write the clocks of a process only as long as that is dumpable.
     let clocks = draft
         .spec
@@ -294,7 +298,7 @@ pub(crate) fn enter(
         draft.child(&from, Undumpable {});
     }
     if !draft.host.privileged {
-        join(draft, wanted, |flag| flag != NEWUSER);
+        join(draft, opened, |flag| flag != NEWUSER);
     }
     let rest = wanted.new & !NEWUSER & !started_in(wanted);
     if rest & !NEWCGROUP != 0 {
@@ -320,15 +324,15 @@ pub(crate) fn enter(
     Ok(())
 }
 
-fn join(draft: &mut Draft<'_>, wanted: &Namespaces, which: impl Fn(u64) -> bool) {
+fn join(draft: &mut Draft<'_>, opened: &[Opened<'_>], which: impl Fn(u64) -> bool) {
     // The mount namespace last: joining it changes root and working directory.
     for last in [false, true] {
-        for (index, joined) in wanted.joined.iter().enumerate() {
+        for Opened { joined, slot } in opened {
             if which(joined.flag) && (joined.flag == NEWNS) == last {
                 draft.child(
                     &joined.at,
                     Join {
-                        slot: slot_of(index),
+                        slot: *slot,
                         flags: joined.flag,
                     },
                 );
@@ -337,9 +341,14 @@ fn join(draft: &mut Draft<'_>, wanted: &Namespaces, which: impl Fn(u64) -> bool)
     }
 }
 
-fn enter_user(draft: &mut Draft<'_>, wanted: &Namespaces, copied: &[Option<Slot>]) {
+fn enter_user(
+    draft: &mut Draft<'_>,
+    wanted: &Namespaces,
+    opened: &[Opened<'_>],
+    copied: &[Option<Slot>],
+) {
     if wanted.joins(NEWUSER) {
-        join(draft, wanted, |flag| flag == NEWUSER);
+        join(draft, opened, |flag| flag == NEWUSER);
         compare_maps(draft);
         super::mounts::map_trees(draft, copied);
         draft.child(&list(), BecomeRoot {});
@@ -429,14 +438,4 @@ fn offset_clocks(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanE
     }
     draft.runtime(&at, RuntimeStep::OffsetClocks { lines });
     Ok(())
-}
-
-/// The order in which init shares its namespaces.
-pub(crate) fn share_order(namespaces: u64) -> Vec<u64> {
-    [
-        NEWUSER, NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET, NEWCGROUP, NEWTIME,
-    ]
-    .into_iter()
-    .filter(|flag| namespaces & flag != 0)
-    .collect()
 }

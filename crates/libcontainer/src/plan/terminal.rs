@@ -10,32 +10,27 @@ fn from() -> ConfigPath {
     ConfigPath::of("process.terminal")
 }
 
-/// The console socket is connected before the child starts: its path is the host's.
-pub(crate) fn connect(draft: &mut Draft<'_>) -> Result<(), PlanError> {
-    if draft
-        .spec
-        .process
-        .as_ref()
-        .is_some_and(|process| process.terminal)
-    {
-        let slot = draft.slot(&from())?;
-        draft.runtime(&from(), RuntimeStep::ConnectConsole { slot });
-    }
-    Ok(())
-}
+/// Where the child finds the console socket.
+pub(crate) struct Socket(Slot);
 
-/// The slot that [`connect`] filled.
-fn socket(draft: &Draft<'_>) -> Option<Slot> {
-    draft.runtime_steps().find_map(|step| match step {
-        RuntimeStep::ConnectConsole { slot } => Some(*slot),
-        _ => None,
-    })
+/// The console socket is connected before the child starts: its path is the host's.
+pub(crate) fn connect(draft: &mut Draft<'_>) -> Result<Option<Socket>, PlanError> {
+    let process = draft.spec.process.as_ref();
+    if !process.is_some_and(|process| process.terminal) {
+        return Ok(None);
+    }
+    let slot = draft.slot(&from())?;
+    draft.runtime(&from(), RuntimeStep::ConnectConsole { slot });
+    Ok(Some(Socket(slot)))
 }
 
 /// The container's first process opens its terminal once /dev/pts is there.
-pub(crate) fn open(draft: &mut Draft<'_>, relayed: bool) -> Result<(), PlanError> {
-    let process = draft.spec.process.as_ref();
-    if let (Some(socket), Some(process)) = (socket(draft), process) {
+pub(crate) fn open(
+    draft: &mut Draft<'_>,
+    socket: Option<Socket>,
+    relayed: bool,
+) -> Result<(), PlanError> {
+    if let (Some(socket), Some(process)) = (socket, &draft.spec.process) {
         let step = Terminal {
             console: true,
             ..step(process, socket, relayed)?
@@ -49,16 +44,17 @@ pub(crate) fn open(draft: &mut Draft<'_>, relayed: bool) -> Result<(), PlanError
 pub(crate) fn open_for(
     draft: &mut Draft<'_>,
     process: &Process<'_>,
+    socket: Option<Socket>,
     relayed: bool,
 ) -> Result<(), PlanError> {
-    if let (Some(socket), true) = (socket(draft), process.terminal) {
+    if let Some(socket) = socket {
         let step = step(process, socket, relayed)?;
         draft.child(&from(), step);
     }
     Ok(())
 }
 
-fn step(process: &Process<'_>, socket: Slot, relayed: bool) -> Result<Terminal, PlanError> {
+fn step(process: &Process<'_>, socket: Socket, relayed: bool) -> Result<Terminal, PlanError> {
     let size = process.console_size.unwrap_or_default();
     let fits = |value: u32| value <= u32::from(u16::MAX);
     if !fits(size.height) || !fits(size.width) {
@@ -68,7 +64,7 @@ fn step(process: &Process<'_>, socket: Slot, relayed: bool) -> Result<Terminal, 
         ));
     }
     Ok(Terminal {
-        socket,
+        socket: socket.0,
         rows: size.height,
         columns: size.width,
         uid: process.user.uid,

@@ -46,7 +46,7 @@ impl Folder {
     pub(super) fn open(parent: &Arc<Fd>, root: &Path, id: &str) -> Result<Folder, Error> {
         let path = root.join(id);
         let flags = open::RDONLY | open::DIRECTORY | open::NOFOLLOW;
-        match file::open_at(parent.raw(), &c_path(Path::new(id))?, flags, 0) {
+        match file::open_at(parent.borrow(), &c_path(Path::new(id))?, flags, 0) {
             Ok(directory) => Ok(Folder {
                 id: id.to_owned(),
                 directory: Arc::new(directory),
@@ -76,7 +76,7 @@ impl Folder {
     fn again(&self) -> Result<Folder, Error> {
         let failed = |fault: Fault| Error::file("open", &self.path, fault.into());
         let flags = open::RDONLY | open::DIRECTORY;
-        let directory = file::open_at(self.directory.raw(), c".", flags, 0).map_err(failed)?;
+        let directory = file::open_at(self.directory.borrow(), c".", flags, 0).map_err(failed)?;
         Ok(Folder {
             id: self.id.clone(),
             path: self.path.clone(),
@@ -95,7 +95,7 @@ impl Folder {
             answer => answer?,
         };
         loop {
-            match file::lock(folder.directory.raw()) {
+            match file::lock(folder.directory.borrow()) {
                 Err(fault) if fault.is(Errno::EINTR) => {}
                 Err(fault) => return Err(Error::file("lock", &self.path, fault.into())),
                 Ok(()) => return folder.held(),
@@ -109,7 +109,7 @@ impl Folder {
             Err(error) if error.is_errno(Errno::ENOENT) => return Err(self.gone()),
             answer => answer?,
         };
-        match file::try_lock(folder.directory.raw()) {
+        match file::try_lock(folder.directory.borrow()) {
             Err(fault) if fault.is(Errno::EAGAIN) => Ok(None),
             Err(fault) => Err(Error::file("lock", &self.path, fault.into())),
             Ok(()) => folder.held().map(Some),
@@ -121,9 +121,9 @@ impl Folder {
     fn held(self) -> Result<Held, Error> {
         let failed = |fault: Fault| Error::file("look at", &self.path, fault.into());
         let lock = Lock(Arc::clone(&self.directory));
-        let mine = file::status(self.directory.raw()).map_err(failed)?;
+        let mine = file::status(self.directory.borrow()).map_err(failed)?;
         let name = c_path(Path::new(&self.id))?;
-        let there = match file::status_at(self.parent.raw(), &name) {
+        let there = match file::status_at(self.parent.borrow(), &name) {
             Err(fault) if fault.is(Errno::ENOENT) => return Err(self.gone()),
             answer => answer.map_err(failed)?,
         };
@@ -144,19 +144,24 @@ impl Folder {
 
     /// The whole content of a file; `None` when there is none.
     pub(super) fn read(&self, name: &CStr) -> Result<Option<Vec<u8>>, Error> {
-        let fd = match file::open_at(self.directory.raw(), name, open::RDONLY | open::NOFOLLOW, 0) {
+        let fd = match file::open_at(
+            self.directory.borrow(),
+            name,
+            open::RDONLY | open::NOFOLLOW,
+            0,
+        ) {
             Ok(fd) => fd,
             Err(fault) if fault.is(Errno::ENOENT) => return Ok(None),
             Err(fault) => return Err(self.failed("open", name, fault)),
         };
         let failed = |fault| self.failed("read", name, fault);
         let too_large = |_| failed(Fault::found(Call::Fstat, Errno::EFBIG));
-        let size = file::status(fd.raw()).map_err(failed)?.size;
+        let size = file::status(fd.borrow()).map_err(failed)?.size;
         let mut bytes = vec![0; usize::try_from(size).map_err(too_large)? + 1];
         let mut length = 0;
         loop {
             let room = bytes.len() - length;
-            match file::read(fd.raw(), &mut bytes[length..]) {
+            match file::read(fd.borrow(), &mut bytes[length..]) {
                 Err(fault) if fault.is(Errno::EINTR) => {}
                 // Less than there was room for is the end of a file.
                 Ok(got) if got < room => {
@@ -173,7 +178,7 @@ impl Folder {
     }
 
     fn has(&self, name: &CStr) -> Result<bool, Error> {
-        match file::status_at(self.directory.raw(), name) {
+        match file::status_at(self.directory.borrow(), name) {
             Ok(_) => Ok(true),
             Err(fault) if fault.is(Errno::ENOENT) => Ok(false),
             Err(fault) => Err(self.failed("look at", name, fault)),
@@ -232,7 +237,7 @@ impl Folder {
     /// Opens the FIFO to let the container go; `None` when nobody waits at it.
     pub(crate) fn open_fence(&self) -> Result<Option<Fd>, Error> {
         match file::open_at(
-            self.directory.raw(),
+            self.directory.borrow(),
             FENCE,
             open::WRONLY | open::NONBLOCK | open::NOFOLLOW,
             0,
@@ -252,7 +257,7 @@ struct Lock(Arc<Fd>);
 impl Drop for Lock {
     fn drop(&mut self) {
         // It can only fail for a wrong descriptor.
-        if let Err(fault) = file::unlock(self.0.raw()) {
+        if let Err(fault) = file::unlock(self.0.borrow()) {
             log::debug!("{fault}");
         }
     }
@@ -293,10 +298,10 @@ impl Held {
     fn write_new(&self, name: &CStr, bytes: &[u8], flags: u64) -> Result<Fd, Error> {
         let failed = |fault| self.failed("write", name, fault);
         let flags = flags | open::CREAT | open::EXCL | open::NOFOLLOW;
-        let fd = file::open_at(self.directory.raw(), name, flags, 0o600).map_err(failed)?;
+        let fd = file::open_at(self.directory.borrow(), name, flags, 0o600).map_err(failed)?;
         let mut rest = bytes;
         while !rest.is_empty() {
-            rest = &rest[file::write(fd.raw(), rest).map_err(failed)?..];
+            rest = &rest[file::write(fd.borrow(), rest).map_err(failed)?..];
         }
         Ok(fd)
     }
@@ -327,9 +332,9 @@ impl Held {
     /// Makes the FIFO at which the container waits for `start`, opened for reading and writing.
     pub(crate) fn make_fence(&self) -> Result<Fd, Error> {
         let failed = |fault| self.failed("make", FENCE, fault);
-        file::make_fifo(self.directory.raw(), FENCE, 0o600).map_err(failed)?;
+        file::make_fifo(self.directory.borrow(), FENCE, 0o600).map_err(failed)?;
         file::open_at(
-            self.directory.raw(),
+            self.directory.borrow(),
             FENCE,
             open::RDWR | open::NONBLOCK | open::NOFOLLOW,
             0,
@@ -340,8 +345,8 @@ impl Held {
     /// Makes the directory that the container is shown.
     pub(crate) fn make_notify_directory(&self) -> Result<(), Error> {
         let failed = |fault| self.failed("make", NOTIFY, fault);
-        file::make_directory(self.directory.raw(), NOTIFY, 0o755).map_err(failed)?;
-        file::set_permissions_at(self.directory.raw(), NOTIFY, 0o755).map_err(failed)
+        file::make_directory(self.directory.borrow(), NOTIFY, 0o755).map_err(failed)?;
+        file::set_permissions_at(self.directory.borrow(), NOTIFY, 0o755).map_err(failed)
     }
 
     /// Notes which process a hook is, and of which kind.
@@ -353,8 +358,8 @@ impl Held {
         };
         let flags = open::WRONLY | open::CREAT | open::TRUNC | open::NOFOLLOW;
         let text = format!("{} {identity} {kind}", hook.pid);
-        file::open_at(self.directory.raw(), HOOK, flags, 0o600)
-            .and_then(|fd| file::write(fd.raw(), text.as_bytes()))
+        file::open_at(self.directory.borrow(), HOOK, flags, 0o600)
+            .and_then(|fd| file::write(fd.borrow(), text.as_bytes()))
             .map(drop)
             .map_err(failed)
     }
@@ -365,7 +370,7 @@ impl Held {
     }
 
     fn remove_one(&self, name: &CStr) -> Result<(), Error> {
-        match file::remove(self.directory.raw(), name) {
+        match file::remove(self.directory.borrow(), name) {
             Err(fault) if !fault.is(Errno::ENOENT) => Err(self.failed("remove", name, fault)),
             _ => Ok(()),
         }
@@ -377,12 +382,12 @@ impl Held {
         for name in OURS {
             self.remove_one(name)?;
         }
-        match file::remove_directory(self.directory.raw(), NOTIFY) {
+        match file::remove_directory(self.directory.borrow(), NOTIFY) {
             Err(fault) if fault.is(Errno::ENOTEMPTY) || fault.is(Errno::ENOENT) => {}
             answer => answer.map_err(|fault| self.failed("remove", NOTIFY, fault))?,
         }
         let name = c_path(Path::new(&self.id))?;
-        match file::remove_directory(self.parent.raw(), &name) {
+        match file::remove_directory(self.parent.borrow(), &name) {
             Err(fault) if fault.is(Errno::ENOTEMPTY) => {
                 let names = self.strangers()?.join(", ");
                 log::warn!("{} stays: not made here: {names}", self.path.display());
@@ -407,7 +412,7 @@ impl Held {
         let mut buffer = vec![0; 4096];
         let mut found = Vec::new();
         loop {
-            match file::read_directory(self.directory.raw(), &mut buffer).map_err(failed)? {
+            match file::read_directory(self.directory.borrow(), &mut buffer).map_err(failed)? {
                 0 => return Ok(found),
                 length => found.extend(
                     file::names(&buffer[..length]).map(|name| name.to_string_lossy().into_owned()),
@@ -428,7 +433,7 @@ impl Stored {
     /// Notes the process. Nobody else has this file: the container's process never has a descriptor or mapping of it.
     pub(crate) fn identify(&self, pid: i32, identity: u64) -> Result<(), Error> {
         let text = Record::process_text(pid, identity);
-        match file::write_at(self.file.raw(), text.as_bytes(), 0) {
+        match file::write_at(self.file.borrow(), text.as_bytes(), 0) {
             Ok(written) if written == text.len() => Ok(()),
             Ok(_) => Err(Fault::found(Call::Pwrite, Errno::ENOSPC)),
             Err(fault) => Err(fault),

@@ -64,7 +64,7 @@ impl Store {
         let parent = Arc::new(self.directory()?);
         loop {
             let path = || self.root.join(id);
-            match file::make_directory(parent.raw(), &name, 0o711) {
+            match file::make_directory(parent.borrow(), &name, 0o711) {
                 Err(fault) if !fault.is(Errno::EEXIST) => {
                     return Err(Error::file("make", &path(), fault.into()));
                 }
@@ -86,7 +86,7 @@ impl Store {
                 Err(Error::NotFound { .. }) => {}
                 Err(error) => {
                     // Only a folder in which nothing is goes; somebody who was about to take it makes another.
-                    match file::remove_directory(parent.raw(), &name) {
+                    match file::remove_directory(parent.borrow(), &name) {
                         Ok(()) => {}
                         Err(fault) => log::debug!("{} stays: {fault}", path().display()),
                     }

@@ -169,7 +169,7 @@ fn fetch_null() {
 fn standard_streams() {
     let root = Folder::new();
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
-    let null = fs::File::open("/dev/null").unwrap();
+    let null = || file::open_at(file::HERE, c"/dev/null", file::open::RDONLY, 0).ok();
     let script = |root: &Folder| {
         let mut script = Script::below(root);
         let path = script.text("/dev/null");
@@ -180,7 +180,7 @@ fn standard_streams() {
             mode,
             device,
         });
-        script.standard = [Some(null.as_raw_fd()), Some(write.as_raw_fd()), None];
+        script.standard = [null(), Some(write.try_clone().unwrap().into()), None];
         script
     };
     let mut streams = script(&root);
@@ -202,7 +202,7 @@ fn standard_streams() {
             root.file("dev/null", "no device");
         }
         let mut streams = Script::below(&root);
-        streams.standard = [Some(null.as_raw_fd()), None, None];
+        streams.standard = [null(), None, None];
         let index = streams.child(StandardStreams { uid: 0 });
         streams.fails(index, call, errno);
     }
@@ -298,7 +298,7 @@ fn terminal() {
     let console = fs::metadata(waiting.seen(root.join("dev/console"))).unwrap();
     assert_eq!(console.rdev() as i64, waiting.stat(7));
     let (mut name, mut fds) = ([0; 64], [const { None }; kernel::socket::MOST_FDS]);
-    let received = kernel::socket::receive(ours.raw(), &mut name, &mut fds, true).unwrap();
+    let received = kernel::socket::receive(ours.borrow(), &mut name, &mut fds, true).unwrap();
     assert_eq!(
         (&name[..received.bytes], received.fds),
         (&b"/dev/ptmx"[..], 1)
@@ -308,7 +308,7 @@ fn terminal() {
     let newlines = nix::sys::termios::OutputFlags::ONLCR;
     assert!(!settings.output_flags.contains(newlines));
     assert_eq!(
-        kernel::terminal::size(master.raw()).unwrap(),
+        kernel::terminal::size(master.borrow()).unwrap(),
         kernel::terminal::Size::new(24, 80)
     );
     drop(waiting);

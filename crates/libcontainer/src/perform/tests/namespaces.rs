@@ -76,7 +76,7 @@ fn join() {
     let (holder, lifeline) = super::super::child::hold(NEWUSER).unwrap();
     let theirs = super::super::id_maps::namespace_of(holder.pid).unwrap();
     let expected = fs::read_link(format!("/proc/{}/ns/user", holder.pid)).unwrap();
-    let copy = Fd::adopt(file::duplicate_above(theirs.raw(), 3).unwrap());
+    let copy = file::duplicate_above(theirs.borrow(), 3).unwrap();
     let mut script = Script::outside();
     script.give(Slot(9), theirs);
     script.child(Join {
@@ -92,7 +92,7 @@ fn join() {
     });
     script.fails(index, Call::Setns, Errno::EINVAL);
     drop(lifeline);
-    let _ = process::wait(holder.pidfd.raw(), true);
+    let _ = process::wait(holder.pidfd.borrow(), true);
 }
 
 #[test]

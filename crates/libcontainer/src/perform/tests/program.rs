@@ -339,3 +339,28 @@ fn execute() {
     });
     script.fails(index, Call::Execve, Errno::EINVAL);
 }
+
+/// What is opened in a program without standard streams gets their numbers, and must not be taken for them.
+#[test]
+fn execute_without_standard_streams() {
+    const CLOSED: &str = "TARE_TEST_STREAMS_CLOSED";
+    if std::env::var_os(CLOSED).is_none() {
+        // In a process of its own: the tests here are threads of one.
+        let name = "perform::tests::program::execute_without_standard_streams";
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", name]).env(CLOSED, "yes");
+        assert!(again.status().unwrap().success());
+        return;
+    }
+    let root = Folder::new();
+    std::panic::set_hook(Box::new(|info| {
+        std::fs::write("/tmp/typed-bench/panic", info.to_string()).unwrap()
+    }));
+    for stream in 0..3 {
+        nix::unistd::close(stream).unwrap();
+    }
+    let script = Script::below(&root);
+    assert_eq!(script.output(&["sh", "-c", "echo out"]), "out\n");
+    let (ours, theirs) = kernel::socket::pair().unwrap();
+    assert_eq!((ours.raw(), theirs.raw()), (0, 1));
+}
