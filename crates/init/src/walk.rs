@@ -1,7 +1,7 @@
 //! The loop: note the step, perform it, take turns with the runtime.
 
 use kernel::process::Alone;
-use kernel::{Fd, file, memory, process};
+use kernel::{Fd, file, process};
 
 use crate::passwd::number;
 use crate::slots::{COUNT, Slots};
@@ -43,7 +43,7 @@ fn start(
         .map(|digits| number(digits, 10));
     let plan = alone.inherit(numbers.next()?? as i32)?;
     let offset = numbers.next()?? as usize;
-    let image = Image::read(memory::map_sealed(plan.borrow()).ok()?.get(offset..)?)?;
+    let image = Image::read(alone.map_program(plan.borrow()).ok()?.get(offset..)?)?;
     let mut source = image.slots;
     for index in 0..(image.header.slots as usize).min(COUNT) {
         let number = i32::from_ne_bytes(*take_bytes(&mut source)?);

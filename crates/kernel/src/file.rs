@@ -555,7 +555,6 @@ const F_SETFD: usize = 2;
 const F_SETFL: usize = 4;
 const F_GETFL: usize = 3;
 const F_ADD_SEALS: usize = 1033;
-const F_GET_SEALS: usize = 1034;
 const F_SETPIPE_SZ: usize = 1031;
 
 fn fcntl(fd: BorrowedFd<'_>, command: usize, argument: usize) -> Result<usize> {
@@ -639,23 +638,13 @@ pub fn memory_file(name: &CStr, executable: bool) -> Result<Fd> {
     }
 }
 
-mod seals {
-    pub(super) const SEAL: usize = 1;
-    pub(super) const SHRINK: usize = 2;
-    pub(super) const GROW: usize = 4;
-    pub(super) const WRITE: usize = 8;
-}
-
 /// Seals a memory file for good: no more writing, growing, shrinking, nor further seals.
 pub fn seal(fd: BorrowedFd<'_>) -> Result<()> {
-    use seals::{GROW, SEAL, SHRINK, WRITE};
+    const SEAL: usize = 1;
+    const SHRINK: usize = 2;
+    const GROW: usize = 4;
+    const WRITE: usize = 8;
     fcntl(fd, F_ADD_SEALS, SEAL | SHRINK | GROW | WRITE).map(drop)
-}
-
-/// F_GET_SEALS: whether nobody can ever write to or shrink this file again. `EINVAL` for what has no seals.
-pub(crate) fn is_sealed(fd: BorrowedFd<'_>) -> Result<bool> {
-    const FOR_GOOD: usize = seals::SHRINK | seals::WRITE;
-    fcntl(fd, F_GET_SEALS, 0).map(|seals| seals & FOR_GOOD == FOR_GOOD)
 }
 
 /// ftruncate(2).

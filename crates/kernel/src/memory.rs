@@ -5,6 +5,7 @@ use core::cell::UnsafeCell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use crate::process::Alone;
 use crate::{BorrowedFd, Call, Errno, Fault, Result, file, syscall};
 
 const PROT_READ: usize = 1;
@@ -13,19 +14,20 @@ const MAP_SHARED: usize = 1;
 const MAP_PRIVATE: usize = 2;
 const MAP_ANONYMOUS: usize = 0x20;
 
-/// Maps a sealed memory file ([`file::seal`]) read-only, for the rest of the program's life.
-///
-/// # Errors
-/// As mmap(2); `EPERM` when the file could still change or shrink.
-pub fn map_sealed(fd: BorrowedFd<'_>) -> Result<&'static [u8]> {
-    if !file::is_sealed(fd)? {
-        return Err(Fault::found(Call::Mmap, Errno::EPERM));
+impl Alone {
+    /// Maps the file that the program itself is executed from read-only, for the rest of its life.
+    ///
+    /// # Errors
+    /// As mmap(2).
+    pub fn map_program(&self, fd: BorrowedFd<'_>) -> Result<&'static [u8]> {
+        let length = file::status(fd)?.size as usize;
+        // SAFETY: the kernel picks the place; a new mapping aliases nothing.
+        let start =
+            unsafe { syscall!(Mmap, MMAP, 0, length, PROT_READ, MAP_PRIVATE, fd.raw(), 0) }?;
+        // SAFETY: the mapping is `length` bytes long and never unmapped. Who vouches for the program vouches for the file
+        // that it is: whatever could change this could change the code that runs.
+        Ok(unsafe { core::slice::from_raw_parts(start as *const u8, length) })
     }
-    let length = file::status(fd)?.size as usize;
-    // SAFETY: the kernel picks the place; a new mapping aliases nothing.
-    let start = unsafe { syscall!(Mmap, MMAP, 0, length, PROT_READ, MAP_PRIVATE, fd.raw(), 0) }?;
-    // SAFETY: the mapping is `length` bytes long and never unmapped; by its seals the file never changes or shrinks.
-    Ok(unsafe { core::slice::from_raw_parts(start as *const u8, length) })
 }
 
 /// Rows of numbers in memory of this program alone, all 0; pages are only used once they are written. Unmapped when dropped.
@@ -328,20 +330,6 @@ mod tests {
             allocator.dealloc(first, layout);
             assert_eq!(allocator.alloc(layout), first);
         }
-    }
-
-    #[test]
-    fn only_what_cannot_change_is_mapped() {
-        let file = file::memory_file(c"map", false).unwrap();
-        file::write(file.borrow(), b"words").unwrap();
-        let refused = map_sealed(file.borrow()).unwrap_err();
-        assert_eq!(refused, Fault::found(Call::Mmap, Errno::EPERM));
-        file::seal(file.borrow()).unwrap();
-        assert_eq!(map_sealed(file.borrow()).unwrap(), b"words");
-        // What can have no seals is refused by the kernel.
-        let (socket, _peer) = crate::socket::pair().unwrap();
-        let refused = map_sealed(socket.borrow()).unwrap_err();
-        assert_eq!(refused, Fault::found(Call::Fcntl, Errno::EINVAL));
     }
 
     #[test]

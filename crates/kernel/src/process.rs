@@ -233,7 +233,8 @@ fn fcntl(number: i32, command: usize, flags: usize) -> isize {
     }
 }
 
-/// Vouches that nothing else goes on in a program: it has one thread, and nothing but this crate opens descriptors.
+/// Vouches that nothing else goes on in a program: it has one thread, nothing but this crate opens descriptors, and nobody
+/// writes to the file that it is executed from.
 #[derive(Debug)]
 pub struct Alone(());
 

@@ -34,6 +34,13 @@ pub enum Error {
         /// The next thing to try.
         hint: Option<&'static str>,
     },
+    /// A call outside of the making of a container or process: what was tried, and how it failed.
+    Call {
+        /// What was tried.
+        doing: String,
+        /// Call and errno.
+        fault: Fault,
+    },
     /// The process ended before it reached the user's program, without saying why.
     ChildDied {
         /// The config field of the step it was in.
@@ -110,6 +117,11 @@ impl Error {
         }
     }
 
+    pub(crate) fn call(doing: impl Into<String>, fault: Fault) -> Error {
+        let doing = doing.into();
+        Error::Call { doing, fault }
+    }
+
     /// A step of the runtime's that failed in the kernel.
     pub(crate) fn step(at: &ConfigPath, step: impl fmt::Display, fault: Fault) -> Error {
         let step = step.to_string();
@@ -179,6 +191,11 @@ impl Error {
                 add("errno", fault.errno.name().to_owned());
                 add("hint", hint.unwrap_or_default().to_owned());
             }
+            Error::Call { doing, fault } => {
+                add("step", doing.clone());
+                add("call", fault.call.name().to_owned());
+                add("errno", fault.errno.name().to_owned());
+            }
             Error::ChildDied { at, step, .. } => {
                 add("config", at.to_string());
                 add("step", step.clone());
@@ -241,6 +258,7 @@ impl fmt::Display for Error {
                 }
                 hint.map_or(Ok(()), |hint| write!(f, " ({hint})"))
             }
+            Error::Call { doing, fault } => write!(f, "{doing}: {fault}"),
             Error::ChildDied { at, step, exit } => {
                 use kernel::process::Exit::{Code, Signal};
                 let how = match exit {
@@ -294,5 +312,23 @@ impl From<PlanError> for Error {
 impl From<cgroups::Error> for Error {
     fn from(error: cgroups::Error) -> Error {
         Error::Cgroup(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kernel::{Call, Errno};
+
+    #[test]
+    fn only_what_is_started_cannot_be_started() {
+        let fault = Fault::found(Call::PidfdSendSignal, Errno::EPERM);
+        let killed = Error::call("send signal 9", fault).to_string();
+        assert_eq!(
+            killed,
+            "send signal 9: pidfd_send_signal: operation not permitted"
+        );
+        let started = Error::step(&ConfigPath::none(), "start child", fault).to_string();
+        assert!(started.starts_with(NOT_STARTED), "{started}");
     }
 }

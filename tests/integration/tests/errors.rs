@@ -390,6 +390,16 @@ fn messages_say_what_to_try() {
             &["container does not exist", &none, root],
         ),
         (
+            &["exec", "-u", "nosuch", &none, "true"],
+            255,
+            &["container does not exist", &none, root],
+        ),
+        (
+            &["exec", "-u", "nosuch", &running.id, "true"],
+            255,
+            &["invalid uid \"nosuch\"", "a number is needed"],
+        ),
+        (
             &["exec", "--process", process, &running.id],
             255,
             &[process, "args", "expected a sequence"],

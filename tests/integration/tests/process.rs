@@ -86,6 +86,9 @@ fn home_is_set_from_passwd() {
         .see(bundle, "env")
         .ok()
         .prints("HOME=/home/of/root\n");
+    // Nobody knows the user.
+    let bundle = sandbox.bundle().set("/process/env", json!(["PATH=/bin"]));
+    sandbox.see(bundle, "env").ok().prints("HOME=/\n");
     let bundle = sandbox
         .bundle()
         .set("/process/env", json!(["PATH=/bin", "HOME="]));

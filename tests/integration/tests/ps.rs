@@ -68,6 +68,17 @@ fn arguments_go_to_ps() {
         words,
         ["PID", "COMMAND", &container.pid.to_string(), "probe"]
     );
+    // Columns to the left of the number may hold spaces.
+    let output = sandbox
+        .runtime(["ps", &container.id, "-e", "-o", "args,ppid,pid"])
+        .output()
+        .ok();
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    let [_, line] = lines[..] else {
+        panic!("{}", output.stdout);
+    };
+    assert!(line.ends_with(&format!(" {}", container.pid)), "{line}");
+    assert!(line.contains("sleep 1000"), "{line}");
 }
 
 fn privileged_processes_of_exec_are_listed() {

@@ -20,7 +20,7 @@ impl Step for FindHome {
         let found = passwd::home(context.root(), self.uid, &mut home);
         let directory = match found {
             Some(length) => &home[..length],
-            None if self.uid == 0 => b"/root",
+            // As login programs do.
             None => b"/",
         };
         let room = core::mem::take(&mut context.home_room);

@@ -36,7 +36,7 @@ fn type_of(text: &str) -> Option<(usize, usize)> {
         "u8" | "i8" => 1,
         "u16" | "i16" => 2,
         "u32" | "i32" => 4,
-        "u64" | "i64" | "usize" | "isize" => 8,
+        "u64" | "i64" | "usize" | "isize" | "IdsOf<'a>" => 8,
         _ => return None,
     };
     Some((size, size))
@@ -69,6 +69,10 @@ fn structs() -> BTreeMap<String, Layout> {
                 let Some((field, kind)) = line.split_once(": ") else {
                     continue;
                 };
+                // What only Rust sees.
+                if kind.starts_with("PhantomData<") {
+                    continue;
+                }
                 let (size, align) =
                     type_of(kind).unwrap_or_else(|| panic!("{module}::{name}: {kind}"));
                 let offset = layout.size.next_multiple_of(align);
@@ -77,7 +81,8 @@ fn structs() -> BTreeMap<String, Layout> {
                 most = most.max(align);
             }
             layout.size = layout.size.next_multiple_of(most);
-            found.insert(format!("{module}::{}", name.trim()), layout);
+            let name = name.trim().trim_end_matches("<'a>");
+            found.insert(format!("{module}::{name}"), layout);
             rest = after;
         }
     }
@@ -130,7 +135,7 @@ fn layouts_are_those_of_libc() {
             "rdev": st_rdev, "size": st_size,
         },
         "mount::Change" => libc::mount_attr {
-            "set": attr_set, "clear": attr_clr, "propagation": propagation, "user_namespace": userns_fd,
+            "set": attr_set, "clear": attr_clr, "propagation": propagation, "ids": userns_fd,
         },
         "process::CloneArguments" => libc::clone_args {
             "flags": flags, "pidfd": pidfd, "child_tid": child_tid, "parent_tid": parent_tid, "exit_signal": exit_signal,

@@ -8,6 +8,8 @@ use super::{modules, source, value};
 fn constants() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (module, text) in modules() {
+        // The parameters of an `impl` are no part of its name.
+        let text = text.replace("impl<'a> ", "impl ");
         // What encloses the line, with the indentation at which it began.
         let mut around: Vec<(usize, &str)> = Vec::new();
         for line in text.lines() {
@@ -155,6 +157,9 @@ const NOT_IN_LIBC: &[&str] = &[
 /// What has nothing to do with the kernel's interface.
 const OURS: &[&str] = &[
     "bpf::NAME",
+    "namespace::flags::ALL",
+    "strings::NO_ROOM",
+    "strings::StringList::EMPTY",
     "errno::TABLE",
     "fault::Call::ALL",
     "fault::Call::NAMES",
@@ -227,7 +232,8 @@ const CONSTANTS: &[(&str, i128)] = &[
     ("file::seal::WRITE", libc::F_SEAL_WRITE as i128),
     ("file::accessible::AT_EACCESS", libc::AT_EACCESS as i128),
     ("file::accessible::AT_EMPTY_PATH", libc::AT_EMPTY_PATH as i128),
-    ("file::is_close_on_exec::F_GETFD", libc::F_GETFD as i128),
+    ("process::F_GETFD", libc::F_GETFD as i128),
+    ("process::FD_CLOEXEC", libc::FD_CLOEXEC as i128),
     ("file::try_lock::LOCK_EX_NB", (libc::LOCK_EX | libc::LOCK_NB) as i128),
     ("file::lock::LOCK_EX", libc::LOCK_EX as i128),
     ("file::unlock::LOCK_UN", libc::LOCK_UN as i128),
@@ -250,7 +256,10 @@ const CONSTANTS: &[(&str, i128)] = &[
     ("memory::MAP_SHARED", libc::MAP_SHARED as i128),
     ("memory::MAP_PRIVATE", libc::MAP_PRIVATE as i128),
     ("memory::MAP_ANONYMOUS", libc::MAP_ANONYMOUS as i128),
-    ("mount::HERE", libc::AT_FDCWD as i128),
+    ("fd::Stream::INPUT", libc::STDIN_FILENO as i128),
+    ("fd::Stream::OUTPUT", libc::STDOUT_FILENO as i128),
+    ("fd::Stream::ERROR", libc::STDERR_FILENO as i128),
+    ("file::HERE", libc::AT_FDCWD as i128),
     ("mount::flags::RDONLY", libc::MS_RDONLY as i128),
     ("mount::flags::NOSUID", libc::MS_NOSUID as i128),
     ("mount::flags::NODEV", libc::MS_NODEV as i128),

@@ -9,7 +9,7 @@ use super::cgroup::group_of;
 use crate::Error;
 use crate::container::Container;
 use crate::host::HostFacts;
-use crate::perform::{HookState, own, run_hooks};
+use crate::perform::{HookState, run_hooks};
 use crate::plan::HookKind;
 use crate::state::{Folder, Held, Liveness, Status, Store, observe};
 use crate::timings;
@@ -110,7 +110,7 @@ impl Locked {
         {
             match kernel::process::signal(pidfd.borrow(), SIGKILL) {
                 Err(fault) if !fault.is(kernel::Errno::ESRCH) => {
-                    return Err(own("end the process", fault));
+                    return Err(Error::call("end the process", fault));
                 }
                 _ => group.thaw()?,
             }

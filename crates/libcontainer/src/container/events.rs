@@ -53,7 +53,7 @@ impl Container {
             let left = left.map(|left| left.as_nanos().min(u64::MAX.into()) as u64);
             match process::poll(&mut watches, left) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
-                answer => answer.map_err(|fault| crate::perform::own("wait for events", fault))?,
+                answer => answer.map_err(|fault| Error::call("wait for events", fault))?,
             };
             let [ended, told] = watches.map(|watch| watch.came != 0);
             if told && watch.events()?.oom > 0 && !tell(Event::Oom) {

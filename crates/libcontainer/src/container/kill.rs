@@ -9,7 +9,6 @@ use nix::libc::SIGKILL;
 use super::Container;
 use super::cgroup::group_of;
 use crate::Error;
-use crate::perform::own;
 use crate::state::{Liveness, observe};
 
 /// How long a killed process may take to die. One that waits for a dead file server, or in a cgroup of v1 below a frozen one,
@@ -19,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Ends a process for good and waits until it is dead; a child of ours is reaped. False when it does not die.
 pub(super) fn end(pidfd: &Fd) -> Result<bool, Error> {
     match process::signal(pidfd.borrow(), SIGKILL) {
-        Err(fault) if !fault.is(Errno::ESRCH) => return Err(own("end the process", fault)),
+        Err(fault) if !fault.is(Errno::ESRCH) => return Err(Error::call("end the process", fault)),
         _ => {}
     }
     let deadline = Instant::now() + PATIENCE;
@@ -30,7 +29,7 @@ pub(super) fn end(pidfd: &Fd) -> Result<bool, Error> {
             Ok(0) => return Ok(false),
             Ok(_) => break,
             Err(fault) if fault.is(Errno::EINTR) => {}
-            Err(fault) => return Err(own("wait for the end of the process", fault)),
+            Err(fault) => return Err(Error::call("wait for the end of the process", fault)),
         }
     }
     loop {
@@ -41,7 +40,7 @@ pub(super) fn end(pidfd: &Fd) -> Result<bool, Error> {
             answer => {
                 return answer
                     .map(|_| true)
-                    .map_err(|fault| own("take note of the end of the process", fault));
+                    .map_err(|fault| Error::call("take note of the end of the process", fault));
             }
         }
     }
@@ -72,7 +71,7 @@ impl Container {
             Liveness::Gone => Err(not_running()),
             Liveness::Alive(pidfd) => match process::signal(pidfd.borrow(), signal) {
                 Err(fault) if fault.is(Errno::ESRCH) => Err(not_running()),
-                Err(fault) => Err(own(&format!("send signal {signal}"), fault)),
+                Err(fault) => Err(Error::call(format!("send signal {signal}"), fault)),
                 // A frozen process does not see any signal but the last one, and that only once thawed on v1.
                 Ok(()) if signal == SIGKILL && observe::is_frozen(&self.record)? => {
                     match group_of(&self.record)? {

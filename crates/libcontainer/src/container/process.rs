@@ -28,7 +28,7 @@ impl Process {
     /// # Errors
     /// As poll(2) and waitid(2).
     pub fn wait(&self) -> Result<Option<Exit>, Error> {
-        let failed = |fault| crate::perform::own("wait for the process", fault);
+        let failed = |fault| Error::call("wait for the process", fault);
         loop {
             match process::wait(self.pidfd.borrow(), true) {
                 Ok(exit) => return Ok(exit),

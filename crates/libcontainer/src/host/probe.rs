@@ -8,14 +8,13 @@ use kernel::{Errno, identity, mount, process};
 
 use super::HostFacts;
 use crate::Error;
-use crate::perform::own;
 
 const CAP_SETGID: u32 = 6;
 const CAP_SETUID: u32 = 7;
 const CAP_SYS_ADMIN: u32 = 21;
 
 pub(super) fn probe() -> Result<HostFacts, Error> {
-    let failed = |fault| own("look at the caller's capabilities", fault);
+    let failed = |fault| Error::call("look at the caller's capabilities", fault);
     let (effective, permitted, _) = identity::capabilities().map_err(failed)?;
     let has = |capability: u32| effective >> capability & 1 == 1;
     let initial_user_namespace = initial_user_namespace()?;
@@ -71,7 +70,7 @@ fn initial_user_namespace() -> Result<bool, Error> {
                 std::fs::metadata(path).map_err(|error| Error::file("look at", path, error))?;
             Ok(std::os::unix::fs::MetadataExt::ino(&metadata) == PROC_USER_INIT_INO)
         }
-        Err(fault) => Err(own("look at the caller's user namespace", fault)),
+        Err(fault) => Err(Error::call("look at the caller's user namespace", fault)),
     }
 }
 
@@ -82,7 +81,7 @@ fn copies_mounts() -> Result<bool, Error> {
         Err(fault) if fault.is(Errno::EPERM) => Ok(false),
         // A root that cannot be copied for another reason says nothing of other mounts.
         Err(fault) if fault.is(Errno::EINVAL) => Ok(true),
-        Err(fault) => Err(own("look whether mounts can be copied", fault)),
+        Err(fault) => Err(Error::call("look whether mounts can be copied", fault)),
     }
 }
 
@@ -90,7 +89,7 @@ fn cgroups() -> Result<u8, Error> {
     let is_unified = |path: &std::ffi::CStr| match file::filesystem_at(path) {
         Ok(found) => Ok(found.kind == magic::CGROUP2),
         Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => Ok(false),
-        Err(fault) => Err(own("look at the cgroup file systems", fault)),
+        Err(fault) => Err(Error::call("look at the cgroup file systems", fault)),
     };
     if is_unified(c"/sys/fs/cgroup")? {
         return Ok(2);

@@ -14,7 +14,6 @@ use spec::Spec;
 use super::folder::{CONFIG, Folder, HOOK, REPORT};
 use super::{Record, Status};
 use crate::Error;
-use crate::perform::own;
 
 /// Whether the recorded process still is.
 #[derive(Debug)]
@@ -52,7 +51,7 @@ fn found(pid: i32, identity: u64) -> Result<Option<Fd>, Error> {
     if pid <= 0 {
         return Ok(None);
     }
-    let failed = |fault| own("look at the container's process", fault);
+    let failed = |fault| Error::call("look at the container's process", fault);
     let pidfd = match process::open(pid) {
         Ok(pidfd) => pidfd,
         Err(fault) if fault.is(Errno::ESRCH) => return Ok(None),
@@ -75,7 +74,7 @@ pub(crate) fn has_ended(pidfd: &Fd) -> Result<bool, Error> {
             answer => {
                 return answer
                     .map(|count| count > 0)
-                    .map_err(|fault| own("look at the container's process", fault));
+                    .map_err(|fault| Error::call("look at the container's process", fault));
             }
         }
     }
@@ -131,7 +130,7 @@ pub(crate) fn end_hook(folder: &Folder, spared: Option<&str>) -> Result<(), Erro
     match liveness(&hook)? {
         Liveness::Gone => Ok(()),
         Liveness::Alive(pidfd) => match process::signal(pidfd.borrow(), nix::libc::SIGKILL) {
-            Err(fault) if !fault.is(Errno::ESRCH) => Err(own("end the hook", fault)),
+            Err(fault) if !fault.is(Errno::ESRCH) => Err(Error::call("end the hook", fault)),
             _ => Ok(()),
         },
     }

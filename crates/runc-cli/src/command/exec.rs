@@ -1,6 +1,6 @@
 //! `exec`: one more process in a container.
 
-use libcontainer::ExecRequest;
+use libcontainer::{Container, ExecRequest};
 
 use super::{Arguments, Command, create};
 use crate::failure::Failure;
@@ -88,8 +88,12 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
 
 fn exec(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let id = invocation.id()?;
-    let request = request(invocation)?;
-    Ok(libcontainer::exec(&global.store(), id, &request)?)
+    let store = global.store();
+    // A container that is not there is the first thing to say.
+    let request = Container::open(&store, id)
+        .map_err(Failure::from)
+        .and(request(invocation))?;
+    Ok(libcontainer::exec(&store, id, &request)?)
 }
 
 fn request(invocation: &Invocation) -> Result<ExecRequest, Failure> {

@@ -66,22 +66,39 @@ fn table(options: &[String]) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// From where the words of a line are counted.
+#[derive(Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+}
+
 /// The header of a table and the lines whose column `PID` names one of `pids`.
 ///
-/// The column is found by counting words, which works as long as no column left of it holds spaces: true for the
-/// formats of ps(1) by name.
+/// The column is found by counting words from the left or, where a column on that side holds spaces (`-o cmd,pid`), from the
+/// right: on the side that finds a number in every line.
 fn only(table: &str, pids: &[i32]) -> Result<String, Failure> {
-    let mut lines = table.lines();
-    let header = lines.next().unwrap_or_default();
-    let column = header
-        .split_ascii_whitespace()
-        .position(|word| word == "PID")
-        .ok_or_else(|| Failure::new("couldn't find PID field in ps output"))?;
+    let (header, lines) = table.split_once('\n').unwrap_or((table, ""));
+    let words = header.split_ascii_whitespace();
+    let missing = || Failure::new("couldn't find PID field in ps output");
+    let from_left = words.clone().position(|word| word == "PID");
+    let from_right = words.rev().position(|word| word == "PID");
+    let (left, right) = from_left.zip(from_right).ok_or_else(missing)?;
+    let pid_of = |line: &str, side| {
+        let mut words = line.split_ascii_whitespace();
+        let word = match side {
+            Side::Left => words.nth(left),
+            Side::Right => words.nth_back(right),
+        };
+        word.and_then(|word| word.parse::<i32>().ok())
+    };
+    let side = [Side::Left, Side::Right]
+        .into_iter()
+        .find(|side| lines.lines().all(|line| pid_of(line, *side).is_some()))
+        .ok_or_else(missing)?;
     let mut text = format!("{header}\n");
-    for line in lines {
-        let pid = line.split_ascii_whitespace().nth(column);
-        let pid = pid.and_then(|word| word.parse::<i32>().ok());
-        if pid.is_some_and(|pid| pids.contains(&pid)) {
+    for line in lines.lines() {
+        if pid_of(line, side).is_some_and(|pid| pids.contains(&pid)) {
             text.push_str(line);
             text.push('\n');
         }
@@ -101,6 +118,14 @@ mod tests {
             only(table, &[7, 99]).unwrap(),
             "UID   PID  PPID CMD\nroot    7     1 a\n"
         );
+        // Columns with spaces to the left of it, as of `-o cmd,ppid,pid`.
+        let table = "CMD    PPID PID\nsh -c a 7  0   1\nb        1   7\n";
+        assert_eq!(
+            only(table, &[7]).unwrap(),
+            "CMD    PPID PID\nb        1   7\n"
+        );
+        // On both sides: no telling.
+        assert!(only("CMD PID ARGS\nsh -c 7 sh -c\n", &[7]).is_err());
         assert!(only("CMD\nsh\n", &[1]).is_err());
         assert!(only("", &[1]).is_err());
     }
