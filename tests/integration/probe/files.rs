@@ -3,9 +3,9 @@
 use core::ffi::CStr;
 use core::fmt::Write;
 
-use kernel::{BorrowedFd, Stream};
 use kernel::file::{self, HERE, mode, open as flag};
 use kernel::mount as mounts;
+use kernel::{BorrowedFd, Stream};
 
 use crate::Context;
 use crate::out::Bytes;
@@ -76,7 +76,8 @@ pub fn names(path: &'static CStr, mut found: impl FnMut(&CStr, BorrowedFd<'_>)) 
         file::open_at(HERE, path, flag::RDONLY | flag::DIRECTORY, 0).map_err(Wrong::at(path))?;
     let mut buffer = [0; 2048];
     loop {
-        let count = file::read_directory(directory.borrow(), &mut buffer).map_err(Wrong::at(path))?;
+        let count =
+            file::read_directory(directory.borrow(), &mut buffer).map_err(Wrong::at(path))?;
         if count == 0 {
             return Ok(());
         }
@@ -222,7 +223,10 @@ pub fn meddle(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     each(context, arguments, |context, path| {
         let changed = [
             ("chmod", file::set_permissions_at(HERE, path, 0o600)),
-            ("chown", file::set_owner(file_at(path)?.borrow(), 1234, 1234)),
+            (
+                "chown",
+                file::set_owner(file_at(path)?.borrow(), 1234, 1234),
+            ),
             ("utimes", file::set_times(HERE, path)),
             (
                 "setxattr",

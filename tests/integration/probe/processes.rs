@@ -249,7 +249,8 @@ pub fn wait_signal(context: &mut Context, _: &[&'static CStr]) -> Answer {
 pub fn read_line(context: &mut Context, _: &[&'static CStr]) -> Answer {
     context.out.flush();
     let mut byte = [0];
-    while file::read(Stream::INPUT.borrow(), &mut byte).map_err(Wrong::at(c"standard input"))? == 1 {
+    while file::read(Stream::INPUT.borrow(), &mut byte).map_err(Wrong::at(c"standard input"))? == 1
+    {
         context.out.bytes(&byte);
         if byte[0] == b'\n' {
             break;
