@@ -19,7 +19,6 @@ impl Step for FindHome {
         let found = passwd::home(context.root(), self.uid, &mut home);
         let directory = match found {
             Some(length) => &home[..length],
-            None if self.uid == 0 => b"/root",
             None => b"/",
         };
         context.home.set(&[b"HOME=", directory]);
