@@ -100,12 +100,30 @@ fn is_where_it_says(root: BorrowedFd<'_>, path: &[u8], found: &Fd, linked: bool)
         // Which paths below /proc may be covered is for the planner to say, but it only knows this one procfs.
         magic::PROC => path.starts_with(b"/proc/") || status.inode == PROC_ROOT,
         magic::SYSFS => !linked,
-        _ if linked => {
-            let root = file::status(root)?;
-            (root.device, root.inode) != (status.device, status.inode)
-        }
+        _ if linked => !is_root(root, found)?,
         _ => true,
     })
+}
+
+/// Whether `found`, once the root is entered, is the root itself and not the same directory mounted elsewhere: only from the root
+/// `..` leads back to it without crossing a mount.
+///
+/// # Errors
+/// As fstat(2) and openat2(2).
+pub fn is_entered_root(root: BorrowedFd<'_>, found: &Fd) -> Result<bool> {
+    if !is_root(root, found)? {
+        return Ok(false);
+    }
+    match file::open_how(found.borrow(), c"..", open::PATH, 0, resolve::NO_XDEV) {
+        Err(fault) if fault.is(Errno::EXDEV) => Ok(false),
+        above => is_root(root, &above?),
+    }
+}
+
+/// Whether `found` is the directory `root`, on whatever mount.
+fn is_root(root: BorrowedFd<'_>, found: &Fd) -> Result<bool> {
+    let (root, found) = (file::status(root)?, file::status(found.borrow())?);
+    Ok((root.device, root.inode) == (found.device, found.inode))
 }
 
 /// The directory that holds the last component of `path` (made if missing), and that component.

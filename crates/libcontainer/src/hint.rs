@@ -40,6 +40,12 @@ pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
         (Call::Mount | Call::MoveMount | Call::OpenTree, Errno::ENOSPC) => {
             "the mount namespace has as many mounts as fs.mount-max allows"
         }
+        (Call::MoveMount, Errno::EINVAL) if step.starts_with("bind ") => {
+            "is one of them a directory and the other a file?"
+        }
+        (Call::MoveMount, Errno::EBUSY) if step.starts_with("hide ") => {
+            "the root cannot be hidden from who is in it"
+        }
         (Call::Openat, Errno::ESTALE) => "somebody changed what is copied while it was copied",
         (Call::MountSetattr, Errno::EINVAL) if step.starts_with("change mount at") => {
             "nothing is mounted there"

@@ -12,6 +12,9 @@ cases![
     missing_and_repeated_paths_do_no_harm,
     read_only_path_cannot_be_written,
     read_only_paths_include_mounts_below,
+    the_root_as_read_only_path,
+    the_root_cannot_be_masked,
+    the_roots_directory_mounted_elsewhere_is_not_the_root,
     relative_paths_are_refused,
 ];
 
@@ -108,6 +111,51 @@ fn read_only_paths_include_mounts_below() {
         .see(bundle, "touch /run/a -- touch /run/below/b")
         .exits(1)
         .lines(&["open /run/a: EROFS", "open /run/below/b: EROFS"]);
+}
+
+/// However the root is named: a mount laid on it would not be seen by who is inside already.
+fn the_root_as_read_only_path() {
+    let sandbox = Sandbox::new();
+    for path in ["/", "/.", "/proc/..", "/link"] {
+        let bundle = sandbox
+            .bundle()
+            .writable()
+            .mount("/run", "tmpfs", "tmpfs", &["mode=755"])
+            .set("/linux/readonlyPaths", json!([path]));
+        std::os::unix::fs::symlink("/", bundle.rootfs().join("link")).unwrap();
+        sandbox
+            .see(bundle, "touch /new -- touch /run/new")
+            .exits(1)
+            .lines(&["open /new: EROFS"]);
+    }
+}
+
+fn the_root_cannot_be_masked() {
+    let sandbox = Sandbox::new();
+    for path in ["/", "/link"] {
+        let bundle = sandbox
+            .bundle()
+            .set("/linux/maskedPaths", json!(["/etc", path]));
+        std::os::unix::fs::symlink("/", bundle.rootfs().join("link")).unwrap();
+        sandbox
+            .run(&bundle)
+            .fails_with(1, &["linux.maskedPaths[1]", "the root cannot be hidden"]);
+    }
+}
+
+fn the_roots_directory_mounted_elsewhere_is_not_the_root() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().writable();
+    let source = bundle.rootfs().display().to_string();
+    let bundle = bundle
+        .mount("/mnt", "bind", &source, &["bind"])
+        .mount("/run", "bind", &source, &["bind"])
+        .set("/linux/readonlyPaths", json!(["/mnt"]))
+        .set("/linux/maskedPaths", json!(["/run"]));
+    sandbox
+        .see(bundle, "touch /mnt/new -- touch /new -- ls /run")
+        .exits(1)
+        .lines(&["open /mnt/new: EROFS"]);
 }
 
 fn relative_paths_are_refused() {

@@ -13,6 +13,7 @@ cases![
     filesystem_options_become_flags,
     bind_options_become_flags,
     bind_of_a_directory,
+    bind_of_a_file_onto_a_directory_says_so,
     bind_of_a_file_makes_its_target,
     bind_source_may_be_relative_to_the_bundle,
     bind_ignores_the_type,
@@ -208,6 +209,17 @@ fn bind_of_a_directory() {
         .ok()
         .lines(&["from the host"]);
     assert!(shared.join("new").exists());
+}
+
+fn bind_of_a_file_onto_a_directory_says_so() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.folder("shared").join("file");
+    fs::write(&file, "").unwrap();
+    let bundle = sandbox.bundle().mount("/mnt", "bind", &file, &["bind"]);
+    let hint = "is one of them a directory and the other a file?";
+    sandbox
+        .run(&bundle)
+        .fails_with(1, &["mounts[", "/mnt", hint]);
 }
 
 fn bind_of_a_file_makes_its_target() {

@@ -167,7 +167,10 @@ fn dead_socket_is_an_error() {
     call.arg(&bundle.path)
         .arg(sandbox.id("a"))
         .output()
-        .fails_with(1, &["no such file or directory"]);
+        .fails_with(
+            1,
+            &["connect to the console socket /nowhere/socket: no such file or directory"],
+        );
     sandbox.host(Some(&bundle)).same_as(&before);
 }
 

@@ -21,7 +21,7 @@ step! {
 
 step! {
     /// Covers a file with the null device and a directory with an empty, read-only one. A path that does not exist is left
-    /// out. `linux.maskedPaths`
+    /// out. `EBUSY` of move_mount(2) for the root, which those inside would go on to see. `linux.maskedPaths`
     Hide {
         /// The path.
         path: Span,
@@ -100,6 +100,9 @@ impl Step for Hide {
             Err(fault) if fault.is(Errno::ENOENT) => return Ok(()),
             answer => answer?,
         };
+        if inside::is_entered_root(context.root(), &target)? {
+            return Err(Fault::found(Call::MoveMount, Errno::EBUSY));
+        }
         if file::status(target.borrow())?.kind() != mode::DIRECTORY {
             return cover(&mut context.null, &target);
         }

@@ -10,8 +10,8 @@ use super::{Context, Show, Step, step};
 use crate::{Span, Text, inside};
 
 step! {
-    /// Binds a path on itself, read-only with all below it. A path that does not exist is left out.
-    /// `linux.readonlyPaths`
+    /// Binds a path on itself, read-only with all below it. A path that does not exist is left out. On the root nothing can
+    /// be laid that those inside would see: its own mount turns read-only, as by `root.readonly`. `linux.readonlyPaths`
     ReadOnlyPath {
         /// The path.
         path: Span,
@@ -25,11 +25,14 @@ impl Step for ReadOnlyPath {
             Err(fault) if fault.is(Errno::ENOENT) => return Ok(()),
             answer => answer?,
         };
-        let tree = mount::clone_tree(below.borrow(), c"", true)?;
         let change = Change {
             set: attributes::RDONLY,
             ..Change::default()
         };
+        if inside::is_entered_root(context.root(), &below)? {
+            return mount::set_attributes(context.root(), c"", false, &change);
+        }
+        let tree = mount::clone_tree(below.borrow(), c"", true)?;
         mount::set_attributes(tree.borrow(), c"", true, &change)?;
         mount::attach(tree.borrow(), below.borrow())
     }

@@ -176,9 +176,10 @@ impl Walk<'_> {
             RuntimeStep::ConnectConsole { slot } => {
                 let fd = match std::mem::replace(&mut self.setting.console, Console::None) {
                     Console::Connected(fd) => fd,
-                    Console::Socket(path) => {
-                        kernel::socket::connect(path.as_os_str().as_bytes()).map_err(failed)?
-                    }
+                    Console::Socket(path) => kernel::socket::connect(path.as_os_str().as_bytes())
+                        .map_err(|fault| {
+                        Error::file("connect to the console socket", &path, fault.into())
+                    })?,
                     Console::None => {
                         return Err(failed(Fault::found(Call::Connect, Errno::ENOENT)));
                     }
