@@ -306,13 +306,16 @@ impl Exit {
     }
 }
 
-fn wait_for(kind: usize, id: i32, block: bool) -> Result<Option<(i32, Exit)>> {
+const WNOHANG: usize = 1;
+const WNOWAIT: usize = 0x0100_0000;
+
+/// `how` is 0, which blocks, or flags.
+fn wait_for(kind: usize, id: i32, how: usize) -> Result<Option<(i32, Exit)>> {
     const WEXITED: usize = 4;
-    const WNOHANG: usize = 1;
     const CLD_EXITED: i32 = 1;
     // siginfo_t: signo, errno, code, padding, pid, uid, status.
     let mut info = [0i32; 32];
-    let options = WEXITED | if block { 0 } else { WNOHANG };
+    let options = WEXITED | how;
     // SAFETY: `info` is a whole `siginfo_t` (128 bytes).
     unsafe { syscall!(Wait, WAITID, kind, id, info.as_mut_ptr(), options, 0) }?;
     let (code, pid, status) = (info[2], info[4], info[6]);
@@ -326,16 +329,29 @@ fn wait_for(kind: usize, id: i32, block: bool) -> Result<Option<(i32, Exit)>> {
     )))
 }
 
+const P_PIDFD: usize = 3;
+
 /// waitid(2) P_PIDFD: reaps a child. `None` when it has not ended and `block` is false; `ECHILD` when it is not ours.
 pub fn wait(pidfd: BorrowedFd<'_>, block: bool) -> Result<Option<Exit>> {
-    const P_PIDFD: usize = 3;
-    Ok(wait_for(P_PIDFD, pidfd.raw(), block)?.map(|(_, exit)| exit))
+    let how = if block { 0 } else { WNOHANG };
+    Ok(wait_for(P_PIDFD, pidfd.raw(), how)?.map(|(_, exit)| exit))
+}
+
+/// As [`wait`] without blocking, but the child stays a zombie whose number is its own.
+pub fn ended(pidfd: BorrowedFd<'_>) -> Result<Option<Exit>> {
+    Ok(wait_for(P_PIDFD, pidfd.raw(), WNOHANG | WNOWAIT)?.map(|(_, exit)| exit))
+}
+
+/// waitid(2) P_PGID: waits for a child that is in this process group, and reaps it; `ECHILD` when there is none.
+pub fn wait_group(group: i32) -> Result<()> {
+    const P_PGID: usize = 2;
+    wait_for(P_PGID, group, 0).map(drop)
 }
 
 /// waitid(2) P_ALL without blocking: reaps any child that has ended. `ECHILD` when there are no children.
 pub fn wait_any() -> Result<Option<(i32, Exit)>> {
     const P_ALL: usize = 0;
-    wait_for(P_ALL, 0, false)
+    wait_for(P_ALL, 0, WNOHANG)
 }
 
 /// pidfd_open(2).
@@ -383,6 +399,18 @@ pub fn kill(pid: i32, signal: i32) -> Result<()> {
 pub fn id() -> i32 {
     // SAFETY: no arguments; it cannot fail.
     unsafe { syscall!(Kill, GETPID) }.unwrap_or(0) as i32
+}
+
+/// setpgid(2): the calling process becomes the first of a process group of its own. `EPERM` for the leader of a session, which
+/// is that already.
+pub fn new_group() -> Result<()> {
+    // SAFETY: no pointers.
+    unsafe { syscall!(Setsid, SETPGID, 0, 0) }.map(drop)
+}
+
+/// kill(2) for all processes of a group; `ESRCH` when there are none.
+pub fn kill_group(group: i32, signal: i32) -> Result<()> {
+    kill(-group, signal)
 }
 
 /// setsid(2).

@@ -4,6 +4,8 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use harness::{Sandbox, cases};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 
 cases![
     one_of_many_creates_with_the_same_id_wins,
@@ -117,6 +119,14 @@ fn many_deletes_of_one_container() {
 }
 
 /// Whoever comes between the folder that is made and the one that is filled.
+/// Reaps a child that has ended.
+fn is_alive(child: &Pid) -> bool {
+    matches!(
+        waitpid(*child, Some(WaitPidFlag::WNOHANG)),
+        Ok(WaitStatus::StillAlive)
+    )
+}
+
 fn creates_and_deletes_of_one_id_leave_nothing() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().probe("sleep 1000");
@@ -126,17 +136,32 @@ fn creates_and_deletes_of_one_id_leave_nothing() {
     std::thread::scope(|scope| {
         for worker in 0..4 {
             let (caller, id, path) = (sandbox.caller(), &id, &bundle.path);
+            let pid_file = sandbox.path.join(format!("pid{worker}"));
             scope.spawn(move || {
+                // Those that were created: ours to reap once they are deleted, and an ordinary user has few keyrings.
+                let mut created = Vec::new();
                 while Instant::now() < end {
                     let output = if worker < 2 {
                         let create = caller.runtime(["create", "--bundle"]).arg(path);
-                        create.arg(id).limit(60).output()
+                        let create = create.arg("--pid-file").arg(&pid_file).arg(id);
+                        create.limit(60).output()
                     } else {
                         caller.runtime(["delete", "--force", id]).limit(60).output()
                     };
                     let known = output.code == 0 || output.stderr.contains("already exists");
                     assert!(known, "{output:?}");
+                    if worker < 2 && output.code == 0 {
+                        let pid = std::fs::read_to_string(&pid_file).unwrap();
+                        created.push(Pid::from_raw(pid.parse().unwrap()));
+                    }
+                    created.retain(is_alive);
                 }
+                // The last one, if nobody has deleted it.
+                caller.runtime(["delete", "--force", id]).limit(60).output();
+                harness::wait_until("the end of those that were created", || {
+                    created.retain(is_alive);
+                    created.is_empty()
+                });
             });
         }
     });

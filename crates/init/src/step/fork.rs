@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use kernel::Errno;
 use kernel::process::{self, Forked};
 
 use super::{Context, Step, step};
@@ -18,6 +19,11 @@ step! {
 
 impl Step for Fork {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        // Should it die before it says who it is, the runtime finds it by this group.
+        match process::new_group() {
+            Err(fault) if !fault.is(Errno::EPERM) => return Err(fault),
+            _ => {}
+        }
         if context.alone.fork_sibling()? == Forked::Parent {
             process::exit(0);
         }

@@ -2,7 +2,7 @@
 
 use init::{ChildStep, Slot};
 use kernel::process::{Exit, Started, Watch};
-use kernel::{BorrowedFd, Errno, process, socket};
+use kernel::{BorrowedFd, Errno, Fault, process, socket};
 
 use super::explain::explain;
 use super::walk::Walk;
@@ -138,7 +138,8 @@ impl Walk<'_> {
         let Some(child) = &self.child else {
             return false;
         };
-        match process::wait(child.pidfd.borrow(), false) {
+        // It is not reaped yet: as long as its number is its own, so is its group's.
+        match process::ended(child.pidfd.borrow()) {
             // Where SIGCHLD is ignored nobody is told how it ended: the socket tells whether somebody is left.
             Ok(Some(Exit::Code(0))) | Err(_) => self.has_left = true,
             Ok(exit) => self.exit = exit,
@@ -150,13 +151,11 @@ impl Walk<'_> {
     fn forked(&mut self, pid: i32) -> kernel::Result<()> {
         // It is our child, so the number is its own until we reap it.
         let pidfd = process::open(pid)?;
-        if let Some(old) = self.child.replace(Started { pid, pidfd })
-            && !std::mem::take(&mut self.has_left)
-            && let Ok(None) = process::wait(old.pidfd.borrow(), false)
-        {
+        if let Some(old) = self.child.replace(Started { pid, pidfd }) {
             // There is nothing left for it to do but to exit.
             super::end(&old.pidfd)?;
         }
+        self.has_left = false;
         self.has_forked = true;
         Ok(())
     }
@@ -240,7 +239,20 @@ impl Walk<'_> {
         // A new process that has not announced itself yet ends when it finds the socket closed.
         self.peer = None;
         let child = self.child.take()?;
+        if self.forks() && !self.has_forked {
+            // How it has ended says more than that it is ended now.
+            if self.exit.is_none()
+                && let Ok(exit) = process::ended(child.pidfd.borrow())
+            {
+                self.exit = exit;
+            }
+            end_unannounced(&child);
+        }
         if let Some(exit) = self.exit.take() {
+            // Reaped, if it has not been as one of its group.
+            if let Err(fault) = super::end(&child.pidfd) {
+                left_over(fault);
+            }
             return Some(exit);
         }
         // It may have exited already, with a status that says something; a kill does not change that then.
@@ -250,9 +262,46 @@ impl Walk<'_> {
         match super::end(&child.pidfd) {
             Ok(exit) => exit,
             Err(fault) => {
-                log::warn!("the container's process may be left: {fault}");
+                left_over(fault);
                 None
             }
         }
+    }
+}
+
+fn left_over(fault: Fault) {
+    log::warn!("the container's process may be left: {fault}");
+}
+
+/// Ends the process that a child of ours may have become without saying so, and reaps it: as a zombie that nobody knows it
+/// would keep its pid namespace, and whoever waits for that, for ever. It is in the old one's group, which has
+/// died by then and is not reaped before, so that nobody else can be in a group of this number.
+fn end_unannounced(old: &Started) {
+    let gone = |fault: Fault| fault.is(Errno::ESRCH);
+    let dead = || -> kernel::Result<()> {
+        match process::signal(old.pidfd.borrow(), nix::libc::SIGKILL) {
+            Err(fault) if !gone(fault) => return Err(fault),
+            _ => {}
+        }
+        let mut watch = [Watch::new(old.pidfd.borrow(), Watch::IN)];
+        while let Err(fault) = process::poll(&mut watch, None) {
+            if !fault.is(Errno::EINTR) {
+                return Err(fault);
+            }
+        }
+        match process::kill_group(old.pid, nix::libc::SIGKILL) {
+            Err(fault) if !gone(fault) => return Err(fault),
+            _ => {}
+        }
+        loop {
+            match process::wait_group(old.pid) {
+                Err(fault) if fault.is(Errno::ECHILD) => return Ok(()),
+                Err(fault) if !fault.is(Errno::EINTR) => return Err(fault),
+                _ => {}
+            }
+        }
+    };
+    if let Err(fault) = dead() {
+        left_over(fault);
     }
 }
