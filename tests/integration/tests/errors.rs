@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use harness::{Bundle, Sandbox, cases};
+use harness::{Bundle, Sandbox, cases, need};
 use serde_json::{Value, json};
 
 cases![
@@ -18,6 +18,7 @@ cases![
     messages_say_what_to_try,
     privileged_limits_that_this_machine_cannot_give_say_what_there_is,
     ordinary_users_are_told_what_to_set,
+    ordinary_users_are_told_whose_limit_it_is,
     log_that_cannot_be_used,
     json_log,
     text_log_and_bare_message,
@@ -507,6 +508,29 @@ fn ordinary_users_are_told_what_to_set() {
     let call = call.arg(sandbox.program()).args(["create", "--bundle"]);
     let output = call.arg(&bundle.path).arg(sandbox.id("a")).output();
     output.fails_with(1, &["XDG_RUNTIME_DIR", "--root"]);
+}
+
+fn ordinary_users_are_told_whose_limit_it_is() {
+    let sandbox = Sandbox::ordinary();
+    let nice = json!({"policy": "SCHED_OTHER", "nice": -19});
+    let bundle = sandbox.bundle().set("/process/scheduler", nice);
+    refused(&sandbox, &bundle, "nice", "CAP_SYS_NICE or RLIMIT_NICE");
+    need::program("newuidmap");
+    let (uid, gid) = sandbox.rootless().unwrap();
+    let map = |own: u32| json!([{"containerID": 0, "hostID": own, "size": 1}, {"containerID": 1, "hostID": 1, "size": 9}]);
+    let bundle = sandbox
+        .bundle()
+        .set("/linux/uidMappings", map(uid))
+        .set("/linux/gidMappings", map(gid));
+    let call = sandbox.runtime(["create", "--bundle"]).arg(&bundle.path);
+    let output = call.arg(sandbox.id("a")).output();
+    assert_eq!(
+        output.stderr.matches("newuidmap").count(),
+        1,
+        "{}",
+        output.stderr
+    );
+    output.fails_with(1, &["newuidmap: ", "linux.uidMappings"]);
 }
 
 fn log_that_cannot_be_used() {

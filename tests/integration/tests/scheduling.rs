@@ -14,9 +14,13 @@ cases![
 ];
 
 /// Field of `/proc/self/stat` by its number in proc_pid_stat(5), which counts from 1.
-fn field(seen: &Output, number: usize) -> i64 {
-    let after_name = seen.stdout.rsplit(") ").next().unwrap();
-    let text = after_name.split_whitespace().nth(number - 3).unwrap();
+fn field(seen: &Output, field: usize) -> i64 {
+    number(&seen.stdout, field)
+}
+
+fn number(stat: &str, field: usize) -> i64 {
+    let after_name = stat.rsplit(") ").next().unwrap();
+    let text = after_name.split_whitespace().nth(field - 3).unwrap();
     text.parse().unwrap()
 }
 
@@ -31,8 +35,11 @@ fn see(sandbox: &Sandbox, scheduler: Value) -> Output {
 
 fn policy_and_nice_value() {
     let sandbox = Sandbox::new();
-    let seen = see(&sandbox, json!({"policy": "SCHED_BATCH", "nice": 7})).ok();
-    assert_eq!((field(&seen, POLICY), field(&seen, NICE)), (3, 7));
+    // Below their own niceness ordinary users may not go, whoever runs these tests.
+    let own = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    let nice = number(&own, NICE).max(7);
+    let seen = see(&sandbox, json!({"policy": "SCHED_BATCH", "nice": nice})).ok();
+    assert_eq!((field(&seen, POLICY), field(&seen, NICE)), (3, nice));
     see(&sandbox, json!({"policy": "SCHED_WRONG"}))
         .fails_with(1, &["process.scheduler.policy", "SCHED_WRONG"]);
 }
