@@ -96,7 +96,8 @@ impl Sandbox {
     fn make(user: Option<(u32, u32)>) -> Sandbox {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let tag = format!("it{}x{number}", std::process::id());
+        // As long as all others, so that none is the beginning of another: what is a sandbox's is found by it.
+        let tag = format!("it{}x{number:03}", std::process::id());
         let path = std::env::temp_dir().join(&tag);
         for folder in ["", "state", "io", "bin"] {
             fs::create_dir_all(path.join(folder)).expect("folder of the sandbox");
