@@ -98,7 +98,7 @@ pub(crate) fn become_root() -> Result<bool> {
 /// The helper's part: waits for the word, then maps the ids of `arguments` = process, users, groups.
 ///
 /// # Errors
-/// [`Kind::Local`] when a program fails or is missing.
+/// [`tare_image::Kind::Local`] when a program fails or is missing.
 pub(crate) fn help(arguments: &[String]) -> Result<()> {
     let [process, uids, gids] = arguments else {
         fail!(Usage, "three arguments are needed");
