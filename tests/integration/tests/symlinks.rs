@@ -298,6 +298,12 @@ fn a_link_does_not_lead_a_mount_into_proc_or_sys() {
     }
 }
 
+/// Each gets the other's name, in one step.
+fn exchange(one: &Path, other: &Path) {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+}
+
 /// What covers a directory of a shared volume must stay with it: nothing may cross into another volume while a neighbour swaps
 /// that directory for a link.
 fn privileged_a_neighbour_moves_what_is_covered() {
@@ -315,9 +321,7 @@ fn privileged_a_neighbour_moves_what_is_covered() {
         scope.spawn(|| {
             let (one, other) = (shared.join("t"), shared.join("link"));
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
-                let here = nix::fcntl::AT_FDCWD;
-                nix::fcntl::renameat2(here, &one, here, &other, flags).unwrap();
+                exchange(&one, &other);
             }
         });
         let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -385,9 +389,7 @@ fn privileged_a_copy_mixes_no_files() {
         scope.spawn(|| {
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                 for (good, evil) in &pairs {
-                    let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
-                    let here = nix::fcntl::AT_FDCWD;
-                    nix::fcntl::renameat2(here, good, here, evil, flags).unwrap();
+                    exchange(good, evil);
                 }
             }
         });
