@@ -115,7 +115,7 @@ fn profile_that_forbids_what_init_needs() {
         })
     };
     let all = ["read", "execve", "write", "exit_group", "exit"];
-    // arm64 (Linux 6.1) answers ENOSYS to a call of execve that a filter denies.
+    // Seen on an emulated arm64 machine: ENOSYS, not the errno of the filter. Why is not known.
     let no_execve = match cfg!(target_arch = "aarch64") {
         true => "execve: ",
         false => "execve: operation not permitted",
