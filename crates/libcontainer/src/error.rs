@@ -59,6 +59,13 @@ pub enum Error {
     },
     /// Control groups.
     Cgroup(cgroups::Error),
+    /// criu(8) is missing, or has failed.
+    Criu {
+        /// How.
+        text: String,
+        /// Its log, where there is one.
+        log: Option<PathBuf>,
+    },
     /// The container is in another state than the operation needs.
     WrongStatus {
         /// The container.
@@ -211,7 +218,8 @@ impl Error {
                     .map_or("", |number| kernel::Errno(number).name());
                 add("errno", errno.to_owned());
             }
-            Error::Cgroup(_) | Error::Invalid { .. } => {}
+            Error::Criu { log: Some(log), .. } => add("file", log.display().to_string()),
+            Error::Criu { log: None, .. } | Error::Cgroup(_) | Error::Invalid { .. } => {}
         }
         fields
     }
@@ -279,6 +287,11 @@ impl fmt::Display for Error {
             }
             Error::Hook { at, text } => write!(f, "{NOT_STARTED}{text} ({at})"),
             Error::Cgroup(error) => error.fmt(f),
+            Error::Criu { text, log: None } => f.write_str(text),
+            Error::Criu {
+                text,
+                log: Some(log),
+            } => write!(f, "{text} (log: {})", log.display()),
             Error::WrongStatus { text, .. } => f.write_str(text),
             Error::NotFound { id } => write!(f, "container does not exist: {id:?}"),
             Error::Exists { id } => {

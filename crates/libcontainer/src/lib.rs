@@ -38,6 +38,7 @@
 mod bundle;
 mod check;
 mod container;
+mod criu;
 mod error;
 mod foreground;
 mod hint;
@@ -52,8 +53,9 @@ pub use bundle::Bundle;
 pub use cgroups;
 pub use check::{Finding, Verdict, check};
 pub use container::{
-    Container, CreateOptions, Event, ExecRequest, Found, GcOptions, Leftover, Outcome, Part,
-    Process, RunOptions, StateReport, exec, features, gc, plan_of, run, seccomp_text,
+    CgroupMode, CheckpointOptions, Container, CreateOptions, Event, ExecRequest, Found, GcOptions,
+    Leftover, Outcome, Part, Process, RestoreOptions, RunOptions, StateReport, exec, features, gc,
+    plan_of, restore, run, seccomp_text,
 };
 pub use error::Error;
 pub use kernel::process::Exit;

@@ -179,6 +179,7 @@ pub fn spawn(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     let started = process::start(&Program {
         executable: executable.borrow(),
         arguments: list(&strings[..=count], &mut room)?,
+        environment: kernel::StringList::EMPTY,
         closed_from: 3,
         keep: &[],
         standard: [None; 3],

@@ -7,6 +7,7 @@
 mod accidents;
 mod capabilities;
 mod cgroups;
+mod checkpoint;
 mod child_faults;
 mod concurrency;
 mod crash;
@@ -16,6 +17,7 @@ mod engine;
 mod errors;
 mod events;
 mod exec;
+mod fake_criu;
 mod faults;
 mod fd_hygiene;
 mod features;
@@ -38,6 +40,7 @@ mod podman;
 mod process;
 mod propagation;
 mod ps;
+mod restore;
 mod rlimits;
 mod rootless;
 mod run;
@@ -55,10 +58,14 @@ mod timings;
 mod update;
 
 fn main() -> std::process::ExitCode {
+    if fake_criu::is_called() {
+        return fake_criu::main();
+    }
     harness::main(&[
         accidents::CASES,
         capabilities::CASES,
         cgroups::CASES,
+        checkpoint::CASES,
         child_faults::CASES,
         concurrency::CASES,
         crash::CASES,
@@ -92,6 +99,7 @@ fn main() -> std::process::ExitCode {
         ps::CASES,
         rlimits::CASES,
         rootless::CASES,
+        restore::CASES,
         run::CASES,
         runc::CASES,
         spec::CASES,

@@ -5,6 +5,8 @@
 )]
 
 mod cgroup;
+mod checkpoint;
+mod checkpoint_check;
 mod create;
 mod delete;
 mod events;
@@ -18,6 +20,7 @@ mod pid_file;
 mod prepare;
 mod process;
 mod report;
+mod restore;
 mod run;
 mod start;
 mod update;
@@ -25,6 +28,7 @@ mod update;
 use crate::Error;
 use crate::state::{Folder, Held, Liveness, Record, Status, Store, observe};
 
+pub use checkpoint::{CgroupMode, CheckpointOptions};
 pub use events::Event;
 pub use exec::{ExecRequest, exec};
 pub use features::features;
@@ -33,6 +37,7 @@ pub(crate) use prepare::judge;
 pub use prepare::{CreateOptions, plan_of, seccomp_text};
 pub use process::Process;
 pub use report::StateReport;
+pub use restore::{RestoreOptions, restore};
 pub use run::{RunOptions, run};
 
 /// A container that exists.

@@ -16,6 +16,7 @@ mod listener;
 mod namespace;
 mod net_devices;
 mod netlink;
+mod network;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub(crate) use explain::{execution_failed, forbidden, forbids};
 pub(crate) use hooks::{HookState, Inside, run_all as run_hooks};
 pub(crate) use id_maps::outside;
 pub(crate) use namespace::ways_in;
+pub(crate) use network::Network;
 pub(crate) use walk::walk;
 
 /// Where a terminal's master goes.
