@@ -30,8 +30,6 @@ pub(super) struct Source<'a> {
 pub(super) struct Manner {
     pub(super) console: Console,
     pub(super) fence: Fence,
-    /// Signals are blocked and collected: see [`HookState::interruptible`].
-    pub(super) interruptible: bool,
 }
 
 impl Container {
@@ -72,7 +70,6 @@ impl Container {
             Manner {
                 console,
                 fence: Fence::Fifo,
-                interruptible: false,
             },
         )?;
         Ok(locked.unlock())
@@ -152,7 +149,6 @@ fn perform(
         given: Vec::new(),
         state: Some(HookState {
             folder: Some(folder),
-            interruptible: manner.interruptible,
             ..prepared.hooks()?
         }),
     };

@@ -291,7 +291,6 @@ impl<'a> Prepared<'a> {
             set_groups: false,
             init: None,
             folder: None,
-            interruptible: false,
         })
     }
 }

@@ -57,7 +57,7 @@ impl Container {
             ));
         }
         match locked.folder.open_fence()? {
-            Some(fence) => match locked.release(&fence, false) {
+            Some(fence) => match locked.release(&fence) {
                 Ok(()) => locked.folder.remove_fence().map(|()| locked),
                 // The container is gone as after `delete` (runtime.md, "Lifecycle", 7, 9, 12, 13).
                 Err(error @ Error::Hook { .. }) => {
@@ -76,7 +76,7 @@ impl Container {
 
 impl Locked {
     /// Lets the program run, with the hooks before and after.
-    pub(super) fn release(&self, fence: &Fd, interruptible: bool) -> Result<(), Error> {
+    pub(super) fn release(&self, fence: &Fd) -> Result<(), Error> {
         let config = match self.record.has_hooks {
             true => Some(observe::config(&self.folder)?),
             false => None,
@@ -91,7 +91,6 @@ impl Locked {
             Some(spec) => {
                 let state = HookState {
                     folder: Some(&self.folder),
-                    interruptible,
                     ..HookState::new(spec, &self.record, status)
                 };
                 self.run_start_hooks(&state, kind, &process)

@@ -13,7 +13,7 @@ use kernel::process::Exit;
 use kernel::{BorrowedFd, Fd, file};
 use spec::{Hook, Spec, State};
 
-use super::hook_process::{End, HookProcess};
+use super::hook_process::{End, EndingSignals, HookProcess};
 use crate::Error;
 use crate::host::HostFacts;
 use crate::plan::{self, HookKind, HookSurroundings, Joining, Plan, Reach};
@@ -36,8 +36,6 @@ pub(crate) struct HookState<'a> {
     pub(crate) init: Option<i32>,
     /// Where a hook that runs is noted, so that `delete --force` can end it.
     pub(crate) folder: Option<&'a Held>,
-    /// The caller has blocked signals to collect them: those that end a program end a hook.
-    pub(crate) interruptible: bool,
 }
 
 /// The way into the container, for hooks that run there.
@@ -63,7 +61,6 @@ impl<'a> HookState<'a> {
             set_groups: record.set_groups,
             init: None,
             folder: None,
-            interruptible: false,
         }
     }
 }
@@ -134,6 +131,9 @@ pub(crate) fn run(
             hook.path
         ),
     };
+    // From before the start: nothing ends this program while it alone knows the hook.
+    let signals = EndingSignals::collect()
+        .map_err(|fault| failed(format!("signals cannot be collected: {fault}")))?;
     let started = Instant::now();
     let mut process = Start {
         state,
@@ -149,7 +149,7 @@ pub(crate) fn run(
         .timeout
         .and_then(|seconds| started.checked_add(Duration::from_secs(seconds.unsigned_abs())));
     let end = process
-        .wait(deadline, state.interruptible)
+        .wait(deadline, signals.as_ref())
         .map_err(|fault| failed(format!("its end cannot be seen: {fault}")))?;
     let (out, err) = process.output();
     log::debug!(

@@ -10,9 +10,9 @@ use kernel::file::{self, open};
 use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd};
 
-use super::Record;
 use super::observe::identity_of;
 use super::store::c_path;
+use super::{Record, time};
 use crate::Error;
 use crate::notify;
 
@@ -349,7 +349,7 @@ impl Held {
         file::set_permissions_at(self.directory.borrow(), NOTIFY, 0o755).map_err(failed)
     }
 
-    /// Notes which process a hook is, and of which kind.
+    /// Notes which process a hook is, since when, and of which kind.
     pub(crate) fn note_hook(&self, hook: &Started, kind: &str) -> Result<(), Error> {
         let failed = |fault| self.failed("write", HOOK, fault);
         // One that has been reaped already cannot be ended any more.
@@ -357,7 +357,8 @@ impl Held {
             return Ok(());
         };
         let flags = open::WRONLY | open::CREAT | open::TRUNC | open::NOFOLLOW;
-        let text = format!("{} {identity} {kind}", hook.pid);
+        let since = time::since_boot()?.as_secs();
+        let text = format!("{} {identity} {since} {kind}", hook.pid);
         file::open_at(self.directory.borrow(), HOOK, flags, 0o600)
             .and_then(|fd| file::write(fd.borrow(), text.as_bytes()))
             .map(drop)
