@@ -442,8 +442,16 @@ fn messages_say_what_to_try() {
         root,
     ];
     create.arg(&running.id).output().fails_with(1, &taken);
-    // On version 1 an ordinary user's container stays where its caller is, whoever makes cgroups.
-    if !std::path::Path::new("/run/systemd/system").exists() && sandbox.rootless().is_none() {
+    let link = sandbox.path.join("io/link");
+    std::os::unix::fs::symlink("/no/such", &link).unwrap();
+    for root in [link.clone(), link.join("below")] {
+        let call = sandbox.command(sandbox.program()).arg("--root").arg(&root);
+        let call = call.args(["create", "--bundle"]).arg(&bundle.path);
+        let link = link.to_str().unwrap();
+        let texts = [link, "is a link to /no/such, which does not exist"];
+        call.arg(sandbox.id("b")).output().fails_with(1, &texts);
+    }
+    if !std::path::Path::new("/run/systemd/system").exists() {
         let call = sandbox
             .command(sandbox.program())
             .arg("--root")

@@ -240,28 +240,64 @@ fn stopped_containers_are_for_those_who_ask() {
     gc(&sandbox, &["--stopped"]).ok().lines(&["[]"]);
 }
 
+/// Of a container of an earlier boot there is only the folder: its process's number and its cgroup's name are somebody else's.
 fn an_earlier_boot() {
-    let sandbox = Sandbox::new();
-    let container = sandbox.detach(&sandbox.bundle().probe("echo"), "a");
-    container.wait();
-    let record = sandbox.root.join(&container.id).join("state.json");
-    let text = fs::read_to_string(&record).unwrap();
-    let state: Value = serde_json::from_str(&text).unwrap();
-    let created = state["created"].as_str().unwrap();
-    let long_ago = "1970-01-01T00:00:00.000000000Z";
-    fs::write(&record, text.replace(created, long_ago)).unwrap();
-    // With its cgroup there, only the clock says so.
-    let has_cgroup = state["cgroup_paths"]
-        .as_object()
-        .is_some_and(|paths| !paths.is_empty());
-    if has_cgroup {
-        assert_eq!(said(&gc(&sandbox, &[]).ok(), &container.id), "stopped kept");
-        for path in state["cgroup_paths"].as_object().unwrap().values() {
-            let _ = fs::remove_dir(path.as_str().unwrap());
+    for command in ["gc", "delete"] {
+        let sandbox = Sandbox::new();
+        let shared = sandbox.bundle().without_namespace("pid");
+        let container = sandbox.detach(&shared.probe("sleep 1000"), "a");
+        let record = sandbox.root.join(&container.id).join("state.json");
+        let text = fs::read_to_string(&record).unwrap();
+        let state: Value = serde_json::from_str(&text).unwrap();
+        let boot = state["boot"].as_str().unwrap();
+        let earlier = if boot.starts_with('1') { "2" } else { "1" }.to_owned() + &boot[1..];
+        // The same number, with an identity that the process of this number may have had in that boot.
+        let folded = |boot: &str| {
+            let number = u128::from_str_radix(&boot.replace('-', ""), 16).unwrap();
+            (number >> 64) as u64 ^ number as u64
+        };
+        let number = |key: &str| state[key].as_u64().unwrap();
+        let (pid, own) = (number("init_process_pid"), number("init_process_identity"));
+        let other = own ^ folded(boot) ^ folded(&earlier);
+        let forged = text
+            .replacen(&own.to_string(), &other.to_string(), 1)
+            .replacen(&(pid ^ own).to_string(), &(pid ^ other).to_string(), 1)
+            .replace(boot, &earlier);
+        fs::write(&record, forged).unwrap();
+        assert_eq!(container.status(), "stopped");
+        for (arguments, code) in [
+            (&["kill", "KILL"][..], 1),
+            (&["kill", "--all", "KILL"], 0),
+            (&["exec", "true"], 255),
+            (&["pause"], 1),
+            (&["update", "--pids-limit", "5"], 1),
+        ] {
+            let call = sandbox.runtime(&arguments[..arguments.len().min(1)]);
+            let (flags, rest): (Vec<&str>, Vec<&str>) =
+                arguments[1..].iter().partition(|word| **word == "--all");
+            call.args(flags)
+                .arg(&container.id)
+                .args(rest)
+                .output()
+                .exits(code);
         }
+        if command == "gc" {
+            let words = said(&gc(&sandbox, &[]).ok(), &container.id);
+            assert_eq!(words, "earlier-boot removed");
+        } else {
+            container.delete().ok();
+        }
+        assert!(!record.exists());
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        assert!(!stat.contains(") Z"), "{stat}");
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid as i32),
+            nix::sys::signal::Signal::SIGKILL,
+        )
+        .unwrap();
+        container.wait();
+        sandbox.remove_groups();
     }
-    let words = said(&gc(&sandbox, &[]).ok(), &container.id);
-    assert_eq!(words, "earlier-boot removed");
 }
 
 fn what_is_not_ours_stays() {

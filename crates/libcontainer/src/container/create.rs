@@ -220,8 +220,9 @@ pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
 
 /// The names of these capabilities are missing from the permitted or the inheritable set (capabilities(7)).
 pub(super) fn warn_about_ambient(missing: u64) {
-    for name in plan::names_of_capabilities(missing) {
-        log::warn!("can't raise ambient capability {name}: operation not permitted");
+    if missing != 0 {
+        let list = plan::names_of_capabilities(missing).join(" ");
+        log::warn!("can't raise ambient capabilities: operation not permitted: [{list}]");
     }
 }
 

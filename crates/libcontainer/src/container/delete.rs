@@ -85,11 +85,6 @@ impl Locked {
         self.finish(force)
     }
 
-    /// As [`Locked::destroy`] for a container of before the machine was started: of that there is only the folder.
-    pub(super) fn forget(self) -> Result<(), Error> {
-        self.finish(true)
-    }
-
     fn finish(self, force: bool) -> Result<(), Error> {
         if self.record.has_hooks {
             let _part = timings::part("run poststop hooks");

@@ -8,7 +8,7 @@ use super::cgroup::seat_of;
 use super::{Container, Locked};
 use crate::Error;
 use crate::host::HostFacts;
-use crate::notify::Readiness;
+use crate::notify::{self, Readiness};
 use crate::perform::{HookState, Inside, fence, forbidden, forbids, run_hooks};
 use crate::plan::HookKind;
 use crate::state::{Status, observe};
@@ -82,7 +82,11 @@ impl Locked {
             false => None,
         };
         let spec = match &config {
-            Some(config) => Some(config.spec()?),
+            Some(config) => {
+                let mut spec = config.spec()?;
+                notify::name_again(&mut spec, &self.folder)?;
+                Some(spec)
+            }
             None => None,
         };
         let gone = || Error::wrong_status(self.id(), "container not running");

@@ -10,7 +10,7 @@ use kernel::file::{self, open};
 use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd};
 
-use super::observe::identity_of;
+use super::observe::{identity_of, is_of_this_boot};
 use super::store::c_path;
 use super::{Record, time};
 use crate::Error;
@@ -202,7 +202,13 @@ impl Folder {
         loop {
             let bytes = self.read(RECORD)?.unwrap_or_default();
             let (damage, is_cut) = match Record::read(&bytes) {
-                Ok(Some(record)) => return Ok(Some(record)),
+                Ok(Some(mut record)) => {
+                    if !is_of_this_boot(&record)? {
+                        // A cgroup of that name is somebody else's now.
+                        record.cgroup = None;
+                    }
+                    return Ok(Some(record));
+                }
                 Ok(None) => ("half a process".to_owned(), false),
                 Err(error) => (error.to_string(), error.is_eof()),
             };

@@ -84,10 +84,39 @@ pub(crate) fn has_ended(pidfd: &Fd) -> Result<bool, Error> {
 /// What tells a process from a later one with the same number, see [`Record::identity`]; `None` when it has been reaped.
 pub(crate) fn identity_of(pid: i32, pidfd: &Fd) -> kernel::Result<Option<u64>> {
     const PIDFS_MAGIC: u64 = 0x5049_4446;
-    if file::filesystem(pidfd.borrow())?.kind == PIDFS_MAGIC {
-        return file::status(pidfd.borrow()).map(|status| Some(status.inode));
+    let in_this_boot = if file::filesystem(pidfd.borrow())?.kind == PIDFS_MAGIC {
+        Some(file::status(pidfd.borrow())?.inode)
+    } else {
+        start_time(pid)?
+    };
+    match in_this_boot {
+        Some(number) => identity(number, &boot()?).map(Some),
+        None => Ok(None),
     }
-    start_time(pid)
+}
+
+/// Both kinds of numbers begin anew with each boot, and little processes differ in order and time from one to the next.
+fn identity(number: u64, boot: &str) -> kernel::Result<u64> {
+    let boot = u128::from_str_radix(&boot.replace('-', ""), 16)
+        .map_err(|_| Fault::found(Call::Read, Errno::EBADMSG))?;
+    Ok(number ^ (boot >> 64) as u64 ^ boot as u64)
+}
+
+/// Which boot of the machine this is.
+pub(crate) fn boot() -> kernel::Result<String> {
+    match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+        Ok(text) => Ok(text.trim_end().to_owned()),
+        Err(error) => {
+            let errno = error.raw_os_error().map_or(Errno::EIO, Errno);
+            Err(Fault::found(Call::Openat, errno))
+        }
+    }
+}
+
+/// Whether the machine has not been started anew since this was recorded.
+pub(crate) fn is_of_this_boot(record: &Record) -> Result<bool, Error> {
+    let failed = |fault| Error::call("see which boot of the machine this is", fault);
+    Ok(record.boot == boot().map_err(failed)?)
 }
 
 fn start_time(pid: i32) -> kernel::Result<Option<u64>> {

@@ -26,19 +26,6 @@ pub(crate) fn since_boot() -> Result<Duration, Error> {
         .map_err(|errno| Error::call("ask how long the machine has run", failed(errno)))
 }
 
-/// When the machine was started, in the same form; records of before are smaller as text.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "without a clock no record is of before"
-)]
-pub(crate) fn boot() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let up = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
-    let up = up.map_or(Duration::MAX, Duration::from);
-    let boot = since.unwrap_or_default().saturating_sub(up);
-    format(boot.as_secs(), 0)
-}
-
 fn format(seconds: u64, nanoseconds: u32) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date_of(days as i64);
