@@ -6,6 +6,7 @@ use init::ChildStep;
 use kernel::namespace::flags::NEWPID;
 use spec::{ConfigPath, LinuxResources, Spec};
 
+use super::cgroup::as_of;
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
@@ -167,6 +168,8 @@ impl<'a> Prepared<'a> {
         let resources = linux
             .and_then(|linux| linux.resources.as_ref())
             .unwrap_or(&none);
+        let version = self.spec.oci_version.as_deref().unwrap_or(spec::VERSION);
+        let resources = &as_of(version, resources);
         let (mut settings, mut mistakes) = cgroups::judge(resources, &place);
         if systemd {
             mistakes.extend(settings.annotate(&self.spec.annotations).err());
