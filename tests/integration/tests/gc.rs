@@ -6,6 +6,8 @@ use std::time::Duration;
 use harness::{Output, Sandbox, cases, wait_until};
 use serde_json::{Value, json};
 
+use crate::crash::{held_create, killed_creates};
+
 cases![
     nothing_is_left_over,
     create_that_was_killed,
@@ -58,25 +60,9 @@ fn nothing_is_left_over() {
 
 fn create_that_was_killed() {
     let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().probe("sleep 1000");
-    // A hook that never ends holds `create` at a known place.
-    let hook = json!({"path": bundle.rootfs().join("bin/probe"), "args": ["probe", "sleep", "30"]});
-    let bundle = bundle.push("/hooks/createRuntime", hook);
     let before = sandbox.host(None);
     let id = sandbox.id("a");
-    let mut call = sandbox
-        .runtime(["create", "--bundle"])
-        .arg(&bundle.path)
-        .arg(&id)
-        .spawn();
-    let hooks = |sandbox: &Sandbox| -> Vec<i32> {
-        let now = sandbox.host(None).difference(&before);
-        let lines = now.iter().filter(|line| line.contains("probe sleep 30"));
-        lines
-            .filter_map(|line| line.split(' ').nth(2)?.parse().ok())
-            .collect()
-    };
-    wait_until("the hook", || !hooks(&sandbox).is_empty());
+    let mut call = held_create(&sandbox, &id);
     // Somebody is at work.
     gc(&sandbox, &[]).ok().lines(&["[]"]);
     call.child.kill().unwrap();
@@ -101,9 +87,6 @@ fn create_that_was_killed() {
         !words.is_empty()
     });
     assert_eq!(words, "unfinished removed");
-    for pid in hooks(&sandbox) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
-    }
     wait_until("nothing left", || {
         sandbox.host(None).difference(&before).is_empty()
     });
@@ -111,45 +94,25 @@ fn create_that_was_killed() {
 }
 
 fn create_that_was_killed_at_any_moment() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().probe("sleep 1000");
-    for step in (0..40_u64).step_by(2) {
-        let moment = Duration::from_micros(step * step * 25);
-        let id = sandbox.id(&format!("c{step}"));
-        let before = sandbox.host(None);
-        let mut call = sandbox
-            .runtime(["create", "--bundle"])
-            .arg(&bundle.path)
-            .arg(&id)
-            .spawn();
-        std::thread::sleep(moment);
-        call.child.kill().unwrap();
-        call.finish();
+    killed_creates(2, |sandbox, id| {
         // The child still has the lock until it has taken notice of its creator's end.
         let mut state = Value::Null;
-        wait_until(&format!("an end of the creation after {moment:?}"), || {
-            gc(&sandbox, &[]).ok();
-            let output = sandbox.runtime(["state", &id]).limit(20).output();
-            state = if output.code == 0 {
-                output.json()
-            } else {
-                Value::Null
+        wait_until("an end of the creation", || {
+            gc(sandbox, &[]).ok();
+            let output = sandbox.runtime(["state", id]).limit(20).output();
+            state = match output.code {
+                0 => output.json(),
+                _ => Value::Null,
             };
             state["status"] != "creating"
         });
         if !state.is_null() {
             // It had come to wait for `start`. Whether it died with its creator or was killed later, nobody can tell.
             let status = &state["status"];
-            assert!(
-                status == "created" || status == "stopped",
-                "{moment:?}: {status}"
-            );
-            sandbox.runtime(["delete", "--force", &id]).output().ok();
+            assert!(status == "created" || status == "stopped", "{status}");
+            sandbox.runtime(["delete", "--force", id]).output().ok();
         }
-        wait_until(&format!("nothing left after {moment:?}"), || {
-            sandbox.host(None).difference(&before).is_empty()
-        });
-    }
+    });
 }
 
 fn run_that_was_killed() {

@@ -162,11 +162,12 @@ fn make_all(path: &Path) -> io::Result<()> {
 
 /// The link on this way that leads nowhere, and where it leads.
 fn dangling(path: &Path) -> Option<(&Path, PathBuf)> {
-    path.ancestors()
-        .find_map(|link| match std::fs::read_link(link) {
-            Ok(target) if std::fs::metadata(link).is_err() => Some((link, target)),
+    path.ancestors().find_map(
+        |link| match (std::fs::read_link(link), std::fs::metadata(link)) {
+            (Ok(target), Err(_)) => Some((link, target)),
             _ => None,
-        })
+        },
+    )
 }
 
 pub(super) fn c_path(path: &Path) -> Result<CString, Error> {
