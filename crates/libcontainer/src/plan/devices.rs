@@ -31,6 +31,9 @@ const LINKS: [(&str, &str, bool); 6] = [
     ("/dev/ptmx", "pts/ptmx", true),
 ];
 
+/// CAP_CHOWN and CAP_MKNOD, as bits.
+const MAKES: u64 = 1 | 1 << 27;
+
 pub(crate) fn make(
     draft: &mut Draft<'_>,
     creation: &Creation,
@@ -124,8 +127,9 @@ pub(crate) fn make_foreign(
 ) -> Vec<Option<Slot>> {
     let listed = listed(draft);
     let mut slots = vec![None; listed.len()];
-    let can = wanted.has(NEWUSER) && !draft.host.rootless() && draft.host.copies_mounts;
-    if !can || is_filled(draft, creation) {
+    let host = draft.host;
+    let can = !host.rootless() && host.copies_mounts && host.capabilities & MAKES == MAKES;
+    if !can || !wanted.has(NEWUSER) || is_filled(draft, creation) {
         return slots;
     }
     let mut alone = false;
