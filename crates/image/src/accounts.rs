@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use crate::error::{Doing, Error, Kind, Result, failure};
+use crate::error::{Doing, Error, Kind, Result};
 use crate::limits::Limits;
 use crate::unpack::open_directory;
 
@@ -109,8 +109,7 @@ fn resolve_group(group: &str, roots: &[&Path], limits: &Limits) -> Result<u32> {
 }
 
 fn unknown(what: &str, name: &str) -> Error {
-    failure!(NotFound, "{what} {name:?} is not in the image")
-        .hint(format!("Use a numeric id, or an image with this {what}"))
+    failure!(NotFound: "{what} {name:?} is not in the image" => "Use a numeric id, or an image with this {what}")
 }
 
 /// An id if it consists of digits. The largest value is no id but "unchanged" (CVE-2024-40635 is about larger ones).
@@ -120,7 +119,7 @@ fn number(text: &str) -> Result<Option<u32>> {
     }
     match text.parse::<u32>() {
         Ok(id) if id < u32::MAX => Ok(Some(id)),
-        _ => Err(failure!(Usage, "{text} is not a user or group id")),
+        _ => Err(failure!(Usage: "{text} is not a user or group id")),
     }
 }
 

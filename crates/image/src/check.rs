@@ -11,7 +11,7 @@ use oci_spec::image::{Descriptor, Digest, MediaType};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 
 use crate::digest;
-use crate::error::{Doing, During, Error, Result, failure};
+use crate::error::{Doing, During, Error, Result};
 use crate::gc;
 use crate::index;
 use crate::manifest::{Content, Image, is_known};
@@ -270,10 +270,7 @@ fn same_content(a: &OwnedFd, b: &OwnedFd, name: &[u8]) -> Result<bool> {
 pub fn damaged(report: &Report) -> Result<()> {
     match report.damage.len() {
         0 => Ok(()),
-        n => Err(
-            failure!(Integrity, "{n} damaged, see above").hint(
-                "\"check --repair\" replaces damaged layers and removes damaged blobs; then pull the images again",
-            ),
-        ),
+        n => Err(failure!(Integrity: "{n} damaged, see above"
+            => "\"check --repair\" replaces damaged layers and removes damaged blobs; then pull the images again")),
     }
 }

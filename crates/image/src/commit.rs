@@ -13,7 +13,7 @@ use crate::compression::{Compression, Compressor};
 use crate::digest::{self, HashingWriter};
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, During, Error, Result, failure};
+use crate::error::{Doing, During, Error, Result};
 use crate::json::{parse_json, to_json};
 use crate::limits::Limits;
 use crate::manifest::{Document, Image};
@@ -181,7 +181,7 @@ fn finish(
     description: &Description,
 ) -> Result<Descriptor> {
     let malformed =
-        |what: &str| failure!(Malformed, "the configuration of the image has no {what}");
+        |what: &str| failure!(Malformed: "the configuration of the image has no {what}");
     let created = rfc3339(description.created.unwrap_or(made.newest.seconds));
     config["rootfs"]["diff_ids"]
         .as_array_mut()

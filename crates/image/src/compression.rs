@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, Cursor, Read, Write};
 
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 
 /// The forms of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl std::str::FromStr for Compression {
             "none" => Ok(Compression::None),
             "gzip" => Ok(Compression::Gzip),
             "zstd" => Ok(Compression::Zstd),
-            _ => Err(failure!(Usage, "compression {text:?}").hint("none, gzip and zstd exist")),
+            _ => Err(failure!(Usage: "compression {text:?}" => "none, gzip and zstd exist")),
         }
     }
 }

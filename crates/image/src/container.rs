@@ -13,7 +13,7 @@ use crate::bundle::{self, Overrides};
 use crate::digest;
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, During, Result, failure};
+use crate::error::{Doing, During, Result};
 use crate::files;
 use crate::flatten::flatten;
 use crate::json::{parse_json, read_limited, to_json};
@@ -100,11 +100,8 @@ impl Record {
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("image.json");
         if !path.exists() {
-            return Err(
-                failure!(NotFound, "{} was not made from an image", folder.display()).hint(
-                    "Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed",
-                ),
-            );
+            fail!(NotFound: "{} was not made from an image", folder.display()
+                => "Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed");
         }
         parse_json(&read_limited(&path, 1 << 20)?, "image.json")
             .map_err(|e| {
@@ -178,8 +175,8 @@ pub fn check_id(id: &str) -> Result<()> {
     let good = |c: u8| c.is_ascii_alphanumeric() || b"_+-.".contains(&c);
     match !id.is_empty() && id.bytes().all(good) && !id.starts_with('.') && id.len() <= 255 {
         true => Ok(()),
-        false => Err(failure!(Usage, "{id:?} cannot be the name of a container")
-            .hint("It has letters, digits and _+-. only, and no dot at the beginning")),
+        false => Err(failure!(Usage: "{id:?} cannot be the name of a container"
+            => "It has letters, digits and _+-. only, and no dot at the beginning")),
     }
 }
 
@@ -196,10 +193,8 @@ pub fn create(
     options: &Options,
 ) -> Result<()> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(
-            failure!(Local, "{} exists and is not empty", folder.display())
-                .hint("Name a new directory, or remove that one first"),
-        );
+        fail!(Local: "{} exists and is not empty", folder.display()
+            => "Name a new directory, or remove that one first");
     }
     fs::create_dir_all(folder).at("make directory", folder)?;
     let absolute = fs::canonicalize(folder).at("resolve", folder)?;

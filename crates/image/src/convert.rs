@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::compression::{Compression, Compressor, decompress};
 use crate::copy::Selection;
 use crate::digest::{self, Hasher, HashingWriter};
-use crate::error::{Doing, During, Error, Result, fail, failure};
+use crate::error::{Doing, During, Error, Result};
 use crate::files::{self, Slice};
 use crate::index;
 use crate::json::{parse_document, to_json};
@@ -43,7 +43,7 @@ impl FromStr for Format {
         match text {
             "oci" => Ok(Format::Oci),
             "docker" | "v2s2" => Ok(Format::Docker),
-            _ => Err(failure!(Usage, "format {text:?}").hint("oci and docker exist")),
+            _ => Err(failure!(Usage: "format {text:?}" => "oci and docker exist")),
         }
     }
 }
@@ -79,7 +79,7 @@ impl<'a> Converted<'a> {
     pub fn new(source: &'a dyn Source, selection: &Selection, options: &Options) -> Result<Self> {
         if options.format == Some(Format::Docker) && options.compression == Some(Compression::Zstd)
         {
-            fail!(Unsupported, "docker's format has no layers of zstd");
+            fail!(Unsupported: "docker's format has no layers of zstd");
         }
         let mut root = source.root()?;
         if let Selection::One(wanted) = selection {
@@ -174,10 +174,8 @@ impl<'a> Converted<'a> {
                     _ => None,
                 };
                 if options.format == Some(Format::Docker) && wanted == Compression::Zstd {
-                    return Err(
-                        failure!(Unsupported, "docker's format has no layers of zstd")
-                            .hint("--compression gzip makes others of them"),
-                    );
+                    fail!(Unsupported: "docker's format has no layers of zstd"
+                        => "--compression gzip makes others of them");
                 }
                 Ok((packed, wanted, foreign))
             },
@@ -283,12 +281,12 @@ fn repack_once(
         let n = match plain.read(&mut buffer) {
             Ok(0) => break Ok(()),
             Ok(n) => n,
-            Err(e) => break Err(failure!(Malformed, "decompress: {e}")),
+            Err(e) => break Err(failure!(Malformed: "decompress: {e}")),
         };
         total += n as u64;
         if total > options.limits.layer_bytes {
             let most = options.limits.layer_bytes;
-            fail!(Limit, "the layer is larger than {most} bytes");
+            fail!(Limit: "the layer is larger than {most} bytes");
         }
         hasher.update(&buffer[..n]);
         output.write_all(&buffer[..n]).doing("write layer")?;

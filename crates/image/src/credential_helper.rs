@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use crate::credentials::Credential;
-use crate::error::{Error, Result, fail};
+use crate::error::{Error, Result};
 use crate::json::parse_json;
 
 #[derive(Deserialize)]
@@ -40,10 +40,7 @@ pub(crate) fn ask(helper: &str, key: &str) -> Result<Option<Credential>> {
 pub(crate) fn run(helper: &str, verb: &str, input: &str) -> Result<Vec<u8>> {
     let name = format!("docker-credential-{helper}");
     if helper.contains('/') {
-        fail!(
-            Unsafe,
-            "credential helper {helper:?} has a slash in its name"
-        );
+        fail!(Unsafe: "credential helper {helper:?} has a slash in its name");
     }
     let error = |e| Error::system(format!("run {name}"), e);
     let mut child = Command::new(&name)
@@ -65,7 +62,7 @@ pub(crate) fn run(helper: &str, verb: &str, input: &str) -> Result<Vec<u8>> {
         let said = String::from_utf8_lossy(&said[..said.len().min(1000)])
             .trim()
             .to_string();
-        fail!(Denied, "{name} {verb} failed: {said}");
+        fail!(Denied: "{name} {verb} failed: {said}");
     }
     Ok(output.stdout)
 }

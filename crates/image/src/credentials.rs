@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::credential_helper;
 use crate::env;
-use crate::error::{Error, Kind, Result, fail, failure};
+use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::json::{parse_json, read_limited};
 use crate::reference::Reference;
@@ -109,7 +109,7 @@ impl Credentials {
             *auths = Value::Object(Map::new());
         }
         let Some(auths) = auths.as_object_mut() else {
-            fail!(Malformed, "{}: auths is no object", path.display());
+            fail!(Malformed: "{}: auths is no object", path.display());
         };
         auths.insert(
             key.into(),
@@ -147,9 +147,9 @@ impl Credentials {
         // With one file given by the caller it is that, else docker's, which all programs read.
         match &self.files[..] {
             [only] => Ok(only.clone()),
-            _ => docker_file().ok_or_else(|| {
-                failure!(Usage, "no home directory to keep credentials in").hint("Set HOME")
-            }),
+            _ => docker_file().ok_or_else(
+                || failure!(Usage: "no home directory to keep credentials in" => "Set HOME"),
+            ),
         }
     }
 }
@@ -247,10 +247,7 @@ fn decode(entry: &Value, key: &str) -> Result<Option<Credential>> {
             user: user.into(),
             password: password.into(),
         })),
-        None => Err(failure!(
-            Malformed,
-            "auth of {key} is not base64 of user:password"
-        )),
+        None => Err(failure!(Malformed: "auth of {key} is not base64 of user:password")),
     }
 }
 

@@ -10,7 +10,7 @@ use sha2::Digest as _;
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 
 /// A running hash of one of the registered algorithms.
 #[derive(Clone)]
@@ -37,8 +37,8 @@ impl Hasher {
             DigestAlgorithm::Sha256 => Ok(Hasher::default()),
             DigestAlgorithm::Sha512 => Ok(Hasher::Sha512(Box::new(sha2::Sha512::new()))),
             other => Err(
-                failure!(Unsupported, "digest algorithm {other} cannot be verified")
-                    .hint("sha256 and sha512 are supported"),
+                failure!(Unsupported: "digest algorithm {other} cannot be verified"
+                => "sha256 and sha512 are supported"),
             ),
         }
     }
@@ -114,7 +114,7 @@ pub fn of(bytes: &[u8]) -> Digest {
 
 /// Parses a digest; upper-case hexadecimal and wrong lengths are refused.
 pub fn parse(text: &str) -> Result<Digest> {
-    Digest::try_from(text).map_err(|e| failure!(Malformed, "digest {text:?}: {e}"))
+    Digest::try_from(text).map_err(|e| failure!(Malformed: "digest {text:?}: {e}"))
 }
 
 /// Compares whole content with its descriptor: the size first, then the digest.
@@ -141,16 +141,13 @@ pub fn expect(found: &Digest, wanted: &Digest) -> Result<()> {
         return Ok(());
     }
     Err(
-        failure!(Integrity, "content of {wanted} has the digest {found}")
-            .hint("The content was changed on the way or at its source; nothing of it was kept"),
+        failure!(Integrity: "content of {wanted} has the digest {found}"
+        => "The content was changed on the way or at its source; nothing of it was kept"),
     )
 }
 
 pub(crate) fn wrong_size(digest: &Digest, wanted: u64, found: u64) -> Error {
-    failure!(
-        Integrity,
-        "content of {digest} has {found} bytes where its descriptor says {wanted}"
-    )
+    failure!(Integrity: "content of {digest} has {found} bytes where its descriptor says {wanted}")
 }
 
 #[cfg(test)]

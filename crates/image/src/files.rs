@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, Error, Result, fail};
+use crate::error::{Doing, Error, Result};
 
 /// Ends the names of files that are to replace others.
 const SUFFIX: &str = ".tmp";
@@ -28,7 +28,7 @@ pub(crate) fn open(path: &Path, more: OFlags) -> Result<(File, Metadata)> {
         .at("open", path)?;
     let metadata = file.metadata().at("read attributes of", path)?;
     if !metadata.is_file() {
-        fail!(Unsafe, "{} is no regular file", path.display());
+        fail!(Unsafe: "{} is no regular file", path.display());
     }
     Ok((file, metadata))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, During, Result, failure};
+use crate::error::{Doing, During, Result};
 use crate::manifest::Image;
 use crate::parallel::in_order;
 use crate::pull::{Job, Options, make_directory, report};
@@ -26,10 +26,8 @@ pub fn flatten(
 ) -> Result<()> {
     let occupied = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some());
     if occupied || (target.exists() && !target.is_dir()) {
-        return Err(
-            failure!(Local, "{} exists and is not empty", target.display())
-                .hint("Name a new directory, or remove that one first"),
-        );
+        fail!(Local: "{} exists and is not empty", target.display()
+            => "Name a new directory, or remove that one first");
     }
     let staging = beside(target)?;
     let root = staging.path().join("root");
@@ -69,7 +67,7 @@ pub fn flatten(
 fn beside(target: &Path) -> Result<Staging> {
     let name = target
         .file_name()
-        .ok_or_else(|| failure!(Usage, "{} is no name for a new directory", target.display()))?;
+        .ok_or_else(|| failure!(Usage: "{} is no name for a new directory", target.display()))?;
     let parent = target
         .parent()
         .filter(|p| !p.as_os_str().is_empty())

@@ -9,7 +9,7 @@ use oci_spec::image::Descriptor;
 use rustix::fs::FlockOperation;
 
 use crate::digest::{self, Hasher};
-use crate::error::{Doing, Error, Result, fail};
+use crate::error::{Doing, Error, Result};
 
 /// A partial blob, locked against other processes.
 pub(crate) struct Ingest {
@@ -151,7 +151,7 @@ impl Ingest {
                 .read_at(&mut buffer[..most], self.hashed)
                 .map_err(|e| self.error("read", e))?;
             if n == 0 {
-                fail!(Local, "{} became shorter", self.path.display());
+                fail!(Local: "{} became shorter", self.path.display());
             }
             self.hasher.update(&buffer[..n]);
             each(&buffer[..n])?;

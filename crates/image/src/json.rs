@@ -9,14 +9,14 @@ use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::error::{Doing, Result, fail, failure};
+use crate::error::{Doing, Result};
 use crate::files;
 
 /// Parses a document called `what`.
 pub(crate) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|e| {
         let is = if e.is_data() { "" } else { " is not JSON" };
-        failure!(Malformed, "{what}{is}: {e}")
+        failure!(Malformed: "{what}{is}: {e}")
     })
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
     // `Value` sorts the names of objects, which maps in the types do not.
     serde_json::to_value(value)
         .and_then(|v| serde_json::to_vec(&v))
-        .map_err(|e| failure!(Malformed, "write JSON: {e}"))
+        .map_err(|e| failure!(Malformed: "write JSON: {e}"))
 }
 
 /// Reads a file that is not expected to be large.
@@ -113,7 +113,7 @@ fn read(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .at("read", path)?;
     if bytes.len() as u64 > limit {
-        fail!(Limit, "{} has more than {limit} bytes", path.display());
+        fail!(Limit: "{} has more than {limit} bytes", path.display());
     }
     Ok(bytes)
 }

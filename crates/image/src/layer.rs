@@ -10,7 +10,7 @@ use oci_spec::image::Digest;
 use crate::chunks::{self, CHUNK, ChunkReader, Closed, Sender};
 use crate::compression;
 use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result, fail, failure};
+use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
 use crate::unpack::{Form, Layer, Owner};
 
@@ -95,7 +95,7 @@ impl From<Closed> for Error {
 fn inflate(input: ChunkReader, mut output: Sender, limits: &Limits) -> Result<()> {
     let error = |e: io::Error| match e.kind() {
         io::ErrorKind::BrokenPipe => Error::stopped(),
-        _ => failure!(Malformed, "decompress: {e}"),
+        _ => failure!(Malformed: "decompress: {e}"),
     };
     let counted = Counted {
         input,
@@ -119,19 +119,11 @@ fn inflate(input: ChunkReader, mut output: Sender, limits: &Limits) -> Result<()
         }
         total += filled as u64;
         if total > limits.layer_bytes {
-            fail!(
-                Limit,
-                "the layer is larger than {} bytes",
-                limits.layer_bytes
-            );
+            fail!(Limit: "the layer is larger than {} bytes", limits.layer_bytes);
         }
         let read = compressed.load(std::sync::atomic::Ordering::Relaxed).max(1);
         if total > limits.ratio_from && total / read > limits.ratio {
-            fail!(
-                Limit,
-                "the layer grows more than {} times when decompressed",
-                limits.ratio
-            );
+            fail!(Limit: "the layer grows more than {} times when decompressed", limits.ratio);
         }
         if filled == 0 {
             return Ok(output.end()?);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 use crate::reference::Reference;
 
 /// Where an image is, or is to go.
@@ -46,9 +46,7 @@ impl FromStr for Location {
                 None => (rest, None),
             };
             if path.is_empty() || name.as_deref() == Some("") {
-                return Err(
-                    failure!(Usage, "location {text:?}").hint("Write oci:PATH or oci:PATH:NAME")
-                );
+                fail!(Usage: "location {text:?}" => "Write oci:PATH or oci:PATH:NAME");
             }
             return Ok(Location::Layout {
                 path: path.into(),
@@ -61,8 +59,7 @@ impl FromStr for Location {
                 None => (rest, None),
             };
             if path.is_empty() {
-                return Err(failure!(Usage, "location {text:?}")
-                    .hint("Write docker-archive:FILE or docker-archive:FILE:REFERENCE"));
+                fail!(Usage: "location {text:?}" => "Write docker-archive:FILE or docker-archive:FILE:REFERENCE");
             }
             return Ok(Location::DockerArchive {
                 path: path.into(),

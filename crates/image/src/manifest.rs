@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::digest;
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{During, Result, fail, failure};
+use crate::error::{During, Result};
 use crate::json::{parse_document, parse_json};
 use crate::limits::Limits;
 
@@ -66,23 +66,16 @@ impl Document {
         if let (Some(own), Some(announced)) = (own, announced)
             && own != announced
         {
-            fail!(
-                Malformed,
-                "the document says that it is {own}, but was announced as {announced}"
-            );
+            fail!(Malformed: "the document says that it is {own}, but was announced as {announced}");
         }
         if shape.manifests.is_some() && (shape.layers.is_some() || shape.config.is_some()) {
-            fail!(
-                Malformed,
-                "the document has both manifests and layers: it could be read in two ways"
-            );
+            fail!(Malformed: "the document has both manifests and layers: it could be read in two ways");
         }
         if shape.schema_version == Some(1) {
-            return Err(failure!(Unsupported, "schema version 1 is not supported")
-                .hint("Push the image again with a current tool"));
+            fail!(Unsupported: "schema version 1 is not supported" => "Push the image again with a current tool");
         }
         if shape.schema_version != Some(2) {
-            fail!(Malformed, "schemaVersion is not 2");
+            fail!(Malformed: "schemaVersion is not 2");
         }
         let kind = own.or(announced);
         let index = match kind {
@@ -108,12 +101,7 @@ impl Document {
         };
         let large = |d: &&Descriptor| d.size() > LARGEST;
         if let Some(child) = document.children().iter().find(large) {
-            fail!(
-                Malformed,
-                "{} cannot have {} bytes",
-                child.digest(),
-                child.size()
-            );
+            fail!(Malformed: "{} cannot have {} bytes", child.digest(), child.size());
         }
         Ok(document)
     }
@@ -217,38 +205,27 @@ impl Image {
     ) -> Result<Self> {
         let config_type = manifest.config().media_type().as_ref();
         if config_type != MediaType::ImageConfig.as_ref() && config_type != DOCKER_CONFIG {
-            return Err(failure!(
-                Unsupported,
-                "a configuration of type {config_type} is no image to unpack"
-            )
-            .hint("Other artifacts can be copied: tare-image copy"));
+            fail!(Unsupported: "a configuration of type {config_type} is no image to unpack"
+                => "Other artifacts can be copied: tare-image copy");
         }
         digest::verify(config, manifest.config()).during(|| "configuration".into())?;
         let config: ImageConfiguration = parse_document(config, "configuration")?;
         if config.rootfs().typ() != "layers" {
-            fail!(Unsupported, "rootfs.type {:?}", config.rootfs().typ());
+            fail!(Unsupported: "rootfs.type {:?}", config.rootfs().typ());
         }
         let count = manifest.layers().len();
         if count > limits.layers {
-            fail!(Limit, "{count} layers where {} are allowed", limits.layers);
+            fail!(Limit: "{count} layers where {} are allowed", limits.layers);
         }
         if config.rootfs().diff_ids().len() != count {
-            fail!(
-                Malformed,
-                "{count} layers in the manifest, {} in the configuration",
-                config.rootfs().diff_ids().len()
-            );
+            fail!(Malformed: "{count} layers in the manifest, {} in the configuration", config.rootfs().diff_ids().len());
         }
         if let Some(layer) = manifest
             .layers()
             .iter()
             .find(|l| !is_layer(l.media_type().as_ref()))
         {
-            fail!(
-                Unsupported,
-                "a layer of type {} cannot be unpacked",
-                layer.media_type()
-            );
+            fail!(Unsupported: "a layer of type {} cannot be unpacked", layer.media_type());
         }
         let diff_ids = config
             .rootfs()
@@ -321,12 +298,7 @@ pub(crate) fn embedded(descriptor: &Descriptor) -> Option<Vec<u8>> {
 pub(crate) fn embedded_within(descriptor: &Descriptor, limit: u64) -> Result<Option<Vec<u8>>> {
     let embedded = embedded(descriptor);
     if embedded.is_none() && descriptor.size() > limit {
-        fail!(
-            Limit,
-            "{} has {} bytes where {limit} are allowed",
-            descriptor.digest(),
-            descriptor.size()
-        );
+        fail!(Limit: "{} has {} bytes where {limit} are allowed", descriptor.digest(), descriptor.size());
     }
     Ok(embedded)
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use oci_spec::image::{Descriptor, ImageIndex, Platform};
 
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 use crate::manifest;
 
 /// What to run on: `os/architecture[/variant]`, in the words of the image specification (Go's GOOS and GOARCH).
@@ -101,8 +101,7 @@ impl FromStr for Wanted {
 }
 
 fn bad(text: &str) -> Error {
-    failure!(Usage, "platform {text:?}")
-        .hint("Write os/architecture or os/architecture/variant, as in linux/arm64/v8")
+    failure!(Usage: "platform {text:?}" => "Write os/architecture or os/architecture/variant, as in linux/arm64/v8")
 }
 
 impl fmt::Display for Wanted {
@@ -147,7 +146,7 @@ pub(crate) fn nothing(index: &ImageIndex, wanted: &Wanted) -> Error {
         [] => "nothing".into(),
         _ => format!("{}; --platform chooses", offered.join(", ")),
     };
-    failure!(NotFound, "no image for {wanted}").hint(format!("The index offers: {offered}"))
+    failure!(NotFound: "no image for {wanted}" => "The index offers: {offered}")
 }
 
 #[cfg(test)]

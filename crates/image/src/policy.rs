@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::env;
-use crate::error::{During, Error, Result, fail, failure};
+use crate::error::{During, Error, Result};
 use crate::json::{parse_document, read_limited};
 use crate::manifest::Document;
 use crate::reference::Reference;
@@ -93,7 +93,7 @@ impl Policy {
             let policy: Policy = parse_document(&read_limited(path, LARGEST)?, "policy")?;
             let scopes = policy.transports.values().flat_map(BTreeMap::values);
             if scopes.chain([&policy.default]).any(Vec::is_empty) {
-                fail!(Malformed, "a list of requirements is empty");
+                fail!(Malformed: "a list of requirements is empty");
             }
             Ok(policy)
         };
@@ -120,12 +120,10 @@ impl Policy {
         for requirement in self.find(transport, &scopes) {
             match requirement {
                 Requirement::InsecureAcceptAnything => {}
-                Requirement::Reject => fail!(Denied, "the policy rejects {}", path.display()),
-                _ => fail!(
-                    Denied,
-                    "the policy asks for signatures, which {} has not",
-                    path.display()
-                ),
+                Requirement::Reject => fail!(Denied: "the policy rejects {}", path.display()),
+                _ => {
+                    fail!(Denied: "the policy asks for signatures, which {} has not", path.display())
+                }
             }
         }
         Ok(())
@@ -143,7 +141,7 @@ impl Policy {
         let requirements = self.find("docker", &scopes(reference));
         let rejected = |r: &Requirement| matches!(r, Requirement::Reject);
         if requirements.iter().any(rejected) {
-            fail!(Denied, "the policy rejects {reference}");
+            fail!(Denied: "the policy rejects {reference}");
         }
         let root = source.root()?;
         for requirement in requirements {
@@ -157,8 +155,8 @@ impl Policy {
                 }
                 Requirement::Reject | Requirement::Other => {
                     let what = "the policy asks for something that is not understood here";
-                    return Err(failure!(Denied, "{what}, for {reference}")
-                        .hint("insecureAcceptAnything, reject and sigstoreSigned with a key are"));
+                    fail!(Denied: "{what}, for {reference}"
+                        => "insecureAcceptAnything, reject and sigstoreSigned with a key are");
                 }
             }
         }
@@ -188,17 +186,14 @@ fn scopes(reference: &Reference) -> Vec<String> {
 impl Signed {
     fn keys(&self) -> Result<Vec<PublicKey>> {
         if let Some(more) = self.more.keys().next() {
-            return Err(failure!(
-                Denied,
-                "the policy asks for {more}, which cannot be checked here"
-            ));
+            fail!(Denied: "the policy asks for {more}, which cannot be checked here");
         }
         let text = match (&self.key_path, &self.key_data) {
             (Some(path), None) => read_limited(path, LARGEST)?,
             (None, Some(data)) => STANDARD
                 .decode(data)
-                .map_err(|e| failure!(Usage, "keyData of the policy: {e}"))?,
-            _ => fail!(Usage, "the policy needs one of keyPath and keyData"),
+                .map_err(|e| failure!(Usage: "keyData of the policy: {e}"))?,
+            _ => fail!(Usage: "the policy needs one of keyPath and keyData"),
         };
         Ok(vec![PublicKey::from_pem(&text)?])
     }

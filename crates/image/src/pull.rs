@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use oci_spec::image::{Descriptor, Digest};
 
-use crate::error::{Doing, During, Error, Kind, Result, fail};
+use crate::error::{Doing, During, Error, Kind, Result};
 use crate::index;
 use crate::layer;
 use crate::limits::Limits;
@@ -204,7 +204,7 @@ pub fn choose(
 ) -> Result<(Image, Vec<Document>)> {
     let (found, documents) = index::find(source, root, &options.platform)?;
     let Content::Manifest(manifest) = found.content else {
-        fail!(NotFound, "an index in place of an image");
+        fail!(NotFound: "an index in place of an image");
     };
     let config = source::read(source, manifest.config(), options.limits.config_bytes)
         .during(|| "configuration".into())?;

@@ -7,7 +7,7 @@ use oci_spec::image::Digest;
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 
 /// The registry of references that name none.
 pub(crate) const DEFAULT_HOST: &str = "docker.io";
@@ -135,9 +135,8 @@ impl Reference {
     /// [`Kind::Usage`] when `tag` does not fit the grammar.
     pub fn with_tag(&self, tag: &str) -> Result<Self> {
         if !is_tag(tag) {
-            return Err(failure!(Usage, "{tag:?} is not a tag").hint(
-                "Tags have up to 128 letters, digits, dots, hyphens and underscores, a letter, digit or underscore first",
-            ));
+            fail!(Usage: "{tag:?} is not a tag"
+                => "Tags have up to 128 letters, digits, dots, hyphens and underscores, a letter, digit or underscore first");
         }
         Ok(Reference {
             tag: Some(tag.into()),
@@ -229,8 +228,8 @@ impl FromStr for Reference {
 }
 
 fn bad(text: &str, why: &str) -> Error {
-    failure!(Usage, "image reference {text:?}: {why}")
-        .hint("Write [host[:port]/]name[:tag][@digest], names in lower case")
+    failure!(Usage: "image reference {text:?}: {why}"
+        => "Write [host[:port]/]name[:tag][@digest], names in lower case")
 }
 
 fn is_host(first: &str) -> bool {

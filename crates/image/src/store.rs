@@ -23,7 +23,7 @@ use rustix::io::Errno;
 
 use crate::digest::Hasher;
 use crate::env;
-use crate::error::{Doing, Error, Kind, Result, failure};
+use crate::error::{Doing, Error, Kind, Result};
 use crate::layout::{Layout, LayoutSource};
 use crate::limits::Limits;
 use crate::manifest::Content;
@@ -140,10 +140,8 @@ impl Store {
     /// [`Kind::NotFound`] when there is none, and what the file system reports.
     pub fn open_to_read(root: &Path) -> Result<Self> {
         if !root.join("oci-layout").exists() {
-            return Err(
-                failure!(NotFound, "there is no store at {}", root.display())
-                    .hint("\"pull\" and \"import\" make one; another place is named with --root"),
-            );
+            fail!(NotFound: "there is no store at {}", root.display()
+                => "\"pull\" and \"import\" make one; another place is named with --root");
         }
         let layout = Layout::open(root)?;
         let path = root.join("lock");
@@ -215,12 +213,7 @@ impl Store {
             }
         }
         if found.len() > 1 {
-            return Err(failure!(
-                Usage,
-                "the ids of {} images begin with {prefix}",
-                found.len()
-            )
-            .hint("Give more of it"));
+            fail!(Usage: "the ids of {} images begin with {prefix}", found.len() => "Give more of it");
         }
         Ok(found.pop())
     }

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use tare_image::bundle::Overrides;
 use tare_image::container::{self, Rootfs};
 use tare_image::error::During;
-use tare_image::failure;
 use tare_image::identity;
 use tare_image::location::Location;
 
@@ -55,12 +54,8 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
     let location: Location = location.parse()?;
     overrides.rootless = !rustix::process::getuid().is_root();
     if overrides.rootless && rootfs == Rootfs::Overlay {
-        return Err(failure!(
-            Unsupported,
-            "a mount made without privilege ends with this program"
-        )
-        .hint("Leave --overlay out, or use \"run\"")
-        .into());
+        fail!(Unsupported: "a mount made without privilege ends with this program"
+            => "Leave --overlay out, or use \"run\"");
     }
     let store = options.store_to_use()?;
     if overrides.rootless {

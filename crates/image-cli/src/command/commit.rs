@@ -8,7 +8,6 @@ use tare_image::Result;
 use tare_image::commit::{self, Description};
 use tare_image::container::{self, Record};
 use tare_image::error::During;
-use tare_image::failure;
 use tare_image::pull;
 use tare_image::reference::Reference;
 use tare_image::source::Source;
@@ -119,13 +118,8 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     };
     let record = Record::read(&folder)?;
     if !record.overlay {
-        return Err(failure!(
-            Unsupported,
-            "{} keeps no record of what was changed",
-            folder.display()
-        )
-        .hint("Make the bundle with --overlay")
-        .into());
+        fail!(Unsupported: "{} keeps no record of what was changed", folder.display()
+            => "Make the bundle with --overlay");
     }
     let source = store.source(options.limits());
     let document = source.document(&record.manifest)?;

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use tare_image::compression::Compression;
 use tare_image::convert::{self, Converted, Format};
 use tare_image::error::During;
-use tare_image::fail;
 use tare_image::location::Location;
 use tare_image::{Result, copy};
 
@@ -97,7 +96,7 @@ pub(super) fn transfer(from: &Location, to: &Location, line: &Line) -> Result<()
         place::with_destination(to, &line.also, from, options, &registry, |destination| {
             let copied = match line.form {
                 (None, None, None) => copy::copy(source, destination, &selection, parallel)?,
-                (None, None, Some(_)) => fail!(Usage, "--level is for --compression"),
+                (None, None, Some(_)) => fail!(Usage: "--level is for --compression"),
                 (format, compression, level) => {
                     let how = convert::Options {
                         format,

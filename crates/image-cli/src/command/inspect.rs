@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tare_image::error::During;
-use tare_image::failure;
 use tare_image::location::Location;
 use tare_image::manifest::Content;
 use tare_image::{Kind, Result, pull, source};
@@ -46,16 +45,12 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let [location] = options::exactly(values, ["LOCATION"])?;
     let location: Location = location.parse()?;
     if !["json", "config", "manifest"].contains(&format.as_str()) {
-        return Err(failure!(Usage, "format {format:?}")
-            .hint("json, config and manifest exist")
-            .into());
+        fail!(Usage: "format {format:?}" => "json, config and manifest exist");
     }
     let registry = options.registry()?;
     if referrers {
         let Location::Registry(reference) = &location else {
-            return Err(failure!(Usage, "only registries know referrers")
-                .hint("Write docker://REFERENCE")
-                .into());
+            fail!(Usage: "only registries know referrers" => "Write docker://REFERENCE");
         };
         let repository = registry.repository(reference)?;
         let digest = repository

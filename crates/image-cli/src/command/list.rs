@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use tare_image::Kind;
-use tare_image::failure;
 use tare_image::layout::Layout;
 use tare_image::location::Location;
 use tare_image::progress::size;
@@ -44,12 +43,11 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         [one] => match one.parse()? {
             Location::Layout { path, name: None } => Layout::open(&path)?,
             other => {
-                return Err(failure!(Usage, "{other} cannot be listed")
-                    .hint("The store and layouts (oci:DIR) can; \"tags\" lists what a registry has")
-                    .into());
+                fail!(Usage: "{other} cannot be listed"
+                    => "The store and layouts (oci:DIR) can; \"tags\" lists what a registry has");
             }
         },
-        _ => return Err(failure!(Usage, "list takes at most one layout").into()),
+        _ => return Err(failure!(Usage: "list takes at most one layout").into()),
     };
     let mut rows = Vec::new();
     for (name, descriptor) in layout.names()? {

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use tare_image::archive::{Archive, is_stream};
 use tare_image::error::Doing;
 use tare_image::error::During;
-use tare_image::failure;
 use tare_image::layout::LayoutDestination;
 use tare_image::reference::Reference;
 use tare_image::store::Staging;
@@ -32,7 +31,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         [file] => (PathBuf::from(file), None),
         [file, name] => (PathBuf::from(file), Some(name.parse::<Reference>()?)),
         _ => {
-            return Err(failure!(Usage, "load takes a file, and perhaps a name").into());
+            fail!(Usage: "load takes a file, and perhaps a name");
         }
     };
     // Archives are read here and there: one that comes through a pipe is kept until then.
@@ -47,9 +46,8 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         policy.allow(archive.transport(), &file).during(during)?;
     }
     let mut images = archive.names();
-    let nameless = |said: &str| {
-        failure!(Usage, "{} {said}", file.display()).hint("Give a name after the file")
-    };
+    let nameless =
+        |said: &str| failure!(Usage: "{} {said}", file.display() => "Give a name after the file");
     match (name, &mut images[..]) {
         (Some(name), [only]) => *only = vec![name],
         (Some(_), all) => {

@@ -3,7 +3,6 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
-use tare_image::failure;
 use tare_image::reference::Reference;
 use tare_image::{Error, Result};
 
@@ -45,11 +44,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         ask("Password: ", false)?
     };
     if user.is_empty() || password.is_empty() || user.contains(':') {
-        return Err(failure!(
-            Usage,
-            "name and password must not be empty, and a name has no colon"
-        )
-        .into());
+        fail!(Usage: "name and password must not be empty, and a name has no colon");
     }
     options
         .registry()?

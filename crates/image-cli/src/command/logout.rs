@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use tare_image::failure;
 use tare_image::reference::Reference;
 
 use super::options::{self, Options, Outcome};
@@ -20,7 +19,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let [host] = options::rest(parser, &mut options, ["HOST"])?;
     let reference: Reference = format!("{host}/logout").parse()?;
     if !options.credentials().erase(reference.host())? {
-        return Err(failure!(NotFound, "there are no credentials for {host}").into());
+        fail!(NotFound: "there are no credentials for {host}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -32,7 +32,6 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use rustix::io::Errno;
-use tare_image::failure;
 use tare_image::{Error, Kind, Result};
 
 use crate::identity;
@@ -111,9 +110,9 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
         }
         _ => {}
     }
-    let command = COMMANDS.iter().find(|c| c.name == first).ok_or_else(|| {
-        failure!(Usage, "there is no verb {first:?}").hint("\"tare-image help\" lists them")
-    })?;
+    let command = COMMANDS.iter().find(|c| c.name == first).ok_or_else(
+        || failure!(Usage: "there is no verb {first:?}" => "\"tare-image help\" lists them"),
+    )?;
     let parser = lexopt::Parser::from_args(arguments.into_iter().skip(1));
     match (command.run)(parser) {
         Ok(status) => Ok(status),

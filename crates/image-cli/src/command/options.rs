@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use tare_image::credentials::Credentials;
-use tare_image::fail;
-use tare_image::failure;
 use tare_image::platform::Wanted;
 use tare_image::policy::Policy;
 use tare_image::progress::{Bar, Progress};
@@ -204,7 +202,7 @@ impl Options {
         if let Some((certificate, key)) = &self.registry.tls.client
             && (certificate.as_os_str().is_empty() || key.as_os_str().is_empty())
         {
-            fail!(Usage, "--client-cert and --client-key belong together");
+            fail!(Usage: "--client-cert and --client-key belong together");
         }
         let mut options = self.registry.clone();
         options.limits = self.pull.limits.clone();
@@ -278,7 +276,7 @@ pub(super) fn path(parser: &mut Parser) -> Result<PathBuf> {
 pub(super) fn number(parser: &mut Parser) -> Result<u64> {
     let text = text(parser)?;
     text.parse()
-        .map_err(|_| failure!(Usage, "{text:?} is not a number"))
+        .map_err(|_| failure!(Usage: "{text:?} is not a number"))
 }
 
 /// The next option or argument.
@@ -312,7 +310,7 @@ pub(super) fn exactly<const N: usize>(
             1 => format!("1 is expected: {}", names.join(" ")),
             _ => format!("{N} are expected: {}", names.join(" ")),
         };
-        failure!(Usage, "{} where {expected}", counted(count, "argument"))
+        failure!(Usage: "{} where {expected}", counted(count, "argument"))
     })
 }
 

@@ -5,7 +5,6 @@ use std::io::{IsTerminal, Write};
 
 use tare_image::Result;
 use tare_image::error::Doing;
-use tare_image::failure;
 
 /// Writes, where the standard library's macro would panic: disks are full, and pipes end.
 pub(super) fn write(text: Arguments<'_>) -> Result<()> {
@@ -28,7 +27,7 @@ pub(super) fn bytes(bytes: &[u8]) -> Result<()> {
 /// For archives, which nobody can read on a screen.
 pub(super) fn is_no_terminal() -> Result<()> {
     match std::io::stdout().is_terminal() {
-        true => Err(failure!(Usage, "standard output is a terminal").hint("Redirect it to a file")),
+        true => Err(failure!(Usage: "standard output is a terminal" => "Redirect it to a file")),
         false => Ok(()),
     }
 }

@@ -7,8 +7,6 @@ use oci_spec::image::Digest;
 
 use tare_image::archive::{Archive, ToSave, folder_for, is_stream, pack_layout, save_docker};
 use tare_image::error::During;
-use tare_image::fail;
-use tare_image::failure;
 use tare_image::layout::{Layout, LayoutDestination, LayoutSource};
 use tare_image::location::Location;
 use tare_image::manifest::{Content, Image, is_manifest};
@@ -90,8 +88,7 @@ pub(super) fn with_destination(
     run: impl FnOnce(&dyn Destination) -> Result<()>,
 ) -> Result<()> {
     if !tags.is_empty() && !matches!(location, Location::Registry(_)) {
-        return Err(failure!(Usage, "--also is for registries")
-            .hint("Elsewhere, give the image another name with: tare-image tag"));
+        fail!(Usage: "--also is for registries" => "Elsewhere, give the image another name with: tare-image tag");
     }
     match location {
         Location::Registry(reference) => {
@@ -209,11 +206,7 @@ pub(super) fn local(store: &Store, reference: &Reference, options: &Options) -> 
     let image = pull::choose(&source, &root, &options.pull(None))?.0;
     for layer in image.manifest.layers() {
         if !store.layout().has(layer)? {
-            fail!(
-                NotFound,
-                "layer {} of {reference} is not in the store",
-                layer.digest()
-            );
+            fail!(NotFound: "layer {} of {reference} is not in the store", layer.digest());
         }
     }
     store.layout().touch(&image.descriptor);
@@ -236,7 +229,7 @@ impl std::str::FromStr for Pull {
             "always" | "newer" => Pull::Always,
             "missing" => Pull::Missing,
             "never" => Pull::Never,
-            _ => fail!(Usage, "--pull {text}: always, missing and never exist"),
+            _ => fail!(Usage: "--pull {text}: always, missing and never exist"),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tare_image::{Result, failure, gc, prune};
+use tare_image::{Result, gc, prune};
 
 use super::options::{self, Options, Outcome, text};
 use super::output::put;
@@ -36,9 +36,9 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         Ok(true)
     })?;
     let [] = options::exactly(values, [])?;
-    let age = age.ok_or_else(|| {
-        failure!(Usage, "prune does not know what to remove").hint("Give --unused-for or --all")
-    })?;
+    let age = age.ok_or_else(
+        || failure!(Usage: "prune does not know what to remove" => "Give --unused-for or --all"),
+    )?;
     let store = options.store_as_root()?;
     if !dry {
         store.alone()?;
@@ -56,7 +56,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
 }
 
 fn duration(text: &str) -> Result<Duration> {
-    let bad = || failure!(Usage, "{text:?} is no age").hint("Write 30d, 12h, 90m or 45s");
+    let bad = || failure!(Usage: "{text:?} is no age" => "Write 30d, 12h, 90m or 45s");
     let unit = text.chars().last().ok_or_else(bad)?;
     let seconds = match unit {
         'd' => 86_400,

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use tare_image::failure;
 use tare_image::location::Location;
 use tare_image::pull;
 
@@ -30,7 +29,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         [text] => (text, None),
         [text, name] => (text, Some(name.parse()?)),
         _ => {
-            return Err(failure!(Usage, "pull takes one image, and perhaps a name for it").into());
+            fail!(Usage: "pull takes one image, and perhaps a name for it");
         }
     };
     // Here a bare reference means the registry.
@@ -49,7 +48,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
             None,
         ) => reference.clone(),
         _ => {
-            return Err(failure!(Usage, "give a name for what is in {location}").into());
+            fail!(Usage: "give a name for what is in {location}");
         }
     };
     let store = options.store_as_root()?;

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use tare_image::error::During;
-use tare_image::failure;
 use tare_image::location::Location;
 use tare_image::reference::Reference;
 
@@ -23,7 +22,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     let (from, to): (Reference, Reference) = match &line.values[..] {
         [one] => (one.parse()?, one.parse()?),
         [from, to] => (from.parse()?, to.trim_start_matches("docker://").parse()?),
-        _ => return Err(failure!(Usage, "push takes one or two references").into()),
+        _ => return Err(failure!(Usage: "push takes one or two references").into()),
     };
     let (from, to) = (Location::Store(from), Location::Registry(to));
     copy::transfer(&from, &to, &line).during(|| format!("push {to}"))?;

@@ -11,7 +11,6 @@ use tare_image::reference::Reference;
 use tare_image::registry::Registry;
 use tare_image::store::Store;
 use tare_image::{Kind, Result, gc};
-use tare_image::{fail, failure};
 
 use super::options::{self, Options, Outcome};
 use super::output::put;
@@ -39,7 +38,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         Ok(name == "no-gc" || name == "container")
     })?;
     if values.is_empty() {
-        return Err(failure!(Usage, "remove takes images").into());
+        fail!(Usage: "remove takes images");
     }
     if containers {
         let store = options.store_as_root()?;
@@ -49,7 +48,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
                 _ => store.container(&value),
             };
             if !folder.exists() {
-                return Err(failure!(NotFound, "there is no container or bundle {value}").into());
+                fail!(NotFound: "there is no container or bundle {value}");
             }
             match Record::read(&folder) {
                 // That it was one can be seen, and nothing else matters here.
@@ -76,7 +75,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
                 remote(&registry, &reference).during(|| format!("remove docker://{reference}"))?
             }
             other => {
-                return Err(failure!(Usage, "{other} is a file; remove it with rm").into());
+                fail!(Usage: "{other} is a file; remove it with rm");
             }
         }
     }
@@ -91,7 +90,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
 /// The one name of an image that is meant by its id.
 fn only_name(store: &Store, reference: &Reference) -> Result<String> {
     let meant = store.resolve(reference).map_err(|e| match e.kind() {
-        Kind::NotFound => failure!(NotFound, "{reference} is not in the store"),
+        Kind::NotFound => failure!(NotFound: "{reference} is not in the store"),
         _ => e,
     })?;
     let names = store.layout().names()?.into_iter();
@@ -99,8 +98,8 @@ fn only_name(store: &Store, reference: &Reference) -> Result<String> {
     let mut names: Vec<String> = names.map(|(name, _)| name).collect();
     match names.len() {
         1 => Ok(names.remove(0)),
-        0 => fail!(NotFound, "{reference} is not in the store"),
-        _ => fail!(Usage, "that image has several names: {}", names.join(", ")),
+        0 => fail!(NotFound: "{reference} is not in the store"),
+        _ => fail!(Usage: "that image has several names: {}", names.join(", ")),
     }
 }
 

@@ -17,7 +17,6 @@ use tare_image::bundle::Overrides;
 use tare_image::container::{self, Record, Rootfs, Runtime};
 use tare_image::error::Doing;
 use tare_image::error::During;
-use tare_image::failure;
 use tare_image::location::Location;
 use tare_image::{Error, Result};
 
@@ -88,12 +87,12 @@ fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
         }
     }
     let location: Location = location
-        .ok_or_else(|| failure!(Usage, "run takes an image"))?
+        .ok_or_else(|| failure!(Usage: "run takes an image"))?
         .parse()?;
     let id = name.unwrap_or_else(|| format!("image-{}", std::process::id()));
     container::check_id(&id)?;
     if detach && (overrides.terminal || keep) {
-        return Err(failure!(Usage, "--detach goes with neither --tty nor --keep").into());
+        fail!(Usage: "--detach goes with neither --tty nor --keep");
     }
     overrides.rootless = !rustix::process::getuid().is_root();
     let runtime = runtime()?;
@@ -183,8 +182,7 @@ fn runtime() -> Result<PathBuf> {
                 .find(|p| p.exists())
         })
         .ok_or_else(|| {
-            failure!(NotFound, "the runtime tare is not installed")
-                .hint("Put it on the path, or name it in $TARE")
+            failure!(NotFound: "the runtime tare is not installed" => "Put it on the path, or name it in $TARE")
         })
 }
 

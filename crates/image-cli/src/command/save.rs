@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use tare_image::archive::{ToSave, is_stream, pack_layout, save_docker};
 use tare_image::copy::{self, Selection};
 use tare_image::error::During;
-use tare_image::failure;
 use tare_image::layout::LayoutDestination;
 use tare_image::pull;
 use tare_image::reference::Reference;
@@ -36,7 +35,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         Ok(false)
     })?;
     let Some(mut file) = values.pop().filter(|_| !values.is_empty()) else {
-        return Err(failure!(Usage, "save takes images, and a file after them").into());
+        fail!(Usage: "save takes images, and a file after them");
     };
     if file == "-" {
         output::is_no_terminal()?;
@@ -53,9 +52,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         }
         "oci" => oci,
         _ => {
-            return Err(failure!(Usage, "format {format:?}")
-                .hint("docker and oci exist")
-                .into());
+            fail!(Usage: "format {format:?}" => "docker and oci exist");
         }
     };
     save(&names, path, &options).during(|| format!("save {}", values.join(" ")))?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use tare_image::error::During;
 use tare_image::reference::Reference;
-use tare_image::{failure, sigstore};
+use tare_image::sigstore;
 
 use super::options::{self, Options, Outcome};
 use super::output::put;
@@ -31,7 +31,7 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
         Ok(own)
     })?;
     let [name] = options::exactly(values, ["REFERENCE"])?;
-    let key = key.ok_or_else(|| failure!(Usage, "sign needs --key"))?;
+    let key = key.ok_or_else(|| failure!(Usage: "sign needs --key"))?;
     let reference: Reference = name.trim_start_matches("docker://").parse()?;
     let registry = options.registry()?;
     let work = || {

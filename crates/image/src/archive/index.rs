@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 
 use crate::compression::{self, decompress};
-use crate::error::{Doing, During, Error, Kind, Result, fail, failure};
+use crate::error::{Doing, During, Error, Kind, Result};
 use crate::files::{self, Slice};
 use crate::limits::Limits;
 use crate::source::Content;
@@ -58,13 +58,8 @@ impl Files {
                 continue;
             };
             if files.len() + links.len() >= limits.archive_files {
-                return Err(failure!(
-                    Limit,
-                    "{} has more than {} files",
-                    path.display(),
-                    limits.archive_files
-                )
-                .hint("This is no archive of images; \"import\" takes root file systems"));
+                fail!(Limit: "{} has more than {} files", path.display(), limits.archive_files
+                    => "This is no archive of images; \"import\" takes root file systems");
             }
             match entry.kind {
                 EntryKind::File if entry.sparse.is_none() => {
@@ -98,7 +93,7 @@ impl Files {
             return Ok(None);
         };
         if length > limit {
-            fail!(Limit, "{name} has {length} bytes where {limit} are allowed");
+            fail!(Limit: "{name} has {length} bytes where {limit} are allowed");
         }
         let mut bytes = vec![0; length as usize];
         self.file
@@ -124,12 +119,7 @@ fn plain(file: File, path: &Path, limits: &Limits) -> Result<File> {
     let input = decompress(BufReader::with_capacity(128 << 10, file)).map_err(error)?;
     let n = io::copy(&mut input.take(limits.layer_bytes + 1), &mut plain).map_err(error)?;
     if n > limits.layer_bytes {
-        fail!(
-            Limit,
-            "{} is larger than {} bytes",
-            path.display(),
-            limits.layer_bytes
-        );
+        fail!(Limit: "{} is larger than {} bytes", path.display(), limits.layer_bytes);
     }
     plain.seek(SeekFrom::Start(0)).map_err(error)?;
     Ok(plain)

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::index::{Files, normal};
 use crate::compression::Compression;
 use crate::digest::{self, Hasher};
-use crate::error::{During, Error, Kind, Result, failure};
+use crate::error::{During, Error, Kind, Result};
 use crate::ingest::pass;
 use crate::json::{parse_document, to_json};
 use crate::layout;
@@ -140,7 +140,7 @@ impl Archive {
 
     /// The image at this place of [`Archive::names`].
     pub fn image(&self, n: usize) -> Result<ArchiveSource> {
-        let nothing = || failure!(NotFound, "no such image in the archive");
+        let nothing = || failure!(NotFound: "no such image in the archive");
         let found = match &self.form {
             Form::Docker(images) => images
                 .get(n)
@@ -170,7 +170,7 @@ impl Archive {
                     (None, [only]) => Some(only),
                     (None, _) => None,
                 };
-                let nothing = || failure!(NotFound, "no such image in the archive");
+                let nothing = || failure!(NotFound: "no such image in the archive");
                 self.saved(found.ok_or_else(|| nothing().hint("Name one of its images"))?)
             }
         };
@@ -238,7 +238,7 @@ fn blob_name(digest: &Digest) -> String {
 }
 
 fn nothing(digest: &Digest) -> Error {
-    failure!(NotFound, "{digest} is not in the archive")
+    failure!(NotFound: "{digest} is not in the archive")
 }
 
 fn blob(files: &Files, descriptor: &Descriptor, limits: &Limits) -> Result<Document> {

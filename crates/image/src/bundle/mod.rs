@@ -12,7 +12,7 @@ use oci_spec::runtime as rt;
 use serde_json::{Value, json};
 
 use crate::accounts::{self, User};
-use crate::error::{Doing, Error, Kind, Result, fail, failure};
+use crate::error::{Doing, Error, Kind, Result};
 use crate::identity::Mapping;
 use crate::json::to_json;
 use crate::limits::Limits;
@@ -142,7 +142,7 @@ pub fn spec(
         "annotations": annotations(&image.config, &config),
         "linux": linux(overrides),
     });
-    serde_json::from_value(value).map_err(|e| failure!(Malformed, "runtime configuration: {e}"))
+    serde_json::from_value(value).map_err(|e| failure!(Malformed: "runtime configuration: {e}"))
 }
 
 /// Writes `config.json` into `bundle`.
@@ -168,7 +168,7 @@ fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value>
     };
     let args: Vec<String> = entrypoint.into_iter().chain(command).collect();
     if args.is_empty() {
-        return Err(failure!(Usage, "the image does not say what to run").hint("Give a command"));
+        fail!(Usage: "the image does not say what to run" => "Give a command");
     }
     let cwd = overrides
         .cwd
@@ -177,7 +177,7 @@ fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value>
         .filter(|d| !d.is_empty())
         .unwrap_or("/");
     if !cwd.starts_with('/') {
-        fail!(Malformed, "the working directory {cwd:?} is not absolute");
+        fail!(Malformed: "the working directory {cwd:?} is not absolute");
     }
     let capabilities = words::granted(&CAPABILITIES, &overrides.cap_add, &overrides.cap_drop);
     let mut process = json!({
@@ -287,7 +287,7 @@ fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Value>> {
     for volume in volumes {
         let clean = volume.starts_with('/') && !volume.split('/').any(|c| c == "..");
         if !clean || volume.trim_matches('/').is_empty() {
-            fail!(Unsafe, "the image wants a volume at {volume:?}");
+            fail!(Unsafe: "the image wants a volume at {volume:?}");
         }
         mounts.push(mount(
             &volume,
@@ -300,7 +300,7 @@ fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Value>> {
     for (n, mount) in own.iter().enumerate() {
         let to = place(&mount.destination);
         if own[..n].iter().any(|other| place(&other.destination) == to) {
-            fail!(Usage, "two mounts at {to}");
+            fail!(Usage: "two mounts at {to}");
         }
         // The caller's is the one that is meant.
         mounts.retain(|other| place(other["destination"].as_str().unwrap_or_default()) != to);

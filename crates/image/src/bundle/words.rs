@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Mount, Overrides};
-use crate::error::{Doing, Error, Kind, Result, fail, failure};
+use crate::error::{Doing, Error, Kind, Result};
 
 /// A word: as it is shown, and what it does. With a value, that is named in capitals.
 pub type Word = (&'static str, &'static str);
@@ -125,8 +125,8 @@ impl Overrides {
                 "host" => self.host_network = true,
                 "none" => self.host_network = false,
                 other => {
-                    return Err(failure!(Usage, "--network {other}: there is no such network")
-                        .hint("\"host\" is the host's, \"none\" has only loopback; there is no daemon that makes others"));
+                    fail!(Usage: "--network {other}: there is no such network"
+                        => "\"host\" is the host's, \"none\" has only loopback; there is no daemon that makes others");
                 }
             },
             "read-only" => self.read_only = true,
@@ -143,11 +143,8 @@ impl Overrides {
             "cap-drop" => self.cap_drop.extend(capabilities(&value()?)?),
             "security-opt" => self.security(&value()?)?,
             "publish" | "p" | "publish-all" | "P" => {
-                return Err(failure!(
-                    Usage,
-                    "ports cannot be published: there is no daemon that would pass them on"
-                )
-                .hint("--network host gives the container the host's network"));
+                fail!(Usage: "ports cannot be published: there is no daemon that would pass them on"
+                    => "--network host gives the container the host's network");
             }
             _ => return Ok(false),
         }
@@ -165,13 +162,10 @@ impl Overrides {
             ("systempaths", "unconfined") | ("unmask", "ALL") => self.open_system = true,
             ("apparmor", profile) => self.apparmor = Some(profile.into()),
             ("seccomp", _) => {
-                return Err(failure!(
-                    Usage,
-                    "--security-opt {option}: engines' files with filters are not read"
-                )
-                .hint("Put a filter into the bundle's config.json (linux.seccomp)"));
+                fail!(Usage: "--security-opt {option}: engines' files with filters are not read"
+                    => "Put a filter into the bundle's config.json (linux.seccomp)");
             }
-            _ => fail!(Usage, "--security-opt {option}: there is no such option"),
+            _ => fail!(Usage: "--security-opt {option}: there is no such option"),
         }
         Ok(())
     }
@@ -195,7 +189,7 @@ fn file(path: &Path) -> Result<Vec<String>> {
     for line in lines {
         let name = line.split('=').next().unwrap_or_default();
         if name.is_empty() || name.contains(char::is_whitespace) {
-            fail!(Usage, "{}: {line:?} is no variable", path.display());
+            fail!(Usage: "{}: {line:?} is no variable", path.display());
         }
         found.extend(variable(line));
     }
@@ -248,18 +242,16 @@ fn checked(destination: &str) -> Result<&str> {
     let clean = destination.starts_with('/') && !destination.split('/').any(|c| c == "..");
     match clean && !destination.trim_matches('/').is_empty() {
         true => Ok(destination),
-        false => Err(failure!(Usage, "{destination:?} is no place for a mount")
-            .hint("It is an absolute path inside")),
+        false => Err(
+            failure!(Usage: "{destination:?} is no place for a mount" => "It is an absolute path inside"),
+        ),
     }
 }
 
 fn bind(source: &str, destination: &str) -> Result<Mount> {
     if !source.contains('/') && ![".", ".."].contains(&source) {
-        return Err(failure!(
-            Usage,
-            "{source:?} would be a volume of a daemon's, and there is none"
-        )
-        .hint("Name a folder of the host, with a slash in it"));
+        fail!(Usage: "{source:?} would be a volume of a daemon's, and there is none"
+            => "Name a folder of the host, with a slash in it");
     }
     let path = std::fs::canonicalize(source).at("find", Path::new(source))?;
     Ok(Mount {
@@ -292,20 +284,18 @@ fn mount(text: &str) -> Result<Mount> {
             "bind-propagation" => more.push(value.into()),
             "tmpfs-size" => more.push(format!("size={}", bytes(value)?)),
             "tmpfs-mode" => more.push(format!("mode={value}")),
-            _ => fail!(Usage, "--mount {text}: there is no key {key:?}"),
+            _ => fail!(Usage: "--mount {text}: there is no key {key:?}"),
         }
     }
     let destination =
-        destination.ok_or_else(|| failure!(Usage, "--mount {text}: no destination"))?;
+        destination.ok_or_else(|| failure!(Usage: "--mount {text}: no destination"))?;
     let mut mount = match (kind, source) {
         ("bind", Some(source)) => bind(source, destination)?,
-        ("bind", None) => fail!(Usage, "--mount {text}: no source"),
+        ("bind", None) => fail!(Usage: "--mount {text}: no source"),
         ("tmpfs", None) => Mount::tmpfs(checked(destination)?),
         _ => {
-            return Err(
-                failure!(Usage, "--mount {text}: there is no such kind of mount")
-                    .hint("type=bind with a source and type=tmpfs without one exist"),
-            );
+            fail!(Usage: "--mount {text}: there is no such kind of mount"
+                => "type=bind with a source and type=tmpfs without one exist");
         }
     };
     if more
@@ -337,9 +327,9 @@ fn bytes(text: &str) -> Result<i64> {
         .parse::<i64>()
         .ok()
         .and_then(|n| n.checked_mul(1i64.checked_shl(power)?));
-    count.filter(|n| *n > 0).ok_or_else(|| {
-        failure!(Usage, "{text:?} is no number of bytes").hint("Write 1073741824, 1024m or 1g")
-    })
+    count.filter(|n| *n > 0).ok_or_else(
+        || failure!(Usage: "{text:?} is no number of bytes" => "Write 1073741824, 1024m or 1g"),
+    )
 }
 
 fn bytes_or_any(text: &str) -> Result<i64> {
@@ -354,13 +344,13 @@ fn processors(text: &str) -> Result<i64> {
         .parse::<f64>()
         .ok()
         .filter(|n| *n >= 0.01 && *n < 100_000.0);
-    let count = count.ok_or_else(|| failure!(Usage, "--cpus {text}: no number of processors"))?;
+    let count = count.ok_or_else(|| failure!(Usage: "--cpus {text}: no number of processors"))?;
     Ok((count * PERIOD as f64).round() as i64)
 }
 
 fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T> {
     text.parse()
-        .map_err(|_| failure!(Usage, "--{name} {text}: no number"))
+        .map_err(|_| failure!(Usage: "--{name} {text}: no number"))
 }
 
 /// `NET_ADMIN`, `cap_net_admin` or `ALL`, several with commas.
@@ -370,7 +360,7 @@ fn capabilities(text: &str) -> Result<Vec<String>> {
         let short = upper.strip_prefix("CAP_").unwrap_or(&upper);
         match short == "ALL" || ALL.contains(&short) {
             true => Ok(short.to_string()),
-            false => Err(failure!(Usage, "{name:?} is no capability").hint("See capabilities(7)")),
+            false => Err(failure!(Usage: "{name:?} is no capability" => "See capabilities(7)")),
         }
     };
     text.split(',').map(known).collect()

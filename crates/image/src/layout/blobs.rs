@@ -11,7 +11,7 @@ use super::Layout;
 use crate::digest::{self, Hasher};
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, Error, Result, failure};
+use crate::error::{Doing, Error, Result};
 use crate::files;
 use crate::ingest::{self, Ingest};
 use crate::manifest::Document;
@@ -67,13 +67,8 @@ impl Layout {
             if e.errno() != Some(Errno::NOENT.raw_os_error()) {
                 return e;
             }
-            failure!(
-                NotFound,
-                "{} has no content for {}",
-                self.root.display(),
-                descriptor.digest()
-            )
-            .hint("Pull the image again; perhaps only another platform of it is here")
+            failure!(NotFound: "{} has no content for {}", self.root.display(), descriptor.digest()
+                => "Pull the image again; perhaps only another platform of it is here")
         })?;
         if metadata.len() != descriptor.size() {
             let error = digest::wrong_size(descriptor.digest(), descriptor.size(), metadata.len());

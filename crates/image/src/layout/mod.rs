@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, MediaType};
 use rustix::fs::FlockOperation;
 
-use crate::error::{Doing, During, Error, Kind, Result, failure};
+use crate::error::{Doing, During, Error, Kind, Result};
 use crate::files;
 use crate::json::{parse_document, parse_json, read_regular, to_json};
 use crate::reference::Reference;
@@ -40,8 +40,7 @@ impl Layout {
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join("oci-layout");
         if !path.exists() {
-            return Err(failure!(NotFound, "{} is no image layout", root.display())
-                .hint("A layout has a file named oci-layout"));
+            fail!(NotFound: "{} is no image layout", root.display() => "A layout has a file named oci-layout");
         }
         let text = read_regular(&path, 1 << 20)?;
         let mark: serde_json::Value = parse_json(&text, "oci-layout")
@@ -51,11 +50,9 @@ impl Layout {
             Some("1.0.0") => Ok(Layout {
                 root: root.to_path_buf(),
             }),
-            version => Err(failure!(
-                Unsupported,
-                "{}: imageLayoutVersion {version:?}",
-                path.display()
-            )),
+            version => {
+                Err(failure!(Unsupported: "{}: imageLayoutVersion {version:?}", path.display()))
+            }
         }
     }
 

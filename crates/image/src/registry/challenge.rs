@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::url;
 use crate::credentials::Credential;
-use crate::error::{Error, Kind, Result, failure};
+use crate::error::{Error, Kind, Result};
 use crate::json::parse_json;
 use crate::pace::Pace;
 
@@ -140,11 +140,8 @@ pub(super) fn fetch(
 ) -> Result<Token> {
     let origin = url::origin(realm)?;
     if !origin.secure && !plain_allowed && credential.is_some() {
-        return Err(failure!(
-            Denied,
-            "the registry wants credentials sent unencrypted to {realm}"
-        )
-        .hint("Allow plain HTTP for this registry if that is meant"));
+        fail!(Denied: "the registry wants credentials sent unencrypted to {realm}"
+            => "Allow plain HTTP for this registry if that is meant");
     }
     let network =
         |e: ureq::Error| super::network_error(&e, &format!("token service {}", origin.authority));
@@ -198,7 +195,7 @@ pub(super) fn fetch(
         .token
         .or(answer.access_token)
         .filter(|t| !t.is_empty() && t.bytes().all(|b| b > b' ' && b < 0x7f));
-    let token = token.ok_or_else(|| failure!(Protocol, "the token service sent no token"))?;
+    let token = token.ok_or_else(|| failure!(Protocol: "the token service sent no token"))?;
     // A little early, so that it does not end on the way. The protocol's default is 60 s.
     let seconds = answer.expires_in.unwrap_or(60).clamp(10, 86_400);
     Ok(Token {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::hosts::{Abilities, Host, parse_toml};
 use super::tls::Tls;
-use crate::error::{During, Error, Kind, Result, failure};
+use crate::error::{During, Error, Kind, Result};
 use crate::json::read_limited;
 use crate::reference::{self, Reference};
 
@@ -112,11 +112,10 @@ impl Registries {
         }
         let tag = reference.tag().map_or(String::new(), |t| format!(":{t}"));
         meant.iter_mut().for_each(|m| m.push_str(&tag));
-        Err(failure!(
-            Usage,
-            "{short} does not say in which registry, for which registries.conf has an own answer"
+        Err(
+            failure!(Usage: "{short} does not say in which registry, for which registries.conf has an own answer"
+            => "Write {}", meant.join(" or ")),
         )
-        .hint(format!("Write {}", meant.join(" or "))))
     }
 }
 

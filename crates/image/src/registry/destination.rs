@@ -9,7 +9,7 @@ use super::Repository;
 use crate::digest::Hasher;
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, Result, failure};
+use crate::error::{Doing, Result};
 use crate::manifest::{Document, is_foreign};
 use crate::source::{Destination, Source};
 
@@ -101,8 +101,8 @@ impl Destination for RegistryDestination<'_> {
             let mut hasher = Hasher::like(wanted)?;
             hasher.update(&document.bytes);
             if hasher.finish() != *wanted {
-                return Err(failure!(Usage, "the image is {own}, not {wanted}")
-                    .hint("Leave the digest out, or name the image that has it"));
+                fail!(Usage: "the image is {own}, not {wanted}"
+                    => "Leave the digest out, or name the image that has it");
             }
         }
         let digest = wanted.as_ref().unwrap_or(own);

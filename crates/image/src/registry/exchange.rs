@@ -9,7 +9,7 @@ use ureq::{Body, SendBody};
 use super::challenge::{self, Challenge};
 use super::{Endpoint, Repository, lock, read_body, url};
 use crate::credentials::Credential;
-use crate::error::{Error, Kind, Result, Retry, failure};
+use crate::error::{Error, Kind, Result, Retry};
 use crate::retry::{self, Attempts, Patience};
 
 /// What is sent along. Everything can be sent again.
@@ -140,16 +140,12 @@ impl Repository<'_> {
                 return Ok(response);
             }
             let location = header(&response, "location")
-                .ok_or_else(|| failure!(Protocol, "{} redirects to nowhere", target.authority))?;
+                .ok_or_else(|| failure!(Protocol: "{} redirects to nowhere", target.authority))?;
             let next = url::join(&address, &location)?;
             let next_origin = url::origin(&next)?;
             if target.secure && !next_origin.secure {
-                return Err(failure!(
-                    Protocol,
-                    "{} redirects to an unencrypted address",
-                    target.authority
-                )
-                .hint("That would let others read and change the content; it is never followed"));
+                fail!(Protocol: "{} redirects to an unencrypted address", target.authority
+                    => "That would let others read and change the content; it is never followed");
             }
             log::debug!(
                 "{} redirects to {}",
@@ -158,7 +154,7 @@ impl Repository<'_> {
             );
             address = next;
         }
-        Err(failure!(Protocol, "more than {REDIRECTS} redirects"))
+        Err(failure!(Protocol: "more than {REDIRECTS} redirects"))
     }
 
     fn once(
@@ -175,7 +171,7 @@ impl Repository<'_> {
         for (name, value) in own {
             request = request.header(name, value);
         }
-        let bad = |e: ureq::http::Error| failure!(Protocol, "request to {address}: {e}");
+        let bad = |e: ureq::http::Error| failure!(Protocol: "request to {address}: {e}");
         let mut stream;
         let result = match &call.payload {
             Payload::None => endpoint

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use toml::Spanned;
 
 use super::tls::Tls;
-use crate::error::{Doing, During, Error, Kind, Result, fail};
+use crate::error::{Doing, During, Error, Kind, Result};
 use crate::json::read_limited;
 
 /// What a host may be asked for.
@@ -227,7 +227,7 @@ fn loose(folder: &Path, base: &Tls) -> Result<Tls> {
             Some("cert") => {
                 let key = path.with_extension("key");
                 if !key.exists() {
-                    fail!(Usage, "{} has no key beside it", path.display());
+                    fail!(Usage: "{} has no key beside it", path.display());
                 }
                 tls.client = Some((path, key));
             }

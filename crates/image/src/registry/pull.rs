@@ -9,7 +9,7 @@ use ureq::http::Response;
 use super::exchange::header;
 use super::{Endpoint, Repository, lock, network_error, read_body, url};
 use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result, Retry, fail, failure};
+use crate::error::{Error, Kind, Result, Retry};
 use crate::manifest::{ACCEPT, Document};
 use crate::pace::Paced;
 use crate::retry::{Attempts, ONCE, Patience};
@@ -58,7 +58,7 @@ impl Repository<'_> {
         };
         if let Some(claimed) = claimed {
             let Ok(claimed) = digest::parse(&claimed) else {
-                fail!(Protocol, "{} sent the digest {claimed:?}", endpoint.host);
+                fail!(Protocol: "{} sent the digest {claimed:?}", endpoint.host);
             };
             // The header is optional; when it is there and can be checked, it must be right.
             match check(&claimed) {
@@ -91,11 +91,7 @@ impl Repository<'_> {
         let bytes = read_body(response, limit, options.pace)
             .map_err(|e| Error::network(format!("{}: {e}", endpoint.host), Retry::Later))?;
         if bytes.len() as u64 > limit {
-            fail!(
-                Limit,
-                "{} sends more than {limit} bytes for a document",
-                endpoint.host
-            );
+            fail!(Limit: "{} sends more than {limit} bytes for a document", endpoint.host);
         }
         Ok(bytes)
     }
@@ -190,7 +186,7 @@ impl Repository<'_> {
             match response.status().as_u16() {
                 206 => Ok((response, range.0)),
                 200 => Ok((response, 0)),
-                status => Err(failure!(NotFound, "{address} answered {status}")),
+                status => Err(failure!(NotFound: "{address} answered {status}")),
             }
         };
         Some(run().map(|(response, start)| self.paced(response, start)))
@@ -246,10 +242,7 @@ impl Repository<'_> {
                 }
             }
         }
-        Err(failure!(
-            Usage,
-            "no address is allowed for this; see hosts.toml"
-        ))
+        Err(failure!(Usage: "no address is allowed for this; see hosts.toml"))
     }
 
     /// The addresses that gave `descriptor`'s content are not asked for it again; false when there are no others.

@@ -8,7 +8,7 @@ use oci_spec::image::{Descriptor, Digest};
 use super::exchange::{Call, Payload, header};
 use super::{Endpoint, Repository, url};
 use crate::digest;
-use crate::error::{Error, Kind, Result, Retry, fail, failure};
+use crate::error::{Error, Kind, Result, Retry};
 use crate::manifest::Document;
 use crate::retry::{Attempts, ONCE, Patience};
 
@@ -28,7 +28,7 @@ impl Repository<'_> {
             .iter()
             .find(|e| e.abilities.push && !e.mirror)
             .or_else(|| self.endpoints.iter().find(|e| e.abilities.push))
-            .ok_or_else(|| failure!(Usage, "no address allows pushing; see hosts.toml"))
+            .ok_or_else(|| failure!(Usage: "no address allows pushing; see hosts.toml"))
     }
 
     /// Where to ask what only the registry itself knows.
@@ -36,7 +36,7 @@ impl Repository<'_> {
         let reading = self.endpoints.iter().rfind(|e| e.abilities.resolve);
         reading
             .or(self.endpoints.last())
-            .ok_or_else(|| failure!(Usage, "no address for this registry"))
+            .ok_or_else(|| failure!(Usage: "no address for this registry"))
     }
 
     /// True if the repository has the blob.
@@ -97,10 +97,8 @@ impl Repository<'_> {
                 }
             }
             if no_pieces && no_whole {
-                return Err(failure!(Unsupported, "{} takes {} in no form: neither {size} bytes at once nor pieces of them (status 413 or 416)",
-                        endpoint.host,
-                        descriptor.digest())
-                .hint("It, or a proxy before it, limits the size of requests"));
+                fail!(Unsupported: "{} takes {} in no form: neither {size} bytes at once nor pieces of them (status 413 or 416)", endpoint.host, descriptor.digest()
+                    => "It, or a proxy before it, limits the size of requests");
             }
         }
     }
@@ -132,7 +130,7 @@ impl Repository<'_> {
             .and_then(|v| v.parse().ok())
             .unwrap_or(0);
         if header(&response, "location").is_none() {
-            fail!(Protocol, "{} gave no address for the upload", endpoint.host);
+            fail!(Protocol: "{} gave no address for the upload", endpoint.host);
         }
         Ok(Some(Session {
             location: location_or(&response, &address)?,

@@ -4,7 +4,7 @@ use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
 
 use super::exchange::header;
 use super::{Repository, url};
-use crate::error::{Kind, Result, fail, failure};
+use crate::error::{Kind, Result};
 use crate::json::{parse_document, to_json};
 use crate::manifest::{Content, Document};
 
@@ -116,11 +116,8 @@ impl Repository<'_> {
                 ..
             }) => *index,
             Ok(_) => {
-                return Err(failure!(
-                    Protocol,
-                    "the tag {tag} is needed for referrers, but is no index"
-                )
-                .hint("Delete or rename that tag"));
+                fail!(Protocol: "the tag {tag} is needed for referrers, but is no index"
+                    => "Delete or rename that tag");
             }
             Err(e) if e.kind() == Kind::NotFound => {
                 let mut index = ImageIndex::default();
@@ -185,7 +182,7 @@ pub(super) fn next_page(
         let next = url::join(base, address)?;
         // The next page of one registry's list is at that registry.
         if url::origin(&next)? != url::origin(base)? {
-            fail!(Protocol, "the list goes on at another host: {next}");
+            fail!(Protocol: "the list goes on at another host: {next}");
         }
         return Ok(Some(next));
     }

@@ -3,7 +3,7 @@
 use super::Time;
 use super::header::malformed;
 use super::sparse::Segment;
-use crate::error::{Result, fail};
+use crate::error::Result;
 use crate::limits::Limits;
 
 /// Extended attributes of one entry. The kernel lists at most 64 KiB of names; and each is compared with all before.
@@ -51,11 +51,7 @@ impl Attributes {
         }
         let bytes: usize = self.xattrs.iter().map(|(k, v)| k.len() + v.len()).sum();
         if bytes > limits.xattr_bytes {
-            fail!(
-                Limit,
-                "tar: {bytes} bytes of extended attributes where {} are allowed",
-                limits.xattr_bytes
-            );
+            fail!(Limit: "tar: {bytes} bytes of extended attributes where {} are allowed", limits.xattr_bytes);
         }
         Ok(())
     }
@@ -66,11 +62,7 @@ impl Attributes {
             let (key, _, rest) = record(body)?;
             body = rest;
             if matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(b"GNU.sparse.") {
-                fail!(
-                    Unsafe,
-                    "tar: global header sets {}: readers disagree on what that means",
-                    String::from_utf8_lossy(key)
-                );
+                fail!(Unsafe: "tar: global header sets {}: readers disagree on what that means", String::from_utf8_lossy(key));
             }
         }
         Ok(())
@@ -121,11 +113,7 @@ impl Attributes {
     fn push_segment(&mut self, segment: Segment, limits: &Limits) -> Result<()> {
         let segments = self.sparse.segments.get_or_insert_default();
         if segments.len() >= limits.sparse_segments {
-            fail!(
-                Limit,
-                "tar: more than {} segments in a sparse file",
-                limits.sparse_segments
-            );
+            fail!(Limit: "tar: more than {} segments in a sparse file", limits.sparse_segments);
         }
         segments.push(segment);
         Ok(())
@@ -137,7 +125,7 @@ impl Attributes {
             return Err(malformed("name of an extended attribute"));
         }
         if self.xattrs.len() >= XATTRS {
-            fail!(Limit, "tar: more than {XATTRS} extended attributes");
+            fail!(Limit: "tar: more than {XATTRS} extended attributes");
         }
         self.xattrs.retain(|(n, _)| n != name);
         self.xattrs.push((name.to_vec(), value.to_vec()));
@@ -171,10 +159,7 @@ fn record(body: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
 /// An empty value takes the attribute back.
 fn text(value: &[u8]) -> Result<Option<Vec<u8>>> {
     if value.contains(&0) {
-        fail!(
-            Unsafe,
-            "tar: NUL in a PAX path: readers disagree on where it ends"
-        );
+        fail!(Unsafe: "tar: NUL in a PAX path: readers disagree on where it ends");
     }
     Ok((!value.is_empty()).then(|| value.to_vec()))
 }

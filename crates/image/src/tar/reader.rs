@@ -7,7 +7,7 @@ use super::header::{Flavour, Header, malformed};
 use super::pax::Attributes;
 use super::sparse::{self, MapReader, Segment};
 use super::{BLOCK, Time};
-use crate::error::{Error, Kind, Result, fail};
+use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
 
 /// Reads entries from `input`.
@@ -91,7 +91,7 @@ impl<R: BufRead> Reader<R> {
                 _ => {
                     self.count += 1;
                     if self.count > self.limits.entries {
-                        fail!(Limit, "tar: more than {} entries", self.limits.entries);
+                        fail!(Limit: "tar: more than {} entries", self.limits.entries);
                     }
                     self.describe(&header, entry, long_name, long_link)?;
                     return Ok(true);
@@ -128,11 +128,7 @@ impl<R: BufRead> Reader<R> {
     /// [`Kind::Limit`] above `limit` bytes.
     pub fn read_all(&mut self, limit: u64) -> Result<Vec<u8>> {
         if self.left > limit {
-            fail!(
-                Limit,
-                "tar: an entry of {} bytes where {limit} are allowed",
-                self.left
-            );
+            fail!(Limit: "tar: an entry of {} bytes where {limit} are allowed", self.left);
         }
         let mut all = Vec::with_capacity(self.left as usize);
         while self.left > 0 {
@@ -194,19 +190,13 @@ impl<R: BufRead> Reader<R> {
             // The PAX value exists because the other one is too small; two different sizes that both fit are an attempt
             // to make readers disagree on where the next header is (CVE-2026-33055).
             Some(size) if header_size != 0 && header_size != size && size < 1 << 33 => {
-                fail!(
-                    Unsafe,
-                    "tar: size is {header_size} in the header and {size} in PAX"
-                );
+                fail!(Unsafe: "tar: size is {header_size} in the header and {size} in PAX");
             }
             Some(size) => size,
             None => header_size,
         };
         if entry.kind != EntryKind::File && stored != 0 {
-            fail!(
-                Unsafe,
-                "tar: an entry that cannot have data has a size: readers disagree on what follows"
-            );
+            fail!(Unsafe: "tar: an entry that cannot have data has a size: readers disagree on what follows");
         }
         self.set_data(stored);
         entry.size = stored;
@@ -319,21 +309,14 @@ impl<R: BufRead> Reader<R> {
         }
         self.read_exact(block)?;
         if block.iter().any(|b| *b != 0) {
-            fail!(
-                Unsafe,
-                "tar: one zero block and then more: readers disagree on where the archive ends"
-            );
+            fail!(Unsafe: "tar: one zero block and then more: readers disagree on where the archive ends");
         }
         Ok(false)
     }
 
     fn read_body(&mut self, size: u64) -> Result<()> {
         if size > self.limits.header_bytes as u64 {
-            fail!(
-                Limit,
-                "tar: an extended header of {size} bytes where {} are allowed",
-                self.limits.header_bytes
-            );
+            fail!(Limit: "tar: an extended header of {size} bytes where {} are allowed", self.limits.header_bytes);
         }
         let mut body = std::mem::take(&mut self.body);
         body.resize(size as usize, 0);
@@ -371,12 +354,7 @@ fn gnu_name(body: &[u8]) -> Vec<u8> {
 
 fn check_text(text: &[u8], what: &str, limits: &Limits) -> Result<()> {
     if text.len() > limits.path_bytes {
-        fail!(
-            Limit,
-            "tar: a {what} of {} bytes where {} are allowed",
-            text.len(),
-            limits.path_bytes
-        );
+        fail!(Limit: "tar: a {what} of {} bytes where {} are allowed", text.len(), limits.path_bytes);
     }
     if text.contains(&0) {
         return Err(malformed(&format!("NUL in a {what}")));
@@ -389,7 +367,7 @@ fn kind_of(header: &Header, path: &[u8]) -> Result<EntryKind> {
         // Before ustar a directory was a file with a slash at the end.
         0 if path.ends_with(b"/") => EntryKind::Directory,
         b'0' | b'7' | b'S' | 0 if path.ends_with(b"/") => {
-            fail!(Unsafe, "tar: a file whose name ends in a slash");
+            fail!(Unsafe: "tar: a file whose name ends in a slash");
         }
         b'0' | b'7' | b'S' | 0 => EntryKind::File,
         b'1' => EntryKind::HardLink,
@@ -399,7 +377,7 @@ fn kind_of(header: &Header, path: &[u8]) -> Result<EntryKind> {
         b'5' => EntryKind::Directory,
         b'6' => EntryKind::Fifo,
         other => {
-            fail!(Unsupported, "tar: entry type {:?}", char::from(other));
+            fail!(Unsupported: "tar: entry type {:?}", char::from(other));
         }
     })
 }

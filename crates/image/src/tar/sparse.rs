@@ -1,7 +1,7 @@
 //! Files with holes: where the data that follows in the archive belongs.
 
 use super::header::{malformed, number};
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 
 /// A stretch of data in a sparse file.
@@ -107,11 +107,7 @@ impl MapReader {
 }
 
 fn too_many(limits: &Limits) -> Error {
-    failure!(
-        Limit,
-        "tar: more than {} segments in a sparse file",
-        limits.sparse_segments
-    )
+    failure!(Limit: "tar: more than {} segments in a sparse file", limits.sparse_segments)
 }
 
 #[cfg(test)]

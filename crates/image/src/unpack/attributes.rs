@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use crate::error::{Doing, Error, Result, failure};
+use crate::error::{Doing, Error, Result};
 use crate::identity::Mapping;
 use crate::tar::{Entry, Time};
 
@@ -122,7 +122,7 @@ impl Attributes {
             u32::try_from(n)
                 .ok()
                 .filter(|n| *n != u32::MAX)
-                .ok_or_else(|| failure!(Unsafe, "{n} is not a user or group id"))
+                .ok_or_else(|| failure!(Unsafe: "{n} is not a user or group id"))
         };
         let (uid, gid) = (id(entry.uid)?, id(entry.gid)?);
         if self.owner == Owner::Caller || (uid, gid) == self.own {

@@ -12,7 +12,7 @@ use super::journal::Record;
 use super::path::{self, Whiteout};
 use super::tree::{Made, is_whiteout, open_child};
 use super::{Layer, attributes};
-use crate::error::{Doing, Error, Result, fail};
+use crate::error::{Doing, Error, Result};
 use crate::tar::{Entry, EntryKind, Reader};
 
 impl Layer {
@@ -30,7 +30,7 @@ impl Layer {
             Whiteout::None => {}
             Whiteout::Bookkeeping => return Ok(()),
             _ if entry.kind == EntryKind::Directory => {
-                fail!(Unsafe, "a directory with the name of a whiteout");
+                fail!(Unsafe: "a directory with the name of a whiteout");
             }
             Whiteout::Opaque => return self.opaque(path::split(&path).0),
             Whiteout::Name(hidden) => return self.hide(path::split(&path).0, hidden),
@@ -43,7 +43,7 @@ impl Layer {
             EntryKind::HardLink => self.hard_link(&parent, &path, name, entry),
             EntryKind::Symlink => {
                 if entry.link.is_empty() {
-                    fail!(Malformed, "a symbolic link without target");
+                    fail!(Malformed: "a symbolic link without target");
                 }
                 self.fresh(
                     &parent,
@@ -75,7 +75,7 @@ impl Layer {
     /// The root's own entry. Were it anything but a directory, later names would lead elsewhere (CVE-2021-29136).
     fn root(&mut self, entry: &Entry) -> Result<()> {
         if entry.kind != EntryKind::Directory {
-            fail!(Unsafe, "the root is not a directory");
+            fail!(Unsafe: "the root is not a directory");
         }
         let mode = if self.attributes.privileged() {
             entry.mode
@@ -157,7 +157,7 @@ impl Layer {
             },
             Some(segments) => {
                 if entry.size > self.limits.layer_bytes {
-                    fail!(Limit, "a file of {} bytes", entry.size);
+                    fail!(Limit: "a file of {} bytes", entry.size);
                 }
                 fs::ftruncate(&fd, entry.size).map_err(error)?;
                 for segment in segments {
@@ -252,10 +252,10 @@ impl Layer {
         let mut target = Vec::new();
         path::clean_target(&entry.link, &self.limits, &mut target)?;
         if target.is_empty() || target == path {
-            fail!(Unsafe, "a hard link to itself or to the root");
+            fail!(Unsafe: "a hard link to itself or to the root");
         }
         if path::whiteout(&target)? != Whiteout::None {
-            fail!(Unsafe, "a hard link to a whiteout");
+            fail!(Unsafe: "a hard link to a whiteout");
         }
         let (folder, target_name) = path::split(&target);
         // The same descriptor is looked at and linked from: nothing can change in between (CVE-2026-50163).
@@ -265,10 +265,10 @@ impl Layer {
         });
         let (from, stat) = match found {
             Ok((_, stat)) if is_whiteout(&stat) => {
-                fail!(Unsafe, "a hard link to something removed");
+                fail!(Unsafe: "a hard link to something removed");
             }
             Ok((_, stat)) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
-                fail!(Unsafe, "a hard link to a directory");
+                fail!(Unsafe: "a hard link to a directory");
             }
             Ok(found) => found,
             Err(Errno::NOENT | Errno::NOTDIR) => {
@@ -298,10 +298,7 @@ impl Layer {
             _ => FileType::BlockDevice,
         };
         if kind == FileType::CharacterDevice && entry.device == (0, 0) {
-            fail!(
-                Unsafe,
-                "a character device 0:0, which overlayfs takes for a whiteout"
-            );
+            fail!(Unsafe: "a character device 0:0, which overlayfs takes for a whiteout");
         }
         let number = fs::makedev(entry.device.0, entry.device.1);
         match self.fresh(

@@ -2,7 +2,7 @@
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Result, fail, failure};
+use crate::error::Result;
 use crate::limits::Limits;
 
 /// Joins the real components with single slashes; the root is empty. Leading slashes are dropped, as everywhere.
@@ -30,16 +30,16 @@ fn resolve(path: &[u8], limits: &Limits, up: bool, into: &mut Vec<u8>) -> Result
                 continue;
             }
             b".." => {
-                fail!(Unsafe, "the name leads upwards with \"..\"");
+                fail!(Unsafe: "the name leads upwards with \"..\"");
             }
             c if c.len() > 255 => {
-                fail!(Limit, "a component of the name is longer than 255 bytes");
+                fail!(Limit: "a component of the name is longer than 255 bytes");
             }
             _ => {}
         }
         depth += 1;
         if depth > limits.depth {
-            fail!(Limit, "the name has more than {} components", limits.depth);
+            fail!(Limit: "the name has more than {} components", limits.depth);
         }
         if !into.is_empty() {
             into.push(b'/');
@@ -81,7 +81,7 @@ pub(super) fn whiteout(path: &[u8]) -> Result<Whiteout<'_>> {
             .any(|c| c.starts_with(b".wh..wh."));
         return match aufs {
             true => Ok(Whiteout::Bookkeeping),
-            false => Err(failure!(Unsafe, "an entry below a whiteout")),
+            false => Err(failure!(Unsafe: "an entry below a whiteout")),
         };
     }
     let Some(hidden) = name.strip_prefix(PREFIX) else {
@@ -89,7 +89,7 @@ pub(super) fn whiteout(path: &[u8]) -> Result<Whiteout<'_>> {
     };
     match hidden {
         b".wh..opq" => Ok(Whiteout::Opaque),
-        b"" | b"." | b".." => Err(failure!(Unsafe, "a whiteout of nothing, \".\" or \"..\"")),
+        b"" | b"." | b".." => Err(failure!(Unsafe: "a whiteout of nothing, \".\" or \"..\"")),
         h if h.starts_with(PREFIX) => Ok(Whiteout::Bookkeeping),
         h => Ok(Whiteout::Name(h)),
     }

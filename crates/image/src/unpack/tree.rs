@@ -7,7 +7,7 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use super::remove;
-use crate::error::{Error, Result, fail, failure};
+use crate::error::{Error, Result};
 
 /// How many directories are kept open. Archives list the children of a directory near each other.
 const OPEN: usize = 16;
@@ -104,11 +104,7 @@ impl Tree {
             Err(Errno::EXIST) => {
                 let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
                 if !is_whiteout(&stat) {
-                    fail!(
-                        Unsafe,
-                        "{:?} is not a directory, or leads nowhere",
-                        String::from_utf8_lossy(path)
-                    );
+                    fail!(Unsafe: "{:?} is not a directory, or leads nowhere", String::from_utf8_lossy(path));
                 }
                 fs::unlinkat(parent, name, AtFlags::empty()).map_err(error)?;
                 fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)).map_err(error)?;
@@ -143,7 +139,7 @@ impl Tree {
     fn lookup_error(&self, path: &[u8], error: Errno) -> Error {
         let shown = String::from_utf8_lossy(path).into_owned();
         match error {
-            Errno::LOOP => failure!(Unsafe, "links in {shown:?} go round in circles"),
+            Errno::LOOP => failure!(Unsafe: "links in {shown:?} go round in circles"),
             e => Error::system(format!("open {shown:?}"), e),
         }
     }
