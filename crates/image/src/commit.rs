@@ -22,7 +22,7 @@ use crate::store::Store;
 use crate::tar::{Entry, Reader, Time};
 
 /// What the new image says about itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Description {
     /// Form of the layer.
     pub compression: Compression,
@@ -35,18 +35,6 @@ pub struct Description {
     /// Changes fields of the configuration's `config`, by their names there (`Cmd`, `Labels`, …): variables and labels are
     /// added to those of the base, everything else is replaced.
     pub config: serde_json::Map<String, Value>,
-}
-
-impl Default for Description {
-    fn default() -> Self {
-        Description {
-            compression: Compression::Gzip,
-            author: None,
-            comment: None,
-            created: None,
-            config: serde_json::Map::new(),
-        }
-    }
 }
 
 /// A layer that was written.

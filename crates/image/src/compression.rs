@@ -8,11 +8,12 @@ use std::io::{self, BufRead, Cursor, Read, Write};
 use crate::error::{Error, Result};
 
 /// The forms of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
     /// A plain tar archive.
     None,
     /// RFC 1952, any number of members.
+    #[default]
     Gzip,
     /// RFC 8878, any number of frames.
     Zstd,

@@ -133,9 +133,9 @@ impl Record {
     }
 
     /// From now on `runtime` has a container of the bundle in `folder`.
-    pub fn started(folder: &Path, runtime: Runtime) -> Result<()> {
+    pub fn started(folder: &Path, runtime: &Runtime) -> Result<()> {
         let record = Record {
-            runtime: Some(runtime),
+            runtime: Some(runtime.clone()),
             ..Record::read(folder)?
         };
         record.write(folder)

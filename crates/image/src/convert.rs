@@ -24,7 +24,7 @@ use crate::manifest::{
     Document, Image,
 };
 use crate::parallel::in_order;
-use crate::retry::{Attempts, Patience};
+use crate::retry::Attempts;
 use crate::source::{self, Source};
 
 /// Whose media types.
@@ -378,15 +378,7 @@ impl Source for Converted<'_> {
         }
     }
 
-    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
-        self.source.distrust(descriptor, error)
-    }
-
-    fn patience(&self) -> Patience {
-        self.source.patience()
-    }
-
-    fn is_remote(&self) -> bool {
-        self.source.is_remote()
+    fn behind(&self) -> Option<&dyn Source> {
+        Some(self.source)
     }
 }

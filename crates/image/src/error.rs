@@ -144,7 +144,7 @@ impl Error {
     #[must_use]
     pub fn during_operation(self, operation: &str) -> Self {
         match self.context.last() {
-            Some(step) if step.split(' ').next() == Some(operation) => self,
+            Some(step) if step.split(' ').next() == operation.split(' ').next() => self,
             _ => self.during(operation),
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::reference::Reference;
+use crate::reference::{Reference, is_tag};
 
 /// Where an image is, or is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,50 @@ pub enum Location {
         /// Which image of it, or the name to give it.
         reference: Option<Reference>,
     },
+}
+
+impl Location {
+    /// A bare name as that of an image in a registry.
+    #[must_use]
+    pub fn or_remote(self) -> Self {
+        match self {
+            Location::Store(reference) => Location::Registry(reference),
+            other => other,
+        }
+    }
+
+    /// The image's name, where it says one in full.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Location::Registry(reference) | Location::Store(reference) => Some(reference),
+            Location::DockerArchive { reference, .. } => reference.as_ref(),
+            Location::Layout { .. } => None,
+        }
+    }
+
+    /// The same, or a name that is made of the file's.
+    pub fn default_name(&self) -> Result<Reference> {
+        let (path, name) = match self {
+            Location::Layout { path, name } => (path, name.as_deref()),
+            Location::DockerArchive {
+                path,
+                reference: None,
+            } => (path, None),
+            Location::DockerArchive {
+                reference: Some(reference),
+                ..
+            }
+            | Location::Registry(reference)
+            | Location::Store(reference) => return Ok(reference.clone()),
+        };
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let clean = stem
+            .to_lowercase()
+            .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let clean = Some(clean.trim_matches('-')).filter(|c| !c.is_empty());
+        let tag = name.filter(|name| is_tag(name)).unwrap_or("latest");
+        format!("localhost/{}:{tag}", clean.unwrap_or("image")).parse()
+    }
 }
 
 impl FromStr for Location {

@@ -7,19 +7,17 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use oci_spec::image::Descriptor;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::env;
-use crate::error::{During, Error, Result};
+use crate::error::{During, Result};
 use crate::json::{parse_document, read_limited};
 use crate::manifest::Document;
 use crate::reference::Reference;
 use crate::registry::RegistrySource;
-use crate::retry::Patience;
 use crate::sigstore::{self, PublicKey};
-use crate::source::{Content, Source};
+use crate::source::Source;
 
 /// Bytes of a policy, and of a key, at most.
 const LARGEST: u64 = 1 << 20;
@@ -135,7 +133,7 @@ impl Policy {
     /// [`crate::Kind::Denied`] for what does not fit; what the registry answers.
     pub fn approve<'a>(
         &self,
-        source: &'a RegistrySource<'a>,
+        source: RegistrySource<'a>,
         reference: &Reference,
     ) -> Result<Approved<'a>> {
         let requirements = self.find("docker", &scopes(reference));
@@ -150,7 +148,7 @@ impl Policy {
                 Requirement::SigstoreSigned(signed) => {
                     let keys = signed.keys()?;
                     let named = |name: &str| signed.accepts(name, reference);
-                    sigstore::verify(source, root.descriptor.digest(), &keys, &named)
+                    sigstore::verify(&source, root.descriptor.digest(), &keys, &named)
                         .during(|| format!("the policy for {reference}"))?;
                 }
                 Requirement::Reject | Requirement::Other => {
@@ -226,7 +224,7 @@ impl Signed {
 
 /// A source whose image was judged.
 pub struct Approved<'a> {
-    source: &'a RegistrySource<'a>,
+    source: RegistrySource<'a>,
     root: Document,
 }
 
@@ -235,24 +233,8 @@ impl Source for Approved<'_> {
         Ok(self.root.clone())
     }
 
-    fn document(&self, descriptor: &Descriptor) -> Result<Document> {
-        self.source.document(descriptor)
-    }
-
-    fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
-        self.source.open(descriptor, start, end)
-    }
-
-    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
-        self.source.distrust(descriptor, error)
-    }
-
-    fn patience(&self) -> Patience {
-        self.source.patience()
-    }
-
-    fn is_remote(&self) -> bool {
-        self.source.is_remote()
+    fn behind(&self) -> Option<&dyn Source> {
+        Some(&self.source)
     }
 }
 

@@ -15,7 +15,6 @@ use crate::manifest::{Content, Document, Image};
 use crate::parallel::{check, in_order};
 use crate::platform::Wanted;
 use crate::reference::Reference;
-use crate::retry::Patience;
 use crate::source::{self, Source};
 use crate::store::{Staging, Store};
 use crate::transfer;
@@ -129,10 +128,6 @@ struct Known<'a> {
 }
 
 impl Source for Known<'_> {
-    fn root(&self) -> Result<Document> {
-        self.source.root()
-    }
-
     fn document(&self, descriptor: &Descriptor) -> Result<Document> {
         match (self.store.layout()).document(descriptor, self.limits.manifest_bytes) {
             Ok(document) => Ok(document),
@@ -154,12 +149,8 @@ impl Source for Known<'_> {
         self.source.open(descriptor, start, end)
     }
 
-    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
-        self.source.distrust(descriptor, error)
-    }
-
-    fn patience(&self) -> Patience {
-        self.source.patience()
+    fn behind(&self) -> Option<&dyn Source> {
+        Some(self.source)
     }
 }
 

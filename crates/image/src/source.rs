@@ -18,31 +18,43 @@ pub struct Content {
     pub start: u64,
 }
 
-/// A place to read an image from.
+/// A place to read an image from. What is left out is done by the source [`behind`](Source::behind) it, if there is one.
 pub trait Source: Sync {
+    /// Another source, which this one changes in part.
+    fn behind(&self) -> Option<&dyn Source> {
+        None
+    }
+
     /// The manifest or index that the image's name stands for.
-    fn root(&self) -> Result<Document>;
+    fn root(&self) -> Result<Document> {
+        self.behind().ok_or_else(nothing)?.root()
+    }
 
     /// Another manifest, verified.
-    fn document(&self, descriptor: &Descriptor) -> Result<Document>;
+    fn document(&self, descriptor: &Descriptor) -> Result<Document> {
+        self.behind().ok_or_else(nothing)?.document(descriptor)
+    }
 
     /// Content from byte `start` on, up to `end` (exclusive) if given; not verified.
-    fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content>;
+    fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
+        (self.behind().ok_or_else(nothing)?).open(descriptor, start, end)
+    }
 
     /// Says that what this source gave of `descriptor` broke off or is wrong, for which `error` is the evidence: from now on it
     /// comes from elsewhere. False when there is nowhere else.
-    fn distrust(&self, _descriptor: &Descriptor, _error: &Error) -> bool {
-        false
+    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
+        self.behind().is_some_and(|s| s.distrust(descriptor, error))
     }
 
     /// How often to try again what this source may fail at by accident.
     fn patience(&self) -> Patience {
-        Patience::default()
+        self.behind()
+            .map_or_else(Patience::default, |s| s.patience())
     }
 
     /// True if several parts of one blob can be fetched at the same time.
     fn is_remote(&self) -> bool {
-        false
+        self.behind().is_some_and(|s| s.is_remote())
     }
 }
 
@@ -56,6 +68,10 @@ pub trait Destination: Sync {
 
     /// Stores a manifest whose content is there; `named` when it is what the image's name is to stand for.
     fn put_document(&self, document: &Document, named: bool) -> Result<()>;
+}
+
+fn nothing() -> Error {
+    failure!(NotFound: "the source has nothing")
 }
 
 /// A stream that broke off, which is worth another try.

@@ -24,10 +24,11 @@ use rustix::io::Errno;
 use crate::digest::Hasher;
 use crate::env;
 use crate::error::{Doing, Error, Kind, Result};
-use crate::layout::{Layout, LayoutSource};
+use crate::layout::{Layout, LayoutDestination, LayoutSource};
 use crate::limits::Limits;
 use crate::manifest::Content;
 use crate::reference::Reference;
+use crate::transfer;
 use crate::unpack::remove_tree;
 
 /// The store, in use by this process.
@@ -50,7 +51,8 @@ impl Staging {
         &self.path
     }
 
-    pub(crate) fn at(path: PathBuf) -> Result<Self> {
+    /// Makes `path` anew.
+    pub fn at(path: PathBuf) -> Result<Self> {
         if let Some(parent) = path.parent() {
             make_private(parent)?;
         }
@@ -99,7 +101,7 @@ impl Store {
                     Error::file("make directory", root, e).hint("Choose another place with --root")
                 })?;
         }
-        let layout = Layout::create(root)?;
+        let mut layout = Layout::create(root)?;
         for name in ["layers", "staging"] {
             make_private(&root.join(name))?;
         }
@@ -115,9 +117,11 @@ impl Store {
             clear(&root.join("staging"))?;
         }
         rustix::fs::flock(&lock, FlockOperation::LockShared).map_err(error)?;
+        let lock = Arc::new(lock);
+        layout.lock = Some(lock.clone());
         Ok(Store {
             layout,
-            lock: Arc::new(lock),
+            lock,
             writable: true,
         })
     }
@@ -143,15 +147,17 @@ impl Store {
             fail!(NotFound: "there is no store at {}", root.display()
                 => "\"pull\" and \"import\" make one; another place is named with --root");
         }
-        let layout = Layout::open(root)?;
+        let mut layout = Layout::open(root)?;
         let path = root.join("lock");
         // A layout made by another program has no such file.
         let path = if path.exists() { &path } else { root };
         let lock = File::open(path).at("open", path)?;
         rustix::fs::flock(&lock, FlockOperation::LockShared).at("lock", path)?;
+        let lock = Arc::new(lock);
+        layout.lock = Some(lock.clone());
         Ok(Store {
             layout,
-            lock: Arc::new(lock),
+            lock,
             writable: false,
         })
     }
@@ -166,14 +172,16 @@ impl Store {
         LayoutSource::new(self.layout.clone(), None, limits.clone())
     }
 
+    /// A place to write the image `name` to.
+    pub fn destination(&self, name: &Reference, options: transfer::Options) -> LayoutDestination {
+        LayoutDestination::new(self.layout.clone(), Some(name.to_string()), options)
+    }
+
     /// The image that `reference` stands for here, by its name or by a digest that some name leads to.
     pub fn image(&self, reference: &Reference, limits: &Limits) -> Result<LayoutSource> {
         let digest = self.resolve(reference)?.digest().to_string();
-        Ok(LayoutSource::new(
-            self.layout.clone(),
-            Some(digest),
-            limits.clone(),
-        ))
+        let layout = self.layout.clone();
+        Ok(LayoutSource::new(layout, Some(digest), limits.clone()))
     }
 
     /// The folder of the store.

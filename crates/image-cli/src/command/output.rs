@@ -15,13 +15,11 @@ pub(super) fn write(text: Arguments<'_>) -> Result<()> {
         .doing("write to standard output")
 }
 
-/// Writes bytes as they are.
-pub(super) fn bytes(bytes: &[u8]) -> Result<()> {
+/// Writes bytes as they are, which is all that the verb does.
+pub(super) fn bytes(bytes: &[u8]) -> Result<u8> {
     let mut output = std::io::stdout().lock();
-    output
-        .write_all(bytes)
-        .and_then(|()| output.flush())
-        .doing("write to standard output")
+    let written = output.write_all(bytes).and_then(|()| output.flush());
+    written.doing("write to standard output").map(|()| 0)
 }
 
 /// For archives, which nobody can read on a screen.

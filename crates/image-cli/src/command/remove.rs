@@ -1,23 +1,21 @@
 //! `remove`: take names away, and what only they led to.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use tare_image::container::{self, Record};
 use tare_image::error::Doing;
-use tare_image::error::During;
 use tare_image::location::Location;
 use tare_image::reference::Reference;
-use tare_image::registry::Registry;
 use tare_image::store::Store;
 use tare_image::{Kind, Result, gc};
 
-use super::options::{self, Options, Outcome};
+use super::line::Line;
+use super::options::Options;
 use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "remove",
-    usage: "REFERENCE... | docker://REFERENCE",
+    usage: "LOCATION...",
     about: "Remove images from the store, or one from a registry",
     options: &[
         (
@@ -29,40 +27,12 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
-    let mut options = Options::default();
-    let (mut collect, mut containers) = (true, false);
-    let values = options::parse(parser, &mut options, |name, _| {
-        collect &= name != "no-gc";
-        containers |= name == "container";
-        Ok(name == "no-gc" || name == "container")
-    })?;
-    if values.is_empty() {
-        fail!(Usage: "remove takes images");
+fn run(line: &Line, options: &Options) -> Result<u8> {
+    if line.has("--container") {
+        return containers(&line.arguments, options);
     }
-    if containers {
-        let store = options.store_as_root()?;
-        for value in values {
-            let folder = match Path::new(&value) {
-                path if path.join("image.json").exists() => path.to_path_buf(),
-                _ => store.container(&value),
-            };
-            if !folder.exists() {
-                fail!(NotFound: "there is no container or bundle {value}");
-            }
-            match Record::read(&folder) {
-                // That it was one can be seen, and nothing else matters here.
-                Err(e) if e.kind() == Kind::Malformed => {}
-                other => drop(other?),
-            }
-            let folder = folder.canonicalize().at("resolve", &folder)?;
-            container::discard(&store, &folder)?;
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    let registry = options.registry()?;
     let mut local = false;
-    for value in values {
+    for value in &line.arguments {
         match value.parse()? {
             Location::Store(reference) => {
                 local = true;
@@ -72,19 +42,37 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
                 }
             }
             Location::Registry(reference) => {
-                remote(&registry, &reference).during(|| format!("remove docker://{reference}"))?
+                let repository = options.registry.repository(&reference)?;
+                repository.delete_manifest(&repository.resolve()?)?;
             }
-            other => {
-                fail!(Usage: "{other} is a file; remove it with rm");
-            }
+            other => fail!(Usage: "{other} is a file; remove it with rm"),
         }
     }
-    if local && collect {
-        let store = options.store_as_root()?;
-        let freed = gc::collect(&store)?;
-        put!("{freed}");
+    if local && !line.has("--no-gc") {
+        put!("{}", gc::collect(&options.store_as_root()?)?);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
+}
+
+fn containers(names: &[String], options: &Options) -> Result<u8> {
+    let store = options.store_as_root()?;
+    for name in names {
+        let folder = match Path::new(name) {
+            path if path.join("image.json").exists() => path.to_path_buf(),
+            _ => store.container(name),
+        };
+        if !folder.exists() {
+            fail!(NotFound: "there is no container or bundle {name}");
+        }
+        match Record::read(&folder) {
+            // That it was one can be seen, and nothing else matters here.
+            Err(e) if e.kind() == Kind::Malformed => {}
+            other => drop(other?),
+        }
+        let folder = folder.canonicalize().at("resolve", &folder)?;
+        container::discard(&store, &folder)?;
+    }
+    Ok(0)
 }
 
 /// The one name of an image that is meant by its id.
@@ -101,17 +89,4 @@ fn only_name(store: &Store, reference: &Reference) -> Result<String> {
         0 => fail!(NotFound: "{reference} is not in the store"),
         _ => fail!(Usage: "that image has several names: {}", names.join(", ")),
     }
-}
-
-fn remote(registry: &Registry, reference: &Reference) -> Result<()> {
-    let repository = registry.repository(reference)?;
-    let digest = match reference.digest() {
-        Some(digest) => digest,
-        None => repository
-            .manifest(reference.target())?
-            .descriptor
-            .digest()
-            .clone(),
-    };
-    repository.delete_manifest(&digest)
 }

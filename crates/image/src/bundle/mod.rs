@@ -93,24 +93,6 @@ impl Mount {
     }
 }
 
-/// Capabilities that containers usually have; the image specification leaves the choice to the implementation.
-const CAPABILITIES: [&str; 14] = [
-    "CAP_AUDIT_WRITE",
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_MKNOD",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_RAW",
-    "CAP_SETFCAP",
-    "CAP_SETGID",
-    "CAP_SETPCAP",
-    "CAP_SETUID",
-    "CAP_SYS_CHROOT",
-];
-
 /// Nothing newer than this is used, and some runtimes refuse what they do not know yet.
 const OCI_VERSION: &str = "1.0.2";
 
@@ -179,7 +161,7 @@ fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value>
     if !cwd.starts_with('/') {
         fail!(Malformed: "the working directory {cwd:?} is not absolute");
     }
-    let capabilities = words::granted(&CAPABILITIES, &overrides.cap_add, &overrides.cap_drop);
+    let capabilities = words::granted(words::USUAL, &overrides.cap_add, &overrides.cap_drop);
     let mut process = json!({
         "terminal": overrides.terminal,
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": user.additional},
@@ -513,18 +495,18 @@ mod tests {
     fn limits_and_mounts_of_the_caller() {
         let mut overrides = Overrides::default();
         for (name, value) in [
-            ("memory", "1m"),
-            ("memory-swap", "-1"),
-            ("cpus", "0.5"),
-            ("cpu-shares", "7"),
-            ("cpuset-cpus", "0-1"),
-            ("pids-limit", "9"),
-            ("tmpfs", "/dev/shm"),
-            ("tmpfs", "/a/b/c"),
-            ("tmpfs", "/vol/"),
-            ("tmpfs", "/a"),
+            ("--memory", "1m"),
+            ("--memory-swap", "-1"),
+            ("--cpus", "0.5"),
+            ("--cpu-shares", "7"),
+            ("--cpuset-cpus", "0-1"),
+            ("--pids-limit", "9"),
+            ("--tmpfs", "/dev/shm"),
+            ("--tmpfs", "/a/b/c"),
+            ("--tmpfs", "/vol/"),
+            ("--tmpfs", "/a"),
         ] {
-            overrides.set(name, &mut || Ok(value.into())).unwrap();
+            overrides.set(name, value).unwrap();
         }
         let spec = convert(
             r#"{"Cmd":["a"],"Volumes":{"/vol":{},"/other":{}}}"#,
@@ -543,7 +525,7 @@ mod tests {
             .collect();
         let wanted = ["/other", "/vol/", "/a", "/dev/shm", "/a/b/c"];
         assert_eq!(places[places.len() - 5..], wanted);
-        overrides.set("tmpfs", &mut || Ok("/a/".into())).unwrap();
+        overrides.set("--tmpfs", "/a/").unwrap();
         assert!(
             convert(r#"{"Cmd":["a"]}"#, &overrides).is_err(),
             "two at one place"

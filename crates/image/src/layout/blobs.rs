@@ -1,5 +1,6 @@
 //! The content of a layout, by digest.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::PathBuf;
 
@@ -14,7 +15,7 @@ use crate::error::Kind;
 use crate::error::{Doing, Error, Result};
 use crate::files;
 use crate::ingest::{self, Ingest};
-use crate::manifest::Document;
+use crate::manifest::{Document, is_known};
 
 impl Layout {
     /// Where the content of `digest` is, or would be.
@@ -129,6 +130,26 @@ impl Layout {
     /// Reads, verifies and parses a manifest or index.
     pub fn document(&self, descriptor: &Descriptor, limit: u64) -> Result<Document> {
         Document::of(self.read_blob(descriptor, limit)?, descriptor)
+    }
+
+    /// All documents that are here of those that `roots` lead to, however deep; each once.
+    pub fn documents(
+        &self,
+        roots: impl IntoIterator<Item = Descriptor>,
+        limit: u64,
+    ) -> Result<Vec<Document>> {
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        let mut left: Vec<Descriptor> = roots.into_iter().collect();
+        while let Some(descriptor) = left.pop() {
+            let new = seen.insert(descriptor.digest().clone());
+            // Of an index, only some images may be here.
+            if new && is_known(descriptor.media_type().as_ref()) && self.has(&descriptor)? {
+                let document = self.document(&descriptor, limit)?;
+                left.extend(document.children());
+                found.push(document);
+            }
+        }
+        Ok(found)
     }
 
     /// Stores bytes that were already verified or made here. What was there is compared, and replaced when it is damaged.

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, MediaType};
 use rustix::fs::FlockOperation;
@@ -30,6 +31,8 @@ const INDEX_LIMIT: u64 = 64 << 20;
 #[derive(Clone, Debug)]
 pub struct Layout {
     root: PathBuf,
+    /// Of a store, which is in use as long as somebody knows its layout.
+    pub(crate) lock: Option<Arc<File>>,
 }
 
 impl Layout {
@@ -47,9 +50,7 @@ impl Layout {
             .map_err(|e| e.hint("Without that file, the store makes a new one"))
             .during(|| root.display().to_string())?;
         match mark["imageLayoutVersion"].as_str() {
-            Some("1.0.0") => Ok(Layout {
-                root: root.to_path_buf(),
-            }),
+            Some("1.0.0") => Ok(Layout::at(root)),
             version => {
                 Err(failure!(Unsupported: "{}: imageLayoutVersion {version:?}", path.display()))
             }
@@ -60,9 +61,7 @@ impl Layout {
     pub fn create(root: &Path) -> Result<Self> {
         let blobs = root.join("blobs/sha256");
         fs::create_dir_all(&blobs).at("make directory", &blobs)?;
-        let layout = Layout {
-            root: root.to_path_buf(),
-        };
+        let layout = Layout::at(root);
         if !root.join("index.json").exists() {
             let empty = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
             layout.replace("index.json", empty.as_bytes())?;
@@ -71,6 +70,11 @@ impl Layout {
             layout.replace("oci-layout", MARK.as_bytes())?;
         }
         Layout::open(root)
+    }
+
+    fn at(root: &Path) -> Self {
+        let root = root.to_path_buf();
+        Layout { root, lock: None }
     }
 
     /// The directory.

@@ -42,6 +42,17 @@ impl Repository<'_> {
         })
     }
 
+    /// The digest that the repository's reference stands for.
+    pub fn resolve(&self) -> Result<Digest> {
+        match self.reference.digest() {
+            Some(digest) => Ok(digest),
+            None => {
+                let document = self.manifest(self.reference.target())?;
+                Ok(document.descriptor.digest().clone())
+            }
+        }
+    }
+
     fn manifest_from(&self, endpoint: &Endpoint, target: &str) -> Result<Document> {
         let path = format!("manifests/{target}");
         let call = self
