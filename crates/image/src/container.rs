@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -103,42 +102,35 @@ impl Record {
             fail!(NotFound: "{} was not made from an image", folder.display()
                 => "Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed");
         }
-        parse_json(&read_limited(&path, 1 << 20)?, "image.json")
-            .map_err(|e| {
-                e.hint(format!(
-                    "Remove the container with: tare-image remove --container {}",
-                    folder.display()
-                ))
-            })
-            .during(|| folder.display().to_string())
+        parse_json(&read_limited(&path, 1 << 20)?, "image.json").map_err(|e| {
+            let shown = folder.display();
+            let how = format!("Remove the container with: tare-image remove --container {shown}");
+            e.hint(how).during(shown.to_string())
+        })
     }
 
     /// From now on the bundle in `folder` belongs to nobody, and stays until it is removed.
     pub fn keep(folder: &Path) -> Result<()> {
-        let record = Record {
-            owner: None,
-            runtime: None,
-            ..Record::read(folder)?
-        };
-        record.write(folder)
-    }
-
-    fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join("image.json");
-        // In one step: half a record would stand in the way of everybody who tidies up.
-        files::replace(&path, 0o666, |mut file| {
-            file.write_all(&to_json(self)?).at("write", &path)?;
-            Ok(((), file))
-        })
+        let (owner, runtime) = (None, None);
+        let record = Record::read(folder)?;
+        Record {
+            owner,
+            runtime,
+            ..record
+        }
+        .write(folder)
     }
 
     /// From now on `runtime` has a container of the bundle in `folder`.
     pub fn started(folder: &Path, runtime: &Runtime) -> Result<()> {
-        let record = Record {
-            runtime: Some(runtime.clone()),
-            ..Record::read(folder)?
-        };
-        record.write(folder)
+        let runtime = Some(runtime.clone());
+        let record = Record::read(folder)?;
+        Record { runtime, ..record }.write(folder)
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        // In one step: half a record would stand in the way of everybody who tidies up.
+        files::write(&folder.join("image.json"), 0o666, &to_json(self)?)
     }
 
     /// True when the process that was to remove the bundle is gone, and the container too.
@@ -150,12 +142,7 @@ impl Record {
     /// All bundles that the store knows of; of those elsewhere it keeps links, and forgets the ones that lead nowhere.
     pub(crate) fn all(store: &Store) -> Result<Vec<Found>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(store.containers())
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let path = entry.path();
+        for path in files::list(&store.containers()) {
             if path.join("image.json").exists() {
                 let record = Record::read(&path)?;
                 found.push(match record.is_orphan() {
@@ -231,18 +218,12 @@ fn fill(
     };
     record.write(folder)?;
     match rootfs {
-        Rootfs::Flat => {
-            flatten(&store.source(&options.limits), store, image, &root, options)?;
-        }
+        Rootfs::Flat => flatten(&store.source(&options.limits), store, image, &root, options)?,
         Rootfs::Overlay => {
             remember(store, folder)?;
             pull::unpack(store, image, options)?;
-            overlay::mount(
-                &pull::layers(store, image)?,
-                &folder.join("upper"),
-                &folder.join("work"),
-                &root,
-            )?;
+            let [upper, work] = ["upper", "work"].map(|name| folder.join(name));
+            overlay::mount(&pull::layers(store, image)?, &upper, &work, &root)?;
         }
     }
     let spec = bundle::spec(image, &[&root], overrides, &options.limits)?;
@@ -282,11 +263,9 @@ pub fn stubs(store: &Store, base: &Image, folder: &Path) -> Result<BTreeSet<Vec<
         destination: PathBuf,
     }
     // Not by the specification's types: the bundle may have been made ready for a runtime that knows more.
-    let config: Config = parse_json(
-        &read_limited(&folder.join("config.json"), CONFIG_BYTES)?,
-        "config.json",
-    )
-    .during(|| folder.display().to_string())?;
+    let text = read_limited(&folder.join("config.json"), CONFIG_BYTES)?;
+    let config = parse_json::<Config>(&text, "config.json");
+    let config = config.during(|| folder.display().to_string())?;
     let destinations: Vec<_> = config.mounts.into_iter().map(|m| m.destination).collect();
     let mut lowers = pull::layers(store, base)?;
     lowers.reverse();

@@ -24,7 +24,6 @@ use crate::manifest::{
     Document, Image,
 };
 use crate::parallel::in_order;
-use crate::retry::Attempts;
 use crate::source::{self, Source};
 
 /// Whose media types.
@@ -246,14 +245,9 @@ fn repack(
     wanted: Compression,
     options: &Options,
 ) -> Result<(Descriptor, File)> {
-    let mut attempts = Attempts::new(source.patience());
-    loop {
-        match repack_once(source, layer, diff_id, wanted, options) {
-            Ok(done) => return Ok(done),
-            Err(e) if source.distrust(layer, &e) => log::info!("{e}; asking elsewhere"),
-            Err(e) => attempts.pause(e)?,
-        }
-    }
+    source::persist(source, layer, || {
+        repack_once(source, layer, diff_id, wanted, options)
+    })
 }
 
 fn repack_once(

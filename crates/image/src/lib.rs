@@ -58,7 +58,6 @@ pub mod compression;
 pub mod container;
 pub mod convert;
 pub mod copy;
-mod credential_helper;
 pub mod credentials;
 pub mod digest;
 mod env;

@@ -78,63 +78,45 @@ impl FromStr for Location {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if let Some(reference) = text.strip_prefix("docker://") {
-            return Ok(Location::Registry(reference.parse()?));
-        }
-        if let Some(rest) = text
-            .strip_prefix("oci:")
-            .or_else(|| text.strip_prefix("oci-archive:"))
-        {
-            let (path, name) = match rest.split_once(':') {
-                Some((path, name)) => (path, Some(name.to_string())),
-                None => (rest, None),
-            };
-            if path.is_empty() || name.as_deref() == Some("") {
-                fail!(Usage: "location {text:?}" => "Write oci:PATH or oci:PATH:NAME");
+        let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
+        let (path, name) = match rest.split_once(':') {
+            Some((path, name)) => (path, Some(name)),
+            None => (rest, None),
+        };
+        Ok(match scheme {
+            "docker" if rest.starts_with("//") => Location::Registry(rest[2..].parse()?),
+            "oci" | "oci-archive" if path.is_empty() || name == Some("") => {
+                fail!(Usage: "location {text:?}" => "Write oci:PATH or oci:PATH:NAME")
             }
-            return Ok(Location::Layout {
+            "oci" | "oci-archive" => Location::Layout {
                 path: path.into(),
-                name,
-            });
-        }
-        if let Some(rest) = text.strip_prefix("docker-archive:") {
-            let (path, reference) = match rest.split_once(':') {
-                Some((path, reference)) => (path, Some(reference.parse()?)),
-                None => (rest, None),
-            };
-            if path.is_empty() {
-                fail!(Usage: "location {text:?}" => "Write docker-archive:FILE or docker-archive:FILE:REFERENCE");
-            }
-            return Ok(Location::DockerArchive {
+                name: name.map(String::from),
+            },
+            "docker-archive" if path.is_empty() => fail!(Usage: "location {text:?}"
+                => "Write docker-archive:FILE or docker-archive:FILE:REFERENCE"),
+            "docker-archive" => Location::DockerArchive {
                 path: path.into(),
-                reference,
-            });
-        }
-        Ok(Location::Store(
-            text.strip_prefix("store:").unwrap_or(text).parse()?,
-        ))
+                reference: name.map(str::parse).transpose()?,
+            },
+            "store" => Location::Store(rest.parse()?),
+            _ => Location::Store(text.parse()?),
+        })
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Location::Registry(reference) => write!(f, "docker://{reference}"),
-            Location::Store(reference) => write!(f, "{reference}"),
-            Location::Layout { path, name: None } => write!(f, "oci:{}", path.display()),
-            Location::Layout {
-                path,
-                name: Some(name),
-            } => write!(f, "oci:{}:{name}", path.display()),
-            Location::DockerArchive {
-                path,
-                reference: None,
-            } => write!(f, "docker-archive:{}", path.display()),
-            Location::DockerArchive {
-                path,
-                reference: Some(r),
-            } => write!(f, "docker-archive:{}:{r}", path.display()),
-        }
+        let (scheme, path, name) = match self {
+            Location::Registry(reference) => return write!(f, "docker://{reference}"),
+            Location::Store(reference) => return write!(f, "{reference}"),
+            Location::Layout { path, name } => ("oci", path, name.clone()),
+            Location::DockerArchive { path, reference } => {
+                let name = reference.as_ref().map(ToString::to_string);
+                ("docker-archive", path, name)
+            }
+        };
+        write!(f, "{scheme}:{}", path.display())?;
+        name.map_or(Ok(()), |name| write!(f, ":{name}"))
     }
 }
 

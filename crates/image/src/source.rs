@@ -8,7 +8,7 @@ use oci_spec::image::Descriptor;
 use crate::error::Kind;
 use crate::error::{Error, Result, Retry};
 use crate::manifest::Document;
-use crate::retry::{Attempts, Patience};
+use crate::retry::Patience;
 
 /// Content from some position on.
 pub struct Content {
@@ -94,27 +94,30 @@ pub fn read(source: &dyn Source, descriptor: &Descriptor, limit: u64) -> Result<
     if let Some(bytes) = crate::manifest::embedded_within(descriptor, limit)? {
         return Ok(bytes);
     }
-    let mut attempts = Attempts::new(source.patience());
-    loop {
-        let read = || -> Result<Vec<u8>> {
-            let content = source.open(descriptor, 0, None)?;
-            let mut bytes = Vec::new();
-            // One more than announced is enough to see that there is too much.
-            content
-                .reader
-                .take(descriptor.size() + 1)
-                .read_to_end(&mut bytes)
-                .map_err(|e| cut(descriptor, 0, &e))?;
-            Ok(bytes)
-        };
-        let verified = read().and_then(|bytes| {
-            crate::digest::verify(&bytes, descriptor)?;
-            Ok(bytes)
-        });
-        match verified {
-            Ok(bytes) => return Ok(bytes),
-            Err(e) if source.distrust(descriptor, &e) => log::info!("{e}; asking elsewhere"),
-            Err(e) => attempts.pause(e)?,
+    persist(source, descriptor, || {
+        let content = source.open(descriptor, 0, None)?;
+        let mut bytes = Vec::new();
+        // One more than announced is enough to see that there is too much.
+        let mut reader = content.reader.take(descriptor.size() + 1);
+        let read = reader.read_to_end(&mut bytes);
+        read.map_err(|e| cut(descriptor, 0, &e))?;
+        crate::digest::verify(&bytes, descriptor)?;
+        Ok(bytes)
+    })
+}
+
+/// Runs `attempt` until it succeeds: as long as the source has other places, from there, and then again if that may help.
+pub(crate) fn persist<T>(
+    source: &dyn Source,
+    descriptor: &Descriptor,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    source.patience().run(|| {
+        loop {
+            match attempt() {
+                Err(e) if source.distrust(descriptor, &e) => log::info!("{e}; asking elsewhere"),
+                done => return done,
+            }
         }
-    }
+    })
 }

@@ -135,8 +135,10 @@ impl Line {
 
 /// The option called `word`: its first name, and what its value is called.
 fn find(command: &Command, word: &str) -> Option<(String, &'static str)> {
-    let limit = word.strip_prefix("--max-");
-    if limit.is_some_and(|limit| Limits::NAMES.contains(&limit)) {
+    let limit = word
+        .strip_prefix("--max-")
+        .map(|limit| limit.replace('-', "_"));
+    if limit.is_some_and(|limit| Limits::NAMES.contains(&limit.as_str())) {
         return Some((word.to_string(), "N"));
     }
     let mut options = command.all_options().into_iter().map(|(option, _)| option);

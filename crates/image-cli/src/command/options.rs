@@ -89,7 +89,8 @@ impl Options {
         own.platform = line.parsed("--platform")?.unwrap_or_else(Wanted::host);
         own.parallel = number("--parallel", own.parallel as u64)?.max(1) as usize;
         for name in Limits::NAMES {
-            if let Some(value) = line.number(&format!("--max-{name}"))? {
+            let option = format!("--max-{}", name.replace('_', "-"));
+            if let Some(value) = line.number(&option)? {
                 own.limits.set(name, value);
             }
         }

@@ -165,7 +165,8 @@ fn known_elsewhere(
         if other.host() != reference.host() || other.repository() == reference.repository() {
             continue;
         }
-        for document in layout.documents([descriptor], options.limits().manifest_bytes)? {
+        for document in layout.documents([descriptor], options.limits().manifest_bytes) {
+            let document = document?;
             if let Content::Manifest(_) = document.content {
                 let children = document.children().into_iter();
                 let own = || other.repository().to_string();

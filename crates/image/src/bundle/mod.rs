@@ -207,62 +207,43 @@ fn env(config: &Config, user: &User, overrides: &Overrides) -> Vec<String> {
 }
 
 fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Value>> {
-    let mount = |to: &str, kind: &str, options: &[&str]| json!({"destination": to, "type": kind, "source": kind, "options": options});
+    let mount = |to: &str, kind: &str, options: &str| {
+        let options: Vec<&str> = options.split_whitespace().collect();
+        json!({"destination": to, "type": kind, "source": kind, "options": options})
+    };
+    let bind = |path: &str, options: &str| {
+        let options: Vec<&str> = options.split_whitespace().collect();
+        json!({"destination": path, "type": "bind", "source": path, "options": options})
+    };
+    // Without privilege the group "tty" is not mapped.
+    let group = match overrides.rootless {
+        true => "",
+        false => "gid=5",
+    };
+    let pts = format!("nosuid noexec newinstance ptmxmode=0666 mode=0620 {group}");
     let mut mounts = vec![
-        mount("/proc", "proc", &[]),
-        mount(
-            "/dev",
-            "tmpfs",
-            &["nosuid", "strictatime", "mode=755", "size=65536k"],
-        ),
-        // Without privilege the group "tty" is not mapped.
-        match overrides.rootless {
-            true => mount(
-                "/dev/pts",
-                "devpts",
-                &[
-                    "nosuid",
-                    "noexec",
-                    "newinstance",
-                    "ptmxmode=0666",
-                    "mode=0620",
-                ],
-            ),
-            false => mount(
-                "/dev/pts",
-                "devpts",
-                &[
-                    "nosuid",
-                    "noexec",
-                    "newinstance",
-                    "ptmxmode=0666",
-                    "mode=0620",
-                    "gid=5",
-                ],
-            ),
-        },
+        mount("/proc", "proc", ""),
+        mount("/dev", "tmpfs", "nosuid strictatime mode=755 size=65536k"),
+        mount("/dev/pts", "devpts", &pts),
         mount(
             "/dev/shm",
             "tmpfs",
-            &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
+            "nosuid noexec nodev mode=1777 size=65536k",
         ),
-        mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        mount("/dev/mqueue", "mqueue", "nosuid noexec nodev"),
+        // A new sysfs needs a network namespace of one's own.
+        match overrides.host_network && overrides.rootless {
+            true => bind("/sys", "rbind nosuid noexec nodev ro"),
+            false => mount("/sys", "sysfs", "nosuid noexec nodev ro"),
+        },
+        mount(
+            "/sys/fs/cgroup",
+            "cgroup",
+            "nosuid noexec nodev relatime ro",
+        ),
     ];
-    // A new sysfs needs a network namespace of one's own.
-    mounts.push(match overrides.host_network && overrides.rootless {
-        true => json!({"destination": "/sys", "type": "none", "source": "/sys", "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]}),
-        false => mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
-    });
-    mounts.push(mount(
-        "/sys/fs/cgroup",
-        "cgroup",
-        &["nosuid", "noexec", "nodev", "relatime", "ro"],
-    ));
     if overrides.host_network {
-        mounts.push(json!({
-            "destination": "/etc/resolv.conf", "type": "bind", "source": "/etc/resolv.conf",
-            "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
-        }));
+        mounts.push(bind("/etc/resolv.conf", "bind ro nosuid nodev noexec"));
     }
     let mut volumes = config.volumes().clone().unwrap_or_default();
     volumes.sort();
@@ -271,11 +252,7 @@ fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Value>> {
         if !clean || volume.trim_matches('/').is_empty() {
             fail!(Unsafe: "the image wants a volume at {volume:?}");
         }
-        mounts.push(mount(
-            &volume,
-            "tmpfs",
-            &["nosuid", "nodev", "mode=0755", "tmpcopyup"],
-        ));
+        mounts.push(mount(&volume, "tmpfs", "nosuid nodev mode=0755 tmpcopyup"));
     }
     let place = |to: &str| to.trim_end_matches('/').to_string();
     let own = &overrides.mounts;
@@ -315,17 +292,10 @@ fn annotations(image: &ImageConfiguration, config: &Config) -> BTreeMap<String, 
     set("author", image.author().clone());
     set("created", image.created().clone());
     set("stopSignal", config.stop_signal().clone());
-    set(
-        "exposedPorts",
-        config.exposed_ports().as_ref().map(|ports| {
-            let mut ports = ports.clone();
-            ports.sort();
-            ports.join(",")
-        }),
-    );
-    for (key, value) in config.labels().iter().flatten() {
-        all.insert(key.clone(), value.clone());
-    }
+    let mut ports = config.exposed_ports().clone().unwrap_or_default();
+    ports.sort();
+    set("exposedPorts", Some(ports.join(",")));
+    all.extend(config.labels().clone().into_iter().flatten());
     all
 }
 
@@ -351,13 +321,10 @@ fn linux(overrides: &Overrides) -> Value {
         "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
     });
     if let Some([users, groups]) = &overrides.mappings {
-        let shown = |ids: &[Mapping]| -> Vec<Value> {
-            ids.iter()
-                .map(|m| json!({"containerID": m.inside, "hostID": m.outside, "size": m.count}))
-                .collect()
-        };
-        linux["uidMappings"] = json!(shown(users));
-        linux["gidMappings"] = json!(shown(groups));
+        let shown =
+            |m: &Mapping| json!({"containerID": m.inside, "hostID": m.outside, "size": m.count});
+        linux["uidMappings"] = users.iter().map(shown).collect();
+        linux["gidMappings"] = groups.iter().map(shown).collect();
     }
     if overrides.open_system {
         linux["maskedPaths"] = json!([]);
@@ -366,20 +333,17 @@ fn linux(overrides: &Overrides) -> Value {
     if !overrides.rootless {
         linux["resources"] = json!({"devices": [{"allow": false, "access": "rwm"}]});
     }
+    let period = overrides.cpu_quota.map(|_| words::PERIOD);
     for (group, key, value) in [
-        ("memory", "limit", overrides.memory.map(|v| json!(v))),
-        ("memory", "swap", overrides.memory_swap.map(|v| json!(v))),
-        ("cpu", "quota", overrides.cpu_quota.map(|v| json!(v))),
-        (
-            "cpu",
-            "period",
-            overrides.cpu_quota.map(|_| json!(words::PERIOD)),
-        ),
-        ("cpu", "shares", overrides.cpu_shares.map(|v| json!(v))),
-        ("cpu", "cpus", overrides.cpuset.as_ref().map(|v| json!(v))),
-        ("pids", "limit", overrides.pids.map(|v| json!(v))),
+        ("memory", "limit", json!(overrides.memory)),
+        ("memory", "swap", json!(overrides.memory_swap)),
+        ("cpu", "quota", json!(overrides.cpu_quota)),
+        ("cpu", "period", json!(period)),
+        ("cpu", "shares", json!(overrides.cpu_shares)),
+        ("cpu", "cpus", json!(overrides.cpuset)),
+        ("pids", "limit", json!(overrides.pids)),
     ] {
-        if let Some(value) = value {
+        if !value.is_null() {
             linux["resources"][group][key] = value;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Descriptor, Digest};
 use rustix::fs::OFlags;
@@ -132,24 +132,37 @@ impl Layout {
         Document::of(self.read_blob(descriptor, limit)?, descriptor)
     }
 
+    /// All content, with its digest, sorted.
+    pub(crate) fn blobs(&self) -> Vec<(String, PathBuf)> {
+        by_digest(&self.root.join("blobs"))
+    }
+
     /// All documents that are here of those that `roots` lead to, however deep; each once.
-    pub fn documents(
-        &self,
+    pub fn documents<'a>(
+        &'a self,
         roots: impl IntoIterator<Item = Descriptor>,
         limit: u64,
-    ) -> Result<Vec<Document>> {
-        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    ) -> impl Iterator<Item = Result<Document>> + 'a {
         let mut left: Vec<Descriptor> = roots.into_iter().collect();
-        while let Some(descriptor) = left.pop() {
-            let new = seen.insert(descriptor.digest().clone());
-            // Of an index, only some images may be here.
-            if new && is_known(descriptor.media_type().as_ref()) && self.has(&descriptor)? {
-                let document = self.document(&descriptor, limit)?;
-                left.extend(document.children());
-                found.push(document);
+        let mut seen = HashSet::new();
+        std::iter::from_fn(move || {
+            loop {
+                let descriptor = left.pop()?;
+                let new = seen.insert(descriptor.digest().clone());
+                // Of an index, only some images may be here.
+                let here = match new && is_known(descriptor.media_type().as_ref()) {
+                    true => self.has(&descriptor),
+                    false => Ok(false),
+                };
+                let document = match here {
+                    Ok(false) => continue,
+                    Ok(true) => self.document(&descriptor, limit),
+                    Err(e) => Err(e),
+                };
+                left.extend(document.iter().flat_map(Document::children));
+                return Some(document);
             }
-        }
-        Ok(found)
+        })
     }
 
     /// Stores bytes that were already verified or made here. What was there is compared, and replaced when it is damaged.
@@ -164,6 +177,18 @@ impl Layout {
         }
         Ok(())
     }
+}
+
+/// `<algorithm>/<hex>` below a folder.
+pub(crate) fn by_digest(folder: &Path) -> Vec<(String, PathBuf)> {
+    let name = |path: &Path| Some(path.file_name()?.to_str()?.to_string());
+    let digest = |path: &PathBuf| Some(format!("{}:{}", name(path.parent()?)?, name(path)?));
+    let all = files::list(folder).flat_map(|algorithm| files::list(&algorithm));
+    let mut found: Vec<_> = all
+        .filter_map(|path| Some((digest(&path)?, path)))
+        .collect();
+    found.sort();
+    found
 }
 
 #[cfg(test)]

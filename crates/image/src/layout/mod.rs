@@ -3,6 +3,7 @@
 mod blobs;
 mod source;
 
+pub(crate) use blobs::by_digest;
 pub use source::{LayoutDestination, LayoutSource};
 
 use std::collections::HashMap;

@@ -32,7 +32,7 @@ use ureq::http::Response;
 
 use challenge::{Challenge, Token};
 use conf::{Entry, Registries};
-use hosts::{Abilities, Host};
+use hosts::{Host, Purpose};
 
 use crate::credentials::{Credential, Credentials};
 use crate::env;
@@ -125,7 +125,7 @@ struct Endpoint {
     /// `https://host/v2`.
     base: String,
     host: String,
-    abilities: Abilities,
+    purposes: Vec<Purpose>,
     /// Another registry, with other credentials.
     mirror: bool,
     /// Learns whose repository is meant.
@@ -282,7 +282,7 @@ impl Registry {
                 format!("{}/v2", found.url)
             },
             host: origin.authority,
-            abilities: found.abilities,
+            purposes: found.purposes,
             mirror: found.mirror,
             proxy: found.mirror && found.repository.is_none(),
             // An address with http:// in a settings file is asking for it.

@@ -7,38 +7,24 @@ use ureq::Body;
 use ureq::http::Response;
 
 use super::exchange::header;
+use super::hosts::Purpose;
 use super::{Endpoint, Repository, lock, network_error, read_body, url};
 use crate::digest::{self, Hasher};
 use crate::error::{Error, Kind, Result, Retry};
 use crate::manifest::{ACCEPT, Document};
 use crate::pace::Paced;
-use crate::retry::{Attempts, ONCE, Patience};
+use crate::retry::{ONCE, Patience};
 use crate::source::{Content, Source};
-
-/// What an address is asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Resolve,
-    Pull,
-}
 
 impl Repository<'_> {
     /// Fetches the manifest or index behind `target`, a tag or a digest.
     pub fn manifest(&self, target: &str) -> Result<Document> {
-        let by_digest = target.contains(':');
-        let purpose = if by_digest {
-            Purpose::Pull
-        } else {
-            Purpose::Resolve
+        let purpose = match target.contains(':') {
+            true => Purpose::Pull,
+            false => Purpose::Resolve,
         };
         self.try_each(purpose, None, |endpoint, patience| {
-            let mut attempts = Attempts::new(patience);
-            loop {
-                match self.manifest_from(endpoint, target) {
-                    Ok(document) => return Ok(document),
-                    Err(e) => attempts.pause(e)?,
-                }
-            }
+            patience.run(|| self.manifest_from(endpoint, target))
         })
     }
 
@@ -218,10 +204,7 @@ impl Repository<'_> {
             _ => HashMap::new(),
         };
         let able: Vec<(usize, &Endpoint)> = (self.endpoints.iter().enumerate())
-            .filter(|(_, e)| match purpose {
-                Purpose::Resolve => e.abilities.resolve,
-                Purpose::Pull => e.abilities.pull,
-            })
+            .filter(|(_, e)| e.purposes.contains(&purpose))
             .collect();
         let patience = self.registry.options.patience;
         for (place, (n, endpoint)) in able.iter().enumerate() {
@@ -258,7 +241,10 @@ impl Repository<'_> {
 
     /// The addresses that gave `descriptor`'s content are not asked for it again; false when there are no others.
     fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
-        let last = self.endpoints.iter().rposition(|e| e.abilities.pull);
+        let last = self
+            .endpoints
+            .iter()
+            .rposition(|e| e.purposes.contains(&Purpose::Pull));
         let mut given = lock(&self.given);
         let given = given.entry(descriptor.digest().to_string()).or_default();
         let guilty: Vec<usize> = given.by.drain().filter(|n| Some(*n) != last).collect();

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use oci_spec::image::{Descriptor, Digest};
 
 use super::exchange::{Call, Payload, header};
+use super::hosts::Purpose;
 use super::{Endpoint, Repository, url};
 use crate::digest;
 use crate::error::{Error, Kind, Result, Retry};
@@ -24,19 +25,19 @@ type Open<'a> = &'a dyn Fn(u64) -> Result<Box<dyn Read + Send>>;
 impl Repository<'_> {
     /// The registry itself: mirrors are not written to unless they say so.
     pub(super) fn writable(&self) -> Result<&Endpoint> {
-        self.endpoints
-            .iter()
-            .find(|e| e.abilities.push && !e.mirror)
-            .or_else(|| self.endpoints.iter().find(|e| e.abilities.push))
-            .ok_or_else(|| failure!(Usage: "no address allows pushing; see hosts.toml"))
+        let able = |e: &&Endpoint| e.purposes.contains(&Purpose::Push);
+        let all: Vec<&Endpoint> = self.endpoints.iter().filter(able).collect();
+        let own = all.iter().find(|e| !e.mirror).or(all.first());
+        let nobody = || failure!(Usage: "no address allows pushing; see hosts.toml");
+        own.copied().ok_or_else(nobody)
     }
 
     /// Where to ask what only the registry itself knows.
     pub(super) fn main(&self) -> Result<&Endpoint> {
-        let reading = self.endpoints.iter().rfind(|e| e.abilities.resolve);
-        reading
-            .or(self.endpoints.last())
-            .ok_or_else(|| failure!(Usage: "no address for this registry"))
+        let resolves = |e: &&Endpoint| e.purposes.contains(&Purpose::Resolve);
+        let reading = self.endpoints.iter().rfind(resolves);
+        let nobody = || failure!(Usage: "no address for this registry");
+        reading.or(self.endpoints.last()).ok_or_else(nobody)
     }
 
     /// True if the repository has the blob.

@@ -23,6 +23,7 @@ pub struct Reader<R> {
     pax: Attributes,
     body: Vec<u8>,
     count: u64,
+    position: u64,
 }
 
 impl<R: BufRead> Reader<R> {
@@ -38,6 +39,7 @@ impl<R: BufRead> Reader<R> {
             pax: Attributes::default(),
             body: Vec::new(),
             count: 0,
+            position: 0,
         }
     }
 
@@ -46,9 +48,9 @@ impl<R: BufRead> Reader<R> {
         self.input
     }
 
-    /// The input.
-    pub fn get_ref(&self) -> &R {
-        &self.input
+    /// Bytes read until now; after [`Reader::next`] where the entry's data begins.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Moves to the next entry and describes it in `entry`; false at the end of the archive. Unread data is skipped.
@@ -119,6 +121,7 @@ impl<R: BufRead> Reader<R> {
     /// Marks bytes of [`Reader::data`] as used.
     pub fn consume(&mut self, bytes: usize) {
         self.input.consume(bytes);
+        self.position += bytes as u64;
         self.left -= bytes as u64;
     }
 
@@ -283,6 +286,7 @@ impl<R: BufRead> Reader<R> {
                 return Err(malformed("the archive is cut short"));
             }
             self.input.consume(n);
+            self.position += n as u64;
             left -= n as u64;
         }
         self.left = 0;
@@ -328,6 +332,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn read_exact(&mut self, into: &mut [u8]) -> Result<()> {
+        self.position += into.len() as u64;
         self.input.read_exact(into).map_err(input_error)
     }
 }
