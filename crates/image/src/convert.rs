@@ -293,11 +293,7 @@ fn repack_once(
         return Err(source::cut(layer, input.count, &e));
     }
     if input.count != layer.size() {
-        return Err(digest::wrong_size(
-            layer.digest(),
-            layer.size(),
-            input.count,
-        ));
+        return Err(digest::wrong_size(layer, input.count));
     }
     digest::expect(&input.hasher.finish(), layer.digest())?;
     copied?;

@@ -6,6 +6,7 @@ use std::path::Path;
 #[cfg(doc)]
 use crate::error::Kind;
 use crate::error::{Doing, During, Result};
+use crate::files::{folder_of, list};
 use crate::manifest::Image;
 use crate::parallel::in_order;
 use crate::pull::{Job, Options, make_directory, report};
@@ -68,19 +69,16 @@ fn beside(target: &Path) -> Result<Staging> {
     let name = target
         .file_name()
         .ok_or_else(|| failure!(Usage: "{} is no name for a new directory", target.display()))?;
-    let parent = target
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent = folder_of(target);
     fs::create_dir_all(parent).at("make directory", parent)?;
     let prefix = format!(".{}.unpacking-", name.to_string_lossy());
     // What a killed process left for the same target.
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if let Some(pid) = name.to_str().and_then(|n| n.strip_prefix(&prefix))
+    for path in list(parent) {
+        let name = path.file_name().and_then(|n| n.to_str());
+        if let Some(pid) = name.and_then(|n| n.strip_prefix(&prefix))
             && !Path::new("/proc").join(pid).exists()
         {
-            remove_tree(&entry.path())?;
+            remove_tree(&path)?;
         }
     }
     Staging::at(parent.join(format!("{prefix}{}", std::process::id())))

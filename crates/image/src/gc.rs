@@ -10,7 +10,7 @@ use crate::container::{Found, Record, discard_left};
 use crate::error::{Doing, During, Result};
 use crate::files;
 use crate::layout;
-use crate::manifest::{Content, LayersOnly};
+use crate::manifest::{Content, chain_ids_of};
 use crate::progress::size;
 use crate::store::{Store, clear};
 use crate::unpack::remove_tree;
@@ -49,7 +49,7 @@ pub fn collect(store: &Store) -> Result<Freed> {
                 && layout.has(manifest.config())?
             {
                 let config = layout.read_blob(manifest.config(), u64::MAX)?;
-                let ids = LayersOnly::chain_ids(&config);
+                let ids = chain_ids_of(&config);
                 layers.extend(ids.iter().map(ToString::to_string));
             }
         }

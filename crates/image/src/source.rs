@@ -18,6 +18,26 @@ pub struct Content {
     pub start: u64,
 }
 
+impl Content {
+    /// The content from `start` on: of a source that ignores ranges, what comes before is passed over. Should it be other content
+    /// this time, the digest tells.
+    pub(crate) fn skip_to(mut self, start: u64) -> Result<Box<dyn Read + Send>> {
+        let count = start.saturating_sub(self.start);
+        let skipped = std::io::copy(&mut (&mut self.reader).take(count), &mut std::io::sink());
+        match skipped {
+            Ok(skipped) if skipped == count => Ok(self.reader),
+            Ok(_) => Err(Error::network(
+                "the source sends less than before",
+                Retry::Later,
+            )),
+            Err(e) => Err(Error::network(
+                format!("the connection broke: {e}"),
+                Retry::Later,
+            )),
+        }
+    }
+}
+
 /// A place to read an image from. What is left out is done by the source [`behind`](Source::behind) it, if there is one.
 pub trait Source: Sync {
     /// Another source, which this one changes in part.
@@ -76,14 +96,9 @@ fn nothing() -> Error {
 
 /// A stream that broke off, which is worth another try.
 pub(crate) fn cut(descriptor: &Descriptor, position: u64, error: &std::io::Error) -> Error {
-    Error::network(
-        format!(
-            "{} broke off after {position} of {} bytes: {error}",
-            descriptor.digest(),
-            descriptor.size()
-        ),
-        Retry::Later,
-    )
+    let (digest, size) = (descriptor.digest(), descriptor.size());
+    let what = format!("{digest} broke off after {position} of {size} bytes: {error}");
+    Error::network(what, Retry::Later)
 }
 
 /// Reads all of a small blob and verifies it.

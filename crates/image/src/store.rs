@@ -18,18 +18,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use oci_spec::image::{Descriptor, Digest};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::digest::Hasher;
 use crate::env;
-use crate::error::{Doing, Error, Kind, Result};
+use crate::error::{Doing, Kind, Result};
+use crate::files;
 use crate::layout::{Layout, LayoutDestination, LayoutSource};
 use crate::limits::Limits;
 use crate::manifest::Content;
 use crate::reference::Reference;
 use crate::transfer;
 use crate::unpack::remove_tree;
+
+const ELSEWHERE: &str = "Choose another place with --root";
 
 /// The store, in use by this process.
 pub struct Store {
@@ -93,30 +96,25 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         if !root.join("oci-layout").exists() {
             // Others may pass (containers run as other users), but not look.
-            fs::DirBuilder::new()
+            let made = fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o711)
-                .create(root)
-                .map_err(|e| {
-                    Error::file("make directory", root, e).hint("Choose another place with --root")
-                })?;
+                .create(root);
+            made.at("make directory", root)
+                .map_err(|e| e.hint(ELSEWHERE))?;
         }
         let mut layout = Layout::create(root)?;
         for name in ["layers", "staging"] {
             make_private(&root.join(name))?;
         }
         let path = root.join("lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|e| Error::file("open", &path, e).hint("Choose another place with --root"))?;
-        let error = |e: rustix::io::Errno| Error::file("lock", &path, e.into());
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        let mut how = OpenOptions::new();
+        let lock = how.create(true).truncate(false).write(true).open(&path);
+        let lock = lock.at("open", &path).map_err(|e| e.hint(ELSEWHERE))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             clear(&root.join("staging"))?;
         }
-        rustix::fs::flock(&lock, FlockOperation::LockShared).map_err(error)?;
+        flock(&lock, FlockOperation::LockShared).at("lock", &path)?;
         let lock = Arc::new(lock);
         layout.lock = Some(lock.clone());
         Ok(Store {
@@ -152,7 +150,7 @@ impl Store {
         // A layout made by another program has no such file.
         let path = if path.exists() { &path } else { root };
         let lock = File::open(path).at("open", path)?;
-        rustix::fs::flock(&lock, FlockOperation::LockShared).at("lock", path)?;
+        flock(&lock, FlockOperation::LockShared).at("lock", path)?;
         let lock = Arc::new(lock);
         layout.lock = Some(lock.clone());
         Ok(Store {
@@ -264,11 +262,8 @@ impl Store {
     /// A fresh folder on the same file system as the store, or elsewhere if that is read-only.
     pub fn staging(&self) -> Result<Staging> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!(
-            "{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{count}", std::process::id());
         if !self.writable {
             return Staging::at(std::env::temp_dir().join(format!("tare-image-{name}")));
         }
@@ -279,12 +274,11 @@ impl Store {
 
     /// Waits until no other process uses the store.
     pub fn alone(&self) -> Result<()> {
-        let error = |e: rustix::io::Errno| Error::file("lock", self.root(), e.into());
-        if rustix::fs::flock(&self.lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        if flock(&self.lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             return Ok(());
         }
         log::warn!("waiting until others are done with the store");
-        rustix::fs::flock(&self.lock, FlockOperation::LockExclusive).map_err(error)
+        flock(&self.lock, FlockOperation::LockExclusive).at("lock", self.root())
     }
 }
 
@@ -298,13 +292,7 @@ fn make_private(path: &Path) -> Result<()> {
 
 /// Removes everything in a folder.
 pub(crate) fn clear(folder: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(());
-    };
-    for entry in entries.flatten() {
-        remove_tree(&entry.path())?;
-    }
-    Ok(())
+    files::list(folder).try_for_each(|path| remove_tree(&path))
 }
 
 #[cfg(test)]

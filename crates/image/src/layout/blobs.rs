@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Descriptor, Digest};
@@ -24,11 +25,8 @@ impl Layout {
     /// [`Kind::Unsupported`] for algorithms that cannot be verified: their content is never stored.
     pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf> {
         Hasher::like(digest)?;
-        Ok(self
-            .root
-            .join("blobs")
-            .join(digest.algorithm().as_ref())
-            .join(digest.digest()))
+        let folder = self.root.join("blobs").join(digest.algorithm().as_ref());
+        Ok(folder.join(digest.digest()))
     }
 
     /// True if the content is there with the right size.
@@ -72,7 +70,7 @@ impl Layout {
                 => "Pull the image again; perhaps only another platform of it is here")
         })?;
         if metadata.len() != descriptor.size() {
-            let error = digest::wrong_size(descriptor.digest(), descriptor.size(), metadata.len());
+            let error = digest::wrong_size(descriptor, metadata.len());
             return Err(self.damaged(error));
         }
         Ok(file)
@@ -101,11 +99,8 @@ impl Layout {
             return Ok(false);
         }
         let path = self.blob_path(descriptor.digest())?;
-        log::warn!(
-            "{} was damaged in {}",
-            descriptor.digest(),
-            self.root.display()
-        );
+        let (digest, root) = (descriptor.digest(), self.root.display());
+        log::warn!("{digest} was damaged in {root}");
         fs::remove_file(&path).at("remove", &path)?;
         Ok(true)
     }
@@ -121,8 +116,8 @@ impl Layout {
         let file = self.open_blob(descriptor)?;
         // Only now is known that it is no more than is there.
         let mut bytes = Vec::with_capacity(descriptor.size() as usize);
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, limit), &mut bytes)
-            .map_err(|e| Error::system(format!("read {}", descriptor.digest()), e))?;
+        let read = file.take(limit).read_to_end(&mut bytes);
+        read.map_err(|e| Error::system(format!("read {}", descriptor.digest()), e))?;
         digest::verify(&bytes, descriptor).map_err(|e| self.damaged(e))?;
         Ok(bytes)
     }

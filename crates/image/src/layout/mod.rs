@@ -98,12 +98,10 @@ impl Layout {
 
     /// Names and what they stand for.
     pub fn names(&self) -> Result<Vec<(String, Descriptor)>> {
-        let mut named: Vec<_> = self
-            .index()?
-            .manifests()
-            .iter()
-            .filter_map(|d| Some((ref_name(d)?.to_string(), d.clone())))
-            .collect();
+        let index = self.index()?;
+        let named = index.manifests().iter();
+        let named = named.filter_map(|d| Some((ref_name(d)?.to_string(), d.clone())));
+        let mut named: Vec<_> = named.collect();
         named.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(named)
     }
@@ -133,10 +131,10 @@ impl Layout {
             match name {
                 Some(name) => {
                     entries.retain(|d| ref_name(d) != Some(name));
-                    let mut annotations =
-                        HashMap::from([(ANNOTATION_REF_NAME.to_string(), name.to_string())]);
-                    annotations.extend(image.map(|i| (IMAGE_NAME.to_string(), i.to_string())));
-                    entry.set_annotations(Some(annotations));
+                    let own = [(ANNOTATION_REF_NAME.to_string(), name.to_string())];
+                    let full = image.map(|i| (IMAGE_NAME.to_string(), i.to_string()));
+                    let annotations = own.into_iter().chain(full);
+                    entry.set_annotations(Some(annotations.collect::<HashMap<_, _>>()));
                 }
                 None if entries.iter().any(|d| d.digest() == descriptor.digest()) => return,
                 None => drop(entry.set_annotations(None)),

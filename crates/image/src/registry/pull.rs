@@ -9,7 +9,7 @@ use ureq::http::Response;
 use super::exchange::header;
 use super::hosts::Purpose;
 use super::{Endpoint, Repository, lock, network_error, read_body, url};
-use crate::digest::{self, Hasher};
+use crate::digest;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::manifest::{ACCEPT, Document};
 use crate::pace::Paced;
@@ -48,17 +48,12 @@ impl Repository<'_> {
         let media_type = header(&response, "content-type");
         let claimed = header(&response, "docker-content-digest");
         let bytes = self.body(endpoint, &mut response)?;
-        let check = |wanted: &Digest| {
-            let mut hasher = Hasher::like(wanted)?;
-            hasher.update(&bytes);
-            digest::expect(&hasher.finish(), wanted)
-        };
         if let Some(claimed) = claimed {
             let Ok(claimed) = digest::parse(&claimed) else {
                 fail!(Protocol: "{} sent the digest {claimed:?}", endpoint.host);
             };
             // The header is optional; when it is there and can be checked, it must be right.
-            match check(&claimed) {
+            match digest::check(&bytes, &claimed) {
                 Err(e) if e.kind() == Kind::Unsupported => {}
                 other => other?,
             }
@@ -68,7 +63,7 @@ impl Repository<'_> {
             false => None,
         };
         if let Some(wanted) = &wanted {
-            check(wanted)?;
+            digest::check(&bytes, wanted)?;
         }
         let mut document = Document::parse(bytes, media_type.as_deref())?;
         if let Some(wanted) = wanted {
@@ -283,10 +278,7 @@ fn begins(response: &Response<Body>, start: u64, descriptor: &Descriptor) -> Res
         }
     };
     match whole.and_then(|w| w.parse().ok()) {
-        Some(sent) if sent != descriptor.size() => {
-            let (digest, size) = (descriptor.digest(), descriptor.size());
-            Err(digest::wrong_size(digest, size, sent))
-        }
+        Some(sent) if sent != descriptor.size() => Err(digest::wrong_size(descriptor, sent)),
         _ => Ok(begins),
     }
 }

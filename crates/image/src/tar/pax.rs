@@ -136,14 +136,10 @@ impl Attributes {
 /// Splits the first record off: key, value, rest.
 fn record(body: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
     let bad = || malformed("PAX record");
-    let space = body
-        .iter()
-        .take(21)
-        .position(|b| *b == b' ')
-        .ok_or_else(bad)?;
-    let length = unsigned(&body[..space])?
-        .and_then(|n| usize::try_from(n).ok())
-        .ok_or_else(bad)?;
+    let space = body.iter().take(21).position(|b| *b == b' ');
+    let space = space.ok_or_else(bad)?;
+    let length = unsigned(&body[..space])?.and_then(|n| usize::try_from(n).ok());
+    let length = length.ok_or_else(bad)?;
     if length <= space + 1 || length > body.len() || body[length - 1] != b'\n' {
         return Err(bad());
     }
@@ -183,34 +179,30 @@ fn time(value: &[u8]) -> Result<Option<Time>> {
     if value.is_empty() {
         return Ok(None);
     }
+    let bad = || malformed("time in a PAX record");
     let (negative, digits) = match value.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, value),
     };
-    let (whole, fraction) = match digits.iter().position(|b| *b == b'.') {
-        Some(dot) => (&digits[..dot], &digits[dot + 1..]),
-        None => (digits, &digits[..0]),
-    };
-    let seconds = unsigned(whole)?.ok_or_else(|| malformed("time in a PAX record"))? as i64;
+    let dot = digits
+        .iter()
+        .position(|b| *b == b'.')
+        .unwrap_or(digits.len());
+    let (whole, fraction) = (&digits[..dot], digits.get(dot + 1..).unwrap_or_default());
+    let whole = unsigned(whole)?.ok_or_else(bad)? as i64;
     if !fraction.iter().all(u8::is_ascii_digit) {
-        return Err(malformed("time in a PAX record"));
+        return Err(bad());
     }
-    let nanoseconds = (0..9).fold(0u32, |n, i| {
-        n * 10 + u32::from(fraction.get(i).map_or(0, |b| b - b'0'))
-    });
-    Ok(Some(match (negative, nanoseconds) {
-        (false, n) => Time {
-            seconds,
-            nanoseconds: n,
-        },
-        (true, 0) => Time {
-            seconds: -seconds,
-            nanoseconds: 0,
-        },
-        (true, n) => Time {
-            seconds: -seconds - 1,
-            nanoseconds: 1_000_000_000 - n,
-        },
+    let digit = |i| u32::from(fraction.get(i).map_or(0, |b| b - b'0'));
+    let part = (0..9).fold(0, |n, i| n * 10 + digit(i));
+    let (seconds, nanoseconds) = match (negative, part) {
+        (false, part) => (whole, part),
+        (true, 0) => (-whole, 0),
+        (true, part) => (-whole - 1, 1_000_000_000 - part),
+    };
+    Ok(Some(Time {
+        seconds,
+        nanoseconds,
     }))
 }
 

@@ -151,31 +151,20 @@ impl<R: BufRead> Reader<R> {
         link: Option<Vec<u8>>,
     ) -> Result<()> {
         let header_size = header.size()?;
+        let pax = &mut self.pax;
         header.name(&mut entry.path);
         header.link(&mut entry.link);
-        if let Some(name) = name {
-            entry.path = name;
-        }
-        if let Some(link) = link {
-            entry.link = link;
-        }
-        if let Some(path) = self.pax.path.take() {
+        if let Some(path) = pax.path.take().or(name) {
             entry.path = path;
         }
-        if let Some(link) = self.pax.link.take() {
+        if let Some(link) = pax.link.take().or(link) {
             entry.link = link;
         }
         entry.kind = kind_of(header, &entry.path)?;
         entry.mode = header.mode()?;
-        entry.uid = match self.pax.uid {
-            Some(uid) => uid,
-            None => header.uid()?,
-        };
-        entry.gid = match self.pax.gid {
-            Some(gid) => gid,
-            None => header.gid()?,
-        };
-        entry.mtime = match self.pax.mtime {
+        entry.uid = pax.uid.map_or_else(|| header.uid(), Ok)?;
+        entry.gid = pax.gid.map_or_else(|| header.gid(), Ok)?;
+        entry.mtime = match pax.mtime {
             Some(time) => time,
             None => Time {
                 seconds: header.mtime()?,
@@ -211,47 +200,20 @@ impl<R: BufRead> Reader<R> {
     fn sparse(&mut self, header: &Header, entry: &mut Entry) -> Result<()> {
         let sparse = std::mem::take(&mut self.pax.sparse);
         let (segments, real_size) = if header.kind() == b'S' {
-            if header.flavour != Flavour::Gnu {
-                return Err(malformed("sparse entry outside the GNU format"));
-            }
-            let (fields, mut more, real_size) = header.gnu_sparse();
-            let mut segments = Vec::new();
-            sparse::parse_gnu(fields, &mut segments, &self.limits)?;
-            while more {
-                let mut block = [0u8; BLOCK];
-                self.read_exact(&mut block)?;
-                sparse::parse_gnu(&block[..504], &mut segments, &self.limits)?;
-                more = block[504] != 0;
-            }
-            (segments, real_size?)
-        } else if sparse.major == Some(1) && sparse.minor == Some(0) {
-            let mut map = MapReader::default();
-            let mut block = [0u8; BLOCK];
-            loop {
-                if self.left < BLOCK as u64 {
-                    return Err(malformed("sparse map is longer than the entry"));
-                }
-                self.read_exact(&mut block)?;
-                self.left -= BLOCK as u64;
-                if map.feed(&block, &self.limits)? {
-                    break;
-                }
-            }
-            (
-                map.segments(),
-                sparse
-                    .real_size
-                    .ok_or_else(|| malformed("sparse file without its size"))?,
-            )
-        } else if let Some(segments) = sparse.segments {
+            self.gnu_segments(header)?
+        } else {
+            let segments = match (sparse.major, sparse.minor) {
+                (Some(1), Some(0)) => Some(self.map()?),
+                _ => sparse.segments,
+            };
+            let Some(segments) = segments else {
+                return Ok(());
+            };
+            let size = sparse.real_size;
             (
                 segments,
-                sparse
-                    .real_size
-                    .ok_or_else(|| malformed("sparse file without its size"))?,
+                size.ok_or_else(|| malformed("sparse file without its size"))?,
             )
-        } else {
-            return Ok(());
         };
         if entry.kind != EntryKind::File {
             return Err(malformed("only files can be sparse"));
@@ -267,6 +229,39 @@ impl<R: BufRead> Reader<R> {
         Ok(())
     }
 
+    /// The segments of GNU's old format, which may go on in further blocks, and the real size.
+    fn gnu_segments(&mut self, header: &Header) -> Result<(Vec<Segment>, u64)> {
+        if header.flavour != Flavour::Gnu {
+            return Err(malformed("sparse entry outside the GNU format"));
+        }
+        let (fields, mut more, real_size) = header.gnu_sparse();
+        let mut segments = Vec::new();
+        sparse::parse_gnu(fields, &mut segments, &self.limits)?;
+        while more {
+            let mut block = [0u8; BLOCK];
+            self.read_exact(&mut block)?;
+            sparse::parse_gnu(&block[..504], &mut segments, &self.limits)?;
+            more = block[504] != 0;
+        }
+        Ok((segments, real_size?))
+    }
+
+    /// The map that the data of a PAX 1.0 sparse file begins with.
+    fn map(&mut self) -> Result<Vec<Segment>> {
+        let mut map = MapReader::default();
+        let mut block = [0u8; BLOCK];
+        loop {
+            if self.left < BLOCK as u64 {
+                return Err(malformed("sparse map is longer than the entry"));
+            }
+            self.read_exact(&mut block)?;
+            self.left -= BLOCK as u64;
+            if map.feed(&block, &self.limits)? {
+                return Ok(map.segments());
+            }
+        }
+    }
+
     fn set_data(&mut self, size: u64) {
         self.left = size;
         self.padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
@@ -275,9 +270,8 @@ impl<R: BufRead> Reader<R> {
     fn skip_rest(&mut self) -> Result<()> {
         let mut left = self.left + self.padding;
         while left > 0 {
-            let n = fill(&mut self.input)?
-                .len()
-                .min(usize::try_from(left).unwrap_or(usize::MAX));
+            let there = fill(&mut self.input)?.len();
+            let n = there.min(usize::try_from(left).unwrap_or(usize::MAX));
             if n == 0 {
                 // Some writers leave the padding of the last entry out.
                 if left <= self.padding {
@@ -381,8 +375,6 @@ fn kind_of(header: &Header, path: &[u8]) -> Result<EntryKind> {
         b'4' => EntryKind::BlockDevice,
         b'5' => EntryKind::Directory,
         b'6' => EntryKind::Fifo,
-        other => {
-            fail!(Unsupported: "tar: entry type {:?}", char::from(other));
-        }
+        other => fail!(Unsupported: "tar: entry type {:?}", char::from(other)),
     })
 }
