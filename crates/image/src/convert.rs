@@ -23,7 +23,7 @@ use crate::manifest::{
     self, Content, DOCKER_CONFIG, DOCKER_INDEX, DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST,
     Document, Image,
 };
-use crate::parallel::in_order;
+use crate::parallel::all;
 use crate::source::{self, Source};
 
 /// Whose media types.
@@ -152,39 +152,26 @@ impl<'a> Converted<'a> {
 
     fn layers(&mut self, image: &Image, options: &Options, value: &mut Value) -> Result<()> {
         let layers = image.manifest.layers();
-        let made = Mutex::new(Vec::new());
         let source = self.source;
-        in_order(
-            layers.len(),
-            options.parallel,
-            |n, _| {
-                let layer = &layers[n];
-                let own = form(layer.media_type().as_ref());
-                let wanted = options.compression.or(own).unwrap_or(Compression::None);
-                let foreign = manifest::is_foreign(layer.media_type().as_ref());
-                let packed = match options.compression {
-                    Some(_) if !foreign && (own != Some(wanted) || options.level.is_some()) => {
-                        let diff_id = &image.diff_ids[n];
-                        Some(
-                            repack(source, layer, diff_id, wanted, options)
-                                .during(|| format!("layer {}", layer.digest()))?,
-                        )
-                    }
-                    _ => None,
-                };
-                if options.format == Some(Format::Docker) && wanted == Compression::Zstd {
-                    fail!(Unsupported: "docker's format has no layers of zstd"
-                        => "--compression gzip makes others of them");
+        let made = all(layers.len(), options.parallel, |n| {
+            let layer = &layers[n];
+            let own = form(layer.media_type().as_ref());
+            let wanted = options.compression.or(own).unwrap_or(Compression::None);
+            let foreign = manifest::is_foreign(layer.media_type().as_ref());
+            let changes = options.compression.is_some() && !foreign;
+            let packed = match changes && (own != Some(wanted) || options.level.is_some()) {
+                true => {
+                    let packed = repack(source, layer, &image.diff_ids[n], wanted, options);
+                    Some(packed.during(|| format!("layer {}", layer.digest()))?)
                 }
-                Ok((packed, wanted, foreign))
-            },
-            |_, done| {
-                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-                made.push(done);
-                Ok(())
-            },
-        )?;
-        let made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+                false => None,
+            };
+            if options.format == Some(Format::Docker) && wanted == Compression::Zstd {
+                fail!(Unsupported: "docker's format has no layers of zstd"
+                    => "--compression gzip makes others of them");
+            }
+            Ok((packed, wanted, foreign))
+        })?;
         for (n, (packed, compression, foreign)) in made.into_iter().enumerate() {
             let entry = &mut value["layers"][n];
             let is_docker = match options.format {

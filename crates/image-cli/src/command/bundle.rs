@@ -15,10 +15,9 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "bundle",
     usage: "LOCATION DIR [COMMAND...]",
     about: "Make a bundle of an image: root file system and config.json",
-    options: &[(
-        "--overlay",
-        "mount the layers over each other instead of copying them together",
-    )],
+    options: "
+--overlay  mount the layers over each other instead of copying them together
+",
     run,
 };
 

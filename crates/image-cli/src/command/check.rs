@@ -10,10 +10,9 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "check",
     usage: "",
     about: "Look for damaged blobs and unpacked layers in the store",
-    options: &[(
-        "--repair",
-        "replace damaged layers; remove damaged blobs, to be pulled again",
-    )],
+    options: "
+--repair  replace damaged layers; remove damaged blobs, to be pulled again
+",
     run,
 };
 

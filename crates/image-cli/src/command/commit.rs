@@ -14,30 +14,24 @@ use super::options::Options;
 use super::output::put;
 
 /// Options that describe a new image, shared with `import`.
-pub(super) const DESCRIPTION: [(&str, &str); 10] = [
-    ("--author TEXT", "who made it"),
-    ("--message, -m TEXT", "for the history"),
-    ("--compression FORMAT", "none, gzip or zstd (gzip)"),
-    (
-        "--created SECONDS",
-        "since 1970; by default the newest time in the layer",
-    ),
-    ("--cmd COMMAND", "what to run: words, or a list in JSON"),
-    ("--entrypoint COMMAND", "program in front of it, likewise"),
-    (
-        "--env, -e NAME=VALUE",
-        "a variable, besides those of the base",
-    ),
-    ("--user, -u USER", "whom to run as"),
-    ("--workdir, -w DIR", "where to start"),
-    ("--label NAME=VALUE", "a label, likewise"),
-];
+pub(super) const DESCRIPTION: &str = "
+--author TEXT  who made it
+--message, -m TEXT  for the history
+--compression FORMAT  none, gzip or zstd (gzip)
+--created SECONDS  since 1970; by default the newest time in the layer
+--cmd COMMAND  what to run: words, or a list in JSON
+--entrypoint COMMAND  program in front of it, likewise
+--env, -e NAME=VALUE  a variable, besides those of the base
+--user, -u USER  whom to run as
+--workdir, -w DIR  where to start
+--label NAME=VALUE  a label, likewise
+";
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "commit",
     usage: "BUNDLE|CONTAINER REFERENCE",
     about: "Make an image of another one and the changes in a container",
-    options: &DESCRIPTION,
+    options: DESCRIPTION,
     run,
 };
 

@@ -11,23 +11,14 @@ use super::output::put;
 use super::place;
 
 /// Options of both verbs.
-pub(super) const OPTIONS: &[(&str, &str)] = &[
-    ("--all", "all platforms of an index"),
-    (
-        "--also TAG",
-        "give it this tag in the registry too; may be repeated",
-    ),
-    ("--format FORMAT", "media types of oci or docker"),
-    (
-        "--compression FORM",
-        "layers without compression (none), or by gzip or zstd",
-    ),
-    ("--level N", "0 to 9 for gzip, 1 to 22 for zstd"),
-    (
-        "--push-chunk BYTES",
-        "larger layers are sent in pieces of this size (67108864)",
-    ),
-];
+pub(super) const OPTIONS: &str = "
+--all  all platforms of an index
+--also TAG  give it this tag in the registry too; may be repeated
+--format FORMAT  media types of oci or docker
+--compression FORM  layers without compression (none), or by gzip or zstd
+--level N  0 to 9 for gzip, 1 to 22 for zstd
+--push-chunk BYTES  larger layers are sent in pieces of this size (67108864)
+";
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "copy",

@@ -16,7 +16,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "export",
     usage: "LOCATION FILE|-",
     about: "Write an image's files as one tar archive",
-    options: &[],
+    options: "",
     run,
 };
 

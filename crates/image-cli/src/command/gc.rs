@@ -10,7 +10,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "gc",
     usage: "",
     about: "Remove content that no name and no container leads to, and half-fetched layers",
-    options: &[],
+    options: "",
     run,
 };
 

@@ -12,7 +12,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "history",
     usage: "LOCATION",
     about: "Show the steps that an image was made in, newest first",
-    options: &[],
+    options: "",
     run,
 };
 

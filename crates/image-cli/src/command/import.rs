@@ -15,7 +15,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "import",
     usage: "FILE|- REFERENCE",
     about: "Make an image of a tar archive with a root file system",
-    options: &super::commit::DESCRIPTION,
+    options: super::commit::DESCRIPTION,
     run,
 };
 

@@ -14,15 +14,12 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "inspect",
     usage: "LOCATION",
     about: "Show an image's manifest and configuration as JSON",
-    options: &[
-        (
-            "--format FORMAT",
-            "json: all of it; config or manifest: that document of the image, as it is (json)",
-        ),
-        ("--raw", "the document that the name stands for, as it is"),
-        ("--referrers", "what refers to the image instead"),
-        ("--artifact-type TYPE", "of these referrers, only this kind"),
-    ],
+    options: "
+--format FORMAT  json: all of it; config or manifest: that document of the image, as it is (json)
+--raw  the document that the name stands for, as it is
+--referrers  what refers to the image instead
+--artifact-type TYPE  of these referrers, only this kind
+",
     run,
 };
 

@@ -15,7 +15,9 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "list",
     usage: "[oci:PATH]",
     about: "List images",
-    options: &[("--json", "for programs")],
+    options: "
+--json  for programs
+",
     run,
 };
 

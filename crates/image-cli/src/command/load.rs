@@ -19,7 +19,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "load",
     usage: "FILE|- [REFERENCE]",
     about: "Read images from a file that save, docker save or podman save wrote",
-    options: &[],
+    options: "",
     run,
 };
 

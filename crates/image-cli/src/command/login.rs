@@ -13,10 +13,10 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "login",
     usage: "HOST",
     about: "Keep credentials for a registry",
-    options: &[
-        ("--username, -u NAME", "asked for when missing"),
-        ("--password-stdin", "read the password from standard input"),
-    ],
+    options: "
+--username, -u NAME  asked for when missing
+--password-stdin  read the password from standard input
+",
     run,
 };
 
@@ -24,7 +24,7 @@ pub(super) const LOGOUT: super::Command = super::Command {
     name: "logout",
     usage: "HOST",
     about: "Forget the credentials for a registry",
-    options: &[],
+    options: "",
     run: logout,
 };
 

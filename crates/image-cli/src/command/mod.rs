@@ -31,7 +31,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use rustix::io::Errno;
-use tare_image::bundle::{WORDS, Word};
+use tare_image::bundle::WORDS;
 use tare_image::{Error, Kind, Result};
 
 use crate::identity;
@@ -46,35 +46,44 @@ struct Command {
     usage: &'static str,
     /// One line.
     about: &'static str,
-    options: &'static [Word],
+    /// A table of its own options: names and what the value is called, two spaces, what it does.
+    options: &'static str,
     /// What to end with.
     run: fn(&Line, &Options) -> Result<u8>,
 }
 
 /// Options that are taken and not shown.
-const HIDDEN: &[Word] = &[
-    ("--flat", ""),
-    ("--publish, -p PORTS", ""),
-    ("--publish-all, -P", ""),
-];
+const HIDDEN: &str = "
+--flat  as without --overlay
+--publish, -p PORTS  refused
+--publish-all, -P  refused
+";
 
 impl Command {
-    /// Its own, those of engines where it makes a bundle, and those of all verbs.
-    fn shown_options(&self) -> Vec<Word> {
-        let words = match self.name {
-            "bundle" | "run" => WORDS,
-            _ => &[],
+    /// Its own, those of engines where it makes a bundle, and those of all verbs: each as it is shown, and what it does.
+    fn shown_options(&self) -> Vec<(&'static str, &'static str)> {
+        let words = match self.makes_bundle() {
+            true => WORDS,
+            false => "",
         };
-        [self.options, words, options::COMMON].concat()
+        let tables = [self.options, words, options::COMMON];
+        tables.into_iter().flat_map(rows).collect()
     }
 
-    fn all_options(&self) -> Vec<Word> {
-        let hidden = match self.name {
-            "bundle" | "run" => HIDDEN,
-            _ => &[],
-        };
-        [self.shown_options(), hidden.to_vec()].concat()
+    fn all_options(&self) -> Vec<(&'static str, &'static str)> {
+        let mut all = self.shown_options();
+        all.extend(rows(HIDDEN).filter(|_| self.makes_bundle()));
+        all
     }
+
+    fn makes_bundle(&self) -> bool {
+        ["bundle", "run"].contains(&self.name)
+    }
+}
+
+/// The rows of a table of options.
+fn rows(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    table.lines().filter_map(|row| row.split_once("  "))
 }
 
 const COMMANDS: [&Command; 23] = [

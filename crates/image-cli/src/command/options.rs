@@ -16,55 +16,30 @@ use super::line::Line;
 use crate::identity;
 
 /// Shown by `--help` of every verb.
-pub(super) const COMMON: &[(&str, &str)] = &[
-    ("--root DIR", "the store"),
-    (
-        "--platform OS/ARCH[/VAR]",
-        "which image of an index; this machine's by default",
-    ),
-    (
-        "--plain-http",
-        "speak HTTP without encryption to the registries named here",
-    ),
-    ("--ca-file FILE", "trust these authorities too"),
-    ("--client-cert FILE", "certificate to present"),
-    ("--client-key FILE", "and its key"),
-    ("--auth-file FILE", "where credentials are"),
-    (
-        "--hosts-dir DIR",
-        "folder with HOST/hosts.toml: mirrors and certificates",
-    ),
-    (
-        "--registries-conf FILE",
-        "mirrors and more, in the form of podman and its kin",
-    ),
-    ("--policy FILE", "which images are accepted from where"),
-    ("--parallel N", "layers at the same time (3)"),
-    ("--connections N", "connections for one large layer (1)"),
-    ("--timeout SECONDS", "longest wait for the next byte (30)"),
-    (
-        "--min-bytes N",
-        "bytes that must come within two time-outs (4096)",
-    ),
-    ("--retries N", "attempts that bring nothing (6)"),
-    ("--max-layer-bytes N", "largest uncompressed layer"),
-    (
-        "--max-ratio N",
-        "largest growth of a layer when decompressed",
-    ),
-    ("--max-entries N", "most entries of a layer"),
-    (
-        "--max-LIMIT N",
-        "of manifest-bytes, config-bytes, layers, path-bytes, depth, header-bytes, xattr-bytes, sparse-segments, \
-         account-file-bytes or archive-files",
-    ),
-    (
-        "--foreign-urls",
-        "fetch layers from addresses that the image names",
-    ),
-    ("--quiet, -q", "no progress, no warnings"),
-    ("--verbose, -v", "say what is being done"),
-];
+pub(super) const COMMON: &str = "
+--root DIR  the store
+--platform OS/ARCH[/VAR]  which image of an index; this machine's by default
+--plain-http  speak HTTP without encryption to the registries named here
+--ca-file FILE  trust these authorities too
+--client-cert FILE  certificate to present
+--client-key FILE  and its key
+--auth-file FILE  where credentials are
+--hosts-dir DIR  folder with HOST/hosts.toml: mirrors and certificates
+--registries-conf FILE  mirrors and more, in the form of podman and its kin
+--policy FILE  which images are accepted from where
+--parallel N  layers at the same time (3)
+--connections N  connections for one large layer (1)
+--timeout SECONDS  longest wait for the next byte (30)
+--min-bytes N  bytes that must come within two time-outs (4096)
+--retries N  attempts that bring nothing (6)
+--max-layer-bytes N  largest uncompressed layer
+--max-ratio N  largest growth of a layer when decompressed
+--max-entries N  most entries of a layer
+--max-LIMIT N  of manifest-bytes, config-bytes, layers, path-bytes, depth, header-bytes, xattr-bytes, sparse-segments, account-file-bytes or archive-files
+--foreign-urls  fetch layers from addresses that the image names
+--quiet, -q  no progress, no warnings
+--verbose, -v  say what is being done
+";
 
 /// What they were set to.
 pub(super) struct Options {

@@ -12,14 +12,11 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "prune",
     usage: "",
     about: "Remove images that no container needs and nobody used for some time",
-    options: &[
-        (
-            "--unused-for AGE",
-            "neither pulled nor run for so long: 30d, 12h, 90m or 45s",
-        ),
-        ("--all", "whenever they were used"),
-        ("--dry-run", "only say which"),
-    ],
+    options: "
+--unused-for AGE  neither pulled nor run for so long: 30d, 12h, 90m or 45s
+--all  whenever they were used
+--dry-run  only say which
+",
     run,
 };
 

@@ -12,7 +12,9 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "pull",
     usage: "LOCATION [REFERENCE]",
     about: "Bring an image into the store, ready to run",
-    options: &[("--no-unpack", "only the compressed layers")],
+    options: "
+--no-unpack  only the compressed layers
+",
     run,
 };
 

@@ -17,13 +17,10 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "remove",
     usage: "LOCATION...",
     about: "Remove images from the store, or one from a registry",
-    options: &[
-        (
-            "--container",
-            "the names are of containers that \"run --keep\" left, or of bundles",
-        ),
-        ("--no-gc", "leave the content for \"gc\""),
-    ],
+    options: "
+--container  the names are of containers that \"run --keep\" left, or of bundles
+--no-gc  leave the content for \"gc\"
+",
     run,
 };
 

@@ -26,27 +26,15 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "run",
     usage: "LOCATION [COMMAND...]",
     about: "Run an image: pull if missing, unpack, write config.json, call the runtime",
-    options: &[
-        ("--name ID", "of the container"),
-        ("--keep", "keep its files afterwards, for commit"),
-        (
-            "--interactive, -i",
-            "pass on standard input, which is always done",
-        ),
-        (
-            "--detach, -d",
-            "print the name and end; what it writes goes to a file in its folder",
-        ),
-        ("--rm", "remove its files afterwards, which is always done"),
-        (
-            "--pull WHEN",
-            "always, missing (only what is not here) or never (missing)",
-        ),
-        (
-            "--flat",
-            "all layers in one directory instead of an overlay",
-        ),
-    ],
+    options: "
+--name ID  of the container
+--keep  keep its files afterwards, for commit
+--interactive, -i  pass on standard input, which is always done
+--detach, -d  print the name and end; what it writes goes to a file in its folder
+--rm  remove its files afterwards, which is always done
+--pull WHEN  always, missing (only what is not here) or never (missing)
+--flat  all layers in one directory instead of an overlay
+",
     run,
 };
 

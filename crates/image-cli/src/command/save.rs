@@ -18,7 +18,9 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "save",
     usage: "REFERENCE... FILE|-",
     about: "Write images to a file, as docker save does or as a layout",
-    options: &[("--format FORMAT", "docker or oci (docker)")],
+    options: "
+--format FORMAT  docker or oci (docker)
+",
     run,
 };
 

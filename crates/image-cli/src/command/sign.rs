@@ -11,10 +11,9 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "sign",
     usage: "REFERENCE",
     about: "Sign an image in its registry, as cosign and podman do with a key",
-    options: &[(
-        "--key FILE",
-        "a private key in PEM (PKCS #8, not encrypted), ECDSA on P-256",
-    )],
+    options: "
+--key FILE  a private key in PEM (PKCS #8, not encrypted), ECDSA on P-256
+",
     run,
 };
 

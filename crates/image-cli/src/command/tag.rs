@@ -10,7 +10,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "tag",
     usage: "REFERENCE NEW-REFERENCE",
     about: "Give an image of the store another name",
-    options: &[],
+    options: "",
     run,
 };
 

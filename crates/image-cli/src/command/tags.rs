@@ -10,7 +10,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "tags",
     usage: "REPOSITORY",
     about: "List the tags of a repository in its registry",
-    options: &[],
+    options: "",
     run,
 };
 

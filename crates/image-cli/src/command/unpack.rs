@@ -12,7 +12,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "unpack",
     usage: "LOCATION DIR",
     about: "Put an image's files into a new directory",
-    options: &[],
+    options: "",
     run,
 };
 

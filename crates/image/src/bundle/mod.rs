@@ -2,7 +2,7 @@
 
 mod words;
 
-pub use words::{WORDS, Word};
+pub use words::WORDS;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -7,57 +7,30 @@ use serde_json::Value;
 use super::{Mount, Overrides};
 use crate::error::{Doing, Error, Kind, Result};
 
-/// A word: as it is shown, and what it does. With a value, that is named in capitals.
-pub type Word = (&'static str, &'static str);
-
-/// All that [`Overrides::set`] knows.
-pub const WORDS: &[Word] = &[
-    (
-        "--env, -e NAME=VALUE",
-        "set a variable; NAME alone: as it is here",
-    ),
-    ("--env-file FILE", "variables, one on a line"),
-    ("--user, -u USER[:GROUP]", "run as somebody else"),
-    ("--workdir, -w DIR", "start there"),
-    (
-        "--entrypoint COMMAND",
-        "run this instead: one word, or a list in JSON; empty for nothing",
-    ),
-    ("--tty, -t", "give it a terminal"),
-    ("--hostname, -h NAME", "name of the machine inside"),
-    (
-        "--network, --net none|host",
-        "no network but loopback (none), or the host's",
-    ),
-    ("--read-only", "protect the root file system"),
-    (
-        "--volume, -v DIR:TO[:ro]",
-        "show a folder or file of the host inside; TO alone: an empty one",
-    ),
-    (
-        "--mount KEYS",
-        "the same in words: type=bind|tmpfs,source=DIR,destination=TO,readonly,…",
-    ),
-    ("--tmpfs TO[:OPTIONS]", "an empty folder in memory"),
-    (
-        "--memory, -m BYTES",
-        "most memory, with a suffix b, k, m or g",
-    ),
-    (
-        "--memory-swap BYTES",
-        "most memory and swap together; -1: any",
-    ),
-    ("--cpus N", "most processor time, in processors"),
-    ("--cpu-shares N", "weight for processor time"),
-    ("--cpuset-cpus LIST", "only these processors"),
-    ("--pids-limit N", "most processes; -1: any"),
-    ("--cap-add CAP", "a capability, or ALL"),
-    ("--cap-drop CAP", "likewise, to take away"),
-    (
-        "--security-opt OPTION",
-        "no-new-privileges[=false], seccomp=unconfined, apparmor=PROFILE, systempaths=unconfined",
-    ),
-];
+/// A table of all that [`Overrides::set`] knows: names, what the value is called, two spaces, what it does.
+pub const WORDS: &str = "
+--env, -e NAME=VALUE  set a variable; NAME alone: as it is here
+--env-file FILE  variables, one on a line
+--user, -u USER[:GROUP]  run as somebody else
+--workdir, -w DIR  start there
+--entrypoint COMMAND  run this instead: one word, or a list in JSON; empty for nothing
+--tty, -t  give it a terminal
+--hostname, -h NAME  name of the machine inside
+--network, --net none|host  no network but loopback (none), or the host's
+--read-only  protect the root file system
+--volume, -v DIR:TO[:ro]  show a folder or file of the host inside; TO alone: an empty one
+--mount KEYS  the same in words: type=bind|tmpfs,source=DIR,destination=TO,readonly,…
+--tmpfs TO[:OPTIONS]  an empty folder in memory
+--memory, -m BYTES  most memory, with a suffix b, k, m or g
+--memory-swap BYTES  most memory and swap together; -1: any
+--cpus N  most processor time, in processors
+--cpu-shares N  weight for processor time
+--cpuset-cpus LIST  only these processors
+--pids-limit N  most processes; -1: any
+--cap-add CAP  a capability, or ALL
+--cap-drop CAP  likewise, to take away
+--security-opt OPTION  no-new-privileges[=false], seccomp=unconfined, apparmor=PROFILE, systempaths=unconfined
+";
 
 /// Every capability by its number (capabilities(7)).
 const ALL: &str = "\
@@ -505,8 +478,8 @@ mod tests {
 
     #[test]
     fn every_word_is_known() {
-        for (shown, _) in WORDS {
-            let name = shown.split([',', ' ']).next().unwrap();
+        for row in WORDS.lines().skip(1) {
+            let name = row.split([',', ' ']).next().unwrap();
             let known = Overrides::default().set(name, "");
             assert!(known.unwrap_or(true), "{name}");
         }

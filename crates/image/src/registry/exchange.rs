@@ -88,7 +88,7 @@ impl Repository<'_> {
     /// The repository's name there.
     pub(super) fn name<'a>(&'a self, endpoint: &'a Endpoint) -> &'a str {
         let own = self.reference.repository();
-        endpoint.repository.as_deref().unwrap_or(own)
+        endpoint.settings.repository.as_deref().unwrap_or(own)
     }
 
     /// Sends until there is an answer that trying again would not change.
@@ -126,7 +126,7 @@ impl Repository<'_> {
             let target = url::origin(&address)?;
             let mut own = Vec::new();
             if target == home {
-                own.clone_from(&endpoint.headers);
+                own.clone_from(&endpoint.settings.headers);
                 let authorization = self.authorization(endpoint, call);
                 own.extend(authorization.map(|a| ("Authorization".to_string(), a)));
             }
@@ -247,7 +247,7 @@ impl Repository<'_> {
             return Ok(known.clone());
         }
         // A mirror is another host with other credentials.
-        let host = if endpoint.mirror {
+        let host = if endpoint.settings.mirror {
             endpoint.host.as_str()
         } else {
             self.reference.host()

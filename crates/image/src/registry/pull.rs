@@ -199,7 +199,7 @@ impl Repository<'_> {
             _ => HashMap::new(),
         };
         let able: Vec<(usize, &Endpoint)> = (self.endpoints.iter().enumerate())
-            .filter(|(_, e)| e.purposes.contains(&purpose))
+            .filter(|(_, e)| e.may(purpose))
             .collect();
         let patience = self.registry.options.patience;
         for (place, (n, endpoint)) in able.iter().enumerate() {
@@ -236,10 +236,7 @@ impl Repository<'_> {
 
     /// The addresses that gave `descriptor`'s content are not asked for it again; false when there are no others.
     fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
-        let last = self
-            .endpoints
-            .iter()
-            .rposition(|e| e.purposes.contains(&Purpose::Pull));
+        let last = self.endpoints.iter().rposition(|e| e.may(Purpose::Pull));
         let mut given = lock(&self.given);
         let given = given.entry(descriptor.digest().to_string()).or_default();
         let guilty: Vec<usize> = given.by.drain().filter(|n| Some(*n) != last).collect();
@@ -251,7 +248,7 @@ impl Repository<'_> {
     /// Address of something in this repository.
     pub(super) fn url(&self, endpoint: &Endpoint, rest: &str) -> String {
         let address = format!("{}/{}/{rest}", endpoint.base, self.name(endpoint));
-        if endpoint.proxy {
+        if endpoint.settings.mirror && endpoint.settings.repository.is_none() {
             // distribution-spec, "Registry proxying": the mirror learns whose repository is meant.
             return url::with_query(&address, "ns", self.reference.host());
         }
