@@ -43,6 +43,7 @@ mod ps;
 mod rlimits;
 mod rootless;
 mod run;
+mod runc;
 mod scheduling;
 mod seccomp;
 mod security_labels;
@@ -98,6 +99,7 @@ fn main() -> std::process::ExitCode {
         rlimits::CASES,
         rootless::CASES,
         run::CASES,
+        runc::CASES,
         scheduling::CASES,
         seccomp::CASES,
         security_labels::CASES,

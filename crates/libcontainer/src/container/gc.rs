@@ -136,6 +136,9 @@ fn examine(store: &Store, id: &str, options: &GcOptions) -> Result<Option<Leftov
         let outcome = finish(options.dry_run, || held.remove());
         return Ok(leftover(Found::Unrecorded, vec![state(&path)], outcome));
     };
+    if record.is_runcs {
+        return Ok(None);
+    }
     let Some(found) = judge(&held, &record)? else {
         return Ok(None);
     };
