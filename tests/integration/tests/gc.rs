@@ -221,10 +221,11 @@ fn an_earlier_boot() {
         };
         let number = |key: &str| state[key].as_u64().unwrap();
         let (pid, own) = (number("init_process_pid"), number("init_process_identity"));
+        let check = number("init_process_check");
         let other = own ^ folded(boot) ^ folded(&earlier);
         let forged = text
             .replacen(&own.to_string(), &other.to_string(), 1)
-            .replacen(&(pid ^ own).to_string(), &(pid ^ other).to_string(), 1)
+            .replacen(&check.to_string(), &(check ^ own ^ other).to_string(), 1)
             .replace(boot, &earlier);
         fs::write(&record, forged).unwrap();
         assert_eq!(container.status(), "stopped");
