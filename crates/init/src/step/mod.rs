@@ -332,6 +332,9 @@ macro_rules! steps {
         enum Tag { Runtime, $($name),+ }
 
         impl ChildStep {
+            /// The names of all operations.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),+];
+
             /// The operation's name, as in the sources.
             pub fn name(&self) -> &'static str {
                 match self { $(ChildStep::$name(_) => stringify!($name)),+ }
