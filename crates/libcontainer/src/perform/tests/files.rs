@@ -273,7 +273,7 @@ fn terminal() {
     let step = |script: &mut Script| {
         script.child(init::step::Session {});
         script.child(Terminal {
-            socket: Slot(9),
+            socket: Slot::numbered(9),
             rows: 24,
             columns: 80,
             uid: 0,
@@ -283,7 +283,7 @@ fn terminal() {
     };
     let (ours, theirs) = kernel::socket::pair().unwrap();
     let mut script = Script::below(&root);
-    script.give(Slot(9), theirs);
+    script.give(NINE, theirs);
     let devpts = filesystem(
         &mut script,
         "devpts",
