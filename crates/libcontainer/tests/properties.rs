@@ -671,7 +671,7 @@ fn check_wire(plan: &Plan) -> Result<(), TestCaseError> {
 
 /// No two of the runtime's descriptors share a slot, and what the child takes from one was put there before.
 fn check_slots(plan: &Plan) -> Result<(), TestCaseError> {
-    use init::ChildStep::{Attach, CopyMount, Join, Terminal};
+    use init::ChildStep::{Attach, CopyMount, ForeignDevice, Join, Terminal};
     let mut filled: Vec<_> = plan.inputs.iter().map(|(_, slot)| *slot).collect();
     for entry in &plan.entries {
         let (put, taken) = match &entry.step {
@@ -680,6 +680,7 @@ fn check_slots(plan: &Plan) -> Result<(), TestCaseError> {
             Step::Runtime(RuntimeStep::CopyTree(tree)) => (Some(tree.slot.any()), None),
             Step::Child(CopyMount(step)) => (Some(step.slot.any()), None),
             Step::Runtime(RuntimeStep::MapTree { slot, .. }) => (None, Some(slot.any())),
+            Step::Child(ForeignDevice(step)) => (Some(step.slot.any()), None),
             Step::Child(Join(step)) => (None, Some(step.slot.any())),
             Step::Child(Attach(step)) => (None, Some(step.slot.any())),
             Step::Child(Terminal(step)) => (None, Some(step.socket.any())),

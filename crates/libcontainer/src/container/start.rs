@@ -11,7 +11,7 @@ use crate::host::HostFacts;
 use crate::notify::Readiness;
 use crate::perform::{HookState, Inside, WayIn, fence, forbidden, forbids, run_hooks};
 use crate::plan::HookKind;
-use crate::state::{Status, observe};
+use crate::state::{Status, observe, release_as_runc};
 use crate::timings;
 
 impl Container {
@@ -49,6 +49,9 @@ impl Container {
         };
         if !text.is_empty() {
             return Err(Error::wrong_status(self.id(), text));
+        }
+        if locked.record.is_runcs {
+            return release_as_runc(&locked.folder, &locked.record).map(|()| locked);
         }
         if !locked.record.has_process {
             return Err(Error::wrong_status(
