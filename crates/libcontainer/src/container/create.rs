@@ -12,7 +12,9 @@ use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::notify;
-use crate::perform::{Cgroup, Console, HookState, Performed, Setting, own, run_hooks, walk};
+use crate::perform::{
+    Cgroup, Console, Given, HookState, Inside, Performed, own, run_hook, run_hooks, walk,
+};
 use crate::plan::{self, HookKind};
 use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
 use crate::timings;
@@ -30,8 +32,6 @@ pub(super) struct Source<'a> {
 pub(super) struct Manner {
     pub(super) console: Console,
     pub(super) fence: Fence,
-    /// Signals are blocked and collected: see [`HookState::interruptible`].
-    pub(super) interruptible: bool,
 }
 
 impl Container {
@@ -72,7 +72,6 @@ impl Container {
             Manner {
                 console,
                 fence: Fence::Fifo,
-                interruptible: false,
             },
         )?;
         Ok(locked.unlock())
@@ -137,8 +136,11 @@ fn perform(
     if options.notify_socket.is_some() {
         folder.make_notify_directory()?;
     }
-    let setting = Setting {
-        host: &prepared.host,
+    let hooks = HookState {
+        folder: Some(folder),
+        ..prepared.hooks()?
+    };
+    let given = Given {
         report: folder.make_report()?,
         fence: Some(manner.fence.make(folder)?),
         console: manner.console,
@@ -149,15 +151,14 @@ fn perform(
         }),
         preserve_fds: options.preserve_fds,
         standard: [None; 3],
-        given: Vec::new(),
-        state: Some(HookState {
-            folder: Some(folder),
-            interruptible: manner.interruptible,
-            ..prepared.hooks()?
+        inputs: Vec::new(),
+        state: Some(hooks),
+        run_hook: Some(&|kind, index, inside: &Inside<'_>| {
+            run_hook(&hooks, kind, index, Some(inside), &prepared.host)
         }),
     };
     drop(part);
-    let (mut performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
+    let (mut performed, group) = walk(&prepared.plan, given, &mut |child: &Started| {
         let failed = |fault| own("see which process the child is", fault);
         let identity = observe::identity_of(child.pid, &child.pidfd).map_err(failed)?;
         let gone = Fault::found(Call::PidfdOpen, Errno::ESRCH);
@@ -224,8 +225,9 @@ pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
 
 /// The names of these capabilities are missing from the permitted or the inheritable set (capabilities(7)).
 pub(super) fn warn_about_ambient(missing: u64) {
-    for name in plan::names_of_capabilities(missing) {
-        log::warn!("can't raise ambient capability {name}: operation not permitted");
+    if missing != 0 {
+        let list = plan::names_of_capabilities(missing).join(" ");
+        log::warn!("can't raise ambient capabilities: operation not permitted: [{list}]");
     }
 }
 
@@ -246,7 +248,7 @@ pub(super) fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
     }
     let stopped = prepared.hooks().and_then(|mut hooks| {
         (hooks.status, hooks.folder) = ("stopped", Some(&folder));
-        run_hooks(&hooks, HookKind::Poststop, None, None, &prepared.host)
+        run_hooks(&hooks, HookKind::Poststop, None, &prepared.host)
     });
     if let Err(error) = stopped {
         log::warn!("{error}");
