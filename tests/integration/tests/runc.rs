@@ -248,7 +248,6 @@ fn privileged_runc_works_on_a_container_of_ours() {
         "status",
         "bundle",
         "rootfs",
-        "created",
         "annotations",
         "owner",
     ] {

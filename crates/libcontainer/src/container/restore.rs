@@ -19,7 +19,7 @@ use super::{Locked, pid_file};
 use crate::bundle::Bundle;
 use crate::criu::{self, Event, External, Options, Request, Session};
 use crate::foreground::{self, Terminal, Waiting};
-use crate::perform::{Console, HookState, Network, own, run_hooks};
+use crate::perform::{Console, HookState, Inside, Network, WayIn, own, run_hooks};
 use crate::plan::{HookKind, PlanError, Why};
 use crate::state::{Held, Record, Store, observe};
 use crate::{Error, notify};
@@ -175,6 +175,7 @@ impl<'a> Restoration<'a> {
         // CRIU mounts in these directories, which it can only in those of its own mount namespace.
         let (mut session, images, work) = criu::in_own_mounts(|| {
             criu::make_root(plan, rootfs, &root)?;
+            criu::take_on(plan)?;
             let (images, work) = (directory(&options.image_path)?, directory(logs)?);
             Ok((Session::start(&keep, entry)?, images, work))
         })?;
@@ -296,8 +297,19 @@ impl<'a> Restoration<'a> {
                     folder: Some(self.folder),
                     ..self.prepared.hooks()?
                 };
+                let pidfd = process::open(event.pid)
+                    .map_err(|fault| own("see which process the container is", fault))?;
+                let inside = Inside {
+                    way: WayIn {
+                        pid: event.pid,
+                        pidfd: &pidfd,
+                        shared: &[],
+                    },
+                    // These hooks are the caller's.
+                    seat: &|| Ok(None),
+                };
                 for kind in [HookKind::Prestart, HookKind::CreateRuntime] {
-                    run_hooks(&state, kind, Some(event.pid), None, &self.prepared.host)?;
+                    run_hooks(&state, kind, Some(&inside), &self.prepared.host)?;
                 }
                 Ok(())
             }

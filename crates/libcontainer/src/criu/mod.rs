@@ -5,12 +5,14 @@
 
 mod causes;
 mod external;
+mod inherited;
 mod message;
 mod mounts;
 mod options;
 mod session;
 
 pub(crate) use external::{namespaces, pipes, streams};
+pub(crate) use inherited::take_on;
 pub(crate) use mounts::{External, in_own_mounts, make_root, outside};
 pub(crate) use options::{Features, Options, Request};
 pub(crate) use session::{Event, Session, check};

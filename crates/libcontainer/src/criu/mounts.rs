@@ -34,19 +34,19 @@ fn planned(plan: &Plan) -> Vec<Planned<'_>> {
     let text = init::Text(&plan.text);
     // The plan's strings are the config's, which are UTF-8.
     let word = |span| std::str::from_utf8(text.bytes(span)).unwrap_or("");
-    let mut trees: HashMap<Slot, &str> = HashMap::new();
-    let mut kept: HashMap<Slot, String> = HashMap::new();
+    let mut trees: HashMap<u8, &str> = HashMap::new();
+    let mut kept: HashMap<u8, String> = HashMap::new();
     let mut mounts = Vec::new();
     for entry in &plan.entries {
         let (below, target, source, keep) = match &entry.step {
             Step::Runtime(RuntimeStep::CopyTree(tree)) => {
-                trees.insert(tree.slot, &tree.source);
+                trees.insert(tree.slot.number(), &tree.source);
                 continue;
             }
             Step::Child(ChildStep::Attach(step)) => (
                 Slot::ROOT,
                 word(step.target),
-                trees.get(&step.slot).copied(),
+                trees.get(&step.slot.number()).copied(),
                 step.keep,
             ),
             Step::Child(ChildStep::Bind(step)) => {
@@ -63,12 +63,12 @@ fn planned(plan: &Plan) -> Vec<Planned<'_>> {
             }
             _ => continue,
         };
-        let target = match kept.get(&below) {
+        let target = match kept.get(&below.number()) {
             Some(above) if below != Slot::ROOT => format!("{above}/{target}"),
             _ => target.to_owned(),
         };
         if keep != Slot::NONE {
-            kept.insert(keep, target.clone());
+            kept.insert(keep.number(), target.clone());
         }
         if !target.is_empty() && target != "/" {
             mounts.push(Planned { target, source });
