@@ -5,19 +5,22 @@ use crate::{Answer, call};
 pub(crate) fn run(arguments: &[String]) -> Answer {
     if arguments != ["--docs"] {
         return Err(
-            "what is to be made? --docs: docs/cli.md, docs/man, docs/completions".to_owned(),
+            "what is to be made? --docs: docs/cli.md, docs/man, docs/completions, docs/image"
+                .to_owned(),
         );
     }
-    // The tables are data of the program, which does not carry along what is made of them: its tests make it.
-    let test = [
-        "test",
-        "--quiet",
-        "--package",
-        "tare",
-        "--bin",
-        "tare",
-        "reference::",
-    ];
-    call::run(call::cargo(test).env("TARE_UPDATE_DOCS", "1"))?;
+    // The tables are data of the programs, which do not carry along what is made of them: their tests make it.
+    for (package, program) in [("tare", "tare"), ("tare-image-cli", "tare-image")] {
+        let test = [
+            "test",
+            "--quiet",
+            "--package",
+            package,
+            "--bin",
+            program,
+            "reference::",
+        ];
+        call::run(call::cargo(test).env("TARE_UPDATE_DOCS", "1"))?;
+    }
     call::run(call::program("git").args(["status", "--short", "--", "docs"]))
 }
