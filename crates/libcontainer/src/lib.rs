@@ -45,6 +45,7 @@ pub mod host;
 mod notify;
 mod perform;
 pub mod plan;
+mod resctrl;
 mod state;
 pub mod timings;
 
@@ -57,4 +58,5 @@ pub use container::{
 };
 pub use error::Error;
 pub use kernel::process::Exit;
+pub use resctrl::ResctrlShares;
 pub use state::{Record, Status, Store, Waiter};

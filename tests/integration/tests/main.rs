@@ -38,6 +38,7 @@ mod podman;
 mod process;
 mod propagation;
 mod ps;
+mod resctrl;
 mod rlimits;
 mod rootless;
 mod run;
@@ -90,6 +91,7 @@ fn main() -> std::process::ExitCode {
         propagation::CASES,
         ps::CASES,
         rlimits::CASES,
+        resctrl::CASES,
         rootless::CASES,
         run::CASES,
         spec::CASES,

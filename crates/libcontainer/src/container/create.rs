@@ -14,6 +14,7 @@ use crate::bundle::Bundle;
 use crate::notify;
 use crate::perform::{Cgroup, Console, HookState, Performed, Setting, own, run_hooks, walk};
 use crate::plan::{self, HookKind};
+use crate::resctrl;
 use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
 use crate::timings;
 
@@ -104,7 +105,7 @@ impl Container {
         match perform(&prepared, &folder, bundle, &mut record, options, manner) {
             Ok(performed) => Ok((Locked { folder, record }, performed)),
             Err(error) => {
-                clean_up(&prepared, folder, &error);
+                clean_up(&prepared, folder, &record, &error);
                 Err(error)
             }
         }
@@ -147,6 +148,7 @@ fn perform(
             settings: &prepared.settings,
             group: None,
         }),
+        resctrl: prepared.resctrl.as_ref(),
         preserve_fds: options.preserve_fds,
         standard: [None; 3],
         given: Vec::new(),
@@ -231,7 +233,7 @@ pub(super) fn warn_about_ambient(missing: u64) {
 
 /// A failed create leaves nothing, or, where its cgroup cannot be removed, a record by which `delete` can. Hooks after the
 /// end run also then (runtime.md, "Lifecycle"), in the latter case at the end of `delete`.
-fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
+fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, error: &Error) {
     // A group that held others before, or was frozen by somebody, is theirs.
     let taken = matches!(
         error,
@@ -241,6 +243,10 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
         && !taken
         && let Err(left) = cgroups::Group::open(place).and_then(cgroups::Group::remove)
     {
+        log::warn!("{left}; what is left goes with `delete`");
+        return;
+    }
+    if let Some(Err(left)) = record.resctrl.as_ref().map(resctrl::Group::remove) {
         log::warn!("{left}; what is left goes with `delete`");
         return;
     }
