@@ -13,6 +13,7 @@ mod task_bench_image;
 mod task_check;
 mod task_conformance;
 mod task_dist;
+mod task_engines;
 mod task_field_cost;
 mod task_foreign;
 mod task_golden;
@@ -79,6 +80,11 @@ const TASKS: &[Task] = &[
         "foreign",
         "aarch64|riscv64 [FILTER…] run the integration tests on an emulated machine",
         task_foreign::run,
+    ),
+    (
+        "engines",
+        "[--engine NAME] [--runtime tare|runc|PATH] [--filter WORD] [--short] [--newer] run real engines on the runtime",
+        task_engines::run,
     ),
     (
         "bench",

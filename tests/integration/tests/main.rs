@@ -42,6 +42,7 @@ mod resctrl;
 mod rlimits;
 mod rootless;
 mod run;
+mod runc;
 mod scheduling;
 mod seccomp;
 mod security_labels;
@@ -94,6 +95,7 @@ fn main() -> std::process::ExitCode {
         resctrl::CASES,
         rootless::CASES,
         run::CASES,
+        runc::CASES,
         spec::CASES,
         state::CASES,
         symlinks::CASES,

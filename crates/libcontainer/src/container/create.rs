@@ -12,7 +12,9 @@ use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::notify;
-use crate::perform::{Cgroup, Console, HookState, Performed, Setting, own, run_hooks, walk};
+use crate::perform::{
+    Cgroup, Console, Given, HookState, Inside, Performed, own, run_hook, run_hooks, walk,
+};
 use crate::plan::{self, HookKind};
 use crate::resctrl;
 use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
@@ -138,8 +140,12 @@ fn perform(
     if options.notify_socket.is_some() {
         folder.make_notify_directory()?;
     }
-    let setting = Setting {
-        host: &prepared.host,
+    let hooks = HookState {
+        folder: Some(folder),
+        interruptible: manner.interruptible,
+        ..prepared.hooks()?
+    };
+    let given = Given {
         report: folder.make_report()?,
         fence: Some(manner.fence.make(folder)?),
         console: manner.console,
@@ -151,15 +157,14 @@ fn perform(
         resctrl: prepared.resctrl.as_ref(),
         preserve_fds: options.preserve_fds,
         standard: [None; 3],
-        given: Vec::new(),
-        state: Some(HookState {
-            folder: Some(folder),
-            interruptible: manner.interruptible,
-            ..prepared.hooks()?
+        inputs: Vec::new(),
+        state: Some(hooks),
+        run_hook: Some(&|kind, index, inside: &Inside<'_>| {
+            run_hook(&hooks, kind, index, Some(inside), &prepared.host)
         }),
     };
     drop(part);
-    let (mut performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
+    let (mut performed, group) = walk(&prepared.plan, given, &mut |child: &Started| {
         let failed = |fault| own("see which process the child is", fault);
         let identity = observe::identity_of(child.pid, &child.pidfd).map_err(failed)?;
         let gone = Fault::found(Call::PidfdOpen, Errno::ESRCH);
@@ -252,7 +257,7 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, error: &Erro
     }
     let stopped = prepared.hooks().and_then(|mut hooks| {
         (hooks.status, hooks.folder) = ("stopped", Some(&folder));
-        run_hooks(&hooks, HookKind::Poststop, None, None, &prepared.host)
+        run_hooks(&hooks, HookKind::Poststop, None, &prepared.host)
     });
     if let Err(error) = stopped {
         log::warn!("{error}");

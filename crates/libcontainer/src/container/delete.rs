@@ -165,6 +165,6 @@ impl Locked {
             ..HookState::new(&spec, &self.record, "stopped")
         };
         // Each failure of a hook is a warning of its own.
-        run_hooks(&state, HookKind::Poststop, None, None, &HostFacts::probe()?)
+        run_hooks(&state, HookKind::Poststop, None, &HostFacts::probe()?)
     }
 }

@@ -12,7 +12,7 @@ use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, RuntimeStep, Step};
 use crate::resctrl;
-use crate::state::{Record, observe, time};
+use crate::state::{PoststopHook, Record, observe, time};
 use crate::timings;
 
 /// How a container is created.
@@ -295,6 +295,12 @@ impl<'a> Prepared<'a> {
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
             fence: self.fence()?,
+            poststop: spec
+                .hooks
+                .iter()
+                .flat_map(|hooks| &hooks.poststop)
+                .map(PoststopHook::of)
+                .collect(),
             // Which process it is will be known later.
             ..Record::default()
         })

@@ -65,9 +65,8 @@ impl Container {
         resctrl.write_shares(&lines)?;
         group.update(&settings).map_err(|error| {
             // As for limits: what had been changed is put back.
-            match resctrl.write_shares(&before) {
-                Err(left) => log::warn!("{left}"),
-                Ok(()) => {}
+            if let Err(left) = resctrl.write_shares(&before) {
+                log::warn!("{left}");
             }
             error.into()
         })
