@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod accidents;
+mod binds;
 mod capabilities;
 mod cgroups;
 mod child_faults;
@@ -28,6 +29,7 @@ mod leaks;
 mod limits;
 mod linear;
 mod list;
+mod logs;
 mod masked_paths;
 mod mounts;
 mod namespaces;
@@ -38,6 +40,7 @@ mod podman;
 mod process;
 mod propagation;
 mod ps;
+mod resctrl;
 mod rlimits;
 mod rootless;
 mod run;
@@ -52,11 +55,14 @@ mod sysctl;
 mod systemd;
 mod terminal;
 mod timings;
+mod tmpfs;
 mod update;
+mod wrong_configs;
 
 fn main() -> std::process::ExitCode {
     harness::main(&[
         accidents::CASES,
+        binds::CASES,
         capabilities::CASES,
         cgroups::CASES,
         child_faults::CASES,
@@ -80,6 +86,7 @@ fn main() -> std::process::ExitCode {
         limits::CASES,
         linear::CASES,
         list::CASES,
+        logs::CASES,
         masked_paths::CASES,
         mounts::CASES,
         namespaces::CASES,
@@ -91,19 +98,22 @@ fn main() -> std::process::ExitCode {
         propagation::CASES,
         ps::CASES,
         rlimits::CASES,
+        resctrl::CASES,
         rootless::CASES,
         run::CASES,
         runc::CASES,
-        spec::CASES,
-        state::CASES,
-        symlinks::CASES,
         scheduling::CASES,
         seccomp::CASES,
         security_labels::CASES,
+        spec::CASES,
+        state::CASES,
+        symlinks::CASES,
         sysctl::CASES,
         systemd::CASES,
         terminal::CASES,
         timings::CASES,
+        tmpfs::CASES,
         update::CASES,
+        wrong_configs::CASES,
     ])
 }

@@ -12,8 +12,11 @@ use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::notify;
-use crate::perform::{Cgroup, Console, HookState, Performed, Setting, own, run_hooks, walk};
+use crate::perform::{
+    Cgroup, Console, Given, HookState, Inside, Performed, own, run_hook, run_hooks, walk,
+};
 use crate::plan::{self, HookKind};
+use crate::resctrl;
 use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
 use crate::timings;
 
@@ -30,8 +33,6 @@ pub(super) struct Source<'a> {
 pub(super) struct Manner {
     pub(super) console: Console,
     pub(super) fence: Fence,
-    /// Signals are blocked and collected: see [`HookState::interruptible`].
-    pub(super) interruptible: bool,
 }
 
 impl Container {
@@ -72,7 +73,6 @@ impl Container {
             Manner {
                 console,
                 fence: Fence::Fifo,
-                interruptible: false,
             },
         )?;
         Ok(locked.unlock())
@@ -104,7 +104,7 @@ impl Container {
         match perform(&prepared, &folder, bundle, &mut record, options, manner) {
             Ok(performed) => Ok((Locked { folder, record }, performed)),
             Err(error) => {
-                clean_up(&prepared, folder, &error);
+                clean_up(&prepared, folder, &record, &error);
                 Err(error)
             }
         }
@@ -137,8 +137,11 @@ fn perform(
     if options.notify_socket.is_some() {
         folder.make_notify_directory()?;
     }
-    let setting = Setting {
-        host: &prepared.host,
+    let hooks = HookState {
+        folder: Some(folder),
+        ..prepared.hooks()?
+    };
+    let given = Given {
         report: folder.make_report()?,
         fence: Some(manner.fence.make(folder)?),
         console: manner.console,
@@ -147,17 +150,17 @@ fn perform(
             settings: &prepared.settings,
             group: None,
         }),
+        resctrl: prepared.resctrl.as_ref(),
         preserve_fds: options.preserve_fds,
         standard: [None; 3],
-        given: Vec::new(),
-        state: Some(HookState {
-            folder: Some(folder),
-            interruptible: manner.interruptible,
-            ..prepared.hooks()?
+        inputs: Vec::new(),
+        state: Some(hooks),
+        run_hook: Some(&|kind, index, inside: &Inside<'_>| {
+            run_hook(&hooks, kind, index, Some(inside), &prepared.host)
         }),
     };
     drop(part);
-    let (mut performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
+    let (mut performed, group) = walk(&prepared.plan, given, &mut |child: &Started| {
         let failed = |fault| own("see which process the child is", fault);
         let identity = observe::identity_of(child.pid, &child.pidfd).map_err(failed)?;
         let gone = Fault::found(Call::PidfdOpen, Errno::ESRCH);
@@ -224,14 +227,15 @@ pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
 
 /// The names of these capabilities are missing from the permitted or the inheritable set (capabilities(7)).
 pub(super) fn warn_about_ambient(missing: u64) {
-    for name in plan::names_of_capabilities(missing) {
-        log::warn!("can't raise ambient capability {name}: operation not permitted");
+    if missing != 0 {
+        let list = plan::names_of_capabilities(missing).join(" ");
+        log::warn!("can't raise ambient capabilities: operation not permitted: [{list}]");
     }
 }
 
 /// A failed create leaves nothing, or, where its cgroup cannot be removed, a record by which `delete` can. Hooks after the
 /// end run also then (runtime.md, "Lifecycle"), in the latter case at the end of `delete`.
-fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
+fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, error: &Error) {
     // A group that held others before, or was frozen by somebody, is theirs.
     let taken = matches!(
         error,
@@ -244,9 +248,13 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
         log::warn!("{left}; what is left goes with `delete`");
         return;
     }
+    if let Some(Err(left)) = record.resctrl.as_ref().map(resctrl::Group::remove) {
+        log::warn!("{left}; what is left goes with `delete`");
+        return;
+    }
     let stopped = prepared.hooks().and_then(|mut hooks| {
         (hooks.status, hooks.folder) = ("stopped", Some(&folder));
-        run_hooks(&hooks, HookKind::Poststop, None, None, &prepared.host)
+        run_hooks(&hooks, HookKind::Poststop, None, &prepared.host)
     });
     if let Err(error) = stopped {
         log::warn!("{error}");

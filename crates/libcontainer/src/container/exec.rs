@@ -14,7 +14,7 @@ use crate::Error;
 use crate::foreground::{self, Terminal};
 use crate::host::HostFacts;
 use crate::perform::{
-    Cgroup, Console, HookState, Performed, Setting, execution_failed, fence, walk, ways_in,
+    Cgroup, Console, Given, HookState, Performed, WayIn, execution_failed, fence, walk,
 };
 use crate::plan::{self, Joining};
 use crate::state::{Liveness, Status, Store, observe};
@@ -162,7 +162,6 @@ impl Container {
                 console,
             },
             request,
-            &host,
         )?;
         warn_about_ambient(performed.missing_ambient);
         if let Err(error) = tell_caller(request, &performed) {
@@ -182,32 +181,37 @@ impl Container {
         spec: &Spec<'_>,
         way: Way,
         request: &ExecRequest,
-        host: &HostFacts,
     ) -> Result<Performed, Error> {
         let Way {
             pidfd,
             seat,
             console,
         } = way;
-        let given = ways_in(self.record.pid, pidfd, self.record.namespaces)?;
+        let way = WayIn {
+            pid: self.record.pid,
+            pidfd: &pidfd,
+            shared: &[],
+        };
+        let inputs = way.inputs(plan)?;
         let failed = |fault| crate::perform::own("make the report page", fault);
         let report = crate::perform::child::report_page().map_err(failed)?;
         let state = HookState {
             init: Some(self.record.pid),
             ..HookState::new(spec, &self.record, "running")
         };
-        let setting = Setting {
-            host,
+        let given = Given {
             report,
             fence: plan.waits().then(fence::pipe).transpose()?,
             console,
             cgroup: seat.map(Cgroup::Existing),
+            resctrl: self.record.resctrl.as_ref(),
             preserve_fds: request.preserve_fds,
             standard: [None; 3],
-            given,
+            inputs,
             state: Some(state),
+            run_hook: None,
         };
-        let (performed, _) = walk(plan, setting, &mut |_| Ok(()))?;
+        let (performed, _) = walk(plan, given, &mut |_| Ok(()))?;
         let failed = |fault| crate::perform::own("let the process go", fault);
         match performed.release().map_err(failed)? {
             Some(fault) => {

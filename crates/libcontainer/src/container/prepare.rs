@@ -6,11 +6,13 @@ use init::ChildStep;
 use kernel::namespace::flags::NEWPID;
 use spec::{ConfigPath, LinuxResources, Spec};
 
+use super::cgroup::as_of;
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
-use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
+use crate::plan::{self, Creation, Namespaces, Plan, PlanError, RuntimeStep, Step};
+use crate::resctrl;
 use crate::state::{PoststopHook, Record, observe, time};
 use crate::timings;
 
@@ -46,6 +48,7 @@ pub(super) struct Prepared<'a> {
     pub(super) cgroup_host: Option<cgroups::Host>,
     pub(super) place: Option<cgroups::Place>,
     pub(super) settings: cgroups::Settings,
+    pub(super) resctrl: Option<resctrl::Group>,
     creation: Creation,
     pub(super) plan: Plan,
 }
@@ -112,6 +115,7 @@ impl<'a> Prepared<'a> {
             cgroup_host,
             place: None,
             settings: cgroups::Settings::default(),
+            resctrl: None,
             creation: Creation::default(),
             plan: Plan::default(),
         };
@@ -136,6 +140,7 @@ impl<'a> Prepared<'a> {
         prepared.creation = prepared.creation(id, bundle, root, options);
         let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
+        prepared.find_resctrl(&mut problems);
         let warnings = prepared.settings.warnings();
         prepared.plan.warnings.extend_from_slice(warnings);
         problems.extend(found.into_iter().map(Error::Plan));
@@ -152,7 +157,8 @@ impl<'a> Prepared<'a> {
         };
         let linux = self.spec.linux.as_ref();
         let path = linux.and_then(|linux| linux.cgroups_path.as_deref());
-        if rootless && path.is_none_or(str::is_empty) && host.version() != cgroups::Version::V2 {
+        let unasked = !systemd && path.is_none_or(str::is_empty);
+        if rootless && unasked && host.version() != cgroups::Version::V2 {
             // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
             return;
         }
@@ -166,6 +172,8 @@ impl<'a> Prepared<'a> {
         let resources = linux
             .and_then(|linux| linux.resources.as_ref())
             .unwrap_or(&none);
+        let version = self.spec.oci_version.as_deref().unwrap_or(spec::VERSION);
+        let resources = &as_of(version, resources);
         let (mut settings, mut mistakes) = cgroups::judge(resources, &place);
         if systemd {
             mistakes.extend(settings.annotate(&self.spec.annotations).err());
@@ -178,6 +186,22 @@ impl<'a> Prepared<'a> {
         }));
         self.settings = settings;
         self.place = Some(place);
+    }
+
+    fn find_resctrl(&mut self, problems: &mut Vec<Error>) {
+        let wanted = self
+            .plan
+            .entries
+            .iter()
+            .find_map(|entry| match &entry.step {
+                Step::Runtime(RuntimeStep::MakeResctrlGroup(wanted)) => Some(wanted),
+                _ => None,
+            });
+        match wanted.map(resctrl::Group::find) {
+            None => {}
+            Some(Ok(group)) => self.resctrl = Some(group),
+            Some(Err(error)) => problems.push(error),
+        }
     }
 
     /// Where the container's cgroup is in each hierarchy, for mounts of type cgroup.
@@ -252,8 +276,10 @@ impl<'a> Prepared<'a> {
         let spec = self.spec;
         let paths = self.place.iter().flat_map(cgroups::Place::paths);
         let namespaces = Namespaces::read(spec, &self.host)?;
+        let failed = |fault| Error::call("see which boot of the machine this is", fault);
         Ok(Record {
             id: self.creation.id.clone(),
+            boot: observe::boot().map_err(failed)?,
             created: time::now(),
             oci_version: spec.oci_version.as_deref().unwrap_or_default().to_owned(),
             bundle: self.creation.bundle.clone(),
@@ -271,6 +297,7 @@ impl<'a> Prepared<'a> {
             namespaces: namespaces.named(),
             owns_pids: namespaces.new & NEWPID != 0,
             set_groups: plan::sets_groups(spec, &self.host, &namespaces),
+            resctrl: self.resctrl.clone(),
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
             fence: self.fence()?,
@@ -295,9 +322,9 @@ impl<'a> Prepared<'a> {
             namespaces: Namespaces::read(self.spec, &self.host)?.all(),
             // Only who joins a container later asks.
             set_groups: false,
+            resctrl: None,
             init: None,
             folder: None,
-            interruptible: false,
         })
     }
 }

@@ -3,17 +3,17 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use init::Slot;
 use kernel::process::{Exit, Started, Watch};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file, process};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::{Cgroup, Console, HookState, Setting, fence, walk};
+use super::{Cgroup, Console, Given, HookState, fence, walk};
 use crate::Error;
-use crate::host::HostFacts;
 use crate::plan::Plan;
 
 /// Most output of a hook that a message quotes.
@@ -25,9 +25,9 @@ const USUAL_PIPE: usize = 64 * 1024;
 /// How a hook ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// By itself.
+    /// By itself. What it has started and left behind, such as a daemon, lives on.
     Exit(Option<Exit>),
-    /// It was killed when its time was up,
+    /// It was killed, with its process group, when its time was up,
     TimedOut,
     /// or at a signal that ends programs.
     Interrupted(u32),
@@ -66,19 +66,58 @@ fn write_state(to_stdin: OwnedFd, json: &str) -> Result<(), Error> {
         .map_err(|_| no_room(Fault::found(Call::Write, Errno::EMSGSIZE)))
 }
 
-/// The signals that end programs, which the caller has blocked.
-fn ending_signals() -> kernel::Result<SignalFd> {
-    let mut set = SigSet::empty();
-    for signal in [
-        Signal::SIGTERM,
-        Signal::SIGINT,
-        Signal::SIGHUP,
-        Signal::SIGQUIT,
-    ] {
-        set.add(signal);
+/// See [`end_hooks_on_signals`].
+static INTERRUPTIBLE: AtomicBool = AtomicBool::new(false);
+
+/// From here on a signal that ends programs (SIGTERM, SIGINT, SIGHUP, SIGQUIT) ends the hook that this program waits for
+/// instead: what waits for the hook then fails and takes back what it has made, or finishes, if it is a deletion.
+///
+/// Made for command lines: while a hook runs, these signals are blocked in the thread that waits for it. In a program
+/// with other threads, those have to block them too.
+pub fn end_hooks_on_signals() {
+    INTERRUPTIBLE.store(true, Ordering::Relaxed);
+}
+
+/// The signals that end programs, collected as long as this is there.
+pub(super) struct EndingSignals {
+    collected: SignalFd,
+    old: SigSet,
+}
+
+impl EndingSignals {
+    /// `None` where they are to end this program.
+    pub(super) fn collect() -> kernel::Result<Option<EndingSignals>> {
+        if !INTERRUPTIBLE.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let failed = |call| move |errno| Fault::found(call, Errno(errno as i32));
+        let mut set = SigSet::empty();
+        for signal in [
+            Signal::SIGTERM,
+            Signal::SIGINT,
+            Signal::SIGHUP,
+            Signal::SIGQUIT,
+        ] {
+            // What is ignored, as below nohup(1), would be collected all the same.
+            if !process::ignores(signal as i32)? {
+                set.add(signal);
+            }
+        }
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let collected = SignalFd::with_flags(&set, flags).map_err(failed(Call::Ioctl))?;
+        let mut old = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut old))
+            .map_err(failed(Call::Sigprocmask))?;
+        Ok(Some(EndingSignals { collected, old }))
     }
-    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-        .map_err(|errno| Fault::found(Call::Ioctl, Errno(errno as i32)))
+}
+
+impl Drop for EndingSignals {
+    fn drop(&mut self) {
+        if let Err(errno) = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.old), None) {
+            log::warn!("signals stay blocked: {errno}");
+        }
+    }
 }
 
 impl HookProcess {
@@ -88,25 +127,25 @@ impl HookProcess {
         state: HookState<'_>,
         pid: Option<i32>,
         seat: Option<cgroups::Seat>,
-        given: Vec<(Slot, Fd)>,
-        host: &HostFacts,
+        inputs: Vec<(Slot, Fd)>,
     ) -> Result<HookProcess, Error> {
         let ((stdin, to_stdin), (from_out, out), (from_err, err)) = (pipe()?, pipe()?, pipe()?);
         let report = super::child::report_page()
             .map_err(|fault| super::own("make the report page", fault))?;
         write_state(to_stdin, &state.json(pid)?)?;
-        let setting = Setting {
-            host,
+        let given = Given {
             report,
             fence: plan.waits().then(fence::pipe).transpose()?,
             console: Console::None,
             cgroup: seat.map(Cgroup::Existing),
+            resctrl: state.resctrl,
             preserve_fds: 0,
             standard: [&stdin, &out, &err].map(|end| Some(end.as_fd().into())),
-            given,
+            inputs,
             state: Some(state),
+            run_hook: None,
         };
-        let (performed, _) = walk(plan, setting, &mut |_| Ok(()))?;
+        let (performed, _) = walk(plan, given, &mut |_| Ok(()))?;
         let failed = |fault| super::own("let the hook go", fault);
         if let Some(fault) = performed.release().map_err(failed)? {
             return Err(super::own("execute the hook", fault));
@@ -136,15 +175,14 @@ impl HookProcess {
     pub(super) fn wait(
         &mut self,
         deadline: Option<Instant>,
-        interruptible: bool,
+        signals: Option<&EndingSignals>,
     ) -> kernel::Result<End> {
-        let signals = interruptible.then(ending_signals).transpose()?;
         loop {
             let fds = [
                 Some(self.child.pidfd.borrow()),
                 self.out.borrow(),
                 self.err.borrow(),
-                signals.as_ref().map(|fd| fd.as_fd().into()),
+                signals.map(|signals| signals.collected.as_fd().into()),
             ];
             let mut watches = fds.map(|fd| Watch::optional(fd, Watch::IN));
             let left = deadline.map(|deadline| {
@@ -168,12 +206,14 @@ impl HookProcess {
                 // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
                 return process::wait(self.child.pidfd.borrow(), true).map(End::Exit);
             }
-            if signal && let Some(Ok(Some(info))) = signals.as_ref().map(SignalFd::read_signal) {
-                super::end(&self.child.pidfd)?;
+            if signal
+                && let Some(Ok(Some(info))) = signals.map(|signals| signals.collected.read_signal())
+            {
+                super::end(&self.child)?;
                 return Ok(End::Interrupted(info.ssi_signo));
             }
             if count == 0 && deadline.is_some() {
-                super::end(&self.child.pidfd)?;
+                super::end(&self.child)?;
                 return Ok(End::TimedOut);
             }
         }

@@ -2,7 +2,7 @@
 
 use init::{ChildStep, Slot};
 use kernel::process::{Exit, Started, Watch};
-use kernel::{BorrowedFd, Errno, Fault, process, socket};
+use kernel::{BorrowedFd, Errno, process, socket};
 
 use super::explain::explain;
 use super::walk::Walk;
@@ -17,13 +17,13 @@ impl Walk<'_> {
             socket::tell_senders(ours.borrow())?;
         }
         let mut slots: Vec<(Slot, BorrowedFd<'_>)> = self.slots.filled().collect();
-        slots.push((Slot::REPORT, self.setting.report.borrow()));
-        slots.push((Slot::PEER, theirs.borrow()));
+        slots.push((Slot::REPORT.any(), self.given.report.borrow()));
+        slots.push((Slot::PEER.any(), theirs.borrow()));
         let fence = self.plan.find(|step| match step {
-            ChildStep::AwaitStart(step) => Some(step.slot),
+            ChildStep::AwaitStart(step) => Some(step.slot.any()),
             _ => None,
         });
-        if let (Some(slot), Some((child_end, _))) = (fence, &self.setting.fence) {
+        if let (Some(slot), Some((child_end, _))) = (fence, &self.given.fence) {
             slots.push((slot, child_end.borrow()));
         }
         // What comes between the start and the place is to happen outside. Right after the start it is about the rest, if
@@ -32,7 +32,7 @@ impl Walk<'_> {
         let (start, place) = (self.plan.start(), self.plan.entries.iter().position(placed));
         let cgroup = match place {
             Some(place) if start.is_none_or(|start| place > start + 1) => None,
-            _ => self.setting.cgroup.as_ref().and_then(Cgroup::entry),
+            _ => self.given.cgroup.as_ref().and_then(Cgroup::entry),
         };
         self.cloned_into_cgroup = cgroup.is_some();
         let started = child::start(
@@ -40,8 +40,8 @@ impl Walk<'_> {
             &slots,
             namespaces,
             cgroup,
-            self.setting.preserve_fds,
-            self.setting.standard,
+            self.given.preserve_fds,
+            self.given.standard,
         )?;
         self.peer = Some(ours);
         // In words that tools look for in logs of runtimes.
@@ -139,11 +139,11 @@ impl Walk<'_> {
             return false;
         };
         // It is not reaped yet: as long as its number is its own, so is its group's.
-        match process::ended(child.pidfd.borrow()) {
-            // Where SIGCHLD is ignored nobody is told how it ended: the socket tells whether somebody is left.
-            Ok(Some(Exit::Code(0))) | Err(_) => self.has_left = true,
-            Ok(exit) => self.exit = exit,
-        }
+        // Where SIGCHLD is ignored nobody is told how it ended: the socket tells whether somebody is left.
+        self.has_left = matches!(
+            process::ended(child.pidfd.borrow(), false),
+            Ok(Some(Exit::Code(0))) | Err(_)
+        );
         self.has_left
     }
 
@@ -153,7 +153,8 @@ impl Walk<'_> {
         let pidfd = process::open(pid)?;
         if let Some(old) = self.child.replace(Started { pid, pidfd }) {
             // There is nothing left for it to do but to exit.
-            super::end(&old.pidfd)?;
+            process::signal(old.pidfd.borrow(), nix::libc::SIGKILL)?;
+            super::reap(&old.pidfd)?;
         }
         self.has_left = false;
         self.has_forked = true;
@@ -168,7 +169,7 @@ impl Walk<'_> {
             let Some(peer) = &self.peer else {
                 return Ok(());
             };
-            let fence = self.setting.fence.as_ref().map(|(_, ours)| ours.borrow());
+            let fence = self.given.fence.as_ref().map(|(_, ours)| ours.borrow());
             // Nobody announces a listener: init may not be able to make any call any more. So look from time to time.
             let pause = agent.is_some().then_some(listener::LOOK_EVERY);
             let what = [
@@ -190,7 +191,7 @@ impl Walk<'_> {
                 (&agent, self.report.listener(), &self.child)
                 && (self.has_forked || !forks)
             {
-                listener::forward(waiting, fd, child, self.setting.state.as_ref())?;
+                listener::forward(waiting, fd, child, self.given.state.as_ref())?;
                 agent = None;
             }
             // With nobody at the other end there is room, too.
@@ -211,13 +212,13 @@ impl Walk<'_> {
         use kernel::seccomp::flags::NEW_LISTENER;
         let notifies = |entry: &Entry| matches!(&entry.step, Step::Child(ChildStep::Seccomp(step)) if step.flags & NEW_LISTENER != 0);
         let any = self.plan.entries.iter().any(notifies);
-        any.then(|| listener::Agent::of(self.setting.state.as_ref()))
+        any.then(|| listener::Agent::of(self.given.state.as_ref()))
     }
 
     /// The socket is closed and no fault is noted: by execve, if that was the step.
     fn has_executed(&self) -> bool {
         let last = self.plan.entries.len() as u32 - 1;
-        self.setting.fence.is_none()
+        self.given.fence.is_none()
             && self.report.fault().is_none()
             && self.report.step() == Some(last)
     }
@@ -225,7 +226,7 @@ impl Walk<'_> {
     /// Why the child is no longer there.
     fn died(&mut self) -> Error {
         let exit = self.end_child();
-        let profile = self.setting.state.as_ref().and_then(HookState::filter);
+        let profile = self.given.state.as_ref().and_then(HookState::filter);
         explain(
             self.plan,
             self.report.step(),
@@ -239,69 +240,12 @@ impl Walk<'_> {
         // A new process that has not announced itself yet ends when it finds the socket closed.
         self.peer = None;
         let child = self.child.take()?;
-        if self.forks() && !self.has_forked {
-            // How it has ended says more than that it is ended now.
-            if self.exit.is_none()
-                && let Ok(exit) = process::ended(child.pidfd.borrow())
-            {
-                self.exit = exit;
-            }
-            end_unannounced(&child);
-        }
-        if let Some(exit) = self.exit.take() {
-            // Reaped, if it has not been as one of its group.
-            if let Err(fault) = super::end(&child.pidfd) {
-                left_over(fault);
-            }
-            return Some(exit);
-        }
-        // It may have exited already, with a status that says something; a kill does not change that then.
-        if let Ok(Some(exit)) = process::wait(child.pidfd.borrow(), false) {
-            return Some(exit);
-        }
-        match super::end(&child.pidfd) {
+        match super::end(&child) {
             Ok(exit) => exit,
             Err(fault) => {
-                left_over(fault);
+                log::warn!("the container's process may be left: {fault}");
                 None
             }
         }
-    }
-}
-
-fn left_over(fault: Fault) {
-    log::warn!("the container's process may be left: {fault}");
-}
-
-/// Ends the process that a child of ours may have become without saying so, and reaps it: as a zombie that nobody knows it
-/// would keep its pid namespace, and whoever waits for that, for ever. It is in the old one's group, which has
-/// died by then and is not reaped before, so that nobody else can be in a group of this number.
-fn end_unannounced(old: &Started) {
-    let gone = |fault: Fault| fault.is(Errno::ESRCH);
-    let dead = || -> kernel::Result<()> {
-        match process::signal(old.pidfd.borrow(), nix::libc::SIGKILL) {
-            Err(fault) if !gone(fault) => return Err(fault),
-            _ => {}
-        }
-        let mut watch = [Watch::new(old.pidfd.borrow(), Watch::IN)];
-        while let Err(fault) = process::poll(&mut watch, None) {
-            if !fault.is(Errno::EINTR) {
-                return Err(fault);
-            }
-        }
-        match process::kill_group(old.pid, nix::libc::SIGKILL) {
-            Err(fault) if !gone(fault) => return Err(fault),
-            _ => {}
-        }
-        loop {
-            match process::wait_group(old.pid) {
-                Err(fault) if fault.is(Errno::ECHILD) => return Ok(()),
-                Err(fault) if !fault.is(Errno::EINTR) => return Err(fault),
-                _ => {}
-            }
-        }
-    };
-    if let Err(fault) = dead() {
-        left_over(fault);
     }
 }

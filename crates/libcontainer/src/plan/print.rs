@@ -18,7 +18,7 @@ impl fmt::Display for RuntimeStep {
                     "open {} namespace {} as slot {}",
                     super::namespaces::name(*flag),
                     OneLine(path),
-                    slot.0
+                    slot
                 )
             }
             RuntimeStep::CopyTree(tree) => {
@@ -31,23 +31,23 @@ impl fmt::Display for RuntimeStep {
                     f,
                     "copy mount {}{below} as tree {}",
                     OneLine(&tree.source),
-                    tree.slot.0
+                    tree.slot
                 )?;
                 write_attributes(f, tree)
             }
             RuntimeStep::MapTree {
                 slot, target, maps, ..
             } => match maps {
-                Some(_) => write!(f, "map ids of tree {} for {}", slot.0, OneLine(target)),
+                Some(_) => write!(f, "map ids of tree {} for {}", slot, OneLine(target)),
                 None => write!(
                     f,
                     "map ids of tree {} for {} as in the child's user namespace",
-                    slot.0,
+                    slot,
                     OneLine(target)
                 ),
             },
             RuntimeStep::ConnectConsole { slot } => {
-                write!(f, "connect to the console socket as slot {}", slot.0)
+                write!(f, "connect to the console socket as slot {}", slot)
             }
             RuntimeStep::MakeCgroup {
                 without_devices: false,
@@ -57,12 +57,28 @@ impl fmt::Display for RuntimeStep {
             } => f.write_str(
                 "make cgroup and apply limits, without device rules, which take privileges",
             ),
+            RuntimeStep::MakeResctrlGroup(wanted) => {
+                let name = match wanted.group.as_str() {
+                    "" => "/",
+                    name => name,
+                };
+                write!(f, "make resctrl group {}", OneLine(name))?;
+                let lines = [&wanted.shares, &wanted.schemata];
+                for line in lines.iter().flat_map(|lines| lines.lines()) {
+                    write!(f, " {}", OneLine(line))?;
+                }
+                f.write_str(match wanted.monitor {
+                    Some(_) => ", with a monitoring group",
+                    None => "",
+                })
+            }
             RuntimeStep::StartChild { namespaces: 0 } => f.write_str("start child"),
             RuntimeStep::StartChild { namespaces } => {
                 f.write_str("start child in new ")?;
                 write_flags(f, *namespaces)
             }
             RuntimeStep::PlaceChild => f.write_str("place child in cgroup"),
+            RuntimeStep::PlaceInResctrlGroup => f.write_str("place child in resctrl group"),
             RuntimeStep::DelegateCgroup {
                 outside: Some(id), ..
             } => write!(f, "give cgroup to user {id}"),
