@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use kernel::{Errno, Fd, bpf};
 
 use super::Group;
-use crate::controller::device_exceptions::{Exceptions, v1_line};
-use crate::controller::device_rule::{Devices, Rule};
-use crate::controller::devices::DeviceRules;
+use crate::Error;
+use crate::devices::DeviceRules;
+use crate::devices::exceptions::{Exceptions, v1_line};
+use crate::devices::program;
+use crate::devices::rule::{Devices, Rule};
 use crate::dir::{Dir, read_path};
-use crate::{Error, device_program};
 
 impl Group {
     /// Sets the rules of a cgroup that was just made: nothing is attached to it yet, so nothing needs to be asked for.
@@ -107,7 +108,7 @@ fn access_of(list: &[Rule]) -> HashMap<Devices, u8> {
 /// No limit on locked memory is raised before: since Linux 5.11 programs are charged to the memory controller.
 fn load(dir: &Dir, rules: &DeviceRules) -> Result<Fd, Error> {
     let too_long = || kernel::Fault::found(kernel::Call::Bpf, Errno::E2BIG);
-    let program = device_program::compile(rules).ok_or_else(too_long);
+    let program = program::compile(rules).ok_or_else(too_long);
     program
         .and_then(|program| bpf::load_device_program(&program))
         .map_err(|fault| Error::file("load the device program for", dir.path(), fault))
