@@ -58,7 +58,7 @@ const TASKS: &[Task] = &[
     ("golden", "write the expected plans anew", task_golden::run),
     (
         "dist",
-        "--docs write the command line's reference, manual pages and completions anew",
+        "[--docs] make packages in target/dist; --docs write the command line's reference, manual pages and completions anew",
         task_dist::run,
     ),
     (
