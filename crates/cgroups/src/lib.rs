@@ -74,7 +74,7 @@ pub mod stats;
 mod systemd;
 mod watch;
 
-pub use controller::{judge, settings};
+pub use controller::{settings, validate};
 pub use error::{Error, SettingError};
 pub use group::{Group, Seat};
 pub use host::{Hierarchy, Host, Version};

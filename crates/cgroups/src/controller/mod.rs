@@ -42,12 +42,12 @@ pub fn settings(
     _host: &Host,
     place: &Place,
 ) -> Result<Settings, SettingError> {
-    let (settings, mistakes) = judge(resources, place);
+    let (settings, mistakes) = validate(resources, place);
     mistakes.into_iter().next().map_or(Ok(settings), Err)
 }
 
 /// As [`settings`], with the first mistake of each controller instead of the first of all: for those who report them.
-pub fn judge(resources: &LinuxResources<'_>, place: &Place) -> (Settings, Vec<SettingError>) {
+pub fn validate(resources: &LinuxResources<'_>, place: &Place) -> (Settings, Vec<SettingError>) {
     let mut draft = Draft::new(place);
     let mistakes = compile(&mut draft, resources);
     (draft.settings, mistakes)

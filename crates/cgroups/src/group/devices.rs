@@ -58,23 +58,23 @@ impl Group {
 
     /// What is new is allowed first, then what is gone is denied: what is in both lists works throughout.
     fn v1_devices(&self, dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
-        let Some(wanted) = &rules.exceptions else {
+        let Some(requested) = &rules.exceptions else {
             return Ok(());
         };
         let present = Exceptions::parse(&dir.read("devices.list")?);
-        let (add, take) = match wanted.allow {
+        let (add, take) = match requested.allow {
             true => ("devices.deny", "devices.allow"),
             false => ("devices.allow", "devices.deny"),
         };
         // While everything is allowed the list does not show the exceptions: start again from the default.
-        let known = if wanted.allow || present.allow {
+        let known = if requested.allow || present.allow {
             dir.write(take, "a")?;
             Exceptions::default()
         } else {
             present
         };
         let known_access = access_of(&known.list);
-        for rule in &wanted.list {
+        for rule in &requested.list {
             if rule.access & !known_access.get(&rule.devices()).unwrap_or(&0) != 0 {
                 match dir.write(add, &v1_line(rule)) {
                     Err(error) if error.is_refusal() && rules.is_extra(rule) => {
@@ -84,7 +84,7 @@ impl Group {
                 }
             }
         }
-        let kept = access_of(&wanted.list);
+        let kept = access_of(&requested.list);
         for rule in &known.list {
             let mut gone = *rule;
             gone.access &= !kept.get(&rule.devices()).unwrap_or(&0);

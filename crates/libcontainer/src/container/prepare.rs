@@ -58,7 +58,7 @@ impl<'a> Prepared<'a> {
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
         let _part = timings::part("look at the host, and plan");
-        let (prepared, problems) = Prepared::judge(id, bundle, spec, options)?;
+        let (prepared, problems) = Prepared::validate(id, bundle, spec, options)?;
         prepared.tell();
         problems.into_iter().next().map_or(Ok(prepared), Err)
     }
@@ -86,7 +86,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// As [`Prepared::new`], with everything that stands in the way instead of the first.
-    fn judge(
+    fn validate(
         id: &str,
         bundle: &Bundle,
         spec: &'a Spec<'a>,
@@ -119,7 +119,7 @@ impl<'a> Prepared<'a> {
         prepared.tell_hierarchies(&mut host);
         for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
             if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
-                problems.extend(host.look_at_joined(&namespace.kind, path).err());
+                problems.extend(host.probe_joined(&namespace.kind, path).err());
             }
         }
         if options.no_pivot {
@@ -134,7 +134,7 @@ impl<'a> Prepared<'a> {
             }
         };
         prepared.creation = prepared.creation(id, bundle, root, options);
-        let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
+        let (plan, found) = plan::validate(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
         let warnings = prepared.settings.warnings();
         prepared.plan.warnings.extend_from_slice(warnings);
@@ -166,7 +166,7 @@ impl<'a> Prepared<'a> {
         let resources = linux
             .and_then(|linux| linux.resources.as_ref())
             .unwrap_or(&none);
-        let (mut settings, mut mistakes) = cgroups::judge(resources, &place);
+        let (mut settings, mut mistakes) = cgroups::validate(resources, &place);
         if systemd {
             mistakes.extend(settings.annotate(&self.spec.annotations).err());
         }
@@ -379,12 +379,12 @@ pub(crate) struct Judged {
 }
 
 /// Judges a bundle whose config has been parsed, without touching anything.
-pub(crate) fn judge(
+pub(crate) fn validate(
     bundle: &Bundle,
     spec: &Spec<'_>,
     options: &CreateOptions,
 ) -> Result<Judged, Error> {
-    let (prepared, problems) = Prepared::judge("check", bundle, spec, options)?;
+    let (prepared, problems) = Prepared::validate("check", bundle, spec, options)?;
     Ok(Judged {
         problems,
         plan: prepared.plan,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use init::{Step as _, Text};
+use init::{Step as _, StringTable};
 use kernel::mount::attributes;
 use serde_json::json;
 
@@ -58,7 +58,7 @@ impl fmt::Display for RuntimeStep {
             RuntimeStep::MoveDevice { name, new_name } => {
                 write!(f, "move network device {name} as {new_name}")
             }
-            RuntimeStep::Record => f.write_str("record process"),
+            RuntimeStep::RecordProcess => f.write_str("record process"),
             RuntimeStep::RunHook { path, .. } => write!(f, "run hook {}", OneLine(path)),
         }
     }
@@ -157,14 +157,14 @@ impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.step {
             Step::Runtime(step) => step.fmt(f),
-            Step::Child(step) => step.describe(Text(&self.1.text), f),
+            Step::Child(step) => step.describe(StringTable(&self.1.text), f),
         }
     }
 }
 
 impl Plan {
     /// What step `index` does, in words.
-    pub fn words(&self, index: usize) -> String {
+    pub fn describe(&self, index: usize) -> String {
         self.entries
             .get(index)
             .map_or_else(String::new, |entry| Words(entry, self).to_string())
@@ -177,7 +177,7 @@ impl Plan {
             .iter()
             .enumerate()
             .map(|(index, entry)| {
-                json!({"index": index, "by": entry.by(), "step": entry.name(), "does": self.words(index), "config": entry.from.to_string()})
+                json!({"index": index, "by": entry.by(), "step": entry.name(), "does": self.describe(index), "config": entry.from.to_string()})
             })
             .collect();
         let warnings: Vec<_> = self
@@ -214,7 +214,7 @@ impl Entry {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Vec<String> = (0..self.entries.len())
-            .map(|index| self.words(index))
+            .map(|index| self.describe(index))
             .collect();
         let width = words
             .iter()
