@@ -33,7 +33,7 @@
 //! as posix_spawn(3) does it, sharing the caller's memory only until init runs, so neither the caller's size nor its
 //! threads matter. No signal handlers are installed. The environment is read for three things: PATH by newuidmap(1)
 //! and newgidmap(1), XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS by cgroups of a user's systemd, and what hooks inherit.
-//! Only [`run`], which is made for command lines, changes the signal mask of its thread while it waits.
+//! Only [`run`] and [`end_hooks_on_signals`], which are made for command lines, change the signal mask of the thread that waits.
 
 mod bundle;
 mod check;
@@ -57,4 +57,5 @@ pub use container::{
 };
 pub use error::Error;
 pub use kernel::process::Exit;
+pub use perform::end_hooks_on_signals;
 pub use state::{Record, Status, Store, Waiter};

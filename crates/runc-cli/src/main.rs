@@ -49,6 +49,7 @@ fn main() {
     let mut words = std::env::args_os();
     let program = Program::from_argument(words.next());
     let words: Vec<OsString> = words.collect();
+    libcontainer::end_hooks_on_signals();
     match run(program, &words) {
         Ok(status) => exit(status),
         Err(failure) => {

@@ -32,8 +32,6 @@ pub(super) struct Source<'a> {
 pub(super) struct Manner {
     pub(super) console: Console,
     pub(super) fence: Fence,
-    /// Signals are blocked and collected: see [`HookState::interruptible`].
-    pub(super) interruptible: bool,
 }
 
 impl Container {
@@ -74,7 +72,6 @@ impl Container {
             Manner {
                 console,
                 fence: Fence::Fifo,
-                interruptible: false,
             },
         )?;
         Ok(locked.unlock())
@@ -141,7 +138,6 @@ fn perform(
     }
     let hooks = HookState {
         folder: Some(folder),
-        interruptible: manner.interruptible,
         ..prepared.hooks()?
     };
     let given = Given {
@@ -229,8 +225,9 @@ pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
 
 /// The names of these capabilities are missing from the permitted or the inheritable set (capabilities(7)).
 pub(super) fn warn_about_ambient(missing: u64) {
-    for name in plan::names_of_capabilities(missing) {
-        log::warn!("can't raise ambient capability {name}: operation not permitted");
+    if missing != 0 {
+        let list = plan::names_of_capabilities(missing).join(" ");
+        log::warn!("can't raise ambient capabilities: operation not permitted: [{list}]");
     }
 }
 

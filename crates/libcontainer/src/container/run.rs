@@ -72,7 +72,6 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
         Manner {
             console,
             fence: Fence::Pipe,
-            interruptible: waiting.is_some(),
         },
     )?;
     let started = (|| {
@@ -81,7 +80,7 @@ pub fn run(store: &Store, id: &str, bundle: &Bundle, options: &RunOptions) -> Re
             None => None,
         };
         if let Some(fence) = &performed.fence {
-            locked.release(fence, waiting.is_some())?;
+            locked.release(fence)?;
         }
         Ok(readiness)
     })();

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use init::Slot;
 use kernel::process::{Exit, PollFd, Started};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file, process};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::{Cgroup, Console, Given, HookState, fence, walk};
@@ -24,9 +25,9 @@ const USUAL_PIPE: usize = 64 * 1024;
 /// How a hook ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// By itself.
+    /// By itself. What it has started and left behind, such as a daemon, lives on.
     Exit(Option<Exit>),
-    /// It was killed when its time was up,
+    /// It was killed, with its process group, when its time was up,
     TimedOut,
     /// or at a signal that ends programs.
     Interrupted(u32),
@@ -65,19 +66,58 @@ fn write_state(to_stdin: OwnedFd, json: &str) -> Result<(), Error> {
         .map_err(|_| no_room(Fault::found(Call::Write, Errno::EMSGSIZE)))
 }
 
-/// The signals that end programs, which the caller has blocked.
-fn ending_signals() -> kernel::Result<SignalFd> {
-    let mut set = SigSet::empty();
-    for signal in [
-        Signal::SIGTERM,
-        Signal::SIGINT,
-        Signal::SIGHUP,
-        Signal::SIGQUIT,
-    ] {
-        set.add(signal);
+/// See [`end_hooks_on_signals`].
+static INTERRUPTIBLE: AtomicBool = AtomicBool::new(false);
+
+/// From here on a signal that ends programs (SIGTERM, SIGINT, SIGHUP, SIGQUIT) ends the hook that this program waits for
+/// instead: what waits for the hook then fails and takes back what it has made, or finishes, if it is a deletion.
+///
+/// Made for command lines: while a hook runs, these signals are blocked in the thread that waits for it. In a program
+/// with other threads, those have to block them too.
+pub fn end_hooks_on_signals() {
+    INTERRUPTIBLE.store(true, Ordering::Relaxed);
+}
+
+/// The signals that end programs, collected as long as this is there.
+pub(super) struct EndingSignals {
+    collected: SignalFd,
+    old: SigSet,
+}
+
+impl EndingSignals {
+    /// `None` where they are to end this program.
+    pub(super) fn collect() -> kernel::Result<Option<EndingSignals>> {
+        if !INTERRUPTIBLE.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let failed = |call| move |errno| Fault::found(call, Errno(errno as i32));
+        let mut set = SigSet::empty();
+        for signal in [
+            Signal::SIGTERM,
+            Signal::SIGINT,
+            Signal::SIGHUP,
+            Signal::SIGQUIT,
+        ] {
+            // What is ignored, as below nohup(1), would be collected all the same.
+            if !process::ignores(signal as i32)? {
+                set.add(signal);
+            }
+        }
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let collected = SignalFd::with_flags(&set, flags).map_err(failed(Call::Ioctl))?;
+        let mut old = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut old))
+            .map_err(failed(Call::Sigprocmask))?;
+        Ok(Some(EndingSignals { collected, old }))
     }
-    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-        .map_err(|errno| Fault::found(Call::Ioctl, Errno(errno as i32)))
+}
+
+impl Drop for EndingSignals {
+    fn drop(&mut self) {
+        if let Err(errno) = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.old), None) {
+            log::warn!("signals stay blocked: {errno}");
+        }
+    }
 }
 
 impl HookProcess {
@@ -134,15 +174,14 @@ impl HookProcess {
     pub(super) fn wait(
         &mut self,
         deadline: Option<Instant>,
-        interruptible: bool,
+        signals: Option<&EndingSignals>,
     ) -> kernel::Result<End> {
-        let signals = interruptible.then(ending_signals).transpose()?;
         loop {
             let fds = [
                 Some(self.child.pidfd.borrow()),
                 self.out.borrow(),
                 self.err.borrow(),
-                signals.as_ref().map(|fd| fd.as_fd().into()),
+                signals.map(|signals| signals.collected.as_fd().into()),
             ];
             let mut watches = fds.map(|fd| PollFd::optional(fd, PollFd::IN));
             let left = deadline.map(|deadline| {
@@ -166,12 +205,14 @@ impl HookProcess {
                 // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
                 return process::wait(self.child.pidfd.borrow(), true).map(End::Exit);
             }
-            if signal && let Some(Ok(Some(info))) = signals.as_ref().map(SignalFd::read_signal) {
-                super::end(&self.child.pidfd)?;
+            if signal
+                && let Some(Ok(Some(info))) = signals.map(|signals| signals.collected.read_signal())
+            {
+                super::end(&self.child)?;
                 return Ok(End::Interrupted(info.ssi_signo));
             }
             if count == 0 && deadline.is_some() {
-                super::end(&self.child.pidfd)?;
+                super::end(&self.child)?;
                 return Ok(End::TimedOut);
             }
         }

@@ -23,8 +23,6 @@ pub(crate) struct HookState<'a> {
     pub(crate) init: Option<i32>,
     /// Where a hook that runs is noted, so that `delete --force` can end it.
     pub(crate) folder: Option<&'a Held>,
-    /// The caller has blocked signals to collect them: those that end a program end a hook.
-    pub(crate) interruptible: bool,
 }
 
 /// Where a hook runs that runs in the container.
@@ -47,7 +45,6 @@ impl<'a> HookState<'a> {
             set_groups: record.set_groups,
             init: None,
             folder: None,
-            interruptible: false,
         }
     }
 }

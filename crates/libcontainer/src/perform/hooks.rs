@@ -11,7 +11,7 @@ use kernel::namespace::flags::{NEWPID, NEWUSER};
 use kernel::process::Exit;
 use spec::Hook;
 
-use super::hook_process::{End, HookProcess};
+use super::hook_process::{End, EndingSignals, HookProcess};
 use super::hook_state::{HookState, Inside};
 use crate::Error;
 use crate::host::HostFacts;
@@ -57,6 +57,9 @@ pub(crate) fn run(
             hook.path
         ),
     };
+    // From before the start: nothing ends this program while it alone knows the hook.
+    let signals = EndingSignals::collect()
+        .map_err(|fault| failed(format!("signals cannot be collected: {fault}")))?;
     let started = Instant::now();
     let mut process = Start {
         state,
@@ -72,7 +75,7 @@ pub(crate) fn run(
         .timeout
         .and_then(|seconds| started.checked_add(Duration::from_secs(seconds.unsigned_abs())));
     let end = process
-        .wait(deadline, state.interruptible)
+        .wait(deadline, signals.as_ref())
         .map_err(|fault| failed(format!("its end cannot be seen: {fault}")))?;
     let (out, err) = process.output();
     log::debug!(

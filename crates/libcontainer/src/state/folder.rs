@@ -10,9 +10,9 @@ use kernel::file::{self, open};
 use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd};
 
-use super::observe::{identity_of, start_time};
+use super::observe::{identity_of, is_of_this_boot, start_time};
 use super::store::c_path;
-use super::{Record, runc};
+use super::{Record, runc, time};
 use crate::Error;
 use crate::notify;
 
@@ -208,7 +208,13 @@ impl Folder {
         loop {
             let bytes = self.read(RECORD)?.unwrap_or_default();
             let (damage, is_cut) = match Record::read(&bytes) {
-                Ok(Some(record)) => return Ok(Some(record)),
+                Ok(Some(mut record)) => {
+                    if !is_of_this_boot(&record)? {
+                        // A cgroup of that name is somebody else's now.
+                        record.cgroup = None;
+                    }
+                    return Ok(Some(record));
+                }
                 Ok(None) => ("half a process".to_owned(), false),
                 Err(error) => match runc::read(&bytes) {
                     Some(found) => return found.record(self).map(Some),
@@ -362,7 +368,7 @@ impl Held {
         file::set_permissions_at(self.directory.borrow(), NOTIFY, 0o755).map_err(failed)
     }
 
-    /// Notes which process a hook is, and of which kind.
+    /// Notes which process a hook is, since when, and of which kind.
     pub(crate) fn note_hook(&self, hook: &Started, kind: &str) -> Result<(), Error> {
         let failed = |fault| self.failed("write", HOOK, fault);
         // One that has been reaped already cannot be ended any more.
@@ -370,7 +376,8 @@ impl Held {
             return Ok(());
         };
         let flags = open::WRONLY | open::CREAT | open::TRUNC | open::NOFOLLOW;
-        let text = format!("{} {identity} {kind}", hook.pid);
+        let since = time::since_boot()?.as_secs();
+        let text = format!("{} {identity} {since} {kind}", hook.pid);
         file::open_at(self.directory.borrow(), HOOK, flags, 0o600)
             .and_then(|fd| file::write(fd.borrow(), text.as_bytes()))
             .map(drop)

@@ -101,7 +101,14 @@ impl Store {
         let failed = |fault: Fault| Error::file("open", &self.root, fault.into());
         match open_directory(&c_path(&self.root)?) {
             Err(fault) if fault.is(Errno::ENOENT) => {
-                make_all(&self.root).map_err(|error| Error::file("make", &self.root, error))?;
+                make_all(&self.root).map_err(|error| match dangling(&self.root) {
+                    Some((link, target)) => {
+                        let text =
+                            format!("is a link to {}, which does not exist", target.display());
+                        Error::invalid(&text, link)
+                    }
+                    None => Error::file("make", &self.root, error),
+                })?;
                 open_directory(&c_path(&self.root)?).map_err(failed)
             }
             answer => answer.map_err(failed),
@@ -151,6 +158,16 @@ fn make_all(path: &Path) -> io::Result<()> {
         .mode(0o711)
         .recursive(true)
         .create(path)
+}
+
+/// The link on this way that leads nowhere, and where it leads.
+fn dangling(path: &Path) -> Option<(&Path, PathBuf)> {
+    path.ancestors().find_map(
+        |link| match (std::fs::read_link(link), std::fs::metadata(link)) {
+            (Ok(target), Err(_)) => Some((link, target)),
+            _ => None,
+        },
+    )
 }
 
 pub(super) fn c_path(path: &Path) -> Result<CString, Error> {

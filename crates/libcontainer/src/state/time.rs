@@ -1,6 +1,10 @@
 //! The date in records: the only place that asks the clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kernel::{Call, Errno, Fault};
+
+use crate::Error;
 
 /// Now, as RFC 3339 in UTC with nanoseconds.
 #[expect(
@@ -14,17 +18,12 @@ pub(crate) fn now() -> String {
     format(since.as_secs(), since.subsec_nanos())
 }
 
-/// When the machine was started, in the same form; records of before are smaller as text.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "without a clock no record is of before"
-)]
-pub(crate) fn boot() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+/// How long the machine has run, which nobody sets.
+pub(crate) fn since_boot() -> Result<Duration, Error> {
     let up = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
-    let up = up.map_or(std::time::Duration::MAX, std::time::Duration::from);
-    let boot = since.unwrap_or_default().saturating_sub(up);
-    format(boot.as_secs(), 0)
+    let failed = |errno| Fault::found(Call::ClockGettime, Errno(errno as i32));
+    up.map(Duration::from)
+        .map_err(|errno| Error::call("ask how long the machine has run", failed(errno)))
 }
 
 fn format(seconds: u64, nanoseconds: u32) -> String {
