@@ -259,6 +259,7 @@ pub(crate) fn start_child(draft: &mut Draft<'_>, creation: &Creation, requested:
         },
     );
     super::cgroup::place(draft, creation, requested);
+    super::resctrl::place(draft);
     if !needs_fork(requested) {
         draft.runtime(&ConfigPath::none(), RuntimeStep::RecordProcess);
     }

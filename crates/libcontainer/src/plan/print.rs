@@ -36,12 +36,14 @@ impl fmt::Display for RuntimeStep {
                     false => "",
                 })
             }
+            RuntimeStep::MakeResctrlGroup(requested) => write_resctrl_group(f, requested),
             RuntimeStep::StartChild { namespaces } => {
                 f.write_str("start child")?;
                 f.write_str(if *namespaces == 0 { "" } else { " in new " })?;
                 write_flags(f, *namespaces)
             }
             RuntimeStep::PlaceChild => f.write_str("place child in cgroup"),
+            RuntimeStep::PlaceInResctrlGroup => f.write_str("place child in resctrl group"),
             RuntimeStep::DelegateCgroup { user, outside } => {
                 write_owner(f, "cgroup", *user, *outside)
             }
@@ -89,6 +91,25 @@ fn write_owner(
             "give {what} to user {user} of the child's user namespace"
         ),
     }
+}
+
+fn write_resctrl_group(
+    f: &mut fmt::Formatter<'_>,
+    requested: &crate::resctrl::Requested,
+) -> fmt::Result {
+    let name = match requested.group.as_str() {
+        "" => "/",
+        name => name,
+    };
+    write!(f, "make resctrl group {}", OneLine(name))?;
+    let lines = [&requested.shares, &requested.schemata];
+    for line in lines.iter().flat_map(|lines| lines.lines()) {
+        write!(f, " {}", OneLine(line))?;
+    }
+    f.write_str(match requested.monitor {
+        Some(_) => ", with a monitoring group",
+        None => "",
+    })
 }
 
 fn write_maps(f: &mut fmt::Formatter<'_>, maps: &IdMaps) -> fmt::Result {

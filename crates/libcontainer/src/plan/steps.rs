@@ -5,6 +5,7 @@ use init::slots::kind;
 use spec::IdMapping;
 
 use super::hooks::HookKind;
+use crate::resctrl::Requested;
 
 /// What the runtime performs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub enum RuntimeStep {
         /// Without the rules about devices, which take privileges.
         without_devices: bool,
     },
+    /// Makes the resctrl group, or judges the one that is there, and gives it its shares.
+    MakeResctrlGroup(Requested),
     /// Starts the child.
     StartChild {
         /// Namespaces that it starts in.
@@ -48,6 +51,8 @@ pub enum RuntimeStep {
     },
     /// Puts the child into the cgroup, unless it was started there.
     PlaceChild,
+    /// Puts the child into the resctrl group.
+    PlaceInResctrlGroup,
     /// Gives the cgroup to the user whom the program will run as.
     DelegateCgroup {
         /// The user's id in the container.
