@@ -46,6 +46,7 @@ pub mod host;
 mod notify;
 mod perform;
 pub mod plan;
+mod resctrl;
 mod state;
 pub mod timings;
 
@@ -60,4 +61,5 @@ pub use container::{
 pub use error::Error;
 pub use kernel::process::Exit;
 pub use perform::end_hooks_on_signals;
+pub use resctrl::ResctrlShares;
 pub use state::{Record, Status, Store, Waiter};

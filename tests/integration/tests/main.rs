@@ -42,6 +42,7 @@ mod podman;
 mod process;
 mod propagation;
 mod ps;
+mod resctrl;
 mod restore;
 mod rlimits;
 mod rootless;
@@ -104,6 +105,7 @@ fn main() -> std::process::ExitCode {
         propagation::CASES,
         ps::CASES,
         rlimits::CASES,
+        resctrl::CASES,
         rootless::CASES,
         restore::CASES,
         run::CASES,

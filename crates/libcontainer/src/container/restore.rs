@@ -20,7 +20,7 @@ use crate::bundle::Bundle;
 use crate::criu::{self, Event, External, Options, Request, Session};
 use crate::foreground::{self, Terminal, Waiting};
 use crate::perform::{Console, HookState, Inside, Network, WayIn, own, run_hooks};
-use crate::plan::{HookKind, PlanError, Why};
+use crate::plan::{HookKind, PlanError, RuntimeStep, Step, Why};
 use crate::state::{Held, Record, Store, observe};
 use crate::{Error, notify};
 
@@ -116,7 +116,8 @@ pub fn restore(
         Ok(child) => child,
         Err(error) => {
             restoration.undo();
-            clean_up(&prepared, folder, &error);
+            let record = restoration.record;
+            clean_up(&prepared, folder, &record, &error);
             return Err(error);
         }
     };
@@ -166,6 +167,13 @@ impl<'a> Restoration<'a> {
             None => None,
         };
         self.has_group = group.is_some();
+        for entry in &self.prepared.plan.entries {
+            if let Step::Runtime(RuntimeStep::MakeResctrlGroup(wanted)) = &entry.step
+                && let Some(group) = &self.prepared.resctrl
+            {
+                group.make(wanted)?;
+            }
+        }
         let (plan, rootfs) = (&self.prepared.plan, Path::new(&self.record.rootfs));
         let entry = group.as_ref().and_then(cgroups::Group::entry);
         let entry = entry.map(BorrowedFd::from);
@@ -189,6 +197,9 @@ impl<'a> Restoration<'a> {
             }
             request.cg_root = memberships(session.pid())?;
         }
+        if let Some(group) = &self.prepared.resctrl {
+            group.place(session.pid())?;
+        }
         let version = session.version()?;
         judge_version(version, LEAST_VERSION, "restore")?;
         for (flag, value) in [
@@ -208,10 +219,9 @@ impl<'a> Restoration<'a> {
             text: "criu has not said which process it has restored".to_owned(),
             log: None,
         };
-        if self.child.is_none() {
-            return Err(missing());
-        }
+        let pid = self.child.as_ref().ok_or_else(missing)?.pid;
         if let Some(group) = group {
+            self.delegate(&group, pid)?;
             group.restrict(&self.prepared.settings)?;
         }
         let child = self.child.take().ok_or_else(missing)?;
@@ -225,6 +235,22 @@ impl<'a> Restoration<'a> {
             },
             None => Ok(child),
         }
+    }
+
+    /// Gives the cgroup to whom the plan gives it.
+    fn delegate(&self, group: &cgroups::Group, pid: i32) -> Result<(), Error> {
+        for entry in &self.prepared.plan.entries {
+            if let Step::Runtime(RuntimeStep::DelegateCgroup { user, outside }) = &entry.step {
+                let owner = match outside {
+                    Some(id) => Some(*id),
+                    None => crate::perform::outside(pid, *user)?,
+                };
+                if let Some(owner) = owner {
+                    group.delegate(owner)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What CRIU is asked for, and the descriptors that it is to have.

@@ -19,7 +19,7 @@ pub(crate) fn take_on(plan: &Plan) -> Result<(), Error> {
                 "set the I/O priority",
             ),
             Step::Child(ChildStep::MemoryPolicy(step)) => {
-                let nodes = init::Text(&plan.text).bytes(step.nodes);
+                let nodes = init::StringTable(&plan.text).bytes(step.nodes);
                 let set = scheduling::set_memory_policy(step.mode, nodes);
                 (set, "set the memory policy")
             }

@@ -31,7 +31,7 @@ struct Planned<'a> {
 }
 
 fn planned(plan: &Plan) -> Vec<Planned<'_>> {
-    let text = init::Text(&plan.text);
+    let text = init::StringTable(&plan.text);
     // The plan's strings are the config's, which are UTF-8.
     let word = |span| std::str::from_utf8(text.bytes(span)).unwrap_or("");
     let mut trees: HashMap<u8, &str> = HashMap::new();
