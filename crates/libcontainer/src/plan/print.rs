@@ -3,11 +3,9 @@
 use std::fmt;
 
 use init::{Step as _, Text};
-use kernel::mount::attributes;
 use serde_json::json;
 
-use super::options::{self, Meaning};
-use super::{Entry, NAMESPACES, Plan, RuntimeStep, Step, Tree};
+use super::{Entry, NAMESPACES, Plan, RuntimeStep, Step};
 
 impl fmt::Display for RuntimeStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,7 +31,7 @@ impl fmt::Display for RuntimeStep {
                     OneLine(&tree.source),
                     tree.slot
                 )?;
-                write_attributes(f, tree)
+                tree.attributes.describe(f)
             }
             RuntimeStep::MapTree {
                 slot, target, maps, ..
@@ -119,25 +117,6 @@ fn write_flags(f: &mut fmt::Formatter<'_>, flags: u64) -> fmt::Result {
     for (name, _) in NAMESPACES.iter().filter(|(_, flag)| flags & flag != 0) {
         write!(f, "{separator}{name}")?;
         separator = ",";
-    }
-    Ok(())
-}
-
-/// The attributes that a copied mount gets, as mount options.
-fn write_attributes(f: &mut fmt::Formatter<'_>, tree: &Tree) -> fmt::Result {
-    for (title, value) in [
-        (" set ", tree.set),
-        (" clear ", (tree.clear | tree.release) & !attributes::ATIME),
-        (" recursively set ", tree.deep_set),
-        (" recursively clear ", tree.deep_clear & !attributes::ATIME),
-    ] {
-        let words = options::TABLE.iter().filter(|(_, meaning)| {
-            matches!(meaning, Meaning::Flag { on: true, attribute, .. } if attribute & value != 0)
-        });
-        for (index, (word, _)) in words.enumerate() {
-            f.write_str(if index == 0 { title } else { "," })?;
-            f.write_str(word)?;
-        }
     }
     Ok(())
 }
