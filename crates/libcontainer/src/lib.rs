@@ -45,6 +45,7 @@ pub mod host;
 mod notify;
 mod perform;
 pub mod plan;
+mod resctrl;
 mod state;
 pub mod timings;
 
@@ -58,4 +59,5 @@ pub use container::{
 pub use error::Error;
 pub use kernel::process::Exit;
 pub use perform::end_hooks_on_signals;
+pub use resctrl::ResctrlShares;
 pub use state::{Record, Status, Store, Waiter};

@@ -144,6 +144,7 @@ const NOT_IN_LIBC: &[&str] = &[
     "bpf::flags::ALLOW_MULTI",
     "bpf::flags::REPLACE",
     "file::magic::PIPEFS",
+    "file::magic::RESCTRL",
     "identity::CAPABILITY_VERSION_3",
     "process::flags::CLEAR_SIGHAND",
     "process::flags::INTO_CGROUP",

@@ -16,6 +16,7 @@ use crate::perform::{
     Cgroup, Console, Given, HookState, Inside, Performed, own, run_hook, run_hooks, walk,
 };
 use crate::plan::{self, HookKind};
+use crate::resctrl;
 use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
 use crate::timings;
 
@@ -103,7 +104,7 @@ impl Container {
         match perform(&prepared, &folder, bundle, &mut record, options, manner) {
             Ok(performed) => Ok((Locked { folder, record }, performed)),
             Err(error) => {
-                clean_up(&prepared, folder, &error);
+                clean_up(&prepared, folder, &record, &error);
                 Err(error)
             }
         }
@@ -149,6 +150,7 @@ fn perform(
             settings: &prepared.settings,
             group: None,
         }),
+        resctrl: prepared.resctrl.as_ref(),
         preserve_fds: options.preserve_fds,
         standard: [None; 3],
         inputs: Vec::new(),
@@ -233,7 +235,7 @@ pub(super) fn warn_about_ambient(missing: u64) {
 
 /// A failed create leaves nothing, or, where its cgroup cannot be removed, a record by which `delete` can. Hooks after the
 /// end run also then (runtime.md, "Lifecycle"), in the latter case at the end of `delete`.
-fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
+fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, error: &Error) {
     // A group that held others before, or was frozen by somebody, is theirs.
     let taken = matches!(
         error,
@@ -243,6 +245,10 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
         && !taken
         && let Err(left) = cgroups::Group::open(place).and_then(cgroups::Group::remove)
     {
+        log::warn!("{left}; what is left goes with `delete`");
+        return;
+    }
+    if let Some(Err(left)) = record.resctrl.as_ref().map(resctrl::Group::remove) {
         log::warn!("{left}; what is left goes with `delete`");
         return;
     }

@@ -11,7 +11,8 @@ use crate::Error;
 use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
-use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
+use crate::plan::{self, Creation, Namespaces, Plan, PlanError, RuntimeStep, Step};
+use crate::resctrl;
 use crate::state::{PoststopHook, Record, observe, time};
 use crate::timings;
 
@@ -47,6 +48,7 @@ pub(super) struct Prepared<'a> {
     pub(super) cgroup_host: Option<cgroups::Host>,
     pub(super) place: Option<cgroups::Place>,
     pub(super) settings: cgroups::Settings,
+    pub(super) resctrl: Option<resctrl::Group>,
     creation: Creation,
     pub(super) plan: Plan,
 }
@@ -113,6 +115,7 @@ impl<'a> Prepared<'a> {
             cgroup_host,
             place: None,
             settings: cgroups::Settings::default(),
+            resctrl: None,
             creation: Creation::default(),
             plan: Plan::default(),
         };
@@ -137,6 +140,7 @@ impl<'a> Prepared<'a> {
         prepared.creation = prepared.creation(id, bundle, root, options);
         let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
+        prepared.find_resctrl(&mut problems);
         let warnings = prepared.settings.warnings();
         prepared.plan.warnings.extend_from_slice(warnings);
         problems.extend(found.into_iter().map(Error::Plan));
@@ -182,6 +186,22 @@ impl<'a> Prepared<'a> {
         }));
         self.settings = settings;
         self.place = Some(place);
+    }
+
+    fn find_resctrl(&mut self, problems: &mut Vec<Error>) {
+        let wanted = self
+            .plan
+            .entries
+            .iter()
+            .find_map(|entry| match &entry.step {
+                Step::Runtime(RuntimeStep::MakeResctrlGroup(wanted)) => Some(wanted),
+                _ => None,
+            });
+        match wanted.map(resctrl::Group::find) {
+            None => {}
+            Some(Ok(group)) => self.resctrl = Some(group),
+            Some(Err(error)) => problems.push(error),
+        }
     }
 
     /// Where the container's cgroup is in each hierarchy, for mounts of type cgroup.
@@ -277,6 +297,7 @@ impl<'a> Prepared<'a> {
             namespaces: namespaces.named(),
             owns_pids: namespaces.new & NEWPID != 0,
             set_groups: plan::sets_groups(spec, &self.host, &namespaces),
+            resctrl: self.resctrl.clone(),
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
             fence: self.fence()?,
@@ -301,6 +322,7 @@ impl<'a> Prepared<'a> {
             namespaces: Namespaces::read(self.spec, &self.host)?.all(),
             // Only who joins a container later asks.
             set_groups: false,
+            resctrl: None,
             init: None,
             folder: None,
         })

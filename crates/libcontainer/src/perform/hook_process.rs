@@ -138,6 +138,7 @@ impl HookProcess {
             fence: plan.waits().then(fence::pipe).transpose()?,
             console: Console::None,
             cgroup: seat.map(Cgroup::Existing),
+            resctrl: state.resctrl,
             preserve_fds: 0,
             standard: [&stdin, &out, &err].map(|end| Some(end.as_fd().into())),
             inputs,

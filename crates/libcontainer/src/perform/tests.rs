@@ -181,6 +181,7 @@ impl Script {
             fence,
             console: self.console,
             cgroup: None,
+            resctrl: None,
             preserve_fds: 0,
             standard: self
                 .standard

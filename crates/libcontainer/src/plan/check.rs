@@ -234,6 +234,19 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "a resctrl group is made before the child starts, which is in it before it forks",
+        reason: "what the child starts is in its group by itself, the child is not",
+        keeps: |view| {
+            let made = view.runtime(|step| matches!(step, RuntimeStep::MakeResctrlGroup(_)));
+            let placed = view.runtime(|step| matches!(step, RuntimeStep::PlaceInResctrlGroup));
+            before(
+                &made,
+                &view.runtime(|step| matches!(step, RuntimeStep::StartChild { .. })),
+            ) && before(&placed, &view.child(is!(Fork)))
+                && made.len() <= placed.len()
+        },
+    },
+    Rule {
         name: "oom score before undumpable",
         reason: "the files in /proc/self belong to root afterwards",
         keeps: |view| before(&view.child(is!(OomScore)), &view.child(is!(Undumpable))),

@@ -3,8 +3,8 @@
 use spec::{ConfigPath, Spec};
 
 use super::{
-    Draft, Plan, PlanError, cgroup, devices, hooks, mounts, namespaces, network, process, root,
-    system, terminal,
+    Draft, Plan, PlanError, cgroup, devices, hooks, mounts, namespaces, network, process, resctrl,
+    root, system, terminal,
 };
 use crate::host::HostFacts;
 
@@ -61,6 +61,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     let copied = mounts::copy_sources(draft, creation, &wanted);
     let console = draft.part(terminal::connect).flatten();
     cgroup::make(draft, creation, &wanted);
+    draft.part(|draft| resctrl::make(draft, creation));
     process::give_streams(draft, &wanted, false);
     namespaces::start_child(draft, creation, &wanted);
     draft.part(|draft| process::before_joining(draft, host.rootless()));
@@ -101,12 +102,6 @@ fn judge_document(draft: &mut Draft<'_>) {
     }
     if spec.root.is_none() {
         draft.note(Err(PlanError::missing(ConfigPath::of("root"))));
-    }
-    if spec.linux.iter().any(|linux| linux.intel_rdt.is_some()) {
-        draft.note(Err(PlanError::unsupported(
-            ConfigPath::of("linux.intelRdt"),
-            "cache and memory bandwidth allocation is not supported yet",
-        )));
     }
     if spec.annotations.iter().any(|(key, _)| key.is_empty()) {
         draft.note(Err(PlanError::invalid(

@@ -95,6 +95,7 @@ fn join(
             RuntimeStep::PlaceChild,
         );
     }
+    super::resctrl::place(draft);
     process::before_joining_for(draft, given)?;
     let from = ConfigPath::of("linux.namespaces");
     // As in `create`: with privileges the user namespace comes last, because it would take the rights to the others

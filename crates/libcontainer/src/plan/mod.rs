@@ -16,6 +16,7 @@ mod namespaces;
 mod network;
 mod print;
 mod process;
+mod resctrl;
 mod root;
 mod steps;
 mod system;

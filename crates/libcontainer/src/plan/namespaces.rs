@@ -259,6 +259,7 @@ pub(crate) fn start_child(draft: &mut Draft<'_>, creation: &Creation, wanted: &N
         },
     );
     super::cgroup::place(draft, creation, wanted);
+    super::resctrl::place(draft);
     if !needs_fork(wanted) {
         draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
     }

@@ -55,12 +55,28 @@ impl fmt::Display for RuntimeStep {
             } => f.write_str(
                 "make cgroup and apply limits, without device rules, which take privileges",
             ),
+            RuntimeStep::MakeResctrlGroup(wanted) => {
+                let name = match wanted.group.as_str() {
+                    "" => "/",
+                    name => name,
+                };
+                write!(f, "make resctrl group {}", OneLine(name))?;
+                let lines = [&wanted.shares, &wanted.schemata];
+                for line in lines.iter().flat_map(|lines| lines.lines()) {
+                    write!(f, " {}", OneLine(line))?;
+                }
+                f.write_str(match wanted.monitor {
+                    Some(_) => ", with a monitoring group",
+                    None => "",
+                })
+            }
             RuntimeStep::StartChild { namespaces: 0 } => f.write_str("start child"),
             RuntimeStep::StartChild { namespaces } => {
                 f.write_str("start child in new ")?;
                 write_flags(f, *namespaces)
             }
             RuntimeStep::PlaceChild => f.write_str("place child in cgroup"),
+            RuntimeStep::PlaceInResctrlGroup => f.write_str("place child in resctrl group"),
             RuntimeStep::DelegateCgroup {
                 outside: Some(id), ..
             } => write!(f, "give cgroup to user {id}"),

@@ -6,6 +6,7 @@ use init::step::Attributes;
 use spec::IdMapping;
 
 use super::hooks::Kind;
+use crate::resctrl::Wanted;
 
 /// What the runtime performs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub enum RuntimeStep {
         /// Without the rules about devices, which take privileges.
         without_devices: bool,
     },
+    /// Makes the resctrl group, or judges the one that is there, and gives it its shares.
+    MakeResctrlGroup(Wanted),
     /// Starts the child.
     StartChild {
         /// Namespaces that it starts in.
@@ -49,6 +52,8 @@ pub enum RuntimeStep {
     },
     /// Puts the child into the cgroup, unless it was started there.
     PlaceChild,
+    /// Puts the child into the resctrl group.
+    PlaceInResctrlGroup,
     /// Gives the cgroup to the user whom the program will run as.
     DelegateCgroup {
         /// The user's id in the container.

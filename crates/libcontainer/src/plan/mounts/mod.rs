@@ -236,7 +236,10 @@ fn build_one(
     match (place.options.bind, mount.kind.as_deref()) {
         (Some(_), _) if place.options.is_remount() => remount(draft, place),
         (Some(_), _) => bind::mount(draft, creation, wanted, place),
-        (None, Some(kind @ ("cgroup" | "cgroup2"))) => cgroup::mount(draft, wanted, place, kind),
+        // What is mounted anew is there, whatever its type is called.
+        (None, Some(kind @ ("cgroup" | "cgroup2"))) if !place.options.is_remount() => {
+            cgroup::mount(draft, wanted, place, kind)
+        }
         (None, kind) => filesystem::mount(draft, place, kind),
     }
 }
