@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use kernel::process::{Exit, Started, Watch};
+use kernel::process::{Exit, PollFd, Started};
 use kernel::terminal::{self, Size};
 use kernel::{Errno, Fd, Stream, file, process};
 use nix::libc::{SIGCHLD, SIGPIPE, SIGURG, SIGWINCH};
@@ -129,7 +129,7 @@ impl Waiting {
                 open.then_some(Stream::INPUT.borrow()),
                 readiness.map(Readiness::borrow),
             ]
-            .map(|fd| Watch::optional(fd, Watch::IN));
+            .map(|fd| PollFd::optional(fd, PollFd::IN));
             match process::poll(&mut watches, None) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| own("wait for the process", fault))?,

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 
-use kernel::process::{self, Watch};
+use kernel::process::{self, PollFd};
 use kernel::{BorrowedFd, Errno, Fd};
 use spec::{Mount, Spec, Text};
 
@@ -97,7 +97,7 @@ impl Readiness {
     /// Waits until the container is ready, or its process has ended.
     pub(crate) fn wait(&self, pidfd: &Fd, pid: i32) -> Result<(), Error> {
         loop {
-            let mut watches = [self.borrow(), pidfd.borrow()].map(|fd| Watch::new(fd, Watch::IN));
+            let mut watches = [self.borrow(), pidfd.borrow()].map(|fd| PollFd::new(fd, PollFd::IN));
             match process::poll(&mut watches, None) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| own("wait for readiness", fault))?,

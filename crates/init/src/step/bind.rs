@@ -8,8 +8,8 @@ use kernel::{Fd, mount};
 use super::propagation::{describe_all, propagate_all};
 use super::{Attributes, Context, Show, Step, step};
 use crate::inside::{self, Last};
-use crate::slots::Mount;
-use crate::{Slot, Span, Text};
+use crate::slots::kind;
+use crate::{Slot, Span, StringTable};
 
 step! {
     /// open_tree(2), mount_setattr(2), move_mount(2): the copy gets its attributes before anyone can see it.
@@ -20,7 +20,7 @@ step! {
         /// The source is looked up below the root: there it may be a mount that an earlier step has made.
         inside: bool,
         /// What the target is below.
-        below: Slot<Mount>,
+        below: Slot<kind::Mount>,
         /// Where.
         target: Span,
         /// With everything mounted below the source.
@@ -28,7 +28,7 @@ step! {
         /// Propagation types, as [`super::encode_propagation`] writes them.
         propagation: Span,
         /// Where the new mount is kept for later steps, if it is.
-        keep: Slot<Mount>;
+        keep: Slot<kind::Mount>;
         /// What the mount, and those below, are changed to.
         attributes: Attributes,
     }
@@ -43,7 +43,7 @@ step! {
         /// As for [`Bind`].
         recursive: bool,
         /// Where the copy goes.
-        slot: Slot<Mount>;
+        slot: Slot<kind::Mount>;
         /// As for [`Bind`].
         attributes: Attributes,
     }
@@ -53,7 +53,7 @@ step! {
 pub(crate) fn attach_inside(
     context: &mut Context<'_>,
     tree: &Fd,
-    below: Slot<Mount>,
+    below: Slot<kind::Mount>,
     target: Span,
 ) -> kernel::Result<()> {
     let path = context.text.string(target)?;
@@ -86,7 +86,7 @@ impl Step for Bind {
         Ok(())
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("bind ")?;
         describe_source(text, f, self.source, self.inside, self.recursive)?;
         write!(f, " at {}", Show(text.bytes(self.target)))?;
@@ -105,7 +105,7 @@ impl Step for CopyMount {
         context.send_with_turn(self.slot.any(), tree)
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("copy mount ")?;
         describe_source(text, f, self.source, true, self.recursive)?;
         write!(f, " as tree {}", self.slot)?;
@@ -114,7 +114,7 @@ impl Step for CopyMount {
 }
 
 fn describe_source(
-    text: Text<'_>,
+    text: StringTable<'_>,
     f: &mut fmt::Formatter<'_>,
     source: Span,
     inside: bool,

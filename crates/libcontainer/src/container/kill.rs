@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kernel::process::Watch;
+use kernel::process::PollFd;
 use kernel::{Errno, Fd, process};
 use nix::libc::SIGKILL;
 
@@ -23,7 +23,7 @@ pub(super) fn end(pidfd: &Fd) -> Result<bool, Error> {
     }
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let mut watch = [Watch::new(pidfd.borrow(), Watch::IN)];
+        let mut watch = [PollFd::new(pidfd.borrow(), PollFd::IN)];
         let left = deadline.saturating_duration_since(Instant::now());
         match process::poll(&mut watch, Some(left.as_nanos() as u64)) {
             Ok(0) => return Ok(false),

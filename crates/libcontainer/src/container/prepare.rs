@@ -61,7 +61,7 @@ impl<'a> Prepared<'a> {
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
         let _part = timings::part("look at the host, and plan");
-        let (prepared, problems) = Prepared::judge(id, bundle, spec, options)?;
+        let (prepared, problems) = Prepared::validate(id, bundle, spec, options)?;
         prepared.tell();
         problems.into_iter().next().map_or(Ok(prepared), Err)
     }
@@ -89,7 +89,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// As [`Prepared::new`], with everything that stands in the way instead of the first.
-    fn judge(
+    fn validate(
         id: &str,
         bundle: &Bundle,
         spec: &'a Spec<'a>,
@@ -123,7 +123,7 @@ impl<'a> Prepared<'a> {
         prepared.tell_hierarchies(&mut host);
         for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
             if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
-                problems.extend(host.look_at_joined(&namespace.kind, path).err());
+                problems.extend(host.probe_joined(&namespace.kind, path).err());
             }
         }
         if options.no_pivot {
@@ -138,7 +138,7 @@ impl<'a> Prepared<'a> {
             }
         };
         prepared.creation = prepared.creation(id, bundle, root, options);
-        let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
+        let (plan, found) = plan::validate(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
         prepared.find_resctrl(&mut problems);
         let warnings = prepared.settings.warnings();
@@ -174,7 +174,7 @@ impl<'a> Prepared<'a> {
             .unwrap_or(&none);
         let version = self.spec.oci_version.as_deref().unwrap_or(spec::VERSION);
         let resources = &as_of(version, resources);
-        let (mut settings, mut mistakes) = cgroups::judge(resources, &place);
+        let (mut settings, mut mistakes) = cgroups::validate(resources, &place);
         if systemd {
             mistakes.extend(settings.annotate(&self.spec.annotations).err());
         }
@@ -406,12 +406,12 @@ pub(crate) struct Judged {
 }
 
 /// Judges a bundle whose config has been parsed, without touching anything.
-pub(crate) fn judge(
+pub(crate) fn validate(
     bundle: &Bundle,
     spec: &Spec<'_>,
     options: &CreateOptions,
 ) -> Result<Judged, Error> {
-    let (prepared, problems) = Prepared::judge("check", bundle, spec, options)?;
+    let (prepared, problems) = Prepared::validate("check", bundle, spec, options)?;
     Ok(Judged {
         problems,
         plan: prepared.plan,

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use kernel::process::{Exit, Watch};
+use kernel::process::{Exit, PollFd};
 use kernel::{Errno, Fd, process};
 
 use super::Container;
@@ -37,7 +37,7 @@ impl Process {
                 Err(fault) => return Err(failed(fault)),
             }
         }
-        let mut watch = [Watch::new(self.pidfd.borrow(), Watch::IN)];
+        let mut watch = [PollFd::new(self.pidfd.borrow(), PollFd::IN)];
         loop {
             match process::poll(&mut watch, None) {
                 Err(fault) if fault.is(Errno::EINTR) => {}

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use init::Slot;
-use kernel::process::{Exit, Started, Watch};
+use kernel::process::{Exit, PollFd, Started};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file, process};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -184,7 +184,7 @@ impl HookProcess {
                 self.err.borrow(),
                 signals.map(|signals| signals.collected.as_fd().into()),
             ];
-            let mut watches = fds.map(|fd| Watch::optional(fd, Watch::IN));
+            let mut watches = fds.map(|fd| PollFd::optional(fd, PollFd::IN));
             let left = deadline.map(|deadline| {
                 let left = deadline.saturating_duration_since(Instant::now());
                 left.as_nanos().min(u64::MAX.into()) as u64

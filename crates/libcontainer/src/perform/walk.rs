@@ -214,7 +214,7 @@ impl Walk<'_> {
                 let moved = net_devices::take(name, new_name, self.pid()?).map_err(failed)?;
                 self.devices.push(moved);
             }
-            RuntimeStep::Record => {
+            RuntimeStep::RecordProcess => {
                 if let Some(child) = &self.child {
                     record(child)?;
                 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use init::report::Seen;
-use kernel::process::{self, Watch};
+use kernel::process::{self, PollFd};
 use kernel::{Call, Errno, Fault, Fd, file};
 use spec::Spec;
 
@@ -68,7 +68,7 @@ fn found(pid: i32, identity: u64) -> Result<Option<Fd>, Error> {
 
 /// Whether a process has ended: then its pidfd is readable, also while it is a zombie.
 pub(crate) fn has_ended(pidfd: &Fd) -> Result<bool, Error> {
-    let mut watch = [Watch::new(pidfd.borrow(), Watch::IN)];
+    let mut watch = [PollFd::new(pidfd.borrow(), PollFd::IN)];
     loop {
         match process::poll(&mut watch, Some(0)) {
             Err(fault) if fault.is(Errno::EINTR) => {}
