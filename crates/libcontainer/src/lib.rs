@@ -13,17 +13,15 @@
 //! let store = Store::open("/run/example");
 //!
 //! // Everything is made; the program waits.
-//! let container = Container::create(&store, "web", &bundle, &CreateOptions::default())?;
-//! println!("created as process {}", container.state()?.pid);
+//! let created = Container::create(&store, "web", &bundle, CreateOptions::default())?;
+//! println!("created as process {}", created.process.pid());
 //!
 //! // Now it runs. Its end is seen at a pidfd, which any event loop can wait for.
-//! container.start()?;
-//! let process = container.process()?;
-//! if let Some(exit) = process.wait()? {
-//!     println!("ended with status {}", exit.shell_status());
-//! }
+//! created.container.start()?;
+//! let exit = created.process.wait()?;
+//! println!("ended: {exit:?}");
 //!
-//! Container::delete(&store, "web", false)?;
+//! created.container.remove(false)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -33,28 +31,32 @@
 //! as posix_spawn(3) does it, sharing the caller's memory only until init runs, so neither the caller's size nor its
 //! threads matter. No signal handlers are installed. The environment is read for three things: PATH by newuidmap(1)
 //! and newgidmap(1), XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS by cgroups of a user's systemd, and what hooks inherit.
-//! Only [`run`], which is made for command lines, changes the signal mask of its thread while it waits.
 
 mod bundle;
 mod check;
 mod container;
 mod error;
-mod foreground;
 mod hint;
 pub mod host;
 mod notify;
 mod perform;
 pub mod plan;
+mod process;
 mod state;
+mod streams;
+mod terminal;
 pub mod timings;
 
 pub use bundle::Bundle;
 pub use cgroups;
 pub use check::{Finding, Verdict, check};
 pub use container::{
-    Container, CreateOptions, Event, ExecRequest, Found, GcOptions, Leftover, Outcome, Part,
-    Process, RunOptions, StateReport, exec, features, gc, plan_of, run, seccomp_text,
+    Container, CreateOptions, Created, Event, ExecRequest, Found, GcOptions, Leftover, Outcome,
+    Part, ProcessSource, StateReport, features, gc, plan_of, seccomp_text,
 };
 pub use error::Error;
-pub use kernel::process::Exit;
+pub use notify::Readiness;
+pub use process::{Exit, Process};
 pub use state::{Record, Status, Store, Waiter};
+pub use streams::{Stdio, Streams};
+pub use terminal::{Console, Terminal, TerminalSize};

@@ -7,6 +7,7 @@
 mod command;
 mod failure;
 mod flag;
+mod foreground;
 mod global;
 mod help;
 mod invocation;

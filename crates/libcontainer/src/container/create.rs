@@ -1,37 +1,52 @@
 //! `create`: everything but the user's program.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use kernel::process::Started;
-use kernel::{Call, Errno, Fault, process};
-use spec::Spec;
+use kernel::{Call, Errno, Fault, Fd, process};
 
 use super::fence::Fence;
 use super::prepare::{CreateOptions, Prepared};
 use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
-use crate::notify;
-use crate::perform::{Cgroup, Console, HookState, Performed, Setting, own, run_hooks, walk};
+use crate::notify::{self, Readiness};
+use crate::perform::{Cgroup, Console as Way, HookState, Performed, Setting, own, run_hooks, walk};
 use crate::plan::{self, HookKind};
+use crate::process::Process;
 use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
+use crate::streams::Ends;
+use crate::terminal::{Console, Expected};
 use crate::timings;
 
-/// A bundle with its config, parsed once.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) bundle: &'a Bundle,
-    pub(super) spec: &'a Spec<'a>,
-    /// This process waits for its end to delete it then.
-    pub(super) waited_for: bool,
+/// What [`Container::create`] and [`Container::run`] have made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Created {
+    /// The container.
+    pub container: Container,
+    /// Its first process, with the caller's ends of its streams.
+    pub process: Process,
+    /// Where a running container says that it is ready, if a service manager wants to know
+    /// ([`CreateOptions::notify_socket`]).
+    pub readiness: Option<Readiness>,
 }
 
-/// What the caller of a creation gives besides the options.
-pub(super) struct Manner {
-    pub(super) console: Console,
-    pub(super) fence: Fence,
-    /// Signals are blocked and collected: see [`HookState::interruptible`].
-    pub(super) interruptible: bool,
+/// A container whose program waits at a fence.
+pub(super) struct Made {
+    pub(super) locked: Locked,
+    pub(super) process: Process,
+    pub(super) fence: Option<Fd>,
+    pub(super) interrupt: Option<OwnedFd>,
+}
+
+/// What a walk needs besides the options.
+struct Manner {
+    console: Way,
+    expected: Option<Expected>,
+    ends: Ends,
+    fence: Fence,
 }
 
 impl Container {
@@ -45,64 +60,60 @@ impl Container {
         store: &Store,
         id: &str,
         bundle: &Bundle,
-        options: &CreateOptions,
-    ) -> Result<Container, Error> {
+        options: CreateOptions,
+    ) -> Result<Created, Error> {
+        let Made {
+            locked, process, ..
+        } = Container::make(store, id, bundle, options, Fence::Fifo)?;
+        Ok(Created {
+            container: locked.unlock(),
+            process,
+            readiness: None,
+        })
+    }
+
+    pub(super) fn make(
+        store: &Store,
+        id: &str,
+        bundle: &Bundle,
+        mut options: CreateOptions,
+        fence: Fence,
+    ) -> Result<Made, Error> {
+        judge_id(id)?;
+        judge_preserved(options.preserve_fds)?;
         let mut spec = bundle.spec()?;
+        if matches!(fence, Fence::Pipe) && spec.process.is_none() {
+            let why = "process is required to run a container";
+            return Err(Error::invalid(why, bundle.directory()));
+        }
         if options.notify_socket.is_some() {
             notify::show(&mut spec, store, id)?;
         }
-        let terminal = spec
-            .process
-            .as_ref()
-            .is_some_and(|process| process.terminal);
-        crate::foreground::judge_terminal(terminal, true, options.console_socket.is_some())?;
-        let console = match &options.console_socket {
-            Some(path) => Console::Socket(path.clone()),
-            None => Console::None,
+        options.relays_terminal = options.console.as_ref().is_some_and(Console::relays);
+        let (console, expected) = Console::open(options.console.take(), spec.process.as_mut())?;
+        let has_terminal = !matches!(console, Way::None);
+        let manner = Manner {
+            console,
+            expected,
+            ends: std::mem::take(&mut options.streams).open(has_terminal)?,
+            fence,
         };
-        let (locked, _) = Container::create_with(
-            store,
-            id,
-            &Source {
-                bundle,
-                spec: &spec,
-                waited_for: false,
-            },
-            options,
-            Manner {
-                console,
-                fence: Fence::Fifo,
-                interruptible: false,
-            },
-        )?;
-        Ok(locked.unlock())
-    }
-
-    pub(super) fn create_with(
-        store: &Store,
-        id: &str,
-        source: &Source<'_>,
-        options: &CreateOptions,
-        manner: Manner,
-    ) -> Result<(Locked, Performed), Error> {
-        judge_id(id)?;
-        judge_preserved(options.preserve_fds)?;
-        let Source {
-            bundle,
-            spec,
-            waited_for,
-        } = *source;
-        let prepared = Prepared::new(id, bundle, spec, options)?;
+        let prepared = Prepared::new(id, bundle, &spec, &options)?;
         for (at, text) in &prepared.plan.warnings {
             log::warn!("{at}: {text}");
         }
         let mut record = prepared.record()?;
-        if waited_for {
+        if options.attended {
             record.waiter = Some(this_process()?);
         }
         let folder = store.make(id)?;
-        match perform(&prepared, &folder, bundle, &mut record, options, manner) {
-            Ok(performed) => Ok((Locked { folder, record }, performed)),
+        match perform(&prepared, &folder, bundle, &mut record, &options, manner) {
+            Ok((process, fence)) => Ok(Made {
+                locked: Locked { folder, record },
+                process,
+                fence,
+                interrupt: options.interrupt,
+            }),
             Err(error) => {
                 clean_up(&prepared, folder, &error);
                 Err(error)
@@ -129,7 +140,13 @@ fn perform(
     record: &mut Record,
     options: &CreateOptions,
     manner: Manner,
-) -> Result<Performed, Error> {
+) -> Result<(Process, Option<Fd>), Error> {
+    let Manner {
+        console,
+        expected,
+        ends,
+        fence,
+    } = manner;
     // The record comes before the effects that it describes.
     let part = timings::part("store the record");
     let stored = folder.store(record)?;
@@ -140,19 +157,19 @@ fn perform(
     let setting = Setting {
         host: &prepared.host,
         report: folder.make_report()?,
-        fence: Some(manner.fence.make(folder)?),
-        console: manner.console,
+        fence: Some(fence.make(folder)?),
+        console,
         cgroup: prepared.place.as_ref().map(|place| Cgroup::New {
             place,
             settings: &prepared.settings,
             group: None,
         }),
         preserve_fds: options.preserve_fds,
-        standard: [None; 3],
+        standard: ends.theirs(),
         given: Vec::new(),
         state: Some(HookState {
             folder: Some(folder),
-            interruptible: manner.interruptible,
+            interrupt: options.interrupt.as_ref().map(|fd| fd.as_fd().into()),
             ..prepared.hooks()?
         }),
     };
@@ -167,13 +184,20 @@ fn perform(
     })?;
     warn_about_ambient(performed.missing_ambient);
     let part = timings::part("apply late limits, and say which process it is");
-    let finished = finish(group, prepared, &performed, options);
+    let finished = expected
+        .map(Expected::receive)
+        .transpose()
+        .and_then(|terminal| finish(group, prepared, &performed, options).map(|()| terminal));
     drop(part);
     match finished {
-        Ok(()) => Ok(performed),
+        Ok(terminal) => {
+            let (child, fence) = performed.keep();
+            let process = Process::started(child, record.identity, true);
+            Ok((process.with(ends, terminal), fence))
+        }
         Err(error) => {
             performed.undo();
-            super::kill::end(&performed.child.pidfd)?;
+            performed.end()?;
             Err(error)
         }
     }
@@ -206,10 +230,10 @@ pub(super) fn judge_preserved(count: u32) -> Result<(), Error> {
         .find(|(number, _)| !process::passes_on(*number));
     match missing {
         None => Ok(()),
-        Some((fd, _)) => Err(Error::Invalid {
-            text: format!("--preserve-fds {count}: descriptor {fd} was not passed"),
-            what: String::new(),
-        }),
+        Some((fd, _)) => {
+            let why = format!("{count}: descriptor {fd} was not passed");
+            Err(Error::argument("preserve_fds", why))
+        }
     }
 }
 

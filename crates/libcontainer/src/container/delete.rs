@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nix::libc::SIGKILL;
+use kernel::process::signals;
 
 use super::Locked;
 use super::cgroup::group_of;
@@ -11,6 +11,7 @@ use crate::container::Container;
 use crate::host::HostFacts;
 use crate::perform::{HookState, run_hooks};
 use crate::plan::HookKind;
+use crate::process::Process;
 use crate::state::{Folder, Held, Liveness, Status, Store, observe};
 use crate::timings;
 
@@ -36,6 +37,22 @@ impl Container {
             None => Err(Error::NotFound { id: id.to_owned() }),
         }
     }
+
+    /// The last part of deleting a container, whose process has ended: removes its cgroup and its state, and runs its
+    /// `poststop` hooks. A process is not ended here, and none is waited for: before comes [`Container::kill`], and the end of
+    /// [`Container::process`].
+    ///
+    /// With `force`, hooks that cannot be run and a cgroup that somebody else uses are warnings.
+    ///
+    /// # Errors
+    /// The process has not ended, or something cannot be removed: then it can be tried again.
+    pub fn remove(&self, force: bool) -> Result<(), Error> {
+        let locked = self.lock()?;
+        if let Liveness::Alive(_) = observe::liveness(&locked.record)? {
+            return Err(locked.not_stopped(locked.look()?.status));
+        }
+        locked.destroy(force)
+    }
 }
 
 /// Whoever works on the container may be waiting for a hook that does not end: that is ended. So is one that has lost its
@@ -58,12 +75,14 @@ fn lock_by_force(folder: &Folder) -> Result<Held, Error> {
 
 impl Locked {
     pub(super) fn destroy(self, force: bool) -> Result<(), Error> {
-        if let Liveness::Alive(pidfd) = observe::liveness(&self.record)? {
+        if let Some(process) = self.process()?
+            && process.try_wait()?.is_none()
+        {
             if !force {
                 self.refuse_running()?;
             }
             let _part = timings::part("end the process");
-            self.end(&pidfd)?;
+            self.end(&process)?;
         }
         let part = timings::part("remove the cgroup");
         if let Some(place) = &self.record.cgroup
@@ -98,24 +117,24 @@ impl Locked {
         if matches!(status, Status::Stopped | Status::Created | Status::Creating) {
             return Ok(());
         }
-        let id = self.id();
-        let text = format!("cannot delete container {id} that is not stopped: {status}");
-        Err(Error::wrong_status(id, text))
+        Err(self.not_stopped(status))
     }
 
-    fn end(&self, pidfd: &kernel::Fd) -> Result<(), Error> {
+    fn not_stopped(&self, status: Status) -> Error {
+        let id = self.id();
+        let text = format!("cannot delete container {id} that is not stopped: {status}");
+        Error::wrong_status(id, text)
+    }
+
+    fn end(&self, process: &Process) -> Result<(), Error> {
         // On v1 a frozen process does not even die, at whatever point of its life it was frozen.
         if observe::is_frozen(&self.record)?
             && let Some(group) = group_of(&self.record)?
         {
-            match kernel::process::signal(pidfd.borrow(), SIGKILL) {
-                Err(fault) if !fault.is(kernel::Errno::ESRCH) => {
-                    return Err(Error::call("end the process", fault));
-                }
-                _ => group.thaw()?,
-            }
+            process.kill()?;
+            group.thaw()?;
         }
-        if super::kill::end(pidfd)? {
+        if super::kill::end(process)? {
             return Ok(());
         }
         Err(Error::wrong_status(
@@ -136,7 +155,7 @@ impl Locked {
         // Processes outlive the first one where the pid namespace is somebody else's. In one of its own they died with it:
         // who is there now has come since, from a container that was given the same cgroup.
         if !self.record.owns_pids && !group.processes()?.is_empty() {
-            group.kill(SIGKILL)?;
+            group.kill(signals::KILL)?;
         }
         match group.remove() {
             Err(error @ cgroups::Error::Busy { .. }) if force && self.record.owns_pids => {

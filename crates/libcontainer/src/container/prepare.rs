@@ -1,5 +1,6 @@
 //! Before anything is done: what a config means on this host, down to the plan.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use init::ChildStep;
@@ -12,20 +13,28 @@ use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
 use crate::state::{Record, observe, time};
+use crate::streams::Streams;
+use crate::terminal::Console;
 use crate::timings;
 
 /// How a container is created.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct CreateOptions {
-    /// The socket that gets the terminal, if the process wants one.
-    pub console_socket: Option<PathBuf>,
+    /// The standard streams of its process. Those that are anonymous pipes become its user's, who could not open `/dev/stdout`
+    /// again otherwise.
+    pub streams: Streams,
+    /// Where its terminal goes; needed if the config says that it has one.
+    pub console: Option<Console>,
     /// A socket that gets a pidfd of the container's process.
     pub pidfd_socket: Option<PathBuf>,
     /// A file that gets the number of the container's process.
     pub pid_file: Option<PathBuf>,
-    /// The service manager's socket that is told when the container is ready (sd_notify(3)).
+    /// The service manager's socket that is to be told when the container is ready (sd_notify(3)): see [`Readiness`].
+    ///
+    /// [`Readiness`]: crate::Readiness
     pub notify_socket: Option<PathBuf>,
-    /// How many descriptors from 3 on the container gets.
+    /// How many of the caller's descriptors from 3 on the container gets. They must not be close-on-exec.
     pub preserve_fds: u32,
     /// How many of them come from socket activation (sd_listen_fds(3)).
     pub listen_fds: u32,
@@ -37,6 +46,16 @@ pub struct CreateOptions {
     pub systemd_cgroup: bool,
     /// Whether to do without privileges; unset: as the caller's privileges are.
     pub rootless: Option<bool>,
+    /// This program will delete the container when its process has ended: if the program ends before, [`gc`] takes what is
+    /// left for abandoned.
+    ///
+    /// [`gc`]: crate::gc
+    pub attended: bool,
+    /// While hooks run: when this becomes readable, the hook is ended and the call fails. An eventfd(2), or a signalfd(2) for
+    /// the signals that end the program.
+    pub interrupt: Option<OwnedFd>,
+    /// Newlines that the process writes to its terminal stay as they are.
+    pub(crate) relays_terminal: bool,
 }
 
 /// What is known before anything is done.
@@ -225,7 +244,8 @@ impl<'a> Prepared<'a> {
             id: id.to_owned(),
             root,
             bundle: bundle.directory().to_string_lossy().into_owned(),
-            relays_terminal: options.console_socket.is_none(),
+            relays_terminal: options.relays_terminal
+                || options.console.as_ref().is_some_and(Console::relays),
             no_pivot: options.no_pivot,
             no_new_keyring: options.no_new_keyring,
             has_cgroup: self.place.is_some(),
@@ -291,7 +311,7 @@ impl<'a> Prepared<'a> {
             set_groups: false,
             init: None,
             folder: None,
-            interruptible: false,
+            interrupt: None,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kernel::{Fault, Fd};
+use kernel::{BorrowedFd, Fault, Fd};
 
 use super::cgroup::seat_of;
 use super::{Container, Locked};
@@ -24,18 +24,13 @@ impl Container {
         self.start_locked().map(drop)
     }
 
-    /// As [`Container::start`], then waits until the program says that it is ready, or has ended, and tells the service
-    /// manager at this socket (sd_notify(3)). It does not wait for a container that was created without such a socket.
+    /// Where this container, once it is started, says that it is ready (sd_notify(3)), to be told to the service manager at
+    /// this socket. To be called before [`Container::start`]; `None` for a container that was created without such a socket.
     ///
     /// # Errors
-    /// As there; or the service manager cannot be told.
-    pub fn start_and_notify(&self, manager: &Path) -> Result<(), Error> {
-        let readiness = Readiness::listen(&self.folder, manager)?;
-        let container = self.start_locked()?.unlock();
-        match (readiness, observe::held(&container.record)?) {
-            (Some(readiness), Some(pidfd)) => readiness.wait(&pidfd, container.record.pid),
-            _ => Ok(()),
-        }
+    /// Nobody can listen in the container's directory.
+    pub fn readiness(&self, manager: &Path) -> Result<Option<Readiness>, Error> {
+        Readiness::listen(&self.folder, manager)
     }
 
     fn start_locked(&self) -> Result<Locked, Error> {
@@ -57,7 +52,7 @@ impl Container {
             ));
         }
         match locked.folder.open_fence()? {
-            Some(fence) => match locked.release(&fence, false) {
+            Some(fence) => match locked.release(&fence, None) {
                 Ok(()) => locked.folder.remove_fence().map(|()| locked),
                 // The container is gone as after `delete` (runtime.md, "Lifecycle", 7, 9, 12, 13).
                 Err(error @ Error::Hook { .. }) => {
@@ -76,7 +71,11 @@ impl Container {
 
 impl Locked {
     /// Lets the program run, with the hooks before and after.
-    pub(super) fn release(&self, fence: &Fd, interruptible: bool) -> Result<(), Error> {
+    pub(super) fn release(
+        &self,
+        fence: &Fd,
+        interrupt: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Error> {
         let config = match self.record.has_hooks {
             true => Some(observe::config(&self.folder)?),
             false => None,
@@ -91,7 +90,7 @@ impl Locked {
             Some(spec) => {
                 let state = HookState {
                     folder: Some(&self.folder),
-                    interruptible,
+                    interrupt,
                     ..HookState::new(spec, &self.record, status)
                 };
                 self.run_start_hooks(&state, kind, &process)

@@ -8,8 +8,6 @@ use std::time::Instant;
 use init::Slot;
 use kernel::process::{Exit, Started, Watch};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file, process};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::{Cgroup, Console, HookState, Setting, fence, walk};
 use crate::Error;
@@ -29,8 +27,8 @@ pub(super) enum End {
     Exit(Option<Exit>),
     /// It was killed when its time was up,
     TimedOut,
-    /// or at a signal that ends programs.
-    Interrupted(u32),
+    /// or because the caller has changed its mind.
+    Interrupted,
 }
 
 pub(super) struct HookProcess {
@@ -45,17 +43,14 @@ struct Stream {
     collected: Vec<u8>,
 }
 
-fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
-    nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| {
-        let fault = Fault::found(Call::Openat, Errno(errno as i32));
-        super::own("make a pipe", fault)
-    })
+fn pipe() -> Result<(Fd, Fd), Error> {
+    file::pipe().map_err(|fault| super::own("make a pipe", fault))
 }
 
 /// The state is written before the start, into a pipe that holds all of it: a hook that does not read it does no harm, and
 /// nobody waits.
-fn write_state(to_stdin: OwnedFd, json: &str) -> Result<(), Error> {
-    let mut to_stdin = File::from(to_stdin);
+fn write_state(to_stdin: Fd, json: &str) -> Result<(), Error> {
+    let mut to_stdin = File::from(OwnedFd::from(to_stdin));
     let no_room = |fault| super::own("write the state for the hook", fault);
     if json.len() > USUAL_PIPE {
         file::set_pipe_size(to_stdin.as_fd().into(), json.len()).map_err(no_room)?;
@@ -64,21 +59,6 @@ fn write_state(to_stdin: OwnedFd, json: &str) -> Result<(), Error> {
     to_stdin
         .write_all(json.as_bytes())
         .map_err(|_| no_room(Fault::found(Call::Write, Errno::EMSGSIZE)))
-}
-
-/// The signals that end programs, which the caller has blocked.
-fn ending_signals() -> kernel::Result<SignalFd> {
-    let mut set = SigSet::empty();
-    for signal in [
-        Signal::SIGTERM,
-        Signal::SIGINT,
-        Signal::SIGHUP,
-        Signal::SIGQUIT,
-    ] {
-        set.add(signal);
-    }
-    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-        .map_err(|errno| Fault::found(Call::Ioctl, Errno(errno as i32)))
 }
 
 impl HookProcess {
@@ -102,7 +82,7 @@ impl HookProcess {
             console: Console::None,
             cgroup: seat.map(Cgroup::Existing),
             preserve_fds: 0,
-            standard: [&stdin, &out, &err].map(|end| Some(end.as_fd().into())),
+            standard: [&stdin, &out, &err].map(|end| Some(end.borrow())),
             given,
             state: Some(state),
         };
@@ -112,7 +92,7 @@ impl HookProcess {
             return Err(super::own("execute the hook", fault));
         }
         let stream = |end| Stream {
-            from: Some(File::from(end)),
+            from: Some(File::from(OwnedFd::from(end))),
             collected: Vec::new(),
         };
         Ok(HookProcess {
@@ -136,15 +116,14 @@ impl HookProcess {
     pub(super) fn wait(
         &mut self,
         deadline: Option<Instant>,
-        interruptible: bool,
+        interrupt: Option<BorrowedFd<'_>>,
     ) -> kernel::Result<End> {
-        let signals = interruptible.then(ending_signals).transpose()?;
         loop {
             let fds = [
                 Some(self.child.pidfd.borrow()),
                 self.out.borrow(),
                 self.err.borrow(),
-                signals.as_ref().map(|fd| fd.as_fd().into()),
+                interrupt,
             ];
             let mut watches = fds.map(|fd| Watch::optional(fd, Watch::IN));
             let left = deadline.map(|deadline| {
@@ -155,7 +134,7 @@ impl HookProcess {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer?,
             };
-            let [ended, out, err, signal] = watches.map(|watch| watch.came != 0);
+            let [ended, out, err, interrupted] = watches.map(|watch| watch.came != 0);
             if out {
                 self.out.collect();
             }
@@ -168,9 +147,9 @@ impl HookProcess {
                 // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
                 return process::wait(self.child.pidfd.borrow(), true).map(End::Exit);
             }
-            if signal && let Some(Ok(Some(info))) = signals.as_ref().map(SignalFd::read_signal) {
+            if interrupted {
                 super::end(&self.child.pidfd)?;
-                return Ok(End::Interrupted(info.ssi_signo));
+                return Ok(End::Interrupted);
             }
             if count == 0 && deadline.is_some() {
                 super::end(&self.child.pidfd)?;

@@ -36,8 +36,8 @@ pub(crate) struct HookState<'a> {
     pub(crate) init: Option<i32>,
     /// Where a hook that runs is noted, so that `delete --force` can end it.
     pub(crate) folder: Option<&'a Held>,
-    /// The caller has blocked signals to collect them: those that end a program end a hook.
-    pub(crate) interruptible: bool,
+    /// When this becomes readable, a hook that runs is ended.
+    pub(crate) interrupt: Option<BorrowedFd<'a>>,
 }
 
 /// The way into the container, for hooks that run there.
@@ -63,7 +63,7 @@ impl<'a> HookState<'a> {
             set_groups: record.set_groups,
             init: None,
             folder: None,
-            interruptible: false,
+            interrupt: None,
         }
     }
 }
@@ -133,6 +133,7 @@ pub(crate) fn run(
             kind.name(),
             hook.path
         ),
+        interrupted: false,
     };
     let started = Instant::now();
     let mut process = Start {
@@ -149,7 +150,7 @@ pub(crate) fn run(
         .timeout
         .and_then(|seconds| started.checked_add(Duration::from_secs(seconds.unsigned_abs())));
     let end = process
-        .wait(deadline, state.interruptible)
+        .wait(deadline, state.interrupt)
         .map_err(|fault| failed(format!("its end cannot be seen: {fault}")))?;
     let (out, err) = process.output();
     log::debug!(
@@ -165,13 +166,17 @@ pub(crate) fn run(
         End::Exit(None) | End::TimedOut => {
             format!("timed out after {} s", hook.timeout.unwrap_or_default())
         }
-        End::Interrupted(signal) => format!("interrupted by signal {signal}"),
+        End::Interrupted => "interrupted".to_owned(),
     };
-    Err(failed(format!(
+    let mut error = failed(format!(
         "{how}, stdout: {}, stderr: {}",
         one_line(out),
         one_line(err)
-    )))
+    ));
+    if let Error::Hook { interrupted, .. } = &mut error {
+        *interrupted = end == End::Interrupted;
+    }
+    Err(error)
 }
 
 /// Output as part of a message of one line.

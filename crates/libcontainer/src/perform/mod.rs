@@ -26,7 +26,7 @@ mod walk;
 use std::path::PathBuf;
 
 use init::{Reading, Slot};
-use kernel::process::{Exit, Started};
+use kernel::process::{Exit, Started, signals};
 use kernel::{BorrowedFd, Errno, Fault, Fd, process};
 use spec::ConfigPath;
 
@@ -83,6 +83,18 @@ pub(crate) struct Performed {
 }
 
 impl Performed {
+    /// The process, and our end of the fence, of a walk that is not taken back.
+    pub(crate) fn keep(self) -> (Started, Option<Fd>) {
+        (self.child, self.fence)
+    }
+
+    /// Ends the process for good, and reaps it.
+    pub(crate) fn end(&self) -> Result<(), Error> {
+        end(&self.child.pidfd)
+            .map(drop)
+            .map_err(|fault| Error::call("end the process", fault))
+    }
+
     /// Takes back what does not go away with the child.
     pub(crate) fn undo(&mut self) {
         bring_back(&mut self.devices);
@@ -100,7 +112,7 @@ impl Performed {
 
 /// Kills a child, waits until it is dead and reaps it. How it ended is not known where the caller ignores SIGCHLD.
 fn end(pidfd: &Fd) -> kernel::Result<Option<Exit>> {
-    match process::signal(pidfd.borrow(), nix::libc::SIGKILL) {
+    match process::signal(pidfd.borrow(), signals::KILL) {
         Err(fault) if !fault.is(Errno::ESRCH) => return Err(fault),
         _ => {}
     }

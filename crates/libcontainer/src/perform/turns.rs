@@ -1,7 +1,7 @@
 //! The child's part of a walk: its start, the turns that it and we take, and its end.
 
 use init::{ChildStep, Slot};
-use kernel::process::{Exit, Started, Watch};
+use kernel::process::{Exit, Started, Watch, signals};
 use kernel::{BorrowedFd, Errno, Fault, process, socket};
 
 use super::explain::explain;
@@ -279,7 +279,7 @@ fn left_over(fault: Fault) {
 fn end_unannounced(old: &Started) {
     let gone = |fault: Fault| fault.is(Errno::ESRCH);
     let dead = || -> kernel::Result<()> {
-        match process::signal(old.pidfd.borrow(), nix::libc::SIGKILL) {
+        match process::signal(old.pidfd.borrow(), signals::KILL) {
             Err(fault) if !gone(fault) => return Err(fault),
             _ => {}
         }
@@ -289,7 +289,7 @@ fn end_unannounced(old: &Started) {
                 return Err(fault);
             }
         }
-        match process::kill_group(old.pid, nix::libc::SIGKILL) {
+        match process::kill_group(old.pid, signals::KILL) {
             Err(fault) if !gone(fault) => return Err(fault),
             _ => {}
         }

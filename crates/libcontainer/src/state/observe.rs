@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use init::report::Seen;
-use kernel::process::{self, Watch};
+use kernel::process::{self, Watch, signals};
 use kernel::{Call, Errno, Fault, Fd, file};
 use spec::Spec;
 
@@ -27,6 +27,7 @@ pub(crate) enum Liveness {
 
 /// Whether the recorded process still is.
 pub(crate) fn liveness(record: &Record) -> Result<Liveness, Error> {
+    crate::process::tend(record.identity)?;
     match held(record)? {
         Some(pidfd) if !has_ended(&pidfd)? => Ok(Liveness::Alive(pidfd)),
         _ => Ok(Liveness::Gone),
@@ -129,7 +130,7 @@ pub(crate) fn end_hook(folder: &Folder, spared: Option<&str>) -> Result<(), Erro
     };
     match liveness(&hook)? {
         Liveness::Gone => Ok(()),
-        Liveness::Alive(pidfd) => match process::signal(pidfd.borrow(), nix::libc::SIGKILL) {
+        Liveness::Alive(pidfd) => match process::signal(pidfd.borrow(), signals::KILL) {
             Err(fault) if !fault.is(Errno::ESRCH) => Err(Error::call("end the hook", fault)),
             _ => Ok(()),
         },

@@ -21,8 +21,7 @@ pub(crate) fn now() -> String {
 )]
 pub(crate) fn boot() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let up = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
-    let up = up.map_or(std::time::Duration::MAX, std::time::Duration::from);
+    let up = kernel::clock::since_boot().unwrap_or(std::time::Duration::MAX);
     let boot = since.unwrap_or_default().saturating_sub(up);
     format(boot.as_secs(), 0)
 }

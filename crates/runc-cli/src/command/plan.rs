@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use libcontainer::Bundle;
+use libcontainer::{Bundle, Console};
 
 use super::{Arguments, Command, create};
 use crate::failure::Failure;
@@ -35,7 +35,9 @@ on the system changes.",
 const NO_ID: &str = "plan";
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    let options = create::options(global, invocation)?;
+    let mut options = create::options(global, invocation)?;
+    // As `run` in the foreground would do it.
+    options.console = Some(Console::Relay { size: None });
     let bundle = match invocation.arguments.first() {
         Some(dir) => Bundle::load(&absolute(Path::new(dir))?)?,
         None => create::bundle(invocation)?,
