@@ -2,16 +2,20 @@
 //! none. No root, no kernel: what the host can do is part of the case.
 //!
 //! A folder holds `config.json`; `host.json` with the facts in which the host differs from [`HostFacts::default`];
-//! `options.json` with what the caller says beyond the config; for exec `process.json`; and the expectation, `plan.txt`.
-//! `TARE_GOLDEN=rewrite` writes the expectations anew, for review as a difference.
+//! `options.json` with what the caller says beyond the config; for exec `process.json`; and the expectation, `plan.txt`:
+//! the whole plan, its difference from another case's, or the error (`tests/plan/README.md`). `TARE_GOLDEN=rewrite` writes
+//! the expectations anew, for review as a difference.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod conformance;
+mod difference;
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use difference::Row;
 use init::{ChildStep, Text};
 use libcontainer::cgroups::{self, Driver, Host, Place, Version};
 use libcontainer::host::HostFacts;
@@ -51,9 +55,14 @@ impl Default for Options {
     }
 }
 
+/// Where the cases are.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/plan")
+}
+
 /// The folders of all cases, sorted.
 fn cases() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/plan");
+    let root = root();
     let mut folders: Vec<PathBuf> = fs::read_dir(&root)
         .unwrap_or_else(|error| panic!("{}: {error}", root.display()))
         .map(|entry| entry.expect("an entry").path())
@@ -193,37 +202,90 @@ fn environment(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// The expectation as it stands in the file.
-fn text_of(outcome: &Result<Plan, String>, limits: &[String]) -> String {
-    match outcome {
-        // Columns are padded for people; the padding at the end of a line is nobody's.
-        Ok(plan) => {
-            let padded = plan.to_string();
-            let lines = padded.lines().map(|line| line.trim_end().to_owned());
-            let mut text = String::new();
-            for line in lines.chain(environment(plan)).chain(limits.to_vec()) {
-                let _ = writeln!(text, "{line}");
-            }
-            text
+/// The folder of a case.
+fn folder(name: &str) -> PathBuf {
+    root().join(name)
+}
+
+/// All that is expected of a case: the plan and what belongs to it, or the error.
+fn rows_of(folder: &Path) -> Result<Vec<Row>, String> {
+    let plan = outcome(folder)?;
+    let broken = plan::check::violations(&plan);
+    let name = folder.display();
+    assert!(broken.is_empty(), "{name}: order rules broken: {broken:#?}");
+    let limits = limits_of(folder).unwrap_or_default();
+    let limits = limits.iter().flat_map(|limit| limit.lines());
+    let others = environment(&plan).into_iter();
+    Ok(difference::rows(
+        &plan,
+        others.chain(limits.map(str::to_owned)),
+    ))
+}
+
+/// How a case's plan is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form {
+    Whole,
+    /// As the difference from the plan of another case.
+    As(String),
+}
+
+impl Form {
+    /// As the file says; a new case is compared with the usual one of its kind.
+    fn of(folder: &Path) -> Form {
+        let text = optional(&folder.join("plan.txt")).unwrap_or_default();
+        match text.lines().next() {
+            Some(first) if !first.starts_with("error: ") => match first.strip_prefix("as ") {
+                None => Form::Whole,
+                Some(base) => Form::As(base.trim_end_matches(", but").to_owned()),
+            },
+            _ if folder.join("process.json").exists() => Form::As("exec".to_owned()),
+            _ => Form::As("minimal".to_owned()),
         }
-        Err(why) => format!("error: {why}\n"),
+    }
+
+    /// A plan in this form.
+    fn write(&self, rows: &[Row], bases: &mut Bases) -> String {
+        match self {
+            Form::Whole => difference::whole(rows),
+            Form::As(name) => {
+                let base = bases.get(name);
+                let lines = difference::difference(base, rows);
+                // What is kept of the plan must say all of it.
+                let again = difference::apply(base, &lines).unwrap();
+                assert_eq!(difference::whole(&again), difference::whole(rows), "{name}");
+                let but = if lines.is_empty() { "" } else { ", but" };
+                format!("as {name}{but}\n{lines}")
+            }
+        }
+    }
+}
+
+/// The plans with which others are compared.
+#[derive(Default)]
+struct Bases(HashMap<String, Vec<Row>>);
+
+impl Bases {
+    fn get(&mut self, name: &str) -> &[Row] {
+        self.0.entry(name.to_owned()).or_insert_with(|| {
+            let folder = folder(name);
+            assert_eq!(Form::of(&folder), Form::Whole, "{name} is compared with");
+            rows_of(&folder).unwrap()
+        })
     }
 }
 
 #[test]
 fn every_case_has_its_plan() {
     let mut wrong = String::new();
+    let mut bases = Bases::default();
     for folder in cases() {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let outcome = outcome(&folder);
-        if let Ok(plan) = &outcome {
-            let broken = plan::check::violations(plan);
-            assert!(broken.is_empty(), "{name}: order rules broken: {broken:#?}");
-        }
-        let (path, actual) = (
-            folder.join("plan.txt"),
-            text_of(&outcome, &limits_of(&folder).unwrap_or_default()),
-        );
+        let actual = match rows_of(&folder) {
+            Ok(rows) => Form::of(&folder).write(&rows, &mut bases),
+            Err(why) => format!("error: {why}\n"),
+        };
+        let path = folder.join("plan.txt");
         let expected = optional(&path);
         if expected.as_deref() == Some(actual.as_str()) {
             continue;
@@ -234,7 +296,7 @@ fn every_case_has_its_plan() {
         }
         let expected = expected.unwrap_or_else(|| "(no plan.txt)\n".to_owned());
         let _ = writeln!(wrong, "=== {name}");
-        for line in difference(&expected, &actual) {
+        for line in unlike(&expected, &actual) {
             let _ = writeln!(wrong, "{line}");
         }
     }
@@ -244,12 +306,94 @@ fn every_case_has_its_plan() {
     );
 }
 
+/// The printed plan is what the rows say, so whoever reads a difference reads the plan.
+#[test]
+fn rows_are_the_printed_plan() {
+    for folder in cases() {
+        if let Ok(plan) = outcome(&folder) {
+            let printed = plan.to_string();
+            let lines = printed.lines().map(|line| format!("{}\n", line.trim_end()));
+            let rows = difference::rows(&plan, []);
+            assert_eq!(difference::whole(&rows), lines.collect::<String>());
+        }
+    }
+}
+
+/// The plans that are kept as a difference: the other plan, theirs, and the difference.
+fn kept_as_differences() -> Vec<(Vec<Row>, Vec<Row>, String)> {
+    let mut bases = Bases::default();
+    let mut kept = Vec::new();
+    for folder in cases() {
+        if let (Ok(rows), Form::As(base)) = (rows_of(&folder), Form::of(&folder)) {
+            let base = bases.get(&base);
+            let lines = difference::difference(base, &rows);
+            kept.push((base.to_vec(), rows, lines));
+        }
+    }
+    kept
+}
+
+/// A step that is said in other words changes the whole plans that have it, and of the others only those that add it.
+#[test]
+fn other_words_of_a_step_change_few_plans() {
+    const OTHER: &str = " in other words";
+    let reword = |rows: &[Row], step: &str| -> Vec<Row> {
+        let mut rows = rows.to_vec();
+        for row in &mut rows {
+            if let Row::Step { name, words, .. } = row
+                && name == step
+            {
+                words.push_str(OTHER);
+            }
+        }
+        rows
+    };
+    let kept = kept_as_differences();
+    for step in Bases::default().get("minimal") {
+        let Row::Step { name, .. } = step else {
+            continue;
+        };
+        for (base, rows, before) in &kept {
+            let after = difference::difference(&reword(base, name), &reword(rows, name));
+            assert_eq!(*before, after.replace(OTHER, ""), "{name}");
+        }
+    }
+}
+
+/// A step that all plans get changes the whole ones, and of the others few: those that add something at its place.
+#[test]
+fn a_new_step_changes_few_plans() {
+    let kept = kept_as_differences();
+    let insert = |rows: &[Row], behind: &Row| -> Vec<Row> {
+        let mut rows = rows.to_vec();
+        if let Some(index) = rows.iter().position(|row| row == behind) {
+            rows.insert(index + 1, Row::Line("a new step".to_owned()));
+        }
+        rows
+    };
+    for step in Bases::default().get("minimal") {
+        let changed = kept.iter().filter(|(base, rows, before)| {
+            *before != difference::difference(&insert(base, step), &insert(rows, step))
+        });
+        let (changed, all) = (changed.count(), kept.len());
+        assert!(changed * 8 < all, "{changed} of {all} behind {step:?}");
+    }
+}
+
+/// The plans that are kept whole are few, or a new step would change them all.
+#[test]
+fn few_plans_are_whole() {
+    let forms = cases().into_iter().filter(|folder| outcome(folder).is_ok());
+    let whole = forms.filter(|folder| Form::of(folder) == Form::Whole);
+    let whole = whole.count();
+    assert!(whole <= 16, "{whole} plans are kept whole");
+}
+
 /// Lines of one text that are not in the other, marked as in a patch.
-fn difference(expected: &str, actual: &str) -> Vec<String> {
+fn unlike(expected: &str, actual: &str) -> Vec<String> {
     // The numbers of the steps shift with every line: what matters stands behind them.
     let body = |line: &str| {
-        line.get(5..)
-            .unwrap_or(line)
+        line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
             .split_whitespace()
             .collect::<Vec<_>>()
             .join(" ")

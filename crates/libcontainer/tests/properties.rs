@@ -2,6 +2,9 @@
 //! line for each step, reaches init as it is, and is the same each time.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod difference;
+
+use difference::Row;
 use init::wire::{Entry as Wired, Image, Wire};
 use libcontainer::host::{Hierarchy, HostFacts};
 use libcontainer::plan::{self, Creation, Joining, Namespaces, Plan, RuntimeStep, Step};
@@ -710,6 +713,33 @@ fn check_slots(plan: &Plan) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A plan's difference from another says all of it.
+fn check_difference(base: &[Row], rows: &[Row]) -> Result<(), TestCaseError> {
+    let lines = difference::difference(base, rows);
+    let again = difference::apply(base, &lines).map_err(TestCaseError::fail)?;
+    prop_assert_eq!(
+        difference::whole(&again),
+        difference::whole(rows),
+        "{}",
+        lines
+    );
+    Ok(())
+}
+
+/// Lines of a plan, few of them different, so that many repeat.
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let row = (0..4u8, any::<bool>(), 0..3u8).prop_map(|(name, step, words)| match step {
+        false => Row::Line(format!("limit: {name}")),
+        true => Row::Step {
+            name: format!("Step{name}"),
+            by: if name == 0 { "runtime" } else { "child" }.to_owned(),
+            words: format!("step {name}  with {words}"),
+            field: "linux  x".to_owned(),
+        },
+    });
+    vec(row, 0..12)
+}
+
 /// How a text is spoiled: where (as a part of its length), and with what.
 fn spoil(text: &str, changes: &[(u16, u8, char)]) -> String {
     let mut characters: Vec<char> = text.chars().collect();
@@ -745,6 +775,18 @@ proptest! {
             prop_assert_eq!(first.to_string(), second.to_string());
             prop_assert_eq!(first.to_json(), second.to_json());
             prop_assert_eq!(first.encode(&[]), second.encode(&[]));
+        }
+    }
+
+    #[test]
+    fn a_difference_says_all(base in rows(), rows in rows(), first in config(), second in config(), creation in creation(), host in host()) {
+        check_difference(&base, &rows)?;
+        let made = [first, second].map(|config| plans(&config.to_string(), &creation, &host));
+        let made: Vec<Vec<Row>> = made.iter().flatten().map(|plan| difference::rows(plan, [])).collect();
+        for base in &made {
+            for rows in &made {
+                check_difference(base, rows)?;
+            }
         }
     }
 

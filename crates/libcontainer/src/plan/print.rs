@@ -185,11 +185,7 @@ impl Plan {
             .iter()
             .enumerate()
             .map(|(index, entry)| {
-                let name = match &entry.step {
-                    Step::Runtime(step) => format!("{step:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),
-                    Step::Child(step) => step.name().to_owned(),
-                };
-                json!({"index": index, "by": entry.by(), "step": name, "does": self.words(index), "config": entry.from.to_string()})
+                json!({"index": index, "by": entry.by(), "step": entry.name(), "does": self.words(index), "config": entry.from.to_string()})
             })
             .collect();
         let warnings: Vec<_> = self
@@ -203,6 +199,18 @@ impl Plan {
 }
 
 impl Entry {
+    /// The operation's name, as in the sources.
+    pub fn name(&self) -> String {
+        match &self.step {
+            Step::Runtime(step) => {
+                let printed = format!("{step:?}");
+                let name = printed.split([' ', '(']).next();
+                name.unwrap_or_default().to_owned()
+            }
+            Step::Child(step) => step.name().to_owned(),
+        }
+    }
+
     fn by(&self) -> &'static str {
         match self.step {
             Step::Runtime(_) => "runtime",
