@@ -81,7 +81,7 @@ pub use place::{CgroupMount, Driver, Place};
 pub use setting::{Setting, Settings, When, judge, settings};
 pub use spec;
 pub use stats::Stats;
-pub use systemd::BusError;
 #[cfg(fuzzing)]
 pub use systemd::fuzzing;
+pub use systemd::{BusError, Session};
 pub use watch::{Events, Watch};

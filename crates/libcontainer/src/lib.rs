@@ -10,7 +10,7 @@
 //! # fn main() -> Result<(), libcontainer::Error> {
 //! // A directory with `config.json` and a root file system, and a directory for the containers' state.
 //! let bundle = Bundle::load("/var/lib/bundles/web")?;
-//! let store = Store::open("/run/example");
+//! let store = Store::open("/run/example")?;
 //!
 //! // Everything is made; the program waits.
 //! let created = Container::create(&store, "web", &bundle, CreateOptions::default())?;
@@ -29,12 +29,14 @@
 //! # In programs with threads
 //! Every function may be called from any thread, also at the same time. Nothing forks the caller: the child is started
 //! as posix_spawn(3) does it, sharing the caller's memory only until init runs, so neither the caller's size nor its
-//! threads matter. No signal handlers are installed. The environment is read for three things: PATH by newuidmap(1)
-//! and newgidmap(1), XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS by cgroups of a user's systemd, and what hooks inherit.
+//! threads matter. No signal handlers are installed, no signal mask is changed, nothing is printed, no process is waited
+//! for that the library has not started, and the environment is not read: what is to be known of it, the caller says
+//! ([`Store::with_environment`]).
 
 mod bundle;
 mod check;
 mod container;
+mod environment;
 mod error;
 mod hint;
 pub mod host;
@@ -46,6 +48,7 @@ mod state;
 mod streams;
 mod terminal;
 pub mod timings;
+mod warning;
 
 pub use bundle::Bundle;
 pub use cgroups;
@@ -60,3 +63,4 @@ pub use process::{Exit, Process};
 pub use state::{Record, Status, Store, Waiter};
 pub use streams::{Stdio, Streams};
 pub use terminal::{Console, Terminal, TerminalSize};
+pub use warning::Warning;

@@ -28,7 +28,7 @@ pub mod fuzzing {
     }
 }
 
-pub use bus::BusError;
+pub use bus::{BusError, Session};
 pub(crate) use property::{Property, Value};
 pub(crate) use scope::attach;
 pub(crate) use unit::{Unit, below_manager};

@@ -157,7 +157,7 @@ impl Crowd {
 
     /// One thread's containers; the answer is the slowest create.
     fn work(self, folder: &Path, number: usize) -> Result<Duration, String> {
-        let store = Store::open(folder.join("state"));
+        let store = Store::open(folder.join("state")).map_err(|error| error.to_string())?;
         let status = number % 100;
         let bundle = Bundle::from_text(folder, config(status));
         let mut slowest = Duration::ZERO;

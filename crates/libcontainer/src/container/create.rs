@@ -15,7 +15,7 @@ use crate::notify::{self, Readiness};
 use crate::perform::{Cgroup, Console as Way, HookState, Performed, Setting, own, run_hooks, walk};
 use crate::plan::{self, HookKind};
 use crate::process::Process;
-use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
+use crate::state::{Folder, Held, Record, Store, Waiter, judge_id, observe};
 use crate::streams::Ends;
 use crate::terminal::{Console, Expected};
 use crate::timings;
@@ -98,9 +98,9 @@ impl Container {
             ends: std::mem::take(&mut options.streams).open(has_terminal)?,
             fence,
         };
-        let prepared = Prepared::new(id, bundle, &spec, &options)?;
+        let prepared = Prepared::new(store, id, bundle, &spec, &options)?;
         for (at, text) in &prepared.plan.warnings {
-            log::warn!("{at}: {text}");
+            store.warnings().warn_at(id, at, text);
         }
         let mut record = prepared.record()?;
         if options.attended {
@@ -149,12 +149,13 @@ fn perform(
     } = manner;
     // The record comes before the effects that it describes.
     let part = timings::part("store the record");
-    let stored = folder.store(record)?;
+    let stored = folder.keep_record(record)?;
     folder.keep_config(bundle.text())?;
     if options.notify_socket.is_some() {
         folder.make_notify_directory()?;
     }
     let setting = Setting {
+        store: folder.store(),
         host: &prepared.host,
         report: folder.make_report()?,
         fence: Some(fence.make(folder)?),
@@ -170,7 +171,7 @@ fn perform(
         state: Some(HookState {
             folder: Some(folder),
             interrupt: options.interrupt.as_ref().map(|fd| fd.as_fd().into()),
-            ..prepared.hooks()?
+            ..prepared.hooks(folder.store())?
         }),
     };
     drop(part);
@@ -182,12 +183,14 @@ fn perform(
         record.identity = identity.ok_or_else(|| failed(gone))?;
         stored.identify(record.pid, record.identity)
     })?;
-    warn_about_ambient(performed.missing_ambient);
+    warn_about_ambient(folder, performed.missing_ambient);
     let part = timings::part("apply late limits, and say which process it is");
     let finished = expected
         .map(Expected::receive)
         .transpose()
-        .and_then(|terminal| finish(group, prepared, &performed, options).map(|()| terminal));
+        .and_then(|terminal| {
+            finish(folder, group, prepared, &performed, options).map(|()| terminal)
+        });
     drop(part);
     match finished {
         Ok(terminal) => {
@@ -205,6 +208,7 @@ fn perform(
 
 /// What comes last, when the container is ready: tight limits, then the pid file, whose existence tells that all is done.
 fn finish(
+    folder: &Folder,
     group: Option<cgroups::Group>,
     prepared: &Prepared<'_>,
     performed: &Performed,
@@ -212,6 +216,7 @@ fn finish(
 ) -> Result<(), Error> {
     if let Some(group) = group {
         group.restrict(&prepared.settings)?;
+        folder.warn_at(&group.take_warnings());
     }
     if let Some(path) = &options.pidfd_socket {
         send_pidfd(path, &performed.child)?;
@@ -247,9 +252,11 @@ pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
 }
 
 /// The names of these capabilities are missing from the permitted or the inheritable set (capabilities(7)).
-pub(super) fn warn_about_ambient(missing: u64) {
+pub(super) fn warn_about_ambient(folder: &Folder, missing: u64) {
     for name in plan::names_of_capabilities(missing) {
-        log::warn!("can't raise ambient capability {name}: operation not permitted");
+        folder.warn(format_args!(
+            "can't raise ambient capability {name}: operation not permitted"
+        ));
     }
 }
 
@@ -265,17 +272,18 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
         && !taken
         && let Err(left) = cgroups::Group::open(place).and_then(cgroups::Group::remove)
     {
-        log::warn!("{left}; what is left goes with `delete`");
+        folder.warn(format_args!("{left}; what is left goes with `delete`"));
         return;
     }
-    let stopped = prepared.hooks().and_then(|mut hooks| {
+    let stopped = prepared.hooks(folder.store()).and_then(|mut hooks| {
         (hooks.status, hooks.folder) = ("stopped", Some(&folder));
         run_hooks(&hooks, HookKind::Poststop, None, None, &prepared.host)
     });
     if let Err(error) = stopped {
-        log::warn!("{error}");
+        folder.warn(error);
     }
+    let warnings = folder.store().warnings().clone();
     if let Err(error) = folder.remove() {
-        log::warn!("{error}");
+        warnings.warn(prepared.id(), error);
     }
 }

@@ -8,7 +8,6 @@ use super::Locked;
 use super::cgroup::group_of;
 use crate::Error;
 use crate::container::Container;
-use crate::host::HostFacts;
 use crate::perform::{HookState, run_hooks};
 use crate::plan::HookKind;
 use crate::process::Process;
@@ -104,7 +103,10 @@ impl Locked {
         if self.record.has_hooks {
             let _part = timings::part("run poststop hooks");
             match self.run_poststop() {
-                Err(error) if force => log::warn!("poststop hooks are not run: {error}"),
+                Err(error) if force => {
+                    let why = format_args!("poststop hooks are not run: {error}");
+                    self.folder.warn(why);
+                }
                 answer => answer?,
             }
         }
@@ -148,7 +150,7 @@ impl Locked {
             // The runtime was killed before it had told who the container is. Its child died with it; whatever else is
             // in that cgroup was there before, and would have been the reason to refuse it.
             if let Err(error) = group.remove() {
-                log::warn!("left to its user: {error}");
+                self.folder.warn(format_args!("left to its user: {error}"));
             }
             return Ok(());
         }
@@ -159,17 +161,18 @@ impl Locked {
         }
         match group.remove() {
             Err(error @ cgroups::Error::Busy { .. }) if force && self.record.owns_pids => {
-                log::warn!("left to its user: {error}");
+                self.folder.warn(format_args!("left to its user: {error}"));
                 Ok(())
             }
             result => Ok(result?),
         }
     }
 
-    /// Runs after a failed start or the end of a foreground run: nobody is told of failures here, they are logged.
+    /// Runs after a failed start or the end of a foreground run: failures are warnings here.
     pub(super) fn discard(self) {
+        let (warnings, id) = (self.folder.store().warnings().clone(), self.id().to_owned());
         if let Err(error) = self.destroy(true) {
-            log::warn!("{error}");
+            warnings.warn(&id, error);
         }
     }
 
@@ -178,9 +181,10 @@ impl Locked {
         let spec = config.spec()?;
         let state = HookState {
             folder: Some(&self.folder),
-            ..HookState::new(&spec, &self.record, "stopped")
+            ..HookState::new(self.folder.store(), &spec, &self.record, "stopped")
         };
         // Each failure of a hook is a warning of its own.
-        run_hooks(&state, HookKind::Poststop, None, None, &HostFacts::probe()?)
+        let host = self.folder.store().known().facts()?;
+        run_hooks(&state, HookKind::Poststop, None, None, host)
     }
 }

@@ -154,7 +154,7 @@ impl Container {
         let ends = streams.open(process.terminal)?;
         spec.process = Some(process);
         let part = timings::part("look at the host, and plan");
-        let host = HostFacts::probe()?;
+        let host = self.folder.store().known().facts()?;
         let seat = self.seat(&request)?;
         let joining = Joining {
             id: self.record.id.clone(),
@@ -168,15 +168,13 @@ impl Container {
             no_keyring: false,
             outside: self.outside(&spec)?,
         };
-        let plan = plan::exec(&spec, &joining, &host)?;
+        let plan = plan::exec(&spec, &joining, host)?;
         drop(part);
         log::debug!(
             "setns_init: about to exec {:?}",
             spec.process.iter().flat_map(|process| &process.args).next()
         );
-        for (at, text) in &plan.warnings {
-            log::warn!("{at}: {text}");
-        }
+        self.folder.warn_at(&plan.warnings);
         let entrance = Entrance {
             pidfd,
             seat,
@@ -184,8 +182,8 @@ impl Container {
             standard: ends.theirs(),
             preserve_fds: request.preserve_fds,
         };
-        let performed = self.perform(&plan, &spec, entrance, &host)?;
-        warn_about_ambient(performed.missing_ambient);
+        let performed = self.perform(&plan, &spec, entrance, host)?;
+        warn_about_ambient(&self.folder, performed.missing_ambient);
         let terminal = expected.map(Expected::receive).transpose();
         let told =
             terminal.and_then(|terminal| tell_caller(&request, &performed).map(|()| terminal));
@@ -222,9 +220,10 @@ impl Container {
         let report = crate::perform::child::report_page().map_err(failed)?;
         let state = HookState {
             init: Some(self.record.pid),
-            ..HookState::new(spec, &self.record, "running")
+            ..HookState::new(self.folder.store(), spec, &self.record, "running")
         };
         let setting = Setting {
+            store: self.folder.store(),
             host,
             report,
             fence: plan.waits().then(fence::pipe).transpose()?,

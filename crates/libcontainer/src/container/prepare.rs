@@ -12,7 +12,7 @@ use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
-use crate::state::{Record, observe, time};
+use crate::state::{Record, Store, observe, time};
 use crate::streams::Streams;
 use crate::terminal::Console;
 use crate::timings;
@@ -62,7 +62,7 @@ pub struct CreateOptions {
 pub(super) struct Prepared<'a> {
     spec: &'a Spec<'a>,
     pub(super) host: HostFacts,
-    pub(super) cgroup_host: Option<cgroups::Host>,
+    pub(super) cgroup_host: Option<&'a cgroups::Host>,
     pub(super) place: Option<cgroups::Place>,
     pub(super) settings: cgroups::Settings,
     creation: Creation,
@@ -71,13 +71,14 @@ pub(super) struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     pub(super) fn new(
+        store: &'a Store,
         id: &str,
         bundle: &Bundle,
         spec: &'a Spec<'a>,
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
         let _part = timings::part("look at the host, and plan");
-        let (prepared, problems) = Prepared::judge(id, bundle, spec, options)?;
+        let (prepared, problems) = Prepared::judge(store, id, bundle, spec, options)?;
         prepared.tell();
         problems.into_iter().next().map_or(Ok(prepared), Err)
     }
@@ -106,15 +107,16 @@ impl<'a> Prepared<'a> {
 
     /// As [`Prepared::new`], with everything that stands in the way instead of the first.
     fn judge(
+        store: &'a Store,
         id: &str,
         bundle: &Bundle,
         spec: &'a Spec<'a>,
         options: &CreateOptions,
     ) -> Result<(Prepared<'a>, Vec<Error>), Error> {
-        let mut host = HostFacts::probe()?;
+        let mut host = store.known().facts()?.clone();
         let mut problems = Vec::new();
         let rootless = options.rootless.unwrap_or(host.rootless());
-        let cgroup_host = match cgroups::Host::probe() {
+        let cgroup_host = match store.known().cgroups() {
             Ok(found) => Some(found),
             Err(error) if rootless => {
                 log::debug!("no cgroups: {error}");
@@ -162,7 +164,7 @@ impl<'a> Prepared<'a> {
     }
 
     fn place_cgroup(&mut self, id: &str, systemd: bool, rootless: bool, problems: &mut Vec<Error>) {
-        let Some(host) = &self.cgroup_host else {
+        let Some(host) = self.cgroup_host else {
             return;
         };
         let driver = match systemd {
@@ -201,7 +203,7 @@ impl<'a> Prepared<'a> {
 
     /// Where the container's cgroup is in each hierarchy, for mounts of type cgroup.
     fn tell_hierarchies(&self, facts: &mut HostFacts) {
-        let Some(host) = &self.cgroup_host else {
+        let Some(host) = self.cgroup_host else {
             return;
         };
         let Some(place) = &self.place else {
@@ -299,8 +301,13 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    pub(super) fn hooks(&self) -> Result<HookState<'_>, Error> {
+    pub(super) fn id(&self) -> &str {
+        &self.creation.id
+    }
+
+    pub(super) fn hooks<'s>(&'s self, store: &'s Store) -> Result<HookState<'s>, Error> {
         Ok(HookState {
+            store,
             spec: self.spec,
             id: &self.creation.id,
             bundle: &self.creation.bundle,
@@ -376,9 +383,14 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
 ///
 /// # Errors
 /// As [`crate::Container::create`] before it does anything.
-pub fn plan_of(bundle: &Bundle, id: &str, options: &CreateOptions) -> Result<Plan, Error> {
+pub fn plan_of(
+    store: &Store,
+    bundle: &Bundle,
+    id: &str,
+    options: &CreateOptions,
+) -> Result<Plan, Error> {
     let spec = bundle.spec()?;
-    Prepared::new(id, bundle, &spec, options).map(|prepared| prepared.plan)
+    Prepared::new(store, id, bundle, &spec, options).map(|prepared| prepared.plan)
 }
 
 /// What comes of a config, for those who only ask.
@@ -394,11 +406,12 @@ pub(crate) struct Judged {
 
 /// Judges a bundle whose config has been parsed, without touching anything.
 pub(crate) fn judge(
+    store: &Store,
     bundle: &Bundle,
     spec: &Spec<'_>,
     options: &CreateOptions,
 ) -> Result<Judged, Error> {
-    let (prepared, problems) = Prepared::judge("check", bundle, spec, options)?;
+    let (prepared, problems) = Prepared::judge(store, "check", bundle, spec, options)?;
     Ok(Judged {
         problems,
         plan: prepared.plan,

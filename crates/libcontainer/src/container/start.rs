@@ -7,7 +7,6 @@ use kernel::{BorrowedFd, Fault, Fd};
 use super::cgroup::seat_of;
 use super::{Container, Locked};
 use crate::Error;
-use crate::host::HostFacts;
 use crate::notify::Readiness;
 use crate::perform::{HookState, Inside, fence, forbidden, forbids, run_hooks};
 use crate::plan::HookKind;
@@ -91,7 +90,7 @@ impl Locked {
                 let state = HookState {
                     folder: Some(&self.folder),
                     interrupt,
-                    ..HookState::new(spec, &self.record, status)
+                    ..HookState::new(self.folder.store(), spec, &self.record, status)
                 };
                 self.run_start_hooks(&state, kind, &process)
             }
@@ -124,7 +123,8 @@ impl Locked {
             seat: &|| seat_of(&self.record),
         };
         let pid = Some(self.record.pid);
-        run_hooks(state, kind, pid, Some(&inside), &HostFacts::probe()?)
+        let host = self.folder.store().known().facts()?;
+        run_hooks(state, kind, pid, Some(&inside), host)
     }
 
     /// The program was refused by execve(2). Init has said so where the program's own words would be, and the container

@@ -30,21 +30,23 @@ impl Container {
                 let at = remark.at.clone();
                 return Err(PlanError { at, why }.into());
             }
-            log::warn!("{}: {remark}", remark.at);
+            locked
+                .folder
+                .warn_at(&[(remark.at.clone(), remark.to_string())]);
         }
         let no_cgroup =
             || Error::wrong_status(self.id(), "the container has no cgroup to set limits in");
         let place = locked.record.cgroup.as_ref().ok_or_else(no_cgroup)?;
         let group = group_of(&locked.record)?.ok_or_else(no_cgroup)?;
         group.complete(&mut resources)?;
-        let host = cgroups::Host::probe()?;
-        let settings = cgroups::settings(&resources, &host, place).map_err(|error| PlanError {
+        let host = locked.folder.store().known().cgroups()?;
+        let settings = cgroups::settings(&resources, host, place).map_err(|error| PlanError {
             at: error.at,
             why: Why::Invalid(error.why),
         })?;
-        for (at, text) in settings.warnings() {
-            log::warn!("{at}: {text}");
-        }
-        Ok(group.update(&settings)?)
+        locked.folder.warn_at(settings.warnings());
+        let updated = group.update(&settings);
+        locked.folder.warn_at(&group.take_warnings());
+        Ok(updated?)
     }
 }

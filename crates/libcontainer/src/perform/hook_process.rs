@@ -76,6 +76,7 @@ impl HookProcess {
             .map_err(|fault| super::own("make the report page", fault))?;
         write_state(to_stdin, &state.json(pid)?)?;
         let setting = Setting {
+            store: state.store,
             host,
             report,
             fence: plan.waits().then(fence::pipe).transpose()?,

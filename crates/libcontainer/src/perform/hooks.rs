@@ -4,7 +4,6 @@
 //! A hook is started by init like everything else, so it gets exactly the environment that it is to have, no descriptors
 //! but its standard three, and a failure to start it names the call.
 
-use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant};
 
 use init::Slot;
@@ -17,11 +16,12 @@ use super::hook_process::{End, HookProcess};
 use crate::Error;
 use crate::host::HostFacts;
 use crate::plan::{self, HookKind, HookSurroundings, Joining, Plan, Reach};
-use crate::state::{Held, Record};
+use crate::state::{Held, Record, Store};
 
 /// What hooks need to know about the container.
 #[derive(Clone, Copy)]
 pub(crate) struct HookState<'a> {
+    pub(crate) store: &'a Store,
     pub(crate) spec: &'a Spec<'a>,
     pub(crate) id: &'a str,
     pub(crate) bundle: &'a str,
@@ -52,8 +52,14 @@ pub(crate) struct Inside<'a> {
 
 impl<'a> HookState<'a> {
     /// Of a container that exists.
-    pub(crate) fn new(spec: &'a Spec<'a>, record: &'a Record, status: &'a str) -> HookState<'a> {
+    pub(crate) fn new(
+        store: &'a Store,
+        spec: &'a Spec<'a>,
+        record: &'a Record,
+        status: &'a str,
+    ) -> HookState<'a> {
         HookState {
+            store,
             spec,
             id: &record.id,
             bundle: &record.bundle,
@@ -105,7 +111,9 @@ pub(crate) fn run_all(
     };
     for index in 0..kind.of(hooks).len() {
         match run(state, kind, index, pid, inside, host) {
-            Err(error) if kind == HookKind::Poststop => log::warn!("{error}"),
+            Err(error) if kind == HookKind::Poststop => {
+                state.store.warnings().warn(state.id, error);
+            }
             answer => answer?,
         }
     }
@@ -278,7 +286,9 @@ impl Start<'_> {
         // Programs of vendors work on the root directory, such as `ldconfig -r .`; image content has no say in theirs.
         let (directory, environment) = match inside {
             Some(_) => (self.state.root, Vec::new()),
-            None => (self.state.bundle, own_environment()),
+            // The caller's own, for hooks outside whose entry has none: the specification does not say so, but other runtimes
+            // pass it on, and many hooks rely on PATH.
+            None => (self.state.bundle, self.state.store.environment().strings()),
         };
         let around = HookSurroundings {
             reach,
@@ -291,14 +301,6 @@ impl Start<'_> {
         let plan = plan::hook(self.state.spec, self.hook, &at, around, self.host)?;
         Ok((plan, given))
     }
-}
-
-/// This program's own, for hooks outside whose entry has none: the specification does not say so, but other runtimes pass
-/// it on, and many hooks rely on PATH.
-fn own_environment() -> Vec<Vec<u8>> {
-    std::env::vars_os()
-        .map(|(name, value)| [name.into_vec(), value.into_vec()].join(&b'='))
-        .collect()
 }
 
 fn copy(fd: BorrowedFd<'_>) -> Result<Fd, Error> {

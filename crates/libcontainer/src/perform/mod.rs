@@ -32,6 +32,7 @@ use spec::ConfigPath;
 
 use crate::Error;
 use crate::host::HostFacts;
+use crate::state::Store;
 
 pub(crate) use cgroup::Cgroup;
 pub(crate) use explain::{execution_failed, forbidden, forbids};
@@ -53,6 +54,7 @@ pub(crate) enum Console {
 
 /// What a walk needs besides the plan.
 pub(crate) struct Setting<'a> {
+    pub(crate) store: &'a Store,
     pub(crate) host: &'a HostFacts,
     pub(crate) report: Fd,
     /// The pipe or FIFO at which the child waits: its end, and ours.

@@ -25,6 +25,7 @@ use super::{Console, Performed, Setting, walk};
 use crate::Error;
 use crate::host::HostFacts;
 use crate::plan::{Entry, IdMaps, Plan, RuntimeStep, Step};
+use crate::state::Store;
 
 /// A step without a test here is an oversight.
 #[test]
@@ -177,7 +178,9 @@ impl Script {
         file::set_length(fd.borrow(), init::report::LENGTH as u64).unwrap();
         let report = Reading::map(fd.borrow(), false).unwrap();
         let host = HostFacts::probe().unwrap();
+        let store = Store::open("/nonexistent").unwrap();
         let setting = Setting {
+            store: &store,
             host: &host,
             report: fd,
             fence,

@@ -235,6 +235,12 @@ impl Walk<'_> {
         )
     }
 
+    fn left_over(&self, fault: Fault) {
+        let why = format_args!("the container's process may be left: {fault}");
+        let id = self.setting.state.as_ref().map_or("", |state| state.id);
+        self.setting.store.warnings().warn(id, why);
+    }
+
     pub(super) fn end_child(&mut self) -> Option<Exit> {
         // A new process that has not announced itself yet ends when it finds the socket closed.
         self.peer = None;
@@ -246,12 +252,14 @@ impl Walk<'_> {
             {
                 self.exit = exit;
             }
-            end_unannounced(&child);
+            if let Err(fault) = end_unannounced(&child) {
+                self.left_over(fault);
+            }
         }
         if let Some(exit) = self.exit.take() {
             // Reaped, if it has not been as one of its group.
             if let Err(fault) = super::end(&child.pidfd) {
-                left_over(fault);
+                self.left_over(fault);
             }
             return Some(exit);
         }
@@ -262,46 +270,37 @@ impl Walk<'_> {
         match super::end(&child.pidfd) {
             Ok(exit) => exit,
             Err(fault) => {
-                left_over(fault);
+                self.left_over(fault);
                 None
             }
         }
     }
 }
 
-fn left_over(fault: Fault) {
-    log::warn!("the container's process may be left: {fault}");
-}
-
 /// Ends the process that a child of ours may have become without saying so, and reaps it: as a zombie that nobody knows it
 /// would keep its pid namespace, and whoever waits for that, for ever. It is in the old one's group, which has
 /// died by then and is not reaped before, so that nobody else can be in a group of this number.
-fn end_unannounced(old: &Started) {
+fn end_unannounced(old: &Started) -> kernel::Result<()> {
     let gone = |fault: Fault| fault.is(Errno::ESRCH);
-    let dead = || -> kernel::Result<()> {
-        match process::signal(old.pidfd.borrow(), signals::KILL) {
-            Err(fault) if !gone(fault) => return Err(fault),
+    match process::signal(old.pidfd.borrow(), signals::KILL) {
+        Err(fault) if !gone(fault) => return Err(fault),
+        _ => {}
+    }
+    let mut watch = [Watch::new(old.pidfd.borrow(), Watch::IN)];
+    while let Err(fault) = process::poll(&mut watch, None) {
+        if !fault.is(Errno::EINTR) {
+            return Err(fault);
+        }
+    }
+    match process::kill_group(old.pid, signals::KILL) {
+        Err(fault) if !gone(fault) => return Err(fault),
+        _ => {}
+    }
+    loop {
+        match process::wait_group(old.pid) {
+            Err(fault) if fault.is(Errno::ECHILD) => return Ok(()),
+            Err(fault) if !fault.is(Errno::EINTR) => return Err(fault),
             _ => {}
         }
-        let mut watch = [Watch::new(old.pidfd.borrow(), Watch::IN)];
-        while let Err(fault) = process::poll(&mut watch, None) {
-            if !fault.is(Errno::EINTR) {
-                return Err(fault);
-            }
-        }
-        match process::kill_group(old.pid, signals::KILL) {
-            Err(fault) if !gone(fault) => return Err(fault),
-            _ => {}
-        }
-        loop {
-            match process::wait_group(old.pid) {
-                Err(fault) if fault.is(Errno::ECHILD) => return Ok(()),
-                Err(fault) if !fault.is(Errno::EINTR) => return Err(fault),
-                _ => {}
-            }
-        }
-    };
-    if let Err(fault) = dead() {
-        left_over(fault);
     }
 }

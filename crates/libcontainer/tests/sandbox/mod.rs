@@ -61,7 +61,7 @@ impl Sandbox {
         fs::copy(program().unwrap(), &copy).unwrap();
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
         std::os::unix::fs::symlink("busybox", path.join("rootfs/bin/sh")).unwrap();
-        let store = Store::open(path.join("state"));
+        let store = Store::open(path.join("state")).unwrap();
         Some(Sandbox { path, store, name })
     }
 

@@ -64,7 +64,7 @@ fn create(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     options.console = foreground::console(true, socket)?;
     let bundle = bundle(invocation)?;
     global.prepare_root()?;
-    let created = Container::create(&global.store(), id, &bundle, options);
+    let created = Container::create(global.store(), id, &bundle, options);
     let created = created.map_err(|error| foreground::in_words_of_runc(error, has_socket))?;
     created.process.release();
     Ok(0)

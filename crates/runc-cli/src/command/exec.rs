@@ -90,7 +90,7 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
 fn exec(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let id = invocation.id()?;
     // A container that is not there is the first thing to say.
-    let container = Container::open(&global.store(), id)?;
+    let container = Container::open(global.store(), id)?;
     let mut request = request(invocation)?;
     let (detach, socket) = (
         invocation.switch(&DETACH),

@@ -42,7 +42,7 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
         Some(dir) => Bundle::load(&absolute(Path::new(dir))?)?,
         None => create::bundle(invocation)?,
     };
-    let plan = libcontainer::plan_of(&bundle, NO_ID, &options)?;
+    let plan = libcontainer::plan_of(global.store(), &bundle, NO_ID, &options)?;
     let mut text = if invocation.switch(&JSON) {
         plan.to_json()
     } else {

@@ -81,7 +81,7 @@ fn create_and_run(global: &Global, invocation: &Invocation) -> Result<i32, Failu
                 .map_err(|fault| Failure::io("become a subreaper", &fault.into()))?;
         }
     }
-    let running = match Container::run(&global.store(), id, &bundle, options) {
+    let running = match Container::run(global.store(), id, &bundle, options) {
         Ok(running) => running,
         Err(error) => {
             let failure = foreground::in_words_of_runc(error, has_socket);

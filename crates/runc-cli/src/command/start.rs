@@ -25,7 +25,7 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    let container = Container::open(&global.store(), invocation.id()?)?;
+    let container = Container::open(global.store(), invocation.id()?)?;
     match notify_socket() {
         None => container.start()?,
         Some(manager) => {
