@@ -14,13 +14,14 @@ Checks OCI runtimes against the runtime specification, through their standard op
   --filter ROW           only this section, row or test, such as B, B9 or B9.noexec; may be given several times
   --format FORMAT        text (as found), tap, json, or markdown
   --cgroup VIEW          host (as the machine has them), v1, v2, or systemd
+  --deviations NAME=FILE what the runtime NAME does otherwise on purpose: lines TEST: DECISION: WHAT THE TEST SAYS  # REASON
   --jobs N               so many tests at a time
   --slow FACTOR          multiply time limits, on a slow machine
   --list                 print all tests, run none
   --mutants              negative controls: make runtime and suite disagree in one thing at a time, and list what no
                          test notices
 
-The status is 1 when a test failed, 2 when the suite could not run or has changed the machine.
+The status is 1 when a test failed or a listed deviation is none, 2 when the suite could not run or has changed the machine.
 ";
 
 /// How results are printed.
@@ -43,6 +44,8 @@ pub(crate) struct Arguments {
     pub(crate) filters: Vec<String>,
     pub(crate) format: Format,
     pub(crate) view: View,
+    /// Runtimes' names, with the files that list what they do otherwise on purpose.
+    pub(crate) deviations: Vec<(String, String)>,
     pub(crate) jobs: usize,
     pub(crate) slow: u32,
     pub(crate) list: bool,
@@ -61,6 +64,7 @@ impl Arguments {
             filters: Vec::new(),
             format: Format::Text,
             view: View::Host,
+            deviations: Vec::new(),
             // Runtimes mostly wait for the kernel.
             jobs: threads * 2,
             slow: 1,
@@ -100,6 +104,13 @@ impl Arguments {
                         "systemd" => View::Systemd,
                         other => return Err(format!("no such view: {other}").into()),
                     }
+                }
+                Long("deviations") => {
+                    let value = parser.value()?.string()?;
+                    let Some((name, file)) = value.split_once('=') else {
+                        return Err(format!("not NAME=FILE: {value}").into());
+                    };
+                    self.deviations.push((name.to_owned(), file.to_owned()));
                 }
                 Long("jobs") => self.jobs = parser.value()?.parse::<usize>()?.max(1),
                 Long("slow") => self.slow = parser.value()?.parse::<u32>()?.max(1),

@@ -15,6 +15,7 @@ mod case;
 mod cgroup;
 mod container;
 mod controls;
+mod deviations;
 mod frame;
 mod host;
 mod launch;
@@ -36,6 +37,7 @@ use std::process::{Command, ExitCode, Stdio};
 use serde_json::{Value, json};
 
 use arguments::{Arguments, Format};
+use deviations::Deviations;
 use report::{Outcome, Report};
 use row::Row;
 use runtime::Runtime;
@@ -124,6 +126,7 @@ fn one_runtime(
     arguments: &Arguments,
 ) -> Result<(Report, i32), String> {
     let runtime = Runtime::find(name, false)?;
+    let deviations = deviations(&runtime.name, arguments)?;
     host::remove_stale();
     let tag = format!("{}{}", host::TAG, std::process::id());
     let work = std::env::temp_dir().join(&tag);
@@ -132,7 +135,7 @@ fn one_runtime(
     let mut own: Vec<String> = options_without_runtimes(words);
     let program = runtime.program.display().to_string();
     own.extend(["--runtime", &program, "--work", &work.display().to_string()].map(str::to_owned));
-    let result = frame(&own, arguments);
+    let result = frame(&own, arguments, &deviations);
     host::remove_groups(&tag);
     let removed = std::fs::remove_dir(&work);
     let (outcomes, code) = result?;
@@ -147,6 +150,16 @@ fn one_runtime(
         changed: host::HostState::now(&tag).difference(&before),
     };
     Ok((report, code))
+}
+
+/// What a runtime does otherwise on purpose.
+fn deviations(name: &str, arguments: &Arguments) -> Result<Deviations, String> {
+    let mut text = String::new();
+    let files = arguments.deviations.iter();
+    for (_, file) in files.filter(|(runtime, _)| runtime == name) {
+        text += &std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    }
+    Deviations::read(&text, rows::all()).map_err(|error| format!("deviations of {name}: {error}"))
 }
 
 /// The words of the command line, without `--runtime` and its values.
@@ -173,6 +186,7 @@ fn enter(words: &[String]) -> Result<i32, String> {
 fn frame(
     words: &[String],
     arguments: &Arguments,
+    deviations: &Deviations,
 ) -> Result<(BTreeMap<String, Outcome>, i32), String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut child = Command::new(own)
@@ -196,7 +210,7 @@ fn frame(
             continue;
         };
         let id = value["id"].as_str().unwrap_or_default();
-        let outcome = Outcome::read(&value);
+        let outcome = deviations.judge(id, Outcome::read(&value));
         if arguments.format == Format::Text
             && let Some(row) = rows::all().find(|row| row.id == id)
         {

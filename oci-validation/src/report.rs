@@ -13,6 +13,8 @@ pub(crate) enum Outcome {
     Pass,
     Fail(String),
     NotApplicable(String),
+    /// It fails, as the runtime's people have decided.
+    Deviates(String),
 }
 
 impl Outcome {
@@ -22,6 +24,7 @@ impl Outcome {
             Outcome::Pass => "pass",
             Outcome::Fail(_) => "fail",
             Outcome::NotApplicable(_) => "n/a",
+            Outcome::Deviates(_) => "deviates",
         }
     }
 
@@ -29,7 +32,9 @@ impl Outcome {
     pub(crate) fn detail(&self) -> &str {
         match self {
             Outcome::Pass => "",
-            Outcome::Fail(reason) | Outcome::NotApplicable(reason) => reason,
+            Outcome::Fail(reason) | Outcome::NotApplicable(reason) | Outcome::Deviates(reason) => {
+                reason
+            }
         }
     }
 
@@ -55,9 +60,9 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// How many passed, failed, were not applicable.
-    pub(crate) fn sums(&self) -> [usize; 3] {
-        ["pass", "fail", "n/a"].map(|word| {
+    /// How many passed, failed, were not applicable, deviate.
+    pub(crate) fn sums(&self) -> [usize; 4] {
+        ["pass", "fail", "n/a", "deviates"].map(|word| {
             let all = self.outcomes.values();
             all.filter(|outcome| outcome.word() == word).count()
         })
@@ -70,9 +75,9 @@ impl Report {
 
     /// One line with the sums.
     pub(crate) fn summary(&self) -> String {
-        let [pass, fail, none] = self.sums();
+        let [pass, fail, none, decided] = self.sums();
         format!(
-            "{}: {pass} passed, {fail} failed, {none} not applicable ({})",
+            "{}: {pass} passed, {fail} failed, {none} not applicable, {decided} deviate by decision ({})",
             self.name, self.version
         )
     }
@@ -80,11 +85,11 @@ impl Report {
 
 /// A line of the text format.
 pub(crate) fn text(row: &Row, outcome: &Outcome) -> String {
-    let mut line = format!("{:<4} {:<18} {}", outcome.word(), row.id, row.demand);
+    let mut line = format!("{:<8} {:<18} {}", outcome.word(), row.id, row.demand);
     if *outcome != Outcome::Pass {
         let _ = write!(
             line,
-            "\n       {} {}: {}",
+            "\n         {} {}: {}",
             row.level.word(),
             row.section,
             outcome.detail()
@@ -103,6 +108,9 @@ pub(crate) fn tap(rows: &[&Row], report: &Report) -> String {
             Outcome::Pass => writeln!(text, "ok {number} {name}"),
             Outcome::NotApplicable(reason) => {
                 writeln!(text, "ok {number} {name} # SKIP {}", one_line(&reason))
+            }
+            Outcome::Deviates(reason) => {
+                writeln!(text, "not ok {number} {name} # TODO {}", one_line(&reason))
             }
             Outcome::Fail(reason) => {
                 writeln!(text, "not ok {number} {name}\n# {}", one_line(&reason))
@@ -142,10 +150,10 @@ pub(crate) fn markdown(rows: &[&Row], reports: &[Report], machine: &Value) -> St
         word("view")
     );
     for report in reports {
-        let [pass, fail, none] = report.sums();
+        let [pass, fail, none, decided] = report.sums();
         let _ = writeln!(
             text,
-            "- **{}** ({}): {pass} pass, {fail} fail, {none} not applicable",
+            "- **{}** ({}): {pass} pass, {fail} fail, {none} not applicable, {decided} deviate by decision",
             report.name, report.version
         );
     }

@@ -71,6 +71,9 @@ pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
         (Call::PivotRoot, Errno::EINVAL) => {
             "the root may be on an initial RAM disk: try --no-pivot"
         }
+        (Call::Fstat, Errno::EPERM) if step.starts_with("require device ") => {
+            "the host's node is bound, and it has another one: leave the field out, or run as root of the machine"
+        }
         (Call::Mknodat, Errno::EPERM) => "device nodes need CAP_MKNOD and no user namespace",
         (Call::Setgroups, Errno::EPERM) => {
             "groups cannot be set where the group mapping was written without privileges"

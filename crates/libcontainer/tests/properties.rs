@@ -671,7 +671,7 @@ fn check_wire(plan: &Plan) -> Result<(), TestCaseError> {
 
 /// No two of the runtime's descriptors share a slot, and what the child takes from one was put there before.
 fn check_slots(plan: &Plan) -> Result<(), TestCaseError> {
-    use init::ChildStep::{Attach, Join, Terminal};
+    use init::ChildStep::{Attach, ForeignDevice, Join, Terminal};
     let mut filled: Vec<u8> = Vec::new();
     let exec = !plan
         .entries
@@ -687,6 +687,7 @@ fn check_slots(plan: &Plan) -> Result<(), TestCaseError> {
             ) => (Some(*slot), None),
             Step::Runtime(RuntimeStep::CopyTree(tree)) => (Some(tree.slot), None),
             Step::Runtime(RuntimeStep::MapTree { slot, .. }) => (None, Some(*slot)),
+            Step::Child(ForeignDevice(step)) => (Some(step.slot), None),
             Step::Child(Join(step)) => (None, Some(step.slot)),
             Step::Child(Attach(step)) => (None, Some(step.slot)),
             Step::Child(Terminal(step)) => (None, Some(step.socket)),

@@ -1,6 +1,7 @@
 //! E. Device nodes.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use nix::sys::stat::{Mode, SFlag};
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bundle::Bundle;
 use crate::case::Case;
 use crate::row::{Row, may, must};
-use crate::verdict::{Setup, Verdict, ensure};
+use crate::verdict::{Setup, Verdict, ensure, same};
 
 const DEVICES: &str = "config-linux.md#devices";
 const DEFAULT: &str = "config-linux.md#default-devices";
@@ -68,6 +69,21 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     must("E5.mode-user", DEVICES, "`fileMode` holds in a user namespace, or is an error", |c| {
         applied_or_refused(device(c.bundle().user_namespace(), json!({"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o640}), "char", " 0640 "))
+    }),
+    must("E5.rootless", DEVICES, "without root `fileMode` holds, or is an error", |c| {
+        for mode in [0o600, 0o640] {
+            let entry = json!({"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": mode});
+            applied_or_refused(device(c.bundle().rootless(), entry, "char", &format!(" {mode:04o} ")))?;
+        }
+        Ok(())
+    }),
+    must("E5.host", DEVICES, "what a container in a user namespace does to its device does nothing to the host's", |c| {
+        let look = || std::fs::metadata("/dev/fuse").map(|node| (node.mode(), node.uid(), node.gid())).setup("look at /dev/fuse");
+        let before = look()?;
+        let entry = json!({"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o666, "uid": 0, "gid": 0});
+        let bundle = c.bundle().user_namespace().set("/linux/devices", json!([entry]));
+        bundle.see("stat /dev/fuse -- meddle /dev/fuse")?.has("rdev=10:229")?;
+        same("mode and owner outside", look()?, before)
     }),
     must("E5.mode-default", DEVICES, "`fileMode` of one of the default devices is its mode", |c| {
         device(c.bundle(), json!({"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640}), "char", " 0640 ")

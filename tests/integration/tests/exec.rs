@@ -23,6 +23,7 @@ cases![
     no_new_privileges_can_be_added,
     io_priority_and_scheduler,
     affinity,
+    privileged_initial_affinity_precedes_the_cgroup,
     standard_input_is_passed,
     death_by_signal,
     background_children_do_not_hold_exec,
@@ -368,6 +369,51 @@ fn affinity() {
             .output();
         call.ok().lines(&[&format!("Cpus_allowed_list:\t{seen}")]);
     }
+}
+
+/// In a frozen cgroup a process stops as soon as it is in it: what it has then, it got before.
+fn privileged_initial_affinity_precedes_the_cgroup() {
+    harness::need::cgroups();
+    if !std::path::Path::new("/sys/devices/system/cpu/cpu1").exists() {
+        harness::skip!("one processor");
+    }
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    container.call("pause", &[] as &[&str]).output().ok();
+    let process = json!({
+        "args": ["/bin/probe", "status", "Cpus_allowed_list"],
+        "cwd": "/",
+        "user": {"uid": 0, "gid": 0},
+        "execCPUAffinity": {"initial": "0", "final": "1"},
+    });
+    let file = sandbox.folder("given").join("process.json");
+    fs::write(&file, process.to_string()).unwrap();
+    let running = sandbox
+        .runtime(["exec", "--ignore-paused", "--process"])
+        .arg(&file)
+        .arg(&container.id)
+        .spawn();
+    let status = |pid: &str| fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let parent = format!("PPid:\t{}\n", running.pid());
+    let others = || {
+        let all = fs::read_dir("/proc").unwrap().flatten();
+        let names = all.filter_map(|entry| entry.file_name().into_string().ok());
+        let numbers = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+        numbers.collect::<Vec<_>>()
+    };
+    // It waits for its first process, which stands still.
+    let frozen = || {
+        let mut children = others().into_iter();
+        children.find(|pid| {
+            let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+            status(pid).contains(&parent) && groups.contains(&sandbox.tag)
+        })
+    };
+    harness::wait_until("the frozen process", || frozen().is_some());
+    let seen = status(&frozen().unwrap());
+    assert!(seen.contains("Cpus_allowed_list:\t0\n"), "{seen}");
+    container.call("resume", &[] as &[&str]).output().ok();
+    running.finish().ok().lines(&["Cpus_allowed_list:\t1"]);
 }
 
 fn standard_input_is_passed() {

@@ -15,6 +15,7 @@ cases![
     other_ids_cannot_be_mapped,
     subordinate_ids_are_mapped_by_the_helpers,
     devices_are_bound_from_the_host,
+    a_bound_device_must_be_as_its_entry_says,
     cannot_touch_other_users_containers,
     control_groups_of_others_cannot_be_written,
 ];
@@ -171,6 +172,23 @@ fn devices_are_bound_from_the_host() {
         .ok();
     seen.prints("/dev/null char 0666")
         .prints("open /dev/urandom: ok");
+}
+
+fn a_bound_device_must_be_as_its_entry_says() {
+    let sandbox = Sandbox::ordinary();
+    let entry =
+        json!({"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666});
+    let with = |field: &str, value: u32| {
+        let mut entry = entry.clone();
+        entry[field] = json!(value);
+        sandbox.run(&sandbox.bundle().push("/linux/devices", entry))
+    };
+    // As the container sees the host's: its root is not mapped.
+    with("uid", 65534).ok();
+    for (field, value) in [("fileMode", 0o640), ("uid", 0), ("gid", 7)] {
+        let field = format!("linux.devices[0].{field}");
+        with(&field["linux.devices[0].".len()..], value).fails_with(1, &[&field, "/dev/null"]);
+    }
 }
 
 fn cannot_touch_other_users_containers() {

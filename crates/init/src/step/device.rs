@@ -90,25 +90,110 @@ impl Step for Device {
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.mode & mode::TYPE {
-            mode::BLOCK => 'b',
-            mode::FIFO => 'p',
-            _ => 'c',
-        };
-        let (major, minor) = (
-            (self.device >> 8 & 0xfff) | (self.device >> 32 & !0xfff),
-            (self.device & 0xff) | (self.device >> 12 & !0xff & 0xffff_ffff),
-        );
-        write!(
-            f,
-            "device {} {kind} {major}:{minor} mode {:o}",
-            Show(text.bytes(self.path)),
-            self.mode & 0o7777
-        )?;
-        if self.uid | self.gid != 0 {
-            write!(f, " owner {}:{}", self.uid, self.gid)?;
-        }
+        write!(f, "device {} ", Show(text.bytes(self.path)))?;
+        describe_node(f, self.mode, self.device, self.uid, self.gid)
+    }
+}
+
+/// Writes type, numbers, permissions, and an owner that is not root.
+fn describe_node(
+    f: &mut fmt::Formatter<'_>,
+    permissions: u32,
+    device: u64,
+    uid: u32,
+    gid: u32,
+) -> fmt::Result {
+    let kind = match permissions & mode::TYPE {
+        mode::BLOCK => 'b',
+        mode::FIFO => 'p',
+        _ => 'c',
+    };
+    let (major, minor) = (
+        (device >> 8 & 0xfff) | (device >> 32 & !0xfff),
+        (device & 0xff) | (device >> 12 & !0xff & 0xffff_ffff),
+    );
+    write!(f, "{kind} {major}:{minor} mode {:o}", permissions & 0o7777)?;
+    if uid | gid != 0 {
+        write!(f, " owner {uid}:{gid}")?;
+    }
+    Ok(())
+}
+
+step! {
+    /// A device node for a container in another user namespace, where mknod(2) is not permitted (user_namespaces(7)): made on
+    /// a file system of its own, as long as the process is still root of the machine, in a mount namespace that nobody else
+    /// is in. A detached copy of it is attached inside later. `linux.devices[]`
+    ForeignDevice {
+        /// Type and permissions.
+        mode: u32,
+        /// Number, as [`kernel::file::device`].
+        device: u64,
+        /// Owner, as the machine counts.
+        uid: u32,
+        /// Group, as the machine counts.
+        gid: u32,
+        /// Where the copy goes.
+        slot: Slot,
+    }
+}
+
+impl Step for ForeignDevice {
+    fn run(&self, context: &mut Context<'_>) -> Result<()> {
+        let system = mount::open_filesystem(c"tmpfs")?;
+        let hidden = attributes::NOSUID | attributes::NOEXEC;
+        let system = mount::create_mount(system.borrow(), hidden)?;
+        // Kernels before 6.15 copy only what is attached somewhere. No path leads to what covers the root.
+        mount::attach_at(system.borrow(), HERE, c"/")?;
+        file::make_node(system.borrow(), c"d", self.mode, self.device)?;
+        file::set_owner_at(system.borrow(), c"d", self.uid, self.gid)?;
+        let tree = mount::clone_tree(system.borrow(), c"d", false)?;
+        file::change_directory_to(system.borrow())?;
+        mount::detach(c".")?;
+        context.keep(self.slot, tree);
         Ok(())
+    }
+
+    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("make device ")?;
+        describe_node(f, self.mode, self.device, self.uid, self.gid)?;
+        write!(f, " as tree {}", self.slot.0)
+    }
+}
+
+step! {
+    /// fstat(2): a node of the host that is bound is as the config says, for it cannot be changed. `linux.devices[]`
+    RequireDevice {
+        /// Path on the host.
+        source: Span,
+        /// 0 the permissions, 1 the owner, 2 the group.
+        what: u32,
+        /// What they must be, as the container sees them.
+        value: u32,
+    }
+}
+
+impl Step for RequireDevice {
+    fn run(&self, context: &mut Context<'_>) -> Result<()> {
+        let node = file::open_at(HERE, context.text.string(self.source)?, open::PATH, 0)?;
+        let status = file::status(node.borrow())?;
+        let found = match self.what {
+            0 => status.mode & 0o7777,
+            1 => status.uid,
+            _ => status.gid,
+        };
+        match found == self.value {
+            true => Ok(()),
+            false => Err(Fault::found(Call::Fstat, Errno::EPERM)),
+        }
+    }
+
+    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "require device {} with ", Show(text.bytes(self.source)))?;
+        match self.what {
+            0 => write!(f, "mode {:o}", self.value),
+            1 => write!(f, "owner {}", self.value),
+            _ => write!(f, "group {}", self.value),
+        }
     }
 }
 

@@ -59,7 +59,7 @@ pub use become_root::BecomeRoot;
 pub use bind::Bind;
 pub use capabilities::{BoundingSet, Capabilities};
 pub use close_working::CloseWorking;
-pub use device::{BindDevice, Device, Symlink};
+pub use device::{BindDevice, Device, ForeignDevice, RequireDevice, Symlink};
 pub use directory::{Directory, MakeDirectory};
 pub use execute::Execute;
 pub use filesystem::Filesystem;
@@ -383,9 +383,9 @@ macro_rules! steps {
 
 steps! {
     Affinity, Attach, AwaitStart, BecomeRoot, Bind, BindDevice, BoundingSet, Capabilities, CloseWorking, Device, Directory,
-    Domainname, Dumpable, EnterRoot, Execute, FetchNull, Filesystem, FindHome, FindProgram, Fork, Hide, Hostname, Identity, IoPriority,
+    Domainname, Dumpable, EnterRoot, Execute, FetchNull, Filesystem, FindHome, FindProgram, ForeignDevice, Fork, Hide, Hostname, Identity, IoPriority,
     Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, OomScore, OpenRoot,
-    Personality, Propagation, ReadOnlyPath, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,
+    Personality, Propagation, ReadOnlyPath, RequireDevice, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,
     ShareNamespaces, StandardStreams, Symlink, Sysctl, Terminal, Umask, Undumpable, Unshare,
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use init::{ChildStep, Slot, Span, Text};
 use kernel::mount::flags;
-use kernel::namespace::flags::{NEWCGROUP, NEWNET, NEWPID, NEWTIME, NEWUSER};
+use kernel::namespace::flags::{NEWCGROUP, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER};
 
 use super::{Plan, RuntimeStep, Step};
 
@@ -177,6 +177,22 @@ pub const RULES: &[Rule] = &[
                 &view.runtime(|step| matches!(step, RuntimeStep::MapIds(_))),
                 &view.child(is!(BecomeRoot)),
             )
+        },
+    },
+    Rule {
+        name: "devices for another user namespace are made before it is entered, and alone",
+        reason: "only root of the machine makes nodes that can be opened, and on the way they are mounted over the root",
+        keeps: |view| {
+            let made = view.child(is!(ForeignDevice));
+            let alone =
+                |step: &ChildStep| matches!(step, ChildStep::Unshare(u) if u.flags == NEWNS);
+            made.is_empty()
+                || (view.child(alone).first() < made.first()
+                    && !view.child(alone).is_empty()
+                    && before(
+                        &made,
+                        &view.child(|step| changes(step, NEWUSER) || is_join(step)),
+                    ))
         },
     },
     Rule {

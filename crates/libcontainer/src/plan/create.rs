@@ -64,6 +64,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     process::give_streams(draft, &wanted, false);
     namespaces::start_child(draft, creation, &wanted);
     draft.part(|draft| process::before_joining(draft, host.rootless()));
+    let foreign = devices::make_foreign(draft, creation, &wanted);
     draft.part(|draft| namespaces::enter(draft, &wanted, &opened, &copied));
     cgroup::delegate(draft, creation, &wanted, true);
     process::give_streams(draft, &wanted, true);
@@ -72,7 +73,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     draft.part(|draft| network::configure(draft, &wanted));
     draft.part(|draft| root::open(draft, creation, &wanted));
     let late = mounts::build(draft, creation, &wanted, &copied);
-    draft.part(|draft| devices::make(draft, creation, &wanted));
+    draft.part(|draft| devices::make(draft, creation, &wanted, &foreign));
     draft.part(|draft| terminal::open(draft, console, creation.relays_terminal));
     draft.part(|draft| hooks::before_root(draft, &wanted));
     draft.part(|draft| root::enter(draft, creation, &wanted));

@@ -1,12 +1,15 @@
 //! `linux.devices`, the default devices and links below `/dev` (config-linux.md, "Devices").
 
 use init::Slot;
-use init::step::{BindDevice, Device, Symlink};
+use init::step::{
+    Attach, BindDevice, Device, ForeignDevice, Propagation, RequireDevice, Symlink, Unshare,
+};
 use kernel::file::{device, mode};
-use kernel::namespace::flags::NEWUSER;
-use spec::ConfigPath;
+use kernel::mount::flags;
+use kernel::namespace::flags::{NEWNS, NEWUSER};
+use spec::{ConfigPath, IdMapping};
 
-use super::{Creation, Draft, Namespaces, PlanError};
+use super::{Creation, Draft, IdMaps, Namespaces, PlanError};
 
 /// Always there (config-linux.md, "Default Devices").
 const DEFAULT: [(&str, u32, u32); 6] = [
@@ -28,17 +31,16 @@ const LINKS: [(&str, &str, bool); 6] = [
     ("/dev/ptmx", "pts/ptmx", true),
 ];
 
+/// CAP_CHOWN and CAP_MKNOD, as bits.
+const MAKES: u64 = 1 | 1 << 27;
+
 pub(crate) fn make(
     draft: &mut Draft<'_>,
     creation: &Creation,
     wanted: &Namespaces,
+    foreign: &[Option<Slot>],
 ) -> Result<(), PlanError> {
-    // A caller that binds a /dev of its own has filled it, and it is not the container's alone.
-    let own = |mount| {
-        super::mounts::is_bind(mount)
-            && super::mounts::destination(draft, creation, mount) == "/dev"
-    };
-    if draft.spec.mounts.iter().any(own) {
+    if is_filled(draft, creation) {
         if draft
             .spec
             .linux
@@ -52,12 +54,7 @@ pub(crate) fn make(
     }
     let nodes = !wanted.has(NEWUSER) && !draft.host.rootless();
     let from = ConfigPath::of("linux.devices");
-    let empty = Vec::new();
-    let listed = draft
-        .spec
-        .linux
-        .as_ref()
-        .map_or(&empty, |linux| &linux.devices);
+    let listed = listed(draft);
     for (path, major, minor) in DEFAULT {
         if listed.iter().any(|listed| listed.path == path) {
             continue;
@@ -88,7 +85,8 @@ pub(crate) fn make(
         }
     }
     for (index, listed) in listed.iter().enumerate() {
-        draft.part(|draft| make_one(draft, &from.clone().index(index), listed, nodes));
+        let foreign = foreign.get(index).copied().flatten();
+        draft.part(|draft| make_one(draft, &from.clone().index(index), listed, nodes, foreign));
     }
     for (path, content, replace) in LINKS {
         let (path, content) = (draft.own_text(path), draft.own_text(content));
@@ -103,6 +101,95 @@ pub(crate) fn make(
         );
     }
     Ok(())
+}
+
+/// A caller that binds a /dev of its own has filled it, and it is not the container's alone.
+fn is_filled(draft: &Draft<'_>, creation: &Creation) -> bool {
+    let own = |mount| {
+        super::mounts::is_bind(mount)
+            && super::mounts::destination(draft, creation, mount) == "/dev"
+    };
+    draft.spec.mounts.iter().any(own)
+}
+
+fn listed<'a>(draft: &Draft<'a>) -> &'a [spec::Device<'a>] {
+    let linux = draft.spec.linux.as_ref();
+    linux.map_or(&[], |linux| &linux.devices)
+}
+
+/// Makes what is listed for a container in another user namespace, before the child enters that: root of the machine can,
+/// with owners and permissions as they are wanted, and nothing of the host's is inside then. The answer has the slot of
+/// each device that was made.
+pub(crate) fn make_foreign(
+    draft: &mut Draft<'_>,
+    creation: &Creation,
+    wanted: &Namespaces,
+) -> Vec<Option<Slot>> {
+    let listed = listed(draft);
+    let mut slots = vec![None; listed.len()];
+    let host = draft.host;
+    let can = !host.rootless() && host.copies_mounts && host.capabilities & MAKES == MAKES;
+    if !can || !wanted.has(NEWUSER) || is_filled(draft, creation) {
+        return slots;
+    }
+    let mut alone = false;
+    for (index, (listed, slot)) in listed.iter().zip(&mut slots).enumerate() {
+        let at = ConfigPath::of("linux.devices").index(index);
+        draft.part(|draft| {
+            *slot = make_one_foreign(draft, &at, listed, &mut alone)?;
+            Ok(())
+        });
+    }
+    slots
+}
+
+fn make_one_foreign(
+    draft: &mut Draft<'_>,
+    at: &ConfigPath,
+    listed: &spec::Device<'_>,
+    alone: &mut bool,
+) -> Result<Option<Slot>, PlanError> {
+    let Some(linux) = &draft.spec.linux else {
+        return Ok(None);
+    };
+    let (mode, device) = judge(at, listed)?;
+    judge_default(at, listed, mode, device)?;
+    // Joined by its file alone, the user namespace has mappings that are not known yet.
+    let known = !linux.uid_mappings.is_empty() && !linux.gid_mappings.is_empty();
+    if mode & mode::TYPE == mode::FIFO || !known {
+        return Ok(None);
+    }
+    let uid = outside(at, "uid", &linux.uid_mappings, listed.uid)?;
+    let gid = outside(at, "gid", &linux.gid_mappings, listed.gid)?;
+    let slot = draft.slot(at)?;
+    if !std::mem::replace(alone, true) {
+        draft.child(at, Unshare { flags: NEWNS });
+        let flags = flags::SLAVE | flags::REC;
+        draft.child(at, Propagation { flags });
+    }
+    let step = ForeignDevice {
+        mode,
+        device,
+        uid,
+        gid,
+        slot,
+    };
+    draft.child(at, step);
+    Ok(Some(slot))
+}
+
+/// What an owner of the container's is outside.
+fn outside(
+    at: &ConfigPath,
+    field: &'static str,
+    mappings: &[IdMapping],
+    id: Option<u32>,
+) -> Result<u32, PlanError> {
+    let id = id.unwrap_or(0);
+    IdMaps::outside(mappings, id).ok_or_else(|| {
+        let why = format!("{id} is not mapped in the user namespace");
+        PlanError::invalid(at.clone().then(field), why)
+    })
 }
 
 /// What programs rely on is not something else under its name.
@@ -129,11 +216,20 @@ fn make_one(
     at: &ConfigPath,
     listed: &spec::Device<'_>,
     nodes: bool,
+    foreign: Option<Slot>,
 ) -> Result<(), PlanError> {
     let (mode, device) = judge(at, listed)?;
     judge_default(at, listed, mode, device)?;
     let path = draft.text(&at.clone().then("path"), &listed.path)?;
-    if nodes || mode & mode::TYPE == mode::FIFO {
+    if let Some(slot) = foreign {
+        let step = Attach {
+            slot,
+            target: path,
+            propagation: super::mounts::NOTHING,
+            keep: Slot::NONE,
+        };
+        draft.child(at, step);
+    } else if nodes || mode & mode::TYPE == mode::FIFO {
         let (uid, gid) = (listed.uid.unwrap_or(0), listed.gid.unwrap_or(0));
         draft.child(
             at,
@@ -146,6 +242,22 @@ fn make_one(
             },
         );
     } else {
+        // The host's own node: what is not as the config says cannot be made so.
+        let given = [
+            ("fileMode", listed.file_mode.map(|mode| mode & 0o7777)),
+            ("uid", listed.uid),
+            ("gid", listed.gid),
+        ];
+        for (what, (field, value)) in (0..).zip(given) {
+            if let Some(value) = value {
+                let step = RequireDevice {
+                    source: path,
+                    what,
+                    value,
+                };
+                draft.child(&at.clone().then(field), step);
+            }
+        }
         draft.child(
             at,
             BindDevice {

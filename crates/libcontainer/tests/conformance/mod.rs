@@ -91,6 +91,8 @@ const FIELDS: &[Row] = &[
     ("linux.devices[].major", "done", "devices", "devices.rs", ""),
     ("linux.devices[].minor", "done", "devices", "devices.rs", ""),
     ("linux.devices[].fileMode", "done", "devices", "devices.rs", "a node that is there with another one is replaced"),
+    ("linux.devices[].fileMode", "done", "devices-userns", "devices.rs", "in a user namespace: a node of the container's own"),
+    ("linux.devices[].fileMode", "done", "devices-rootless", "rootless.rs", "rootless: the host's node is bound, and must have it; so for `uid` and `gid`"),
     ("linux.devices[].uid", "done", "devices", "devices.rs", ""),
     ("linux.devices[].gid", "done", "devices", "devices.rs", ""),
     ("linux.netDevices", "done", "net-devices", "net_devices.rs", "not rootless: the host's devices are root's"),

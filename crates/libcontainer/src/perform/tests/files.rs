@@ -1,8 +1,8 @@
 //! Steps that make or hide files.
 
 use init::step::{
-    BindDevice, CloseWorking, Device, FetchNull, Hide, ReadOnlyPath, StandardStreams, Symlink,
-    Terminal,
+    Attach, BindDevice, CloseWorking, Device, FetchNull, ForeignDevice, Hide, ReadOnlyPath,
+    RequireDevice, StandardStreams, Symlink, Terminal,
 };
 use kernel::file::{device, mode};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -65,6 +65,65 @@ fn bind_device() {
     let mut script = Script::below(&root);
     let index = step(&mut script, device(1, 5));
     script.fails(index, Call::Fstat, Errno::ENODEV);
+}
+
+#[test]
+fn foreign_device() {
+    let root = Folder::new();
+    let step = |script: &mut Script, kind| {
+        script.child(ForeignDevice {
+            mode: kind | 0o640,
+            device: if kind == mode::FIFO { 0 } else { device(1, 3) },
+            uid: 0,
+            gid: 0,
+            slot: Slot(9),
+        })
+    };
+    let mut script = Script::below(&root);
+    step(&mut script, mode::FIFO);
+    let target = script.text("/made/pipe");
+    script.child(Attach {
+        slot: Slot(9),
+        target,
+        propagation: Span {
+            start: 0,
+            length: 0,
+        },
+        keep: Slot::NONE,
+    });
+    let waiting = script.waits();
+    let there = fs::metadata(waiting.seen(root.join("made/pipe"))).unwrap();
+    assert!(there.file_type().is_fifo());
+    assert_eq!(there.mode() & 0o7777, 0o640);
+    drop(waiting);
+    // Root of a user namespace has none to give.
+    let mut script = Script::below(&root);
+    let index = step(&mut script, mode::CHARACTER);
+    script.fails(index, Call::Mknodat, Errno::EPERM);
+}
+
+#[test]
+fn require_device() {
+    let null = fs::metadata("/dev/null").unwrap();
+    let step = |script: &mut Script, what, value| {
+        let source = script.text("/dev/null");
+        script.child(RequireDevice {
+            source,
+            what,
+            value,
+        })
+    };
+    let mut script = Script::outside();
+    let values = [null.mode() & 0o7777, null.uid(), null.gid()];
+    for (what, value) in (0..).zip(values) {
+        step(&mut script, what, value);
+    }
+    drop(script.waits());
+    for (what, value) in (0..).zip(values) {
+        let mut script = Script::outside();
+        let index = step(&mut script, what, value + 1);
+        script.fails(index, Call::Fstat, Errno::EPERM);
+    }
 }
 
 #[test]

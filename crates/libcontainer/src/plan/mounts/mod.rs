@@ -20,7 +20,7 @@ use options::Options;
 pub(crate) use bind::{copy_sources, map_trees};
 
 /// An empty part of the text.
-const NOTHING: Span = Span {
+pub(crate) const NOTHING: Span = Span {
     start: 0,
     length: 0,
 };
