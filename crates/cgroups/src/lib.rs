@@ -47,7 +47,11 @@
 //! cgroup again from a stored [`Place`].
 #![cfg_attr(
     not(test),
-    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+    deny(
+        clippy::disallowed_methods,
+        clippy::disallowed_macros,
+        clippy::let_underscore_must_use
+    )
 )]
 
 #[allow(

@@ -33,6 +33,8 @@
 //! for that the library has not started, and the environment is not read: what is to be known of it, the caller says
 //! ([`Store::with_environment`]).
 
+#![deny(clippy::disallowed_macros)]
+
 mod bundle;
 mod check;
 mod container;
