@@ -29,8 +29,16 @@ class Packages:
 
     def unpack(self, *names):
         """Returns the directory that holds the files of these packages."""
-        subprocess.run(["apt-get", *self.options, "download", *names], cwd=self.top, **QUIET)
+        if names:
+            subprocess.run(["apt-get", *self.options, "download", *names], cwd=self.top, **QUIET)
         root = os.path.join(self.top, "root")
         for package in glob.glob(self.top + "/*.deb"):
             subprocess.run(["dpkg-deb", "-x", package, root], check=True)
         return root
+
+    def unpack_with_dependencies(self, *names):
+        """The same for these packages and all that they need: nothing counts as installed."""
+        subprocess.run(["apt-get", *self.options, "-y", "--no-install-recommends", "--download-only", "install", *names], **QUIET)
+        for package in glob.glob(self.top + "/cache/archives/*.deb"):
+            os.rename(package, os.path.join(self.top, os.path.basename(package)))
+        return self.unpack()

@@ -13,6 +13,7 @@ mod task_bench_image;
 mod task_check;
 mod task_conformance;
 mod task_dist;
+mod task_engines;
 mod task_field_cost;
 mod task_foreign;
 mod task_golden;
@@ -57,7 +58,7 @@ const TASKS: &[Task] = &[
     ("golden", "write the expected plans anew", task_golden::run),
     (
         "dist",
-        "--docs write the command line's reference, manual pages and completions anew",
+        "[--docs] make packages in target/dist; --docs write the command line's reference, manual pages and completions anew",
         task_dist::run,
     ),
     (
@@ -79,6 +80,11 @@ const TASKS: &[Task] = &[
         "foreign",
         "aarch64|riscv64 [FILTER…] run the integration tests on an emulated machine",
         task_foreign::run,
+    ),
+    (
+        "engines",
+        "[--engine NAME] [--runtime tare|runc|PATH] [--filter WORD] [--short] [--newer] run real engines on the runtime",
+        task_engines::run,
     ),
     (
         "bench",

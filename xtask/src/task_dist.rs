@@ -1,13 +1,23 @@
-//! `cargo xtask dist --docs`: what packages hold beside the program, written anew from the tables of commands and flags.
+//! `cargo xtask dist`: what a release holds, in target/dist: static programs, packages, a tarball, checksums, and what they are made of.
+//! `cargo xtask dist --docs`: docs/cli.md, docs/man and docs/completions, written anew from the tables of commands and flags.
+
+use std::fs;
+use std::path::Path;
 
 use crate::{Answer, call};
 
+/// The C library that static programs are linked with.
+const TARGET: &str = "x86_64-unknown-linux-musl";
+
 pub(crate) fn run(arguments: &[String]) -> Answer {
-    if arguments != ["--docs"] {
-        return Err(
-            "what is to be made? --docs: docs/cli.md, docs/man, docs/completions".to_owned(),
-        );
+    match arguments {
+        [] => release(),
+        [word] if word == "--docs" => docs(),
+        _ => Err("dist takes --docs, or nothing".to_owned()),
     }
+}
+
+fn docs() -> Answer {
     // The tables are data of the program, which does not carry along what is made of them: its tests make it.
     let test = [
         "test",
@@ -20,4 +30,183 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     ];
     call::run(call::cargo(test).env("TARE_UPDATE_DOCS", "1"))?;
     call::run(call::program("git").args(["status", "--short", "--", "docs"]))
+}
+
+fn release() -> Answer {
+    let dist = call::target().join("dist");
+    if dist.exists() {
+        fs::remove_dir_all(&dist).map_err(|error| format!("{}: {error}", dist.display()))?;
+    }
+    fs::create_dir_all(&dist).map_err(|error| format!("{}: {error}", dist.display()))?;
+    programs()?;
+    debian(&dist)?;
+    rpm(&dist)?;
+    tarball(&dist)?;
+    materials(&dist)?;
+    let sums =
+        "cd \"$0\" && sha256sum -- *.deb *.rpm *.tar.gz *.spdx >SHA256SUMS && cat SHA256SUMS";
+    call::run(call::program("bash").args(["-c", sums]).arg(dist))
+}
+
+/// The time that files and packages bear: that of the last commit, so that two builds of it are equal.
+fn epoch() -> Result<String, String> {
+    let time = call::output(call::program("git").args(["log", "-1", "--format=%ct"]))?;
+    Ok(time.trim().to_owned())
+}
+
+fn version() -> Result<String, String> {
+    let id = call::output(&mut call::cargo(["pkgid", "--package", "tare"]))?;
+    let version = id.trim().rsplit(['#', '@']).next().unwrap_or_default();
+    Ok(version.to_owned())
+}
+
+/// Static programs, without the paths of this machine in them.
+fn programs() -> Answer {
+    let home = std::env::var("CARGO_HOME")
+        .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
+        .unwrap_or_default();
+    let flags = format!(
+        "--remap-path-prefix={}=/tare --remap-path-prefix={home}=/cargo",
+        call::workspace().display()
+    );
+    let build = [
+        "build",
+        "--release",
+        "--target",
+        TARGET,
+        "--package",
+        "tare",
+        "--package",
+        "tare-image-cli",
+    ];
+    call::run(call::cargo(build).env("RUSTFLAGS", flags)).map_err(|error| {
+        format!("{error}\nneeded: rustup target add {TARGET}; musl-gcc (Debian: musl-tools)")
+    })
+}
+
+/// A cargo subcommand for packages, which is a program of its own.
+fn packager(name: &str) -> Result<std::process::Command, String> {
+    let file = format!("cargo-{name}");
+    let own = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo/bin").join(&file));
+    if call::installed(&file).is_none() && !own.is_some_and(|path| path.exists()) {
+        return Err(format!("{file} is needed: cargo install {file}"));
+    }
+    let mut command = call::cargo([name]);
+    command.env("SOURCE_DATE_EPOCH", epoch()?);
+    Ok(command)
+}
+
+fn debian(dist: &Path) -> Answer {
+    for (package, variant) in [
+        ("tare", None),
+        ("tare", Some("runc")),
+        ("tare-image-cli", None),
+    ] {
+        let mut command = packager("deb")?;
+        command.args([
+            "--no-build",
+            "--target",
+            TARGET,
+            "--package",
+            package,
+            "--output",
+        ]);
+        command.arg(dist);
+        if let Some(variant) = variant {
+            command.args(["--variant", variant]);
+        }
+        call::run(&mut command)?;
+    }
+    Ok(())
+}
+
+fn rpm(dist: &Path) -> Answer {
+    for package in ["crates/runc-cli", "crates/image-cli"] {
+        let mut command = packager("generate-rpm")?;
+        command.args(["--target", TARGET, "--package", package, "--source-date"]);
+        call::run(command.arg(epoch()?).arg("--output").arg(dist))?;
+    }
+    Ok(())
+}
+
+fn tarball(dist: &Path) -> Answer {
+    let name = format!("tare-{}-{TARGET}", version()?);
+    let script = "set -e
+        top=$(mktemp -d) && trap 'rm -rf \"$top\"' EXIT
+        folder=$top/$1 && mkdir \"$folder\"
+        cp \"$2\"/tare \"$2\"/tare-image \"$folder\"
+        cp -r README.md LICENSE CHANGELOG.md docs \"$folder\"
+        tar --sort=name --mtime=@\"$3\" --owner=0 --group=0 --numeric-owner --mode=go+u,go-w -C \"$top\" -c \"$1\" |
+            gzip -9n >\"$4/$1.tar.gz\"";
+    let programs = call::target().join(TARGET).join("release");
+    call::run(
+        call::program("bash")
+            .args(["-c", script, "tarball", &name])
+            .arg(programs)
+            .arg(epoch()?)
+            .arg(dist),
+    )
+}
+
+/// A list of the crates that the programs are made of, as SPDX 2.3 tag-value text.
+fn materials(dist: &Path) -> Answer {
+    let version = version()?;
+    let tree = [
+        "tree",
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--no-dedupe",
+        "--target",
+        TARGET,
+        "--package",
+        "tare",
+        "--package",
+        "tare-image-cli",
+        "--format",
+        "{p}\t{l}",
+    ];
+    let mut lines: Vec<String> = call::output(&mut call::cargo(tree))?
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines.dedup();
+    let time = call::output(
+        call::program("date")
+            .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
+            .arg(format!("@{}", epoch()?)),
+    )?;
+    let mut text = format!(
+        "SPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\nSPDXID: SPDXRef-DOCUMENT\nDocumentName: tare-{version}\n\
+         DocumentNamespace: https://spdx.org/spdxdocs/tare-{version}\nCreator: Tool: cargo-tree\nCreated: {time}"
+    );
+    for line in lines {
+        let (package, licence) = line.split_once('\t').unwrap_or((&line, ""));
+        let mut words = package.split(' ');
+        let (name, number) = (
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default(),
+        );
+        let number = number.trim_start_matches('v');
+        // Crates of this workspace have a path behind the version.
+        let place = match words.next() {
+            Some(path) if path.starts_with("(/") => "NOASSERTION".to_owned(),
+            _ => format!("https://crates.io/crates/{name}/{number}"),
+        };
+        let licence = if licence.is_empty() {
+            "NOASSERTION"
+        } else {
+            licence
+        };
+        text += &format!(
+            "\nPackageName: {name}\nSPDXID: SPDXRef-{name}-{number}\nPackageVersion: {number}\nPackageDownloadLocation: {place}\n\
+             FilesAnalyzed: false\nPackageLicenseDeclared: {}\n",
+            licence.replace('/', " OR ")
+        );
+    }
+    let path = dist.join(format!("tare-{version}.spdx"));
+    fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -1,5 +1,6 @@
 //! Where one container's cgroup is.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use kernel::{Errno, file};
@@ -140,6 +141,53 @@ impl Place {
         Ok(place)
     }
 
+    /// A place that another runtime has recorded: by controller, as [`Place::paths`] tells them, and the name of its systemd
+    /// unit. What is not below a hierarchy of this machine, such as the root of one, is left out; `None` when nothing is left.
+    pub fn recorded(
+        host: &Host,
+        paths: &BTreeMap<String, PathBuf>,
+        unit: Option<&str>,
+        rootless: bool,
+    ) -> Option<Place> {
+        let locations = host.hierarchies().iter().filter_map(|hierarchy| {
+            let mut names = hierarchy.controllers.iter().map(String::as_str);
+            let path = match hierarchy.is_unified() {
+                true => paths.get(""),
+                false => names.find_map(|name| paths.get(name)),
+            }?;
+            let Ok(inside) = path.strip_prefix(&hierarchy.mount) else {
+                return None;
+            };
+            let mut inside = inside.components();
+            let is_below = inside.clone().next().is_some();
+            let is_normal = inside.all(|part| matches!(part, Component::Normal(_)));
+            (is_below && is_normal).then(|| Location {
+                controllers: hierarchy.controllers.clone(),
+                mount: hierarchy.mount.clone(),
+                path: path.clone(),
+                above: 0,
+            })
+        });
+        let place = Place {
+            driver: match unit {
+                Some(_) => Driver::Systemd { user: rootless },
+                None => Driver::Direct,
+            },
+            version: host.version(),
+            locations: locations.collect(),
+            unit: unit.map(|name| Unit {
+                name: name.to_owned(),
+                // Where a unit is to be matters only to whoever makes it.
+                slice: String::new(),
+                user: rootless,
+                reached: Session::default(),
+            }),
+            rootless,
+            optional: rootless,
+        };
+        (!place.locations.is_empty()).then_some(place)
+    }
+
     /// Takes note of the directories above that are missing now: they go with the cgroup, if nothing else is in them by
     /// then. Call it before the place is stored. Those that systemd makes are systemd's.
     ///
@@ -185,6 +233,11 @@ impl Place {
     /// Whether a container here may do without a cgroup, where none can be made.
     pub fn is_optional(&self) -> bool {
         self.optional
+    }
+
+    /// Whether its maker was not root of the machine.
+    pub fn is_rootless(&self) -> bool {
+        self.rootless
     }
 
     /// Who makes it.
@@ -337,6 +390,43 @@ mod tests {
         );
         assert_eq!(place.location_of("cpuacct"), Some(0));
         assert_eq!(place.location_of("hugetlb"), Some(2));
+    }
+
+    #[test]
+    fn what_others_record_is_taken_only_below_a_hierarchy() {
+        let host = Host::made_up(
+            Version::Hybrid,
+            &[(&["cpu", "cpuacct"], "/"), (&["pids"], "/"), (&[], "/")],
+        );
+        let place = |recorded: &[(&str, &str)]| {
+            let paths = recorded
+                .iter()
+                .map(|&(name, path)| (name.to_owned(), path.into()));
+            let place = Place::recorded(&host, &paths.collect(), None, false)?;
+            let text = |(name, path): (&str, &Path)| format!("{name}={}", path.display());
+            Some(place.paths().map(text).collect::<Vec<_>>())
+        };
+        let whole = [
+            ("cpuacct", "/sys/fs/cgroup/cpu,cpuacct/a/b"),
+            ("pids", "/sys/fs/cgroup/pids/a"),
+            ("", "/sys/fs/cgroup/unified/a"),
+        ];
+        let expected = [
+            "cpu=/sys/fs/cgroup/cpu,cpuacct/a/b",
+            "cpuacct=/sys/fs/cgroup/cpu,cpuacct/a/b",
+            "pids=/sys/fs/cgroup/pids/a",
+            "=/sys/fs/cgroup/unified/a",
+        ];
+        assert_eq!(place(&whole).unwrap(), expected);
+        for wrong in [
+            "/sys/fs/cgroup/pids",
+            "/sys/fs/cgroup/pids/../cpu",
+            "/a",
+            "a",
+            "",
+        ] {
+            assert_eq!(place(&[("pids", wrong)]), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -8,8 +8,6 @@ use std::process::{Command, Stdio};
 
 use nix::sched::{CloneFlags, unshare};
 
-use tare_image::fail;
-use tare_image::failure;
 use tare_image::{Error, Result};
 
 /// Argument by which this program knows that it is the helper.
@@ -70,16 +68,13 @@ pub(crate) fn become_root() -> Result<bool> {
         let mut go = helper
             .stdin
             .take()
-            .ok_or_else(|| failure!(Local, "the helper has no input"))?;
+            .ok_or_else(|| failure!(Local: "the helper has no input"))?;
         go.write_all(b"g").map_err(error)?;
         drop(go);
         let status = helper.wait().map_err(error)?;
         if !status.success() {
-            return Err(failure!(
-                Local,
-                "mapping the ids of /etc/subuid and /etc/subgid failed ({status})"
-            )
-            .hint("newuidmap and newgidmap must be installed"));
+            fail!(Local: "mapping the ids of /etc/subuid and /etc/subgid failed ({status})"
+                => "newuidmap and newgidmap must be installed");
         }
         return Ok(true);
     }
@@ -101,7 +96,7 @@ pub(crate) fn become_root() -> Result<bool> {
 /// [`tare_image::Kind::Local`] when a program fails or is missing.
 pub(crate) fn help(arguments: &[String]) -> Result<()> {
     let [process, uids, gids] = arguments else {
-        fail!(Usage, "three arguments are needed");
+        fail!(Usage: "three arguments are needed");
     };
     let mut word = [0u8];
     if std::io::stdin().read(&mut word).unwrap_or(0) == 0 {
@@ -114,7 +109,7 @@ pub(crate) fn help(arguments: &[String]) -> Result<()> {
             .status()
             .map_err(|e| Error::system(format!("run {program}"), e))?;
         if !status.success() {
-            fail!(Local, "{program} failed ({status})");
+            fail!(Local: "{program} failed ({status})");
         }
     }
     Ok(())

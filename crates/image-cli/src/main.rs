@@ -5,6 +5,9 @@
     reason = "a program for people and scripts prints"
 )]
 
+#[macro_use(fail, failure)]
+extern crate tare_image;
+
 mod command;
 mod identity;
 

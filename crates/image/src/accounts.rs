@@ -1,14 +1,18 @@
 //! Users and groups of an image, from its own files: never from the host, never followed out of the image, never unbounded.
 
-use std::io::{BufRead, BufReader, Read};
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
-use crate::error::{Doing, Error, Kind, Result, failure};
+#[cfg(doc)]
+use crate::error::Kind;
+use crate::error::{Doing, Error, Result};
 use crate::limits::Limits;
-use crate::unpack::open_directory;
+use crate::unpack::{lookup, open_directory};
 
 /// Whom a process runs as.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,83 +38,68 @@ const GROUPS: usize = 1024;
 /// # Errors
 /// [`Kind::NotFound`] for names that the image does not have, [`Kind::Usage`] for ids out of range.
 pub fn resolve(text: &str, roots: &[&Path], limits: &Limits) -> Result<User> {
-    let (name, group) = match text.split_once(':') {
-        Some((name, group)) => (name, Some(group).filter(|g| !g.is_empty())),
-        None => (text, None),
+    let (name, group) = text.split_once(':').unwrap_or((text, ""));
+    let id = match number(name)? {
+        None if name.is_empty() => Some(0),
+        id => id,
     };
-    let mut user = User::default();
-    let mut known_name = None;
-    match number(name)? {
-        Some(uid) => user.uid = uid,
-        None if name.is_empty() => {}
-        None => known_name = Some(name.to_string()),
+    let list = read(roots, "etc/passwd", limits)?;
+    let known = list.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [own, _, uid, gid, _, home, ..] = fields[..] else {
+            return None;
+        };
+        let (uid, gid) = (uid.parse().ok()?, gid.parse().ok()?);
+        let meant = id.map_or(own == name, |id| uid == id);
+        (meant && !line.starts_with('#')).then_some((uid, gid, home))
+    });
+    let mut user = match ({ known }.next(), id) {
+        // Without a group of its own, a user in the list has the list's group.
+        (Some((uid, gid, home)), _) => User {
+            uid,
+            gid,
+            home: Some(home.into()),
+            additional: Vec::new(),
+        },
+        (None, Some(uid)) => User {
+            uid,
+            ..User::default()
+        },
+        (None, None) => return Err(unknown("user", name)),
+    };
+    if let Some(gid) = number(group)? {
+        user.gid = gid;
+        return Ok(user);
     }
-    let mut found = false;
-    each_line(roots, "etc/passwd", limits, &mut |fields| {
-        let [entry, _, uid, gid, _, home, ..] = fields else {
-            return;
-        };
-        let (Ok(uid), Ok(gid)) = (uid.parse::<u32>(), gid.parse::<u32>()) else {
-            return;
-        };
-        let matches = match &known_name {
-            Some(name) => name == entry,
-            None => uid == user.uid,
-        };
-        if matches && !found {
-            found = true;
-            user.uid = uid;
-            user.home = Some((*home).to_string());
-            // Without a group of its own, a user in the list has the list's group.
-            user.gid = gid;
-            known_name.get_or_insert_with(|| (*entry).to_string());
-        }
-    })?;
-    let named = number(name)?.is_none() && !name.is_empty();
-    if named && !found {
-        return Err(unknown("user", name));
+    if group.is_empty() && id.is_some() {
+        return Ok(user);
     }
-    match group {
-        Some(group) => user.gid = resolve_group(group, roots, limits)?,
-        None if named => {
-            let name = known_name.unwrap_or_default();
-            each_line(roots, "etc/group", limits, &mut |fields| {
-                let [_, _, gid, members, ..] = fields else {
-                    return;
-                };
-                if let Ok(gid) = gid.parse::<u32>()
-                    && members.split(',').any(|m| m == name)
-                    && gid != user.gid
-                    && user.additional.len() < GROUPS
-                    && !user.additional.contains(&gid)
-                {
-                    user.additional.push(gid);
-                }
-            })?;
+    let list = read(roots, "etc/group", limits)?;
+    let groups = list.lines().filter(|line| !line.starts_with('#'));
+    let groups = groups.filter_map(|line| {
+        let (own, rest) = line.split_once(':')?;
+        let mut rest = rest.split(':').skip(1);
+        let (gid, members) = (rest.next()?.parse::<u32>().ok()?, rest.next());
+        Some((own, gid, members.unwrap_or_default()))
+    });
+    if !group.is_empty() {
+        let found = { groups }.find(|(own, ..)| *own == group);
+        user.gid = found.ok_or_else(|| unknown("group", group))?.1;
+        return Ok(user);
+    }
+    for (_, gid, members) in groups {
+        let is_member = members.split(',').any(|m| m == name);
+        let known = gid == user.gid || user.additional.contains(&gid);
+        if is_member && !known && user.additional.len() < GROUPS {
+            user.additional.push(gid);
         }
-        None => {}
     }
     Ok(user)
 }
 
-fn resolve_group(group: &str, roots: &[&Path], limits: &Limits) -> Result<u32> {
-    if let Some(gid) = number(group)? {
-        return Ok(gid);
-    }
-    let mut found = None;
-    each_line(roots, "etc/group", limits, &mut |fields| {
-        if let [entry, _, gid, ..] = fields
-            && *entry == group
-        {
-            found = found.or(gid.parse().ok());
-        }
-    })?;
-    found.ok_or_else(|| unknown("group", group))
-}
-
 fn unknown(what: &str, name: &str) -> Error {
-    failure!(NotFound, "{what} {name:?} is not in the image")
-        .hint(format!("Use a numeric id, or an image with this {what}"))
+    failure!(NotFound: "{what} {name:?} is not in the image"
+        => "Use a numeric id, or an image with this {what}")
 }
 
 /// An id if it consists of digits. The largest value is no id but "unchanged" (CVE-2024-40635 is about larger ones).
@@ -120,73 +109,43 @@ fn number(text: &str) -> Result<Option<u32>> {
     }
     match text.parse::<u32>() {
         Ok(id) if id < u32::MAX => Ok(Some(id)),
-        _ => Err(failure!(Usage, "{text} is not a user or group id")),
+        _ => Err(failure!(Usage: "{text} is not a user or group id")),
     }
 }
 
-fn each_line(
-    roots: &[&Path],
-    path: &str,
-    limits: &Limits,
-    each: &mut dyn FnMut(&[&str]),
-) -> Result<()> {
-    let Some(file) = open(roots, path)? else {
-        return Ok(());
-    };
-    let mut reader = BufReader::new(std::fs::File::from(file).take(limits.account_file_bytes + 1));
-    let mut total = 0;
-    loop {
-        let mut line = Vec::new();
-        let n = reader
-            .read_until(b'\n', &mut line)
-            .map_err(|e| Error::system(format!("read /{path} of the image"), e))?;
-        total += n as u64;
-        if n == 0 {
-            return Ok(());
-        }
-        if total > limits.account_file_bytes {
-            let most = limits.account_file_bytes;
-            let what = format!("/{path} of the image has more than {most} bytes");
-            return Err(Error::new(Kind::Limit, what)
-                .hint("--max-account-file-bytes allows more, if the image can be trusted"));
-        }
-        if let Ok(text) = std::str::from_utf8(&line) {
-            let text = text.trim_end_matches(['\n', '\r']);
-            if !text.starts_with('#') {
-                each(&text.split(':').collect::<Vec<_>>());
-            }
-        }
-    }
-}
-
-/// The file in the uppermost root that has it. Links stay inside; pipes and devices are not waited for.
-fn open(roots: &[&Path], path: &str) -> Result<Option<OwnedFd>> {
+/// The file in the uppermost root that has it; nothing when it is not there, or no file. Links stay inside; pipes and devices
+/// are not waited for.
+fn read(roots: &[&Path], path: &str, limits: &Limits) -> Result<String> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     for root in roots {
-        let root_fd = open_directory(root)?;
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        match rustix::fs::openat2(&root_fd, path, flags, Mode::empty(), resolve) {
+        match lookup(open_directory(root)?.as_fd(), path.as_bytes(), flags) {
             Ok(fd) => {
-                let stat = rustix::fs::fstat(&fd).doing("read attributes")?;
-                if rustix::fs::FileType::from_raw_mode(stat.st_mode)
-                    == rustix::fs::FileType::RegularFile
-                {
-                    return Ok(Some(fd));
+                let file = File::from(fd);
+                // Else a whiteout, or something that is no list of anything.
+                if !file.metadata().doing("read attributes")?.is_file() {
+                    break;
                 }
-                // A whiteout, or something that is no list of anything.
-                return Ok(None);
+                let (mut bytes, most) = (Vec::new(), limits.account_file_bytes);
+                let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes);
+                read.map_err(|e| Error::system(format!("read /{path} of the image"), e))?;
+                if bytes.len() as u64 > most {
+                    fail!(Limit: "/{path} of the image has more than {most} bytes"
+                        => "--max-account-file-bytes allows more, if the image can be trusted");
+                }
+                return Ok(String::from_utf8_lossy(&bytes).into_owned());
             }
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {}
-            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => return Ok(None),
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(Errno::LOOP | Errno::NXIO) => break,
             Err(e) => return Err(Error::system(format!("open /{path} of the image"), e)),
         }
     }
-    Ok(None)
+    Ok(String::new())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     fn root() -> tempfile::TempDir {
         let temporary = tempfile::tempdir().unwrap();
@@ -277,7 +236,7 @@ mod tests {
             rustix::fs::CWD,
             &passwd,
             rustix::fs::FileType::Fifo,
-            Mode::RUSR,
+            rustix::fs::Mode::RUSR,
             0,
         )
         .unwrap();

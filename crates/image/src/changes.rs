@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 
-use crate::error::{Doing, During, Error, Kind, Result};
+use crate::error::{Doing, During, Error, Result};
 use crate::tar::{Entry, EntryKind, Time, Writer};
 use crate::unpack::{
     children, has_opaque_mark, is_whiteout, opaque_name, open_child, open_directory,
@@ -49,7 +49,7 @@ pub fn write<W: Write>(root: &Path, what: What<'_>, output: W) -> Result<(W, Tim
     };
     if !upper {
         walk.path.extend_from_slice(b"./");
-        walk.entry(&fd, None, &fs::fstat(&fd).doing("read attributes")?)?;
+        walk.entry(Some(&fd), None, &fs::fstat(&fd).doing("read attributes")?)?;
         walk.path.clear();
     }
     walk.directory(&fd)
@@ -85,12 +85,9 @@ impl<W: Write> Walk<'_, W> {
             if self.upper && name.starts_with(b".wh.") {
                 // In a layer, such a name takes another one away.
                 let path = [&self.path[..], &name].concat();
-                let what = format!(
-                    "/{} has a name that means a removal in layers",
-                    String::from_utf8_lossy(&path)
-                );
-                return Err(Error::new(Kind::Unsupported, what)
-                    .hint("Rename it in the container, and commit again"));
+                let path = String::from_utf8_lossy(&path);
+                fail!(Unsupported: "/{path} has a name that means a removal in layers"
+                    => "Rename it in the container, and commit again");
             }
             self.path.extend_from_slice(&name);
             if self.without.contains(&self.path) {
@@ -110,7 +107,7 @@ impl<W: Write> Walk<'_, W> {
             FileType::Directory => {
                 let fd = open_child(parent, name).map_err(error)?;
                 self.path.push(b'/');
-                self.entry(&fd, None, stat)?;
+                self.entry(Some(&fd), None, stat)?;
                 if self.upper && has_opaque_mark(&fd, &self.opaque)? {
                     self.whiteout(b".wh..wh..opq")?;
                 }
@@ -119,41 +116,28 @@ impl<W: Write> Walk<'_, W> {
             FileType::RegularFile => {
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
                 let fd = fs::openat(parent, name, flags, Mode::empty()).map_err(error)?;
-                self.entry(&fd, None, stat)
+                self.entry(Some(&fd), None, stat)
             }
             FileType::Symlink => {
                 let link = fs::readlinkat(parent, name, Vec::new()).map_err(error)?;
-                let fd = fs::openat(
-                    parent,
-                    name,
-                    OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                    Mode::empty(),
-                )
-                .map_err(error)?;
-                self.entry(&fd, Some(link.into_bytes()), stat)
+                self.entry(None, Some(link.into_bytes()), stat)
             }
             FileType::CharacterDevice | FileType::BlockDevice | FileType::Fifo => {
-                let fd = fs::openat(
-                    parent,
-                    name,
-                    OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                    Mode::empty(),
-                )
-                .map_err(error)?;
-                self.entry(&fd, None, stat)
+                self.entry(None, None, stat)
             }
             _ => Ok(()),
         }
     }
 
-    fn entry(&mut self, fd: &OwnedFd, link: Option<Vec<u8>>, stat: &Stat) -> Result<()> {
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => EntryKind::Directory,
-            FileType::Symlink => EntryKind::Symlink,
-            FileType::CharacterDevice => EntryKind::CharDevice,
-            FileType::BlockDevice => EntryKind::BlockDevice,
-            FileType::Fifo => EntryKind::Fifo,
-            _ => EntryKind::File,
+    /// Writes one entry; files and directories are open.
+    fn entry(&mut self, fd: Option<&OwnedFd>, link: Option<Vec<u8>>, stat: &Stat) -> Result<()> {
+        let (kind, size) = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => (EntryKind::Directory, 0),
+            FileType::Symlink => (EntryKind::Symlink, 0),
+            FileType::CharacterDevice => (EntryKind::CharDevice, 0),
+            FileType::BlockDevice => (EntryKind::BlockDevice, 0),
+            FileType::Fifo => (EntryKind::Fifo, 0),
+            _ => (EntryKind::File, stat.st_size as u64),
         };
         let mut entry = Entry {
             path: self.path.clone(),
@@ -162,11 +146,7 @@ impl<W: Write> Walk<'_, W> {
             mode: stat.st_mode & 0o7777,
             uid: i64::from(stat.st_uid),
             gid: i64::from(stat.st_gid),
-            size: if kind == EntryKind::File {
-                stat.st_size as u64
-            } else {
-                0
-            },
+            size,
             mtime: Time::modified(stat),
             ..Entry::default()
         };
@@ -175,39 +155,31 @@ impl<W: Write> Walk<'_, W> {
         }
         self.newest = self.newest.max(entry.mtime);
         if kind == EntryKind::File && stat.st_nlink > 1 {
-            match self.links.get(&(stat.st_dev, stat.st_ino)) {
-                Some(first) => {
-                    entry.kind = EntryKind::HardLink;
-                    entry.link.clone_from(first);
-                    entry.size = 0;
-                    return self.append(&entry, &mut io::empty());
-                }
-                None => drop(
-                    self.links
-                        .insert((stat.st_dev, stat.st_ino), self.path.clone()),
-                ),
+            let inode = (stat.st_dev, stat.st_ino);
+            if let Some(first) = self.links.get(&inode) {
+                entry.kind = EntryKind::HardLink;
+                entry.link.clone_from(first);
+                entry.size = 0;
+                return self.append(&entry, &mut io::empty());
             }
+            self.links.insert(inode, self.path.clone());
         }
-        if matches!(kind, EntryKind::File | EntryKind::Directory) {
-            entry.xattrs = shown_attributes(fd.as_fd())?;
-        }
-        if kind == EntryKind::File {
-            let file = File::from(fd.try_clone().doing("duplicate descriptor")?);
-            return self.append(&entry, &mut BufReader::with_capacity(128 << 10, file));
-        }
-        self.append(&entry, &mut io::empty())
+        let Some(fd) = fd else {
+            return self.append(&entry, &mut io::empty());
+        };
+        entry.xattrs = shown_attributes(fd.as_fd())?;
+        let file = File::from(fd.try_clone().doing("duplicate descriptor")?);
+        self.append(&entry, &mut BufReader::with_capacity(128 << 10, file))
     }
 
     /// A whiteout in the directory that `path` ends with.
     fn whiteout(&mut self, name: &[u8]) -> Result<()> {
         let path = [self.path.as_slice(), name].concat();
-        self.append(
-            &Entry {
-                path,
-                ..Entry::default()
-            },
-            &mut io::empty(),
-        )
+        let entry = Entry {
+            path,
+            ..Entry::default()
+        };
+        self.append(&entry, &mut io::empty())
     }
 
     fn append(&mut self, entry: &Entry, data: &mut dyn io::Read) -> Result<()> {

@@ -11,12 +11,9 @@ use oci_spec::image::{Descriptor, Digest, MediaType};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 
 use crate::digest;
-use crate::error::{Doing, During, Error, Result, failure};
-use crate::gc;
-use crate::index;
-use crate::manifest::{Content, Image, is_known};
+use crate::error::{Doing, During, Error, Result};
+use crate::manifest::{Content, Image};
 use crate::pull::{Job, Options, replace};
-use crate::source::Source;
 use crate::store::{Staging, Store};
 use crate::unpack::{
     Form, children, form_attributes, open_child, open_directory, shown_attributes,
@@ -41,8 +38,8 @@ pub fn check(store: &Store, repair: bool, options: &Options) -> Result<Report> {
     }
     let mut report = Report::default();
     let mut wrong = HashSet::new();
-    for (algorithm, hex, path) in gc::children(&store.root().join("blobs")) {
-        let Ok(digest) = digest::parse(&format!("{algorithm}:{hex}")) else {
+    for (text, path) in store.layout().blobs() {
+        let Ok(digest) = digest::parse(&text) else {
             report.damage.push(format!("{}: no digest", path.display()));
             continue;
         };
@@ -74,34 +71,17 @@ pub fn check(store: &Store, repair: bool, options: &Options) -> Result<Report> {
 
 /// All images whose documents are here and right.
 fn images(store: &Store, options: &Options) -> Result<Vec<Image>> {
-    let source = store.source(&options.limits);
-    let (mut found, mut seen) = (Vec::new(), HashSet::new());
-    let mut left: Vec<(Descriptor, usize)> = (store.layout().index()?.manifests().iter())
-        .map(|d| (d.clone(), 0))
-        .collect();
-    while let Some((descriptor, depth)) = left.pop() {
-        let new = seen.insert(descriptor.digest().clone());
-        if !new || !is_known(descriptor.media_type().as_ref()) || index::check_depth(depth).is_err()
-        {
-            continue;
-        }
-        let Ok(document) = source.document(&descriptor) else {
-            continue;
-        };
-        match &document.content {
-            Content::Index(index) => {
-                let entries = index.manifests().iter();
-                left.extend(entries.map(|d| (d.clone(), depth + 1)));
-            }
-            Content::Manifest(manifest) => {
-                let limit = options.limits.config_bytes;
-                let config = store.layout().read_blob(manifest.config(), limit);
-                let image = config.and_then(|config| {
-                    let manifest = (**manifest).clone();
-                    Image::assemble(document.descriptor, manifest, &config, &options.limits)
-                });
-                found.extend(image.ok());
-            }
+    let (layout, limits) = (store.layout(), &options.limits);
+    let mut found = Vec::new();
+    let roots = layout.index()?.manifests().clone();
+    // What is damaged is known already.
+    for document in layout.documents(roots, limits.manifest_bytes).flatten() {
+        if let Content::Manifest(manifest) = document.content {
+            let config = layout.read_blob(manifest.config(), limits.config_bytes);
+            let image = config.and_then(|config| {
+                Image::assemble(document.descriptor, *manifest, &config, limits)
+            });
+            found.extend(image.ok());
         }
     }
     Ok(found)
@@ -270,10 +250,7 @@ fn same_content(a: &OwnedFd, b: &OwnedFd, name: &[u8]) -> Result<bool> {
 pub fn damaged(report: &Report) -> Result<()> {
     match report.damage.len() {
         0 => Ok(()),
-        n => Err(
-            failure!(Integrity, "{n} damaged, see above").hint(
-                "\"check --repair\" replaces damaged layers and removes damaged blobs; then pull the images again",
-            ),
-        ),
+        n => Err(failure!(Integrity: "{n} damaged, see above"
+            => "\"check --repair\" replaces damaged layers and removes damaged blobs; then pull the images again")),
     }
 }

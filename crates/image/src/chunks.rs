@@ -1,7 +1,13 @@
 //! A pipe between two threads that passes whole buffers and reuses them.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
+use oci_spec::image::Digest;
+
+use crate::digest::Hasher;
 
 /// Bytes of one buffer. Large enough that waking the other thread costs nothing, small enough for the cache.
 pub(crate) const CHUNK: usize = 128 << 10;
@@ -34,7 +40,8 @@ pub(crate) fn pipe() -> (Sender, ChunkReader) {
         current: Vec::new(),
         at: 0,
         ended: false,
-        count: 0,
+        count: Arc::default(),
+        hasher: None,
     };
     (
         Sender {
@@ -91,13 +98,28 @@ pub(crate) struct ChunkReader {
     current: Vec<u8>,
     at: usize,
     ended: bool,
-    count: u64,
+    count: Arc<AtomicU64>,
+    hasher: Option<Hasher>,
 }
 
 impl ChunkReader {
-    /// Bytes received.
-    pub(crate) fn count(&self) -> u64 {
-        self.count
+    /// Bytes received, for whoever does not have the reader.
+    pub(crate) fn count(&self) -> Arc<AtomicU64> {
+        self.count.clone()
+    }
+
+    /// Hashes what is received, a whole buffer at a time.
+    pub(crate) fn hash(mut self, hasher: Hasher) -> Self {
+        self.hasher = Some(hasher);
+        self
+    }
+
+    /// Receives the rest. Returns the digest of everything.
+    pub(crate) fn finish(mut self) -> io::Result<Option<Digest>> {
+        while !self.fill_buf()?.is_empty() {
+            self.at = self.current.len();
+        }
+        Ok(self.hasher.map(Hasher::finish))
     }
 }
 
@@ -112,7 +134,10 @@ impl BufRead for ChunkReader {
             }
             match self.data.recv() {
                 Ok(Message::Data(buffer)) => {
-                    self.count += buffer.len() as u64;
+                    self.count.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+                    if let Some(hasher) = &mut self.hasher {
+                        hasher.update(&buffer);
+                    }
                     self.current = buffer;
                 }
                 Ok(Message::End) => self.ended = true,
@@ -152,7 +177,7 @@ mod tests {
         reader.read_to_end(&mut received).unwrap();
         thread.join().unwrap();
         assert_eq!(received, sent);
-        assert_eq!(reader.count(), sent.len() as u64);
+        assert_eq!(reader.count().load(Ordering::Relaxed), sent.len() as u64);
     }
 
     #[test]

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use serde_json::{Value, json};
 
 use crate::changes::{self, What};
-use crate::compression::{Compression, Compressor};
+use crate::compression::{Compression, Compressor, decompress};
 use crate::digest::{self, HashingWriter};
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, During, Error, Result, failure};
+use crate::error::{Doing, During, Error, Result};
 use crate::json::{parse_json, to_json};
 use crate::limits::Limits;
 use crate::manifest::{Document, Image};
@@ -22,7 +22,7 @@ use crate::store::Store;
 use crate::tar::{Entry, Reader, Time};
 
 /// What the new image says about itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Description {
     /// Form of the layer.
     pub compression: Compression,
@@ -35,18 +35,6 @@ pub struct Description {
     /// Changes fields of the configuration's `config`, by their names there (`Cmd`, `Labels`, …): variables and labels are
     /// added to those of the base, everything else is replaced.
     pub config: serde_json::Map<String, Value>,
-}
-
-impl Default for Description {
-    fn default() -> Self {
-        Description {
-            compression: Compression::Gzip,
-            author: None,
-            comment: None,
-            created: None,
-            config: serde_json::Map::new(),
-        }
-    }
 }
 
 /// A layer that was written.
@@ -68,22 +56,14 @@ pub fn commit(
 ) -> Result<Descriptor> {
     let work = || {
         let made = layer(store, description.compression, |output| {
-            let (output, newest) = changes::write(upper, What::Changes(without), output)?;
-            Ok((output, newest))
+            changes::write(upper, What::Changes(without), output)
         })?;
-        let bytes = store
-            .layout()
-            .read_blob(base.manifest.config(), Limits::default().config_bytes)?;
+        let limit = Limits::default().config_bytes;
+        let bytes = store.layout().read_blob(base.manifest.config(), limit)?;
         // As a value: fields that the types do not know (health checks, shells) belong to the image all the same.
         let config: Value = parse_json(&bytes, "configuration")?;
-        finish(
-            store,
-            config,
-            base.manifest.layers().clone(),
-            made,
-            name,
-            description,
-        )
+        let layers = base.manifest.layers().clone();
+        finish(store, config, layers, made, name, description)
     };
     work().during(|| format!("commit {name}"))
 }
@@ -100,20 +80,11 @@ pub fn import(
     limits: &Limits,
 ) -> Result<Descriptor> {
     let work = || {
-        let plain =
-            crate::compression::decompress(std::io::BufReader::with_capacity(128 << 10, input))
-                .doing("read archive")?;
+        let plain = decompress(BufReader::with_capacity(128 << 10, input)).doing("read archive")?;
         let made = layer(store, description.compression, |mut output| {
-            let tee = Tee {
-                input: plain,
-                output: &mut output,
-            };
-            let mut reader = Reader::new(
-                std::io::BufReader::with_capacity(128 << 10, tee),
-                limits.clone(),
-            );
-            let mut entry = Entry::default();
-            let mut newest = Time::default();
+            let tee = BufReader::with_capacity(128 << 10, Tee(plain, &mut output));
+            let mut reader = Reader::new(tee, limits.clone());
+            let (mut entry, mut newest) = (Entry::default(), Time::default());
             while reader.next(&mut entry)? {
                 newest = newest.max(entry.mtime);
             }
@@ -131,15 +102,12 @@ pub fn import(
 }
 
 /// Passes on what is read.
-struct Tee<R, W> {
-    input: R,
-    output: W,
-}
+struct Tee<R, W>(R, W);
 
 impl<R: Read, W: Write> Read for Tee<R, W> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.input.read(into)?;
-        self.output.write_all(&into[..n])?;
+        let n = self.0.read(into)?;
+        self.1.write_all(&into[..n])?;
         Ok(n)
     }
 }
@@ -180,33 +148,24 @@ fn finish(
     name: &Reference,
     description: &Description,
 ) -> Result<Descriptor> {
-    let malformed =
-        |what: &str| failure!(Malformed, "the configuration of the image has no {what}");
     let created = rfc3339(description.created.unwrap_or(made.newest.seconds));
-    config["rootfs"]["diff_ids"]
-        .as_array_mut()
-        .ok_or_else(|| malformed("rootfs.diff_ids"))?
-        .push(json!(made.diff_id));
     let mut history = json!({"created": created, "created_by": "tare-image"});
-    for (key, value) in [
-        ("author", &description.author),
-        ("comment", &description.comment),
-    ] {
-        if let Some(value) = value {
-            history[key] = json!(value);
-        }
-    }
     if let Some(author) = &description.author {
+        history["author"] = json!(author);
         config["author"] = json!(author);
     }
-    config["created"] = json!(created);
-    if !config["history"].is_array() {
-        config["history"] = json!([]);
+    if let Some(comment) = &description.comment {
+        history["comment"] = json!(comment);
     }
-    config["history"]
-        .as_array_mut()
-        .ok_or_else(|| malformed("history"))?
-        .push(history);
+    config["created"] = json!(created);
+    let mut add = |list: &str, value| match config[list].as_array_mut() {
+        Some(list) => list.push(value),
+        None => config[list] = json!([value]),
+    };
+    add("history", history);
+    if let Some(diff_ids) = config["rootfs"]["diff_ids"].as_array_mut() {
+        diff_ids.push(json!(made.diff_id));
+    }
     if !config["config"].is_object() {
         config["config"] = json!({});
     }
@@ -214,19 +173,20 @@ fn finish(
         change(&mut config["config"][key], key, value);
     }
     let config = to_json(&config)?;
-    let config_descriptor = Descriptor::new(
+    let described = Descriptor::new(
         MediaType::ImageConfig,
         config.len() as u64,
         digest::of(&config),
     );
-    store.layout().put(&config_descriptor, &config)?;
+    store.layout().put(&described, &config)?;
     layers.push(made.descriptor);
-    let manifest = json!({"schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": config_descriptor, "layers": layers});
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": described, "layers": layers,
+    });
     let document = Document::parse(to_json(&manifest)?, Some(MediaType::ImageManifest.as_ref()))?;
     store.layout().put(&document.descriptor, &document.bytes)?;
-    store
-        .layout()
-        .tag(Some(&name.to_string()), &document.descriptor)?;
+    let name = name.to_string();
+    store.layout().tag(Some(&name), &document.descriptor)?;
     Ok(document.descriptor)
 }
 
@@ -249,24 +209,19 @@ fn change(field: &mut Value, key: &str, value: &Value) {
 /// `2006-01-02T15:04:05Z` of seconds since 1970.
 pub fn rfc3339(seconds: i64) -> String {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days since 0000-03-01: years that start in March have the leap day at the end.
+    // Days since 0000-03-01: years that start in March have the leap day at the end. A cycle is 400 years.
     let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let (year, month) = (
-        year_of_era + era * 400 + i64::from(month >= 10),
-        if month < 10 { month + 3 } else { month - 9 },
-    );
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        rest / 3600,
-        rest / 60 % 60,
-        rest % 60
-    )
+    let (cycle, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = match month {
+        0..10 => (year + cycle * 400, month + 3),
+        _ => (year + cycle * 400 + 1, month - 9),
+    };
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 #[cfg(test)]

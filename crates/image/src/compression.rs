@@ -5,14 +5,15 @@
 
 use std::io::{self, BufRead, Cursor, Read, Write};
 
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 
 /// The forms of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
     /// A plain tar archive.
     None,
     /// RFC 1952, any number of members.
+    #[default]
     Gzip,
     /// RFC 8878, any number of frames.
     Zstd,
@@ -49,7 +50,7 @@ impl std::str::FromStr for Compression {
             "none" => Ok(Compression::None),
             "gzip" => Ok(Compression::Gzip),
             "zstd" => Ok(Compression::Zstd),
-            _ => Err(failure!(Usage, "compression {text:?}").hint("none, gzip and zstd exist")),
+            _ => Err(failure!(Usage: "compression {text:?}" => "none, gzip and zstd exist")),
         }
     }
 }

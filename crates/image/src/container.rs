@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -13,7 +12,7 @@ use crate::bundle::{self, Overrides};
 use crate::digest;
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, During, Result, failure};
+use crate::error::{Doing, During, Result};
 use crate::files;
 use crate::flatten::flatten;
 use crate::json::{parse_json, read_limited, to_json};
@@ -100,48 +99,38 @@ impl Record {
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("image.json");
         if !path.exists() {
-            return Err(
-                failure!(NotFound, "{} was not made from an image", folder.display()).hint(
-                    "Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed",
-                ),
-            );
+            fail!(NotFound: "{} was not made from an image", folder.display()
+                => "Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed");
         }
-        parse_json(&read_limited(&path, 1 << 20)?, "image.json")
-            .map_err(|e| {
-                e.hint(format!(
-                    "Remove the container with: tare-image remove --container {}",
-                    folder.display()
-                ))
-            })
-            .during(|| folder.display().to_string())
+        parse_json(&read_limited(&path, 1 << 20)?, "image.json").map_err(|e| {
+            let shown = folder.display();
+            let how = format!("Remove the container with: tare-image remove --container {shown}");
+            e.hint(how).during(shown.to_string())
+        })
     }
 
     /// From now on the bundle in `folder` belongs to nobody, and stays until it is removed.
     pub fn keep(folder: &Path) -> Result<()> {
-        let record = Record {
-            owner: None,
-            runtime: None,
-            ..Record::read(folder)?
-        };
-        record.write(folder)
-    }
-
-    fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join("image.json");
-        // In one step: half a record would stand in the way of everybody who tidies up.
-        files::replace(&path, 0o666, |mut file| {
-            file.write_all(&to_json(self)?).at("write", &path)?;
-            Ok(((), file))
-        })
+        let (owner, runtime) = (None, None);
+        let record = Record::read(folder)?;
+        Record {
+            owner,
+            runtime,
+            ..record
+        }
+        .write(folder)
     }
 
     /// From now on `runtime` has a container of the bundle in `folder`.
-    pub fn started(folder: &Path, runtime: Runtime) -> Result<()> {
-        let record = Record {
-            runtime: Some(runtime),
-            ..Record::read(folder)?
-        };
-        record.write(folder)
+    pub fn started(folder: &Path, runtime: &Runtime) -> Result<()> {
+        let runtime = Some(runtime.clone());
+        let record = Record::read(folder)?;
+        Record { runtime, ..record }.write(folder)
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        // In one step: half a record would stand in the way of everybody who tidies up.
+        files::write(&folder.join("image.json"), 0o666, &to_json(self)?)
     }
 
     /// True when the process that was to remove the bundle is gone, and the container too.
@@ -153,12 +142,7 @@ impl Record {
     /// All bundles that the store knows of; of those elsewhere it keeps links, and forgets the ones that lead nowhere.
     pub(crate) fn all(store: &Store) -> Result<Vec<Found>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(store.containers())
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let path = entry.path();
+        for path in files::list(&store.containers()) {
             if path.join("image.json").exists() {
                 let record = Record::read(&path)?;
                 found.push(match record.is_orphan() {
@@ -178,8 +162,8 @@ pub fn check_id(id: &str) -> Result<()> {
     let good = |c: u8| c.is_ascii_alphanumeric() || b"_+-.".contains(&c);
     match !id.is_empty() && id.bytes().all(good) && !id.starts_with('.') && id.len() <= 255 {
         true => Ok(()),
-        false => Err(failure!(Usage, "{id:?} cannot be the name of a container")
-            .hint("It has letters, digits and _+-. only, and no dot at the beginning")),
+        false => Err(failure!(Usage: "{id:?} cannot be the name of a container"
+            => "It has letters, digits and _+-. only, and no dot at the beginning")),
     }
 }
 
@@ -196,10 +180,8 @@ pub fn create(
     options: &Options,
 ) -> Result<()> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(
-            failure!(Local, "{} exists and is not empty", folder.display())
-                .hint("Name a new directory, or remove that one first"),
-        );
+        fail!(Local: "{} exists and is not empty", folder.display()
+            => "Name a new directory, or remove that one first");
     }
     fs::create_dir_all(folder).at("make directory", folder)?;
     let absolute = fs::canonicalize(folder).at("resolve", folder)?;
@@ -236,18 +218,12 @@ fn fill(
     };
     record.write(folder)?;
     match rootfs {
-        Rootfs::Flat => {
-            flatten(&store.source(&options.limits), store, image, &root, options)?;
-        }
+        Rootfs::Flat => flatten(&store.source(&options.limits), store, image, &root, options)?,
         Rootfs::Overlay => {
             remember(store, folder)?;
             pull::unpack(store, image, options)?;
-            overlay::mount(
-                &pull::layers(store, image)?,
-                &folder.join("upper"),
-                &folder.join("work"),
-                &root,
-            )?;
+            let [upper, work] = ["upper", "work"].map(|name| folder.join(name));
+            overlay::mount(&pull::layers(store, image)?, &upper, &work, &root)?;
         }
     }
     let spec = bundle::spec(image, &[&root], overrides, &options.limits)?;
@@ -287,11 +263,9 @@ pub fn stubs(store: &Store, base: &Image, folder: &Path) -> Result<BTreeSet<Vec<
         destination: PathBuf,
     }
     // Not by the specification's types: the bundle may have been made ready for a runtime that knows more.
-    let config: Config = parse_json(
-        &read_limited(&folder.join("config.json"), CONFIG_BYTES)?,
-        "config.json",
-    )
-    .during(|| folder.display().to_string())?;
+    let text = read_limited(&folder.join("config.json"), CONFIG_BYTES)?;
+    let config = parse_json::<Config>(&text, "config.json");
+    let config = config.during(|| folder.display().to_string())?;
     let destinations: Vec<_> = config.mounts.into_iter().map(|m| m.destination).collect();
     let mut lowers = pull::layers(store, base)?;
     lowers.reverse();

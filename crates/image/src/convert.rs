@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::compression::{Compression, Compressor, decompress};
 use crate::copy::Selection;
 use crate::digest::{self, Hasher, HashingWriter};
-use crate::error::{Doing, During, Error, Result, fail, failure};
+use crate::error::{Doing, During, Error, Result};
 use crate::files::{self, Slice};
 use crate::index;
 use crate::json::{parse_document, to_json};
@@ -23,8 +23,7 @@ use crate::manifest::{
     self, Content, DOCKER_CONFIG, DOCKER_INDEX, DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST,
     Document, Image,
 };
-use crate::parallel::in_order;
-use crate::retry::{Attempts, Patience};
+use crate::parallel::all;
 use crate::source::{self, Source};
 
 /// Whose media types.
@@ -43,7 +42,7 @@ impl FromStr for Format {
         match text {
             "oci" => Ok(Format::Oci),
             "docker" | "v2s2" => Ok(Format::Docker),
-            _ => Err(failure!(Usage, "format {text:?}").hint("oci and docker exist")),
+            _ => Err(failure!(Usage: "format {text:?}" => "oci and docker exist")),
         }
     }
 }
@@ -79,7 +78,7 @@ impl<'a> Converted<'a> {
     pub fn new(source: &'a dyn Source, selection: &Selection, options: &Options) -> Result<Self> {
         if options.format == Some(Format::Docker) && options.compression == Some(Compression::Zstd)
         {
-            fail!(Unsupported, "docker's format has no layers of zstd");
+            fail!(Unsupported: "docker's format has no layers of zstd");
         }
         let mut root = source.root()?;
         if let Selection::One(wanted) = selection {
@@ -153,41 +152,26 @@ impl<'a> Converted<'a> {
 
     fn layers(&mut self, image: &Image, options: &Options, value: &mut Value) -> Result<()> {
         let layers = image.manifest.layers();
-        let made = Mutex::new(Vec::new());
         let source = self.source;
-        in_order(
-            layers.len(),
-            options.parallel,
-            |n, _| {
-                let layer = &layers[n];
-                let own = form(layer.media_type().as_ref());
-                let wanted = options.compression.or(own).unwrap_or(Compression::None);
-                let foreign = manifest::is_foreign(layer.media_type().as_ref());
-                let packed = match options.compression {
-                    Some(_) if !foreign && (own != Some(wanted) || options.level.is_some()) => {
-                        let diff_id = &image.diff_ids[n];
-                        Some(
-                            repack(source, layer, diff_id, wanted, options)
-                                .during(|| format!("layer {}", layer.digest()))?,
-                        )
-                    }
-                    _ => None,
-                };
-                if options.format == Some(Format::Docker) && wanted == Compression::Zstd {
-                    return Err(
-                        failure!(Unsupported, "docker's format has no layers of zstd")
-                            .hint("--compression gzip makes others of them"),
-                    );
+        let made = all(layers.len(), options.parallel, |n| {
+            let layer = &layers[n];
+            let own = form(layer.media_type().as_ref());
+            let wanted = options.compression.or(own).unwrap_or(Compression::None);
+            let foreign = manifest::is_foreign(layer.media_type().as_ref());
+            let changes = options.compression.is_some() && !foreign;
+            let packed = match changes && (own != Some(wanted) || options.level.is_some()) {
+                true => {
+                    let packed = repack(source, layer, &image.diff_ids[n], wanted, options);
+                    Some(packed.during(|| format!("layer {}", layer.digest()))?)
                 }
-                Ok((packed, wanted, foreign))
-            },
-            |_, done| {
-                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-                made.push(done);
-                Ok(())
-            },
-        )?;
-        let made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+                false => None,
+            };
+            if options.format == Some(Format::Docker) && wanted == Compression::Zstd {
+                fail!(Unsupported: "docker's format has no layers of zstd"
+                    => "--compression gzip makes others of them");
+            }
+            Ok((packed, wanted, foreign))
+        })?;
         for (n, (packed, compression, foreign)) in made.into_iter().enumerate() {
             let entry = &mut value["layers"][n];
             let is_docker = match options.format {
@@ -248,14 +232,9 @@ fn repack(
     wanted: Compression,
     options: &Options,
 ) -> Result<(Descriptor, File)> {
-    let mut attempts = Attempts::new(source.patience());
-    loop {
-        match repack_once(source, layer, diff_id, wanted, options) {
-            Ok(done) => return Ok(done),
-            Err(e) if source.distrust(layer, &e) => log::info!("{e}; asking elsewhere"),
-            Err(e) => attempts.pause(e)?,
-        }
-    }
+    source::persist(source, layer, || {
+        repack_once(source, layer, diff_id, wanted, options)
+    })
 }
 
 fn repack_once(
@@ -283,12 +262,12 @@ fn repack_once(
         let n = match plain.read(&mut buffer) {
             Ok(0) => break Ok(()),
             Ok(n) => n,
-            Err(e) => break Err(failure!(Malformed, "decompress: {e}")),
+            Err(e) => break Err(failure!(Malformed: "decompress: {e}")),
         };
         total += n as u64;
         if total > options.limits.layer_bytes {
             let most = options.limits.layer_bytes;
-            fail!(Limit, "the layer is larger than {most} bytes");
+            fail!(Limit: "the layer is larger than {most} bytes");
         }
         hasher.update(&buffer[..n]);
         output.write_all(&buffer[..n]).doing("write layer")?;
@@ -301,11 +280,7 @@ fn repack_once(
         return Err(source::cut(layer, input.count, &e));
     }
     if input.count != layer.size() {
-        return Err(digest::wrong_size(
-            layer.digest(),
-            layer.size(),
-            input.count,
-        ));
+        return Err(digest::wrong_size(layer, input.count));
     }
     digest::expect(&input.hasher.finish(), layer.digest())?;
     copied?;
@@ -380,15 +355,7 @@ impl Source for Converted<'_> {
         }
     }
 
-    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
-        self.source.distrust(descriptor, error)
-    }
-
-    fn patience(&self) -> Patience {
-        self.source.patience()
-    }
-
-    fn is_remote(&self) -> bool {
-        self.source.is_remote()
+    fn behind(&self) -> Option<&dyn Source> {
+        Some(self.source)
     }
 }

@@ -7,7 +7,7 @@ use oci_spec::image::{Descriptor, Digest};
 use crate::error::{During, Result};
 use crate::index;
 use crate::manifest::{Content, Document, is_known};
-use crate::parallel::in_order;
+use crate::parallel::all;
 use crate::platform::Wanted;
 use crate::source::{Destination, Source};
 use crate::transfer::once_more;
@@ -61,19 +61,13 @@ fn document(
             blobs.push(child);
         }
     }
-    in_order(
-        blobs.len(),
-        parallel,
-        |n, _| {
-            let blob = &blobs[n];
-            to.has(blob)
-                .and_then(|there| match there {
-                    true => Ok(()),
-                    false => once_more(source, blob, || to.put(blob, source)),
-                })
-                .during(|| format!("copy {}", blob.digest()))
-        },
-        |_, ()| Ok(()),
-    )?;
+    all(blobs.len(), parallel, |n| {
+        let blob = &blobs[n];
+        let copy = || match to.has(blob)? {
+            true => Ok(()),
+            false => once_more(source, blob, || to.put(blob, source)),
+        };
+        copy().during(|| format!("copy {}", blob.digest()))
+    })?;
     to.put_document(root, named)
 }

@@ -2,14 +2,15 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
-use crate::credential_helper;
 use crate::env;
-use crate::error::{Error, Kind, Result, fail, failure};
+use crate::error::{Doing, During, Error, Result};
 use crate::files;
 use crate::json::{parse_json, read_limited};
 use crate::reference::Reference;
@@ -45,25 +46,21 @@ pub struct Credentials {
 
 impl Default for Credentials {
     fn default() -> Self {
-        let variable = env::path;
-        if let Some(file) = variable("REGISTRY_AUTH_FILE") {
+        if let Some(file) = env::path("REGISTRY_AUTH_FILE") {
             return Credentials { files: vec![file] };
         }
-        let mut files = Vec::new();
-        files.extend(variable("XDG_RUNTIME_DIR").map(|d| d.join("containers/auth.json")));
-        files.extend(env::config().map(|d| d.join("containers/auth.json")));
-        files.extend(docker_file());
-        Credentials { files }
+        let folders = [env::path("XDG_RUNTIME_DIR"), env::config()];
+        let auth = folders.map(|f| f.map(|f| f.join("containers/auth.json")));
+        let files = auth.into_iter().chain([docker_file()]).flatten();
+        Credentials {
+            files: files.collect(),
+        }
     }
 }
 
 fn docker_file() -> Option<PathBuf> {
-    let variable = env::path;
-    Some(
-        variable("DOCKER_CONFIG")
-            .or(variable("HOME").map(|h| h.join(".docker")))?
-            .join("config.json"),
-    )
+    let home = env::path("HOME").map(|h| h.join(".docker"));
+    Some(env::path("DOCKER_CONFIG").or(home)?.join("config.json"))
 }
 
 impl Credentials {
@@ -79,15 +76,12 @@ impl Credentials {
     /// # Errors
     /// A file that exists but cannot be read, or a helper that fails.
     pub fn find(&self, host: &str, repository: &str) -> Result<Option<Credential>> {
-        for file in &self.files {
-            let config = match read_config(file)? {
-                Some(config) => config,
-                None => continue,
-            };
-            if let Some(found) = lookup(&config, host, repository)
-                .map_err(|e| e.during(file.display().to_string()))?
-            {
-                return Ok(Some(found));
+        for path in &self.files {
+            if let Some(config) = Config::read(path)? {
+                let found = config.find(host, repository);
+                if let Some(found) = found.during(|| path.display().to_string())? {
+                    return Ok(Some(found));
+                }
             }
         }
         Ok(None)
@@ -95,27 +89,30 @@ impl Credentials {
 
     /// Stores credentials for `host`, with the configured helper or in the file. Returns where they are now.
     pub fn store(&self, host: &str, user: &str, password: &str) -> Result<String> {
-        let path = self.writable()?;
+        // With one file given by the caller it is that, else docker's, which all programs read.
+        let path = match &self.files[..] {
+            [only] => only.clone(),
+            _ => docker_file().ok_or_else(
+                || failure!(Usage: "no home directory to keep credentials in" => "Set HOME"),
+            )?,
+        };
         let key = Reference::credential_key(host);
-        let mut config = read_config(&path)?.unwrap_or_default();
-        if let Some(helper) = helper_for(&config, key) {
-            let request =
-                serde_json::json!({"ServerURL": key, "Username": user, "Secret": password});
-            credential_helper::run(&helper, "store", &request.to_string())?;
+        let mut config = Config::read(&path)?.unwrap_or_default();
+        if let Some(helper) = config.helper(key) {
+            let request = json!({"ServerURL": key, "Username": user, "Secret": password});
+            ask(&helper, "store", &request.to_string())?;
             return Ok(format!("docker-credential-{helper}"));
         }
-        let auths = config.entry("auths").or_insert(Value::Null);
+        let auths = config.0.entry("auths").or_insert(Value::Null);
         if auths.is_null() {
-            *auths = Value::Object(Map::new());
+            *auths = json!({});
         }
         let Some(auths) = auths.as_object_mut() else {
-            fail!(Malformed, "{}: auths is no object", path.display());
+            fail!(Malformed: "{}: auths is no object", path.display());
         };
-        auths.insert(
-            key.into(),
-            serde_json::json!({"auth": STANDARD.encode(format!("{user}:{password}"))}),
-        );
-        write_config(&path, &config)?;
+        let auth = STANDARD.encode(format!("{user}:{password}"));
+        auths.insert(key.into(), json!({"auth": auth}));
+        config.write(&path)?;
         Ok(path.display().to_string())
     }
 
@@ -124,150 +121,177 @@ impl Credentials {
         let key = Reference::credential_key(host);
         let mut erased = false;
         for path in &self.files {
-            let Some(mut config) = read_config(path)? else {
+            let Some(mut config) = Config::read(path)? else {
                 continue;
             };
-            if let Some(helper) = helper_for(&config, key) {
-                credential_helper::run(&helper, "erase", key)?;
+            if let Some(helper) = config.helper(key) {
+                ask(&helper, "erase", key)?;
                 erased = true;
             }
-            let removed = config
-                .get_mut("auths")
-                .and_then(Value::as_object_mut)
-                .and_then(|a| a.remove(key));
-            if removed.is_some() {
-                write_config(path, &config)?;
+            let auths = config.0.get_mut("auths").and_then(Value::as_object_mut);
+            if auths.and_then(|a| a.remove(key)).is_some() {
+                config.write(path)?;
                 erased = true;
             }
         }
         Ok(erased)
     }
+}
 
-    fn writable(&self) -> Result<PathBuf> {
-        // With one file given by the caller it is that, else docker's, which all programs read.
-        match &self.files[..] {
-            [only] => Ok(only.clone()),
-            _ => docker_file().ok_or_else(|| {
-                failure!(Usage, "no home directory to keep credentials in").hint("Set HOME")
-            }),
+/// One file, with whatever else others have in it.
+#[derive(Default)]
+struct Config(Map<String, Value>);
+
+/// What it says about a registry.
+#[derive(Deserialize, Default)]
+struct Entry {
+    auth: Option<String>,
+    identitytoken: Option<String>,
+    registrytoken: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+}
+
+impl Config {
+    fn read(path: &Path) -> Result<Option<Self>> {
+        if std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
+            return Ok(None);
         }
+        let text = read_limited(path, 16 << 20)?;
+        let config = parse_json(&text, &path.display().to_string());
+        let config = config.map_err(|e| e.hint("Mend that file, or delete it and log in again"));
+        Ok(Some(Config(config?)))
     }
-}
 
-fn read_config(path: &Path) -> Result<Option<Map<String, Value>>> {
-    match std::fs::metadata(path) {
-        Err(_) => return Ok(None),
-        Ok(m) if m.len() == 0 => return Ok(None),
-        Ok(_) => {}
+    fn write(&self, path: &Path) -> Result<()> {
+        let folder = files::folder_of(path);
+        std::fs::create_dir_all(folder).at("make directory", folder)?;
+        let text = serde_json::to_vec_pretty(&self.0).map_err(std::io::Error::from);
+        files::write(path, 0o600, &text.at("write", path)?)
     }
-    let text = read_limited(path, 16 << 20)?;
-    let config = parse_json(&text, &path.display().to_string());
-    config
-        .map(Some)
-        .map_err(|e| e.hint("Mend that file, or delete it and log in again"))
-}
 
-fn write_config(path: &Path, config: &Map<String, Value>) -> Result<()> {
-    let error = |e| Error::file("write", path, e);
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(error)?;
-    }
-    let text = serde_json::to_string_pretty(config)
-        .map_err(|e| Error::new(Kind::Malformed, e.to_string()))?;
-    files::replace(path, 0o600, |mut file| {
-        file.write_all(text.as_bytes()).map_err(error)?;
-        Ok(((), file))
-    })
-}
-
-fn lookup(config: &Map<String, Value>, host: &str, repository: &str) -> Result<Option<Credential>> {
-    let key = Reference::credential_key(host);
-    if let Some(helper) = helper_for(config, key)
-        && let Some(found) = credential_helper::ask(&helper, key)?
-    {
-        return Ok(Some(found));
-    }
-    let Some(auths) = config.get("auths").and_then(Value::as_object) else {
-        return Ok(None);
-    };
-    let mut scope = format!("{host}/{repository}");
-    loop {
-        if let Some(entry) = auths
-            .get(&scope)
-            .or_else(|| auths.get(key).filter(|_| scope == host))
+    fn find(&self, host: &str, repository: &str) -> Result<Option<Credential>> {
+        let key = Reference::credential_key(host);
+        if let Some(helper) = self.helper(key)
+            && let Some(found) = from_helper(&helper, key)?
         {
-            return decode(entry, &scope);
+            return Ok(Some(found));
         }
-        match scope.rfind('/') {
-            Some(slash) => scope.truncate(slash),
-            None => break,
+        let Some(auths) = self.0.get("auths").and_then(Value::as_object) else {
+            return Ok(None);
+        };
+        let mut scope = format!("{host}/{repository}");
+        let mut found = auths.get_key_value(&scope);
+        while let (None, Some(slash)) = (found, scope.rfind('/')) {
+            scope.truncate(slash);
+            found = auths.get_key_value(&scope);
         }
+        // Docker once wrote whole addresses.
+        let is_address = |name: &str| {
+            let rest = name.split_once("://").map(|(_, rest)| rest);
+            rest.and_then(|rest| rest.split('/').next()) == Some(host)
+        };
+        let found = found
+            .or_else(|| auths.get_key_value(key))
+            .or_else(|| auths.iter().find(|(name, _)| is_address(name)));
+        found.map_or(Ok(None), |(name, entry)| decode(entry, name))
     }
-    // Docker once wrote whole addresses.
-    for (name, entry) in auths {
-        let bare = name
-            .trim_start_matches("https://")
-            .trim_start_matches("http://");
-        let bare = bare.split('/').next().unwrap_or(bare);
-        if bare == host && name.contains("://") {
-            return decode(entry, name);
-        }
+
+    fn helper(&self, key: &str) -> Option<String> {
+        let host = key.trim_start_matches("https://").split('/').next()?;
+        let own = |helpers: &Value| Some(helpers.get(key).or(helpers.get(host))?.clone());
+        let helper = self.0.get("credHelpers").and_then(own);
+        let helper = helper.or_else(|| self.0.get("credsStore").cloned())?;
+        helper.as_str().filter(|h| !h.is_empty()).map(String::from)
     }
-    Ok(None)
 }
 
 fn decode(entry: &Value, key: &str) -> Result<Option<Credential>> {
-    if let Some(token) = entry["identitytoken"].as_str().filter(|t| !t.is_empty()) {
-        return Ok(Some(Credential::IdentityToken(token.into())));
+    let bad = |e| failure!(Malformed: "entry of {key}: {e}");
+    let entry: Option<Entry> = serde_json::from_value(entry.clone()).map_err(bad)?;
+    let entry = entry.unwrap_or_default();
+    let some = |text: Option<String>| text.filter(|t| !t.is_empty());
+    if let Some(token) = some(entry.identitytoken) {
+        return Ok(Some(Credential::IdentityToken(token)));
     }
-    if let Some(token) = entry["registrytoken"].as_str().filter(|t| !t.is_empty()) {
-        return Ok(Some(Credential::RegistryToken(token.into())));
+    if let Some(token) = some(entry.registrytoken) {
+        return Ok(Some(Credential::RegistryToken(token)));
     }
-    if let (Some(user), Some(password)) = (entry["username"].as_str(), entry["password"].as_str())
-        && !user.is_empty()
-    {
-        return Ok(Some(Credential::Basic {
-            user: user.into(),
-            password: password.into(),
-        }));
+    if let (Some(user), Some(password)) = (some(entry.username), entry.password) {
+        return Ok(Some(Credential::Basic { user, password }));
     }
-    let Some(auth) = entry["auth"].as_str().filter(|a| !a.is_empty()) else {
+    let Some(auth) = some(entry.auth) else {
         return Ok(None);
     };
-    let text = STANDARD
-        .decode(auth.trim())
-        .ok()
-        .and_then(|b| String::from_utf8(b).ok());
-    match text
-        .as_deref()
-        .map(|t| t.trim_end_matches('\0'))
-        .and_then(|t| t.split_once(':'))
-    {
+    let text = STANDARD.decode(auth.trim()).ok();
+    let text = text.and_then(|t| String::from_utf8(t).ok());
+    let text = text.as_deref().map(|t| t.trim_end_matches('\0'));
+    match text.and_then(|t| t.split_once(':')) {
         Some((user, password)) => Ok(Some(Credential::Basic {
             user: user.into(),
             password: password.into(),
         })),
-        None => Err(failure!(
-            Malformed,
-            "auth of {key} is not base64 of user:password"
-        )),
+        None => Err(failure!(Malformed: "auth of {key} is not base64 of user:password")),
     }
 }
 
-fn helper_for(config: &Map<String, Value>, key: &str) -> Option<String> {
-    let helper = config
-        .get("credHelpers")
-        .and_then(|h| {
-            h.get(key)
-                .or_else(|| h.get(key.trim_start_matches("https://").split('/').next()?))
-        })
-        .or_else(|| config.get("credsStore"))?;
-    helper.as_str().filter(|h| !h.is_empty()).map(String::from)
+/// What a helper says (docker-credential-helpers, "Development").
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    username: String,
+    secret: String,
+}
+
+fn from_helper(helper: &str, key: &str) -> Result<Option<Credential>> {
+    let output = match ask(helper, "get", key) {
+        Ok(output) => output,
+        // The protocol has no other way to say "unknown".
+        Err(e) if e.to_string().contains("credentials not found") => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let what = format!("answer of docker-credential-{helper}");
+    let Answer { username, secret } = parse_json(&output, &what)?;
+    Ok(match username.as_str() {
+        "" => None,
+        "<token>" => Some(Credential::IdentityToken(secret)),
+        _ => Some(Credential::Basic {
+            user: username,
+            password: secret,
+        }),
+    })
+}
+
+/// Runs `docker-credential-HELPER VERB` with `input`, and returns what it prints.
+fn ask(helper: &str, verb: &str, input: &str) -> Result<Vec<u8>> {
+    let name = format!("docker-credential-{helper}");
+    if helper.contains('/') {
+        fail!(Unsafe: "credential helper {helper:?} has a slash in its name");
+    }
+    let error = |e| Error::system(format!("run {name}"), e);
+    let mut command = Command::new(&name);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let child = command.arg(verb).stderr(Stdio::piped()).spawn();
+    let mut child = child.map_err(|e| {
+        error(e).hint("It is named in the credentials file; install it or take the entry out")
+    })?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A helper that does not read its input says on its own why.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(error)?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said[..said.len().min(1000)]);
+        fail!(Denied: "{name} {verb} failed: {}", said.trim());
+    }
+    Ok(output.stdout)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     fn file(text: &str) -> (tempfile::TempDir, Credentials) {
         let temporary = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use sha2::Digest as _;
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 
 /// A running hash of one of the registered algorithms.
 #[derive(Clone)]
@@ -37,8 +37,8 @@ impl Hasher {
             DigestAlgorithm::Sha256 => Ok(Hasher::default()),
             DigestAlgorithm::Sha512 => Ok(Hasher::Sha512(Box::new(sha2::Sha512::new()))),
             other => Err(
-                failure!(Unsupported, "digest algorithm {other} cannot be verified")
-                    .hint("sha256 and sha512 are supported"),
+                failure!(Unsupported: "digest algorithm {other} cannot be verified"
+                => "sha256 and sha512 are supported"),
             ),
         }
     }
@@ -57,14 +57,12 @@ impl Hasher {
             Hasher::Sha256(h) => ("sha256", h.finalize().to_vec()),
             Hasher::Sha512(h) => ("sha512", h.finalize().to_vec()),
         };
-        let mut text = String::with_capacity(name.len() + 1 + bytes.len() * 2);
-        text.push_str(name);
-        text.push(':');
-        for byte in bytes {
-            for nibble in [byte >> 4, byte & 15] {
-                text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
-            }
-        }
+        let digits =
+            |byte: &u8| [byte >> 4, byte & 15].map(|n| char::from(b"0123456789abcdef"[n as usize]));
+        let text = format!(
+            "{name}:{}",
+            String::from_iter(bytes.iter().flat_map(digits))
+        );
         Digest::try_from(text).unwrap_or_else(|_| unreachable!("hexadecimal of a hash is a digest"))
     }
 }
@@ -114,7 +112,7 @@ pub fn of(bytes: &[u8]) -> Digest {
 
 /// Parses a digest; upper-case hexadecimal and wrong lengths are refused.
 pub fn parse(text: &str) -> Result<Digest> {
-    Digest::try_from(text).map_err(|e| failure!(Malformed, "digest {text:?}: {e}"))
+    Digest::try_from(text).map_err(|e| failure!(Malformed: "digest {text:?}: {e}"))
 }
 
 /// Compares whole content with its descriptor: the size first, then the digest.
@@ -123,15 +121,17 @@ pub fn parse(text: &str) -> Result<Digest> {
 /// [`Kind::Integrity`] when either differs.
 pub fn verify(bytes: &[u8], descriptor: &Descriptor) -> Result<()> {
     if bytes.len() as u64 != descriptor.size() {
-        return Err(wrong_size(
-            descriptor.digest(),
-            descriptor.size(),
-            bytes.len() as u64,
-        ));
+        return Err(wrong_size(descriptor, bytes.len() as u64));
     }
-    let mut hasher = Hasher::like(descriptor.digest())?;
+    check(bytes, descriptor.digest())
+}
+
+/// # Errors
+/// [`Kind::Integrity`] when `bytes` have another digest than `wanted`.
+pub(crate) fn check(bytes: &[u8], wanted: &Digest) -> Result<()> {
+    let mut hasher = Hasher::like(wanted)?;
     hasher.update(bytes);
-    expect(&hasher.finish(), descriptor.digest())
+    expect(&hasher.finish(), wanted)
 }
 
 /// # Errors
@@ -141,16 +141,14 @@ pub fn expect(found: &Digest, wanted: &Digest) -> Result<()> {
         return Ok(());
     }
     Err(
-        failure!(Integrity, "content of {wanted} has the digest {found}")
-            .hint("The content was changed on the way or at its source; nothing of it was kept"),
+        failure!(Integrity: "content of {wanted} has the digest {found}"
+        => "The content was changed on the way or at its source; nothing of it was kept"),
     )
 }
 
-pub(crate) fn wrong_size(digest: &Digest, wanted: u64, found: u64) -> Error {
-    failure!(
-        Integrity,
-        "content of {digest} has {found} bytes where its descriptor says {wanted}"
-    )
+pub(crate) fn wrong_size(descriptor: &Descriptor, found: u64) -> Error {
+    let (digest, wanted) = (descriptor.digest(), descriptor.size());
+    failure!(Integrity: "content of {digest} has {found} bytes where its descriptor says {wanted}")
 }
 
 #[cfg(test)]

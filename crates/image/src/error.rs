@@ -144,7 +144,7 @@ impl Error {
     #[must_use]
     pub fn during_operation(self, operation: &str) -> Self {
         match self.context.last() {
-            Some(step) if step.split(' ').next() == Some(operation) => self,
+            Some(step) if step.split(' ').next() == operation.split(' ').next() => self,
             _ => self.during(operation),
         }
     }
@@ -186,10 +186,13 @@ impl std::error::Error for Error {
     }
 }
 
-/// An error of a kind, with a message as `format!` takes it.
+/// An error of a kind, with a message as `format!` takes it, and perhaps a hint: `failure!(Usage: "no {what}" => "Write {how}")`.
 #[macro_export]
 macro_rules! failure {
-    ($kind:ident, $($message:tt)+) => {
+    ($kind:ident: $text:literal $(, $value:expr)* => $hint:literal $(, $more:expr)*) => {
+        $crate::failure!($kind: $text $(, $value)*).hint(format!($hint $(, $more)*))
+    };
+    ($kind:ident: $($message:tt)+) => {
         $crate::Error::new($crate::Kind::$kind, format_args!($($message)+).to_string())
     };
 }
@@ -198,11 +201,9 @@ macro_rules! failure {
 #[macro_export]
 macro_rules! fail {
     ($($failure:tt)+) => {
-        return Err($crate::failure!($($failure)+))
+        return Err($crate::failure!($($failure)+).into())
     };
 }
-
-pub use crate::{fail, failure};
 
 /// Says what a failed system call was for.
 pub trait Doing<T> {

@@ -1,16 +1,16 @@
 //! Files: opened where a stranger may have put them, replaced in one step, and without a name.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, Error, Result, fail};
+use crate::error::{Doing, Error, Result};
 
 /// Ends the names of files that are to replace others.
 const SUFFIX: &str = ".tmp";
@@ -28,7 +28,7 @@ pub(crate) fn open(path: &Path, more: OFlags) -> Result<(File, Metadata)> {
         .at("open", path)?;
     let metadata = file.metadata().at("read attributes of", path)?;
     if !metadata.is_file() {
-        fail!(Unsafe, "{} is no regular file", path.display());
+        fail!(Unsafe: "{} is no regular file", path.display());
     }
     Ok((file, metadata))
 }
@@ -63,6 +63,20 @@ pub(crate) fn replace<T>(
         let _ = fs::remove_file(&temporary);
     }
     result
+}
+
+/// The same with these bytes.
+pub(crate) fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<()> {
+    replace(path, mode, |mut file| {
+        file.write_all(bytes).at("write", path)?;
+        Ok(((), file))
+    })
+}
+
+/// What is in a folder; nothing where there is none.
+pub(crate) fn list(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path())
 }
 
 /// Removes what killed processes left in `folder` of [`replace`] under names that begin with `prefix`. Returns number and

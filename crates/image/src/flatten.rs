@@ -5,7 +5,8 @@ use std::path::Path;
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, During, Result, failure};
+use crate::error::{Doing, During, Result};
+use crate::files::{folder_of, list};
 use crate::manifest::Image;
 use crate::parallel::in_order;
 use crate::pull::{Job, Options, make_directory, report};
@@ -26,10 +27,8 @@ pub fn flatten(
 ) -> Result<()> {
     let occupied = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some());
     if occupied || (target.exists() && !target.is_dir()) {
-        return Err(
-            failure!(Local, "{} exists and is not empty", target.display())
-                .hint("Name a new directory, or remove that one first"),
-        );
+        fail!(Local: "{} exists and is not empty", target.display()
+            => "Name a new directory, or remove that one first");
     }
     let staging = beside(target)?;
     let root = staging.path().join("root");
@@ -69,20 +68,17 @@ pub fn flatten(
 fn beside(target: &Path) -> Result<Staging> {
     let name = target
         .file_name()
-        .ok_or_else(|| failure!(Usage, "{} is no name for a new directory", target.display()))?;
-    let parent = target
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+        .ok_or_else(|| failure!(Usage: "{} is no name for a new directory", target.display()))?;
+    let parent = folder_of(target);
     fs::create_dir_all(parent).at("make directory", parent)?;
     let prefix = format!(".{}.unpacking-", name.to_string_lossy());
     // What a killed process left for the same target.
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if let Some(pid) = name.to_str().and_then(|n| n.strip_prefix(&prefix))
+    for path in list(parent) {
+        let name = path.file_name().and_then(|n| n.to_str());
+        if let Some(pid) = name.and_then(|n| n.strip_prefix(&prefix))
             && !Path::new("/proc").join(pid).exists()
         {
-            remove_tree(&entry.path())?;
+            remove_tree(&path)?;
         }
     }
     Staging::at(parent.join(format!("{prefix}{}", std::process::id())))

@@ -6,12 +6,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use oci_spec::image::Descriptor;
-
 use crate::container::{Found, Record, discard_left};
 use crate::error::{Doing, During, Result};
 use crate::files;
-use crate::manifest::{self, Content, Document, LayersOnly};
+use crate::layout;
+use crate::manifest::{Content, chain_ids_of};
 use crate::progress::size;
 use crate::store::{Store, clear};
 use crate::unpack::remove_tree;
@@ -35,17 +34,30 @@ pub struct Freed {
 /// What the file system reports. Nothing is removed when a document that is there cannot be understood.
 pub fn collect(store: &Store) -> Result<Freed> {
     store.alone()?;
-    let mut wanted = Wanted::default();
-    for entry in store.layout().index()?.manifests() {
-        wanted.mark(store, entry).during(|| {
-            let name = crate::layout::ref_name(entry);
-            name.unwrap_or(entry.digest().as_ref()).to_string()
-        })?;
+    let layout = store.layout();
+    let roots = layout.index()?.manifests().clone();
+    let mut blobs: HashSet<String> = roots.iter().map(|d| d.digest().to_string()).collect();
+    let mut layers = HashSet::new();
+    for root in roots {
+        let name = layout::ref_name(&root).unwrap_or(root.digest().as_ref());
+        let name = name.to_string();
+        for document in layout.documents([root], u64::MAX) {
+            let document = document.during(|| name.clone())?;
+            let children = document.children();
+            blobs.extend(children.iter().map(|d| d.digest().to_string()));
+            if let Content::Manifest(manifest) = &document.content
+                && layout.has(manifest.config())?
+            {
+                let config = layout.read_blob(manifest.config(), u64::MAX)?;
+                let ids = chain_ids_of(&config);
+                layers.extend(ids.iter().map(ToString::to_string));
+            }
+        }
     }
     let mut freed = Freed::default();
     for container in Record::all(store)? {
         match container {
-            Found::Used(record) => wanted.layers.extend(record.chain_ids),
+            Found::Used(record) => layers.extend(record.chain_ids),
             Found::Left(folder) => {
                 freed.leftovers += 1;
                 freed.bytes += tree_bytes(&folder);
@@ -53,28 +65,26 @@ pub fn collect(store: &Store) -> Result<Freed> {
             }
         }
     }
-    for (algorithm, hex, path) in children(&store.root().join("blobs")) {
-        if !wanted.blobs.contains(&format!("{algorithm}:{hex}")) {
+    for (digest, path) in layout.blobs() {
+        if !blobs.contains(&digest) {
             freed.bytes += fs::symlink_metadata(&path).map_or(0, |m| m.len());
             freed.blobs += 1;
             fs::remove_file(&path).at("remove", &path)?;
         }
     }
-    for (algorithm, hex, path) in children(&store.root().join("layers")) {
-        if !wanted.layers.contains(&format!("{algorithm}:{hex}")) {
+    for (chain_id, path) in layout::by_digest(&store.root().join("layers")) {
+        if !layers.contains(&chain_id) {
             freed.layers += 1;
             freed.bytes += tree_bytes(&path);
             remove_tree(&path)?;
         }
     }
     for folder in ["ingest", "staging"].map(|f| store.root().join(f)) {
-        freed.leftovers += fs::read_dir(&folder).map_or(0, |entries| entries.count() as u64);
+        freed.leftovers += files::list(&folder).count() as u64;
         freed.bytes += tree_bytes(&folder);
         clear(&folder)?;
     }
-    let containers = fs::read_dir(store.containers()).into_iter().flatten();
-    let folders = containers.flatten().map(|e| e.path());
-    for folder in folders.chain([store.root().to_path_buf()]) {
+    for folder in files::list(&store.containers()).chain([store.root().to_path_buf()]) {
         let (count, bytes) = files::sweep(&folder, ".");
         freed.leftovers += count;
         freed.bytes += bytes;
@@ -87,11 +97,11 @@ fn tree_bytes(path: &Path) -> u64 {
     let Ok(metadata) = fs::symlink_metadata(path) else {
         return 0;
     };
-    let below = match metadata.is_dir() {
-        true => fs::read_dir(path).into_iter().flatten().flatten(),
-        false => return metadata.blocks() * 512,
+    let below: u64 = match metadata.is_dir() {
+        true => files::list(path).map(|path| tree_bytes(&path)).sum(),
+        false => 0,
     };
-    metadata.blocks() * 512 + below.map(|e| tree_bytes(&e.path())).sum::<u64>()
+    metadata.blocks() * 512 + below
 }
 
 impl fmt::Display for Freed {
@@ -103,58 +113,4 @@ impl fmt::Display for Freed {
             n => write!(f, ", and {n} leftovers of killed processes"),
         }
     }
-}
-
-#[derive(Default)]
-struct Wanted {
-    blobs: HashSet<String>,
-    layers: HashSet<String>,
-}
-
-impl Wanted {
-    /// Everything that `root` leads to, however deep.
-    fn mark(&mut self, store: &Store, root: &Descriptor) -> Result<()> {
-        let mut left = vec![root.clone()];
-        while let Some(descriptor) = left.pop() {
-            let new = self.blobs.insert(descriptor.digest().to_string());
-            // Content of other platforms is usually not there; then neither is anything below it.
-            if !new
-                || !manifest::is_known(descriptor.media_type().as_ref())
-                || !store.layout().has(&descriptor)?
-            {
-                continue;
-            }
-            let document: Document = store.layout().document(&descriptor, u64::MAX)?;
-            left.extend(document.children());
-            if let Content::Manifest(manifest) = &document.content
-                && store.layout().has(manifest.config())?
-            {
-                let config = store.layout().read_blob(manifest.config(), u64::MAX)?;
-                let ids = LayersOnly::chain_ids(&config);
-                self.layers.extend(ids.iter().map(ToString::to_string));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// `<algorithm>/<hex>` below a folder.
-pub(crate) fn children(folder: &Path) -> Vec<(String, String, std::path::PathBuf)> {
-    let mut found = Vec::new();
-    for algorithm in fs::read_dir(folder).into_iter().flatten().flatten() {
-        for entry in fs::read_dir(algorithm.path())
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let names = (
-                algorithm.file_name().into_string(),
-                entry.file_name().into_string(),
-            );
-            if let (Ok(algorithm), Ok(hex)) = names {
-                found.push((algorithm, hex, entry.path()));
-            }
-        }
-    }
-    found
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use oci_spec::image::Digest;
 
-use crate::error::{Error, Kind, Result, failure};
+use crate::error::{Error, Kind, Result};
 use crate::manifest::{Content, Document, is_index};
 use crate::platform::{self, Wanted};
 use crate::source::Source;
@@ -16,10 +16,7 @@ const DEPTH: usize = 8;
 pub(crate) fn check_depth(depth: usize) -> Result<()> {
     match depth {
         0..=DEPTH => Ok(()),
-        _ => Err(failure!(
-            Malformed,
-            "indexes that point to indexes, more than eight deep"
-        )),
+        _ => Err(failure!(Malformed: "indexes that point to indexes, more than eight deep")),
     }
 }
 
@@ -45,7 +42,7 @@ pub(crate) fn find(
         None => Err(match (search.missing, &root.content) {
             (Some(missing), _) => missing,
             (None, Content::Index(index)) => platform::nothing(index, wanted),
-            (None, Content::Manifest(_)) => failure!(NotFound, "no image"),
+            (None, Content::Manifest(_)) => failure!(NotFound: "no image"),
         }),
     }
 }

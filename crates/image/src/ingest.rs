@@ -9,7 +9,7 @@ use oci_spec::image::Descriptor;
 use rustix::fs::FlockOperation;
 
 use crate::digest::{self, Hasher};
-use crate::error::{Doing, Error, Result, fail};
+use crate::error::{Doing, Error, Result};
 
 /// A partial blob, locked against other processes.
 pub(crate) struct Ingest {
@@ -32,54 +32,39 @@ impl Ingest {
         descriptor: &Descriptor,
     ) -> Result<Option<Self>> {
         let digest = descriptor.digest();
-        let is_there = || is_whole(&target, descriptor);
-        let path = folder.join(format!(
-            "{}-{}",
-            digest.algorithm().as_ref(),
-            digest.digest()
-        ));
+        let name = digest.to_string().replace(':', "-");
+        let path = folder.join(name);
         loop {
             fs::create_dir_all(&folder).at("make directory", &folder)?;
-            let file = match OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)
-            {
-                Ok(file) => file,
+            let mut how = OpenOptions::new();
+            how.read(true).write(true).create(true).truncate(false);
+            let file = match how.open(&path) {
                 // Another process has finished and removed the empty folder.
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(Error::file("open", &path, e)),
+                other => other.at("open", &path)?,
             };
             rustix::fs::flock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
             // While waiting, the other process may have moved it to its place.
-            let same = match (file.metadata(), fs::metadata(&path)) {
-                (Ok(a), Ok(b)) => a.ino() == b.ino(),
-                _ => false,
-            };
-            if !same {
-                if is_there() {
-                    let _ = fs::remove_dir(&folder);
-                    return Ok(None);
+            let inode = |m: std::io::Result<fs::Metadata>| m.map(|m| m.ino()).ok();
+            let same = inode(file.metadata()) == inode(fs::metadata(&path));
+            if is_whole(&target, descriptor) {
+                if same {
+                    let _ = fs::remove_file(&path);
                 }
-                continue;
-            }
-            if is_there() {
-                let _ = fs::remove_file(&path);
                 let _ = fs::remove_dir(&folder);
                 return Ok(None);
             }
-            let hasher = Hasher::like(digest)?;
-            return Ok(Some(Ingest {
-                descriptor: descriptor.clone(),
-                path,
-                target,
-                folder,
-                file,
-                hasher,
-                hashed: 0,
-            }));
+            if same {
+                return Ok(Some(Ingest {
+                    descriptor: descriptor.clone(),
+                    hasher: Hasher::like(digest)?,
+                    path,
+                    target,
+                    folder,
+                    file,
+                    hashed: 0,
+                }));
+            }
         }
     }
 
@@ -107,20 +92,20 @@ impl Ingest {
     /// Forgets all but the beginning that was hashed: a single connection goes on from there.
     pub(crate) fn keep_hashed(&mut self) -> Result<()> {
         let _ = fs::remove_file(self.pieces_path());
-        self.file
-            .set_len(self.hashed)
-            .map_err(|e| self.error("truncate", e))?;
-        self.file
-            .seek(SeekFrom::Start(self.hashed))
-            .map_err(|e| self.error("seek", e))?;
-        Ok(())
+        let cut = self.file.set_len(self.hashed);
+        cut.map_err(|e| self.error("truncate", e))?;
+        self.seek(self.hashed)
+    }
+
+    fn seek(&mut self, position: u64) -> Result<()> {
+        let sought = self.file.seek(SeekFrom::Start(position));
+        sought.map(drop).map_err(|e| self.error("seek", e))
     }
 
     /// Hashes what an earlier attempt left and passes it to `each`. Returns the number of bytes.
     pub(crate) fn replay(&mut self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<u64> {
-        let size = self
-            .file
-            .metadata()
+        let metadata = self.file.metadata();
+        let size = metadata
             .map_err(|e| self.error("read attributes of", e))?
             .len();
         // Several connections leave holes: only what a list of pieces vouches for could be used, and is, elsewhere.
@@ -129,9 +114,7 @@ impl Ingest {
             return Ok(0);
         }
         self.hash_until(size, each)?;
-        self.file
-            .seek(SeekFrom::Start(size))
-            .map_err(|e| self.error("seek", e))?;
+        self.seek(size)?;
         Ok(size)
     }
 
@@ -143,15 +126,12 @@ impl Ingest {
     ) -> Result<()> {
         let mut buffer = vec![0u8; crate::chunks::CHUNK];
         while self.hashed < end {
-            let most = usize::try_from(end - self.hashed)
-                .unwrap_or(usize::MAX)
-                .min(buffer.len());
-            let n = self
-                .file
-                .read_at(&mut buffer[..most], self.hashed)
-                .map_err(|e| self.error("read", e))?;
+            let left = usize::try_from(end - self.hashed).unwrap_or(usize::MAX);
+            let most = left.min(buffer.len());
+            let read = self.file.read_at(&mut buffer[..most], self.hashed);
+            let n = read.map_err(|e| self.error("read", e))?;
             if n == 0 {
-                fail!(Local, "{} became shorter", self.path.display());
+                fail!(Local: "{} became shorter", self.path.display());
             }
             self.hasher.update(&buffer[..n]);
             each(&buffer[..n])?;
@@ -162,17 +142,13 @@ impl Ingest {
 
     /// Appends.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.hashed + bytes.len() as u64 > self.descriptor.size() {
-            return Err(digest::wrong_size(
-                self.descriptor.digest(),
-                self.descriptor.size(),
-                self.hashed + bytes.len() as u64,
-            )
-            .hint("The source sends more than the descriptor says"));
+        let length = self.hashed + bytes.len() as u64;
+        if length > self.descriptor.size() {
+            let error = digest::wrong_size(&self.descriptor, length);
+            return Err(error.hint("The source sends more than the descriptor says"));
         }
-        self.file
-            .write_all(bytes)
-            .map_err(|e| self.error("write", e))?;
+        let written = self.file.write_all(bytes);
+        written.map_err(|e| self.error("write", e))?;
         self.hasher.update(bytes);
         self.hashed += bytes.len() as u64;
         Ok(())
@@ -180,14 +156,9 @@ impl Ingest {
 
     /// Verifies, and moves the content to its place. What is wrong is deleted.
     pub(crate) fn commit(self) -> Result<()> {
-        let right = if self.hashed != self.descriptor.size() {
-            Err(digest::wrong_size(
-                self.descriptor.digest(),
-                self.descriptor.size(),
-                self.hashed,
-            ))
-        } else {
-            digest::expect(&self.hasher.clone().finish(), self.descriptor.digest())
+        let right = match self.hashed == self.descriptor.size() {
+            true => digest::expect(&self.hasher.clone().finish(), self.descriptor.digest()),
+            false => Err(digest::wrong_size(&self.descriptor, self.hashed)),
         };
         if let Err(e) = right {
             self.discard();
@@ -212,10 +183,9 @@ impl Ingest {
     fn error(&self, doing: &str, e: std::io::Error) -> Error {
         let full = e.kind() == std::io::ErrorKind::StorageFull;
         let error = Error::file(doing, &self.path, e);
-        if full {
-            error.hint("Free some space; what was fetched is kept and continued")
-        } else {
-            error
+        match full {
+            true => error.hint("Free some space; what was fetched is kept and continued"),
+            false => error,
         }
     }
 }

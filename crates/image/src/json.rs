@@ -9,14 +9,14 @@ use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::error::{Doing, Result, fail, failure};
+use crate::error::{Doing, Result};
 use crate::files;
 
 /// Parses a document called `what`.
 pub(crate) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|e| {
         let is = if e.is_data() { "" } else { " is not JSON" };
-        failure!(Malformed, "{what}{is}: {e}")
+        failure!(Malformed: "{what}{is}: {e}")
     })
 }
 
@@ -38,6 +38,14 @@ impl<'de> Deserialize<'de> for Unique {
 
 struct UniqueVisitor;
 
+macro_rules! scalars {
+    ($($visit:ident: $kind:ty),*) => {
+        $(fn $visit<E>(self, _: $kind) -> Result<Unique, E> {
+            Ok(Unique)
+        })*
+    };
+}
+
 impl<'de> Visitor<'de> for UniqueVisitor {
     type Value = Unique;
 
@@ -45,25 +53,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         f.write_str("JSON")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Unique, E> {
-        Ok(Unique)
-    }
+    scalars! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str }
 
     fn visit_unit<E>(self) -> Result<Unique, E> {
         Ok(Unique)
@@ -77,10 +67,9 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
         let mut names = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            if names.contains(&name) {
+            if let Some(name) = names.replace(name) {
                 return Err(A::Error::custom(format!("the name {name:?} comes twice")));
             }
-            names.insert(name);
             map.next_value::<Unique>()?;
         }
         Ok(Unique)
@@ -92,7 +81,7 @@ pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
     // `Value` sorts the names of objects, which maps in the types do not.
     serde_json::to_value(value)
         .and_then(|v| serde_json::to_vec(&v))
-        .map_err(|e| failure!(Malformed, "write JSON: {e}"))
+        .map_err(|e| failure!(Malformed: "write JSON: {e}"))
 }
 
 /// Reads a file that is not expected to be large.
@@ -113,7 +102,7 @@ fn read(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .at("read", path)?;
     if bytes.len() as u64 > limit {
-        fail!(Limit, "{} has more than {limit} bytes", path.display());
+        fail!(Limit: "{} has more than {limit} bytes", path.display());
     }
     Ok(bytes)
 }

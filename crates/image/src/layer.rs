@@ -10,7 +10,7 @@ use oci_spec::image::Digest;
 use crate::chunks::{self, CHUNK, ChunkReader, Closed, Sender};
 use crate::compression;
 use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result, fail, failure};
+use crate::error::{During, Error, Kind, Result};
 use crate::limits::Limits;
 use crate::unpack::{Form, Layer, Owner};
 
@@ -95,14 +95,10 @@ impl From<Closed> for Error {
 fn inflate(input: ChunkReader, mut output: Sender, limits: &Limits) -> Result<()> {
     let error = |e: io::Error| match e.kind() {
         io::ErrorKind::BrokenPipe => Error::stopped(),
-        _ => failure!(Malformed, "decompress: {e}"),
+        _ => failure!(Malformed: "decompress: {e}"),
     };
-    let counted = Counted {
-        input,
-        count: std::sync::Arc::default(),
-    };
-    let compressed = counted.count.clone();
-    let mut plain = compression::decompress(counted).map_err(error)?;
+    let compressed = input.count();
+    let mut plain = compression::decompress(input).map_err(error)?;
     let mut total = 0u64;
     loop {
         let mut buffer = output.buffer()?;
@@ -119,52 +115,17 @@ fn inflate(input: ChunkReader, mut output: Sender, limits: &Limits) -> Result<()
         }
         total += filled as u64;
         if total > limits.layer_bytes {
-            fail!(
-                Limit,
-                "the layer is larger than {} bytes",
-                limits.layer_bytes
-            );
+            fail!(Limit: "the layer is larger than {} bytes", limits.layer_bytes);
         }
-        let read = compressed.load(std::sync::atomic::Ordering::Relaxed).max(1);
+        let read = compressed.load(Ordering::Relaxed).max(1);
         if total > limits.ratio_from && total / read > limits.ratio {
-            fail!(
-                Limit,
-                "the layer grows more than {} times when decompressed",
-                limits.ratio
-            );
+            fail!(Limit: "the layer grows more than {} times when decompressed", limits.ratio);
         }
         if filled == 0 {
             return Ok(output.end()?);
         }
         buffer.truncate(filled);
         output.send(buffer)?;
-    }
-}
-
-/// Counts what was taken from the input, for the ratio.
-struct Counted {
-    input: ChunkReader,
-    count: std::sync::Arc<std::sync::atomic::AtomicU64>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let n = self.input.read(into)?;
-        self.count
-            .fetch_add(n as u64, std::sync::atomic::Ordering::Relaxed);
-        Ok(n)
-    }
-}
-
-impl io::BufRead for Counted {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.input.fill_buf()
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.count
-            .fetch_add(n as u64, std::sync::atomic::Ordering::Relaxed);
-        self.input.consume(n);
     }
 }
 
@@ -176,53 +137,10 @@ fn write(
     limits: &Limits,
 ) -> Result<Layer> {
     let mut layer = Layer::new(directory, how.0, how.1, limits)?;
-    let input = Hashed {
-        input,
-        hasher: Hasher::like(diff_id)?,
-        seen: 0,
-    };
-    let mut rest = layer.unpack(input)?;
+    let rest = layer.unpack(input.hash(Hasher::like(diff_id)?))?;
     // What follows the end of the archive belongs to the layer's identity.
-    loop {
-        let n = io::BufRead::fill_buf(&mut rest)
-            .map_err(|_| Error::stopped())?
-            .len();
-        if n == 0 {
-            break;
-        }
-        io::BufRead::consume(&mut rest, n);
-    }
-    digest::expect(&rest.hasher.finish(), diff_id)
-        .map_err(|e| e.during("uncompressed layer (DiffID)"))?;
+    let found = rest.finish().map_err(|_| Error::stopped())?;
+    let found = found.ok_or_else(Error::stopped)?;
+    digest::expect(&found, diff_id).during(|| "uncompressed layer (DiffID)".into())?;
     Ok(layer)
-}
-
-/// Hashes every buffer once, when it arrives.
-struct Hashed {
-    input: ChunkReader,
-    hasher: Hasher,
-    seen: u64,
-}
-
-impl io::BufRead for Hashed {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.input.fill_buf()?;
-        if self.input.count() != self.seen {
-            self.seen = self.input.count();
-            self.hasher.update(self.input.fill_buf()?);
-        }
-        self.input.fill_buf()
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.input.consume(n);
-    }
-}
-
-impl Read for Hashed {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let n = io::BufRead::fill_buf(self)?.read(into)?;
-        io::BufRead::consume(self, n);
-        Ok(n)
-    }
 }

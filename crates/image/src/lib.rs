@@ -44,6 +44,9 @@
 //! All functions block. Asynchronous programs call them on a thread for blocking work (`spawn_blocking` and the like); all types
 //! can be shared between threads. Documents have the types of the `oci-spec` crate.
 
+#[macro_use]
+pub mod error;
+
 pub mod accounts;
 pub mod archive;
 pub mod bundle;
@@ -55,11 +58,9 @@ pub mod compression;
 pub mod container;
 pub mod convert;
 pub mod copy;
-mod credential_helper;
 pub mod credentials;
 pub mod digest;
 mod env;
-pub mod error;
 mod files;
 pub mod flatten;
 pub mod gc;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::error::{Error, Result, failure};
-use crate::reference::Reference;
+use crate::error::{Error, Result};
+use crate::reference::{Reference, is_tag};
 
 /// Where an image is, or is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,70 +30,93 @@ pub enum Location {
     },
 }
 
+impl Location {
+    /// A bare name as that of an image in a registry.
+    #[must_use]
+    pub fn or_remote(self) -> Self {
+        match self {
+            Location::Store(reference) => Location::Registry(reference),
+            other => other,
+        }
+    }
+
+    /// The image's name, where it says one in full.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Location::Registry(reference) | Location::Store(reference) => Some(reference),
+            Location::DockerArchive { reference, .. } => reference.as_ref(),
+            Location::Layout { .. } => None,
+        }
+    }
+
+    /// The same, or a name that is made of the file's.
+    pub fn default_name(&self) -> Result<Reference> {
+        let (path, name) = match self {
+            Location::Layout { path, name } => (path, name.as_deref()),
+            Location::DockerArchive {
+                path,
+                reference: None,
+            } => (path, None),
+            Location::DockerArchive {
+                reference: Some(reference),
+                ..
+            }
+            | Location::Registry(reference)
+            | Location::Store(reference) => return Ok(reference.clone()),
+        };
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let clean = stem
+            .to_lowercase()
+            .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let clean = Some(clean.trim_matches('-')).filter(|c| !c.is_empty());
+        let tag = name.filter(|name| is_tag(name)).unwrap_or("latest");
+        format!("localhost/{}:{tag}", clean.unwrap_or("image")).parse()
+    }
+}
+
 impl FromStr for Location {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if let Some(reference) = text.strip_prefix("docker://") {
-            return Ok(Location::Registry(reference.parse()?));
-        }
-        if let Some(rest) = text
-            .strip_prefix("oci:")
-            .or_else(|| text.strip_prefix("oci-archive:"))
-        {
-            let (path, name) = match rest.split_once(':') {
-                Some((path, name)) => (path, Some(name.to_string())),
-                None => (rest, None),
-            };
-            if path.is_empty() || name.as_deref() == Some("") {
-                return Err(
-                    failure!(Usage, "location {text:?}").hint("Write oci:PATH or oci:PATH:NAME")
-                );
+        let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
+        let (path, name) = match rest.split_once(':') {
+            Some((path, name)) => (path, Some(name)),
+            None => (rest, None),
+        };
+        Ok(match scheme {
+            "docker" if rest.starts_with("//") => Location::Registry(rest[2..].parse()?),
+            "oci" | "oci-archive" if path.is_empty() || name == Some("") => {
+                fail!(Usage: "location {text:?}" => "Write oci:PATH or oci:PATH:NAME")
             }
-            return Ok(Location::Layout {
+            "oci" | "oci-archive" => Location::Layout {
                 path: path.into(),
-                name,
-            });
-        }
-        if let Some(rest) = text.strip_prefix("docker-archive:") {
-            let (path, reference) = match rest.split_once(':') {
-                Some((path, reference)) => (path, Some(reference.parse()?)),
-                None => (rest, None),
-            };
-            if path.is_empty() {
-                return Err(failure!(Usage, "location {text:?}")
-                    .hint("Write docker-archive:FILE or docker-archive:FILE:REFERENCE"));
-            }
-            return Ok(Location::DockerArchive {
+                name: name.map(String::from),
+            },
+            "docker-archive" if path.is_empty() => fail!(Usage: "location {text:?}"
+                => "Write docker-archive:FILE or docker-archive:FILE:REFERENCE"),
+            "docker-archive" => Location::DockerArchive {
                 path: path.into(),
-                reference,
-            });
-        }
-        Ok(Location::Store(
-            text.strip_prefix("store:").unwrap_or(text).parse()?,
-        ))
+                reference: name.map(str::parse).transpose()?,
+            },
+            "store" => Location::Store(rest.parse()?),
+            _ => Location::Store(text.parse()?),
+        })
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Location::Registry(reference) => write!(f, "docker://{reference}"),
-            Location::Store(reference) => write!(f, "{reference}"),
-            Location::Layout { path, name: None } => write!(f, "oci:{}", path.display()),
-            Location::Layout {
-                path,
-                name: Some(name),
-            } => write!(f, "oci:{}:{name}", path.display()),
-            Location::DockerArchive {
-                path,
-                reference: None,
-            } => write!(f, "docker-archive:{}", path.display()),
-            Location::DockerArchive {
-                path,
-                reference: Some(r),
-            } => write!(f, "docker-archive:{}:{r}", path.display()),
-        }
+        let (scheme, path, name) = match self {
+            Location::Registry(reference) => return write!(f, "docker://{reference}"),
+            Location::Store(reference) => return write!(f, "{reference}"),
+            Location::Layout { path, name } => ("oci", path, name.clone()),
+            Location::DockerArchive { path, reference } => {
+                let name = reference.as_ref().map(ToString::to_string);
+                ("docker-archive", path, name)
+            }
+        };
+        write!(f, "{scheme}:{}", path.display())?;
+        name.map_or(Ok(()), |name| write!(f, ":{name}"))
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::digest;
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{During, Result, fail, failure};
+use crate::error::{During, Result};
 use crate::json::{parse_document, parse_json};
 use crate::limits::Limits;
 
@@ -66,23 +66,16 @@ impl Document {
         if let (Some(own), Some(announced)) = (own, announced)
             && own != announced
         {
-            fail!(
-                Malformed,
-                "the document says that it is {own}, but was announced as {announced}"
-            );
+            fail!(Malformed: "the document says that it is {own}, but was announced as {announced}");
         }
         if shape.manifests.is_some() && (shape.layers.is_some() || shape.config.is_some()) {
-            fail!(
-                Malformed,
-                "the document has both manifests and layers: it could be read in two ways"
-            );
+            fail!(Malformed: "the document has both manifests and layers: it could be read in two ways");
         }
         if shape.schema_version == Some(1) {
-            return Err(failure!(Unsupported, "schema version 1 is not supported")
-                .hint("Push the image again with a current tool"));
+            fail!(Unsupported: "schema version 1 is not supported" => "Push the image again with a current tool");
         }
         if shape.schema_version != Some(2) {
-            fail!(Malformed, "schemaVersion is not 2");
+            fail!(Malformed: "schemaVersion is not 2");
         }
         let kind = own.or(announced);
         let index = match kind {
@@ -90,10 +83,9 @@ impl Document {
             Some(k) if is_manifest(k) => false,
             _ => shape.manifests.is_some(),
         };
-        let content = if index {
-            Content::Index(Box::new(parse_json(&bytes, "index")?))
-        } else {
-            Content::Manifest(Box::new(parse_json(&bytes, "manifest")?))
+        let content = match index {
+            true => Content::Index(Box::new(parse_json(&bytes, "index")?)),
+            false => Content::Manifest(Box::new(parse_json(&bytes, "manifest")?)),
         };
         let media_type = match (kind, index) {
             (Some(kind), _) if is_known(kind) => MediaType::from(kind),
@@ -106,14 +98,10 @@ impl Document {
             bytes,
             content,
         };
-        let large = |d: &&Descriptor| d.size() > LARGEST;
-        if let Some(child) = document.children().iter().find(large) {
-            fail!(
-                Malformed,
-                "{} cannot have {} bytes",
-                child.digest(),
-                child.size()
-            );
+        for child in document.children() {
+            if child.size() > LARGEST {
+                fail!(Malformed: "{} cannot have {} bytes", child.digest(), child.size());
+            }
         }
         Ok(document)
     }
@@ -129,10 +117,7 @@ impl Document {
     /// Descriptors that this document needs to be complete.
     pub fn children(&self) -> Vec<Descriptor> {
         match &self.content {
-            Content::Manifest(m) => std::iter::once(m.config())
-                .chain(m.layers())
-                .cloned()
-                .collect(),
+            Content::Manifest(m) => [&[m.config().clone()], &m.layers()[..]].concat(),
             Content::Index(i) => i.manifests().clone(),
         }
     }
@@ -217,45 +202,28 @@ impl Image {
     ) -> Result<Self> {
         let config_type = manifest.config().media_type().as_ref();
         if config_type != MediaType::ImageConfig.as_ref() && config_type != DOCKER_CONFIG {
-            return Err(failure!(
-                Unsupported,
-                "a configuration of type {config_type} is no image to unpack"
-            )
-            .hint("Other artifacts can be copied: tare-image copy"));
+            fail!(Unsupported: "a configuration of type {config_type} is no image to unpack"
+                => "Other artifacts can be copied: tare-image copy");
         }
         digest::verify(config, manifest.config()).during(|| "configuration".into())?;
         let config: ImageConfiguration = parse_document(config, "configuration")?;
         if config.rootfs().typ() != "layers" {
-            fail!(Unsupported, "rootfs.type {:?}", config.rootfs().typ());
+            fail!(Unsupported: "rootfs.type {:?}", config.rootfs().typ());
         }
         let count = manifest.layers().len();
         if count > limits.layers {
-            fail!(Limit, "{count} layers where {} are allowed", limits.layers);
+            fail!(Limit: "{count} layers where {} are allowed", limits.layers);
         }
         if config.rootfs().diff_ids().len() != count {
-            fail!(
-                Malformed,
-                "{count} layers in the manifest, {} in the configuration",
-                config.rootfs().diff_ids().len()
-            );
+            fail!(Malformed: "{count} layers in the manifest, {} in the configuration", config.rootfs().diff_ids().len());
         }
-        if let Some(layer) = manifest
-            .layers()
-            .iter()
-            .find(|l| !is_layer(l.media_type().as_ref()))
-        {
-            fail!(
-                Unsupported,
-                "a layer of type {} cannot be unpacked",
-                layer.media_type()
-            );
+        for layer in manifest.layers() {
+            if !is_layer(layer.media_type().as_ref()) {
+                fail!(Unsupported: "a layer of type {} cannot be unpacked", layer.media_type());
+            }
         }
-        let diff_ids = config
-            .rootfs()
-            .diff_ids()
-            .iter()
-            .map(|d| digest::parse(d))
-            .collect::<Result<Vec<_>>>()?;
+        let diff_ids = config.rootfs().diff_ids().iter().map(|d| digest::parse(d));
+        let diff_ids = diff_ids.collect::<Result<Vec<_>>>()?;
         let chain_ids = chain_ids(&diff_ids);
         Ok(Image {
             descriptor,
@@ -280,53 +248,28 @@ pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
     chain
 }
 
-/// Only the layers of a configuration, for documents that may be no image at all.
-#[derive(Deserialize)]
-pub(crate) struct LayersOnly {
-    rootfs: RootFsOnly,
-}
-
-#[derive(Deserialize)]
-struct RootFsOnly {
-    diff_ids: Vec<String>,
-}
-
-impl LayersOnly {
-    /// Identities of the stacks; none when it is no image.
-    pub(crate) fn chain_ids(config: &[u8]) -> Vec<Digest> {
-        let Ok(config) = serde_json::from_slice::<Self>(config) else {
-            return Vec::new();
-        };
-        let diff_ids: Result<Vec<_>> = config
-            .rootfs
-            .diff_ids
-            .iter()
-            .map(|d| digest::parse(d))
-            .collect();
-        diff_ids.map(|d| chain_ids(&d)).unwrap_or_default()
-    }
+/// Identities of the stacks of layers of a configuration; none for a document that is no image's.
+pub(crate) fn chain_ids_of(config: &[u8]) -> Vec<Digest> {
+    let config: serde_json::Value = serde_json::from_slice(config).unwrap_or_default();
+    let diff_ids = config["rootfs"]["diff_ids"].as_array();
+    let diff_ids = diff_ids.into_iter().flatten();
+    let diff_ids = diff_ids.map(|d| digest::parse(d.as_str().unwrap_or_default()));
+    let diff_ids: Result<Vec<_>> = diff_ids.collect();
+    diff_ids.map(|d| chain_ids(&d)).unwrap_or_default()
 }
 
 /// The content that a descriptor carries in its `data` field, verified.
 pub(crate) fn embedded(descriptor: &Descriptor) -> Option<Vec<u8>> {
-    use base64::Engine;
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(descriptor.data().as_deref()?)
-        .ok()?;
-    digest::verify(&bytes, descriptor).ok()?;
-    Some(bytes)
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let bytes = STANDARD.decode(descriptor.data().as_deref()?).ok()?;
+    digest::verify(&bytes, descriptor).ok().map(|()| bytes)
 }
 
 /// As [`embedded`], for content that must not be longer than `limit`, wherever it is.
 pub(crate) fn embedded_within(descriptor: &Descriptor, limit: u64) -> Result<Option<Vec<u8>>> {
     let embedded = embedded(descriptor);
     if embedded.is_none() && descriptor.size() > limit {
-        fail!(
-            Limit,
-            "{} has {} bytes where {limit} are allowed",
-            descriptor.digest(),
-            descriptor.size()
-        );
+        fail!(Limit: "{} has {} bytes where {limit} are allowed", descriptor.digest(), descriptor.size());
     }
     Ok(embedded)
 }

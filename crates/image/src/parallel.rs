@@ -109,6 +109,23 @@ pub(crate) fn in_order<T: Send>(
     failure.map_or(Ok(()), Err)
 }
 
+/// As [`in_order`], for what has nothing to do with each result but to keep it.
+pub(crate) fn all<T: Send>(
+    count: usize,
+    threads: usize,
+    make: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let made = Mutex::new(Vec::with_capacity(count));
+    let keep = |_, one| {
+        made.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(one);
+        Ok(())
+    };
+    in_order(count, threads, |n, _| make(n), keep)?;
+    Ok(made.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// Error for `prepare` when the flag is set.
 pub(crate) fn check(failed: &AtomicBool) -> Result<()> {
     if failed.load(Ordering::Acquire) {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use oci_spec::image::{Descriptor, ImageIndex, Platform};
 
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 use crate::manifest;
 
 /// What to run on: `os/architecture[/variant]`, in the words of the image specification (Go's GOOS and GOARCH).
@@ -83,26 +83,19 @@ impl FromStr for Wanted {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut parts = text.split('/');
-        let (Some(os), Some(architecture), variant, None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(bad(text));
-        };
-        if os.is_empty() || architecture.is_empty() || variant == Some("") {
-            return Err(bad(text));
+        let parts: Vec<&str> = text.split('/').collect();
+        match parts[..] {
+            [os, architecture, ref variant @ ..] if variant.len() < 2 && !parts.contains(&"") => {
+                Ok(Wanted {
+                    os: os.into(),
+                    architecture: architecture.into(),
+                    variant: variant.first().map(|v| (*v).into()),
+                })
+            }
+            _ => Err(failure!(Usage: "platform {text:?}"
+                => "Write os/architecture or os/architecture/variant, as in linux/arm64/v8")),
         }
-        Ok(Wanted {
-            os: os.into(),
-            architecture: architecture.into(),
-            variant: variant.map(Into::into),
-        })
     }
-}
-
-fn bad(text: &str) -> Error {
-    failure!(Usage, "platform {text:?}")
-        .hint("Write os/architecture or os/architecture/variant, as in linux/arm64/v8")
 }
 
 impl fmt::Display for Wanted {
@@ -135,19 +128,19 @@ pub(crate) fn nothing(index: &ImageIndex, wanted: &Wanted) -> Error {
     let platforms = index
         .manifests()
         .iter()
-        .filter_map(|d| d.platform().as_ref());
-    let mut offered: Vec<String> = platforms
-        .map(|p| match p.variant() {
-            Some(v) => format!("{}/{}/{v}", p.os(), p.architecture()),
-            None => format!("{}/{}", p.os(), p.architecture()),
-        })
-        .collect();
+        .filter_map(|d| d.platform().clone());
+    let offered = platforms.map(|p| Wanted {
+        os: p.os().to_string(),
+        architecture: p.architecture().to_string(),
+        variant: p.variant().clone(),
+    });
+    let mut offered: Vec<String> = offered.map(|p| p.to_string()).collect();
     offered.dedup();
     let offered = match offered[..] {
         [] => "nothing".into(),
         _ => format!("{}; --platform chooses", offered.join(", ")),
     };
-    failure!(NotFound, "no image for {wanted}").hint(format!("The index offers: {offered}"))
+    failure!(NotFound: "no image for {wanted}" => "The index offers: {offered}")
 }
 
 #[cfg(test)]

@@ -7,19 +7,17 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use oci_spec::image::Descriptor;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::env;
-use crate::error::{During, Error, Result, fail, failure};
+use crate::error::{During, Result};
 use crate::json::{parse_document, read_limited};
 use crate::manifest::Document;
 use crate::reference::Reference;
 use crate::registry::RegistrySource;
-use crate::retry::Patience;
 use crate::sigstore::{self, PublicKey};
-use crate::source::{Content, Source};
+use crate::source::Source;
 
 /// Bytes of a policy, and of a key, at most.
 const LARGEST: u64 = 1 << 20;
@@ -93,7 +91,7 @@ impl Policy {
             let policy: Policy = parse_document(&read_limited(path, LARGEST)?, "policy")?;
             let scopes = policy.transports.values().flat_map(BTreeMap::values);
             if scopes.chain([&policy.default]).any(Vec::is_empty) {
-                fail!(Malformed, "a list of requirements is empty");
+                fail!(Malformed: "a list of requirements is empty");
             }
             Ok(policy)
         };
@@ -120,12 +118,10 @@ impl Policy {
         for requirement in self.find(transport, &scopes) {
             match requirement {
                 Requirement::InsecureAcceptAnything => {}
-                Requirement::Reject => fail!(Denied, "the policy rejects {}", path.display()),
-                _ => fail!(
-                    Denied,
-                    "the policy asks for signatures, which {} has not",
-                    path.display()
-                ),
+                Requirement::Reject => fail!(Denied: "the policy rejects {}", path.display()),
+                _ => {
+                    fail!(Denied: "the policy asks for signatures, which {} has not", path.display())
+                }
             }
         }
         Ok(())
@@ -137,13 +133,13 @@ impl Policy {
     /// [`crate::Kind::Denied`] for what does not fit; what the registry answers.
     pub fn approve<'a>(
         &self,
-        source: &'a RegistrySource<'a>,
+        source: RegistrySource<'a>,
         reference: &Reference,
     ) -> Result<Approved<'a>> {
         let requirements = self.find("docker", &scopes(reference));
         let rejected = |r: &Requirement| matches!(r, Requirement::Reject);
         if requirements.iter().any(rejected) {
-            fail!(Denied, "the policy rejects {reference}");
+            fail!(Denied: "the policy rejects {reference}");
         }
         let root = source.root()?;
         for requirement in requirements {
@@ -152,13 +148,13 @@ impl Policy {
                 Requirement::SigstoreSigned(signed) => {
                     let keys = signed.keys()?;
                     let named = |name: &str| signed.accepts(name, reference);
-                    sigstore::verify(source, root.descriptor.digest(), &keys, &named)
+                    sigstore::verify(&source, root.descriptor.digest(), &keys, &named)
                         .during(|| format!("the policy for {reference}"))?;
                 }
                 Requirement::Reject | Requirement::Other => {
                     let what = "the policy asks for something that is not understood here";
-                    return Err(failure!(Denied, "{what}, for {reference}")
-                        .hint("insecureAcceptAnything, reject and sigstoreSigned with a key are"));
+                    fail!(Denied: "{what}, for {reference}"
+                        => "insecureAcceptAnything, reject and sigstoreSigned with a key are");
                 }
             }
         }
@@ -188,17 +184,14 @@ fn scopes(reference: &Reference) -> Vec<String> {
 impl Signed {
     fn keys(&self) -> Result<Vec<PublicKey>> {
         if let Some(more) = self.more.keys().next() {
-            return Err(failure!(
-                Denied,
-                "the policy asks for {more}, which cannot be checked here"
-            ));
+            fail!(Denied: "the policy asks for {more}, which cannot be checked here");
         }
         let text = match (&self.key_path, &self.key_data) {
             (Some(path), None) => read_limited(path, LARGEST)?,
             (None, Some(data)) => STANDARD
                 .decode(data)
-                .map_err(|e| failure!(Usage, "keyData of the policy: {e}"))?,
-            _ => fail!(Usage, "the policy needs one of keyPath and keyData"),
+                .map_err(|e| failure!(Usage: "keyData of the policy: {e}"))?,
+            _ => fail!(Usage: "the policy needs one of keyPath and keyData"),
         };
         Ok(vec![PublicKey::from_pem(&text)?])
     }
@@ -231,7 +224,7 @@ impl Signed {
 
 /// A source whose image was judged.
 pub struct Approved<'a> {
-    source: &'a RegistrySource<'a>,
+    source: RegistrySource<'a>,
     root: Document,
 }
 
@@ -240,24 +233,8 @@ impl Source for Approved<'_> {
         Ok(self.root.clone())
     }
 
-    fn document(&self, descriptor: &Descriptor) -> Result<Document> {
-        self.source.document(descriptor)
-    }
-
-    fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
-        self.source.open(descriptor, start, end)
-    }
-
-    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
-        self.source.distrust(descriptor, error)
-    }
-
-    fn patience(&self) -> Patience {
-        self.source.patience()
-    }
-
-    fn is_remote(&self) -> bool {
-        self.source.is_remote()
+    fn behind(&self) -> Option<&dyn Source> {
+        Some(&self.source)
     }
 }
 

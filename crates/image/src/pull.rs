@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use oci_spec::image::{Descriptor, Digest};
 
-use crate::error::{Doing, During, Error, Kind, Result, fail};
+use crate::error::{Doing, During, Error, Kind, Result};
 use crate::index;
 use crate::layer;
 use crate::limits::Limits;
@@ -15,7 +15,6 @@ use crate::manifest::{Content, Document, Image};
 use crate::parallel::{check, in_order};
 use crate::platform::Wanted;
 use crate::reference::Reference;
-use crate::retry::Patience;
 use crate::source::{self, Source};
 use crate::store::{Staging, Store};
 use crate::transfer;
@@ -129,10 +128,6 @@ struct Known<'a> {
 }
 
 impl Source for Known<'_> {
-    fn root(&self) -> Result<Document> {
-        self.source.root()
-    }
-
     fn document(&self, descriptor: &Descriptor) -> Result<Document> {
         match (self.store.layout()).document(descriptor, self.limits.manifest_bytes) {
             Ok(document) => Ok(document),
@@ -154,12 +149,8 @@ impl Source for Known<'_> {
         self.source.open(descriptor, start, end)
     }
 
-    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
-        self.source.distrust(descriptor, error)
-    }
-
-    fn patience(&self) -> Patience {
-        self.source.patience()
+    fn behind(&self) -> Option<&dyn Source> {
+        Some(self.source)
     }
 }
 
@@ -204,7 +195,7 @@ pub fn choose(
 ) -> Result<(Image, Vec<Document>)> {
     let (found, documents) = index::find(source, root, &options.platform)?;
     let Content::Manifest(manifest) = found.content else {
-        fail!(NotFound, "an index in place of an image");
+        fail!(NotFound: "an index in place of an image");
     };
     let config = source::read(source, manifest.config(), options.limits.config_bytes)
         .during(|| "configuration".into())?;

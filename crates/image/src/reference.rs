@@ -7,7 +7,7 @@ use oci_spec::image::Digest;
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 
 /// The registry of references that name none.
 pub(crate) const DEFAULT_HOST: &str = "docker.io";
@@ -22,47 +22,29 @@ const DEFAULT_CREDENTIAL_KEY: &str = "https://index.docker.io/v1/";
 ///
 /// Short names are completed as everywhere: without a host it is the default registry, there a single word is below
 /// `library/`, and without tag and digest the tag is `latest`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 pub struct Reference {
     host: String,
     repository: String,
     tag: Option<String>,
     digest: Option<String>,
-    short: Short,
+    /// The name without host, if it was written so: another spelling, and the same name.
+    short: Option<String>,
 }
 
-/// The name without host, if it was written so. Another spelling, and the same name.
-#[derive(Clone, Debug, Default)]
-struct Short(Option<String>);
-
-impl PartialEq for Short {
-    fn eq(&self, _: &Self) -> bool {
-        true
+impl PartialEq for Reference {
+    fn eq(&self, other: &Self) -> bool {
+        let own = |r: &Self| (r.name(), r.tag.clone(), r.digest.clone());
+        own(self) == own(other)
     }
 }
 
-impl Eq for Short {}
-
-impl std::hash::Hash for Short {
-    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
-}
-
-impl PartialOrd for Short {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Short {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
-    }
-}
+impl Eq for Reference {}
 
 impl Reference {
     /// The name as it was written, when that did not say a host.
     pub(crate) fn short(&self) -> Option<&str> {
-        self.short.0.as_deref()
+        self.short.as_deref()
     }
 
     /// Host and port as written.
@@ -135,9 +117,8 @@ impl Reference {
     /// [`Kind::Usage`] when `tag` does not fit the grammar.
     pub fn with_tag(&self, tag: &str) -> Result<Self> {
         if !is_tag(tag) {
-            return Err(failure!(Usage, "{tag:?} is not a tag").hint(
-                "Tags have up to 128 letters, digits, dots, hyphens and underscores, a letter, digit or underscore first",
-            ));
+            fail!(Usage: "{tag:?} is not a tag"
+                => "Tags have up to 128 letters, digits, dots, hyphens and underscores, a letter, digit or underscore first");
         }
         Ok(Reference {
             tag: Some(tag.into()),
@@ -181,10 +162,10 @@ impl FromStr for Reference {
             }
             _ => (rest, None),
         };
-        let mut short = Short(Some(name.to_string()));
+        let mut short = Some(name.to_string());
         let (host, path) = match name.split_once('/') {
             Some((first, path)) if is_host(first) => {
-                short = Short::default();
+                short = None;
                 (first.to_string(), path.to_string())
             }
             Some(_) => (DEFAULT_HOST.to_string(), name.to_string()),
@@ -195,23 +176,17 @@ impl FromStr for Reference {
         } else {
             host
         };
-        if !path.split('/').all(is_component) {
-            return Err(bad(
-                text,
-                "the repository has characters that names may not have",
-            ));
-        }
-        if !valid_host(&host) {
-            return Err(bad(
-                text,
-                "the host is not a host name with an optional port",
-            ));
-        }
-        if host.len() + 1 + path.len() > 255 {
-            return Err(bad(
-                text,
-                "host and repository together are longer than 255 characters",
-            ));
+        let wrong = if !path.split('/').all(is_component) {
+            "the repository has characters that names may not have"
+        } else if !valid_host(&host) {
+            "the host is not a host name with an optional port"
+        } else if host.len() + 1 + path.len() > 255 {
+            "host and repository together are longer than 255 characters"
+        } else {
+            ""
+        };
+        if !wrong.is_empty() {
+            return Err(bad(text, wrong));
         }
         let tag = if tag.is_none() && digest.is_none() {
             Some("latest".into())
@@ -229,8 +204,8 @@ impl FromStr for Reference {
 }
 
 fn bad(text: &str, why: &str) -> Error {
-    failure!(Usage, "image reference {text:?}: {why}")
-        .hint("Write [host[:port]/]name[:tag][@digest], names in lower case")
+    failure!(Usage: "image reference {text:?}: {why}"
+        => "Write [host[:port]/]name[:tag][@digest], names in lower case")
 }
 
 fn is_host(first: &str) -> bool {
@@ -240,35 +215,17 @@ fn is_host(first: &str) -> bool {
 }
 
 fn valid_host(host: &str) -> bool {
-    let (name, port) = if let Some(rest) = host.strip_prefix('[') {
-        let Some((address, port)) = rest.split_once(']') else {
-            return false;
-        };
-        if address.parse::<std::net::Ipv6Addr>().is_err() {
-            return false;
-        }
-        match port.strip_prefix(':') {
-            Some(port) => return port.parse::<u16>().is_ok(),
-            None => return port.is_empty(),
-        }
-    } else {
-        match host.split_once(':') {
-            Some((name, port)) => (name, Some(port)),
-            None => (host, None),
-        }
+    let is_port = |port: &str| !port.starts_with('+') && port.parse::<u16>().is_ok();
+    if let Some((address, port)) = host.strip_prefix('[').and_then(|h| h.split_once(']')) {
+        let is_address = address.parse::<std::net::Ipv6Addr>().is_ok();
+        return is_address && port.strip_prefix(':').map_or(port.is_empty(), is_port);
+    }
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    let is_label = |label: &str| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        !label.is_empty() && label.bytes().all(fits) && label.trim_matches('-') == label
     };
-    !name.is_empty()
-        && name.split('.').all(|label| {
-            !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        })
-        && port.is_none_or(|p| {
-            !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()) && p.parse::<u16>().is_ok()
-        })
+    is_port(port) && name.split('.').all(is_label)
 }
 
 /// distribution-spec, "Pulling manifests": `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
@@ -282,28 +239,11 @@ pub(crate) fn is_tag(tag: &str) -> bool {
 
 /// distribution-spec: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
 fn is_component(component: &str) -> bool {
-    let bytes = component.as_bytes();
-    let mut at = 0;
-    loop {
-        let word = bytes[at..]
-            .iter()
-            .take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-            .count();
-        if word == 0 {
-            return false;
-        }
-        at += word;
-        if at == bytes.len() {
-            return true;
-        }
-        at += match bytes[at] {
-            b'.' => 1,
-            b'_' if bytes.get(at + 1) == Some(&b'_') => 2,
-            b'_' => 1,
-            b'-' => bytes[at..].iter().take_while(|b| **b == b'-').count(),
-            _ => return false,
-        };
-    }
+    let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let between = component.trim_matches(is_letter);
+    let separators = between.split(is_letter);
+    let good = |s: &str| matches!(s, "" | "." | "_" | "__") || s.bytes().all(|b| b == b'-');
+    component.starts_with(is_letter) && component.ends_with(is_letter) && { separators }.all(good)
 }
 
 impl fmt::Display for Reference {

@@ -32,6 +32,19 @@ impl Default for Patience {
     }
 }
 
+impl Patience {
+    /// Runs `attempt` until it succeeds, or trying again makes no sense.
+    pub(crate) fn run<T>(self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+        let mut attempts = Attempts::new(self);
+        loop {
+            match attempt() {
+                Err(error) => attempts.pause(error)?,
+                done => return done,
+            }
+        }
+    }
+}
+
 /// Counts the attempts of one operation.
 pub(crate) struct Attempts {
     patience: Patience,
@@ -93,46 +106,8 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<u64> {
     if let Ok(seconds) = value.parse() {
         return Some(seconds);
     }
-    let then = http_date(value)?;
-    let now = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    Some(then.saturating_sub(now))
-}
-
-/// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn http_date(text: &str) -> Option<u64> {
-    let mut words = text.split_once(", ")?.1.split([' ', ':']);
-    let mut number = || words.next()?.parse::<u64>().ok();
-    let day = number()?;
-    let month = words.next()?;
-    let month = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
-    .iter()
-    .position(|m| *m == month)? as u64
-        + 1;
-    let mut number = || words.next()?.parse::<u64>().ok();
-    let (year, hour, minute, second) = (number()?, number()?, number()?, number()?);
-    // Also keeps the arithmetic small: the text is the registry's.
-    if !(1970..=9999).contains(&year)
-        || !(1..=31).contains(&day)
-        || hour > 23
-        || minute > 59
-        || second > 60
-    {
-        return None;
-    }
-    Some(days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
-/// Days of the Gregorian calendar, counted from 1970-01-01, for years from 1970 on.
-fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    // March-based years put the leap day at the end.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1 - 719_468
+    let then = httpdate::parse_http_date(value).ok()?;
+    Some(then.duration_since(now).map_or(0, |left| left.as_secs()))
 }
 
 #[cfg(test)]
@@ -154,11 +129,6 @@ mod tests {
         ] {
             assert_eq!(retry_after(odd, now), None);
         }
-        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
-        assert_eq!(
-            http_date("Sat, 29 Feb 2020 12:00:00 GMT"),
-            Some(1_582_977_600)
-        );
     }
 
     #[test]

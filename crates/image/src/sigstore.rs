@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::digest;
-use crate::error::{During, Kind, Result, fail, failure};
+use crate::error::{During, Kind, Result};
 use crate::json::{parse_document, parse_json, read_limited, to_json};
 use crate::limits::Limits;
 use crate::manifest::{Content, Document};
@@ -54,15 +54,16 @@ impl PublicKey {
         const P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
         const ED: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
         let der = pem(text, "PUBLIC KEY")?;
-        let (algorithm, bytes): (&dyn VerificationAlgorithm, _) =
-            match (der.strip_prefix(P256), der.strip_prefix(ED)) {
-                (Some(point), _) if point.len() == 65 => (&ECDSA_P256_SHA256_ASN1, point),
-                (_, Some(point)) if point.len() == 32 => (&ED25519, point),
-                _ => {
-                    return Err(failure!(Unsupported, "a public key of another kind")
-                        .hint("ECDSA on P-256 and Ed25519 are understood"));
-                }
-            };
+        let (algorithm, bytes): (&dyn VerificationAlgorithm, _) = match (
+            der.strip_prefix(P256),
+            der.strip_prefix(ED),
+        ) {
+            (Some(point), _) if point.len() == 65 => (&ECDSA_P256_SHA256_ASN1, point),
+            (_, Some(point)) if point.len() == 32 => (&ED25519, point),
+            _ => {
+                fail!(Unsupported: "a public key of another kind" => "ECDSA on P-256 and Ed25519 are understood");
+            }
+        };
         Ok(PublicKey {
             algorithm,
             bytes: bytes.to_vec(),
@@ -88,7 +89,7 @@ fn pem(text: &[u8], label: &str) -> Result<Vec<u8>> {
     let body: String = body.map_or(String::new(), |(body, _)| body.split_whitespace().collect());
     match STANDARD.decode(&body) {
         Ok(der) if !der.is_empty() => Ok(der),
-        _ => Err(failure!(Usage, "no {label} in PEM")),
+        _ => Err(failure!(Usage: "no {label} in PEM")),
     }
 }
 
@@ -181,13 +182,9 @@ pub fn verify(
         }
     }
     if wrong.is_empty() {
-        fail!(Denied, "{digest} is not signed");
+        fail!(Denied: "{digest} is not signed");
     }
-    Err(failure!(
-        Denied,
-        "{digest} has no signature that is accepted: {}",
-        wrong.join(", ")
-    ))
+    Err(failure!(Denied: "{digest} has no signature that is accepted: {}", wrong.join(", ")))
 }
 
 /// Signs the image `digest` of a repository as `name`, with a key in PEM (PKCS #8, not encrypted) at `key`. Signatures that
@@ -206,9 +203,8 @@ pub fn sign(
     let random = SystemRandom::new();
     let pair =
         EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der, &random).map_err(|e| {
-            failure!(Unsupported, "{}: {e}", key.display()).hint(
-                "Make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
-            )
+            failure!(Unsupported: "{}: {e}", key.display()
+                => "Make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
         })?;
     let payload = to_json(&json!({
         "critical": {
@@ -219,12 +215,12 @@ pub fn sign(
         "optional": {"creator": concat!("tare-image ", env!("CARGO_PKG_VERSION"))},
     }))?;
     let signature = pair.sign(&random, &payload);
-    let signature = signature.map_err(|_| failure!(Local, "the key does not sign"))?;
+    let signature = signature.map_err(|_| failure!(Local: "the key does not sign"))?;
     let source = RegistrySource::new(repository);
     let (_, old) = stored(&source, digest)?;
     let repository = source.repository();
     let mut layer = serde_json::to_value(describe(PAYLOAD, &payload))
-        .map_err(|e| failure!(Malformed, "write JSON: {e}"))?;
+        .map_err(|e| failure!(Malformed: "write JSON: {e}"))?;
     layer["annotations"] = json!({SIGNATURE: STANDARD.encode(signature)});
     let mut layers: Vec<Value> = match &old {
         Some(old) => {
@@ -254,7 +250,7 @@ pub fn sign(
     let manifest = json!({"schemaVersion": 2, "mediaType": media_type, "config": config_descriptor, "layers": layers});
     let bytes = to_json(&manifest)?;
     if bytes.len() as u64 > Limits::default().manifest_bytes {
-        fail!(Limit, "there are too many signatures of {digest}");
+        fail!(Limit: "there are too many signatures of {digest}");
     }
     let document = Document::parse(bytes, Some(media_type.as_ref()))?;
     repository.push_manifest(&document, &tag(digest))

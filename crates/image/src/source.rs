@@ -8,7 +8,7 @@ use oci_spec::image::Descriptor;
 use crate::error::Kind;
 use crate::error::{Error, Result, Retry};
 use crate::manifest::Document;
-use crate::retry::{Attempts, Patience};
+use crate::retry::Patience;
 
 /// Content from some position on.
 pub struct Content {
@@ -18,31 +18,63 @@ pub struct Content {
     pub start: u64,
 }
 
-/// A place to read an image from.
+impl Content {
+    /// The content from `start` on: of a source that ignores ranges, what comes before is passed over. Should it be other content
+    /// this time, the digest tells.
+    pub(crate) fn skip_to(mut self, start: u64) -> Result<Box<dyn Read + Send>> {
+        let count = start.saturating_sub(self.start);
+        let skipped = std::io::copy(&mut (&mut self.reader).take(count), &mut std::io::sink());
+        match skipped {
+            Ok(skipped) if skipped == count => Ok(self.reader),
+            Ok(_) => Err(Error::network(
+                "the source sends less than before",
+                Retry::Later,
+            )),
+            Err(e) => Err(Error::network(
+                format!("the connection broke: {e}"),
+                Retry::Later,
+            )),
+        }
+    }
+}
+
+/// A place to read an image from. What is left out is done by the source [`behind`](Source::behind) it, if there is one.
 pub trait Source: Sync {
+    /// Another source, which this one changes in part.
+    fn behind(&self) -> Option<&dyn Source> {
+        None
+    }
+
     /// The manifest or index that the image's name stands for.
-    fn root(&self) -> Result<Document>;
+    fn root(&self) -> Result<Document> {
+        self.behind().ok_or_else(nothing)?.root()
+    }
 
     /// Another manifest, verified.
-    fn document(&self, descriptor: &Descriptor) -> Result<Document>;
+    fn document(&self, descriptor: &Descriptor) -> Result<Document> {
+        self.behind().ok_or_else(nothing)?.document(descriptor)
+    }
 
     /// Content from byte `start` on, up to `end` (exclusive) if given; not verified.
-    fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content>;
+    fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
+        (self.behind().ok_or_else(nothing)?).open(descriptor, start, end)
+    }
 
     /// Says that what this source gave of `descriptor` broke off or is wrong, for which `error` is the evidence: from now on it
     /// comes from elsewhere. False when there is nowhere else.
-    fn distrust(&self, _descriptor: &Descriptor, _error: &Error) -> bool {
-        false
+    fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
+        self.behind().is_some_and(|s| s.distrust(descriptor, error))
     }
 
     /// How often to try again what this source may fail at by accident.
     fn patience(&self) -> Patience {
-        Patience::default()
+        self.behind()
+            .map_or_else(Patience::default, |s| s.patience())
     }
 
     /// True if several parts of one blob can be fetched at the same time.
     fn is_remote(&self) -> bool {
-        false
+        self.behind().is_some_and(|s| s.is_remote())
     }
 }
 
@@ -58,16 +90,15 @@ pub trait Destination: Sync {
     fn put_document(&self, document: &Document, named: bool) -> Result<()>;
 }
 
+fn nothing() -> Error {
+    failure!(NotFound: "the source has nothing")
+}
+
 /// A stream that broke off, which is worth another try.
 pub(crate) fn cut(descriptor: &Descriptor, position: u64, error: &std::io::Error) -> Error {
-    Error::network(
-        format!(
-            "{} broke off after {position} of {} bytes: {error}",
-            descriptor.digest(),
-            descriptor.size()
-        ),
-        Retry::Later,
-    )
+    let (digest, size) = (descriptor.digest(), descriptor.size());
+    let what = format!("{digest} broke off after {position} of {size} bytes: {error}");
+    Error::network(what, Retry::Later)
 }
 
 /// Reads all of a small blob and verifies it.
@@ -78,27 +109,30 @@ pub fn read(source: &dyn Source, descriptor: &Descriptor, limit: u64) -> Result<
     if let Some(bytes) = crate::manifest::embedded_within(descriptor, limit)? {
         return Ok(bytes);
     }
-    let mut attempts = Attempts::new(source.patience());
-    loop {
-        let read = || -> Result<Vec<u8>> {
-            let content = source.open(descriptor, 0, None)?;
-            let mut bytes = Vec::new();
-            // One more than announced is enough to see that there is too much.
-            content
-                .reader
-                .take(descriptor.size() + 1)
-                .read_to_end(&mut bytes)
-                .map_err(|e| cut(descriptor, 0, &e))?;
-            Ok(bytes)
-        };
-        let verified = read().and_then(|bytes| {
-            crate::digest::verify(&bytes, descriptor)?;
-            Ok(bytes)
-        });
-        match verified {
-            Ok(bytes) => return Ok(bytes),
-            Err(e) if source.distrust(descriptor, &e) => log::info!("{e}; asking elsewhere"),
-            Err(e) => attempts.pause(e)?,
+    persist(source, descriptor, || {
+        let content = source.open(descriptor, 0, None)?;
+        let mut bytes = Vec::new();
+        // One more than announced is enough to see that there is too much.
+        let mut reader = content.reader.take(descriptor.size() + 1);
+        let read = reader.read_to_end(&mut bytes);
+        read.map_err(|e| cut(descriptor, 0, &e))?;
+        crate::digest::verify(&bytes, descriptor)?;
+        Ok(bytes)
+    })
+}
+
+/// Runs `attempt` until it succeeds: as long as the source has other places, from there, and then again if that may help.
+pub(crate) fn persist<T>(
+    source: &dyn Source,
+    descriptor: &Descriptor,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    source.patience().run(|| {
+        loop {
+            match attempt() {
+                Err(e) if source.distrust(descriptor, &e) => log::info!("{e}; asking elsewhere"),
+                done => return done,
+            }
         }
-    }
+    })
 }

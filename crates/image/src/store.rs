@@ -18,17 +18,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use oci_spec::image::{Descriptor, Digest};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::digest::Hasher;
 use crate::env;
-use crate::error::{Doing, Error, Kind, Result, failure};
-use crate::layout::{Layout, LayoutSource};
+use crate::error::{Doing, Kind, Result};
+use crate::files;
+use crate::layout::{Layout, LayoutDestination, LayoutSource};
 use crate::limits::Limits;
 use crate::manifest::Content;
 use crate::reference::Reference;
+use crate::transfer;
 use crate::unpack::remove_tree;
+
+const ELSEWHERE: &str = "Choose another place with --root";
 
 /// The store, in use by this process.
 pub struct Store {
@@ -50,7 +54,8 @@ impl Staging {
         &self.path
     }
 
-    pub(crate) fn at(path: PathBuf) -> Result<Self> {
+    /// Makes `path` anew.
+    pub fn at(path: PathBuf) -> Result<Self> {
         if let Some(parent) = path.parent() {
             make_private(parent)?;
         }
@@ -91,33 +96,30 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         if !root.join("oci-layout").exists() {
             // Others may pass (containers run as other users), but not look.
-            fs::DirBuilder::new()
+            let made = fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o711)
-                .create(root)
-                .map_err(|e| {
-                    Error::file("make directory", root, e).hint("Choose another place with --root")
-                })?;
+                .create(root);
+            made.at("make directory", root)
+                .map_err(|e| e.hint(ELSEWHERE))?;
         }
-        let layout = Layout::create(root)?;
+        let mut layout = Layout::create(root)?;
         for name in ["layers", "staging"] {
             make_private(&root.join(name))?;
         }
         let path = root.join("lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|e| Error::file("open", &path, e).hint("Choose another place with --root"))?;
-        let error = |e: rustix::io::Errno| Error::file("lock", &path, e.into());
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        let mut how = OpenOptions::new();
+        let lock = how.create(true).truncate(false).write(true).open(&path);
+        let lock = lock.at("open", &path).map_err(|e| e.hint(ELSEWHERE))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             clear(&root.join("staging"))?;
         }
-        rustix::fs::flock(&lock, FlockOperation::LockShared).map_err(error)?;
+        flock(&lock, FlockOperation::LockShared).at("lock", &path)?;
+        let lock = Arc::new(lock);
+        layout.lock = Some(lock.clone());
         Ok(Store {
             layout,
-            lock: Arc::new(lock),
+            lock,
             writable: true,
         })
     }
@@ -140,20 +142,20 @@ impl Store {
     /// [`Kind::NotFound`] when there is none, and what the file system reports.
     pub fn open_to_read(root: &Path) -> Result<Self> {
         if !root.join("oci-layout").exists() {
-            return Err(
-                failure!(NotFound, "there is no store at {}", root.display())
-                    .hint("\"pull\" and \"import\" make one; another place is named with --root"),
-            );
+            fail!(NotFound: "there is no store at {}", root.display()
+                => "\"pull\" and \"import\" make one; another place is named with --root");
         }
-        let layout = Layout::open(root)?;
+        let mut layout = Layout::open(root)?;
         let path = root.join("lock");
         // A layout made by another program has no such file.
         let path = if path.exists() { &path } else { root };
         let lock = File::open(path).at("open", path)?;
-        rustix::fs::flock(&lock, FlockOperation::LockShared).at("lock", path)?;
+        flock(&lock, FlockOperation::LockShared).at("lock", path)?;
+        let lock = Arc::new(lock);
+        layout.lock = Some(lock.clone());
         Ok(Store {
             layout,
-            lock: Arc::new(lock),
+            lock,
             writable: false,
         })
     }
@@ -168,14 +170,16 @@ impl Store {
         LayoutSource::new(self.layout.clone(), None, limits.clone())
     }
 
+    /// A place to write the image `name` to.
+    pub fn destination(&self, name: &Reference, options: transfer::Options) -> LayoutDestination {
+        LayoutDestination::new(self.layout.clone(), Some(name.to_string()), options)
+    }
+
     /// The image that `reference` stands for here, by its name or by a digest that some name leads to.
     pub fn image(&self, reference: &Reference, limits: &Limits) -> Result<LayoutSource> {
         let digest = self.resolve(reference)?.digest().to_string();
-        Ok(LayoutSource::new(
-            self.layout.clone(),
-            Some(digest),
-            limits.clone(),
-        ))
+        let layout = self.layout.clone();
+        Ok(LayoutSource::new(layout, Some(digest), limits.clone()))
     }
 
     /// The folder of the store.
@@ -215,12 +219,7 @@ impl Store {
             }
         }
         if found.len() > 1 {
-            return Err(failure!(
-                Usage,
-                "the ids of {} images begin with {prefix}",
-                found.len()
-            )
-            .hint("Give more of it"));
+            fail!(Usage: "the ids of {} images begin with {prefix}", found.len() => "Give more of it");
         }
         Ok(found.pop())
     }
@@ -263,11 +262,8 @@ impl Store {
     /// A fresh folder on the same file system as the store, or elsewhere if that is read-only.
     pub fn staging(&self) -> Result<Staging> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!(
-            "{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{count}", std::process::id());
         if !self.writable {
             return Staging::at(std::env::temp_dir().join(format!("tare-image-{name}")));
         }
@@ -278,12 +274,11 @@ impl Store {
 
     /// Waits until no other process uses the store.
     pub fn alone(&self) -> Result<()> {
-        let error = |e: rustix::io::Errno| Error::file("lock", self.root(), e.into());
-        if rustix::fs::flock(&self.lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        if flock(&self.lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             return Ok(());
         }
         log::warn!("waiting until others are done with the store");
-        rustix::fs::flock(&self.lock, FlockOperation::LockExclusive).map_err(error)
+        flock(&self.lock, FlockOperation::LockExclusive).at("lock", self.root())
     }
 }
 
@@ -297,13 +292,7 @@ fn make_private(path: &Path) -> Result<()> {
 
 /// Removes everything in a folder.
 pub(crate) fn clear(folder: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(());
-    };
-    for entry in entries.flatten() {
-        remove_tree(&entry.path())?;
-    }
-    Ok(())
+    files::list(folder).try_for_each(|path| remove_tree(&path))
 }
 
 #[cfg(test)]

@@ -1,22 +1,96 @@
 //! Numbered places for descriptors: a plan names a slot, not a descriptor number that it cannot know.
 
+use core::fmt;
+use core::marker::PhantomData;
+
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd};
 
-/// The number of a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(pub u8);
+/// The number of a place, and what kind of descriptor is there: a step that wants a mount cannot be given a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot<K = Any>(u8, PhantomData<K>);
+
+/// Of any kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Any {}
+
+/// Namespaces to join: a namespace file, or a process that lives in them (its pidfd).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespaces {}
+
+/// A mount, or a tree of mounts that is not attached yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mount {}
+
+/// A directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Directory {}
+
+/// A connected socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Socket {}
+
+/// The end of a pipe or FIFO at which init waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fence {}
+
+/// What a filter notifies (seccomp_unotify(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {}
+
+/// A file that is mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {}
+
+impl<K> Slot<K> {
+    /// The place with this number: for who hands them out, and for who reads what was written.
+    pub const fn numbered(number: u8) -> Slot<K> {
+        Slot(number, PhantomData)
+    }
+
+    /// The number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Without the kind.
+    pub const fn any(self) -> Slot {
+        Slot::numbered(self.0)
+    }
+}
 
 impl Slot {
-    /// The page in which init notes where it is ([`crate::Report`]).
-    pub const REPORT: Slot = Slot(0);
-    /// The socket to the runtime.
-    pub const PEER: Slot = Slot(1);
     /// The first one that a plan may use as it likes.
-    pub const FIRST_FREE: Slot = Slot(2);
+    pub const FIRST_FREE: Slot = Slot::numbered(2);
+    /// The last one.
+    pub const LAST_FREE: Slot = Slot::numbered(253);
+}
+
+impl Slot<Page> {
+    /// The page in which init notes where it is ([`crate::Report`]).
+    pub const REPORT: Slot<Page> = Slot::numbered(0);
+}
+
+impl Slot<Socket> {
+    /// The socket to the runtime.
+    pub const PEER: Slot<Socket> = Slot::numbered(1);
+}
+
+impl Slot<Mount> {
     /// Stands for the container's root directory.
-    pub const ROOT: Slot = Slot(254);
+    pub const ROOT: Slot<Mount> = Slot::numbered(254);
     /// Stands for none.
-    pub const NONE: Slot = Slot(255);
+    pub const NONE: Slot<Mount> = Slot::numbered(255);
+}
+
+impl Slot<Directory> {
+    /// Stands for the container's root directory.
+    pub const ROOT_DIRECTORY: Slot<Directory> = Slot::numbered(254);
+}
+
+impl<K> fmt::Display for Slot<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// How many slots there are.
@@ -40,7 +114,7 @@ impl Slots {
     ///
     /// # Errors
     /// `EBADF` when it is empty.
-    pub fn get(&self, slot: Slot) -> kernel::Result<BorrowedFd<'_>> {
+    pub fn get<K>(&self, slot: Slot<K>) -> kernel::Result<BorrowedFd<'_>> {
         self.0[usize::from(slot.0)]
             .as_ref()
             .map(Fd::borrow)
@@ -48,18 +122,18 @@ impl Slots {
     }
 
     /// Fills a slot; what was in it is closed.
-    pub fn set(&mut self, slot: Slot, fd: Fd) {
+    pub fn set<K>(&mut self, slot: Slot<K>, fd: Fd) {
         self.0[usize::from(slot.0)] = Some(fd);
     }
 
     /// Empties a slot.
-    pub fn take(&mut self, slot: Slot) -> Option<Fd> {
+    pub fn take<K>(&mut self, slot: Slot<K>) -> Option<Fd> {
         self.0[usize::from(slot.0)].take()
     }
 
     /// All slots that are filled, in order.
     pub fn filled(&self) -> impl Iterator<Item = (Slot, BorrowedFd<'_>)> {
         let slots = self.0.iter().enumerate();
-        slots.filter_map(|(number, fd)| Some((Slot(number as u8), fd.as_ref()?.borrow())))
+        slots.filter_map(|(number, fd)| Some((Slot::numbered(number as u8), fd.as_ref()?.borrow())))
     }
 }

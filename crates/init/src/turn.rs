@@ -24,7 +24,7 @@ pub fn send(peer: BorrowedFd<'_>, carried: &[(Slot, BorrowedFd<'_>)]) -> kernel:
         let mut fds = [Stream::INPUT.borrow(); MOST_FDS];
         bytes[0] = u8::from(!last);
         for (index, (slot, fd)) in part.iter().enumerate() {
-            bytes[1 + index] = slot.0;
+            bytes[1 + index] = slot.number();
             fds[index] = *fd;
         }
         while let Err(fault) = socket::send(peer, &bytes[..1 + part.len()], &fds[..part.len()]) {
@@ -59,7 +59,7 @@ pub fn receive(peer: BorrowedFd<'_>, mut keep: impl FnMut(Slot, Fd)) -> kernel::
             return Err(BROKEN);
         }
         for (index, fd) in fds.iter_mut().enumerate().take(received.fds) {
-            keep(Slot(bytes[1 + index]), fd.take().ok_or(BROKEN)?);
+            keep(Slot::numbered(bytes[1 + index]), fd.take().ok_or(BROKEN)?);
         }
         if bytes[0] == 0 {
             return Ok(received.sender);

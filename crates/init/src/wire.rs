@@ -114,11 +114,20 @@ words! {
     u32: u64::from, |word| word as u32;
     i32: |value| value as u32 as u64, |word| word as u32 as i32;
     bool: u64::from, |word| word != 0;
-    Slot: |slot: Slot| u64::from(slot.0), |word| Slot(word as u8);
     Span: |span: Span| u64::from(span.start) | u64::from(span.length) << 32,
         |word| Span { start: word as u32, length: (word >> 32) as u32 };
     Strings: |list: Strings| u64::from(list.start) | u64::from(list.length) << 32,
         |word| Strings { start: word as u32, length: (word >> 32) as u32 };
+}
+
+impl<K: Copy> Word for Slot<K> {
+    fn to_word(self) -> u64 {
+        u64::from(self.number())
+    }
+
+    fn from_word(word: u64) -> Self {
+        Slot::numbered(word as u8)
+    }
 }
 
 /// A value that has a form on the wire.

@@ -82,6 +82,10 @@ impl Bundle {
         &self.text
     }
 
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
+
     /// The bundle's directory, absolute.
     pub fn directory(&self) -> &Path {
         &self.directory

@@ -671,44 +671,32 @@ fn check_wire(plan: &Plan) -> Result<(), TestCaseError> {
 
 /// No two of the runtime's descriptors share a slot, and what the child takes from one was put there before.
 fn check_slots(plan: &Plan) -> Result<(), TestCaseError> {
-    use init::ChildStep::{Attach, ForeignDevice, Join, Terminal};
-    let mut filled: Vec<u8> = Vec::new();
-    let exec = !plan
-        .entries
-        .iter()
-        .any(|entry| matches!(entry.step, Step::Runtime(RuntimeStep::Record)));
-    if exec {
-        filled.push(init::Slot::FIRST_FREE.0);
-    }
+    use init::ChildStep::{Attach, CopyMount, ForeignDevice, Join, Terminal};
+    let mut filled: Vec<_> = plan.inputs.iter().map(|(_, slot)| *slot).collect();
     for entry in &plan.entries {
         let (put, taken) = match &entry.step {
-            Step::Runtime(
-                RuntimeStep::OpenNamespace { slot, .. } | RuntimeStep::ConnectConsole { slot },
-            ) => (Some(*slot), None),
-            Step::Runtime(RuntimeStep::CopyTree(tree)) => (Some(tree.slot), None),
-            Step::Runtime(RuntimeStep::MapTree { slot, .. }) => (None, Some(*slot)),
-            Step::Child(ForeignDevice(step)) => (Some(step.slot), None),
-            Step::Child(Join(step)) => (None, Some(step.slot)),
-            Step::Child(Attach(step)) => (None, Some(step.slot)),
-            Step::Child(Terminal(step)) => (None, Some(step.socket)),
+            Step::Runtime(RuntimeStep::OpenNamespace { slot, .. }) => (Some(slot.any()), None),
+            Step::Runtime(RuntimeStep::ConnectConsole { slot }) => (Some(slot.any()), None),
+            Step::Runtime(RuntimeStep::CopyTree(tree)) => (Some(tree.slot.any()), None),
+            Step::Child(CopyMount(step)) => (Some(step.slot.any()), None),
+            Step::Runtime(RuntimeStep::MapTree { slot, .. }) => (None, Some(slot.any())),
+            Step::Child(ForeignDevice(step)) => (Some(step.slot.any()), None),
+            Step::Child(Join(step)) => (None, Some(step.slot.any())),
+            Step::Child(Attach(step)) => (None, Some(step.slot.any())),
+            Step::Child(Terminal(step)) => (None, Some(step.socket.any())),
             _ => (None, None),
         };
         if let Some(slot) = put {
             prop_assert!(
-                !filled.contains(&slot.0),
+                !filled.contains(&slot),
                 "slot {} is filled twice\n{}",
-                slot.0,
+                slot,
                 plan
             );
-            filled.push(slot.0);
+            filled.push(slot);
         }
         if let Some(slot) = taken {
-            prop_assert!(
-                filled.contains(&slot.0),
-                "slot {} is empty\n{}",
-                slot.0,
-                plan
-            );
+            prop_assert!(filled.contains(&slot), "slot {} is empty\n{}", slot, plan);
         }
     }
     Ok(())

@@ -136,6 +136,11 @@ pub(crate) fn required<T, E: Error>(seen: Seen<T>, key: &'static str) -> Result<
 /// property may follow the table.
 macro_rules! object {
     ($name:ident $(<$life:lifetime>)? in $place:literal { $($key:literal => $field:ident: $need:ident,)+ } $($more:ident)?) => {
+        impl $(<$life>)? $name $(<$life>)? {
+            /// The object's properties, by their names in JSON.
+            pub const PROPERTIES: &'static [&'static str] = &[$($key),+];
+        }
+
         impl<'de $(: $life, $life)?> serde::Deserialize<'de> for $name $(<$life>)? {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Object<T>(std::marker::PhantomData<T>);
@@ -152,7 +157,7 @@ macro_rules! object {
                         while let Some(key) = map.next_key::<$crate::Text<'de>>()? {
                             let known = match key.as_str() {
                                 $($key => $key,)+
-                                other => $crate::object::known_as($place, other, &[$($key),+]),
+                                other => $crate::object::known_as($place, other, $name::PROPERTIES),
                             };
                             match known {
                                 $($key => $crate::object::read(&mut map, &mut $field, $key)?,)+

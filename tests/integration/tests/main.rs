@@ -41,6 +41,7 @@ mod ps;
 mod rlimits;
 mod rootless;
 mod run;
+mod runc;
 mod scheduling;
 mod seccomp;
 mod security_labels;
@@ -92,6 +93,7 @@ fn main() -> std::process::ExitCode {
         rlimits::CASES,
         rootless::CASES,
         run::CASES,
+        runc::CASES,
         spec::CASES,
         state::CASES,
         symlinks::CASES,

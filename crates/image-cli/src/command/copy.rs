@@ -1,36 +1,24 @@
 //! `copy`: from any place to any other, perhaps in another form. `push` is the same from the store to a registry.
 
-use std::process::ExitCode;
-
-use tare_image::compression::Compression;
-use tare_image::convert::{self, Converted, Format};
-use tare_image::error::During;
-use tare_image::fail;
+use tare_image::convert::{self, Converted};
+use tare_image::copy::{Selection, copy};
 use tare_image::location::Location;
-use tare_image::{Result, copy};
+use tare_image::{Result, compression::Compression};
 
-use super::options::{self, Options, Outcome};
+use super::line::Line;
+use super::options::Options;
 use super::output::put;
 use super::place;
 
 /// Options of both verbs.
-pub(super) const OPTIONS: &[(&str, &str)] = &[
-    ("--all", "all platforms of an index"),
-    (
-        "--also TAG",
-        "give it this tag in the registry too; may be repeated",
-    ),
-    ("--format FORMAT", "media types of oci or docker"),
-    (
-        "--compression FORM",
-        "layers without compression (none), or by gzip or zstd",
-    ),
-    ("--level N", "0 to 9 for gzip, 1 to 22 for zstd"),
-    (
-        "--push-chunk BYTES",
-        "larger layers are sent in pieces of this size (67108864)",
-    ),
-];
+pub(super) const OPTIONS: &str = "
+--all  all platforms of an index
+--also TAG  give it this tag in the registry too; may be repeated
+--format FORMAT  media types of oci or docker
+--compression FORM  layers without compression (none), or by gzip or zstd
+--level N  0 to 9 for gzip, 1 to 22 for zstd
+--push-chunk BYTES  larger layers are sent in pieces of this size (67108864)
+";
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "copy",
@@ -40,78 +28,60 @@ pub(super) const COMMAND: super::Command = super::Command {
     run,
 };
 
-/// A command line of [`OPTIONS`] and arguments.
-pub(super) struct Line {
-    pub(super) options: Options,
-    all: bool,
-    also: Vec<String>,
-    /// Media types, compression, level.
-    form: (Option<Format>, Option<Compression>, Option<i32>),
-    pub(super) values: Vec<String>,
+pub(super) const PUSH: super::Command = super::Command {
+    name: "push",
+    usage: "REFERENCE [docker://REFERENCE]",
+    about: "Send an image to a registry",
+    options: OPTIONS,
+    run: push,
+};
+
+fn run(line: &Line, options: &Options) -> Result<u8> {
+    let (from, to) = (line.arguments[0].parse()?, line.arguments[1].parse()?);
+    transfer(&from, &to, line, options)
 }
 
-pub(super) fn parse(parser: lexopt::Parser) -> Outcome<Line> {
-    let mut options = Options::default();
-    let (mut all, mut also) = (false, Vec::new());
-    let mut form = (None, None, None);
-    let values = options::parse(parser, &mut options, |name, parser| {
-        match name {
-            "all" => all = true,
-            "also" => also.push(options::text(parser)?),
-            "format" => form.0 = Some(options::text(parser)?.parse()?),
-            "compression" => form.1 = Some(options::text(parser)?.parse()?),
-            "level" => form.2 = Some(options::number(parser)?.min(22) as i32),
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    Ok(Line {
+fn push(line: &Line, options: &Options) -> Result<u8> {
+    let from = line.arguments[0].parse()?;
+    let to = line.arguments.get(1).unwrap_or(&line.arguments[0]);
+    let to = to.trim_start_matches("docker://").parse()?;
+    transfer(
+        &Location::Store(from),
+        &Location::Registry(to),
+        line,
         options,
-        all,
-        also,
-        form,
-        values,
-    })
-}
-
-fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
-    let mut line = parse(parser)?;
-    let values = std::mem::take(&mut line.values);
-    let [from, to] = options::exactly(values, ["FROM", "TO"])?;
-    let (from, to): (Location, Location) = (from.parse()?, to.parse()?);
-    transfer(&from, &to, &line).during(|| format!("copy {from} to {to}"))?;
-    Ok(ExitCode::SUCCESS)
+    )
 }
 
 /// Copies, and prints the digest.
-pub(super) fn transfer(from: &Location, to: &Location, line: &Line) -> Result<()> {
-    let options = &line.options;
-    let registry = options.registry()?;
-    let selection = if line.all {
-        copy::Selection::All
-    } else {
-        copy::Selection::One(options.platform())
+fn transfer(from: &Location, to: &Location, line: &Line, options: &Options) -> Result<u8> {
+    let level = line.number("--level")?.map(|level| level.min(22) as i32);
+    let compression: Option<Compression> = line.parsed("--compression")?;
+    if level.is_some() && compression.is_none() {
+        fail!(Usage: "--level is for --compression");
+    }
+    let parallel = options.pull().parallel;
+    let form = convert::Options {
+        format: line.parsed("--format")?,
+        compression,
+        level,
+        parallel,
+        limits: options.limits().clone(),
     };
-    let parallel = options.pull(None).parallel;
-    place::with_source(from, options, &registry, |source| {
-        place::with_destination(to, &line.also, from, options, &registry, |destination| {
-            let copied = match line.form {
-                (None, None, None) => copy::copy(source, destination, &selection, parallel)?,
-                (None, None, Some(_)) => fail!(Usage, "--level is for --compression"),
-                (format, compression, level) => {
-                    let how = convert::Options {
-                        format,
-                        compression,
-                        level,
-                        parallel,
-                        limits: options.limits().clone(),
-                    };
-                    let changed = Converted::new(source, &selection, &how)?;
-                    copy::copy(&changed, destination, &copy::Selection::All, parallel)?
-                }
-            };
-            put!("{}", copied.digest());
-            Ok(())
-        })
-    })
+    let selection = match line.has("--all") {
+        true => Selection::All,
+        false => Selection::One(options.platform()),
+    };
+    let source = place::source(from, options)?;
+    let target = place::target(to, &line.all("--also"), from, options)?;
+    let copied = match (form.format, form.compression) {
+        (None, None) => copy(&*source, &*target.to, &selection, parallel)?,
+        _ => {
+            let changed = Converted::new(&*source, &selection, &form)?;
+            copy(&changed, &*target.to, &Selection::All, parallel)?
+        }
+    };
+    target.finish(options)?;
+    put!("{}", copied.digest());
+    Ok(0)
 }

@@ -2,54 +2,41 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::process::ExitCode;
+use std::path::Path;
 
-use tare_image::Error;
 use tare_image::changes::{self, What};
-use tare_image::error::During;
-use tare_image::flatten::flatten;
-use tare_image::location::Location;
+use tare_image::error::Doing;
+use tare_image::{Result, flatten::flatten};
 
-use super::options::{self, Options, Outcome};
+use super::line::Line;
+use super::options::Options;
 use super::{output, place};
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "export",
     usage: "LOCATION FILE|-",
     about: "Write an image's files as one tar archive",
-    options: &[],
+    options: "",
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
-    let mut options = Options::default();
-    let [location, file] = options::rest(parser, &mut options, ["LOCATION", "FILE"])?;
-    let location: Location = location.parse()?;
+fn run(line: &Line, options: &Options) -> Result<u8> {
+    let location = line.arguments[0].parse()?;
+    let file = Path::new(&line.arguments[1]);
     let store = options.store_to_use()?;
-    let (image, _) = place::local_or_pulled(&store, &location, &options)?;
-    let staging = store.staging()?;
+    let image = place::local_or_pulled(&store, &location, options)?;
+    let (staging, source) = (store.staging()?, store.source(options.limits()));
     let root = staging.path().join("root");
-    flatten(
-        &store.source(options.limits()),
-        &store,
-        &image,
-        &root,
-        &options.pull(None),
-    )
-    .during(|| format!("export {location}"))?;
-    let error = |e| Error::file("write", file.as_ref(), e);
-    let target: Box<dyn Write> = match file.as_str() {
+    flatten(&source, &store, &image, &root, &options.pull())?;
+    let target: Box<dyn Write> = match line.arguments[1].as_str() {
         "-" => {
             output::is_no_terminal()?;
             Box::new(std::io::stdout().lock())
         }
-        _ => Box::new(File::create(&file).map_err(error)?),
+        _ => Box::new(File::create(file).at("write", file)?),
     };
-    let (mut target, _) = changes::write(
-        &root,
-        What::Tree,
-        BufWriter::with_capacity(128 << 10, target),
-    )?;
-    target.flush().map_err(error)?;
-    Ok(ExitCode::SUCCESS)
+    let target = BufWriter::with_capacity(128 << 10, target);
+    let (mut target, _) = changes::write(&root, What::Tree, target)?;
+    target.flush().at("write", file)?;
+    Ok(0)
 }

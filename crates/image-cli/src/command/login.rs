@@ -1,64 +1,66 @@
-//! `login`: keep credentials for a registry, after trying them.
+//! `login`: keep credentials for a registry, after trying them. `logout`: forget them.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::process::ExitCode;
 
-use tare_image::failure;
 use tare_image::reference::Reference;
 use tare_image::{Error, Result};
 
-use super::options::{self, Options, Outcome, text};
+use super::line::Line;
+use super::options::Options;
 use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "login",
     usage: "HOST",
     about: "Keep credentials for a registry",
-    options: &[
-        ("--username, -u NAME", "asked for when missing"),
-        ("--password-stdin", "read the password from standard input"),
-    ],
+    options: "
+--username, -u NAME  asked for when missing
+--password-stdin  read the password from standard input
+",
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
-    let mut options = Options::default();
-    let (mut user, mut from_input) = (None, false);
-    let values = options::parse(parser, &mut options, |name, parser| {
-        match name {
-            "username" | "u" => user = Some(text(parser)?),
-            "password-stdin" => from_input = true,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    let [host] = options::exactly(values, ["HOST"])?;
-    // A repository is only needed to have a whole reference.
-    let reference: Reference = format!("{host}/login").parse()?;
-    let user = match user {
-        Some(user) => user,
+pub(super) const LOGOUT: super::Command = super::Command {
+    name: "logout",
+    usage: "HOST",
+    about: "Forget the credentials for a registry",
+    options: "",
+    run: logout,
+};
+
+/// A repository is only needed to have a whole reference.
+fn host(line: &Line) -> Result<Reference> {
+    format!("{}/login", line.arguments[0]).parse()
+}
+
+fn logout(line: &Line, options: &Options) -> Result<u8> {
+    let reference = host(line)?;
+    let credentials = &options.registry.options().credentials;
+    if !credentials.erase(reference.host())? {
+        fail!(NotFound: "there are no credentials for {}", line.arguments[0]);
+    }
+    Ok(0)
+}
+
+fn run(line: &Line, options: &Options) -> Result<u8> {
+    let reference = host(line)?;
+    let user = match line.text("--username") {
+        Some(user) => user.to_string(),
         None => ask("User: ", true)?,
     };
-    let password = if from_input || !std::io::stdin().is_terminal() {
-        ask("", true)?
-    } else {
-        ask("Password: ", false)?
+    let password = match line.has("--password-stdin") || !std::io::stdin().is_terminal() {
+        true => ask("", true)?,
+        false => ask("Password: ", false)?,
     };
     if user.is_empty() || password.is_empty() || user.contains(':') {
-        return Err(failure!(
-            Usage,
-            "name and password must not be empty, and a name has no colon"
-        )
-        .into());
+        fail!(Usage: "name and password must not be empty, and a name has no colon");
     }
-    options
-        .registry()?
-        .try_credentials(&reference, &user, &password)?;
-    let place = options
-        .credentials()
-        .store(reference.host(), &user, &password)?;
+    let registry = &options.registry;
+    registry.try_credentials(&reference, &user, &password)?;
+    let credentials = &registry.options().credentials;
+    let place = credentials.store(reference.host(), &user, &password)?;
     put!("kept in {place}");
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 /// One line of input; without echo when it is a secret.

@@ -9,16 +9,15 @@ mod gc;
 mod history;
 mod import;
 mod inspect;
+mod line;
 mod list;
 mod load;
 mod login;
-mod logout;
 mod options;
 mod output;
 mod place;
 mod prune;
 mod pull;
-mod push;
 mod remove;
 mod run;
 mod runtime_log;
@@ -32,28 +31,64 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use rustix::io::Errno;
-use tare_image::failure;
+use tare_image::bundle::WORDS;
 use tare_image::{Error, Kind, Result};
 
 use crate::identity;
-use options::{Outcome, Stop};
+use line::Line;
+use options::Options;
 use output::put;
 
 /// A verb.
 struct Command {
     name: &'static str,
-    /// Arguments, as they are shown.
+    /// Arguments, as they are shown. `[COMMAND...]` stands for whatever follows.
     usage: &'static str,
     /// One line.
     about: &'static str,
-    /// Options of its own, each as it is shown.
-    options: &'static [(&'static str, &'static str)],
-    run: fn(lexopt::Parser) -> Outcome<ExitCode>,
+    /// A table of its own options: names and what the value is called, two spaces, what it does.
+    options: &'static str,
+    /// What to end with.
+    run: fn(&Line, &Options) -> Result<u8>,
+}
+
+/// Options that are taken and not shown.
+const HIDDEN: &str = "
+--flat  as without --overlay
+--publish, -p PORTS  refused
+--publish-all, -P  refused
+";
+
+impl Command {
+    /// Its own, those of engines where it makes a bundle, and those of all verbs: each as it is shown, and what it does.
+    fn shown_options(&self) -> Vec<(&'static str, &'static str)> {
+        let words = match self.makes_bundle() {
+            true => WORDS,
+            false => "",
+        };
+        let tables = [self.options, words, options::COMMON];
+        tables.into_iter().flat_map(rows).collect()
+    }
+
+    fn all_options(&self) -> Vec<(&'static str, &'static str)> {
+        let mut all = self.shown_options();
+        all.extend(rows(HIDDEN).filter(|_| self.makes_bundle()));
+        all
+    }
+
+    fn makes_bundle(&self) -> bool {
+        ["bundle", "run"].contains(&self.name)
+    }
+}
+
+/// The rows of a table of options.
+fn rows(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    table.lines().filter_map(|row| row.split_once("  "))
 }
 
 const COMMANDS: [&Command; 23] = [
     &pull::COMMAND,
-    &push::COMMAND,
+    &copy::PUSH,
     &copy::COMMAND,
     &unpack::COMMAND,
     &bundle::COMMAND,
@@ -74,7 +109,7 @@ const COMMANDS: [&Command; 23] = [
     &prune::COMMAND,
     &check::COMMAND,
     &login::COMMAND,
-    &logout::COMMAND,
+    &login::LOGOUT,
 ];
 
 /// The exit status when the verb that `arguments` begin with fails: that of `run` must not look like its container's.
@@ -86,57 +121,49 @@ pub(crate) fn failure(arguments: &[OsString]) -> ExitCode {
 }
 
 /// Runs the verb that `arguments` begin with.
-pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
-    let first = arguments.first().and_then(|a| a.to_str()).unwrap_or("");
-    match first {
-        "" | "help" | "-h" | "--help" => {
-            help()?;
-            return Ok(if first.is_empty() {
-                ExitCode::FAILURE
-            } else {
-                ExitCode::SUCCESS
-            });
-        }
-        "-V" | "--version" => {
-            put!("tare-image {}", env!("CARGO_PKG_VERSION"));
-            return Ok(ExitCode::SUCCESS);
-        }
+pub(crate) fn run(mut arguments: Vec<OsString>) -> Result<ExitCode> {
+    let first = match arguments.is_empty() {
+        true => String::new(),
+        false => arguments.remove(0).to_string_lossy().into_owned(),
+    };
+    match first.as_str() {
+        "" => return help().map(|()| ExitCode::FAILURE),
+        "help" | "-h" | "--help" => help()?,
+        "-V" | "--version" => put!("tare-image {}", env!("CARGO_PKG_VERSION")),
         identity::HELPER => {
-            let rest: Vec<String> = arguments[1..]
-                .iter()
-                .map(|a| a.to_string_lossy().into_owned())
-                .collect();
-            identity::help(&rest)?;
-            return Ok(ExitCode::SUCCESS);
+            let rest = arguments.iter().map(|a| a.to_string_lossy().into_owned());
+            identity::help(&rest.collect::<Vec<_>>())?;
         }
-        _ => {}
-    }
-    let command = COMMANDS.iter().find(|c| c.name == first).ok_or_else(|| {
-        failure!(Usage, "there is no verb {first:?}").hint("\"tare-image help\" lists them")
-    })?;
-    let parser = lexopt::Parser::from_args(arguments.into_iter().skip(1));
-    match (command.run)(parser) {
-        Ok(status) => Ok(status),
-        Err(Stop::Help) => {
-            explain(command)?;
-            Ok(ExitCode::SUCCESS)
+        first => {
+            let command = COMMANDS.iter().find(|c| c.name == first).ok_or_else(
+                || failure!(Usage: "there is no verb {first:?}" => "\"tare-image help\" lists them"),
+            )?;
+            let read = Line::read(command, arguments).map_err(|e| complete(e, command, &[]))?;
+            let Some(line) = read else {
+                return explain(command).map(|()| ExitCode::SUCCESS);
+            };
+            return Options::new(&line)
+                .and_then(|options| (command.run)(&line, &options))
+                .map(ExitCode::from)
+                .map_err(|e| complete(e, command, &line.arguments));
         }
-        Err(Stop::Failed(error)) => Err(complete(error, command)),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Makes sure that a message says what was being done, and what to try.
-fn complete(error: Error, command: &Command) -> Error {
+fn complete(error: Error, command: &Command, arguments: &[String]) -> Error {
+    let operation = [&[command.name.to_string()], arguments].concat().join(" ");
     let full = [Errno::NOSPC, Errno::DQUOT].map(|e| Some(e.raw_os_error()));
     match error.kind() {
         _ if full.contains(&error.errno()) => error
-            .during_operation(command.name)
+            .during_operation(&operation)
             .hint_if_none("Free some space, or choose another place with --root"),
         Kind::Usage => error.hint_if_none(format!("See: tare-image {} --help", command.name)),
         Kind::Limit => error
-            .during_operation(command.name)
+            .during_operation(&operation)
             .hint_if_none("Limits are changed with --max-…, if the image can be trusted"),
-        _ => error.during_operation(command.name),
+        _ => error.during_operation(&operation),
     }
 }
 
@@ -160,11 +187,7 @@ fn explain(command: &Command) -> Result<()> {
         command.name,
         command.usage
     );
-    let words = match command.name {
-        "bundle" | "run" => tare_image::bundle::WORDS,
-        _ => &[],
-    };
-    for (option, about) in command.options.iter().chain(words).chain(options::COMMON) {
+    for (option, about) in command.shown_options() {
         put!("  {option:<24} {about}");
     }
     Ok(())

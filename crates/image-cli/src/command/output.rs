@@ -5,7 +5,6 @@ use std::io::{IsTerminal, Write};
 
 use tare_image::Result;
 use tare_image::error::Doing;
-use tare_image::failure;
 
 /// Writes, where the standard library's macro would panic: disks are full, and pipes end.
 pub(super) fn write(text: Arguments<'_>) -> Result<()> {
@@ -16,19 +15,17 @@ pub(super) fn write(text: Arguments<'_>) -> Result<()> {
         .doing("write to standard output")
 }
 
-/// Writes bytes as they are.
-pub(super) fn bytes(bytes: &[u8]) -> Result<()> {
+/// Writes bytes as they are, which is all that the verb does.
+pub(super) fn bytes(bytes: &[u8]) -> Result<u8> {
     let mut output = std::io::stdout().lock();
-    output
-        .write_all(bytes)
-        .and_then(|()| output.flush())
-        .doing("write to standard output")
+    let written = output.write_all(bytes).and_then(|()| output.flush());
+    written.doing("write to standard output").map(|()| 0)
 }
 
 /// For archives, which nobody can read on a screen.
 pub(super) fn is_no_terminal() -> Result<()> {
     match std::io::stdout().is_terminal() {
-        true => Err(failure!(Usage, "standard output is a terminal").hint("Redirect it to a file")),
+        true => Err(failure!(Usage: "standard output is a terminal" => "Redirect it to a file")),
         false => Ok(()),
     }
 }

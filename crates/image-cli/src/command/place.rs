@@ -4,22 +4,19 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use oci_spec::image::Digest;
-
 use tare_image::archive::{Archive, ToSave, folder_for, is_stream, pack_layout, save_docker};
 use tare_image::error::During;
-use tare_image::fail;
-use tare_image::failure;
 use tare_image::layout::{Layout, LayoutDestination, LayoutSource};
 use tare_image::location::Location;
-use tare_image::manifest::{Content, Image, is_manifest};
-use tare_image::pull;
+use tare_image::manifest::{Content, Image};
+use tare_image::pull::{self, Pulled};
 use tare_image::reference::Reference;
-use tare_image::registry::{Elsewhere, Registry, RegistryDestination, RegistrySource};
+use tare_image::registry::{Elsewhere, RegistryDestination, RegistrySource};
 use tare_image::source::{Destination, Source};
-use tare_image::store::Store;
+use tare_image::store::{Staging, Store};
 use tare_image::{Error, Kind, Result};
 
-use super::options::{Options, counted};
+use super::options::Options;
 
 /// True for archives of layouts; directories are layouts themselves.
 fn is_archive(path: &Path) -> bool {
@@ -28,126 +25,128 @@ fn is_archive(path: &Path) -> bool {
         || (!path.exists() && path.extension().is_some_and(|e| e == "tar"))
 }
 
-/// Opens a place to read from and calls `run` with it, when the policy accepts what is there.
-pub(super) fn with_source<T>(
+/// Opens a place to read from, when the policy accepts what is there.
+pub(super) fn source<'a>(
     location: &Location,
-    options: &Options,
-    registry: &Registry,
-    run: impl FnOnce(&dyn Source) -> Result<T>,
-) -> Result<T> {
-    let Some(policy) = options.policy()? else {
-        return with_any_source(location, options, registry, run);
-    };
-    match location {
-        Location::Registry(reference) => {
-            let source = RegistrySource::new(registry.repository(reference)?);
-            return run(&policy.approve(&source, reference)?);
+    options: &'a Options,
+) -> Result<Box<dyn Source + 'a>> {
+    if let Some(policy) = options.policy()? {
+        match location {
+            Location::Registry(reference) => {
+                let source = RegistrySource::new(options.registry.repository(reference)?);
+                return Ok(Box::new(policy.approve(source, reference)?));
+            }
+            Location::Layout { path, .. } => match is_archive(path) {
+                true => policy.allow("oci-archive", path)?,
+                false => policy.allow("oci", path)?,
+            },
+            Location::DockerArchive { path, .. } => policy.allow("docker-archive", path)?,
+            Location::Store(_) => {}
         }
-        Location::Layout { path, .. } if is_archive(path) => policy.allow("oci-archive", path)?,
-        Location::Layout { path, .. } => policy.allow("oci", path)?,
-        Location::DockerArchive { path, .. } => policy.allow("docker-archive", path)?,
-        Location::Store(_) => {}
     }
-    with_any_source(location, options, registry, run)
+    any_source(location, options)
 }
 
 /// The same to look at it, whatever the policy says.
-pub(super) fn with_any_source<T>(
+pub(super) fn any_source<'a>(
     location: &Location,
-    options: &Options,
-    registry: &Registry,
-    run: impl FnOnce(&dyn Source) -> Result<T>,
-) -> Result<T> {
-    match location {
-        Location::Registry(reference) => run(&RegistrySource::new(registry.repository(reference)?)),
-        Location::Store(reference) => {
-            let store = options.store_to_read()?;
-            run(&store.image(reference, options.limits())?)
+    options: &'a Options,
+) -> Result<Box<dyn Source + 'a>> {
+    let limits = options.limits();
+    Ok(match location {
+        Location::Registry(reference) => {
+            Box::new(RegistrySource::new(options.registry.repository(reference)?))
         }
+        Location::Store(reference) => Box::new(options.store_to_read()?.image(reference, limits)?),
         Location::Layout { path, name } if is_archive(path) => {
-            run(&Archive::layout(path, options.limits())?.find(name.as_deref())?)
+            Box::new(Archive::layout(path, limits)?.find(name.as_deref())?)
         }
-        Location::Layout { path, name } => run(&LayoutSource::new(
-            Layout::open(path)?,
-            name.clone(),
-            options.limits().clone(),
-        )),
+        Location::Layout { path, name } => {
+            let layout = Layout::open(path)?;
+            Box::new(LayoutSource::new(layout, name.clone(), limits.clone()))
+        }
         Location::DockerArchive { path, reference } => {
             let name = reference.as_ref().map(ToString::to_string);
-            run(&Archive::docker(path, options.limits())?.find(name.as_deref())?)
+            Box::new(Archive::docker(path, limits)?.find(name.as_deref())?)
         }
-    }
+    })
 }
 
-/// Opens a place to write to, calls `run` with it, and completes what needs completing. In a registry, the image gets
-/// `tags` too.
-pub(super) fn with_destination(
+/// A place to write to, which may need completing.
+pub(super) struct Target<'a> {
+    pub(super) to: Box<dyn Destination + 'a>,
+    /// What is to be in an archive is collected in a layout first.
+    archive: Option<(Layout, Staging, Location)>,
+}
+
+/// Opens a place to write to what comes from `from`. In a registry, the image gets `tags` too.
+pub(super) fn target<'a>(
     location: &Location,
     tags: &[String],
     from: &Location,
-    options: &Options,
-    registry: &Registry,
-    run: impl FnOnce(&dyn Destination) -> Result<()>,
-) -> Result<()> {
+    options: &'a Options,
+) -> Result<Target<'a>> {
     if !tags.is_empty() && !matches!(location, Location::Registry(_)) {
-        return Err(failure!(Usage, "--also is for registries")
-            .hint("Elsewhere, give the image another name with: tare-image tag"));
+        fail!(Usage: "--also is for registries"
+            => "Elsewhere, give the image another name with: tare-image tag");
     }
-    match location {
+    let collect = |name: Option<String>, path: &Path| {
+        let (layout, staging) = layout_beside(path)?;
+        let to = LayoutDestination::new(layout.clone(), name, options.transfer());
+        let archive = Some((layout, staging, location.clone()));
+        let to = Box::new(to);
+        Ok(Target { to, archive })
+    };
+    let to: Box<dyn Destination> = match location {
         Location::Registry(reference) => {
             let elsewhere = match from {
                 Location::Registry(from) if from.host() == reference.host() => {
                     Elsewhere::All(from.repository().to_string())
                 }
-                Location::Store(_) => Elsewhere::Some(known_elsewhere(
-                    options.store_to_read()?.layout(),
-                    reference,
-                    options,
-                )?),
+                Location::Store(_) => {
+                    let store = options.store_to_read()?;
+                    Elsewhere::Some(known_elsewhere(store.layout(), reference, options)?)
+                }
                 _ => Elsewhere::Unknown,
             };
-            let repository = registry.repository(reference)?;
-            run(&RegistryDestination::new(repository, elsewhere).also(tags)?)
+            let repository = options.registry.repository(reference)?;
+            Box::new(RegistryDestination::new(repository, elsewhere).also(tags)?)
         }
-        Location::Store(reference) => {
-            let store = options.store()?;
-            run(&LayoutDestination::new(
-                store.layout().clone(),
-                Some(reference.to_string()),
+        Location::Store(name) => Box::new(options.store()?.destination(name, options.transfer())),
+        Location::Layout { path, name } if is_archive(path) => return collect(name.clone(), path),
+        Location::Layout { path, name } => {
+            let layout = Layout::create(path)?;
+            Box::new(LayoutDestination::new(
+                layout,
+                name.clone(),
                 options.transfer(),
             ))
         }
-        Location::Layout { path, name } if is_archive(path) => {
-            in_temporary_layout(path, |layout| {
-                let layout_name = name.clone();
-                run(&LayoutDestination::new(
-                    layout.clone(),
-                    layout_name,
-                    options.transfer(),
-                ))?;
-                pack_layout(layout, path)
-            })
+        Location::DockerArchive { path, .. } => return collect(None, path),
+    };
+    Ok(Target { to, archive: None })
+}
+
+impl Target<'_> {
+    /// Writes what was only collected until now.
+    pub(super) fn finish(self, options: &Options) -> Result<()> {
+        match self.archive {
+            Some((layout, _staging, Location::DockerArchive { path, reference })) => {
+                let source = &LayoutSource::new(layout, None, options.limits().clone());
+                let (image, _) = pull::choose(source, &source.root()?, &options.pull())?;
+                let names = reference.into_iter().collect();
+                save_docker(
+                    &[ToSave {
+                        source,
+                        image,
+                        names,
+                    }],
+                    &path,
+                )
+            }
+            Some((layout, _staging, Location::Layout { path, .. })) => pack_layout(&layout, &path),
+            _ => Ok(()),
         }
-        Location::Layout { path, name } => run(&LayoutDestination::new(
-            Layout::create(path)?,
-            name.clone(),
-            options.transfer(),
-        )),
-        Location::DockerArchive { path, reference } => in_temporary_layout(path, |layout| {
-            let transfer = options.transfer();
-            run(&LayoutDestination::new(layout.clone(), None, transfer))?;
-            let source = LayoutSource::new(layout.clone(), None, options.limits().clone());
-            let (image, _) = pull::choose(&source, &source.root()?, &options.pull(None))?;
-            let names = reference.iter().cloned().collect();
-            save_docker(
-                &[ToSave {
-                    source: &source,
-                    image,
-                    names,
-                }],
-                path,
-            )
-        }),
     }
 }
 
@@ -166,54 +165,34 @@ fn known_elsewhere(
         if other.host() != reference.host() || other.repository() == reference.repository() {
             continue;
         }
-        let mut left = vec![descriptor];
-        while let Some(descriptor) = left.pop() {
-            // Of an index, only some images may be here.
-            if !layout.has(&descriptor)? {
-                continue;
-            }
-            let document = layout.document(&descriptor, options.limits().manifest_bytes)?;
-            match document.content {
-                Content::Manifest(_) => found.extend(
-                    (document.children().into_iter())
-                        .map(|d| (d.digest().clone(), other.repository().to_string())),
-                ),
-                // Indexes in indexes are too rare to look into.
-                Content::Index(index) => left.extend(
-                    (index.manifests().iter())
-                        .filter(|d| is_manifest(d.media_type().as_ref()))
-                        .cloned(),
-                ),
+        for document in layout.documents([descriptor], options.limits().manifest_bytes) {
+            let document = document?;
+            if let Content::Manifest(_) = document.content {
+                let children = document.children().into_iter();
+                let own = || other.repository().to_string();
+                found.extend(children.map(|d| (d.digest().clone(), own())));
             }
         }
     }
     Ok(found)
 }
 
-/// Collects what is to be in an archive beside it first.
-pub(super) fn in_temporary_layout(
-    path: &Path,
-    fill: impl FnOnce(&Layout) -> Result<()>,
-) -> Result<()> {
+/// A layout for what is to be in an archive at `path`, as long as the folder that it is in.
+pub(super) fn layout_beside(path: &Path) -> Result<(Layout, Staging)> {
     let own = path.file_name().unwrap_or_default().to_string_lossy();
-    let folder = folder_for(path).join(format!("{own}.{}.layout", std::process::id()));
-    let result = Layout::create(&folder).and_then(|layout| fill(&layout));
-    tare_image::unpack::remove_tree(&folder)?;
-    result.during(|| format!("write {}", path.display()))
+    let name = format!("{own}.{}.layout", std::process::id());
+    let staging = Staging::at(folder_for(path).join(name))?;
+    Ok((Layout::create(staging.path())?, staging))
 }
 
 /// The image that `reference` stands for in the store, for the wanted platform.
 pub(super) fn local(store: &Store, reference: &Reference, options: &Options) -> Result<Image> {
     let source = store.image(reference, options.limits())?;
-    let root = source.root()?;
-    let image = pull::choose(&source, &root, &options.pull(None))?.0;
+    let image = pull::choose(&source, &source.root()?, &options.pull())?.0;
     for layer in image.manifest.layers() {
         if !store.layout().has(layer)? {
-            fail!(
-                NotFound,
-                "layer {} of {reference} is not in the store",
-                layer.digest()
-            );
+            let digest = layer.digest();
+            fail!(NotFound: "layer {digest} of {reference} is not in the store");
         }
     }
     store.layout().touch(&image.descriptor);
@@ -236,7 +215,7 @@ impl std::str::FromStr for Pull {
             "always" | "newer" => Pull::Always,
             "missing" => Pull::Missing,
             "never" => Pull::Never,
-            _ => fail!(Usage, "--pull {text}: always, missing and never exist"),
+            _ => fail!(Usage: "--pull {text}: always, missing and never exist"),
         })
     }
 }
@@ -246,7 +225,7 @@ pub(super) fn local_or_pulled(
     store: &Store,
     location: &Location,
     options: &Options,
-) -> Result<(Image, Reference)> {
+) -> Result<Image> {
     local_or(Pull::Missing, store, location, options)
 }
 
@@ -255,74 +234,33 @@ pub(super) fn local_or(
     store: &Store,
     location: &Location,
     options: &Options,
-) -> Result<(Image, Reference)> {
-    let reference = match location {
-        Location::Store(reference) | Location::Registry(reference) => reference.clone(),
-        Location::DockerArchive {
-            reference: Some(reference),
-            ..
-        } => reference.clone(),
-        Location::Layout { path, name } => by_path(path, name.as_deref())?,
-        Location::DockerArchive {
-            path,
-            reference: None,
-        } => by_path(path, None)?,
-    };
+) -> Result<Image> {
+    let reference = location.default_name()?;
     let mut missing = false;
     if matches!(location, Location::Store(_)) && when != Pull::Always {
         match local(store, &reference, options) {
             Err(e) if e.kind() == Kind::NotFound && when == Pull::Missing => missing = true,
-            other => return other.map(|image| (image, reference)),
+            other => return other,
         }
     }
-    let location = match location {
-        Location::Store(reference) => Location::Registry(reference.clone()),
-        other => other.clone(),
+    let location = location.clone().or_remote();
+    let pulled = match pull(store, &location, &reference, false, options) {
+        Err(e) if missing => Err(e.during(format!("{reference} is not in the store"))),
+        other => other,
     };
-    let registry = options.registry()?;
-    let (bar, progress) = options.bar(&format!("pull {reference}"));
-    let pulled = with_source(&location, options, &registry, |source| {
-        pull::pull(
-            source,
-            store,
-            &reference,
-            false,
-            &options.pull(Some(progress)),
-        )
-    });
-    drop(bar);
-    let pulled = match missing {
-        true => pulled.during(|| format!("{reference} is not in the store")),
-        false => pulled,
-    };
-    Ok((pulled?.image, reference))
+    Ok(pulled?.image)
 }
 
-/// A name for an image that came from a file.
-fn by_path(path: &Path, name: Option<&str>) -> Result<Reference> {
-    let stem = path
-        .file_stem()
-        .map(|s| s.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
-    let clean: String = stem
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
-    let clean = clean.trim_matches('-');
-    let tag = name
-        .filter(|n| format!("x:{n}").parse::<Reference>().is_ok())
-        .unwrap_or("latest");
-    format!(
-        "localhost/{}:{tag}",
-        if clean.is_empty() { "image" } else { clean }
-    )
-    .parse()
-}
-
-/// Kind and number of entries of a document, for people.
-pub(super) fn shape(content: &Content) -> String {
-    match content {
-        Content::Manifest(m) => format!("image with {}", counted(m.layers().len(), "layer")),
-        Content::Index(i) => format!("index of {}", counted(i.manifests().len(), "image")),
-    }
+/// Pulls, and shows how far it is.
+pub(super) fn pull(
+    store: &Store,
+    location: &Location,
+    reference: &Reference,
+    unpack: bool,
+    options: &Options,
+) -> Result<Pulled> {
+    let source = source(location, options).during(|| format!("pull {reference}"))?;
+    options.showing(&format!("pull {reference}"), |how| {
+        pull::pull(&*source, store, reference, unpack, how)
+    })
 }

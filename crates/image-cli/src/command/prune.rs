@@ -1,44 +1,32 @@
 //! `prune`: remove images that nobody uses.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
-use tare_image::{Result, failure, gc, prune};
+use tare_image::{Result, gc, prune};
 
-use super::options::{self, Options, Outcome, text};
+use super::line::Line;
+use super::options::Options;
 use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "prune",
-    usage: "--unused-for AGE | --all",
+    usage: "",
     about: "Remove images that no container needs and nobody used for some time",
-    options: &[
-        (
-            "--unused-for AGE",
-            "neither pulled nor run for so long: 30d, 12h, 90m or 45s",
-        ),
-        ("--all", "whenever they were used"),
-        ("--dry-run", "only say which"),
-    ],
+    options: "
+--unused-for AGE  neither pulled nor run for so long: 30d, 12h, 90m or 45s
+--all  whenever they were used
+--dry-run  only say which
+",
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
-    let mut options = Options::default();
-    let (mut age, mut dry) = (None, false);
-    let values = options::parse(parser, &mut options, |name, parser| {
-        match name {
-            "unused-for" => age = Some(duration(&text(parser)?)?),
-            "all" => age = Some(Duration::ZERO),
-            "dry-run" => dry = true,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    let [] = options::exactly(values, [])?;
-    let age = age.ok_or_else(|| {
-        failure!(Usage, "prune does not know what to remove").hint("Give --unused-for or --all")
-    })?;
+fn run(line: &Line, options: &Options) -> Result<u8> {
+    let age = match line.text("--unused-for") {
+        _ if line.has("--all") => Duration::ZERO,
+        Some(age) => duration(age)?,
+        None => fail!(Usage: "prune does not know what to remove" => "Give --unused-for or --all"),
+    };
+    let dry = line.has("--dry-run");
     let store = options.store_as_root()?;
     if !dry {
         store.alone()?;
@@ -52,11 +40,11 @@ fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
     if !dry {
         put!("{}", gc::collect(&store)?);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn duration(text: &str) -> Result<Duration> {
-    let bad = || failure!(Usage, "{text:?} is no age").hint("Write 30d, 12h, 90m or 45s");
+    let bad = || failure!(Usage: "{text:?} is no age" => "Write 30d, 12h, 90m or 45s");
     let unit = text.chars().last().ok_or_else(bad)?;
     let seconds = match unit {
         'd' => 86_400,

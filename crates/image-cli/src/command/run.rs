@@ -5,7 +5,6 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use nix::sched::{CloneFlags, unshare};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
@@ -13,15 +12,12 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-use tare_image::bundle::Overrides;
 use tare_image::container::{self, Record, Rootfs, Runtime};
 use tare_image::error::Doing;
-use tare_image::error::During;
-use tare_image::failure;
-use tare_image::location::Location;
 use tare_image::{Error, Result};
 
-use super::options::{self, Options, Outcome, text};
+use super::line::Line;
+use super::options::Options;
 use super::output::put;
 use super::place;
 use super::runtime_log::{self, RuntimeLog};
@@ -30,114 +26,63 @@ pub(super) const COMMAND: super::Command = super::Command {
     name: "run",
     usage: "LOCATION [COMMAND...]",
     about: "Run an image: pull if missing, unpack, write config.json, call the runtime",
-    options: &[
-        ("--name ID", "of the container"),
-        ("--keep", "keep its files afterwards, for commit"),
-        (
-            "--interactive, -i",
-            "pass on standard input, which is always done",
-        ),
-        (
-            "--detach, -d",
-            "print the name and end; what it writes goes to a file in its folder",
-        ),
-        ("--rm", "remove its files afterwards, which is always done"),
-        (
-            "--pull WHEN",
-            "always, missing (only what is not here) or never (missing)",
-        ),
-        (
-            "--flat",
-            "all layers in one directory instead of an overlay",
-        ),
-    ],
+    options: "
+--name ID  of the container
+--keep  keep its files afterwards, for commit
+--interactive, -i  pass on standard input, which is always done
+--detach, -d  print the name and end; what it writes goes to a file in its folder
+--rm  remove its files afterwards, which is always done
+--pull WHEN  always, missing (only what is not here) or never (missing)
+--flat  all layers in one directory instead of an overlay
+",
     run,
 };
 
 /// The exit status when there is no container whose status could be passed on.
 pub(super) const FAILURE: u8 = runtime_log::NO_CONTAINER;
 
-fn run(mut parser: lexopt::Parser) -> Outcome<ExitCode> {
-    let mut options = Options::default();
-    let mut overrides = Overrides::default();
-    let (mut name, mut keep, mut rootfs) = (None, false, Rootfs::Overlay);
-    let (mut detach, mut pull) = (false, place::Pull::Missing);
-    let mut location = None;
-    // The command's own options are not ours: everything after the image belongs to it.
-    while let Some(argument) = options::next(&mut parser)? {
-        if let lexopt::Arg::Value(value) = argument {
-            location = Some(value.to_string_lossy().into_owned());
-            let rest = parser.raw_args().map_err(|e| options::usage(&e))?;
-            overrides.command = rest.map(|a| a.to_string_lossy().into_owned()).collect();
-            break;
-        }
-        let owned = options::own(&argument);
-        match owned.name().as_str() {
-            "name" => name = Some(text(&mut parser)?),
-            "keep" => keep = true,
-            // It always is; people are used to writing it.
-            "interactive" | "i" | "rm" => {}
-            "detach" | "d" => detach = true,
-            "pull" => pull = text(&mut parser)?.parse()?,
-            "flat" => rootfs = Rootfs::Flat,
-            other => {
-                if !overrides.set(other, &mut || text(&mut parser))? {
-                    options.take(owned.borrow(), &mut parser)?;
-                }
-            }
-        }
-    }
-    let location: Location = location
-        .ok_or_else(|| failure!(Usage, "run takes an image"))?
-        .parse()?;
-    let id = name.unwrap_or_else(|| format!("image-{}", std::process::id()));
+fn run(line: &Line, options: &Options) -> Result<u8> {
+    let overrides = super::bundle::overrides(line)?;
+    let (keep, detach) = (line.has("--keep"), line.has("--detach"));
+    let rootfs = match line.has("--flat") {
+        true => Rootfs::Flat,
+        false => Rootfs::Overlay,
+    };
+    let location = line.arguments[0].parse()?;
+    let pull = line.parsed("--pull")?.unwrap_or(place::Pull::Missing);
+    let own = || format!("image-{}", std::process::id());
+    let id = line.text("--name").map_or_else(own, String::from);
     container::check_id(&id)?;
     if detach && (overrides.terminal || keep) {
-        return Err(failure!(Usage, "--detach goes with neither --tty nor --keep").into());
+        fail!(Usage: "--detach goes with neither --tty nor --keep");
     }
-    overrides.rootless = !rustix::process::getuid().is_root();
-    let runtime = runtime()?;
+    let program = runtime()?;
     let store = options.store_to_use()?;
     private_mounts(overrides.rootless)?;
-    let (image, reference) = place::local_or(pull, &store, &location, &options)?;
+    let image = place::local_or(pull, &store, &location, options)?;
     let folder = store.container(&id);
-    container::create(
-        &store,
-        &image,
-        &folder,
-        rootfs,
-        &overrides,
-        &options.pull(None),
-    )
-    .during(|| format!("run {reference}"))?;
+    let how = options.pull();
+    container::create(&store, &image, &folder, rootfs, &overrides, &how)?;
     let state = state(&folder, overrides.rootless);
-    Record::started(
-        &folder,
-        Runtime {
-            program: runtime.clone(),
-            state: state.clone(),
-            id: id.clone(),
-        },
-    )?;
+    let runtime = Runtime { program, state, id };
+    Record::started(&folder, &runtime)?;
     // Other processes may tidy up the store while the container runs; its record keeps its layers.
     drop(store);
-    let status = start(&runtime, state.as_deref(), &folder, &id, detach);
-    if detach && matches!(&status, Ok(code) if *code == 0) {
+    let status = start(&runtime, &folder, detach);
+    if detach && matches!(&status, Ok(0)) {
         // Nobody waits for its end: "gc" removes what is left then.
-        put!("{id}");
-        return Ok(ExitCode::SUCCESS);
+        put!("{}", runtime.id);
+        return Ok(0);
     }
-    let status = status.map(ExitCode::from);
-    let tidied = if keep {
-        kept(&folder)
-    } else {
-        (options.store_to_use()).and_then(|store| container::discard(&store, &folder))
+    let tidied = match keep {
+        true => kept(&folder),
+        false => (options.store_to_use()).and_then(|s| container::discard(&s, &folder)),
     };
     // The container has run: its status is what the caller waits for, whatever became of its files.
     if let (Ok(_), Err(error)) = (&status, tidied) {
-        log::warn!("run {reference}: {error}");
+        log::warn!("run {location}: {error}");
     }
-    Ok(status.during(|| format!("run {reference}"))?)
+    status
 }
 
 /// Where the runtime is to keep its state, if not where it always does: users without a session have no such place.
@@ -171,31 +116,19 @@ fn runtime() -> Result<PathBuf> {
     if let Some(given) = std::env::var_os("TARE").filter(|v| !v.is_empty()) {
         return Ok(given.into());
     }
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|p| Some(p.parent()?.join("tare")))
-        .filter(|p| p.exists());
+    let beside = std::env::current_exe().ok();
+    let beside = beside.and_then(|p| Some(p.parent()?.to_path_buf()));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    beside
-        .or_else(|| {
-            std::env::split_paths(&path)
-                .map(|d| d.join("tare"))
-                .find(|p| p.exists())
-        })
-        .ok_or_else(|| {
-            failure!(NotFound, "the runtime tare is not installed")
-                .hint("Put it on the path, or name it in $TARE")
-        })
+    let folders = beside.into_iter().chain(std::env::split_paths(&path));
+    let mut found = folders.map(|d| d.join("tare")).filter(|p| p.exists());
+    found.next().ok_or_else(|| {
+        failure!(NotFound: "the runtime tare is not installed"
+            => "Put it on the path, or name it in $TARE")
+    })
 }
 
 /// Calls the runtime and passes on signals and the exit code.
-fn start(
-    runtime: &Path,
-    state: Option<&Path>,
-    folder: &Path,
-    id: &str,
-    detach: bool,
-) -> Result<u8> {
+fn start(runtime: &Runtime, folder: &Path, detach: bool) -> Result<u8> {
     // Until now they ended this program; from here on they are for the container.
     let signals = SigSet::from_iter([
         Signal::SIGHUP,
@@ -210,23 +143,21 @@ fn start(
     let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(error)?;
     let log = RuntimeLog::new(folder)?;
     let mut arguments = Vec::new();
-    if let Some(state) = state {
+    if let Some(state) = &runtime.state {
         arguments.extend([OsStr::new("--root"), state.as_os_str()]);
     }
-    arguments.extend([
-        OsStr::new("--log"),
-        log.path.as_os_str(),
-        OsStr::new("--log-format"),
-        OsStr::new("json"),
-        OsStr::new("run"),
-    ]);
+    let (to, format) = (log.path.as_os_str(), ["--log-format", "json", "run"]);
+    arguments.extend([OsStr::new("--log"), to]);
+    arguments.extend(format.map(OsStr::new));
     arguments.extend(detach.then_some(OsStr::new("--detach")));
-    arguments.extend([OsStr::new("--bundle"), folder.as_os_str(), OsStr::new(id)]);
+    let (bundle, id) = (folder.as_os_str(), OsStr::new(&runtime.id));
+    arguments.extend([OsStr::new("--bundle"), bundle, id]);
     let streams = match detach {
         true => detached(folder)?,
         false => Vec::new(),
     };
-    let pid = spawn(runtime, &arguments, &streams).at("start", runtime)?;
+    let program = &runtime.program;
+    let pid = spawn(program, &arguments, &streams).at("start", program)?;
     // Detached on purpose: it ends with the process.
     std::thread::spawn(move || {
         while let Ok(Some(arrived)) = arriving.read_signal() {
@@ -242,7 +173,7 @@ fn start(
             Ok(WaitStatus::Exited(_, code)) => break code,
             Ok(WaitStatus::Signaled(_, signal, _)) => break 128 + signal as i32,
             Ok(_) | Err(nix::Error::EINTR) => {}
-            Err(e) => return Err(Error::file("wait for", runtime, e.into())),
+            Err(e) => return Err(Error::file("wait for", program, e.into())),
         }
     };
     // A container may end with the same status, but then there is no error in the log.
@@ -250,7 +181,6 @@ fn start(
     Ok(verdict.unwrap_or(ended as u8))
 }
 
-/// Not by the standard library, whose children inherit the mask: the container would never hear of these signals.
 /// Nothing to read, and a file in the container's folder to write to.
 fn detached(folder: &Path) -> Result<Vec<File>> {
     let null = Path::new("/dev/null");
@@ -260,7 +190,8 @@ fn detached(folder: &Path) -> Result<Vec<File>> {
     Ok(vec![File::open(null).at("open", null)?, output, copy])
 }
 
-/// The child's standard input and so on are `streams`, where there are some.
+/// Not by the standard library, whose children inherit the mask: the container would never hear of these signals. The
+/// child's standard input and so on are `streams`, where there are some.
 fn spawn(program: &Path, arguments: &[&OsStr], streams: &[File]) -> nix::Result<Pid> {
     let text = |s: &OsStr| CString::new(s.as_bytes()).map_err(|_| nix::Error::EINVAL);
     let program = text(program.as_os_str())?;

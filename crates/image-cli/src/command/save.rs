@@ -1,65 +1,48 @@
 //! `save`: images of the store as a file to carry.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use tare_image::archive::{ToSave, is_stream, pack_layout, save_docker};
-use tare_image::copy::{self, Selection};
-use tare_image::error::During;
-use tare_image::failure;
+use tare_image::copy::{Selection, copy};
 use tare_image::layout::LayoutDestination;
-use tare_image::pull;
 use tare_image::reference::Reference;
 use tare_image::source::Source;
 use tare_image::store::Store;
-use tare_image::{Error, Kind, Result};
+use tare_image::{Result, pull};
 
-use super::options::{self, Options, Outcome, text};
+use super::line::Line;
+use super::options::Options;
 use super::{output, place};
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "save",
     usage: "REFERENCE... FILE|-",
     about: "Write images to a file, as docker save does or as a layout",
-    options: &[("--format FORMAT", "docker or oci (docker)")],
+    options: "
+--format FORMAT  docker or oci (docker)
+",
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
-    let mut options = Options::default();
-    let mut format = "docker".to_string();
-    let mut values = options::parse(parser, &mut options, |name, parser| {
-        if name == "format" {
-            format = text(parser)?;
-            return Ok(true);
-        }
-        Ok(false)
-    })?;
-    let Some(mut file) = values.pop().filter(|_| !values.is_empty()) else {
-        return Err(failure!(Usage, "save takes images, and a file after them").into());
+fn run(line: &Line, options: &Options) -> Result<u8> {
+    let (mut file, names) = match line.arguments.split_last() {
+        Some((file, names)) => (file.as_str(), names.iter().map(|name| name.parse())),
+        None => return Ok(0),
     };
     if file == "-" {
         output::is_no_terminal()?;
-        file = "/dev/stdout".into();
+        file = "/dev/stdout";
     }
-    let path = Path::new(&file);
-    let names = values.iter().map(|v| v.parse());
-    let names = names.collect::<Result<Vec<Reference>>>()?;
-    let save = match format.as_str() {
-        "docker" => docker,
+    let (path, names) = (Path::new(file), names.collect::<Result<Vec<_>>>()?);
+    match line.text("--format").unwrap_or("docker") {
+        "docker" => docker(&names, path, options)?,
         "oci" if path.extension().is_none_or(|e| e != "tar") && !is_stream(path) => {
-            let what = "the name of an archive of a layout must end in .tar";
-            return Err(Error::new(Kind::Usage, what).into());
+            fail!(Usage: "the name of an archive of a layout must end in .tar")
         }
-        "oci" => oci,
-        _ => {
-            return Err(failure!(Usage, "format {format:?}")
-                .hint("docker and oci exist")
-                .into());
-        }
-    };
-    save(&names, path, &options).during(|| format!("save {}", values.join(" ")))?;
-    Ok(ExitCode::SUCCESS)
+        "oci" => oci(&names, path, options)?,
+        other => fail!(Usage: "format {other:?}" => "docker and oci exist"),
+    }
+    Ok(0)
 }
 
 /// The name, unless it was the beginning of an id.
@@ -74,7 +57,7 @@ fn docker(names: &[Reference], path: &Path, options: &Options) -> Result<()> {
     let mut images: Vec<ToSave<'_>> = Vec::new();
     for name in names {
         let root = store.image(name, options.limits())?.root()?;
-        let (image, _) = pull::choose(&all, &root, &options.pull(None))?;
+        let (image, _) = pull::choose(&all, &root, &options.pull())?;
         let digest = image.descriptor.digest();
         let same = |i: &&mut ToSave<'_>| i.image.descriptor.digest() == digest;
         match images.iter_mut().find(same) {
@@ -92,22 +75,21 @@ fn docker(names: &[Reference], path: &Path, options: &Options) -> Result<()> {
 fn oci(names: &[Reference], path: &Path, options: &Options) -> Result<()> {
     let store = options.store_to_read()?;
     let selection = Selection::One(options.platform());
-    place::in_temporary_layout(path, |layout| {
-        for name in names {
-            // One image alone is found by its tag; several have their full names, as podman writes them.
-            let short = match names {
-                [_] => name.tag().map(String::from),
-                _ => Some(name.to_string()),
-            };
-            let full = own_name(&store, name);
-            let short = short.filter(|_| full.is_some());
-            let mut to = LayoutDestination::new(layout.clone(), short, options.transfer());
-            if let Some(full) = &full {
-                to = to.image(full);
-            }
-            let source = store.image(name, options.limits())?;
-            copy::copy(&source, &to, &selection, 1)?;
+    let (layout, _staging) = place::layout_beside(path)?;
+    for name in names {
+        // One image alone is found by its tag; several have their full names, as podman writes them.
+        let short = match names {
+            [_] => name.tag().map(String::from),
+            _ => Some(name.to_string()),
+        };
+        let full = own_name(&store, name);
+        let short = short.filter(|_| full.is_some());
+        let mut to = LayoutDestination::new(layout.clone(), short, options.transfer());
+        if let Some(full) = &full {
+            to = to.image(full);
         }
-        pack_layout(layout, path)
-    })
+        let source = store.image(name, options.limits())?;
+        copy(&source, &to, &selection, 1)?;
+    }
+    pack_layout(&layout, path)
 }

@@ -1,25 +1,23 @@
 //! `tag`: another name for an image of the store.
 
-use std::process::ExitCode;
-
+use tare_image::Result;
 use tare_image::reference::Reference;
 
-use super::options::{self, Options, Outcome};
+use super::line::Line;
+use super::options::Options;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "tag",
     usage: "REFERENCE NEW-REFERENCE",
     about: "Give an image of the store another name",
-    options: &[],
+    options: "",
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
-    let mut options = Options::default();
-    let [old, new] = options::rest(parser, &mut options, ["REFERENCE", "NEW-REFERENCE"])?;
-    let (old, new): (Reference, Reference) = (old.parse()?, new.parse()?);
+fn run(line: &Line, options: &Options) -> Result<u8> {
+    let (old, new): (_, Reference) = (line.arguments[0].parse()?, line.arguments[1].parse()?);
     let store = options.store()?;
     let descriptor = store.resolve(&old)?;
     store.layout().tag(Some(&new.to_string()), &descriptor)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }

@@ -1,32 +1,23 @@
 //! `tags`: what a repository offers.
 
-use std::process::ExitCode;
+use tare_image::Result;
 
-use tare_image::error::During;
-use tare_image::reference::Reference;
-
-use super::options::{self, Options, Outcome};
+use super::line::Line;
+use super::options::Options;
 use super::output::put;
 
 pub(super) const COMMAND: super::Command = super::Command {
     name: "tags",
     usage: "REPOSITORY",
     about: "List the tags of a repository in its registry",
-    options: &[],
+    options: "",
     run,
 };
 
-fn run(parser: lexopt::Parser) -> Outcome<ExitCode> {
-    let mut options = Options::default();
-    let [name] = options::rest(parser, &mut options, ["REPOSITORY"])?;
-    let reference: Reference = name.trim_start_matches("docker://").parse()?;
-    let registry = options.registry()?;
-    for tag in registry
-        .repository(&reference)?
-        .tags()
-        .during(|| format!("tags {}", reference.name()))?
-    {
+fn run(line: &Line, options: &Options) -> Result<u8> {
+    let reference = line.arguments[0].trim_start_matches("docker://").parse()?;
+    for tag in options.registry.repository(&reference)?.tags()? {
         put!("{tag}");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }

@@ -80,7 +80,10 @@ fn several_images_in_one_file() {
         tool("skopeo", ["inspect", &format!("oci-archive:{text}:1")]);
     }
     let error = program.try_run(&["save", "localhost/one:1"]).unwrap_err();
-    assert!(error.contains("a file after them"), "{error}");
+    assert!(
+        error.contains("at least 2 are expected: REFERENCE... FILE"),
+        "{error}"
+    );
 }
 
 #[test]

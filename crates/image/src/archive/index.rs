@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 
 use crate::compression::{self, decompress};
-use crate::error::{Doing, During, Error, Kind, Result, fail, failure};
+use crate::error::{Doing, During, Error, Kind, Result};
 use crate::files::{self, Slice};
 use crate::limits::Limits;
 use crate::source::Content;
@@ -37,14 +37,11 @@ impl Files {
         })?;
         let mut start = [0u8; 6];
         let n = file.read(&mut start).at("read", path)?;
-        file.seek(SeekFrom::Start(0)).at("seek in", path)?;
+        file.rewind().at("seek in", path)?;
         if compression::is_packed(&start[..n]) {
             file = plain(file, path, limits)?;
         }
-        let input = Counted {
-            inner: BufReader::with_capacity(128 << 10, &file),
-            count: 0,
-        };
+        let input = BufReader::with_capacity(128 << 10, &file);
         let mut reader = Reader::new(input, limits.clone());
         let mut files = HashMap::new();
         let mut links = Vec::new();
@@ -58,24 +55,17 @@ impl Files {
                 continue;
             };
             if files.len() + links.len() >= limits.archive_files {
-                return Err(failure!(
-                    Limit,
-                    "{} has more than {} files",
-                    path.display(),
-                    limits.archive_files
-                )
-                .hint("This is no archive of images; \"import\" takes root file systems"));
+                fail!(Limit: "{} has more than {} files", path.display(), limits.archive_files
+                    => "This is no archive of images; \"import\" takes root file systems");
             }
             match entry.kind {
                 EntryKind::File if entry.sparse.is_none() => {
-                    files.insert(name, (reader.get_ref().count, entry.size));
+                    files.insert(name, (reader.position(), entry.size));
                 }
                 EntryKind::Symlink => {
                     let folder = name.rsplit_once('/').map_or("", |(f, _)| f);
-                    links.push((
-                        name.clone(),
-                        [folder.as_bytes(), b"/", &entry.link].concat(),
-                    ));
+                    let target = [folder.as_bytes(), b"/", &entry.link].concat();
+                    links.push((name, target));
                 }
                 EntryKind::HardLink => links.push((name, entry.link.clone())),
                 _ => {}
@@ -98,12 +88,11 @@ impl Files {
             return Ok(None);
         };
         if length > limit {
-            fail!(Limit, "{name} has {length} bytes where {limit} are allowed");
+            fail!(Limit: "{name} has {length} bytes where {limit} are allowed");
         }
         let mut bytes = vec![0; length as usize];
-        self.file
-            .read_exact_at(&mut bytes, position)
-            .map_err(|e| Error::system(format!("read {name} in the archive"), e))?;
+        let read = self.file.read_exact_at(&mut bytes, position);
+        read.map_err(|e| Error::system(format!("read {name} in the archive"), e))?;
         Ok(Some(bytes))
     }
 
@@ -124,14 +113,9 @@ fn plain(file: File, path: &Path, limits: &Limits) -> Result<File> {
     let input = decompress(BufReader::with_capacity(128 << 10, file)).map_err(error)?;
     let n = io::copy(&mut input.take(limits.layer_bytes + 1), &mut plain).map_err(error)?;
     if n > limits.layer_bytes {
-        fail!(
-            Limit,
-            "{} is larger than {} bytes",
-            path.display(),
-            limits.layer_bytes
-        );
+        fail!(Limit: "{} is larger than {} bytes", path.display(), limits.layer_bytes);
     }
-    plain.seek(SeekFrom::Start(0)).map_err(error)?;
+    plain.rewind().map_err(error)?;
     Ok(plain)
 }
 
@@ -146,28 +130,4 @@ pub(super) fn normal(path: &[u8]) -> Option<String> {
         }
     }
     Some(parts.join("/"))
-}
-
-struct Counted<R> {
-    inner: R,
-    count: u64,
-}
-
-impl<R: BufRead> BufRead for Counted<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.inner.fill_buf()
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.count += n as u64;
-        self.inner.consume(n);
-    }
-}
-
-impl<R: BufRead> Read for Counted<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.fill_buf()?.read(into)?;
-        self.consume(n);
-        Ok(n)
-    }
 }

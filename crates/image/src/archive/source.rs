@@ -11,7 +11,7 @@ use serde_json::json;
 use super::index::{Files, normal};
 use crate::compression::Compression;
 use crate::digest::{self, Hasher};
-use crate::error::{During, Error, Kind, Result, failure};
+use crate::error::{During, Error, Kind, Result};
 use crate::ingest::pass;
 use crate::json::{parse_document, to_json};
 use crate::layout;
@@ -43,27 +43,24 @@ struct Saved {
     layers: Option<Vec<String>>,
 }
 
+/// The document `name`, which says what is in the archive.
+fn list<T: for<'a> Deserialize<'a>>(files: &Files, name: &str, limits: &Limits) -> Result<T> {
+    match files.read(name, limits.manifest_bytes)? {
+        Some(bytes) => parse_document(&bytes, name),
+        None => Err(
+            failure!(NotFound: "no {name}: this is no archive of images of that kind"
+            => "An archive of a root file system is read by: tare-image import"),
+        ),
+    }
+}
+
 impl Form {
     fn layout(files: &Files, limits: &Limits) -> Result<Self> {
-        let index = files.read("index.json", limits.manifest_bytes)?;
-        let index = index.ok_or_else(|| {
-            let what = "no index.json: this is no archive of a layout";
-            Error::new(Kind::NotFound, what)
-                .hint("An archive of a root file system is read by: tare-image import")
-        })?;
-        Ok(Form::Layout(Box::new(parse_document(
-            &index,
-            "index.json",
-        )?)))
+        list(files, "index.json", limits).map(Form::Layout)
     }
 
     fn docker(files: &Files, limits: &Limits) -> Result<Self> {
-        let list = files.read("manifest.json", limits.manifest_bytes)?;
-        let list = list.ok_or_else(|| {
-            let what = "no manifest.json: this is not what docker save writes";
-            Error::new(Kind::NotFound, what)
-        })?;
-        parse_document(&list, "manifest.json").map(Form::Docker)
+        list(files, "manifest.json", limits).map(Form::Docker)
     }
 }
 
@@ -121,37 +118,27 @@ impl Archive {
                 None
             }
         };
+        let tags = |image: &Saved| -> Vec<_> {
+            let tags = image.repo_tags.iter().flatten();
+            tags.filter_map(|t| good(t.parse())).collect()
+        };
+        let name = |entry: &Descriptor| -> Vec<_> {
+            let name = layout::image_name(entry).transpose();
+            name.and_then(good).into_iter().collect()
+        };
         match &self.form {
-            Form::Docker(images) => images
-                .iter()
-                .map(|i| {
-                    let tags = i.repo_tags.iter().flatten();
-                    tags.filter_map(|t| good(t.parse())).collect()
-                })
-                .collect(),
-            Form::Layout(index) => (index.manifests().iter())
-                .map(|d| {
-                    let name = layout::image_name(d).transpose();
-                    name.and_then(good).into_iter().collect()
-                })
-                .collect(),
+            Form::Docker(images) => images.iter().map(tags).collect(),
+            Form::Layout(index) => index.manifests().iter().map(name).collect(),
         }
     }
 
     /// The image at this place of [`Archive::names`].
     pub fn image(&self, n: usize) -> Result<ArchiveSource> {
-        let nothing = || failure!(NotFound, "no such image in the archive");
         let found = match &self.form {
-            Form::Docker(images) => images
-                .get(n)
-                .ok_or_else(nothing)
-                .and_then(|i| self.saved(i)),
-            Form::Layout(index) => {
-                let entry = index.manifests().get(n);
-                entry.ok_or_else(nothing).and_then(|d| self.listed(d))
-            }
+            Form::Docker(images) => images.get(n).map(|i| self.saved(i)),
+            Form::Layout(index) => index.manifests().get(n).map(|d| self.listed(d)),
         };
-        found.during(|| self.path.clone())
+        (found.unwrap_or_else(|| Err(no_image()))).during(|| self.path.clone())
     }
 
     /// The image called `name`: a reference in what docker writes, what `ref.name` says in a layout. Without a name the only
@@ -170,8 +157,8 @@ impl Archive {
                     (None, [only]) => Some(only),
                     (None, _) => None,
                 };
-                let nothing = || failure!(NotFound, "no such image in the archive");
-                self.saved(found.ok_or_else(|| nothing().hint("Name one of its images"))?)
+                let found = found.ok_or_else(|| no_image().hint("Name one of its images"));
+                self.saved(found?)
             }
         };
         work().during(|| self.path.clone())
@@ -190,10 +177,8 @@ impl Archive {
     fn saved(&self, image: &Saved) -> Result<ArchiveSource> {
         let mut places = HashMap::new();
         let mut find = |name: &str| {
-            let missing = || {
-                let what = format!("manifest.json names {name}, which is not in the archive");
-                Error::new(Kind::Malformed, what)
-            };
+            let missing =
+                || failure!(Malformed: "manifest.json names {name}, which is not in the archive");
             let name = normal(name.as_bytes()).ok_or_else(missing)?;
             let place = *self.files.files.get(&name).ok_or_else(missing)?;
             let (mut hasher, mut start) = (Hasher::default(), Vec::new());
@@ -237,8 +222,12 @@ fn blob_name(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm().as_ref(), digest.digest())
 }
 
+fn no_image() -> Error {
+    failure!(NotFound: "no such image in the archive")
+}
+
 fn nothing(digest: &Digest) -> Error {
-    failure!(NotFound, "{digest} is not in the archive")
+    failure!(NotFound: "{digest} is not in the archive")
 }
 
 fn blob(files: &Files, descriptor: &Descriptor, limits: &Limits) -> Result<Document> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, BufWriter, Read, Seek};
 use std::path::Path;
 
 use oci_spec::image::{Descriptor, Digest};
@@ -26,18 +26,10 @@ pub fn pack_layout(layout: &Layout, target: &Path) -> Result<()> {
         let index = layout.index()?;
         add(writer, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
         add(writer, "index.json", &to_json(&index)?)?;
-        let blobs = layout.root().join("blobs");
-        let mut names = Vec::new();
-        for algorithm in list(&blobs)? {
-            for hex in list(&blobs.join(&algorithm))? {
-                names.push(format!("blobs/{algorithm}/{hex}"));
-            }
-        }
-        names.sort();
-        for name in names {
-            let path = layout.root().join(&name);
+        for (digest, path) in layout.blobs() {
             let file = File::open(&path).at("open", &path)?;
             let size = file.metadata().at("read attributes of", &path)?.len();
+            let name = format!("blobs/{}", digest.replace(':', "/"));
             add_stream(writer, &name, size, &mut BufReader::new(file))?;
         }
         Ok(())
@@ -92,11 +84,8 @@ pub fn save_docker(images: &[ToSave<'_>], target: &Path) -> Result<()> {
 
 /// Without the digest, which names in such archives cannot have.
 fn familiar(reference: &Reference) -> String {
-    format!(
-        "{}:{}",
-        reference.name(),
-        reference.tag().unwrap_or("latest")
-    )
+    let tag = reference.tag().unwrap_or("latest");
+    format!("{}:{tag}", reference.name())
 }
 
 fn plain_layer(
@@ -114,7 +103,7 @@ fn plain_layer(
     io::copy(&mut input, &mut writer).map_err(error)?;
     let (_, found, size) = writer.finish();
     digest::expect(&found, diff_id)?;
-    file.seek(SeekFrom::Start(0)).map_err(error)?;
+    file.rewind().map_err(error)?;
     Ok((file, size))
 }
 
@@ -169,15 +158,6 @@ fn add_stream(
         mtime: Time::default(),
         ..Entry::default()
     };
-    writer
-        .append(&entry, data)
-        .map_err(|e| Error::system(format!("write {name} to the archive"), e))
-}
-
-fn list(folder: &Path) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder).at("read directory", folder)?;
-    Ok(entries
-        .flatten()
-        .filter_map(|e| e.file_name().into_string().ok())
-        .collect())
+    let written = writer.append(&entry, data);
+    written.map_err(|e| Error::system(format!("write {name} to the archive"), e))
 }

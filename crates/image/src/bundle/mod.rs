@@ -2,7 +2,7 @@
 
 mod words;
 
-pub use words::{WORDS, Word};
+pub use words::WORDS;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use oci_spec::runtime as rt;
 use serde_json::{Value, json};
 
 use crate::accounts::{self, User};
-use crate::error::{Doing, Error, Kind, Result, fail, failure};
+use crate::error::{Doing, Error, Kind, Result};
 use crate::identity::Mapping;
 use crate::json::to_json;
 use crate::limits::Limits;
@@ -93,24 +93,6 @@ impl Mount {
     }
 }
 
-/// Capabilities that containers usually have; the image specification leaves the choice to the implementation.
-const CAPABILITIES: [&str; 14] = [
-    "CAP_AUDIT_WRITE",
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_MKNOD",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_RAW",
-    "CAP_SETFCAP",
-    "CAP_SETGID",
-    "CAP_SETPCAP",
-    "CAP_SETUID",
-    "CAP_SYS_CHROOT",
-];
-
 /// Nothing newer than this is used, and some runtimes refuse what they do not know yet.
 const OCI_VERSION: &str = "1.0.2";
 
@@ -142,7 +124,7 @@ pub fn spec(
         "annotations": annotations(&image.config, &config),
         "linux": linux(overrides),
     });
-    serde_json::from_value(value).map_err(|e| failure!(Malformed, "runtime configuration: {e}"))
+    serde_json::from_value(value).map_err(|e| failure!(Malformed: "runtime configuration: {e}"))
 }
 
 /// Writes `config.json` into `bundle`.
@@ -168,7 +150,7 @@ fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value>
     };
     let args: Vec<String> = entrypoint.into_iter().chain(command).collect();
     if args.is_empty() {
-        return Err(failure!(Usage, "the image does not say what to run").hint("Give a command"));
+        fail!(Usage: "the image does not say what to run" => "Give a command");
     }
     let cwd = overrides
         .cwd
@@ -177,9 +159,9 @@ fn process(config: &Config, user: &User, overrides: &Overrides) -> Result<Value>
         .filter(|d| !d.is_empty())
         .unwrap_or("/");
     if !cwd.starts_with('/') {
-        fail!(Malformed, "the working directory {cwd:?} is not absolute");
+        fail!(Malformed: "the working directory {cwd:?} is not absolute");
     }
-    let capabilities = words::granted(&CAPABILITIES, &overrides.cap_add, &overrides.cap_drop);
+    let capabilities = words::granted(words::USUAL, &overrides.cap_add, &overrides.cap_drop);
     let mut process = json!({
         "terminal": overrides.terminal,
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": user.additional},
@@ -225,82 +207,59 @@ fn env(config: &Config, user: &User, overrides: &Overrides) -> Vec<String> {
 }
 
 fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Value>> {
-    let mount = |to: &str, kind: &str, options: &[&str]| json!({"destination": to, "type": kind, "source": kind, "options": options});
+    let mount = |to: &str, kind: &str, options: &str| {
+        let options: Vec<&str> = options.split_whitespace().collect();
+        json!({"destination": to, "type": kind, "source": kind, "options": options})
+    };
+    let bind = |path: &str, options: &str| {
+        let options: Vec<&str> = options.split_whitespace().collect();
+        json!({"destination": path, "type": "bind", "source": path, "options": options})
+    };
+    // Without privilege the group "tty" is not mapped.
+    let group = match overrides.rootless {
+        true => "",
+        false => "gid=5",
+    };
+    let pts = format!("nosuid noexec newinstance ptmxmode=0666 mode=0620 {group}");
     let mut mounts = vec![
-        mount("/proc", "proc", &[]),
-        mount(
-            "/dev",
-            "tmpfs",
-            &["nosuid", "strictatime", "mode=755", "size=65536k"],
-        ),
-        // Without privilege the group "tty" is not mapped.
-        match overrides.rootless {
-            true => mount(
-                "/dev/pts",
-                "devpts",
-                &[
-                    "nosuid",
-                    "noexec",
-                    "newinstance",
-                    "ptmxmode=0666",
-                    "mode=0620",
-                ],
-            ),
-            false => mount(
-                "/dev/pts",
-                "devpts",
-                &[
-                    "nosuid",
-                    "noexec",
-                    "newinstance",
-                    "ptmxmode=0666",
-                    "mode=0620",
-                    "gid=5",
-                ],
-            ),
-        },
+        mount("/proc", "proc", ""),
+        mount("/dev", "tmpfs", "nosuid strictatime mode=755 size=65536k"),
+        mount("/dev/pts", "devpts", &pts),
         mount(
             "/dev/shm",
             "tmpfs",
-            &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
+            "nosuid noexec nodev mode=1777 size=65536k",
         ),
-        mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        mount("/dev/mqueue", "mqueue", "nosuid noexec nodev"),
+        // A new sysfs needs a network namespace of one's own.
+        match overrides.host_network && overrides.rootless {
+            true => bind("/sys", "rbind nosuid noexec nodev ro"),
+            false => mount("/sys", "sysfs", "nosuid noexec nodev ro"),
+        },
+        mount(
+            "/sys/fs/cgroup",
+            "cgroup",
+            "nosuid noexec nodev relatime ro",
+        ),
     ];
-    // A new sysfs needs a network namespace of one's own.
-    mounts.push(match overrides.host_network && overrides.rootless {
-        true => json!({"destination": "/sys", "type": "none", "source": "/sys", "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]}),
-        false => mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
-    });
-    mounts.push(mount(
-        "/sys/fs/cgroup",
-        "cgroup",
-        &["nosuid", "noexec", "nodev", "relatime", "ro"],
-    ));
     if overrides.host_network {
-        mounts.push(json!({
-            "destination": "/etc/resolv.conf", "type": "bind", "source": "/etc/resolv.conf",
-            "options": ["bind", "ro", "nosuid", "nodev", "noexec"],
-        }));
+        mounts.push(bind("/etc/resolv.conf", "bind ro nosuid nodev noexec"));
     }
     let mut volumes = config.volumes().clone().unwrap_or_default();
     volumes.sort();
     for volume in volumes {
         let clean = volume.starts_with('/') && !volume.split('/').any(|c| c == "..");
         if !clean || volume.trim_matches('/').is_empty() {
-            fail!(Unsafe, "the image wants a volume at {volume:?}");
+            fail!(Unsafe: "the image wants a volume at {volume:?}");
         }
-        mounts.push(mount(
-            &volume,
-            "tmpfs",
-            &["nosuid", "nodev", "mode=0755", "tmpcopyup"],
-        ));
+        mounts.push(mount(&volume, "tmpfs", "nosuid nodev mode=0755 tmpcopyup"));
     }
     let place = |to: &str| to.trim_end_matches('/').to_string();
     let own = &overrides.mounts;
     for (n, mount) in own.iter().enumerate() {
         let to = place(&mount.destination);
         if own[..n].iter().any(|other| place(&other.destination) == to) {
-            fail!(Usage, "two mounts at {to}");
+            fail!(Usage: "two mounts at {to}");
         }
         // The caller's is the one that is meant.
         mounts.retain(|other| place(other["destination"].as_str().unwrap_or_default()) != to);
@@ -333,17 +292,10 @@ fn annotations(image: &ImageConfiguration, config: &Config) -> BTreeMap<String, 
     set("author", image.author().clone());
     set("created", image.created().clone());
     set("stopSignal", config.stop_signal().clone());
-    set(
-        "exposedPorts",
-        config.exposed_ports().as_ref().map(|ports| {
-            let mut ports = ports.clone();
-            ports.sort();
-            ports.join(",")
-        }),
-    );
-    for (key, value) in config.labels().iter().flatten() {
-        all.insert(key.clone(), value.clone());
-    }
+    let mut ports = config.exposed_ports().clone().unwrap_or_default();
+    ports.sort();
+    set("exposedPorts", Some(ports.join(",")));
+    all.extend(config.labels().clone().into_iter().flatten());
     all
 }
 
@@ -369,13 +321,10 @@ fn linux(overrides: &Overrides) -> Value {
         "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
     });
     if let Some([users, groups]) = &overrides.mappings {
-        let shown = |ids: &[Mapping]| -> Vec<Value> {
-            ids.iter()
-                .map(|m| json!({"containerID": m.inside, "hostID": m.outside, "size": m.count}))
-                .collect()
-        };
-        linux["uidMappings"] = json!(shown(users));
-        linux["gidMappings"] = json!(shown(groups));
+        let shown =
+            |m: &Mapping| json!({"containerID": m.inside, "hostID": m.outside, "size": m.count});
+        linux["uidMappings"] = users.iter().map(shown).collect();
+        linux["gidMappings"] = groups.iter().map(shown).collect();
     }
     if overrides.open_system {
         linux["maskedPaths"] = json!([]);
@@ -384,20 +333,17 @@ fn linux(overrides: &Overrides) -> Value {
     if !overrides.rootless {
         linux["resources"] = json!({"devices": [{"allow": false, "access": "rwm"}]});
     }
+    let period = overrides.cpu_quota.map(|_| words::PERIOD);
     for (group, key, value) in [
-        ("memory", "limit", overrides.memory.map(|v| json!(v))),
-        ("memory", "swap", overrides.memory_swap.map(|v| json!(v))),
-        ("cpu", "quota", overrides.cpu_quota.map(|v| json!(v))),
-        (
-            "cpu",
-            "period",
-            overrides.cpu_quota.map(|_| json!(words::PERIOD)),
-        ),
-        ("cpu", "shares", overrides.cpu_shares.map(|v| json!(v))),
-        ("cpu", "cpus", overrides.cpuset.as_ref().map(|v| json!(v))),
-        ("pids", "limit", overrides.pids.map(|v| json!(v))),
+        ("memory", "limit", json!(overrides.memory)),
+        ("memory", "swap", json!(overrides.memory_swap)),
+        ("cpu", "quota", json!(overrides.cpu_quota)),
+        ("cpu", "period", json!(period)),
+        ("cpu", "shares", json!(overrides.cpu_shares)),
+        ("cpu", "cpus", json!(overrides.cpuset)),
+        ("pids", "limit", json!(overrides.pids)),
     ] {
-        if let Some(value) = value {
+        if !value.is_null() {
             linux["resources"][group][key] = value;
         }
     }
@@ -513,18 +459,18 @@ mod tests {
     fn limits_and_mounts_of_the_caller() {
         let mut overrides = Overrides::default();
         for (name, value) in [
-            ("memory", "1m"),
-            ("memory-swap", "-1"),
-            ("cpus", "0.5"),
-            ("cpu-shares", "7"),
-            ("cpuset-cpus", "0-1"),
-            ("pids-limit", "9"),
-            ("tmpfs", "/dev/shm"),
-            ("tmpfs", "/a/b/c"),
-            ("tmpfs", "/vol/"),
-            ("tmpfs", "/a"),
+            ("--memory", "1m"),
+            ("--memory-swap", "-1"),
+            ("--cpus", "0.5"),
+            ("--cpu-shares", "7"),
+            ("--cpuset-cpus", "0-1"),
+            ("--pids-limit", "9"),
+            ("--tmpfs", "/dev/shm"),
+            ("--tmpfs", "/a/b/c"),
+            ("--tmpfs", "/vol/"),
+            ("--tmpfs", "/a"),
         ] {
-            overrides.set(name, &mut || Ok(value.into())).unwrap();
+            overrides.set(name, value).unwrap();
         }
         let spec = convert(
             r#"{"Cmd":["a"],"Volumes":{"/vol":{},"/other":{}}}"#,
@@ -543,7 +489,7 @@ mod tests {
             .collect();
         let wanted = ["/other", "/vol/", "/a", "/dev/shm", "/a/b/c"];
         assert_eq!(places[places.len() - 5..], wanted);
-        overrides.set("tmpfs", &mut || Ok("/a/".into())).unwrap();
+        overrides.set("--tmpfs", "/a/").unwrap();
         assert!(
             convert(r#"{"Cmd":["a"]}"#, &overrides).is_err(),
             "two at one place"

@@ -1,7 +1,9 @@
 //! The content of a layout, by digest.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Descriptor, Digest};
 use rustix::fs::OFlags;
@@ -11,10 +13,10 @@ use super::Layout;
 use crate::digest::{self, Hasher};
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Doing, Error, Result, failure};
+use crate::error::{Doing, Error, Result};
 use crate::files;
 use crate::ingest::{self, Ingest};
-use crate::manifest::Document;
+use crate::manifest::{Document, is_known};
 
 impl Layout {
     /// Where the content of `digest` is, or would be.
@@ -23,11 +25,8 @@ impl Layout {
     /// [`Kind::Unsupported`] for algorithms that cannot be verified: their content is never stored.
     pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf> {
         Hasher::like(digest)?;
-        Ok(self
-            .root
-            .join("blobs")
-            .join(digest.algorithm().as_ref())
-            .join(digest.digest()))
+        let folder = self.root.join("blobs").join(digest.algorithm().as_ref());
+        Ok(folder.join(digest.digest()))
     }
 
     /// True if the content is there with the right size.
@@ -67,16 +66,11 @@ impl Layout {
             if e.errno() != Some(Errno::NOENT.raw_os_error()) {
                 return e;
             }
-            failure!(
-                NotFound,
-                "{} has no content for {}",
-                self.root.display(),
-                descriptor.digest()
-            )
-            .hint("Pull the image again; perhaps only another platform of it is here")
+            failure!(NotFound: "{} has no content for {}", self.root.display(), descriptor.digest()
+                => "Pull the image again; perhaps only another platform of it is here")
         })?;
         if metadata.len() != descriptor.size() {
-            let error = digest::wrong_size(descriptor.digest(), descriptor.size(), metadata.len());
+            let error = digest::wrong_size(descriptor, metadata.len());
             return Err(self.damaged(error));
         }
         Ok(file)
@@ -105,11 +99,8 @@ impl Layout {
             return Ok(false);
         }
         let path = self.blob_path(descriptor.digest())?;
-        log::warn!(
-            "{} was damaged in {}",
-            descriptor.digest(),
-            self.root.display()
-        );
+        let (digest, root) = (descriptor.digest(), self.root.display());
+        log::warn!("{digest} was damaged in {root}");
         fs::remove_file(&path).at("remove", &path)?;
         Ok(true)
     }
@@ -125,8 +116,8 @@ impl Layout {
         let file = self.open_blob(descriptor)?;
         // Only now is known that it is no more than is there.
         let mut bytes = Vec::with_capacity(descriptor.size() as usize);
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, limit), &mut bytes)
-            .map_err(|e| Error::system(format!("read {}", descriptor.digest()), e))?;
+        let read = file.take(limit).read_to_end(&mut bytes);
+        read.map_err(|e| Error::system(format!("read {}", descriptor.digest()), e))?;
         digest::verify(&bytes, descriptor).map_err(|e| self.damaged(e))?;
         Ok(bytes)
     }
@@ -134,6 +125,39 @@ impl Layout {
     /// Reads, verifies and parses a manifest or index.
     pub fn document(&self, descriptor: &Descriptor, limit: u64) -> Result<Document> {
         Document::of(self.read_blob(descriptor, limit)?, descriptor)
+    }
+
+    /// All content, with its digest, sorted.
+    pub(crate) fn blobs(&self) -> Vec<(String, PathBuf)> {
+        by_digest(&self.root.join("blobs"))
+    }
+
+    /// All documents that are here of those that `roots` lead to, however deep; each once.
+    pub fn documents<'a>(
+        &'a self,
+        roots: impl IntoIterator<Item = Descriptor>,
+        limit: u64,
+    ) -> impl Iterator<Item = Result<Document>> + 'a {
+        let mut left: Vec<Descriptor> = roots.into_iter().collect();
+        let mut seen = HashSet::new();
+        std::iter::from_fn(move || {
+            loop {
+                let descriptor = left.pop()?;
+                let new = seen.insert(descriptor.digest().clone());
+                // Of an index, only some images may be here.
+                let here = match new && is_known(descriptor.media_type().as_ref()) {
+                    true => self.has(&descriptor),
+                    false => Ok(false),
+                };
+                let document = match here {
+                    Ok(false) => continue,
+                    Ok(true) => self.document(&descriptor, limit),
+                    Err(e) => Err(e),
+                };
+                left.extend(document.iter().flat_map(Document::children));
+                return Some(document);
+            }
+        })
     }
 
     /// Stores bytes that were already verified or made here. What was there is compared, and replaced when it is damaged.
@@ -148,6 +172,18 @@ impl Layout {
         }
         Ok(())
     }
+}
+
+/// `<algorithm>/<hex>` below a folder.
+pub(crate) fn by_digest(folder: &Path) -> Vec<(String, PathBuf)> {
+    let name = |path: &Path| Some(path.file_name()?.to_str()?.to_string());
+    let digest = |path: &PathBuf| Some(format!("{}:{}", name(path.parent()?)?, name(path)?));
+    let all = files::list(folder).flat_map(|algorithm| files::list(&algorithm));
+    let mut found: Vec<_> = all
+        .filter_map(|path| Some((digest(&path)?, path)))
+        .collect();
+    found.sort();
+    found
 }
 
 #[cfg(test)]

@@ -3,17 +3,19 @@
 mod blobs;
 mod source;
 
+pub(crate) use blobs::by_digest;
 pub use source::{LayoutDestination, LayoutSource};
 
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, MediaType};
 use rustix::fs::FlockOperation;
 
-use crate::error::{Doing, During, Error, Kind, Result, failure};
+use crate::error::{Doing, During, Error, Kind, Result};
 use crate::files;
 use crate::json::{parse_document, parse_json, read_regular, to_json};
 use crate::reference::Reference;
@@ -30,6 +32,8 @@ const INDEX_LIMIT: u64 = 64 << 20;
 #[derive(Clone, Debug)]
 pub struct Layout {
     root: PathBuf,
+    /// Of a store, which is in use as long as somebody knows its layout.
+    pub(crate) lock: Option<Arc<File>>,
 }
 
 impl Layout {
@@ -40,22 +44,17 @@ impl Layout {
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join("oci-layout");
         if !path.exists() {
-            return Err(failure!(NotFound, "{} is no image layout", root.display())
-                .hint("A layout has a file named oci-layout"));
+            fail!(NotFound: "{} is no image layout", root.display() => "A layout has a file named oci-layout");
         }
         let text = read_regular(&path, 1 << 20)?;
         let mark: serde_json::Value = parse_json(&text, "oci-layout")
             .map_err(|e| e.hint("Without that file, the store makes a new one"))
             .during(|| root.display().to_string())?;
         match mark["imageLayoutVersion"].as_str() {
-            Some("1.0.0") => Ok(Layout {
-                root: root.to_path_buf(),
-            }),
-            version => Err(failure!(
-                Unsupported,
-                "{}: imageLayoutVersion {version:?}",
-                path.display()
-            )),
+            Some("1.0.0") => Ok(Layout::at(root)),
+            version => {
+                Err(failure!(Unsupported: "{}: imageLayoutVersion {version:?}", path.display()))
+            }
         }
     }
 
@@ -63,9 +62,7 @@ impl Layout {
     pub fn create(root: &Path) -> Result<Self> {
         let blobs = root.join("blobs/sha256");
         fs::create_dir_all(&blobs).at("make directory", &blobs)?;
-        let layout = Layout {
-            root: root.to_path_buf(),
-        };
+        let layout = Layout::at(root);
         if !root.join("index.json").exists() {
             let empty = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
             layout.replace("index.json", empty.as_bytes())?;
@@ -74,6 +71,11 @@ impl Layout {
             layout.replace("oci-layout", MARK.as_bytes())?;
         }
         Layout::open(root)
+    }
+
+    fn at(root: &Path) -> Self {
+        let root = root.to_path_buf();
+        Layout { root, lock: None }
     }
 
     /// The directory.
@@ -96,12 +98,10 @@ impl Layout {
 
     /// Names and what they stand for.
     pub fn names(&self) -> Result<Vec<(String, Descriptor)>> {
-        let mut named: Vec<_> = self
-            .index()?
-            .manifests()
-            .iter()
-            .filter_map(|d| Some((ref_name(d)?.to_string(), d.clone())))
-            .collect();
+        let index = self.index()?;
+        let named = index.manifests().iter();
+        let named = named.filter_map(|d| Some((ref_name(d)?.to_string(), d.clone())));
+        let mut named: Vec<_> = named.collect();
         named.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(named)
     }
@@ -131,10 +131,10 @@ impl Layout {
             match name {
                 Some(name) => {
                     entries.retain(|d| ref_name(d) != Some(name));
-                    let mut annotations =
-                        HashMap::from([(ANNOTATION_REF_NAME.to_string(), name.to_string())]);
-                    annotations.extend(image.map(|i| (IMAGE_NAME.to_string(), i.to_string())));
-                    entry.set_annotations(Some(annotations));
+                    let own = [(ANNOTATION_REF_NAME.to_string(), name.to_string())];
+                    let full = image.map(|i| (IMAGE_NAME.to_string(), i.to_string()));
+                    let annotations = own.into_iter().chain(full);
+                    entry.set_annotations(Some(annotations.collect::<HashMap<_, _>>()));
                 }
                 None if entries.iter().any(|d| d.digest() == descriptor.digest()) => return,
                 None => drop(entry.set_annotations(None)),

@@ -1,14 +1,15 @@
 //! `WWW-Authenticate` (RFC 9110, section 11.6.1) and the tokens of the distribution project's token protocol.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::url;
+use super::{Endpoint, url};
 use crate::credentials::Credential;
-use crate::error::{Error, Kind, Result, failure};
+use crate::error::{Error, Kind, Result};
 use crate::json::parse_json;
 use crate::pace::Pace;
 
@@ -16,11 +17,15 @@ use crate::pace::Pace;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,
-    Bearer {
-        realm: String,
-        service: Option<String>,
-        scope: Option<String>,
-    },
+    Bearer(Service),
+}
+
+/// Who gives out tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Service {
+    pub(super) realm: String,
+    pub(super) service: Option<String>,
+    pub(super) scope: Option<String>,
 }
 
 impl Challenge {
@@ -30,19 +35,18 @@ impl Challenge {
         for value in values {
             for (scheme, parameters) in split(value) {
                 let get = |key: &str| {
-                    parameters
-                        .iter()
-                        .find(|(k, _)| k.eq_ignore_ascii_case(key))
-                        .map(|(_, v)| v.clone())
+                    let mut all = parameters.iter();
+                    Some(all.find(|(k, _)| k.eq_ignore_ascii_case(key))?.1.clone())
                 };
                 if scheme.eq_ignore_ascii_case("bearer")
                     && let Some(realm) = get("realm")
                 {
-                    return Some(Challenge::Bearer {
+                    let (service, scope) = (get("service"), get("scope"));
+                    return Some(Challenge::Bearer(Service {
                         realm,
-                        service: get("service"),
-                        scope: get("scope"),
-                    });
+                        service,
+                        scope,
+                    }));
                 }
                 if scheme.eq_ignore_ascii_case("basic") {
                     basic = Some(Challenge::Basic);
@@ -128,83 +132,74 @@ struct TokenAnswer {
     expires_in: Option<u64>,
 }
 
-/// Fetches a token for `scopes` (`repository:NAME:pull,push`, and so on).
-pub(super) fn fetch(
-    agent: &ureq::Agent,
-    realm: &str,
-    service: Option<&str>,
-    scopes: &[String],
-    credential: Option<&Credential>,
-    plain_allowed: bool,
-    pace: Pace,
-) -> Result<Token> {
-    let origin = url::origin(realm)?;
-    if !origin.secure && !plain_allowed && credential.is_some() {
-        return Err(failure!(
-            Denied,
-            "the registry wants credentials sent unencrypted to {realm}"
-        )
-        .hint("Allow plain HTTP for this registry if that is meant"));
-    }
-    let network =
-        |e: ureq::Error| super::network_error(&e, &format!("token service {}", origin.authority));
-    let mut response = match credential {
-        Some(Credential::IdentityToken(token)) => {
-            let mut form = format!(
-                "grant_type=refresh_token&client_id=tare-image&refresh_token={}",
-                url::escape(token)
-            );
-            if let Some(service) = service {
-                form.push_str(&format!("&service={}", url::escape(service)));
-            }
-            form.push_str(&format!("&scope={}", url::escape(&scopes.join(" "))));
-            agent
-                .post(realm)
-                .header("Content-Type", "application/x-www-form-urlencoded")
-                .send(form.as_bytes())
-                .map_err(network)?
+impl Service {
+    /// Fetches a token for `scopes` (`repository:NAME:pull,push`, and so on).
+    pub(super) fn token(
+        &self,
+        endpoint: &Endpoint,
+        scopes: &[String],
+        credential: Option<&Credential>,
+        pace: Pace,
+    ) -> Result<Token> {
+        let realm = self.realm.as_str();
+        let origin = url::origin(realm)?;
+        if !origin.secure && !endpoint.plain_allowed && credential.is_some() {
+            fail!(Denied: "the registry wants credentials sent unencrypted to {realm}"
+                => "Allow plain HTTP for this registry if that is meant");
         }
-        _ => {
-            let mut address = realm.to_string();
-            if let Some(service) = service {
-                address = url::with_query(&address, "service", service);
+        let who = format!("token service {}", origin.authority);
+        let network = |e: ureq::Error| super::network_error(&e, &who);
+        // The registry may want more than was thought, never less.
+        let more = self.scope.iter().flat_map(|s| s.split(' '));
+        let more = more.filter(|s| !s.is_empty()).map(String::from);
+        let scopes: BTreeSet<String> = scopes.iter().cloned().chain(more).collect();
+        let service = self.service.iter().map(|s| ("service", s.clone()));
+        let agent = &endpoint.agent;
+        let mut response = match credential {
+            Some(Credential::IdentityToken(token)) => {
+                let scopes: Vec<String> = scopes.into_iter().collect();
+                let form = [
+                    ("grant_type", "refresh_token".to_string()),
+                    ("client_id", "tare-image".into()),
+                    ("refresh_token", token.clone()),
+                    ("scope", scopes.join(" ")),
+                ];
+                let form = form.into_iter().chain(service);
+                agent.post(realm).send_form(form).map_err(network)?
             }
-            for scope in scopes {
-                address = url::with_query(&address, "scope", scope);
+            _ => {
+                let scopes = scopes.into_iter().map(|s| ("scope", s));
+                let address = (service.chain(scopes)).fold(realm.to_string(), |url, (k, v)| {
+                    url::with_query(&url, k, &v)
+                });
+                let mut request = agent.get(&address);
+                if let Some(Credential::Basic { user, password }) = credential {
+                    request = request.header("Authorization", basic(user, password));
+                }
+                request.call().map_err(network)?
             }
-            let mut request = agent.get(&address);
-            if let Some(Credential::Basic { user, password }) = credential {
-                request = request.header("Authorization", basic(user, password));
-            }
-            request.call().map_err(network)?
-        }
-    };
-    let status = response.status().as_u16();
-    let body = super::read_body(&mut response, 1 << 20, pace).map_err(|e| network(e.into()))?;
-    if status != 200 {
-        let kind = if status == 401 || status == 403 {
-            Kind::Denied
-        } else {
-            Kind::Protocol
         };
-        return Err(Error::new(
-            kind,
-            format!("token service {} answered {status}", origin.authority),
-        )
-        .hint("Check the credentials with: tare-image login HOST"));
+        let status = response.status().as_u16();
+        let body = super::read_body(&mut response, 1 << 20, pace).map_err(|e| network(e.into()))?;
+        if status != 200 {
+            let kind = match status {
+                401 | 403 => Kind::Denied,
+                _ => Kind::Protocol,
+            };
+            let error = Error::new(kind, format!("{who} answered {status}"));
+            return Err(error.hint("Check the credentials with: tare-image login HOST"));
+        }
+        let answer: TokenAnswer = parse_json(&body, "answer of the token service")?;
+        let good = |t: &String| !t.is_empty() && t.bytes().all(|b| b > b' ' && b < 0x7f);
+        let token = answer.token.or(answer.access_token).filter(good);
+        let token = token.ok_or_else(|| failure!(Protocol: "the token service sent no token"))?;
+        // A little early, so that it does not end on the way. The protocol's default is 60 s.
+        let seconds = answer.expires_in.unwrap_or(60).clamp(10, 86_400);
+        Ok(Token {
+            header: format!("Bearer {token}"),
+            until: Instant::now() + Duration::from_secs(seconds * 9 / 10),
+        })
     }
-    let answer: TokenAnswer = parse_json(&body, "answer of the token service")?;
-    let token = answer
-        .token
-        .or(answer.access_token)
-        .filter(|t| !t.is_empty() && t.bytes().all(|b| b > b' ' && b < 0x7f));
-    let token = token.ok_or_else(|| failure!(Protocol, "the token service sent no token"))?;
-    // A little early, so that it does not end on the way. The protocol's default is 60 s.
-    let seconds = answer.expires_in.unwrap_or(60).clamp(10, 86_400);
-    Ok(Token {
-        header: format!("Bearer {token}"),
-        until: Instant::now() + Duration::from_secs(seconds * 9 / 10),
-    })
 }
 
 #[cfg(test)]
@@ -220,11 +215,11 @@ mod tests {
         let bearer = parse(r#"Bearer realm="https://a/t?x=1,2",service="s \"q\"", scope="repository:a/b:pull,push""#).unwrap();
         assert_eq!(
             bearer,
-            Challenge::Bearer {
+            Challenge::Bearer(Service {
                 realm: "https://a/t?x=1,2".into(),
                 service: Some("s \"q\"".into()),
                 scope: Some("repository:a/b:pull,push".into())
-            }
+            })
         );
         assert_eq!(parse("Basic realm=x"), Some(Challenge::Basic));
         assert_eq!(

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::hosts::{Abilities, Host, parse_toml};
+use super::hosts::{Host, Purpose, parse_toml};
 use super::tls::Tls;
-use crate::error::{During, Error, Kind, Result, failure};
+use crate::error::{During, Error, Kind, Result};
 use crate::json::read_limited;
 use crate::reference::{self, Reference};
 
@@ -112,11 +112,10 @@ impl Registries {
         }
         let tag = reference.tag().map_or(String::new(), |t| format!(":{t}"));
         meant.iter_mut().for_each(|m| m.push_str(&tag));
-        Err(failure!(
-            Usage,
-            "{short} does not say in which registry, for which registries.conf has an own answer"
+        Err(
+            failure!(Usage: "{short} does not say in which registry, for which registries.conf has an own answer"
+            => "Write {}", meant.join(" or ")),
         )
-        .hint(format!("Write {}", meant.join(" or "))))
     }
 }
 
@@ -176,26 +175,20 @@ impl Entry {
             };
             let mut host = place(&mirror.location, mirror.insecure)?;
             host.mirror = true;
-            host.abilities = Abilities {
-                pull: true,
-                resolve: by_tag,
-                push: false,
+            host.purposes = match by_tag {
+                true => vec![Purpose::Pull, Purpose::Resolve],
+                false => vec![Purpose::Pull],
             };
             hosts.push(host);
         }
         let own = reference.name();
         let own = own.strip_suffix(&rest).unwrap_or(&own);
         let target = self.location.as_deref().unwrap_or(own);
-        let mut read = place(target, self.insecure)?;
-        read.abilities.push = target == own;
-        hosts.push(read);
-        if target != own {
+        hosts.push(place(target, self.insecure)?);
+        if let (Some(read), true) = (hosts.last_mut(), target != own) {
+            read.purposes.retain(|p| *p != Purpose::Push);
             let mut write = place(own, self.insecure)?;
-            write.abilities = Abilities {
-                pull: false,
-                resolve: false,
-                push: true,
-            };
+            write.purposes = vec![Purpose::Push];
             hosts.push(write);
         }
         Ok(hosts)
@@ -222,13 +215,16 @@ mod tests {
         let entry = registries.find(&reference).unwrap();
         let hosts = entry.hosts(&reference, &Tls::default(), |host| host.contains("plain"));
         let shown = |h: Host| {
-            let Abilities {
-                pull,
-                resolve,
-                push,
-            } = h.abilities;
-            let may = [(pull, 'p'), (resolve, 'r'), (push, 'w')];
-            let may: String = may.iter().filter(|m| m.0).map(|m| m.1).collect();
+            let may = [
+                (Purpose::Pull, 'p'),
+                (Purpose::Resolve, 'r'),
+                (Purpose::Push, 'w'),
+            ];
+            let may = may
+                .iter()
+                .filter(|m| h.purposes.contains(&m.0))
+                .map(|m| m.1);
+            let may: String = may.collect();
             format!("{} {} {may}", h.url, h.repository.unwrap_or_default())
         };
         hosts.unwrap().into_iter().map(shown).collect()

@@ -1,15 +1,12 @@
 //! A repository as the place that an image is written to.
 
 use std::collections::HashMap;
-use std::io::Read;
 
 use oci_spec::image::{Descriptor, Digest, DigestAlgorithm};
 
 use super::Repository;
-use crate::digest::Hasher;
-#[cfg(doc)]
-use crate::error::Kind;
-use crate::error::{Doing, Result, failure};
+use crate::digest;
+use crate::error::{Kind, Result};
 use crate::manifest::{Document, is_foreign};
 use crate::source::{Destination, Source};
 
@@ -36,13 +33,9 @@ impl<'a> RegistryDestination<'a> {
     /// Tags the image as the repository's reference says when it is complete. What is known to be elsewhere is not sent
     /// when the registry can take it from there.
     pub fn new(repository: Repository<'a>, elsewhere: Elsewhere) -> Self {
+        let tag = repository.reference.tag().map(String::from);
         RegistryDestination {
-            tags: repository
-                .reference
-                .tag()
-                .map(String::from)
-                .into_iter()
-                .collect(),
+            tags: tag.into_iter().collect(),
             repository,
             elsewhere,
         }
@@ -78,16 +71,9 @@ impl Destination for RegistryDestination<'_> {
             Elsewhere::All(name) => Some(name),
             Elsewhere::Some(names) => names.get(descriptor.digest()),
         };
-        self.repository
-            .push_blob(descriptor, from.map(String::as_str), &|start| {
-                let mut content = source.open(descriptor, start, None)?;
-                if content.start < start {
-                    let skip = start - content.start;
-                    std::io::copy(&mut (&mut content.reader).take(skip), &mut std::io::sink())
-                        .doing("read content to push")?;
-                }
-                Ok(content.reader)
-            })
+        let open = |start| source.open(descriptor, start, None)?.skip_to(start);
+        let from = from.map(String::as_str);
+        self.repository.push_blob(descriptor, from, &open)
     }
 
     fn put_document(&self, document: &Document, named: bool) -> Result<()> {
@@ -98,11 +84,12 @@ impl Destination for RegistryDestination<'_> {
         // A reference may say what it expects to find.
         let wanted = self.repository.reference.digest();
         if let Some(wanted) = &wanted {
-            let mut hasher = Hasher::like(wanted)?;
-            hasher.update(&document.bytes);
-            if hasher.finish() != *wanted {
-                return Err(failure!(Usage, "the image is {own}, not {wanted}")
-                    .hint("Leave the digest out, or name the image that has it"));
+            match digest::check(&document.bytes, wanted) {
+                Err(e) if e.kind() == Kind::Integrity => {
+                    fail!(Usage: "the image is {own}, not {wanted}"
+                    => "Leave the digest out, or name the image that has it")
+                }
+                other => other?,
             }
         }
         let digest = wanted.as_ref().unwrap_or(own);

@@ -7,10 +7,10 @@ use ureq::http::{Request, Response};
 use ureq::{Body, SendBody};
 
 use super::challenge::{self, Challenge};
-use super::{Endpoint, Repository, lock, read_body, url};
+use super::{Auth, Endpoint, Repository, lock, read_body, url};
 use crate::credentials::Credential;
-use crate::error::{Error, Kind, Result, Retry, failure};
-use crate::retry::{self, Attempts, Patience};
+use crate::error::{Error, Kind, Result, Retry};
+use crate::retry::{self, Patience};
 
 /// What is sent along. Everything can be sent again.
 pub(super) enum Payload<'a> {
@@ -49,6 +49,7 @@ impl<'a> Call<'a> {
 
 const REDIRECTS: usize = 10;
 const PLAIN: &str = "If the registry speaks plain HTTP, allow it with --plain-http; a private authority is named with --ca-file";
+const AUTHORITY: &str = "It shows an authority's own certificate: a server needs one that is not for signing (CA:FALSE)";
 
 impl Repository<'_> {
     /// A request about something in this repository, for which a token must allow `actions`.
@@ -87,7 +88,7 @@ impl Repository<'_> {
     /// The repository's name there.
     pub(super) fn name<'a>(&'a self, endpoint: &'a Endpoint) -> &'a str {
         let own = self.reference.repository();
-        endpoint.repository.as_deref().unwrap_or(own)
+        endpoint.settings.repository.as_deref().unwrap_or(own)
     }
 
     /// Sends until there is an answer that trying again would not change.
@@ -101,13 +102,7 @@ impl Repository<'_> {
         call: &Call<'_>,
         patience: Patience,
     ) -> Result<Response<Body>> {
-        let mut attempts = Attempts::new(patience);
-        loop {
-            match self.try_send(endpoint, call) {
-                Ok(response) => return Ok(response),
-                Err(error) => attempts.pause(error)?,
-            }
-        }
+        patience.run(|| self.try_send(endpoint, call))
     }
 
     fn try_send(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<Response<Body>> {
@@ -131,7 +126,7 @@ impl Repository<'_> {
             let target = url::origin(&address)?;
             let mut own = Vec::new();
             if target == home {
-                own.clone_from(&endpoint.headers);
+                own.clone_from(&endpoint.settings.headers);
                 let authorization = self.authorization(endpoint, call);
                 own.extend(authorization.map(|a| ("Authorization".to_string(), a)));
             }
@@ -140,16 +135,12 @@ impl Repository<'_> {
                 return Ok(response);
             }
             let location = header(&response, "location")
-                .ok_or_else(|| failure!(Protocol, "{} redirects to nowhere", target.authority))?;
+                .ok_or_else(|| failure!(Protocol: "{} redirects to nowhere", target.authority))?;
             let next = url::join(&address, &location)?;
             let next_origin = url::origin(&next)?;
             if target.secure && !next_origin.secure {
-                return Err(failure!(
-                    Protocol,
-                    "{} redirects to an unencrypted address",
-                    target.authority
-                )
-                .hint("That would let others read and change the content; it is never followed"));
+                fail!(Protocol: "{} redirects to an unencrypted address", target.authority
+                    => "That would let others read and change the content; it is never followed");
             }
             log::debug!(
                 "{} redirects to {}",
@@ -158,7 +149,7 @@ impl Repository<'_> {
             );
             address = next;
         }
-        Err(failure!(Protocol, "more than {REDIRECTS} redirects"))
+        Err(failure!(Protocol: "more than {REDIRECTS} redirects"))
     }
 
     fn once(
@@ -175,7 +166,7 @@ impl Repository<'_> {
         for (name, value) in own {
             request = request.header(name, value);
         }
-        let bad = |e: ureq::http::Error| failure!(Protocol, "request to {address}: {e}");
+        let bad = |e: ureq::http::Error| failure!(Protocol: "request to {address}: {e}");
         let mut stream;
         let result = match &call.payload {
             Payload::None => endpoint
@@ -213,25 +204,12 @@ impl Repository<'_> {
         Ok(response)
     }
 
+    /// What to send along, as far as is known.
     fn authorization(&self, endpoint: &Endpoint, call: &Call<'_>) -> Option<String> {
         let mut auth = lock(&endpoint.auth);
-        match auth.challenge.clone()? {
-            Challenge::Basic => match self.credential(endpoint, &mut auth).ok().flatten()? {
-                Credential::Basic { user, password } => Some(challenge::basic(&user, &password)),
-                Credential::IdentityToken(_) => None,
-                Credential::RegistryToken(token) => Some(format!("Bearer {token}")),
-            },
-            Challenge::Bearer { .. } => {
-                // What a user has in a file comes before what a service gives out.
-                if let Some(Credential::RegistryToken(token)) =
-                    self.credential(endpoint, &mut auth).ok().flatten()
-                {
-                    return Some(format!("Bearer {token}"));
-                }
-                let token = auth.tokens.get(&call.scopes.join(" "));
-                token.filter(|t| t.is_good()).map(|t| t.header.clone())
-            }
-        }
+        auth.challenge.as_ref()?;
+        let credential = self.credential(endpoint, &mut auth).ok()?;
+        auth.header(credential.as_ref(), call)
     }
 
     /// Answers a challenge. `refused` is what was offered; false when there is nothing else to offer.
@@ -242,72 +220,34 @@ impl Repository<'_> {
         response: &Response<Body>,
         refused: Option<String>,
     ) -> Result<bool> {
-        let values = response
-            .headers()
-            .get_all("www-authenticate")
-            .iter()
-            .filter_map(|v| v.to_str().ok());
-        let Some(challenge) = Challenge::parse(values) else {
+        let values = response.headers().get_all("www-authenticate").iter();
+        let Some(challenge) = Challenge::parse(values.filter_map(|v| v.to_str().ok())) else {
             return Ok(false);
         };
-        {
-            let mut auth = lock(&endpoint.auth);
-            self.credential(endpoint, &mut auth)?;
-            auth.challenge = Some(challenge.clone());
-        }
-        // Another thread may have been quicker, with this challenge or with the token.
-        let now = self.authorization(endpoint, call);
-        if now.is_some() && now != refused {
-            return Ok(true);
-        }
-        let Challenge::Bearer {
-            realm,
-            service,
-            scope,
-        } = challenge
-        else {
-            return Ok(false);
-        };
+        // Whoever else waits for a token gets this one.
         let mut auth = lock(&endpoint.auth);
         let credential = self.credential(endpoint, &mut auth)?;
-        if let Some(Credential::RegistryToken(_)) = credential {
-            return Ok(false);
+        auth.challenge = Some(challenge.clone());
+        let known = auth.header(credential.as_ref(), call);
+        match (challenge, &credential) {
+            _ if known.is_some() && known != refused => Ok(true),
+            (Challenge::Basic, _) | (_, Some(Credential::RegistryToken(_))) => Ok(false),
+            (Challenge::Bearer(service), credential) => {
+                let pace = self.registry.options.pace;
+                let token = service.token(endpoint, &call.scopes, credential.as_ref(), pace)?;
+                auth.tokens.insert(call.scopes.join(" "), token);
+                Ok(true)
+            }
         }
-        let mut scopes = call.scopes.clone();
-        // The registry may want more than was thought, never less.
-        scopes.extend(
-            scope
-                .iter()
-                .flat_map(|s| s.split(' '))
-                .filter(|s| !s.is_empty())
-                .map(String::from),
-        );
-        scopes.sort();
-        scopes.dedup();
-        let token = challenge::fetch(
-            &endpoint.agent,
-            &realm,
-            service.as_deref(),
-            &scopes,
-            credential.as_ref(),
-            endpoint.plain_allowed,
-            self.registry.options.pace,
-        )?;
-        auth.tokens.insert(call.scopes.join(" "), token);
-        Ok(true)
     }
 
-    fn credential(
-        &self,
-        endpoint: &Endpoint,
-        auth: &mut super::Auth,
-    ) -> Result<Option<Credential>> {
+    fn credential(&self, endpoint: &Endpoint, auth: &mut Auth) -> Result<Option<Credential>> {
         let name = self.name(endpoint);
         if let Some(known) = auth.credentials.get(name) {
             return Ok(known.clone());
         }
         // A mirror is another host with other credentials.
-        let host = if endpoint.mirror {
+        let host = if endpoint.settings.mirror {
             endpoint.host.as_str()
         } else {
             self.reference.host()
@@ -341,6 +281,23 @@ impl Repository<'_> {
                 .hint("If the registry wants encryption, leave --plain-http out"),
             _ if retry != Retry::Never => Error::network(message, retry),
             _ => Error::new(Kind::Protocol, message),
+        }
+    }
+}
+
+impl Auth {
+    fn header(&self, credential: Option<&Credential>, call: &Call<'_>) -> Option<String> {
+        match (self.challenge.as_ref()?, credential) {
+            // What a user has in a file comes before what a service gives out.
+            (_, Some(Credential::RegistryToken(token))) => Some(format!("Bearer {token}")),
+            (Challenge::Bearer(_), _) => {
+                let token = self.tokens.get(&call.scopes.join(" "));
+                token.filter(|t| t.is_good()).map(|t| t.header.clone())
+            }
+            (Challenge::Basic, Some(Credential::Basic { user, password })) => {
+                Some(challenge::basic(user, password))
+            }
+            (Challenge::Basic, _) => None,
         }
     }
 }
@@ -395,35 +352,27 @@ pub fn network_error(error: &ureq::Error, host: &str) -> Error {
     let certificate = matches!(error, ureq::Error::Tls(_) | ureq::Error::Rustls(_))
         || text.contains("certificate");
     let (retry, hint) = match error {
-        _ if unknown => (Retry::Never, Some("The host name is unknown")),
-        _ if text.contains("CaUsedAsEndEntity") => (
-            Retry::Never,
-            Some(
-                "It shows an authority's own certificate: a server needs one that is not for signing (CA:FALSE)",
-            ),
-        ),
-        _ if certificate => (
-            Retry::Never,
-            Some("A private authority is named with --ca-file"),
-        ),
-        ureq::Error::Io(e) if e.kind() == InvalidData => (Retry::Never, Some(PLAIN)),
+        _ if unknown => (Retry::Never, "The host name is unknown"),
+        _ if text.contains("CaUsedAsEndEntity") => (Retry::Never, AUTHORITY),
+        _ if certificate => (Retry::Never, "A private authority is named with --ca-file"),
+        ureq::Error::Io(e) if e.kind() == InvalidData => (Retry::Never, PLAIN),
         // Names without a registry are usually written like this; waiting for one makes no sense.
         ureq::Error::Io(e) if e.kind() == ConnectionRefused && host == "localhost" => (
             Retry::Never,
-            Some("No registry listens there: such names are of images made here"),
+            "No registry listens there: such names are of images made here",
         ),
         ureq::Error::Io(e) if e.kind() == ConnectionRefused => {
-            (Retry::Later, Some("Nothing listens there"))
+            (Retry::Later, "Nothing listens there")
         }
-        ureq::Error::Timeout(_) => (Retry::Later, Some("The connection stalled")),
+        ureq::Error::Timeout(_) => (Retry::Later, "The connection stalled"),
         ureq::Error::Io(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
-            (Retry::Later, None)
+            (Retry::Later, "")
         }
-        _ => (Retry::Never, None),
+        _ => (Retry::Never, ""),
     };
     let made = Error::network(format!("{host}: {text}"), retry);
     match hint {
-        Some(hint) => made.hint(hint),
-        None => made,
+        "" => made,
+        hint => made.hint(hint),
     }
 }

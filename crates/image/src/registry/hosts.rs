@@ -9,23 +9,15 @@ use serde::de::IgnoredAny;
 use toml::Spanned;
 
 use super::tls::Tls;
-use crate::error::{Doing, During, Error, Kind, Result, fail};
+use crate::error::{Doing, During, Error, Kind, Result};
 use crate::json::read_limited;
 
-/// What a host may be asked for.
+/// What an address may be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Abilities {
-    pub(super) pull: bool,
-    pub(super) resolve: bool,
-    pub(super) push: bool,
-}
-
-impl Abilities {
-    pub(super) const ALL: Abilities = Abilities {
-        pull: true,
-        resolve: true,
-        push: true,
-    };
+pub(super) enum Purpose {
+    Pull,
+    Resolve,
+    Push,
 }
 
 /// One address to try.
@@ -33,7 +25,7 @@ impl Abilities {
 pub(super) struct Host {
     /// With scheme, without `/v2`.
     pub(super) url: String,
-    pub(super) abilities: Abilities,
+    pub(super) purposes: Vec<Purpose>,
     pub(super) tls: Tls,
     /// Sent with every request.
     pub(super) headers: Vec<(String, String)>,
@@ -50,7 +42,7 @@ impl Host {
     pub(super) fn own(url: &str, tls: Tls) -> Self {
         Host {
             url: url.trim_end_matches('/').into(),
-            abilities: Abilities::ALL,
+            purposes: vec![Purpose::Pull, Purpose::Resolve, Purpose::Push],
             tls,
             headers: Vec::new(),
             override_path: false,
@@ -182,19 +174,18 @@ pub(super) fn parse_toml<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<
 
 impl Section {
     fn host(self, url: &str, mirror: bool, folder: &Path, base: &Tls) -> Host {
-        let may = |what: &str| {
-            (self.capabilities.as_ref()).is_none_or(|list| list.iter().any(|c| c == what))
-        };
         let mut host = Host {
-            abilities: Abilities {
-                pull: may("pull"),
-                resolve: may("resolve"),
-                push: may("push"),
-            },
             override_path: self.override_path,
             mirror,
             ..Host::own(url, base.clone())
         };
+        if let Some(named) = self.capabilities {
+            let may = |purpose: &Purpose| {
+                let name = format!("{purpose:?}").to_lowercase();
+                named.contains(&name)
+            };
+            host.purposes.retain(may);
+        }
         let authorities = self.ca.into_iter().flat_map(Several::all);
         let authorities = authorities.map(|path| folder.join(path));
         host.tls.authorities.extend(authorities);
@@ -227,7 +218,7 @@ fn loose(folder: &Path, base: &Tls) -> Result<Tls> {
             Some("cert") => {
                 let key = path.with_extension("key");
                 if !key.exists() {
-                    fail!(Usage, "{} has no key beside it", path.display());
+                    fail!(Usage: "{} has no key beside it", path.display());
                 }
                 tls.client = Some((path, key));
             }
@@ -265,14 +256,7 @@ mod tests {
             urls,
             ["https://z.test", "http://a.test/x/v2", "https://h:1"]
         );
-        assert_eq!(
-            hosts[0].abilities,
-            Abilities {
-                pull: true,
-                resolve: false,
-                push: false
-            }
-        );
+        assert_eq!(hosts[0].purposes, [Purpose::Pull]);
         assert_eq!(hosts[0].tls.authorities, [folder.join("z.crt")]);
         assert_eq!(
             hosts[1].tls.client,

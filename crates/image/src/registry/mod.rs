@@ -32,7 +32,7 @@ use ureq::http::Response;
 
 use challenge::{Challenge, Token};
 use conf::{Entry, Registries};
-use hosts::{Abilities, Host};
+use hosts::{Host, Purpose};
 
 use crate::credentials::{Credential, Credentials};
 use crate::env;
@@ -86,14 +86,8 @@ impl Default for Options {
     fn default() -> Self {
         let mut folders = Vec::new();
         folders.extend(env::config().map(|d| d.join("tare/certs.d")));
-        folders.extend(
-            [
-                "/etc/tare/certs.d",
-                "/etc/containerd/certs.d",
-                "/etc/docker/certs.d",
-            ]
-            .map(PathBuf::from),
-        );
+        let system = ["tare", "containerd", "docker"].map(|p| format!("/etc/{p}/certs.d"));
+        folders.extend(system.map(PathBuf::from));
         Options {
             plain_http: PlainHttp::Never,
             tls: Tls::default(),
@@ -125,19 +119,18 @@ struct Endpoint {
     /// `https://host/v2`.
     base: String,
     host: String,
-    abilities: Abilities,
-    /// Another registry, with other credentials.
-    mirror: bool,
-    /// Learns whose repository is meant.
-    proxy: bool,
     plain_allowed: bool,
-    headers: Vec<(String, String)>,
-    /// The repository's name there, when it is another.
-    repository: Option<String>,
+    settings: Host,
     agent: ureq::Agent,
     /// Bytes of the largest piece of an upload that it may take, as far as is known.
     largest_piece: AtomicU64,
     auth: Mutex<Auth>,
+}
+
+impl Endpoint {
+    fn may(&self, purpose: Purpose) -> bool {
+        self.settings.purposes.contains(&purpose)
+    }
 }
 
 #[derive(Default)]
@@ -276,19 +269,14 @@ impl Registry {
         let origin = url::origin(&found.url)?;
         Ok(Endpoint {
             agent: self.agent(&found.tls, &origin)?,
-            base: if found.override_path {
-                found.url
-            } else {
-                format!("{}/v2", found.url)
+            base: match found.override_path {
+                true => found.url.clone(),
+                false => format!("{}/v2", found.url),
             },
             host: origin.authority,
-            abilities: found.abilities,
-            mirror: found.mirror,
-            proxy: found.mirror && found.repository.is_none(),
             // An address with http:// in a settings file is asking for it.
             plain_allowed: !origin.secure,
-            headers: found.headers,
-            repository: found.repository,
+            settings: found,
             largest_piece: AtomicU64::new(u64::MAX),
             auth: Mutex::default(),
         })

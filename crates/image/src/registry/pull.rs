@@ -7,39 +7,36 @@ use ureq::Body;
 use ureq::http::Response;
 
 use super::exchange::header;
+use super::hosts::Purpose;
 use super::{Endpoint, Repository, lock, network_error, read_body, url};
-use crate::digest::{self, Hasher};
-use crate::error::{Error, Kind, Result, Retry, fail, failure};
+use crate::digest;
+use crate::error::{Error, Kind, Result, Retry};
 use crate::manifest::{ACCEPT, Document};
 use crate::pace::Paced;
-use crate::retry::{Attempts, ONCE, Patience};
+use crate::retry::{ONCE, Patience};
 use crate::source::{Content, Source};
-
-/// What an address is asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Resolve,
-    Pull,
-}
 
 impl Repository<'_> {
     /// Fetches the manifest or index behind `target`, a tag or a digest.
     pub fn manifest(&self, target: &str) -> Result<Document> {
-        let by_digest = target.contains(':');
-        let purpose = if by_digest {
-            Purpose::Pull
-        } else {
-            Purpose::Resolve
+        let purpose = match target.contains(':') {
+            true => Purpose::Pull,
+            false => Purpose::Resolve,
         };
         self.try_each(purpose, None, |endpoint, patience| {
-            let mut attempts = Attempts::new(patience);
-            loop {
-                match self.manifest_from(endpoint, target) {
-                    Ok(document) => return Ok(document),
-                    Err(e) => attempts.pause(e)?,
-                }
-            }
+            patience.run(|| self.manifest_from(endpoint, target))
         })
+    }
+
+    /// The digest that the repository's reference stands for.
+    pub fn resolve(&self) -> Result<Digest> {
+        match self.reference.digest() {
+            Some(digest) => Ok(digest),
+            None => {
+                let document = self.manifest(self.reference.target())?;
+                Ok(document.descriptor.digest().clone())
+            }
+        }
     }
 
     fn manifest_from(&self, endpoint: &Endpoint, target: &str) -> Result<Document> {
@@ -51,17 +48,12 @@ impl Repository<'_> {
         let media_type = header(&response, "content-type");
         let claimed = header(&response, "docker-content-digest");
         let bytes = self.body(endpoint, &mut response)?;
-        let check = |wanted: &Digest| {
-            let mut hasher = Hasher::like(wanted)?;
-            hasher.update(&bytes);
-            digest::expect(&hasher.finish(), wanted)
-        };
         if let Some(claimed) = claimed {
             let Ok(claimed) = digest::parse(&claimed) else {
-                fail!(Protocol, "{} sent the digest {claimed:?}", endpoint.host);
+                fail!(Protocol: "{} sent the digest {claimed:?}", endpoint.host);
             };
             // The header is optional; when it is there and can be checked, it must be right.
-            match check(&claimed) {
+            match digest::check(&bytes, &claimed) {
                 Err(e) if e.kind() == Kind::Unsupported => {}
                 other => other?,
             }
@@ -71,7 +63,7 @@ impl Repository<'_> {
             false => None,
         };
         if let Some(wanted) = &wanted {
-            check(wanted)?;
+            digest::check(&bytes, wanted)?;
         }
         let mut document = Document::parse(bytes, media_type.as_deref())?;
         if let Some(wanted) = wanted {
@@ -91,11 +83,7 @@ impl Repository<'_> {
         let bytes = read_body(response, limit, options.pace)
             .map_err(|e| Error::network(format!("{}: {e}", endpoint.host), Retry::Later))?;
         if bytes.len() as u64 > limit {
-            fail!(
-                Limit,
-                "{} sends more than {limit} bytes for a document",
-                endpoint.host
-            );
+            fail!(Limit: "{} sends more than {limit} bytes for a document", endpoint.host);
         }
         Ok(bytes)
     }
@@ -190,7 +178,7 @@ impl Repository<'_> {
             match response.status().as_u16() {
                 206 => Ok((response, range.0)),
                 200 => Ok((response, 0)),
-                status => Err(failure!(NotFound, "{address} answered {status}")),
+                status => Err(failure!(NotFound: "{address} answered {status}")),
             }
         };
         Some(run().map(|(response, start)| self.paced(response, start)))
@@ -211,10 +199,7 @@ impl Repository<'_> {
             _ => HashMap::new(),
         };
         let able: Vec<(usize, &Endpoint)> = (self.endpoints.iter().enumerate())
-            .filter(|(_, e)| match purpose {
-                Purpose::Resolve => e.abilities.resolve,
-                Purpose::Pull => e.abilities.pull,
-            })
+            .filter(|(_, e)| e.may(purpose))
             .collect();
         let patience = self.registry.options.patience;
         for (place, (n, endpoint)) in able.iter().enumerate() {
@@ -246,15 +231,12 @@ impl Repository<'_> {
                 }
             }
         }
-        Err(failure!(
-            Usage,
-            "no address is allowed for this; see hosts.toml"
-        ))
+        Err(failure!(Usage: "no address is allowed for this; see hosts.toml"))
     }
 
     /// The addresses that gave `descriptor`'s content are not asked for it again; false when there are no others.
     fn distrust(&self, descriptor: &Descriptor, error: &Error) -> bool {
-        let last = self.endpoints.iter().rposition(|e| e.abilities.pull);
+        let last = self.endpoints.iter().rposition(|e| e.may(Purpose::Pull));
         let mut given = lock(&self.given);
         let given = given.entry(descriptor.digest().to_string()).or_default();
         let guilty: Vec<usize> = given.by.drain().filter(|n| Some(*n) != last).collect();
@@ -266,7 +248,7 @@ impl Repository<'_> {
     /// Address of something in this repository.
     pub(super) fn url(&self, endpoint: &Endpoint, rest: &str) -> String {
         let address = format!("{}/{}/{rest}", endpoint.base, self.name(endpoint));
-        if endpoint.proxy {
+        if endpoint.settings.mirror && endpoint.settings.repository.is_none() {
             // distribution-spec, "Registry proxying": the mirror learns whose repository is meant.
             return url::with_query(&address, "ns", self.reference.host());
         }
@@ -293,10 +275,7 @@ fn begins(response: &Response<Body>, start: u64, descriptor: &Descriptor) -> Res
         }
     };
     match whole.and_then(|w| w.parse().ok()) {
-        Some(sent) if sent != descriptor.size() => {
-            let (digest, size) = (descriptor.digest(), descriptor.size());
-            Err(digest::wrong_size(digest, size, sent))
-        }
+        Some(sent) if sent != descriptor.size() => Err(digest::wrong_size(descriptor, sent)),
         _ => Ok(begins),
     }
 }

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use oci_spec::image::{Descriptor, Digest};
 
 use super::exchange::{Call, Payload, header};
+use super::hosts::Purpose;
 use super::{Endpoint, Repository, url};
 use crate::digest;
-use crate::error::{Error, Kind, Result, Retry, fail, failure};
+use crate::error::{Error, Kind, Result, Retry};
 use crate::manifest::Document;
 use crate::retry::{Attempts, ONCE, Patience};
 
@@ -24,19 +25,19 @@ type Open<'a> = &'a dyn Fn(u64) -> Result<Box<dyn Read + Send>>;
 impl Repository<'_> {
     /// The registry itself: mirrors are not written to unless they say so.
     pub(super) fn writable(&self) -> Result<&Endpoint> {
-        self.endpoints
-            .iter()
-            .find(|e| e.abilities.push && !e.mirror)
-            .or_else(|| self.endpoints.iter().find(|e| e.abilities.push))
-            .ok_or_else(|| failure!(Usage, "no address allows pushing; see hosts.toml"))
+        let able = |e: &&Endpoint| e.may(Purpose::Push);
+        let all: Vec<&Endpoint> = self.endpoints.iter().filter(able).collect();
+        let own = all.iter().find(|e| !e.settings.mirror).or(all.first());
+        let nobody = || failure!(Usage: "no address allows pushing; see hosts.toml");
+        own.copied().ok_or_else(nobody)
     }
 
     /// Where to ask what only the registry itself knows.
     pub(super) fn main(&self) -> Result<&Endpoint> {
-        let reading = self.endpoints.iter().rfind(|e| e.abilities.resolve);
-        reading
-            .or(self.endpoints.last())
-            .ok_or_else(|| failure!(Usage, "no address for this registry"))
+        let resolves = |e: &&Endpoint| e.may(Purpose::Resolve);
+        let reading = self.endpoints.iter().rfind(resolves);
+        let nobody = || failure!(Usage: "no address for this registry");
+        reading.or(self.endpoints.last()).ok_or_else(nobody)
     }
 
     /// True if the repository has the blob.
@@ -52,37 +53,43 @@ impl Repository<'_> {
     pub fn push_blob(
         &self,
         descriptor: &Descriptor,
-        from: Option<&str>,
+        mut from: Option<&str>,
         open: Open<'_>,
     ) -> Result<()> {
         let endpoint = self.writable()?;
+        let (digest, size) = (descriptor.digest(), descriptor.size());
+        let mut upload = Upload {
+            repository: self,
+            endpoint,
+            descriptor,
+            open,
+            location: String::new(),
+            chunk: 0,
+            smallest: 0,
+        };
         let mut attempts = Attempts::new(self.registry.options.patience);
-        let mut from = from;
         // The ways that were refused.
         let (mut no_pieces, mut no_whole) = (false, false);
-        loop {
+        while !(no_pieces && no_whole) {
             let mount = from.take();
-            let started = match self.start(endpoint, descriptor, mount) {
+            match upload.start(mount) {
                 // Not from there, then: whether anything may be sent at all, the next question tells.
                 Err(e) if mount.is_some() && e.kind() != Kind::Network => {
-                    log::debug!("mount {}: {e}", descriptor.digest());
+                    log::debug!("mount {digest}: {e}");
                     continue;
                 }
+                Ok(false) => return Ok(()),
                 other => other?,
             };
-            let Some(mut session) = started else {
-                return Ok(());
-            };
-            let size = descriptor.size();
-            let in_pieces = no_whole || (size > session.chunk && !no_pieces);
+            let in_pieces = no_whole || (size > upload.chunk && !no_pieces);
             let done = match in_pieces {
-                true => self.pieces(endpoint, descriptor, &mut session, open),
-                false => self.whole(endpoint, descriptor, &session, open),
+                true => upload.pieces(),
+                false => upload.whole(),
             };
             if let Ok(Done::Stored) = done {
                 return Ok(());
             }
-            self.abort(endpoint, session.location);
+            upload.abort();
             // Perhaps only the last answer was lost.
             if self.has_blob(descriptor).unwrap_or(false) {
                 return Ok(());
@@ -96,209 +103,11 @@ impl Repository<'_> {
                     endpoint.largest_piece.fetch_min(piece, Ordering::Relaxed);
                 }
             }
-            if no_pieces && no_whole {
-                return Err(failure!(Unsupported, "{} takes {} in no form: neither {size} bytes at once nor pieces of them (status 413 or 416)",
-                        endpoint.host,
-                        descriptor.digest())
-                .hint("It, or a proxy before it, limits the size of requests"));
-            }
         }
-    }
-
-    /// Starts a session; none when the blob was mounted.
-    fn start(
-        &self,
-        endpoint: &Endpoint,
-        descriptor: &Descriptor,
-        from: Option<&str>,
-    ) -> Result<Option<Session>> {
-        let mut address = self.url(endpoint, "blobs/uploads/");
-        let mut more = None;
-        if let Some(from) = from.filter(|f| *f != self.name(endpoint)) {
-            address = url::with_query(&address, "mount", descriptor.digest().as_ref());
-            address = url::with_query(&address, "from", from);
-            more = Some(format!("repository:{from}:pull"));
-        }
-        let mut call = self
-            .call_at(endpoint, "POST", address.clone(), "pull,push", &[201, 202])
-            .header("Content-Length", 0)
-            .payload(Payload::Bytes(&[]));
-        call.scopes.extend(more);
-        let response = self.send(endpoint, &call)?;
-        if response.status() == 201 {
-            return Ok(None);
-        }
-        let smallest = header(&response, "oci-chunk-min-length")
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(0);
-        if header(&response, "location").is_none() {
-            fail!(Protocol, "{} gave no address for the upload", endpoint.host);
-        }
-        Ok(Some(Session {
-            location: location_or(&response, &address)?,
-            chunk: (self.registry.options.push_chunk)
-                .min(endpoint.largest_piece.load(Ordering::Relaxed))
-                .max(smallest)
-                .max(1),
-            smallest,
-        }))
-    }
-
-    /// Fills a session with one request.
-    fn whole(
-        &self,
-        endpoint: &Endpoint,
-        descriptor: &Descriptor,
-        session: &Session,
-        open: Open<'_>,
-    ) -> Result<Done> {
-        let payload = Payload::Stream {
-            length: descriptor.size(),
-            open: &|| open(0),
-        };
-        let call = self.finish_call(endpoint, &session.location, descriptor, payload);
-        self.finish(endpoint, &call, ONCE)
-    }
-
-    fn finish(&self, endpoint: &Endpoint, call: &Call<'_>, patience: Patience) -> Result<Done> {
-        match self.send_with(endpoint, call, patience)?.status().as_u16() {
-            404 => Err(gone()),
-            413 => Ok(Done::Refused),
-            _ => Ok(Done::Stored),
-        }
-    }
-
-    /// Fills a session piece by piece. Its address changes on the way.
-    fn pieces(
-        &self,
-        endpoint: &Endpoint,
-        descriptor: &Descriptor,
-        session: &mut Session,
-        open: Open<'_>,
-    ) -> Result<Done> {
-        let size = descriptor.size();
-        // `furthest` only grows: a registry that goes back and forth is not followed for ever.
-        let (mut position, mut furthest) = (0, 0);
-        let mut attempts = Attempts::new(self.registry.options.patience);
-        let mut in_vain = 0;
-        while position < size {
-            let end = (position + session.chunk).min(size);
-            let failure = match self.patch(endpoint, &session.location, position, end, open)? {
-                Piece::Taken(next) => {
-                    (session.location, position) = (next, end);
-                    None
-                }
-                Piece::Refused(status) => Some((Some(status), None)),
-                Piece::Broken(error) => Some((None, Some(error))),
-            };
-            if let Some((status, error)) = failure {
-                // The registry knows how much it has.
-                let (next, have) = self.status(endpoint, &session.location)?;
-                let moved = have != position;
-                (session.location, position) = (next, have.min(size));
-                if position <= furthest {
-                    in_vain += 1;
-                }
-                // Right place, wrong size. What breaks again and again may be cut for being too large, too.
-                if !moved && (status.is_some() || in_vain > 1) {
-                    let smaller = (session.chunk / 4).max(session.smallest).max(SMALLEST);
-                    if smaller < session.chunk {
-                        session.chunk = smaller;
-                        endpoint.largest_piece.fetch_min(smaller, Ordering::Relaxed);
-                    } else if status.is_some() {
-                        return Ok(Done::Refused);
-                    }
-                }
-                match (error, status) {
-                    (Some(error), _) => attempts.pause(error)?,
-                    (None, _) if moved => attempts.pause(Error::network(
-                        format!("{} wants other bytes than {position}", endpoint.host),
-                        Retry::Later,
-                    ))?,
-                    _ => {}
-                }
-            }
-            if position > furthest {
-                (furthest, in_vain) = (position, 0);
-                attempts.progress();
-            }
-        }
-        let nothing = Payload::Bytes(&[]);
-        let call = self.finish_call(endpoint, &session.location, descriptor, nothing);
-        self.finish(endpoint, &call, self.registry.options.patience)
-    }
-
-    fn finish_call<'a>(
-        &self,
-        endpoint: &Endpoint,
-        at: &str,
-        descriptor: &Descriptor,
-        payload: Payload<'a>,
-    ) -> Call<'a> {
-        let address = url::with_query(at, "digest", descriptor.digest().as_ref());
-        self.call_at(endpoint, "PUT", address, "pull,push", &[201, 204, 404, 413])
-            .header("Content-Type", "application/octet-stream")
-            .payload(payload)
-    }
-
-    /// Sends one piece.
-    fn patch(
-        &self,
-        endpoint: &Endpoint,
-        at: &str,
-        start: u64,
-        end: u64,
-        open: Open<'_>,
-    ) -> Result<Piece> {
-        let stream = || open(start);
-        let payload = Payload::Stream {
-            length: end - start,
-            open: &stream,
-        };
-        let accept = [202, 204, 404, 413, 416];
-        let call = self
-            .call_at(endpoint, "PATCH", at.to_string(), "pull,push", &accept)
-            .header("Content-Type", "application/octet-stream")
-            .header("Content-Range", format!("{start}-{}", end - 1))
-            .payload(payload);
-        let response = match self.send_with(endpoint, &call, ONCE) {
-            Err(e) if e.retry() != Retry::Never => return Ok(Piece::Broken(e)),
-            other => other?,
-        };
-        match response.status().as_u16() {
-            404 => Err(gone()),
-            status @ (413 | 416) => Ok(Piece::Refused(status)),
-            _ => location_or(&response, at).map(Piece::Taken),
-        }
-    }
-
-    /// Address and number of bytes of a session.
-    fn status(&self, endpoint: &Endpoint, at: &str) -> Result<(String, u64)> {
-        let accept = [204, 202, 200, 404];
-        let call = self.call_at(endpoint, "GET", at.to_string(), "pull,push", &accept);
-        let response = self.send(endpoint, &call)?;
-        if response.status() == 404 {
-            return Err(gone());
-        }
-        let range = header(&response, "range").unwrap_or_default();
-        let last = range
-            .trim_start_matches("bytes=")
-            .split_once('-')
-            .and_then(|(_, last)| last.parse::<u64>().ok());
-        // "0-0" is one byte by the letter, and what registries say that have none.
-        let have = match last {
-            None | Some(0) => 0,
-            Some(last) => last.saturating_add(1),
-        };
-        Ok((location_or(&response, at)?, have))
-    }
-
-    fn abort(&self, endpoint: &Endpoint, at: String) {
-        let call = self.call_at(endpoint, "DELETE", at, "pull,push", &[204, 200, 202]);
-        // A courtesy: sessions end by themselves as well.
-        if let Err(e) = self.send_with(endpoint, &call, ONCE) {
-            log::debug!("end upload session: {e}");
-        }
+        let host = &endpoint.host;
+        Err(failure!(
+            Unsupported: "{host} takes {digest} in no form: neither {size} bytes at once nor pieces of them (status 413 or 416)"
+            => "It, or a proxy before it, limits the size of requests"))
     }
 
     /// Stores a manifest under `target`, a tag or its digest. For one with a `subject` the list of referrers is kept up to
@@ -399,6 +208,20 @@ impl Stored {
     }
 }
 
+/// A blob on its way into a repository.
+struct Upload<'a> {
+    repository: &'a Repository<'a>,
+    endpoint: &'a Endpoint,
+    descriptor: &'a Descriptor,
+    open: Open<'a>,
+    /// Where the session is; changes on the way.
+    location: String,
+    /// Bytes of a piece.
+    chunk: u64,
+    /// Bytes that each piece but the last must have.
+    smallest: u64,
+}
+
 /// What became of an upload.
 enum Done {
     Stored,
@@ -408,19 +231,179 @@ enum Done {
 
 /// What became of a piece.
 enum Piece {
-    /// The address for the next one.
-    Taken(String),
+    Taken,
     /// 413 and 416: too large, or from another place on than the registry wants.
-    Refused(u16),
+    Refused,
     Broken(Error),
 }
 
-struct Session {
-    location: String,
-    /// Bytes of a piece.
-    chunk: u64,
-    /// Bytes that each but the last must have.
-    smallest: u64,
+impl Upload<'_> {
+    /// Starts a session; false when the blob was mounted.
+    fn start(&mut self, from: Option<&str>) -> Result<bool> {
+        let (repository, endpoint) = (self.repository, self.endpoint);
+        let mut address = repository.url(endpoint, "blobs/uploads/");
+        let mut more = None;
+        if let Some(from) = from.filter(|f| *f != repository.name(endpoint)) {
+            address = url::with_query(&address, "mount", self.descriptor.digest().as_ref());
+            address = url::with_query(&address, "from", from);
+            more = Some(format!("repository:{from}:pull"));
+        }
+        let mut call = self
+            .call("POST", address.clone(), &[201, 202])
+            .header("Content-Length", 0)
+            .payload(Payload::Bytes(&[]));
+        call.scopes.extend(more);
+        let response = repository.send(endpoint, &call)?;
+        if response.status() == 201 {
+            return Ok(false);
+        }
+        if header(&response, "location").is_none() {
+            fail!(Protocol: "{} gave no address for the upload", endpoint.host);
+        }
+        let smallest = header(&response, "oci-chunk-min-length").and_then(|v| v.parse().ok());
+        self.smallest = smallest.unwrap_or(0);
+        self.location = location_or(&response, &address)?;
+        let chunk = repository.registry.options.push_chunk;
+        let chunk = chunk.min(endpoint.largest_piece.load(Ordering::Relaxed));
+        self.chunk = chunk.max(self.smallest).max(1);
+        Ok(true)
+    }
+
+    fn call<'c>(&self, method: &'static str, url: String, accept: &'c [u16]) -> Call<'c> {
+        let (repository, endpoint) = (self.repository, self.endpoint);
+        repository.call_at(endpoint, method, url, "pull,push", accept)
+    }
+
+    /// Fills a session with one request.
+    fn whole(&self) -> Result<Done> {
+        let payload = Payload::Stream {
+            length: self.descriptor.size(),
+            open: &|| (self.open)(0),
+        };
+        self.finish(payload, ONCE)
+    }
+
+    fn finish(&self, payload: Payload<'_>, patience: Patience) -> Result<Done> {
+        let digest = self.descriptor.digest().as_ref();
+        let address = url::with_query(&self.location, "digest", digest);
+        let call = self
+            .call("PUT", address, &[201, 204, 404, 413])
+            .header("Content-Type", "application/octet-stream")
+            .payload(payload);
+        let response = (self.repository).send_with(self.endpoint, &call, patience)?;
+        match response.status().as_u16() {
+            404 => Err(gone()),
+            413 => Ok(Done::Refused),
+            _ => Ok(Done::Stored),
+        }
+    }
+
+    /// Fills a session piece by piece.
+    fn pieces(&mut self) -> Result<Done> {
+        let (size, patience) = (
+            self.descriptor.size(),
+            self.repository.registry.options.patience,
+        );
+        // `furthest` only grows: a registry that goes back and forth is not followed for ever.
+        let (mut position, mut furthest, mut in_vain) = (0, 0, 0);
+        let mut attempts = Attempts::new(patience);
+        while position < size {
+            let end = (position + self.chunk).min(size);
+            let error = match self.patch(position, end)? {
+                Piece::Taken => {
+                    position = end;
+                    None
+                }
+                failure => {
+                    // The registry knows how much it has.
+                    let have = self.status()?;
+                    let moved = have != position;
+                    position = have.min(size);
+                    in_vain += u32::from(position <= furthest);
+                    let refused = matches!(failure, Piece::Refused);
+                    // Right place, wrong size. What breaks again and again may be cut for being too large, too.
+                    let too_large = !moved && (refused || in_vain > 1);
+                    let shrinks = too_large && self.shrink();
+                    if too_large && !shrinks && refused {
+                        return Ok(Done::Refused);
+                    }
+                    let what = format!("{} wants other bytes than {position}", self.endpoint.host);
+                    match failure {
+                        Piece::Broken(error) => Some(error),
+                        _ => moved.then(|| Error::network(what, Retry::Later)),
+                    }
+                }
+            };
+            error.map_or(Ok(()), |error| attempts.pause(error))?;
+            if position > furthest {
+                (furthest, in_vain) = (position, 0);
+                attempts.progress();
+            }
+        }
+        self.finish(Payload::Bytes(&[]), patience)
+    }
+
+    /// Makes pieces smaller; false when they are small already.
+    fn shrink(&mut self) -> bool {
+        let smaller = (self.chunk / 4).max(self.smallest).max(SMALLEST);
+        let shrinks = smaller < self.chunk;
+        if shrinks {
+            self.chunk = smaller;
+            let largest = &self.endpoint.largest_piece;
+            largest.fetch_min(smaller, Ordering::Relaxed);
+        }
+        shrinks
+    }
+
+    /// Sends one piece.
+    fn patch(&mut self, start: u64, end: u64) -> Result<Piece> {
+        let payload = Payload::Stream {
+            length: end - start,
+            open: &|| (self.open)(start),
+        };
+        let call = self
+            .call("PATCH", self.location.clone(), &[202, 204, 404, 413, 416])
+            .header("Content-Type", "application/octet-stream")
+            .header("Content-Range", format!("{start}-{}", end - 1))
+            .payload(payload);
+        let response = match self.repository.send_with(self.endpoint, &call, ONCE) {
+            Err(e) if e.retry() != Retry::Never => return Ok(Piece::Broken(e)),
+            other => other?,
+        };
+        match response.status().as_u16() {
+            404 => Err(gone()),
+            413 | 416 => Ok(Piece::Refused),
+            _ => {
+                self.location = location_or(&response, &self.location)?;
+                Ok(Piece::Taken)
+            }
+        }
+    }
+
+    /// Asks where the session goes on, and how many bytes it has.
+    fn status(&mut self) -> Result<u64> {
+        let call = self.call("GET", self.location.clone(), &[204, 202, 200, 404]);
+        let response = self.repository.send(self.endpoint, &call)?;
+        if response.status() == 404 {
+            return Err(gone());
+        }
+        self.location = location_or(&response, &self.location)?;
+        let range = header(&response, "range").unwrap_or_default();
+        let last = range.trim_start_matches("bytes=").split_once('-');
+        // "0-0" is one byte by the letter, and what registries say that have none.
+        Ok(match last.and_then(|(_, last)| last.parse::<u64>().ok()) {
+            None | Some(0) => 0,
+            Some(last) => last.saturating_add(1),
+        })
+    }
+
+    /// A courtesy: sessions end by themselves as well.
+    fn abort(&self) {
+        let call = self.call("DELETE", self.location.clone(), &[204, 200, 202]);
+        if let Err(e) = self.repository.send_with(self.endpoint, &call, ONCE) {
+            log::debug!("end upload session: {e}");
+        }
+    }
 }
 
 /// Where the session goes on. An upload cannot start without an address; later, the one that was used stays good when the

@@ -4,7 +4,7 @@ use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
 
 use super::exchange::header;
 use super::{Repository, url};
-use crate::error::{Kind, Result, fail, failure};
+use crate::error::{Kind, Result};
 use crate::json::{parse_document, to_json};
 use crate::manifest::{Content, Document};
 
@@ -116,11 +116,8 @@ impl Repository<'_> {
                 ..
             }) => *index,
             Ok(_) => {
-                return Err(failure!(
-                    Protocol,
-                    "the tag {tag} is needed for referrers, but is no index"
-                )
-                .hint("Delete or rename that tag"));
+                fail!(Protocol: "the tag {tag} is needed for referrers, but is no index"
+                    => "Delete or rename that tag");
             }
             Err(e) if e.kind() == Kind::NotFound => {
                 let mut index = ImageIndex::default();
@@ -142,23 +139,8 @@ impl Repository<'_> {
 
 /// distribution-spec, "Referrers Tag Schema".
 pub(super) fn fallback_tag(digest: &Digest) -> String {
-    let clean = |text: &str, longest: usize| -> String {
-        text.chars()
-            .take(longest)
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || "._-".contains(c) {
-                    c
-                } else {
-                    '-'
-                }
-            })
-            .collect()
-    };
-    format!(
-        "{}-{}",
-        clean(digest.algorithm().as_ref(), 32),
-        clean(digest.digest(), 64)
-    )
+    let (algorithm, encoded) = (digest.algorithm().as_ref(), digest.digest());
+    format!("{algorithm:.32}-{encoded:.64}").replace(['+', '='], "-")
 }
 
 /// `Link: <address>; rel="next"` (RFC 8288).
@@ -167,25 +149,19 @@ pub(super) fn next_page(
     base: &str,
 ) -> Result<Option<String>> {
     for value in response.headers().get_all("link") {
-        let Ok(value) = value.to_str() else { continue };
-        let Some((address, parameters)) = value
-            .trim()
-            .strip_prefix('<')
-            .and_then(|v| v.split_once('>'))
-        else {
+        let value = value.to_str().unwrap_or_default().trim();
+        let link = value.strip_prefix('<').and_then(|v| v.split_once('>'));
+        let Some((address, parameters)) = link else {
             continue;
         };
-        if !parameters
-            .to_ascii_lowercase()
-            .replace('"', "")
-            .contains("rel=next")
-        {
+        let parameters = parameters.to_ascii_lowercase().replace('"', "");
+        if !parameters.contains("rel=next") {
             continue;
         }
         let next = url::join(base, address)?;
         // The next page of one registry's list is at that registry.
         if url::origin(&next)? != url::origin(base)? {
-            fail!(Protocol, "the list goes on at another host: {next}");
+            fail!(Protocol: "the list goes on at another host: {next}");
         }
         return Ok(Some(next));
     }

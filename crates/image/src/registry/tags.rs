@@ -6,7 +6,7 @@ use super::referrers::next_page;
 use super::{Endpoint, Repository, url};
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Result, failure};
+use crate::error::Result;
 use crate::json::parse_json;
 use crate::manifest::Document;
 use ureq::Body;
@@ -54,7 +54,7 @@ impl Repository<'_> {
             let mut response = self.send(endpoint, &call)?;
             let body = self.body(endpoint, &mut response)?;
             left = (left.checked_sub(body.len() as u64))
-                .ok_or_else(|| failure!(Limit, "the registry's list does not end"))?;
+                .ok_or_else(|| failure!(Limit: "the registry's list does not end"))?;
             if !each(&response, body)? {
                 return Ok(());
             }
@@ -63,7 +63,7 @@ impl Repository<'_> {
                 None => return Ok(()),
             }
         }
-        Err(failure!(Limit, "a list of more than {PAGES} pages"))
+        Err(failure!(Limit: "a list of more than {PAGES} pages"))
     }
 
     /// Deletes the manifest `digest`, and with it all its tags.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
 use super::url::Origin;
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 use crate::json::read_limited;
 
 /// Certificates of one registry.
@@ -92,5 +92,5 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
 }
 
 fn bad(path: &Path, why: &str) -> Error {
-    failure!(Usage, "{}: {why}", path.display()).hint("PEM is expected")
+    failure!(Usage: "{}: {why}", path.display() => "PEM is expected")
 }

@@ -1,6 +1,6 @@
 //! As much about addresses as a registry client needs: origin, and following a `Location`.
 
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 
 /// Scheme, host and port: what credentials are bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,10 +128,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 fn bad(url: &str) -> Error {
-    failure!(
-        Protocol,
-        "the registry sent an address that cannot be followed: {url:?}"
-    )
+    failure!(Protocol: "the registry sent an address that cannot be followed: {url:?}")
 }
 
 #[cfg(test)]

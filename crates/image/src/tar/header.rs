@@ -1,7 +1,7 @@
 //! One header block: fixed fields, octal and base-256 numbers, checksum.
 
 use super::BLOCK;
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 
 /// Flavours differ in where the rest of a long name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ pub(super) fn number(field: &[u8]) -> Option<i64> {
 }
 
 pub(super) fn malformed(why: &str) -> Error {
-    failure!(Malformed, "tar: {why}")
+    failure!(Malformed: "tar: {why}")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::Time;
 use super::header::malformed;
 use super::sparse::Segment;
-use crate::error::{Result, fail};
+use crate::error::Result;
 use crate::limits::Limits;
 
 /// Extended attributes of one entry. The kernel lists at most 64 KiB of names; and each is compared with all before.
@@ -51,11 +51,7 @@ impl Attributes {
         }
         let bytes: usize = self.xattrs.iter().map(|(k, v)| k.len() + v.len()).sum();
         if bytes > limits.xattr_bytes {
-            fail!(
-                Limit,
-                "tar: {bytes} bytes of extended attributes where {} are allowed",
-                limits.xattr_bytes
-            );
+            fail!(Limit: "tar: {bytes} bytes of extended attributes where {} are allowed", limits.xattr_bytes);
         }
         Ok(())
     }
@@ -66,11 +62,7 @@ impl Attributes {
             let (key, _, rest) = record(body)?;
             body = rest;
             if matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(b"GNU.sparse.") {
-                fail!(
-                    Unsafe,
-                    "tar: global header sets {}: readers disagree on what that means",
-                    String::from_utf8_lossy(key)
-                );
+                fail!(Unsafe: "tar: global header sets {}: readers disagree on what that means", String::from_utf8_lossy(key));
             }
         }
         Ok(())
@@ -121,11 +113,7 @@ impl Attributes {
     fn push_segment(&mut self, segment: Segment, limits: &Limits) -> Result<()> {
         let segments = self.sparse.segments.get_or_insert_default();
         if segments.len() >= limits.sparse_segments {
-            fail!(
-                Limit,
-                "tar: more than {} segments in a sparse file",
-                limits.sparse_segments
-            );
+            fail!(Limit: "tar: more than {} segments in a sparse file", limits.sparse_segments);
         }
         segments.push(segment);
         Ok(())
@@ -137,7 +125,7 @@ impl Attributes {
             return Err(malformed("name of an extended attribute"));
         }
         if self.xattrs.len() >= XATTRS {
-            fail!(Limit, "tar: more than {XATTRS} extended attributes");
+            fail!(Limit: "tar: more than {XATTRS} extended attributes");
         }
         self.xattrs.retain(|(n, _)| n != name);
         self.xattrs.push((name.to_vec(), value.to_vec()));
@@ -148,14 +136,10 @@ impl Attributes {
 /// Splits the first record off: key, value, rest.
 fn record(body: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
     let bad = || malformed("PAX record");
-    let space = body
-        .iter()
-        .take(21)
-        .position(|b| *b == b' ')
-        .ok_or_else(bad)?;
-    let length = unsigned(&body[..space])?
-        .and_then(|n| usize::try_from(n).ok())
-        .ok_or_else(bad)?;
+    let space = body.iter().take(21).position(|b| *b == b' ');
+    let space = space.ok_or_else(bad)?;
+    let length = unsigned(&body[..space])?.and_then(|n| usize::try_from(n).ok());
+    let length = length.ok_or_else(bad)?;
     if length <= space + 1 || length > body.len() || body[length - 1] != b'\n' {
         return Err(bad());
     }
@@ -171,10 +155,7 @@ fn record(body: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
 /// An empty value takes the attribute back.
 fn text(value: &[u8]) -> Result<Option<Vec<u8>>> {
     if value.contains(&0) {
-        fail!(
-            Unsafe,
-            "tar: NUL in a PAX path: readers disagree on where it ends"
-        );
+        fail!(Unsafe: "tar: NUL in a PAX path: readers disagree on where it ends");
     }
     Ok((!value.is_empty()).then(|| value.to_vec()))
 }
@@ -198,34 +179,30 @@ fn time(value: &[u8]) -> Result<Option<Time>> {
     if value.is_empty() {
         return Ok(None);
     }
+    let bad = || malformed("time in a PAX record");
     let (negative, digits) = match value.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, value),
     };
-    let (whole, fraction) = match digits.iter().position(|b| *b == b'.') {
-        Some(dot) => (&digits[..dot], &digits[dot + 1..]),
-        None => (digits, &digits[..0]),
-    };
-    let seconds = unsigned(whole)?.ok_or_else(|| malformed("time in a PAX record"))? as i64;
+    let dot = digits
+        .iter()
+        .position(|b| *b == b'.')
+        .unwrap_or(digits.len());
+    let (whole, fraction) = (&digits[..dot], digits.get(dot + 1..).unwrap_or_default());
+    let whole = unsigned(whole)?.ok_or_else(bad)? as i64;
     if !fraction.iter().all(u8::is_ascii_digit) {
-        return Err(malformed("time in a PAX record"));
+        return Err(bad());
     }
-    let nanoseconds = (0..9).fold(0u32, |n, i| {
-        n * 10 + u32::from(fraction.get(i).map_or(0, |b| b - b'0'))
-    });
-    Ok(Some(match (negative, nanoseconds) {
-        (false, n) => Time {
-            seconds,
-            nanoseconds: n,
-        },
-        (true, 0) => Time {
-            seconds: -seconds,
-            nanoseconds: 0,
-        },
-        (true, n) => Time {
-            seconds: -seconds - 1,
-            nanoseconds: 1_000_000_000 - n,
-        },
+    let digit = |i| u32::from(fraction.get(i).map_or(0, |b| b - b'0'));
+    let part = (0..9).fold(0, |n, i| n * 10 + digit(i));
+    let (seconds, nanoseconds) = match (negative, part) {
+        (false, part) => (whole, part),
+        (true, 0) => (-whole, 0),
+        (true, part) => (-whole - 1, 1_000_000_000 - part),
+    };
+    Ok(Some(Time {
+        seconds,
+        nanoseconds,
     }))
 }
 

@@ -7,7 +7,7 @@ use super::header::{Flavour, Header, malformed};
 use super::pax::Attributes;
 use super::sparse::{self, MapReader, Segment};
 use super::{BLOCK, Time};
-use crate::error::{Error, Kind, Result, fail};
+use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
 
 /// Reads entries from `input`.
@@ -23,6 +23,7 @@ pub struct Reader<R> {
     pax: Attributes,
     body: Vec<u8>,
     count: u64,
+    position: u64,
 }
 
 impl<R: BufRead> Reader<R> {
@@ -38,6 +39,7 @@ impl<R: BufRead> Reader<R> {
             pax: Attributes::default(),
             body: Vec::new(),
             count: 0,
+            position: 0,
         }
     }
 
@@ -46,9 +48,9 @@ impl<R: BufRead> Reader<R> {
         self.input
     }
 
-    /// The input.
-    pub fn get_ref(&self) -> &R {
-        &self.input
+    /// Bytes read until now; after [`Reader::next`] where the entry's data begins.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Moves to the next entry and describes it in `entry`; false at the end of the archive. Unread data is skipped.
@@ -91,7 +93,7 @@ impl<R: BufRead> Reader<R> {
                 _ => {
                     self.count += 1;
                     if self.count > self.limits.entries {
-                        fail!(Limit, "tar: more than {} entries", self.limits.entries);
+                        fail!(Limit: "tar: more than {} entries", self.limits.entries);
                     }
                     self.describe(&header, entry, long_name, long_link)?;
                     return Ok(true);
@@ -119,6 +121,7 @@ impl<R: BufRead> Reader<R> {
     /// Marks bytes of [`Reader::data`] as used.
     pub fn consume(&mut self, bytes: usize) {
         self.input.consume(bytes);
+        self.position += bytes as u64;
         self.left -= bytes as u64;
     }
 
@@ -128,11 +131,7 @@ impl<R: BufRead> Reader<R> {
     /// [`Kind::Limit`] above `limit` bytes.
     pub fn read_all(&mut self, limit: u64) -> Result<Vec<u8>> {
         if self.left > limit {
-            fail!(
-                Limit,
-                "tar: an entry of {} bytes where {limit} are allowed",
-                self.left
-            );
+            fail!(Limit: "tar: an entry of {} bytes where {limit} are allowed", self.left);
         }
         let mut all = Vec::with_capacity(self.left as usize);
         while self.left > 0 {
@@ -152,31 +151,20 @@ impl<R: BufRead> Reader<R> {
         link: Option<Vec<u8>>,
     ) -> Result<()> {
         let header_size = header.size()?;
+        let pax = &mut self.pax;
         header.name(&mut entry.path);
         header.link(&mut entry.link);
-        if let Some(name) = name {
-            entry.path = name;
-        }
-        if let Some(link) = link {
-            entry.link = link;
-        }
-        if let Some(path) = self.pax.path.take() {
+        if let Some(path) = pax.path.take().or(name) {
             entry.path = path;
         }
-        if let Some(link) = self.pax.link.take() {
+        if let Some(link) = pax.link.take().or(link) {
             entry.link = link;
         }
         entry.kind = kind_of(header, &entry.path)?;
         entry.mode = header.mode()?;
-        entry.uid = match self.pax.uid {
-            Some(uid) => uid,
-            None => header.uid()?,
-        };
-        entry.gid = match self.pax.gid {
-            Some(gid) => gid,
-            None => header.gid()?,
-        };
-        entry.mtime = match self.pax.mtime {
+        entry.uid = pax.uid.map_or_else(|| header.uid(), Ok)?;
+        entry.gid = pax.gid.map_or_else(|| header.gid(), Ok)?;
+        entry.mtime = match pax.mtime {
             Some(time) => time,
             None => Time {
                 seconds: header.mtime()?,
@@ -194,19 +182,13 @@ impl<R: BufRead> Reader<R> {
             // The PAX value exists because the other one is too small; two different sizes that both fit are an attempt
             // to make readers disagree on where the next header is (CVE-2026-33055).
             Some(size) if header_size != 0 && header_size != size && size < 1 << 33 => {
-                fail!(
-                    Unsafe,
-                    "tar: size is {header_size} in the header and {size} in PAX"
-                );
+                fail!(Unsafe: "tar: size is {header_size} in the header and {size} in PAX");
             }
             Some(size) => size,
             None => header_size,
         };
         if entry.kind != EntryKind::File && stored != 0 {
-            fail!(
-                Unsafe,
-                "tar: an entry that cannot have data has a size: readers disagree on what follows"
-            );
+            fail!(Unsafe: "tar: an entry that cannot have data has a size: readers disagree on what follows");
         }
         self.set_data(stored);
         entry.size = stored;
@@ -218,47 +200,20 @@ impl<R: BufRead> Reader<R> {
     fn sparse(&mut self, header: &Header, entry: &mut Entry) -> Result<()> {
         let sparse = std::mem::take(&mut self.pax.sparse);
         let (segments, real_size) = if header.kind() == b'S' {
-            if header.flavour != Flavour::Gnu {
-                return Err(malformed("sparse entry outside the GNU format"));
-            }
-            let (fields, mut more, real_size) = header.gnu_sparse();
-            let mut segments = Vec::new();
-            sparse::parse_gnu(fields, &mut segments, &self.limits)?;
-            while more {
-                let mut block = [0u8; BLOCK];
-                self.read_exact(&mut block)?;
-                sparse::parse_gnu(&block[..504], &mut segments, &self.limits)?;
-                more = block[504] != 0;
-            }
-            (segments, real_size?)
-        } else if sparse.major == Some(1) && sparse.minor == Some(0) {
-            let mut map = MapReader::default();
-            let mut block = [0u8; BLOCK];
-            loop {
-                if self.left < BLOCK as u64 {
-                    return Err(malformed("sparse map is longer than the entry"));
-                }
-                self.read_exact(&mut block)?;
-                self.left -= BLOCK as u64;
-                if map.feed(&block, &self.limits)? {
-                    break;
-                }
-            }
-            (
-                map.segments(),
-                sparse
-                    .real_size
-                    .ok_or_else(|| malformed("sparse file without its size"))?,
-            )
-        } else if let Some(segments) = sparse.segments {
+            self.gnu_segments(header)?
+        } else {
+            let segments = match (sparse.major, sparse.minor) {
+                (Some(1), Some(0)) => Some(self.map()?),
+                _ => sparse.segments,
+            };
+            let Some(segments) = segments else {
+                return Ok(());
+            };
+            let size = sparse.real_size;
             (
                 segments,
-                sparse
-                    .real_size
-                    .ok_or_else(|| malformed("sparse file without its size"))?,
+                size.ok_or_else(|| malformed("sparse file without its size"))?,
             )
-        } else {
-            return Ok(());
         };
         if entry.kind != EntryKind::File {
             return Err(malformed("only files can be sparse"));
@@ -274,6 +229,39 @@ impl<R: BufRead> Reader<R> {
         Ok(())
     }
 
+    /// The segments of GNU's old format, which may go on in further blocks, and the real size.
+    fn gnu_segments(&mut self, header: &Header) -> Result<(Vec<Segment>, u64)> {
+        if header.flavour != Flavour::Gnu {
+            return Err(malformed("sparse entry outside the GNU format"));
+        }
+        let (fields, mut more, real_size) = header.gnu_sparse();
+        let mut segments = Vec::new();
+        sparse::parse_gnu(fields, &mut segments, &self.limits)?;
+        while more {
+            let mut block = [0u8; BLOCK];
+            self.read_exact(&mut block)?;
+            sparse::parse_gnu(&block[..504], &mut segments, &self.limits)?;
+            more = block[504] != 0;
+        }
+        Ok((segments, real_size?))
+    }
+
+    /// The map that the data of a PAX 1.0 sparse file begins with.
+    fn map(&mut self) -> Result<Vec<Segment>> {
+        let mut map = MapReader::default();
+        let mut block = [0u8; BLOCK];
+        loop {
+            if self.left < BLOCK as u64 {
+                return Err(malformed("sparse map is longer than the entry"));
+            }
+            self.read_exact(&mut block)?;
+            self.left -= BLOCK as u64;
+            if map.feed(&block, &self.limits)? {
+                return Ok(map.segments());
+            }
+        }
+    }
+
     fn set_data(&mut self, size: u64) {
         self.left = size;
         self.padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
@@ -282,9 +270,8 @@ impl<R: BufRead> Reader<R> {
     fn skip_rest(&mut self) -> Result<()> {
         let mut left = self.left + self.padding;
         while left > 0 {
-            let n = fill(&mut self.input)?
-                .len()
-                .min(usize::try_from(left).unwrap_or(usize::MAX));
+            let there = fill(&mut self.input)?.len();
+            let n = there.min(usize::try_from(left).unwrap_or(usize::MAX));
             if n == 0 {
                 // Some writers leave the padding of the last entry out.
                 if left <= self.padding {
@@ -293,6 +280,7 @@ impl<R: BufRead> Reader<R> {
                 return Err(malformed("the archive is cut short"));
             }
             self.input.consume(n);
+            self.position += n as u64;
             left -= n as u64;
         }
         self.left = 0;
@@ -319,21 +307,14 @@ impl<R: BufRead> Reader<R> {
         }
         self.read_exact(block)?;
         if block.iter().any(|b| *b != 0) {
-            fail!(
-                Unsafe,
-                "tar: one zero block and then more: readers disagree on where the archive ends"
-            );
+            fail!(Unsafe: "tar: one zero block and then more: readers disagree on where the archive ends");
         }
         Ok(false)
     }
 
     fn read_body(&mut self, size: u64) -> Result<()> {
         if size > self.limits.header_bytes as u64 {
-            fail!(
-                Limit,
-                "tar: an extended header of {size} bytes where {} are allowed",
-                self.limits.header_bytes
-            );
+            fail!(Limit: "tar: an extended header of {size} bytes where {} are allowed", self.limits.header_bytes);
         }
         let mut body = std::mem::take(&mut self.body);
         body.resize(size as usize, 0);
@@ -345,6 +326,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn read_exact(&mut self, into: &mut [u8]) -> Result<()> {
+        self.position += into.len() as u64;
         self.input.read_exact(into).map_err(input_error)
     }
 }
@@ -371,12 +353,7 @@ fn gnu_name(body: &[u8]) -> Vec<u8> {
 
 fn check_text(text: &[u8], what: &str, limits: &Limits) -> Result<()> {
     if text.len() > limits.path_bytes {
-        fail!(
-            Limit,
-            "tar: a {what} of {} bytes where {} are allowed",
-            text.len(),
-            limits.path_bytes
-        );
+        fail!(Limit: "tar: a {what} of {} bytes where {} are allowed", text.len(), limits.path_bytes);
     }
     if text.contains(&0) {
         return Err(malformed(&format!("NUL in a {what}")));
@@ -389,7 +366,7 @@ fn kind_of(header: &Header, path: &[u8]) -> Result<EntryKind> {
         // Before ustar a directory was a file with a slash at the end.
         0 if path.ends_with(b"/") => EntryKind::Directory,
         b'0' | b'7' | b'S' | 0 if path.ends_with(b"/") => {
-            fail!(Unsafe, "tar: a file whose name ends in a slash");
+            fail!(Unsafe: "tar: a file whose name ends in a slash");
         }
         b'0' | b'7' | b'S' | 0 => EntryKind::File,
         b'1' => EntryKind::HardLink,
@@ -398,8 +375,6 @@ fn kind_of(header: &Header, path: &[u8]) -> Result<EntryKind> {
         b'4' => EntryKind::BlockDevice,
         b'5' => EntryKind::Directory,
         b'6' => EntryKind::Fifo,
-        other => {
-            fail!(Unsupported, "tar: entry type {:?}", char::from(other));
-        }
+        other => fail!(Unsupported: "tar: entry type {:?}", char::from(other)),
     })
 }

@@ -1,7 +1,7 @@
 //! Files with holes: where the data that follows in the archive belongs.
 
 use super::header::{malformed, number};
-use crate::error::{Error, Result, failure};
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 
 /// A stretch of data in a sparse file.
@@ -18,10 +18,8 @@ pub(super) fn check(segments: &[Segment], real_size: u64, stored: u64) -> Result
     let mut end = 0u64;
     let mut total = 0u64;
     for segment in segments {
-        let stop = segment
-            .offset
-            .checked_add(segment.length)
-            .ok_or_else(|| malformed("sparse segment"))?;
+        let stop = segment.offset.checked_add(segment.length);
+        let stop = stop.ok_or_else(|| malformed("sparse segment"))?;
         if segment.offset < end || stop > real_size {
             return Err(malformed("sparse segments overlap or leave the file"));
         }
@@ -29,9 +27,8 @@ pub(super) fn check(segments: &[Segment], real_size: u64, stored: u64) -> Result
         total += segment.length;
     }
     if total != stored {
-        return Err(malformed(
-            "sparse segments and stored data differ in length",
-        ));
+        let what = "sparse segments and stored data differ in length";
+        return Err(malformed(what));
     }
     Ok(())
 }
@@ -43,9 +40,8 @@ pub(super) fn parse_gnu(fields: &[u8], into: &mut Vec<Segment>, limits: &Limits)
             break;
         }
         let value = |field| {
-            number(field)
-                .and_then(|n| u64::try_from(n).ok())
-                .ok_or_else(|| malformed("sparse segment"))
+            let value = number(field).and_then(|n| u64::try_from(n).ok());
+            value.ok_or_else(|| malformed("sparse segment"))
         };
         if into.len() >= limits.sparse_segments {
             return Err(too_many(limits));
@@ -96,22 +92,16 @@ impl MapReader {
     }
 
     pub(super) fn segments(&self) -> Vec<Segment> {
-        self.numbers
-            .chunks_exact(2)
-            .map(|n| Segment {
-                offset: n[0],
-                length: n[1],
-            })
-            .collect()
+        let segment = |n: &[u64]| Segment {
+            offset: n[0],
+            length: n[1],
+        };
+        self.numbers.chunks_exact(2).map(segment).collect()
     }
 }
 
 fn too_many(limits: &Limits) -> Error {
-    failure!(
-        Limit,
-        "tar: more than {} segments in a sparse file",
-        limits.sparse_segments
-    )
+    failure!(Limit: "tar: more than {} segments in a sparse file", limits.sparse_segments)
 }
 
 #[cfg(test)]

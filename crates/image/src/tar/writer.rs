@@ -25,19 +25,16 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of the output, and `InvalidData` when `data` is too short.
     pub fn append(&mut self, entry: &Entry, data: &mut dyn Read) -> io::Result<()> {
-        let size = if entry.kind == EntryKind::File {
-            entry.size
-        } else {
-            0
+        let size = match entry.kind {
+            EntryKind::File => entry.size,
+            _ => 0,
         };
         self.header(entry, size)?;
         if size > 0 {
             let copied = io::copy(&mut data.take(size), &mut self.output)?;
             if copied != size {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "the file became shorter while it was read",
-                ));
+                let what = "the file became shorter while it was read";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
             self.pad(size)?;
         }
@@ -84,47 +81,31 @@ impl<W: Write> Writer<W> {
         let mut xattrs: Vec<_> = entry.xattrs.iter().collect();
         xattrs.sort();
         for (name, value) in xattrs {
-            record(
-                &mut pax,
-                &[b"SCHILY.xattr.", name.as_slice()].concat(),
-                value,
-            );
+            let key = [b"SCHILY.xattr.", name.as_slice()].concat();
+            record(&mut pax, &key, value);
         }
         if !pax.is_empty() {
-            let mut block = [0u8; BLOCK];
-            fill(
-                &mut block,
-                b'x',
-                (b"", b"PaxHeaders/entry"),
-                0o644,
-                pax.len() as u64,
-            );
+            let length = pax.len() as u64;
+            let block = header(b'x', (b"", b"PaxHeaders/entry"), 0o644, length);
             self.output.write_all(&seal(block))?;
             self.output.write_all(&pax)?;
-            self.pad(pax.len() as u64)?;
+            self.pad(length)?;
         }
-        let mut block = [0u8; BLOCK];
-        let (prefix, name) = split.unwrap_or((b"", &path[..path.len().min(100)]));
-        fill(
-            &mut block,
+        let name = split.unwrap_or((b"", &path[..path.len().min(100)]));
+        let mut block = header(
             type_flag(entry.kind),
-            (prefix, name),
+            name,
             entry.mode,
-            size.min(OCTAL_11),
+            fitting(size, OCTAL_11),
         );
         octal(&mut block[108..116], fitting(entry.uid as u64, OCTAL_7));
         octal(&mut block[116..124], fitting(entry.gid as u64, OCTAL_7));
-        octal(
-            &mut block[136..148],
-            fitting(time.seconds.max(0) as u64, OCTAL_11),
-        );
+        let seconds = time.seconds.max(0) as u64;
+        octal(&mut block[136..148], fitting(seconds, OCTAL_11));
         let link = &entry.link[..entry.link.len().min(100)];
         block[157..157 + link.len()].copy_from_slice(link);
         octal(&mut block[329..337], u64::from(entry.device.0));
         octal(&mut block[337..345], u64::from(entry.device.1));
-        if size > OCTAL_11 {
-            octal(&mut block[124..136], 0);
-        }
         self.output.write_all(&seal(block))
     }
 }
@@ -145,8 +126,9 @@ fn type_flag(kind: EntryKind) -> u8 {
     }
 }
 
-fn fill(block: &mut [u8; BLOCK], kind: u8, name: (&[u8], &[u8]), mode: u32, size: u64) {
-    block[..name.1.len()].copy_from_slice(name.1);
+fn header(kind: u8, (prefix, name): (&[u8], &[u8]), mode: u32, size: u64) -> [u8; BLOCK] {
+    let mut block = [0u8; BLOCK];
+    block[..name.len()].copy_from_slice(name);
     octal(&mut block[100..108], u64::from(mode));
     octal(&mut block[108..116], 0);
     octal(&mut block[116..124], 0);
@@ -154,7 +136,8 @@ fn fill(block: &mut [u8; BLOCK], kind: u8, name: (&[u8], &[u8]), mode: u32, size
     octal(&mut block[136..148], 0);
     block[156] = kind;
     block[257..265].copy_from_slice(b"ustar\x0000");
-    block[345..345 + name.0.len()].copy_from_slice(name.0);
+    block[345..345 + prefix.len()].copy_from_slice(prefix);
+    block
 }
 
 fn seal(mut block: [u8; BLOCK]) -> [u8; BLOCK] {
@@ -183,12 +166,9 @@ fn split_name(path: &[u8]) -> Option<(&[u8], &[u8])> {
         return Some((b"", path));
     }
     let end = path.len() - usize::from(path.ends_with(b"/"));
-    path[..end]
-        .iter()
-        .enumerate()
-        .filter(|(_, b)| **b == b'/')
-        .map(|(n, _)| (&path[..n], &path[n + 1..]))
-        .find(|(prefix, name)| name.len() <= 100 && prefix.len() <= 155 && !prefix.is_empty())
+    let slashes = (1..end).filter(|n| path[*n] == b'/');
+    let mut splits = slashes.map(|n| (&path[..n], &path[n + 1..]));
+    splits.find(|(prefix, name)| name.len() <= 100 && prefix.len() <= 155)
 }
 
 fn record(into: &mut Vec<u8>, key: &[u8], value: &[u8]) {
@@ -197,12 +177,10 @@ fn record(into: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     while body + length.to_string().len() != length {
         length = body + length.to_string().len();
     }
-    into.extend_from_slice(length.to_string().as_bytes());
-    into.push(b' ');
-    into.extend_from_slice(key);
-    into.push(b'=');
-    into.extend_from_slice(value);
-    into.push(b'\n');
+    let length = length.to_string();
+    for part in [length.as_bytes(), b" ", key, b"=", value, b"\n"] {
+        into.extend_from_slice(part);
+    }
 }
 
 fn decimal(time: super::Time) -> String {

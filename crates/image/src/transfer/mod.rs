@@ -1,19 +1,28 @@
 //! Bringing one blob into a layout: continued where an earlier attempt stopped, verified before it appears.
 
-mod options;
 mod ranges;
 
-pub use options::Options;
-
-use std::io::Read;
+use std::sync::Arc;
 
 use oci_spec::image::Descriptor;
 
 use crate::error::{Error, Kind, Result, Retry};
 use crate::ingest::{self, Ingest};
 use crate::layout::Layout;
-use crate::retry::Attempts;
-use crate::source::{Content, Source, cut};
+use crate::progress::Progress;
+use crate::retry::{Attempts, Patience};
+use crate::source::{Source, cut};
+
+/// How blobs are fetched.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// When to give up.
+    pub patience: Patience,
+    /// Connections for one large blob; up to one means a single one.
+    pub connections: usize,
+    /// Told about every byte.
+    pub progress: Option<Arc<Progress>>,
+}
 
 /// After this many bytes a source counts as working, whatever failed before.
 const PROGRESS: u64 = 64 << 10;
@@ -56,11 +65,8 @@ pub fn fetch(
         passed => passed,
     };
     if there > 0 {
-        log::info!(
-            "{}: going on after {there} of {} bytes",
-            descriptor.digest(),
-            descriptor.size()
-        );
+        let (digest, size) = (descriptor.digest(), descriptor.size());
+        log::info!("{digest}: going on after {there} of {size} bytes");
     }
     let mut attempts = Attempts::new(options.patience);
     let mut mark = ingest.position();
@@ -91,10 +97,7 @@ fn stream(
     each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let position = ingest.position();
-    let Content { mut reader, start } = source.open(descriptor, position, None)?;
-    // A source that ignores ranges starts at the beginning: what is there already is passed over. Should it be other
-    // content this time, the digest tells.
-    skip(&mut reader, position.saturating_sub(start))?;
+    let mut reader = source.open(descriptor, position, None)?.skip_to(position)?;
     let mut buffer = vec![0u8; crate::chunks::CHUNK];
     loop {
         let n = match reader.read(&mut buffer) {
@@ -107,30 +110,9 @@ fn stream(
         each(&buffer[..n])?;
     }
     if ingest.position() < descriptor.size() {
-        return Err(Error::network(
-            format!(
-                "{} ended after {} of {} bytes",
-                descriptor.digest(),
-                ingest.position(),
-                descriptor.size()
-            ),
-            Retry::Later,
-        ));
-    }
-    Ok(())
-}
-
-fn skip(reader: &mut dyn Read, count: u64) -> Result<()> {
-    if count == 0 {
-        return Ok(());
-    }
-    let skipped = std::io::copy(&mut reader.take(count), &mut std::io::sink())
-        .map_err(|e| Error::network(format!("the connection broke: {e}"), Retry::Later))?;
-    if skipped < count {
-        return Err(Error::network(
-            "the source sends less than before",
-            Retry::Later,
-        ));
+        let (digest, size, position) = (descriptor.digest(), descriptor.size(), ingest.position());
+        let what = format!("{digest} ended after {position} of {size} bytes");
+        return Err(Error::network(what, Retry::Later));
     }
     Ok(())
 }

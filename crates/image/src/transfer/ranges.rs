@@ -3,7 +3,7 @@
 //! Each fetches pieces of the file; this thread follows behind, hashing and passing on what is complete. A list of finished
 //! pieces on disk lets a killed process go on.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,19 @@ pub(crate) fn suits(source: &dyn Source, descriptor: &Descriptor, options: &Opti
     options.connections > 1 && source.is_remote() && descriptor.size() >= LARGE
 }
 
+/// What the threads share.
+struct Fetch<'a> {
+    source: &'a dyn Source,
+    descriptor: &'a Descriptor,
+    options: &'a Options,
+    file: File,
+    /// The pieces that are done.
+    list: File,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
 struct State {
     done: Vec<bool>,
     next: usize,
@@ -32,17 +45,6 @@ struct State {
     /// The source sent the whole instead of a part.
     ignored: bool,
     stop: bool,
-}
-
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// False when the source cannot do it, or not any more: what was passed to `each` until then, `ingest` has hashed.
@@ -55,36 +57,37 @@ pub(crate) fn fetch(
 ) -> Result<bool> {
     let pieces = descriptor.size().div_ceil(PIECE) as usize;
     let done = finished(ingest, pieces)?;
-    let shared = Shared {
+    let path = ingest.pieces_path();
+    let list = OpenOptions::new().append(true).create(true).open(&path);
+    let fetch = Fetch {
+        source,
+        descriptor,
+        options,
+        file: ingest.file().try_clone().doing("duplicate descriptor")?,
+        list: list.at("open", &path)?,
         state: Mutex::new(State {
             done,
-            next: 0,
-            failure: None,
-            ignored: false,
-            stop: false,
+            ..State::default()
         }),
         changed: Condvar::new(),
     };
-    let file = ingest.file().try_clone().doing("duplicate descriptor")?;
-    let list = ingest.pieces_path();
-    let list = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(&list)
-        .at("open", &list)?;
-    file.set_len(descriptor.size())
-        .doing("extend partial content")?;
+    let extended = fetch.file.set_len(descriptor.size());
+    extended.doing("extend partial content")?;
     let result = std::thread::scope(|scope| {
         for _ in 0..options.connections.min(pieces) {
-            scope.spawn(|| worker(source, descriptor, options, &shared, &file, &list));
+            scope.spawn(|| fetch.work());
         }
-        let result = follow(descriptor, &shared, ingest, each, pieces);
-        shared.lock().stop = true;
+        let result = (0..pieces).try_for_each(|piece| {
+            fetch.wait(piece)?;
+            let end = ((piece as u64 + 1) * PIECE).min(descriptor.size());
+            ingest.hash_until(end, each)
+        });
+        fetch.lock().stop = true;
         result
     });
     match result {
         Ok(()) => Ok(true),
-        Err(_) if shared.lock().ignored => {
+        Err(_) if fetch.lock().ignored => {
             ingest.keep_hashed()?;
             Ok(false)
         }
@@ -101,126 +104,101 @@ fn finished(ingest: &mut Ingest, pieces: usize) -> Result<Vec<bool>> {
         return Ok(done);
     };
     for number in list.chunks_exact(4) {
-        let number = u32::from_le_bytes([number[0], number[1], number[2], number[3]]) as usize;
-        if let Some(piece) = done.get_mut(number) {
+        let number = u32::from_le_bytes([number[0], number[1], number[2], number[3]]);
+        if let Some(piece) = done.get_mut(number as usize) {
             *piece = true;
         }
     }
     Ok(done)
 }
 
-fn follow(
-    descriptor: &Descriptor,
-    shared: &Shared,
-    ingest: &mut Ingest,
-    each: &mut dyn FnMut(&[u8]) -> Result<()>,
-    pieces: usize,
-) -> Result<()> {
-    for piece in 0..pieces {
-        let mut state = shared.lock();
+impl Fetch<'_> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `piece` is there, or something failed.
+    fn wait(&self, piece: usize) -> Result<()> {
+        let mut state = self.lock();
         while !state.done[piece] {
             if let Some(failure) = state.failure.take() {
                 return Err(failure);
             }
-            state = shared
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            let woken = self.changed.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        drop(state);
-        let end = ((piece as u64 + 1) * PIECE).min(descriptor.size());
-        ingest.hash_until(end, each)?;
+        Ok(())
     }
-    Ok(())
-}
 
-fn worker(
-    source: &dyn Source,
-    descriptor: &Descriptor,
-    options: &Options,
-    shared: &Shared,
-    file: &std::fs::File,
-    list: &std::fs::File,
-) {
-    loop {
-        let piece = {
-            let mut state = shared.lock();
-            while state.next < state.done.len() && state.done[state.next] {
-                state.next += 1;
-            }
-            if state.stop || state.failure.is_some() || state.next >= state.done.len() {
-                return;
-            }
+    /// The next piece that nobody has or is at.
+    fn next(&self) -> Option<usize> {
+        let mut state = self.lock();
+        while state.done.get(state.next) == Some(&true) {
             state.next += 1;
-            state.next - 1
-        };
-        let result =
-            fetch_piece(source, descriptor, options, shared, file, piece as u64).and_then(|()| {
-                // After the data, so that the list never promises what is not there.
-                (&mut &*list)
-                    .write_all(&(piece as u32).to_le_bytes())
-                    .doing("note finished piece")
-            });
-        let mut state = shared.lock();
-        match result {
-            Ok(()) => state.done[piece] = true,
-            Err(e) => {
-                state.failure.get_or_insert(e);
-            }
         }
-        drop(state);
-        shared.changed.notify_all();
+        if state.stop || state.failure.is_some() || state.next >= state.done.len() {
+            return None;
+        }
+        state.next += 1;
+        Some(state.next - 1)
     }
-}
 
-fn fetch_piece(
-    source: &dyn Source,
-    descriptor: &Descriptor,
-    options: &Options,
-    shared: &Shared,
-    file: &std::fs::File,
-    piece: u64,
-) -> Result<()> {
-    let (mut position, end) = (piece * PIECE, ((piece + 1) * PIECE).min(descriptor.size()));
-    let mut attempts = Attempts::new(options.patience);
-    let mut buffer = vec![0u8; crate::chunks::CHUNK];
-    while position < end {
-        let before = position;
-        let mut once = || -> Result<()> {
-            let mut content = source.open(descriptor, position, Some(end))?;
-            if content.start != position {
-                shared.lock().ignored = true;
-                return Err(Error::network("the source ignores ranges", Retry::Never));
+    fn work(&self) {
+        while let Some(piece) = self.next() {
+            // After the data, so that the list never promises what is not there.
+            let note = || (&self.list).write_all(&(piece as u32).to_le_bytes());
+            let result = self.piece(piece as u64);
+            let result = result.and_then(|()| note().doing("note finished piece"));
+            let mut state = self.lock();
+            match result {
+                Ok(()) => state.done[piece] = true,
+                Err(e) => drop(state.failure.get_or_insert(e)),
             }
-            while position < end {
-                let most = usize::try_from(end - position)
-                    .unwrap_or(usize::MAX)
-                    .min(buffer.len());
-                let n = content
-                    .reader
-                    .read(&mut buffer[..most])
-                    .map_err(|e| cut(descriptor, position, &e))?;
-                if n == 0 {
-                    return Err(Error::network(
-                        format!("a part of {} ended early", descriptor.digest()),
-                        Retry::Later,
-                    ));
-                }
-                file.write_all_at(&buffer[..n], position)
-                    .doing("write partial content")?;
-                position += n as u64;
-                if shared.lock().stop {
-                    return Err(Error::stopped());
-                }
-            }
-            Ok(())
-        };
-        if let Err(error) = once() {
-            if position > before {
-                attempts.progress();
-            }
-            attempts.pause(error)?;
+            drop(state);
+            self.changed.notify_all();
         }
     }
-    Ok(())
+
+    fn piece(&self, piece: u64) -> Result<()> {
+        let size = self.descriptor.size();
+        let (mut position, end) = (piece * PIECE, ((piece + 1) * PIECE).min(size));
+        let mut attempts = Attempts::new(self.options.patience);
+        while position < end {
+            let before = position;
+            if let Err(error) = self.part(&mut position, end) {
+                if position > before {
+                    attempts.progress();
+                }
+                attempts.pause(error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One request: from `position` to `end`, or to the next failure.
+    fn part(&self, position: &mut u64, end: u64) -> Result<()> {
+        let mut content = self.source.open(self.descriptor, *position, Some(end))?;
+        if content.start != *position {
+            self.lock().ignored = true;
+            return Err(Error::network("the source ignores ranges", Retry::Never));
+        }
+        let mut buffer = vec![0u8; crate::chunks::CHUNK];
+        while *position < end {
+            let left = usize::try_from(end - *position).unwrap_or(usize::MAX);
+            let most = left.min(buffer.len());
+            let n = content.reader.read(&mut buffer[..most]);
+            let n = n.map_err(|e| cut(self.descriptor, *position, &e))?;
+            if n == 0 {
+                let what = format!("a part of {} ended early", self.descriptor.digest());
+                return Err(Error::network(what, Retry::Later));
+            }
+            let written = self.file.write_all_at(&buffer[..n], *position);
+            written.doing("write partial content")?;
+            *position += n as u64;
+            if self.lock().stop {
+                return Err(Error::stopped());
+            }
+        }
+        Ok(())
+    }
 }

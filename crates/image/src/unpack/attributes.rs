@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use crate::error::{Doing, Error, Result, failure};
+use crate::error::{Doing, Error, Result};
 use crate::identity::Mapping;
 use crate::tar::{Entry, Time};
 
@@ -39,13 +39,10 @@ pub(super) struct Attributes {
 
 impl Attributes {
     pub(super) fn new(owner: Owner) -> Self {
-        let own = (
-            rustix::process::geteuid().as_raw(),
-            rustix::process::getegid().as_raw(),
-        );
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         Attributes {
             owner,
-            own,
+            own: (uid.as_raw(), gid.as_raw()),
             warned: Cell::new(false),
         }
     }
@@ -54,18 +51,23 @@ impl Attributes {
         self.owner == Owner::Layer
     }
 
+    /// Without privilege, a directory that its owner may not write to would refuse what comes next.
+    pub(super) fn directory_mode(&self, entry: &Entry) -> u32 {
+        match self.privileged() {
+            true => entry.mode,
+            false => entry.mode | 0o700,
+        }
+    }
+
     /// Owner, then mode (a change of owner clears set-id bits), then attributes (it clears capabilities too).
     pub(super) fn apply(&self, fd: BorrowedFd<'_>, entry: &Entry, mode: u32) -> Result<()> {
         if let Some((uid, gid)) = self.owner(entry)? {
             fs::fchown(fd, Some(uid), Some(gid)).map_err(owner_error)?;
         }
         fs::fchmod(fd, Mode::from_raw_mode(mode)).doing("change mode")?;
-        for (name, value) in &entry.xattrs {
-            if let Some(name) = self.admit(name) {
-                self.xattr_result(name, fs::fsetxattr(fd, name, value, XattrFlags::empty()))?;
-            }
-        }
-        Ok(())
+        self.xattrs(entry, |key, value| {
+            fs::fsetxattr(fd, key, value, XattrFlags::empty())
+        })
     }
 
     /// The same for what cannot or must not be opened: links, devices, pipes.
@@ -76,44 +78,42 @@ impl Attributes {
         entry: &Entry,
         with_mode: bool,
     ) -> Result<()> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
         if let Some((uid, gid)) = self.owner(entry)? {
-            fs::chownat(
-                parent,
-                name,
-                Some(uid),
-                Some(gid),
-                AtFlags::SYMLINK_NOFOLLOW,
-            )
-            .map_err(owner_error)?;
+            fs::chownat(parent, name, Some(uid), Some(gid), flags).map_err(owner_error)?;
         }
         if with_mode {
             // Not a link: it was made a moment ago, in a tree that only this program changes.
-            fs::chmodat(
-                parent,
-                name,
-                Mode::from_raw_mode(entry.mode),
-                AtFlags::empty(),
-            )
-            .doing("change mode")?;
+            let mode = Mode::from_raw_mode(entry.mode);
+            fs::chmodat(parent, name, mode, AtFlags::empty()).doing("change mode")?;
         }
-        for (key, value) in &entry.xattrs {
-            if let Some(key) = self.admit(key) {
-                // There is no fsetxattr for O_PATH descriptors; the folder's descriptor fixes the place.
-                let mut path = format!("/proc/self/fd/{}/", parent.as_raw_fd()).into_bytes();
-                path.extend_from_slice(name);
-                self.xattr_result(
-                    key,
-                    fs::lsetxattr(path.as_slice(), key, value, XattrFlags::empty()),
-                )?;
+        self.xattrs(entry, |key, value| {
+            // There is no fsetxattr for O_PATH descriptors; the folder's descriptor fixes the place.
+            let folder = format!("/proc/self/fd/{}/", parent.as_raw_fd());
+            let path = [folder.as_bytes(), name].concat();
+            fs::lsetxattr(path.as_slice(), key, value, XattrFlags::empty())
+        })?;
+        fs::utimensat(parent, name, &timestamps(entry.mtime), flags).doing("set time")
+    }
+
+    fn xattrs(&self, entry: &Entry, set: impl Fn(&str, &[u8]) -> Result<(), Errno>) -> Result<()> {
+        for (name, value) in &entry.xattrs {
+            let Some(name) = admit(name) else {
+                continue;
+            };
+            match set(name, value) {
+                // The same rule as other programs: the image works without, and the caller is told once.
+                Err(e @ (Errno::OPNOTSUPP | Errno::PERM))
+                    if e == Errno::OPNOTSUPP || name.starts_with("user.") || !self.privileged() =>
+                {
+                    if !self.warned.replace(true) {
+                        log::warn!("extended attribute {name} is left out: {e}");
+                    }
+                }
+                other => other.doing(&format!("set extended attribute {name}"))?,
             }
         }
-        fs::utimensat(
-            parent,
-            name,
-            &timestamps(entry.mtime),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
-        .doing("set time")
+        Ok(())
     }
 
     fn owner(&self, entry: &Entry) -> Result<Option<(Uid, Gid)>> {
@@ -122,7 +122,7 @@ impl Attributes {
             u32::try_from(n)
                 .ok()
                 .filter(|n| *n != u32::MAX)
-                .ok_or_else(|| failure!(Unsafe, "{n} is not a user or group id"))
+                .ok_or_else(|| failure!(Unsafe: "{n} is not a user or group id"))
         };
         let (uid, gid) = (id(entry.uid)?, id(entry.gid)?);
         if self.owner == Owner::Caller || (uid, gid) == self.own {
@@ -130,33 +130,14 @@ impl Attributes {
         }
         Ok(Some((Uid::from_raw(uid), Gid::from_raw(gid))))
     }
+}
 
-    /// The name under which an attribute may be set; the host's own namespaces are not an image's business.
-    fn admit<'a>(&self, name: &'a [u8]) -> Option<&'a str> {
-        let name = std::str::from_utf8(name).ok()?;
-        let wanted = name == "security.capability"
-            || name.starts_with("system.posix_acl_")
-            || (name.starts_with("user.")
-                && !name.starts_with("user.overlay.")
-                && !name.starts_with("user.tare."));
-        wanted.then_some(name)
-    }
-
-    fn xattr_result(&self, name: &str, result: Result<(), Errno>) -> Result<()> {
-        match result {
-            Ok(()) => Ok(()),
-            // The same rule as other programs: the image works without, and the caller is told once.
-            Err(e @ (Errno::OPNOTSUPP | Errno::PERM))
-                if e == Errno::OPNOTSUPP || name.starts_with("user.") || !self.privileged() =>
-            {
-                if !self.warned.replace(true) {
-                    log::warn!("extended attribute {name} is left out: {e}");
-                }
-                Ok(())
-            }
-            Err(e) => Err(Error::system(format!("set extended attribute {name}"), e)),
-        }
-    }
+/// The name under which an attribute may be set; the host's own namespaces are not an image's business.
+fn admit(name: &[u8]) -> Option<&str> {
+    let wanted = name == b"security.capability"
+        || name.starts_with(b"system.posix_acl_")
+        || (name.starts_with(b"user.") && !is_private(name));
+    std::str::from_utf8(name).ok().filter(|_| wanted)
 }
 
 fn owner_error(error: Errno) -> Error {
@@ -213,32 +194,22 @@ pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, privileged: bool) -
     let error = |e| Error::system("copy attributes", e);
     let stat = fs::fstat(from).map_err(error)?;
     if privileged {
-        fs::fchown(
-            to,
-            Some(Uid::from_raw(stat.st_uid)),
-            Some(Gid::from_raw(stat.st_gid)),
-        )
-        .map_err(owner_error)?;
+        let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+        fs::fchown(to, Some(uid), Some(gid)).map_err(owner_error)?;
     }
     fs::fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(error)?;
-    for name in names(to)? {
-        if !keep(&name) && !is_private(&name) {
-            fs::fremovexattr(to, name.as_slice()).map_err(error)?;
-        }
+    for name in names(to)?.iter().filter(|n| is_shown(n)) {
+        fs::fremovexattr(to, name.as_slice()).map_err(error)?;
     }
-    for name in names(from)? {
-        if keep(&name) || is_private(&name) {
-            continue;
-        }
-        let value = value(from, &name)?;
+    for (name, value) in shown(from)? {
         fs::fsetxattr(to, name.as_slice(), &value, XattrFlags::empty()).map_err(error)?;
     }
     Ok(())
 }
 
 /// Labels belong to the host.
-fn keep(name: &[u8]) -> bool {
-    name == b"security.selinux"
+fn is_shown(name: &[u8]) -> bool {
+    name != b"security.selinux" && !is_private(name)
 }
 
 /// Attributes that are about the form of a layer and not about the file.
@@ -253,43 +224,40 @@ pub(crate) fn names(fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
     let mut buffer = vec![0u8; 4096];
     loop {
         match fs::flistxattr(fd, buffer.as_mut_slice()) {
-            Ok(n) => {
-                return Ok(buffer[..n]
-                    .split(|b| *b == 0)
-                    .filter(|name| !name.is_empty())
-                    .map(<[u8]>::to_vec)
-                    .collect());
-            }
             Err(Errno::RANGE) if buffer.len() < 65536 => buffer.resize(65536, 0),
             Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
-            Err(e) => return Err(Error::system("list extended attributes", e)),
+            listed => {
+                let n = listed.doing("list extended attributes")?;
+                let names = buffer[..n]
+                    .split(|b| *b == 0)
+                    .filter(|name| !name.is_empty());
+                return Ok(names.map(<[u8]>::to_vec).collect());
+            }
         }
     }
 }
 
-/// The extended attributes that make a directory part of an overlay.
-pub(crate) fn of_form(fd: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let opaque = opaque_name().into_bytes();
-    let names = names(fd)?.into_iter().filter(|n| *n == opaque);
-    names.map(|n| Ok((n.clone(), value(fd, &n)?))).collect()
+/// Extended attributes with their values.
+type Named = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn values(fd: BorrowedFd<'_>, wanted: impl Fn(&[u8]) -> bool) -> Result<Named> {
+    let value = |name: Vec<u8>| {
+        let mut value = vec![0u8; 65536];
+        let n = fs::fgetxattr(fd, name.as_slice(), value.as_mut_slice());
+        value.truncate(n.doing("read extended attribute")?);
+        Ok((name, value))
+    };
+    let names = names(fd)?.into_iter().filter(|name| wanted(name));
+    names.map(value).collect()
 }
 
-/// Value of one extended attribute.
-fn value(fd: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>> {
-    let mut buffer = vec![0u8; 65536];
-    let n = fs::fgetxattr(fd, name, buffer.as_mut_slice()).doing("read extended attribute")?;
-    buffer.truncate(n);
-    Ok(buffer)
+/// Those that make a directory part of an overlay.
+pub(crate) fn of_form(fd: BorrowedFd<'_>) -> Result<Named> {
+    let opaque = opaque_name();
+    values(fd, |name| name == opaque.as_bytes())
 }
 
-/// The extended attributes that a layer has of a file or directory, with their values.
-pub(crate) fn shown(fd: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let mut found = Vec::new();
-    for name in names(fd)? {
-        if !is_private(&name) && !keep(&name) {
-            let value = value(fd, &name)?;
-            found.push((name, value));
-        }
-    }
-    Ok(found)
+/// Those that a layer has of a file or directory.
+pub(crate) fn shown(fd: BorrowedFd<'_>) -> Result<Named> {
+    values(fd, is_shown)
 }

@@ -10,9 +10,9 @@ use rustix::io::Errno;
 use super::attributes::timestamps;
 use super::journal::Record;
 use super::path::{self, Whiteout};
-use super::tree::{Made, is_whiteout, open_child};
+use super::tree::{is_whiteout, open_child};
 use super::{Layer, attributes};
-use crate::error::{Doing, Error, Result, fail};
+use crate::error::{Doing, Error, Result};
 use crate::tar::{Entry, EntryKind, Reader};
 
 impl Layer {
@@ -21,8 +21,7 @@ impl Layer {
         entry: &Entry,
         reader: &mut Reader<R>,
     ) -> Result<()> {
-        let mut path = Vec::with_capacity(entry.path.len());
-        path::clean(&entry.path, &self.limits, &mut path)?;
+        let path = path::clean(&entry.path, &self.limits, false)?;
         if path.is_empty() {
             return self.root(entry);
         }
@@ -30,7 +29,7 @@ impl Layer {
             Whiteout::None => {}
             Whiteout::Bookkeeping => return Ok(()),
             _ if entry.kind == EntryKind::Directory => {
-                fail!(Unsafe, "a directory with the name of a whiteout");
+                fail!(Unsafe: "a directory with the name of a whiteout");
             }
             Whiteout::Opaque => return self.opaque(path::split(&path).0),
             Whiteout::Name(hidden) => return self.hide(path::split(&path).0, hidden),
@@ -43,23 +42,15 @@ impl Layer {
             EntryKind::HardLink => self.hard_link(&parent, &path, name, entry),
             EntryKind::Symlink => {
                 if entry.link.is_empty() {
-                    fail!(Malformed, "a symbolic link without target");
+                    fail!(Malformed: "a symbolic link without target");
                 }
-                self.fresh(
-                    &parent,
-                    name,
-                    |p| fs::symlinkat(entry.link.as_slice(), p, name),
-                    "make link",
-                )?;
+                let make = |p: &OwnedFd| fs::symlinkat(entry.link.as_slice(), p, name);
+                self.fresh(&parent, name, make, "make link")?;
                 self.attributes.apply_at(&parent, name, entry, false)
             }
             EntryKind::Fifo => {
-                self.fresh(
-                    &parent,
-                    name,
-                    |p| fs::mknodat(p, name, FileType::Fifo, Mode::RUSR, 0),
-                    "make pipe",
-                )?;
+                let make = |p: &OwnedFd| fs::mknodat(p, name, FileType::Fifo, Mode::RUSR, 0);
+                self.fresh(&parent, name, make, "make pipe")?;
                 self.attributes.apply_at(&parent, name, entry, true)
             }
             EntryKind::CharDevice | EntryKind::BlockDevice => self.device(&parent, name, entry),
@@ -75,13 +66,9 @@ impl Layer {
     /// The root's own entry. Were it anything but a directory, later names would lead elsewhere (CVE-2021-29136).
     fn root(&mut self, entry: &Entry) -> Result<()> {
         if entry.kind != EntryKind::Directory {
-            fail!(Unsafe, "the root is not a directory");
+            fail!(Unsafe: "the root is not a directory");
         }
-        let mode = if self.attributes.privileged() {
-            entry.mode
-        } else {
-            entry.mode | 0o700
-        };
+        let mode = self.attributes.directory_mode(entry);
         self.marks.described(self.tree.root())?;
         self.strip(self.tree.root())?;
         self.attributes.apply(self.tree.root(), entry, mode)?;
@@ -93,19 +80,16 @@ impl Layer {
 
     /// The directory that an entry goes into. Missing ones are made, marked, and completed at the end.
     fn folder(&mut self, folder: &[u8]) -> Result<Arc<OwnedFd>> {
-        let mut made = Made::default();
-        let fd = self.tree.folder(folder, &mut made)?;
-        for directory in made.paths {
-            self.marks.fresh(&*directory.fd)?;
-            self.marks.implicit(&*directory.fd)?;
-            // mkdir(2) was subject to the caller's umask.
-            fs::fchmod(&*directory.fd, Mode::from_raw_mode(0o755)).doing("change mode")?;
+        let (fd, made) = self.tree.folder(folder)?;
+        for (path, directory) in made {
+            let fd = &*directory.fd;
+            self.marks.fresh(fd)?;
+            self.marks.implicit(fd)?;
+            fs::fchmod(fd, Mode::from_raw_mode(0o755)).doing("change mode")?;
             if directory.over_whiteout {
-                self.marks.replace(&*directory.fd)?;
+                self.marks.replace(fd)?;
             }
-            self.journal.push(&Record::Implicit {
-                path: directory.path,
-            })?;
+            self.journal.push(&Record::Implicit { path })?;
         }
         Ok(fd)
     }
@@ -118,15 +102,11 @@ impl Layer {
         make: impl Fn(&OwnedFd) -> Result<T, Errno>,
         doing: &str,
     ) -> Result<T> {
-        let error = |e| Error::system(doing, e);
-        match make(parent) {
-            Ok(done) => Ok(done),
-            Err(Errno::EXIST) => {
-                self.tree.clear(parent, name).map_err(error)?;
-                make(parent).map_err(error)
-            }
-            Err(e) => Err(error(e)),
-        }
+        let made = match make(parent) {
+            Err(Errno::EXIST) => self.tree.clear(parent, name).and_then(|()| make(parent)),
+            made => made,
+        };
+        made.doing(doing)
     }
 
     fn file<R: BufRead>(
@@ -138,12 +118,8 @@ impl Layer {
     ) -> Result<()> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = self.fresh(
-            parent,
-            name,
-            |p| fs::openat(p, name, flags, Mode::RUSR | Mode::WUSR),
-            "create file",
-        )?;
+        let make = |p: &OwnedFd| fs::openat(p, name, flags, Mode::RUSR | Mode::WUSR);
+        let fd = self.fresh(parent, name, make, "create file")?;
         let error = |e| Error::system("write", e);
         self.summary.bytes += entry.size;
         match &entry.sparse {
@@ -157,7 +133,7 @@ impl Layer {
             },
             Some(segments) => {
                 if entry.size > self.limits.layer_bytes {
-                    fail!(Limit, "a file of {} bytes", entry.size);
+                    fail!(Limit: "a file of {} bytes", entry.size);
                 }
                 fs::ftruncate(&fd, entry.size).map_err(error)?;
                 for segment in segments {
@@ -165,12 +141,9 @@ impl Layer {
                     while done < segment.length {
                         let piece = reader.data()?;
                         let most = usize::try_from(segment.length - done).unwrap_or(usize::MAX);
-                        let n = rustix::io::pwrite(
-                            &fd,
-                            &piece[..piece.len().min(most)],
-                            segment.offset + done,
-                        )
-                        .map_err(error)?;
+                        let piece = &piece[..piece.len().min(most)];
+                        let written = rustix::io::pwrite(&fd, piece, segment.offset + done);
+                        let n = written.map_err(error)?;
                         reader.consume(n);
                         done += n as u64;
                     }
@@ -188,42 +161,20 @@ impl Layer {
         name: &[u8],
         entry: &Entry,
     ) -> Result<()> {
-        let error = |e| Error::system("make directory", e);
-        let mut over_whiteout = false;
-        let mut existed = false;
-        match fs::mkdirat(&**parent, name, Mode::RWXU) {
-            Ok(()) => {}
-            Err(Errno::EXIST) => {
-                // A directory gets new attributes. Anything else, a link above all, is removed and not followed
-                // (CVE-2026-33056).
-                let stat = fs::statat(&**parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
-                existed = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-                if !existed {
-                    over_whiteout = is_whiteout(&stat);
-                    self.tree.clear(parent, name).map_err(error)?;
-                    fs::mkdirat(&**parent, name, Mode::RWXU).map_err(error)?;
-                }
-            }
-            Err(e) => return Err(error(e)),
-        }
-        let fd = Arc::new(open_child(&**parent, name).map_err(error)?);
-        if existed {
+        let made = self.tree.make(parent, name, true).doing("make directory")?;
+        let fd = made.fd;
+        if made.existed {
             self.marks.described(&*fd)?;
             self.strip(fd.as_fd())?;
         } else {
             self.marks.fresh(&*fd)?;
         }
-        if over_whiteout {
+        if made.over_whiteout {
             self.marks.replace(&*fd)?;
         }
-        // Without privilege, a directory that its owner may not write to would refuse what comes next.
-        let mode = if self.attributes.privileged() {
-            entry.mode
-        } else {
-            entry.mode | 0o700
-        };
+        let mode = self.attributes.directory_mode(entry);
         self.attributes.apply(fd.as_fd(), entry, mode)?;
-        if !existed {
+        if !made.existed {
             self.tree.remember(path, fd);
         }
         self.journal.push(&Record::Times {
@@ -249,13 +200,12 @@ impl Layer {
         name: &[u8],
         entry: &Entry,
     ) -> Result<()> {
-        let mut target = Vec::new();
-        path::clean_target(&entry.link, &self.limits, &mut target)?;
+        let target = path::clean(&entry.link, &self.limits, true)?;
         if target.is_empty() || target == path {
-            fail!(Unsafe, "a hard link to itself or to the root");
+            fail!(Unsafe: "a hard link to itself or to the root");
         }
         if path::whiteout(&target)? != Whiteout::None {
-            fail!(Unsafe, "a hard link to a whiteout");
+            fail!(Unsafe: "a hard link to a whiteout");
         }
         let (folder, target_name) = path::split(&target);
         // The same descriptor is looked at and linked from: nothing can change in between (CVE-2026-50163).
@@ -264,32 +214,25 @@ impl Layer {
             Ok((fd, stat))
         });
         let (from, stat) = match found {
-            Ok((_, stat)) if is_whiteout(&stat) => {
-                fail!(Unsafe, "a hard link to something removed");
-            }
-            Ok((_, stat)) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
-                fail!(Unsafe, "a hard link to a directory");
-            }
-            Ok(found) => found,
             Err(Errno::NOENT | Errno::NOTDIR) => {
-                return self.journal.push(&Record::Link {
-                    path: path.to_vec(),
-                    target,
-                });
+                let path = path.to_vec();
+                return self.journal.push(&Record::Link { path, target });
             }
-            Err(e) => return Err(Error::system("look up link target", e)),
+            found => found.doing("look up link target")?,
         };
+        if is_whiteout(&stat) {
+            fail!(Unsafe: "a hard link to something removed");
+        }
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            fail!(Unsafe: "a hard link to a directory");
+        }
         if let Ok(old) = fs::statat(&**parent, name, AtFlags::SYMLINK_NOFOLLOW)
             && (old.st_dev, old.st_ino) == (stat.st_dev, stat.st_ino)
         {
             return Ok(());
         }
-        self.fresh(
-            parent,
-            name,
-            |p| fs::linkat(&*from, target_name, p, name, AtFlags::empty()),
-            "make hard link",
-        )
+        let make = |p: &OwnedFd| fs::linkat(&*from, target_name, p, name, AtFlags::empty());
+        self.fresh(parent, name, make, "make hard link")
     }
 
     fn device(&mut self, parent: &Arc<OwnedFd>, name: &[u8], entry: &Entry) -> Result<()> {
@@ -298,18 +241,11 @@ impl Layer {
             _ => FileType::BlockDevice,
         };
         if kind == FileType::CharacterDevice && entry.device == (0, 0) {
-            fail!(
-                Unsafe,
-                "a character device 0:0, which overlayfs takes for a whiteout"
-            );
+            fail!(Unsafe: "a character device 0:0, which overlayfs takes for a whiteout");
         }
         let number = fs::makedev(entry.device.0, entry.device.1);
-        match self.fresh(
-            parent,
-            name,
-            |p| fs::mknodat(p, name, kind, Mode::RUSR, number),
-            "make device",
-        ) {
+        let make = |p: &OwnedFd| fs::mknodat(p, name, kind, Mode::RUSR, number);
+        match self.fresh(parent, name, make, "make device") {
             Ok(()) => self.attributes.apply_at(parent, name, entry, true),
             // Containers get their devices from the runtime; images that bring some work without.
             Err(e) if e.errno() == Some(Errno::PERM.raw_os_error()) => {
@@ -324,24 +260,15 @@ impl Layer {
     fn hide(&mut self, folder: &[u8], hidden: &[u8]) -> Result<()> {
         self.summary.whiteouts += 1;
         let parent = self.folder(folder)?;
-        match fs::mknodat(
-            &*parent,
-            hidden,
-            FileType::CharacterDevice,
-            Mode::empty(),
-            0,
-        ) {
-            Ok(()) => Ok(()),
-            Err(Errno::EXIST) => {
-                let stat =
-                    fs::statat(&*parent, hidden, AtFlags::SYMLINK_NOFOLLOW).doing("whiteout")?;
-                if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                    let fd = open_child(&*parent, hidden).doing("whiteout")?;
-                    self.marks.replace(fd)?;
-                }
-                Ok(())
-            }
-            Err(e) => Err(Error::system("make whiteout", e)),
+        let kind = FileType::CharacterDevice;
+        match fs::mknodat(&*parent, hidden, kind, Mode::empty(), 0) {
+            Err(Errno::EXIST) => match open_child(&*parent, hidden) {
+                Ok(fd) => self.marks.replace(fd),
+                // Only directories let something shine through.
+                Err(Errno::NOTDIR | Errno::LOOP) => Ok(()),
+                Err(e) => Err(Error::system("whiteout", e)),
+            },
+            other => other.doing("make whiteout"),
         }
     }
 

@@ -7,7 +7,7 @@ use rustix::fs::{self, XattrFlags};
 use rustix::io::Errno;
 
 use super::attributes::opaque_name;
-use crate::error::{Doing, Error, Kind, Result};
+use crate::error::{Doing, Error, Result};
 
 /// Directories without an entry of their own, at most: these are kept in memory, each by a number.
 const MOST: usize = 1 << 20;
@@ -61,8 +61,7 @@ impl Marks {
     /// No entry has described it yet.
     pub(super) fn implicit(&mut self, fd: impl AsFd) -> Result<()> {
         if self.implicit.len() >= MOST {
-            let what = format!("more than {MOST} directories without an entry of their own");
-            return Err(Error::new(Kind::Limit, what));
+            fail!(Limit: "more than {MOST} directories without an entry of their own");
         }
         self.implicit.insert(number(fd)?);
         Ok(())

@@ -78,17 +78,16 @@ impl Merge<'_> {
         }
         // Moving a directory that is not writable to its owner needs write permission for its "..", without privilege.
         let sealed = is_directory(&stat) && !self.privileged && stat.st_mode & 0o200 == 0;
-        if sealed {
-            let fd = open_child(upper, name).map_err(error)?;
-            fs::fchmod(&fd, fs::Mode::from_raw_mode(stat.st_mode & 0o7777 | 0o200))
-                .map_err(error)?;
-        }
+        let change = |folder: &OwnedFd, more: u32| {
+            let mode = fs::Mode::from_raw_mode(stat.st_mode & 0o7777 | more);
+            match sealed {
+                true => fs::fchmod(open_child(folder, name)?, mode),
+                false => Ok(()),
+            }
+        };
+        change(upper, 0o200).map_err(error)?;
         fs::renameat(upper, name, lower, name).map_err(error)?;
-        if sealed {
-            let fd = open_child(lower, name).map_err(error)?;
-            fs::fchmod(&fd, fs::Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(error)?;
-        }
-        Ok(())
+        change(lower, 0).map_err(error)
     }
 
     /// Takes whiteouts out of a subtree under which nothing is.
@@ -98,12 +97,9 @@ impl Merge<'_> {
         for entry in entries(directory).map_err(error)? {
             let entry = entry.map_err(error)?;
             let name = entry.file_name().to_bytes();
-            match entry.file_type() {
-                FileType::RegularFile
-                | FileType::Symlink
-                | FileType::Fifo
-                | FileType::BlockDevice => continue,
-                _ => {}
+            use FileType::{BlockDevice, Fifo, RegularFile, Symlink};
+            if let RegularFile | Symlink | Fifo | BlockDevice = entry.file_type() {
+                continue;
             }
             let stat = fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
             if is_whiteout(&stat) {

@@ -26,7 +26,7 @@ pub(crate) use attributes::{
 pub use marks::Form;
 pub(crate) use marks::has_opaque_mark;
 pub use remove::remove_tree;
-pub(crate) use tree::{is_whiteout, open_child};
+pub(crate) use tree::{is_whiteout, lookup, open_child};
 
 use std::collections::HashSet;
 use std::io::BufRead;
@@ -129,23 +129,14 @@ pub(crate) fn entries(
 /// Names in a directory, in no order.
 pub(crate) fn children(directory: &OwnedFd) -> Result<Vec<Vec<u8>>> {
     let all = entries(directory).doing("read directory")?;
-    all.map(|entry| {
-        Ok(entry
-            .doing("read directory")?
-            .file_name()
-            .to_bytes()
-            .to_vec())
-    })
-    .collect()
+    let name = |entry: DirEntry| entry.file_name().to_bytes().to_vec();
+    all.map(|entry| entry.map(name).doing("read directory"))
+        .collect()
 }
 
 /// Opens an existing directory to work below it.
 pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
     use rustix::fs::{Mode, OFlags};
-    rustix::fs::open(
-        path,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .at("open directory", path)
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).at("open directory", path)
 }

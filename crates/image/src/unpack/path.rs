@@ -2,51 +2,43 @@
 
 #[cfg(doc)]
 use crate::error::Kind;
-use crate::error::{Result, fail, failure};
+use crate::error::Result;
 use crate::limits::Limits;
 
-/// Joins the real components with single slashes; the root is empty. Leading slashes are dropped, as everywhere.
+/// Joins the real components with single slashes; the root is empty. Leading slashes are dropped, as everywhere. What a hard link
+/// leads to may go `up` again, as long as it stays inside.
 ///
 /// # Errors
-/// [`Kind::Unsafe`] for `..`, [`Kind::Limit`] for what is too deep or has a component that no file system takes.
-pub(super) fn clean(path: &[u8], limits: &Limits, into: &mut Vec<u8>) -> Result<()> {
-    resolve(path, limits, false, into)
-}
-
-/// The same for what a hard link leads to, which may go up again, as long as it stays inside.
-pub(super) fn clean_target(path: &[u8], limits: &Limits, into: &mut Vec<u8>) -> Result<()> {
-    resolve(path, limits, true, into)
-}
-
-fn resolve(path: &[u8], limits: &Limits, up: bool, into: &mut Vec<u8>) -> Result<()> {
-    into.clear();
+/// [`Kind::Unsafe`] for other `..`, [`Kind::Limit`] for what is too deep or has a component that no file system takes.
+pub(super) fn clean(path: &[u8], limits: &Limits, up: bool) -> Result<Vec<u8>> {
+    let mut into = Vec::with_capacity(path.len());
     let mut depth = 0;
     for component in path.split(|b| *b == b'/') {
         match component {
             b"" | b"." => continue,
             b".." if up && depth > 0 => {
-                into.truncate(split(into).0.len());
+                into.truncate(split(&into).0.len());
                 depth -= 1;
                 continue;
             }
             b".." => {
-                fail!(Unsafe, "the name leads upwards with \"..\"");
+                fail!(Unsafe: "the name leads upwards with \"..\"");
             }
             c if c.len() > 255 => {
-                fail!(Limit, "a component of the name is longer than 255 bytes");
+                fail!(Limit: "a component of the name is longer than 255 bytes");
             }
             _ => {}
         }
         depth += 1;
         if depth > limits.depth {
-            fail!(Limit, "the name has more than {} components", limits.depth);
+            fail!(Limit: "the name has more than {} components", limits.depth);
         }
         if !into.is_empty() {
             into.push(b'/');
         }
         into.extend_from_slice(component);
     }
-    Ok(())
+    Ok(into)
 }
 
 /// Folder and last component.
@@ -81,7 +73,7 @@ pub(super) fn whiteout(path: &[u8]) -> Result<Whiteout<'_>> {
             .any(|c| c.starts_with(b".wh..wh."));
         return match aufs {
             true => Ok(Whiteout::Bookkeeping),
-            false => Err(failure!(Unsafe, "an entry below a whiteout")),
+            false => Err(failure!(Unsafe: "an entry below a whiteout")),
         };
     }
     let Some(hidden) = name.strip_prefix(PREFIX) else {
@@ -89,7 +81,7 @@ pub(super) fn whiteout(path: &[u8]) -> Result<Whiteout<'_>> {
     };
     match hidden {
         b".wh..opq" => Ok(Whiteout::Opaque),
-        b"" | b"." | b".." => Err(failure!(Unsafe, "a whiteout of nothing, \".\" or \"..\"")),
+        b"" | b"." | b".." => Err(failure!(Unsafe: "a whiteout of nothing, \".\" or \"..\"")),
         h if h.starts_with(PREFIX) => Ok(Whiteout::Bookkeeping),
         h => Ok(Whiteout::Name(h)),
     }
@@ -101,8 +93,7 @@ mod tests {
     use crate::error::Kind;
 
     fn cleaned(path: &[u8]) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
-        clean(path, &Limits::default(), &mut out).map(|()| out)
+        clean(path, &Limits::default(), false)
     }
 
     #[test]
@@ -130,17 +121,14 @@ mod tests {
 
     #[test]
     fn targets_may_go_up_inside() {
-        let target = |path: &[u8]| {
-            let mut out = Vec::new();
-            clean_target(path, &Limits::default(), &mut out).map(|()| out)
-        };
-        for (path, clean) in [
+        let target = |path: &[u8]| clean(path, &Limits::default(), true);
+        for (path, cleaned) in [
             (&b"a/../b"[..], &b"b"[..]),
             (b"a/b/../../c/./d", b"c/d"),
             (b"a/b/..", b"a"),
             (b"a/..", b""),
         ] {
-            assert_eq!(target(path).unwrap(), clean);
+            assert_eq!(target(path).unwrap(), cleaned);
         }
         for path in [&b".."[..], b"/../a", b"a/../..", b"a/../../a"] {
             assert_eq!(target(path).unwrap_err().kind(), Kind::Unsafe);

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::entries;
 use super::tree::open_child;
 use crate::error::{Error, Result};
+use crate::files::folder_of;
 
 /// Below this depth directories are first moved up.
 const DEPTH: usize = 64;
@@ -16,18 +17,12 @@ const DEPTH: usize = 64;
 /// Removes `path` and everything in it; not an error when there is nothing.
 pub fn remove_tree(path: &Path) -> Result<()> {
     let error = |e: Errno| Error::file("remove", path, e.into());
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+    let Some(name) = path.file_name() else {
         return Err(error(Errno::INVAL));
     };
-    let parent = if parent.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        parent
-    };
-    let parent = match super::open_directory(parent) {
-        Ok(parent) => parent,
+    let parent = match super::open_directory(folder_of(path)) {
         Err(e) if e.errno() == Some(Errno::NOENT.raw_os_error()) => return Ok(()),
-        Err(e) => return Err(e),
+        other => other?,
     };
     remove_at(parent.as_fd(), name.as_encoded_bytes()).map_err(error)
 }
@@ -66,16 +61,10 @@ fn empty(directory: &OwnedFd, top: &OwnedFd, depth: usize, moved: &mut u64) -> R
             loop {
                 *moved += 1;
                 // Something of that name may be there already, by accident or on purpose.
-                match fs::renameat_with(
-                    directory,
-                    name,
-                    top,
-                    format!(".removed-{moved}"),
-                    RenameFlags::NOREPLACE,
-                ) {
-                    Ok(()) => break,
+                let (to, flags) = (format!(".removed-{moved}"), RenameFlags::NOREPLACE);
+                match fs::renameat_with(directory, name, top, to, flags) {
                     Err(Errno::EXIST) => {}
-                    Err(e) => return Err(e),
+                    other => break other?,
                 }
             }
             continue;

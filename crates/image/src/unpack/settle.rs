@@ -39,22 +39,25 @@ pub(super) fn settle(layer: &mut Layer, lowers: &[OwnedFd]) -> Result<()> {
 }
 
 fn times(tree: &Tree, path: &[u8], time: Time) -> Result<()> {
+    match present(tree, path)? {
+        Some(fd) => fs::futimens(fd, &timestamps(time)).doing("set time"),
+        None => Ok(()),
+    }
+}
+
+/// The directory at `path`, unless it was replaced by something else later on.
+fn present(tree: &Tree, path: &[u8]) -> Result<Option<OwnedFd>> {
     match directory(tree.root(), path) {
-        Ok(fd) => fs::futimens(fd, &timestamps(time)).doing("set time"),
-        // It was replaced by something else later on.
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(()),
-        Err(e) => Err(Error::system("open directory", e)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        other => other.map(Some).doing("open directory"),
     }
 }
 
 /// The directory at `path`, which must not be a link itself.
 fn directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     let path = if path.is_empty() { b"." } else { path };
-    lookup(
-        root,
-        path,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW,
-    )
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    lookup(root, path, flags)
 }
 
 /// A directory that no entry described is, for the layers below, unchanged: it takes its attributes from there.
@@ -65,10 +68,8 @@ fn adopt(
     path: &[u8],
     lowers: &[OwnedFd],
 ) -> Result<()> {
-    let fd = match directory(tree.root(), path) {
-        Ok(fd) => fd,
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(()),
-        Err(e) => return Err(Error::system("open directory", e)),
+    let Some(fd) = present(tree, path)? else {
+        return Ok(());
     };
     // An entry may have described it after all.
     if !marks.described(&fd)? {
@@ -143,18 +144,12 @@ fn link(
 ) -> Result<()> {
     let shown = String::from_utf8_lossy(path).into_owned();
     let about = |kind, what: &str| Error::new(kind, format!("entry {shown:?}: {what}"));
-    let missing = || {
-        about(
-            Kind::Malformed,
-            "the target of the hard link does not exist",
-        )
-    };
+    let nowhere = "the target of the hard link does not exist";
+    let missing = || about(Kind::Malformed, nowhere);
     let error = |e| Error::system(format!("entry {shown:?}: copy link target"), e);
     // It may have come later in the same layer.
-    let own = [tree
-        .root()
-        .try_clone_to_owned()
-        .doing("duplicate descriptor")?];
+    let own = tree.root().try_clone_to_owned();
+    let own = [own.doing("duplicate descriptor")?];
     let (target_folder, target_name) = path::split(target);
     let mut found = None;
     for lower in own.iter().chain(lowers) {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use super::path::split;
 use super::remove;
-use crate::error::{Error, Result, fail, failure};
+use crate::error::{Error, Result};
 
 /// How many directories are kept open. Archives list the children of a directory near each other.
 const OPEN: usize = 16;
@@ -19,19 +20,16 @@ pub(super) struct Tree {
     open: Vec<(Vec<u8>, Arc<OwnedFd>)>,
 }
 
-/// What [`Tree::folder`] had to make, in order, so that the caller can mark it.
-#[derive(Default)]
+/// A directory that was wanted.
 pub(super) struct Made {
-    pub(super) paths: Vec<MadeDirectory>,
-}
-
-/// A directory that no entry described.
-pub(super) struct MadeDirectory {
-    pub(super) path: Vec<u8>,
     pub(super) fd: Arc<OwnedFd>,
+    pub(super) existed: bool,
     /// A whiteout was there: the layers below must not shine through.
     pub(super) over_whiteout: bool,
 }
+
+/// What was not there, with its path.
+type Missing = Vec<(Vec<u8>, Made)>;
 
 impl Tree {
     pub(super) fn new(root: OwnedFd) -> Self {
@@ -56,74 +54,70 @@ impl Tree {
             self.open.push(found);
             return Ok(fd);
         }
-        let fd = Arc::new(lookup(
-            self.root.as_fd(),
-            folder,
-            OFlags::DIRECTORY | OFlags::RDONLY,
-        )?);
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY;
+        let fd = Arc::new(lookup(self.root.as_fd(), folder, flags)?);
         self.remember(folder, fd.clone());
         Ok(fd)
     }
 
-    /// The directory `folder`; what is missing on the way is made and reported in `made`.
-    pub(super) fn folder(&mut self, folder: &[u8], made: &mut Made) -> Result<Arc<OwnedFd>> {
+    /// The directory `folder`. What is missing on the way is made, and returned with its path.
+    pub(super) fn folder(&mut self, folder: &[u8]) -> Result<(Arc<OwnedFd>, Missing)> {
+        let mut made = Vec::new();
         match self.existing(folder) {
-            Ok(fd) => return Ok(fd),
+            Ok(fd) => return Ok((fd, made)),
             Err(Errno::NOENT | Errno::NOTDIR) => {}
-            Err(e) => return Err(self.lookup_error(folder, e)),
+            Err(e) => return Err(lookup_error(folder, e)),
         }
         let mut fd = self.root.clone();
-        let mut end = 0;
-        while end < folder.len() {
-            let start = end + usize::from(end > 0);
-            end = folder[start..]
-                .iter()
-                .position(|b| *b == b'/')
-                .map_or(folder.len(), |n| start + n);
-            let (so_far, name) = (&folder[..end], &folder[start..end]);
-            fd = match self.existing(so_far) {
+        let slashes = (0..folder.len()).filter(|n| folder[*n] == b'/');
+        for end in slashes.chain([folder.len()]) {
+            let path = &folder[..end];
+            fd = match self.existing(path) {
                 Ok(next) => next,
-                Err(Errno::NOENT | Errno::NOTDIR) => self.make(&fd, so_far, name, made)?,
-                Err(e) => return Err(self.lookup_error(so_far, e)),
+                Err(Errno::NOENT | Errno::NOTDIR) => {
+                    let new = self.make(&fd, split(path).1, false);
+                    let new = new.map_err(|e| lookup_error(path, e))?;
+                    let fd = new.fd.clone();
+                    self.remember(path, fd.clone());
+                    made.push((path.to_vec(), new));
+                    fd
+                }
+                Err(e) => return Err(lookup_error(path, e)),
             };
         }
-        Ok(fd)
+        Ok((fd, made))
     }
 
-    fn make(
+    /// Makes the directory `name`. A whiteout in its place is removed, anything else, a link above all, only to `replace` it: it
+    /// is never followed (CVE-2026-33056).
+    pub(super) fn make(
         &mut self,
-        parent: &Arc<OwnedFd>,
-        path: &[u8],
+        parent: &OwnedFd,
         name: &[u8],
-        made: &mut Made,
-    ) -> Result<Arc<OwnedFd>> {
-        let mut over_whiteout = false;
-        let error = |e| self.lookup_error(path, e);
-        match fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) => {}
+        replace: bool,
+    ) -> Result<Made, Errno> {
+        let (mut existed, mut over_whiteout) = (false, false);
+        match fs::mkdirat(parent, name, Mode::RWXU) {
             Err(Errno::EXIST) => {
-                let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
-                if !is_whiteout(&stat) {
-                    fail!(
-                        Unsafe,
-                        "{:?} is not a directory, or leads nowhere",
-                        String::from_utf8_lossy(path)
-                    );
+                let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                over_whiteout = is_whiteout(&stat);
+                existed = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+                if !existed && !over_whiteout && !replace {
+                    return Err(Errno::EXIST);
                 }
-                fs::unlinkat(parent, name, AtFlags::empty()).map_err(error)?;
-                fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)).map_err(error)?;
-                over_whiteout = true;
+                if !existed {
+                    self.clear(parent, name)?;
+                    fs::mkdirat(parent, name, Mode::RWXU)?;
+                }
             }
-            Err(e) => return Err(error(e)),
+            other => other?,
         }
-        let fd = Arc::new(open_child(parent, name).map_err(error)?);
-        made.paths.push(MadeDirectory {
-            path: path.to_vec(),
-            fd: fd.clone(),
+        let fd = Arc::new(open_child(parent, name)?);
+        Ok(Made {
+            fd,
+            existed,
             over_whiteout,
-        });
-        self.remember(path, fd.clone());
-        Ok(fd)
+        })
     }
 
     /// Keeps a directory open that the caller has just opened.
@@ -139,18 +133,19 @@ impl Tree {
         self.open.clear();
         remove::remove_at(parent.as_fd(), name)
     }
+}
 
-    fn lookup_error(&self, path: &[u8], error: Errno) -> Error {
-        let shown = String::from_utf8_lossy(path).into_owned();
-        match error {
-            Errno::LOOP => failure!(Unsafe, "links in {shown:?} go round in circles"),
-            e => Error::system(format!("open {shown:?}"), e),
-        }
+fn lookup_error(path: &[u8], error: Errno) -> Error {
+    let shown = String::from_utf8_lossy(path);
+    match error {
+        Errno::LOOP => failure!(Unsafe: "links in {shown:?} go round in circles"),
+        Errno::EXIST => failure!(Unsafe: "{shown:?} is not a directory, or leads nowhere"),
+        e => Error::system(format!("open {shown:?}"), e),
     }
 }
 
 /// Opens `path` below `root`; links on the way stay inside, magic links are refused.
-pub(super) fn lookup(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+pub(crate) fn lookup(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     loop {
         match fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {

@@ -5,20 +5,20 @@ use core::fmt;
 use super::bind::attach_inside;
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step};
-use crate::slots::EMPTY;
+use crate::slots::{EMPTY, Mount};
 use crate::{Slot, Span, Text};
 
 step! {
     /// move_mount(2) of a detached tree that was copied, and perhaps id-mapped, outside. `mounts[]`
     Attach {
         /// The tree.
-        slot: Slot,
+        slot: Slot<Mount>,
         /// Where, below the root.
         target: Span,
         /// As for [`super::Bind`].
         propagation: Span,
         /// As for [`super::Bind`].
-        keep: Slot,
+        keep: Slot<Mount>,
     }
 }
 
@@ -33,7 +33,7 @@ impl Step for Attach {
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = Show(text.bytes(self.target));
-        write!(f, "attach tree {} at {target}", self.slot.0)?;
+        write!(f, "attach tree {} at {target}", self.slot)?;
         describe_all(text.bytes(self.propagation), f)
     }
 }

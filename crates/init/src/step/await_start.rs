@@ -5,6 +5,7 @@ use core::fmt;
 use kernel::{Call, Errno, Fault, file};
 
 use super::{Context, Step, step};
+use crate::slots::Fence;
 use crate::{Slot, Text};
 
 step! {
@@ -15,7 +16,7 @@ step! {
     /// all that can be done to tell. The next byte means: go.
     AwaitStart {
         /// A pipe or FIFO.
-        slot: Slot,
+        slot: Slot<Fence>,
     }
 }
 

@@ -9,6 +9,7 @@ use kernel::{BorrowedFd, Errno, Fd};
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
 use crate::inside::{self, Last};
+use crate::slots::Mount;
 use crate::{Slot, Span, Text};
 
 step! {
@@ -20,8 +21,8 @@ step! {
         /// The source is looked up below the root: there it may be a mount that an earlier step has made.
         inside: bool,
         /// What the target is below.
-        below: Slot,
-        /// Where. Empty: nowhere yet, the runtime has to map its ids first.
+        below: Slot<Mount>,
+        /// Where.
         target: Span,
         /// With everything mounted below the source.
         recursive: bool,
@@ -38,7 +39,30 @@ step! {
         /// Propagation types, as [`super::encode_propagation`] writes them.
         propagation: Span,
         /// Where the new mount is kept for later steps, if it is.
-        keep: Slot,
+        keep: Slot<Mount>,
+    }
+}
+
+step! {
+    /// open_tree(2), mount_setattr(2), and the copy goes with the next turn: only the runtime may map the ids of what only
+    /// the child can reach. `mounts[]` with `bind` or `rbind`
+    CopyMount {
+        /// Path below the root: there it may be a mount that an earlier step has made.
+        source: Span,
+        /// As for [`Bind`].
+        recursive: bool,
+        /// As for [`Bind`].
+        release: u64,
+        /// As for [`Bind`].
+        set: u64,
+        /// As for [`Bind`].
+        clear: u64,
+        /// As for [`Bind`].
+        deep_set: u64,
+        /// As for [`Bind`].
+        deep_clear: u64,
+        /// Where the copy goes.
+        slot: Slot<Mount>,
     }
 }
 
@@ -58,7 +82,7 @@ pub(crate) const NAMES: [(u64, &str); 8] = [
 pub(crate) fn attach_inside(
     context: &mut Context<'_>,
     tree: &Fd,
-    below: Slot,
+    below: Slot<Mount>,
     target: Span,
 ) -> kernel::Result<()> {
     let path = context.text.string(target)?;
@@ -130,15 +154,19 @@ pub(crate) fn change_all(
     }
 }
 
+/// A copy of what a path of the host, or below the root, shows.
+fn copy(context: &Context<'_>, source: Span, inside: bool, recursive: bool) -> kernel::Result<Fd> {
+    let source = context.text.string(source)?;
+    if !inside {
+        return mount::clone_tree(file::HERE, source, recursive);
+    }
+    let source = inside::open(context.root(), source, open::PATH)?;
+    mount::clone_tree(source.borrow(), c"", recursive)
+}
+
 impl Step for Bind {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        let source = context.text.string(self.source)?;
-        let tree = if self.inside {
-            let source = inside::open(context.root(), source, open::PATH)?;
-            mount::clone_tree(source.borrow(), c"", self.recursive)?
-        } else {
-            mount::clone_tree(file::HERE, source, self.recursive)?
-        };
+        let tree = copy(context, self.source, self.inside, self.recursive)?;
         change_all(
             tree.borrow(),
             self.release,
@@ -147,9 +175,6 @@ impl Step for Bind {
             self.deep_set,
             self.deep_clear,
         )?;
-        if self.target.length == 0 {
-            return context.send_with_turn(self.keep, tree);
-        }
         attach_inside(context, &tree, self.below, self.target)?;
         propagate_all(tree.borrow(), context.text.bytes(self.propagation))?;
         context.keep(self.keep, tree);
@@ -157,25 +182,11 @@ impl Step for Bind {
     }
 
     fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.target.length == 0 {
-            "copy mount "
-        } else {
-            "bind "
-        })?;
-        write!(f, "{}", Show(text.bytes(self.source)))?;
-        f.write_str(if self.inside { " of the root" } else { "" })?;
-        f.write_str(if self.recursive {
-            " with all below"
-        } else {
-            ""
-        })?;
-        if self.target.length == 0 {
-            write!(f, " as tree {}", self.keep.0)?;
-        } else {
-            write!(f, " at {}", Show(text.bytes(self.target)))?;
-        }
+        f.write_str("bind ")?;
+        describe_source(text, f, self.source, self.inside, self.recursive)?;
+        write!(f, " at {}", Show(text.bytes(self.target)))?;
         if self.below != Slot::ROOT {
-            write!(f, " of mount {}", self.below.0)?;
+            write!(f, " of mount {}", self.below)?;
         }
         describe_changes(
             f,
@@ -187,6 +198,47 @@ impl Step for Bind {
         )?;
         describe_all(text.bytes(self.propagation), f)
     }
+}
+
+impl Step for CopyMount {
+    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        let tree = copy(context, self.source, true, self.recursive)?;
+        change_all(
+            tree.borrow(),
+            self.release,
+            self.set,
+            self.clear,
+            self.deep_set,
+            self.deep_clear,
+        )?;
+        context.send_with_turn(self.slot.any(), tree)
+    }
+
+    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("copy mount ")?;
+        describe_source(text, f, self.source, true, self.recursive)?;
+        write!(f, " as tree {}", self.slot)?;
+        describe_changes(
+            f,
+            self.release,
+            self.set,
+            self.clear,
+            self.deep_set,
+            self.deep_clear,
+        )
+    }
+}
+
+fn describe_source(
+    text: Text<'_>,
+    f: &mut fmt::Formatter<'_>,
+    source: Span,
+    inside: bool,
+    recursive: bool,
+) -> fmt::Result {
+    write!(f, "{}", Show(text.bytes(source)))?;
+    f.write_str(if inside { " of the root" } else { "" })?;
+    f.write_str(if recursive { " with all below" } else { "" })
 }
 
 /// Writes what is set and cleared.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::{Context, Step, step};
+use crate::slots::Mount;
 use crate::{Slot, Span, Text};
 
 step! {
@@ -17,7 +18,7 @@ impl Step for CloseWorking {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         context.close_working();
         for slot in context.text.bytes(self.kept) {
-            drop(context.slots.take(Slot(*slot)));
+            drop(context.slots.take(Slot::<Mount>::numbered(*slot)));
         }
         Ok(())
     }

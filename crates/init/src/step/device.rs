@@ -9,6 +9,7 @@ use kernel::{BorrowedFd, Call, Errno, Fault, Result};
 
 use super::bind::{attach_inside, change};
 use super::{Context, Show, Step, step};
+use crate::slots::Mount;
 use crate::{Slot, Span, Text, inside};
 
 step! {
@@ -32,7 +33,7 @@ step! {
 /// The directory of the step before is used again when it is the same: device nodes come in flocks.
 fn in_parent<'a, T>(
     context: &mut Context<'a>,
-    below: Slot,
+    below: Slot<Mount>,
     path: Span,
     run: impl FnOnce(BorrowedFd<'_>, &CStr) -> Result<T>,
 ) -> Result<T> {
@@ -133,7 +134,7 @@ step! {
         /// Group, as the machine counts.
         gid: u32,
         /// Where the copy goes.
-        slot: Slot,
+        slot: Slot<Mount>,
     }
 }
 
@@ -156,7 +157,7 @@ impl Step for ForeignDevice {
     fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("make device ")?;
         describe_node(f, self.mode, self.device, self.uid, self.gid)?;
-        write!(f, " as tree {}", self.slot.0)
+        write!(f, " as tree {}", self.slot)
     }
 }
 
@@ -242,7 +243,7 @@ step! {
         /// What the link says.
         content: Span,
         /// What the path is below.
-        below: Slot,
+        below: Slot<Mount>,
         /// Where.
         path: Span,
         /// Something else in its place is removed; otherwise it stays.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use kernel::{StringList, process, strings};
+use kernel::{Call, Errno, Fault, StringList, process, strings};
 
 use super::{Context, Show, Step, step};
 use crate::{Strings, Text};
@@ -22,8 +22,15 @@ step! {
     }
 }
 
+step! {
+    /// There is no program: the failure that execve(2) would be. A container without `process` can be created and not started.
+    NoProgram {}
+}
+
 /// Exit status of a container whose program cannot be executed, as runc has it.
 const REFUSED: i32 = 255;
+
+const NOTHING: Fault = Fault::found(Call::Execve, Errno::EINVAL);
 
 /// Lays out the lists of pointers that execve(2) takes.
 pub(super) fn lay_out(
@@ -60,10 +67,7 @@ impl Step for Execute {
                 }
                 Err(fault)
             }
-            _ => Err(kernel::Fault::found(
-                kernel::Call::Execve,
-                kernel::Errno::EINVAL,
-            )),
+            _ => Err(NOTHING),
         }
     }
 
@@ -73,5 +77,15 @@ impl Step for Execute {
             write!(f, " {}", Show(argument.to_bytes()))?;
         }
         Ok(())
+    }
+}
+
+impl Step for NoProgram {
+    fn run(&self, _: &mut Context<'_>) -> kernel::Result<()> {
+        Err(NOTHING)
+    }
+
+    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("execute nothing")
     }
 }

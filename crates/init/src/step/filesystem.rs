@@ -9,6 +9,7 @@ use kernel::{Errno, Fd};
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
 use crate::inside::{self, Last};
+use crate::slots::Mount;
 use crate::{Slot, Span, Text};
 
 step! {
@@ -19,7 +20,7 @@ step! {
         /// What mount(2) takes as its source.
         source: Span,
         /// What the target is below; with the target `/`, the mount itself, to be mounted anew.
-        below: Slot,
+        below: Slot<Mount>,
         /// Where.
         target: Span,
         /// As [`kernel::mount::flags`].
@@ -29,7 +30,7 @@ step! {
         /// As for [`super::Bind`].
         propagation: Span,
         /// As for [`super::Bind`].
-        keep: Slot,
+        keep: Slot<Mount>,
         /// No part of the target may be a symbolic link: for /proc and /sys, on which others rely.
         plain: bool,
         /// The new root directory gets the permissions of the directory it covers (tmpfs without `mode=`), which if it
@@ -131,7 +132,7 @@ impl Step for Filesystem {
         write!(f, "{}", Show(text.bytes(self.kind)))?;
         match self.below {
             Slot::ROOT => write!(f, " at {}", Show(text.bytes(self.target)))?,
-            slot => write!(f, " of mount {}", slot.0)?,
+            slot => write!(f, " of mount {slot}")?,
         }
         if NAMES.iter().any(|(flag, _)| self.flags & flag != 0) {
             f.write_str(" ")?;

@@ -6,13 +6,14 @@ use kernel::namespace;
 
 use super::unshare::NAMES;
 use super::{Context, Step, step, words};
+use crate::slots::Namespaces;
 use crate::{Slot, Text};
 
 step! {
     /// setns(2). `linux.namespaces[].path`, or a process's namespaces for exec.
     Join {
         /// A namespace file, or a pidfd.
-        slot: Slot,
+        slot: Slot<Namespaces>,
         /// Which, as [`kernel::namespace::flags`]; the kernel refuses a file of another type.
         flags: u64,
     }
@@ -24,7 +25,7 @@ impl Step for Join {
     }
 
     fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "join slot {}: ", self.slot.0)?;
+        write!(f, "join slot {}: ", self.slot)?;
         words(f, self.flags, &NAMES)
     }
 }

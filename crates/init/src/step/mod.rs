@@ -9,7 +9,7 @@ use core::fmt;
 use kernel::process::Alone;
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Stream, StringList, strings};
 
-use crate::slots::Slots;
+use crate::slots::{Mount, Slots};
 use crate::wire::{Sink, Wire, take_bytes};
 use crate::{Report, Slot, Text, turn};
 
@@ -56,12 +56,12 @@ mod unshare;
 pub use attach::Attach;
 pub use await_start::AwaitStart;
 pub use become_root::BecomeRoot;
-pub use bind::Bind;
+pub use bind::{Bind, CopyMount};
 pub use capabilities::{BoundingSet, Capabilities};
 pub use close_working::CloseWorking;
 pub use device::{BindDevice, Device, ForeignDevice, RequireDevice, Symlink};
 pub use directory::{Directory, MakeDirectory};
-pub use execute::Execute;
+pub use execute::{Execute, NoProgram};
 pub use filesystem::Filesystem;
 pub use find_home::FindHome;
 pub use find_program::FindProgram;
@@ -80,7 +80,7 @@ pub use oom_score::OomScore;
 pub use personality::Personality;
 pub use propagation::{Propagation, encode as encode_propagation};
 pub use read_only::ReadOnlyPath;
-pub use root::{EnterRoot, OpenRoot};
+pub use root::{ChangeRoot, EnterRoot, OpenRoot};
 pub use scheduling::{Affinity, IoPriority, MemoryPolicy, Scheduler};
 pub use seccomp::Seccomp;
 pub use session::Session;
@@ -232,7 +232,7 @@ impl<'a> Context<'a> {
             empty: None,
             directory_pending: false,
             announced: false,
-            outgoing: ([Slot::REPORT; OUTGOING], 0),
+            outgoing: ([Slot::FIRST_FREE; OUTGOING], 0),
         }
     }
 
@@ -246,7 +246,7 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// `EBADF` when the slot is empty.
-    pub fn place(&self, slot: Slot) -> kernel::Result<BorrowedFd<'_>> {
+    pub fn place(&self, slot: Slot<Mount>) -> kernel::Result<BorrowedFd<'_>> {
         match slot {
             Slot::ROOT => Ok(self.root()),
             slot => self.slots.get(slot),
@@ -255,7 +255,7 @@ impl<'a> Context<'a> {
 
     /// Keeps a mount that was made: a later step changes it by this descriptor, never by its path. In the place of
     /// the root it is the root from here on.
-    pub fn keep(&mut self, slot: Slot, mounted: Fd) {
+    pub fn keep(&mut self, slot: Slot<Mount>, mounted: Fd) {
         match slot {
             Slot::NONE => {}
             Slot::ROOT => self.root = Some(mounted),
@@ -288,7 +288,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As sendmsg(2).
     pub fn announce(&mut self) -> kernel::Result<()> {
-        let mut carried = [(Slot::REPORT, Stream::INPUT.borrow()); OUTGOING];
+        let mut carried = [(Slot::FIRST_FREE, Stream::INPUT.borrow()); OUTGOING];
         let (slots, count) = &mut self.outgoing;
         let count = core::mem::take(count);
         for (place, slot) in carried.iter_mut().zip(&slots[..count]) {
@@ -332,6 +332,9 @@ macro_rules! steps {
         enum Tag { Runtime, $($name),+ }
 
         impl ChildStep {
+            /// The names of all operations.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),+];
+
             /// The operation's name, as in the sources.
             pub fn name(&self) -> &'static str {
                 match self { $(ChildStep::$name(_) => stringify!($name)),+ }
@@ -382,9 +385,9 @@ macro_rules! steps {
 }
 
 steps! {
-    Affinity, Attach, AwaitStart, BecomeRoot, Bind, BindDevice, BoundingSet, Capabilities, CloseWorking, Device, Directory,
+    Affinity, Attach, AwaitStart, BecomeRoot, Bind, BindDevice, BoundingSet, Capabilities, ChangeRoot, CloseWorking, CopyMount, Device, Directory,
     Domainname, Dumpable, EnterRoot, Execute, FetchNull, Filesystem, FindHome, FindProgram, ForeignDevice, Fork, Hide, Hostname, Identity, IoPriority,
-    Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, OomScore, OpenRoot,
+    Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, NoProgram, OomScore, OpenRoot,
     Personality, Propagation, ReadOnlyPath, RequireDevice, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,
     ShareNamespaces, StandardStreams, Symlink, Sysctl, Terminal, Umask, Undumpable, Unshare,
 }

@@ -8,6 +8,7 @@ use kernel::{Errno, Fd};
 
 use super::propagation::propagate;
 use super::{Context, Show, Step, step};
+use crate::slots::Directory;
 use crate::{Slot, Span, Text};
 
 step! {
@@ -71,25 +72,23 @@ fn make_parent_private(mut directory: Fd) -> kernel::Result<()> {
 step! {
     /// pivot_root(2) of the root on itself, then the old root, which now lies on top, is unmounted: nothing of the
     /// host is left, not even as an empty directory. `root.path`
-    ///
-    /// In a mount namespace that others live in, chroot(2), which changes nothing for them.
     EnterRoot {
         /// Mounts are shared with the host: unmounting the old root must not reach it.
         shared: bool,
-        /// The directory for chroot(2).
-        only: Slot,
+    }
+}
+
+step! {
+    /// chroot(2), which changes nothing for others that live in the mount namespace. `root.path`
+    ChangeRoot {
+        /// The new root.
+        to: Slot<Directory>,
     }
 }
 
 impl Step for EnterRoot {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         context.parent = None;
-        if self.only != Slot::NONE {
-            file::change_directory_to(context.place(self.only)?)?;
-            mount::change_root(c".")?;
-            drop(context.slots.take(self.only));
-            return file::change_directory(c"/");
-        }
         let old = file::open_at(file::HERE, c"/", open::PATH, 0)?;
         file::change_directory_to(context.root())?;
         mount::pivot_root(c".", c".")?;
@@ -102,11 +101,28 @@ impl Step for EnterRoot {
     }
 
     fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("enter root")?;
-        match self.only {
-            Slot::NONE => Ok(()),
-            Slot::ROOT => f.write_str(" by chroot"),
-            slot => write!(f, " by chroot to slot {}", slot.0),
+        f.write_str("enter root")
+    }
+}
+
+impl Step for ChangeRoot {
+    fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
+        context.parent = None;
+        let root = match self.to {
+            Slot::ROOT_DIRECTORY => context.root(),
+            slot => context.slots.get(slot)?,
+        };
+        file::change_directory_to(root)?;
+        mount::change_root(c".")?;
+        drop(context.slots.take(self.to));
+        file::change_directory(c"/")
+    }
+
+    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("enter root by chroot")?;
+        match self.to {
+            Slot::ROOT_DIRECTORY => Ok(()),
+            slot => write!(f, " to slot {slot}"),
         }
     }
 }

@@ -5,6 +5,7 @@ use core::fmt;
 use kernel::seccomp;
 
 use super::{Context, Step, step};
+use crate::slots::Listener;
 use crate::{Slot, Span, Text};
 
 step! {
@@ -15,7 +16,7 @@ step! {
         /// SECCOMP_FILTER_FLAG_….
         flags: u64,
         /// Where the notification descriptor is kept, if the flags ask for one, until the runtime has fetched a copy.
-        listener: Slot,
+        listener: Slot<Listener>,
     }
 }
 

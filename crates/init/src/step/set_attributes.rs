@@ -6,6 +6,7 @@ use super::bind::{change_all, describe_changes};
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step};
 use crate::inside::{self, Last};
+use crate::slots::Mount;
 use crate::{Slot, Span, Text};
 
 step! {
@@ -13,7 +14,7 @@ step! {
     /// else's mount may be by now. `root.readonly`, `mounts[].options`
     SetAttributes {
         /// The mount.
-        slot: Slot,
+        slot: Slot<Mount>,
         /// With an empty slot: the one mount at this path below the root that no step has made. It is looked up here only.
         target: Span,
         /// As for [`super::Bind`].
@@ -54,7 +55,7 @@ impl Step for SetAttributes {
         match self.slot {
             Slot::ROOT => f.write_str("change root:")?,
             Slot::NONE => write!(f, "change mount at {}:", Show(text.bytes(self.target)))?,
-            slot => write!(f, "change mount {}:", slot.0)?,
+            slot => write!(f, "change mount {slot}:")?,
         }
         describe_changes(
             f,

@@ -8,6 +8,7 @@ use kernel::{Call, Errno, Fault};
 
 use super::unshare::{NAMES, each_namespace};
 use super::{Context, Step, step, words};
+use crate::slots::Namespaces;
 use crate::{Slot, Text};
 
 step! {
@@ -17,15 +18,15 @@ step! {
         /// Which, as [`kernel::namespace::flags`].
         flags: u64,
         /// The slot of the first; the others follow.
-        first: Slot,
+        first: Slot<Namespaces>,
     }
 }
 
 impl ShareNamespaces {
-    /// The slots, in the order of [`each_namespace`].
-    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        let count = self.flags.count_ones() as usize;
-        (self.first.0..=u8::MAX).map(Slot).take(count)
+    /// The types, each with its slot: what the one side fills and the other takes.
+    pub fn each(&self) -> impl Iterator<Item = (u64, Slot<Namespaces>)> + use<> {
+        let slots = (self.first.number()..=u8::MAX).map(Slot::numbered);
+        each_namespace(self.flags).zip(slots)
     }
 }
 
@@ -36,8 +37,7 @@ impl Step for ShareNamespaces {
         if file::filesystem(proc.borrow())?.kind != magic::PROC {
             return Err(Fault::found(Call::Fstatfs, Errno::EOPNOTSUPP));
         }
-        let mut slot = self.first;
-        for flag in each_namespace(self.flags) {
+        for (flag, slot) in self.each() {
             let name = match flag {
                 flags::NEWUSER => c"self/ns/user",
                 flags::NEWNS => c"self/ns/mnt",
@@ -49,8 +49,7 @@ impl Step for ShareNamespaces {
                 _ => c"self/ns/time",
             };
             let fd = file::open_at(proc.borrow(), name, open::RDONLY, 0)?;
-            context.send_with_turn(slot, fd)?;
-            slot = Slot(slot.0 + 1);
+            context.send_with_turn(slot.any(), fd)?;
         }
         Ok(())
     }

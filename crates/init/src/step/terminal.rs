@@ -7,7 +7,7 @@ use kernel::terminal::{self, Size};
 use kernel::{Call, Errno, Fault, Fd, Result, Stream, mount, socket};
 
 use super::{Context, Step, step};
-use crate::slots::EMPTY;
+use crate::slots::{EMPTY, Socket};
 use crate::{Slot, Text, inside};
 
 step! {
@@ -18,7 +18,7 @@ step! {
     /// (CVE-2025-52565).
     Terminal {
         /// The console socket, connected.
-        socket: Slot,
+        socket: Slot<Socket>,
         /// Rows; 0 leaves the size alone.
         rows: u32,
         /// Columns.

@@ -12,7 +12,9 @@ use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::notify::{self, Readiness};
-use crate::perform::{Cgroup, Console as Way, HookState, Performed, Setting, own, run_hooks, walk};
+use crate::perform::{
+    Cgroup, Console as Way, Given, HookState, Inside, Performed, own, run_hook, run_hooks, walk,
+};
 use crate::plan::{self, HookKind};
 use crate::process::Process;
 use crate::state::{Folder, Held, Record, Store, Waiter, judge_id, observe};
@@ -154,9 +156,13 @@ fn perform(
     if options.notify_socket.is_some() {
         folder.make_notify_directory()?;
     }
-    let setting = Setting {
+    let hooks = HookState {
+        folder: Some(folder),
+        interrupt: options.interrupt.as_ref().map(|fd| fd.as_fd().into()),
+        ..prepared.hooks(folder.store())?
+    };
+    let given = Given {
         store: folder.store(),
-        host: &prepared.host,
         report: folder.make_report()?,
         fence: Some(fence.make(folder)?),
         console,
@@ -167,15 +173,14 @@ fn perform(
         }),
         preserve_fds: options.preserve_fds,
         standard: ends.theirs(),
-        given: Vec::new(),
-        state: Some(HookState {
-            folder: Some(folder),
-            interrupt: options.interrupt.as_ref().map(|fd| fd.as_fd().into()),
-            ..prepared.hooks(folder.store())?
+        inputs: Vec::new(),
+        state: Some(hooks),
+        run_hook: Some(&|kind, index, inside: &Inside<'_>| {
+            run_hook(&hooks, kind, index, Some(inside), &prepared.host)
         }),
     };
     drop(part);
-    let (mut performed, group) = walk(&prepared.plan, setting, &mut |child: &Started| {
+    let (mut performed, group) = walk(&prepared.plan, given, &mut |child: &Started| {
         let failed = |fault| own("see which process the child is", fault);
         let identity = observe::identity_of(child.pid, &child.pidfd).map_err(failed)?;
         let gone = Fault::found(Call::PidfdOpen, Errno::ESRCH);
@@ -277,7 +282,7 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
     }
     let stopped = prepared.hooks(folder.store()).and_then(|mut hooks| {
         (hooks.status, hooks.folder) = ("stopped", Some(&folder));
-        run_hooks(&hooks, HookKind::Poststop, None, None, &prepared.host)
+        run_hooks(&hooks, HookKind::Poststop, None, &prepared.host)
     });
     if let Err(error) = stopped {
         folder.warn(error);

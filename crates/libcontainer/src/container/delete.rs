@@ -185,6 +185,6 @@ impl Locked {
         };
         // Each failure of a hook is a warning of its own.
         let host = self.folder.store().known().facts()?;
-        run_hooks(&state, HookKind::Poststop, None, None, host)
+        run_hooks(&state, HookKind::Poststop, None, host)
     }
 }

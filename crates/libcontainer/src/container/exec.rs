@@ -11,9 +11,8 @@ use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
 use super::pid_file;
 use super::{Container, Look};
 use crate::Error;
-use crate::host::HostFacts;
 use crate::perform::{
-    Cgroup, Console as Way, HookState, Performed, Setting, execution_failed, fence, walk, ways_in,
+    Cgroup, Console as Way, Given, HookState, Performed, WayIn, execution_failed, fence, walk,
 };
 use crate::plan::{self, Joining};
 use crate::process::Process;
@@ -182,7 +181,7 @@ impl Container {
             standard: ends.theirs(),
             preserve_fds: request.preserve_fds,
         };
-        let performed = self.perform(&plan, &spec, entrance, host)?;
+        let performed = self.perform(&plan, &spec, entrance)?;
         warn_about_ambient(&self.folder, performed.missing_ambient);
         let terminal = expected.map(Expected::receive).transpose();
         let told =
@@ -206,7 +205,6 @@ impl Container {
         plan: &plan::Plan,
         spec: &Spec<'_>,
         entrance: Entrance<'_>,
-        host: &HostFacts,
     ) -> Result<Performed, Error> {
         let Entrance {
             pidfd,
@@ -215,26 +213,31 @@ impl Container {
             standard,
             preserve_fds,
         } = entrance;
-        let given = ways_in(self.record.pid, pidfd, self.record.namespaces)?;
+        let way = WayIn {
+            pid: self.record.pid,
+            pidfd: &pidfd,
+            shared: &[],
+        };
+        let inputs = way.inputs(plan)?;
         let failed = |fault| crate::perform::own("make the report page", fault);
         let report = crate::perform::child::report_page().map_err(failed)?;
         let state = HookState {
             init: Some(self.record.pid),
             ..HookState::new(self.folder.store(), spec, &self.record, "running")
         };
-        let setting = Setting {
+        let given = Given {
             store: self.folder.store(),
-            host,
             report,
             fence: plan.waits().then(fence::pipe).transpose()?,
             console,
             cgroup: seat.map(Cgroup::Existing),
             preserve_fds,
             standard,
-            given,
+            inputs,
             state: Some(state),
+            run_hook: None,
         };
-        let (performed, _) = walk(plan, setting, &mut |_| Ok(()))?;
+        let (performed, _) = walk(plan, given, &mut |_| Ok(()))?;
         let failed = |fault| crate::perform::own("let the process go", fault);
         match performed.release().map_err(failed)? {
             Some(fault) => {

@@ -146,6 +146,9 @@ fn examine(
         let outcome = finish(options.dry_run, || held.remove());
         return Ok(leftover(Found::Unrecorded, vec![state(&path)], outcome));
     };
+    if record.is_runcs {
+        return Ok(None);
+    }
     let Some(found) = judge(&held, &record, boot)? else {
         return Ok(None);
     };

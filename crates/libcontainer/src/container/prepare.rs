@@ -12,7 +12,7 @@ use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
-use crate::state::{Record, Store, observe, time};
+use crate::state::{PoststopHook, Record, Store, observe, time};
 use crate::streams::Streams;
 use crate::terminal::Console;
 use crate::timings;
@@ -296,6 +296,12 @@ impl<'a> Prepared<'a> {
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
             fence: self.fence()?,
+            poststop: spec
+                .hooks
+                .iter()
+                .flat_map(|hooks| &hooks.poststop)
+                .map(PoststopHook::of)
+                .collect(),
             // Which process it is will be known later.
             ..Record::default()
         })

@@ -8,9 +8,9 @@ use super::cgroup::seat_of;
 use super::{Container, Locked};
 use crate::Error;
 use crate::notify::Readiness;
-use crate::perform::{HookState, Inside, fence, forbidden, forbids, run_hooks};
+use crate::perform::{HookState, Inside, WayIn, fence, forbidden, forbids, run_hooks};
 use crate::plan::HookKind;
-use crate::state::{Status, observe};
+use crate::state::{Status, observe, release_as_runc};
 use crate::timings;
 
 impl Container {
@@ -43,6 +43,9 @@ impl Container {
         };
         if !text.is_empty() {
             return Err(Error::wrong_status(self.id(), text));
+        }
+        if locked.record.is_runcs {
+            return release_as_runc(&locked.folder, &locked.record).map(|()| locked);
         }
         if !locked.record.has_process {
             return Err(Error::wrong_status(
@@ -118,13 +121,15 @@ impl Locked {
             _ => "run poststart hooks",
         });
         let inside = Inside {
-            pidfd: process,
-            shared: &[],
+            way: WayIn {
+                pid: self.record.pid,
+                pidfd: process,
+                shared: &[],
+            },
             seat: &|| seat_of(&self.record),
         };
-        let pid = Some(self.record.pid);
         let host = self.folder.store().known().facts()?;
-        run_hooks(state, kind, pid, Some(&inside), host)
+        run_hooks(state, kind, Some(&inside), host)
     }
 
     /// The program was refused by execve(2). Init has said so where the program's own words would be, and the container

@@ -60,7 +60,7 @@ fn is_stream(fd: BorrowedFd<'_>) -> bool {
 fn numbers(slots: &[(Slot, BorrowedFd<'_>)]) -> Vec<i32> {
     let mut numbers = Vec::new();
     for (slot, fd) in slots {
-        let index = usize::from(slot.0);
+        let index = usize::from(slot.number());
         numbers.resize(numbers.len().max(index + 1), -1);
         numbers[index] = fd.raw();
     }
@@ -86,8 +86,8 @@ pub(crate) fn hold(namespaces: u64) -> kernel::Result<(Started, Fd)> {
     let report = report_page()?;
     let (ours, theirs) = kernel::socket::pair()?;
     let slots = [
-        (Slot::REPORT, report.borrow()),
-        (Slot::PEER, theirs.borrow()),
+        (Slot::REPORT.any(), report.borrow()),
+        (Slot::PEER.any(), theirs.borrow()),
     ];
     let started = start(&plan, &slots, namespaces, None, 0, [None; 3])?;
     Ok((started, ours))

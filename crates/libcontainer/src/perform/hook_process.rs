@@ -9,9 +9,8 @@ use init::Slot;
 use kernel::process::{Exit, Started, Watch};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file, process};
 
-use super::{Cgroup, Console, HookState, Setting, fence, walk};
+use super::{Cgroup, Console, Given, HookState, fence, walk};
 use crate::Error;
-use crate::host::HostFacts;
 use crate::plan::Plan;
 
 /// Most output of a hook that a message quotes.
@@ -68,26 +67,25 @@ impl HookProcess {
         state: HookState<'_>,
         pid: Option<i32>,
         seat: Option<cgroups::Seat>,
-        given: Vec<(Slot, Fd)>,
-        host: &HostFacts,
+        inputs: Vec<(Slot, Fd)>,
     ) -> Result<HookProcess, Error> {
         let ((stdin, to_stdin), (from_out, out), (from_err, err)) = (pipe()?, pipe()?, pipe()?);
         let report = super::child::report_page()
             .map_err(|fault| super::own("make the report page", fault))?;
         write_state(to_stdin, &state.json(pid)?)?;
-        let setting = Setting {
+        let given = Given {
             store: state.store,
-            host,
             report,
             fence: plan.waits().then(fence::pipe).transpose()?,
             console: Console::None,
             cgroup: seat.map(Cgroup::Existing),
             preserve_fds: 0,
             standard: [&stdin, &out, &err].map(|end| Some(end.borrow())),
-            given,
+            inputs,
             state: Some(state),
+            run_hook: None,
         };
-        let (performed, _) = walk(plan, setting, &mut |_| Ok(()))?;
+        let (performed, _) = walk(plan, given, &mut |_| Ok(()))?;
         let failed = |fault| super::own("let the hook go", fault);
         if let Some(fault) = performed.release().map_err(failed)? {
             return Err(super::own("execute the hook", fault));

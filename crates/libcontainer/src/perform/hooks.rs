@@ -6,103 +6,20 @@
 
 use std::time::{Duration, Instant};
 
-use init::Slot;
 use kernel::namespace::flags::{NEWPID, NEWUSER};
 use kernel::process::Exit;
-use kernel::{BorrowedFd, Fd, file};
-use spec::{Hook, Spec, State};
+use spec::Hook;
 
 use super::hook_process::{End, HookProcess};
+use super::hook_state::{HookState, Inside};
 use crate::Error;
 use crate::host::HostFacts;
 use crate::plan::{self, HookKind, HookSurroundings, Joining, Plan, Reach};
-use crate::state::{Held, Record, Store};
-
-/// What hooks need to know about the container.
-#[derive(Clone, Copy)]
-pub(crate) struct HookState<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) spec: &'a Spec<'a>,
-    pub(crate) id: &'a str,
-    pub(crate) bundle: &'a str,
-    /// The container's root directory, outside.
-    pub(crate) root: &'a str,
-    pub(crate) status: &'a str,
-    /// Types of namespaces in which the container differs from the runtime.
-    pub(crate) namespaces: u64,
-    /// setgroups(2) works in it.
-    pub(crate) set_groups: bool,
-    /// The container's first process, where another one is started.
-    pub(crate) init: Option<i32>,
-    /// Where a hook that runs is noted, so that `delete --force` can end it.
-    pub(crate) folder: Option<&'a Held>,
-    /// When this becomes readable, a hook that runs is ended.
-    pub(crate) interrupt: Option<BorrowedFd<'a>>,
-}
-
-/// The way into the container, for hooks that run there.
-pub(crate) struct Inside<'a> {
-    /// Its first process.
-    pub(crate) pidfd: &'a Fd,
-    /// Namespace files that this has shared.
-    pub(crate) shared: &'a [BorrowedFd<'a>],
-    /// Its cgroup.
-    pub(crate) seat: &'a dyn Fn() -> Result<Option<cgroups::Seat>, Error>,
-}
-
-impl<'a> HookState<'a> {
-    /// Of a container that exists.
-    pub(crate) fn new(
-        store: &'a Store,
-        spec: &'a Spec<'a>,
-        record: &'a Record,
-        status: &'a str,
-    ) -> HookState<'a> {
-        HookState {
-            store,
-            spec,
-            id: &record.id,
-            bundle: &record.bundle,
-            root: &record.rootfs,
-            status,
-            namespaces: record.namespaces,
-            set_groups: record.set_groups,
-            init: None,
-            folder: None,
-            interrupt: None,
-        }
-    }
-}
-
-impl HookState<'_> {
-    /// As the specification's type.
-    pub(crate) fn as_spec(&self, pid: Option<i32>) -> State<'_> {
-        State {
-            oci_version: self.spec.oci_version.as_deref().unwrap_or(spec::VERSION),
-            id: self.id,
-            status: self.status,
-            pid,
-            bundle: self.bundle,
-            annotations: &self.spec.annotations,
-        }
-    }
-
-    /// The profile of the system call filter.
-    pub(super) fn filter(&self) -> Option<&spec::Seccomp<'_>> {
-        self.spec.linux.as_ref()?.seccomp.as_ref()
-    }
-
-    pub(super) fn json(&self, pid: Option<i32>) -> Result<String, Error> {
-        serde_json::to_string(&self.as_spec(pid))
-            .map_err(|error| Error::invalid(&error.to_string(), self.bundle.as_ref()))
-    }
-}
 
 /// Runs all hooks of one kind. The first failure ends it, except for `poststop`, where each failure is a warning.
 pub(crate) fn run_all(
     state: &HookState<'_>,
     kind: HookKind,
-    pid: Option<i32>,
     inside: Option<&Inside<'_>>,
     host: &HostFacts,
 ) -> Result<(), Error> {
@@ -110,7 +27,7 @@ pub(crate) fn run_all(
         return Ok(());
     };
     for index in 0..kind.of(hooks).len() {
-        match run(state, kind, index, pid, inside, host) {
+        match run(state, kind, index, inside, host) {
             Err(error) if kind == HookKind::Poststop => {
                 state.store.warnings().warn(state.id, error);
             }
@@ -125,7 +42,6 @@ pub(crate) fn run(
     state: &HookState<'_>,
     kind: HookKind,
     index: usize,
-    pid: Option<i32>,
     inside: Option<&Inside<'_>>,
     host: &HostFacts,
 ) -> Result<(), Error> {
@@ -151,7 +67,7 @@ pub(crate) fn run(
         index,
         host,
     }
-    .start(pid, inside)
+    .start(inside)
     .map_err(|error| failed(error.reason()))?;
     // A time that the clock cannot show never comes.
     let deadline = hook
@@ -202,8 +118,9 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    fn start(&self, pid: Option<i32>, inside: Option<&Inside<'_>>) -> Result<HookProcess, Error> {
+    fn start(&self, inside: Option<&Inside<'_>>) -> Result<HookProcess, Error> {
         let state = self.state;
+        let pid = inside.map(|inside| inside.way.pid);
         let inside = inside.filter(|_| {
             matches!(
                 self.kind,
@@ -224,18 +141,22 @@ impl Start<'_> {
         let moved = seat
             .as_ref()
             .is_some_and(|seat| seat.entry().is_none() || seat.has_rest());
-        let (plan, given) = match (self.kind, pid, inside) {
-            (HookKind::StartContainer, Some(pid), Some(inside)) => {
-                self.as_the_process(pid, inside, seat.is_some(), moved)?
+        let plan = match (self.kind, inside) {
+            (HookKind::StartContainer, Some(inside)) => {
+                self.as_the_process(inside, seat.is_some(), moved)?
             }
             _ => self.as_the_caller(inside, moved)?,
+        };
+        let inputs = match inside {
+            Some(inside) => inside.way.inputs(&plan)?,
+            None => Vec::new(),
         };
         // The agent of a filter that notifies is told which process the container is.
         let known = HookState {
             init: state.init.or(pid),
             ..*state
         };
-        let process = HookProcess::start(&plan, known, seen_pid, seat, given, self.host)?;
+        let process = HookProcess::start(&plan, known, seen_pid, seat, inputs)?;
         if let Some(folder) = state.folder {
             folder.note_hook(process.started(), self.kind.name())?;
         }
@@ -245,15 +166,14 @@ impl Start<'_> {
     /// A program of the container's: as its process in all but arguments and environment.
     fn as_the_process(
         &self,
-        pid: i32,
         inside: &Inside<'_>,
         has_cgroup: bool,
         moved: bool,
-    ) -> Result<(Plan, Vec<(Slot, Fd)>), Error> {
+    ) -> Result<Plan, Error> {
         let state = self.state;
         let outside = match &state.spec.process {
             Some(process) if state.namespaces & NEWUSER != 0 => {
-                super::outside(pid, process.user.uid)?
+                super::outside(inside.way.pid, process.user.uid)?
             }
             _ => None,
         };
@@ -269,19 +189,15 @@ impl Start<'_> {
         };
         let at = self.kind.field(self.index);
         let plan = plan::hook_inside(state.spec, self.hook, &at, &joining, self.host)?;
-        let given = super::ways_in(pid, copy(inside.pidfd.borrow())?, state.namespaces)?;
-        Ok((plan, given))
+        Ok(plan)
     }
 
     /// A program of the caller's, perhaps in the container's namespaces.
-    fn as_the_caller(
-        &self,
-        inside: Option<&Inside<'_>>,
-        moved: bool,
-    ) -> Result<(Plan, Vec<(Slot, Fd)>), Error> {
-        let (reach, given) = match inside {
-            Some(inside) => reach(inside)?,
-            None => (Reach::Here, Vec::new()),
+    fn as_the_caller(&self, inside: Option<&Inside<'_>>, moved: bool) -> Result<Plan, Error> {
+        let reach = match inside {
+            None => Reach::Here,
+            Some(inside) if inside.way.shared.is_empty() => Reach::Process,
+            Some(_) => Reach::Files,
         };
         // Programs of vendors work on the root directory, such as `ldconfig -r .`; image content has no say in theirs.
         let (directory, environment) = match inside {
@@ -299,29 +215,8 @@ impl Start<'_> {
         };
         let at = self.kind.field(self.index);
         let plan = plan::hook(self.state.spec, self.hook, &at, around, self.host)?;
-        Ok((plan, given))
+        Ok(plan)
     }
-}
-
-fn copy(fd: BorrowedFd<'_>) -> Result<Fd, Error> {
-    file::duplicate_above(fd, 3)
-        .map_err(|fault| super::own("reach the container's namespaces", fault))
-}
-
-/// The way to the container's namespaces: by files that init shared, or by its process.
-fn reach(inside: &Inside<'_>) -> Result<(Reach, Vec<(Slot, Fd)>), Error> {
-    let first = Slot::FIRST_FREE;
-    if inside.shared.is_empty() {
-        return Ok((
-            Reach::Process(first),
-            vec![(first, copy(inside.pidfd.borrow())?)],
-        ));
-    }
-    let mut given = Vec::new();
-    for (index, namespace) in inside.shared.iter().enumerate() {
-        given.push((Slot(first.0 + index as u8), copy(*namespace)?));
-    }
-    Ok((Reach::Files(first), given))
 }
 
 /// The process's number in its own pid namespace: the last of `NSpid` in proc_pid_status(5).

@@ -9,6 +9,7 @@ pub(crate) mod child;
 mod explain;
 pub(crate) mod fence;
 mod hook_process;
+mod hook_state;
 mod hooks;
 mod id_maps;
 mod image;
@@ -31,14 +32,15 @@ use kernel::{BorrowedFd, Errno, Fault, Fd, process};
 use spec::ConfigPath;
 
 use crate::Error;
-use crate::host::HostFacts;
+use crate::plan::HookKind;
 use crate::state::Store;
 
 pub(crate) use cgroup::Cgroup;
 pub(crate) use explain::{execution_failed, forbidden, forbids};
-pub(crate) use hooks::{HookState, Inside, run_all as run_hooks};
+pub(crate) use hook_state::{HookState, Inside};
+pub(crate) use hooks::{run as run_hook, run_all as run_hooks};
 pub(crate) use id_maps::outside;
-pub(crate) use namespace::ways_in;
+pub(crate) use namespace::WayIn;
 pub(crate) use walk::walk;
 
 /// Where a terminal's master goes.
@@ -53,9 +55,8 @@ pub(crate) enum Console {
 }
 
 /// What a walk needs besides the plan.
-pub(crate) struct Setting<'a> {
+pub(crate) struct Given<'a> {
     pub(crate) store: &'a Store,
-    pub(crate) host: &'a HostFacts,
     pub(crate) report: Fd,
     /// The pipe or FIFO at which the child waits: its end, and ours.
     pub(crate) fence: Option<(Fd, Fd)>,
@@ -65,10 +66,14 @@ pub(crate) struct Setting<'a> {
     /// Standard input, output and error, where they are not the caller's.
     pub(crate) standard: [Option<BorrowedFd<'a>>; 3],
     /// Descriptors for slots that are filled from the beginning.
-    pub(crate) given: Vec<(Slot, Fd)>,
-    /// What hooks, and the agent of a filter that notifies, get to read.
+    pub(crate) inputs: Vec<(Slot, Fd)>,
+    /// What the agent of a filter that notifies gets to read.
     pub(crate) state: Option<HookState<'a>>,
+    /// Runs a hook of this kind, by its place in the list, while the child waits.
+    pub(crate) run_hook: Option<&'a RunHook<'a>>,
 }
+
+pub(crate) type RunHook<'a> = dyn Fn(HookKind, usize, &Inside<'_>) -> Result<(), Error> + 'a;
 
 /// What a finished walk leaves.
 #[derive(Debug)]

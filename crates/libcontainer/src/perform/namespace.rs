@@ -1,14 +1,12 @@
 //! Namespaces, opened by their files in `/proc` or elsewhere.
 
 use init::Slot;
-use kernel::namespace::flags::NEWNS;
-use kernel::{Call, Errno, Fault, Fd, file, namespace, process};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file, namespace, process};
 use spec::ConfigPath;
 
 use crate::Error;
 use crate::host::is_own_namespace;
-use crate::plan::{CONTAINER, CONTAINER_ROOT};
-use crate::plan::{PlanError, namespace_name};
+use crate::plan::{Input, Plan, PlanError, namespace_name};
 
 /// Opens a namespace that the config joins. The file may have become another one since the plan was made, never the
 /// caller's own: what the plan changes in it would be the host's.
@@ -50,24 +48,46 @@ pub(super) fn open(path: &str, flag: u64) -> kernel::Result<Fd> {
     }
 }
 
-/// What a plan that joins a container is given: its first process and, where its mount namespace is the caller's, whose
-/// joining does not lead to its root, that.
-pub(crate) fn ways_in(pid: i32, pidfd: Fd, namespaces: u64) -> Result<Vec<(Slot, Fd)>, Error> {
-    let mut given = Vec::with_capacity(2);
-    if namespaces & NEWNS == 0 {
-        given.push((CONTAINER_ROOT, root_of(pid, &pidfd)?));
-    }
-    given.push((CONTAINER, pidfd));
-    Ok(given)
+/// The way into a container.
+#[derive(Clone, Copy)]
+pub(crate) struct WayIn<'a> {
+    /// Its first process.
+    pub(crate) pid: i32,
+    /// The same.
+    pub(crate) pidfd: &'a Fd,
+    /// Namespaces that it has shared, by type.
+    pub(crate) shared: &'a [(u64, BorrowedFd<'a>)],
 }
 
-fn root_of(pid: i32, pidfd: &Fd) -> Result<Fd, Error> {
-    let failed = |fault| super::own("open the container's root", fault);
-    let path = std::ffi::CString::new(format!("/proc/{pid}/root"))
-        .map_err(|_| failed(Fault::found(Call::Openat, Errno::EINVAL)))?;
-    let flags = file::open::PATH | file::open::DIRECTORY;
-    let root = file::open_at(file::HERE, &path, flags, 0).map_err(failed)?;
-    // The number was not somebody else's by then.
-    process::signal(pidfd.borrow(), 0).map_err(failed)?;
-    Ok(root)
+impl WayIn<'_> {
+    /// What a plan that joins the container needs from the beginning.
+    pub(crate) fn inputs(&self, plan: &Plan) -> Result<Vec<(Slot, Fd)>, Error> {
+        let filled = |(input, slot): &(Input, Slot)| Ok((*slot, self.open(*input)?));
+        plan.inputs.iter().map(filled).collect()
+    }
+
+    fn open(&self, input: Input) -> Result<Fd, Error> {
+        let failed = |fault| super::own("reach the container's namespaces", fault);
+        let fd = match input {
+            Input::Container => self.pidfd.borrow(),
+            Input::ContainerRoot => return self.root(),
+            Input::Namespace(flag) => {
+                let shared = self.shared.iter().find(|(kind, _)| *kind == flag);
+                let missing = || failed(Fault::found(Call::Setns, Errno::ENOENT));
+                shared.ok_or_else(missing)?.1
+            }
+        };
+        file::duplicate_above(fd, 3).map_err(failed)
+    }
+
+    fn root(&self) -> Result<Fd, Error> {
+        let failed = |fault| super::own("open the container's root", fault);
+        let path = std::ffi::CString::new(format!("/proc/{}/root", self.pid))
+            .map_err(|_| failed(Fault::found(Call::Openat, Errno::EINVAL)))?;
+        let flags = file::open::PATH | file::open::DIRECTORY;
+        let root = file::open_at(file::HERE, &path, flags, 0).map_err(failed)?;
+        // The number was not somebody else's by then.
+        process::signal(self.pidfd.borrow(), 0).map_err(failed)?;
+        Ok(root)
+    }
 }

@@ -17,13 +17,13 @@ impl Walk<'_> {
             socket::tell_senders(ours.borrow())?;
         }
         let mut slots: Vec<(Slot, BorrowedFd<'_>)> = self.slots.filled().collect();
-        slots.push((Slot::REPORT, self.setting.report.borrow()));
-        slots.push((Slot::PEER, theirs.borrow()));
+        slots.push((Slot::REPORT.any(), self.given.report.borrow()));
+        slots.push((Slot::PEER.any(), theirs.borrow()));
         let fence = self.plan.find(|step| match step {
-            ChildStep::AwaitStart(step) => Some(step.slot),
+            ChildStep::AwaitStart(step) => Some(step.slot.any()),
             _ => None,
         });
-        if let (Some(slot), Some((child_end, _))) = (fence, &self.setting.fence) {
+        if let (Some(slot), Some((child_end, _))) = (fence, &self.given.fence) {
             slots.push((slot, child_end.borrow()));
         }
         // What comes between the start and the place is to happen outside. Right after the start it is about the rest, if
@@ -32,7 +32,7 @@ impl Walk<'_> {
         let (start, place) = (self.plan.start(), self.plan.entries.iter().position(placed));
         let cgroup = match place {
             Some(place) if start.is_none_or(|start| place > start + 1) => None,
-            _ => self.setting.cgroup.as_ref().and_then(Cgroup::entry),
+            _ => self.given.cgroup.as_ref().and_then(Cgroup::entry),
         };
         self.cloned_into_cgroup = cgroup.is_some();
         let started = child::start(
@@ -40,8 +40,8 @@ impl Walk<'_> {
             &slots,
             namespaces,
             cgroup,
-            self.setting.preserve_fds,
-            self.setting.standard,
+            self.given.preserve_fds,
+            self.given.standard,
         )?;
         self.peer = Some(ours);
         // In words that tools look for in logs of runtimes.
@@ -168,7 +168,7 @@ impl Walk<'_> {
             let Some(peer) = &self.peer else {
                 return Ok(());
             };
-            let fence = self.setting.fence.as_ref().map(|(_, ours)| ours.borrow());
+            let fence = self.given.fence.as_ref().map(|(_, ours)| ours.borrow());
             // Nobody announces a listener: init may not be able to make any call any more. So look from time to time.
             let pause = agent.is_some().then_some(listener::LOOK_EVERY);
             let what = [
@@ -190,7 +190,7 @@ impl Walk<'_> {
                 (&agent, self.report.listener(), &self.child)
                 && (self.has_forked || !forks)
             {
-                listener::forward(waiting, fd, child, self.setting.state.as_ref())?;
+                listener::forward(waiting, fd, child, self.given.state.as_ref())?;
                 agent = None;
             }
             // With nobody at the other end there is room, too.
@@ -211,13 +211,13 @@ impl Walk<'_> {
         use kernel::seccomp::flags::NEW_LISTENER;
         let notifies = |entry: &Entry| matches!(&entry.step, Step::Child(ChildStep::Seccomp(step)) if step.flags & NEW_LISTENER != 0);
         let any = self.plan.entries.iter().any(notifies);
-        any.then(|| listener::Agent::of(self.setting.state.as_ref()))
+        any.then(|| listener::Agent::of(self.given.state.as_ref()))
     }
 
     /// The socket is closed and no fault is noted: by execve, if that was the step.
     fn has_executed(&self) -> bool {
         let last = self.plan.entries.len() as u32 - 1;
-        self.setting.fence.is_none()
+        self.given.fence.is_none()
             && self.report.fault().is_none()
             && self.report.step() == Some(last)
     }
@@ -225,7 +225,7 @@ impl Walk<'_> {
     /// Why the child is no longer there.
     fn died(&mut self) -> Error {
         let exit = self.end_child();
-        let profile = self.setting.state.as_ref().and_then(HookState::filter);
+        let profile = self.given.state.as_ref().and_then(HookState::filter);
         explain(
             self.plan,
             self.report.step(),
@@ -237,8 +237,8 @@ impl Walk<'_> {
 
     fn left_over(&self, fault: Fault) {
         let why = format_args!("the container's process may be left: {fault}");
-        let id = self.setting.state.as_ref().map_or("", |state| state.id);
-        self.setting.store.warnings().warn(id, why);
+        let id = self.given.state.as_ref().map_or("", |state| state.id);
+        self.given.store.warnings().warn(id, why);
     }
 
     pub(super) fn end_child(&mut self) -> Option<Exit> {

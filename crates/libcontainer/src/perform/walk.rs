@@ -8,17 +8,17 @@ use kernel::process::{Exit, Started};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file};
 
 use super::{
-    Cgroup, Console, Inside, Performed, Setting, bring_back, hooks, id_maps, namespace,
-    net_devices, own, streams, trees,
+    Cgroup, Console, Given, Inside, Performed, WayIn, bring_back, id_maps, namespace, net_devices,
+    own, streams, trees,
 };
 use crate::Error;
-use crate::plan::{Plan, RuntimeStep, Step};
+use crate::plan::{HookKind, Plan, RuntimeStep, Step};
 use crate::timings;
 
 /// A walk in progress.
 pub(super) struct Walk<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) setting: Setting<'a>,
+    pub(super) given: Given<'a>,
     pub(super) report: Reading,
     pub(super) slots: Slots,
     /// Slots that the child has not been sent yet.
@@ -42,13 +42,13 @@ pub(super) struct Walk<'a> {
 /// On an error the child is gone when this returns.
 pub(crate) fn walk(
     plan: &Plan,
-    setting: Setting<'_>,
+    given: Given<'_>,
     record: &mut dyn FnMut(&Started) -> Result<(), Error>,
 ) -> Result<(Performed, Option<cgroups::Group>), Error> {
-    let report = map_report(&setting.report).map_err(|fault| own("map the report page", fault))?;
+    let report = map_report(&given.report).map_err(|fault| own("map the report page", fault))?;
     let mut walk = Walk {
         plan,
-        setting,
+        given,
         report,
         slots: Slots::default(),
         fresh: Vec::new(),
@@ -68,8 +68,8 @@ pub(crate) fn walk(
         return Err(error);
     }
     let missing_ambient = walk.report.missing_ambient();
-    let fence = walk.setting.fence.take().map(|(_, ours)| ours);
-    let group = match walk.setting.cgroup {
+    let fence = walk.given.fence.take().map(|(_, ours)| ours);
+    let group = match walk.given.cgroup {
         Some(Cgroup::New { group, .. }) => group,
         _ => None,
     };
@@ -102,7 +102,7 @@ fn map_report(report: &Fd) -> kernel::Result<Reading> {
 
 impl Walk<'_> {
     fn run(&mut self, record: &mut dyn FnMut(&Started) -> Result<(), Error>) -> Result<(), Error> {
-        for (slot, fd) in std::mem::take(&mut self.setting.given) {
+        for (slot, fd) in std::mem::take(&mut self.given.inputs) {
             self.slots.set(slot, fd);
         }
         let plan = self.plan;
@@ -165,62 +165,43 @@ impl Walk<'_> {
             } => {
                 let namespace = match maps {
                     Some(maps) => {
-                        id_maps::namespace_with(self.setting.store.environment(), maps, at)?
+                        id_maps::namespace_with(self.given.store.environment(), maps, at)?
                     }
                     None => id_maps::namespace_of(self.pid()?).map_err(failed)?,
                 };
                 let tree = self.slots.get(*slot).map_err(failed)?;
                 trees::map(tree, *recursive, &namespace).map_err(failed)?;
-                if self.child.is_some() {
-                    self.fresh.push(*slot);
-                }
+                self.is_new(slot.any());
             }
             RuntimeStep::ConnectConsole { slot } => {
-                let fd = match std::mem::replace(&mut self.setting.console, Console::None) {
-                    Console::Connected(fd) => fd,
-                    Console::Socket(path) => kernel::socket::connect(path.as_os_str().as_bytes())
-                        .map_err(|fault| {
-                        Error::file("connect to the console socket", &path, fault.into())
-                    })?,
-                    Console::None => {
-                        return Err(failed(Fault::found(Call::Connect, Errno::ENOENT)));
-                    }
-                };
+                let fd = self.connect_console(failed)?;
                 self.fill(*slot, fd);
             }
             RuntimeStep::MakeCgroup { .. } => {
-                if let Some(cgroup) = &mut self.setting.cgroup {
+                if let Some(cgroup) = &mut self.given.cgroup {
                     cgroup.make()?;
                 }
             }
             RuntimeStep::StartChild { namespaces } => self.start(*namespaces).map_err(failed)?,
             RuntimeStep::PlaceChild => {
                 let pid = self.pid()?;
-                if let Some(cgroup) = &mut self.setting.cgroup {
+                if let Some(cgroup) = &mut self.given.cgroup {
                     cgroup.place(pid, self.cloned_into_cgroup)?;
                 }
             }
             RuntimeStep::DelegateCgroup { user, outside } => {
-                let owner = match outside {
-                    Some(id) => Some(*id),
-                    None => id_maps::outside(self.pid()?, *user)?,
-                };
-                let group = self.setting.cgroup.as_ref().and_then(Cgroup::group);
-                if let (Some(group), Some(owner)) = (group, owner) {
+                let group = self.given.cgroup.as_ref().and_then(Cgroup::group);
+                if let (Some(group), Some(owner)) = (group, self.owner(*user, *outside)?) {
                     group.delegate(owner)?;
                 }
             }
             RuntimeStep::GiveStreams { user, outside } => {
-                let owner = match outside {
-                    Some(id) => Some(*id),
-                    None => id_maps::outside(self.pid()?, *user)?,
-                };
-                if let Some(owner) = owner {
-                    streams::give(owner, self.setting.standard);
+                if let Some(owner) = self.owner(*user, *outside)? {
+                    streams::give(owner, self.given.standard);
                 }
             }
             RuntimeStep::MapIds(maps) => {
-                id_maps::write(self.setting.store.environment(), self.pid()?, maps, at)?;
+                id_maps::write(self.given.store.environment(), self.pid()?, maps, at)?;
             }
             RuntimeStep::CompareIds(maps) => id_maps::compare(self.pid()?, maps)?,
             RuntimeStep::OffsetClocks { lines } => {
@@ -236,27 +217,53 @@ impl Walk<'_> {
                 }
             }
             RuntimeStep::RunHook { kind, index, .. } => {
-                let namespaces = self.shared_namespaces().map_err(failed)?;
-                let cgroup = self.setting.cgroup.as_ref();
-                if let (Some(state), Some(child)) = (&self.setting.state, &self.child) {
-                    let inside = Inside {
-                        pidfd: &child.pidfd,
-                        shared: &namespaces,
-                        seat: &|| match cgroup.and_then(Cgroup::group) {
-                            Some(group) => Ok(Some(group.seat()?)),
-                            None => Ok(None),
-                        },
-                    };
-                    let pid = Some(child.pid);
-                    hooks::run(state, *kind, *index, pid, Some(&inside), self.setting.host)?;
-                }
+                let shared = self.shared_namespaces().map_err(failed)?;
+                self.run_hook(*kind, *index, &shared)?;
             }
         }
         Ok(())
     }
 
-    fn fill(&mut self, slot: Slot, fd: Fd) {
+    fn connect_console(&mut self, failed: impl Fn(Fault) -> Error) -> Result<Fd, Error> {
+        match std::mem::replace(&mut self.given.console, Console::None) {
+            Console::Connected(fd) => Ok(fd),
+            Console::Socket(path) => kernel::socket::connect(path.as_os_str().as_bytes())
+                .map_err(|fault| Error::file("connect to the console socket", &path, fault.into())),
+            Console::None => Err(failed(Fault::found(Call::Connect, Errno::ENOENT))),
+        }
+    }
+
+    /// What a user of the container is outside, if the plan or the child's mapping tells.
+    fn owner(&self, user: u32, outside: Option<u32>) -> Result<Option<u32>, Error> {
+        match outside {
+            Some(id) => Ok(Some(id)),
+            None => id_maps::outside(self.pid()?, user),
+        }
+    }
+
+    fn run_hook(
+        &self,
+        kind: HookKind,
+        index: usize,
+        shared: &[(u64, BorrowedFd<'_>)],
+    ) -> Result<(), Error> {
+        let (Some(run), Some(child)) = (self.given.run_hook, &self.child) else {
+            return Ok(());
+        };
+        let (pid, pidfd) = (child.pid, &child.pidfd);
+        let way = WayIn { pid, pidfd, shared };
+        let group = self.given.cgroup.as_ref().and_then(Cgroup::group);
+        let seat = || Ok(group.map(cgroups::Group::seat).transpose()?);
+        run(kind, index, &Inside { way, seat: &seat })
+    }
+
+    fn fill<K: Copy>(&mut self, slot: Slot<K>, fd: Fd) {
         self.slots.set(slot, fd);
+        self.is_new(slot.any());
+    }
+
+    /// A slot has something that the child has not.
+    fn is_new(&mut self, slot: Slot) {
         if self.child.is_some() {
             self.fresh.push(slot);
         }
@@ -272,13 +279,14 @@ impl Walk<'_> {
         }
     }
 
-    /// Namespace files that the child shared, in order.
-    fn shared_namespaces(&self) -> kernel::Result<Vec<BorrowedFd<'_>>> {
+    /// Namespace files that the child shared, by type.
+    fn shared_namespaces(&self) -> kernel::Result<Vec<(u64, BorrowedFd<'_>)>> {
         let shared = self.plan.find(|step| match step {
-            ChildStep::ShareNamespaces(step) => Some(step.slots()),
+            ChildStep::ShareNamespaces(step) => Some(step.each()),
             _ => None,
         });
-        let slots = shared.into_iter().flatten();
-        slots.map(|slot| self.slots.get(slot)).collect()
+        let shared = shared.into_iter().flatten();
+        let held = |(flag, slot)| Ok((flag, self.slots.get(slot)?));
+        shared.map(held).collect()
     }
 }

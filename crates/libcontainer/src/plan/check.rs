@@ -70,10 +70,10 @@ fn changes(step: &ChildStep, flags: u64) -> bool {
 }
 
 fn is_mount(step: &ChildStep) -> bool {
-    use ChildStep::{Attach, Bind, BindDevice, Device, Filesystem, Symlink};
+    use ChildStep::{Attach, Bind, BindDevice, CopyMount, Device, Filesystem, Symlink};
     matches!(
         step,
-        Attach(_) | Bind(_) | BindDevice(_) | Device(_) | Filesystem(_) | Symlink(_)
+        Attach(_) | Bind(_) | BindDevice(_) | CopyMount(_) | Device(_) | Filesystem(_) | Symlink(_)
     )
 }
 
@@ -87,7 +87,7 @@ fn mounted_at(step: &ChildStep) -> Option<Span> {
         }
         _ => return None,
     };
-    (below == Slot::ROOT && target.length > 0).then_some(target)
+    (below == Slot::ROOT).then_some(target)
 }
 
 /// The path at which a step looks for a mount that is there already.
@@ -104,7 +104,10 @@ fn changed_at(step: &ChildStep) -> Option<Span> {
 }
 
 fn is_root_change(step: &ChildStep) -> bool {
-    matches!(step, ChildStep::EnterRoot(_) | ChildStep::MoveRoot(_))
+    matches!(
+        step,
+        ChildStep::ChangeRoot(_) | ChildStep::EnterRoot(_) | ChildStep::MoveRoot(_)
+    )
 }
 
 fn is_host_path(step: &ChildStep) -> bool {
@@ -132,7 +135,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "one execute, and it is last",
         reason: "after execve there is nobody left to perform anything",
-        keeps: |view| view.child(is!(Execute)) == [view.0.entries.len() - 1],
+        keeps: |view| view.child(is!(Execute | NoProgram)) == [view.0.entries.len() - 1],
     },
     Rule {
         name: "no runtime step after the start fence",
@@ -318,6 +321,7 @@ pub const RULES: &[Rule] = &[
                     .child(is!(Attach
                         | Bind
                         | BindDevice
+                        | CopyMount
                         | EnterRoot
                         | Filesystem
                         | Hide
@@ -326,11 +330,7 @@ pub const RULES: &[Rule] = &[
                         | ReadOnlyPath
                         | SetAttributes
                         | Terminal))
-                    .iter()
-                    .all(|index| match &view.0.entries[*index].step {
-                        Step::Child(ChildStep::EnterRoot(root)) => root.only == Slot::ROOT,
-                        _ => false,
-                    })
+                    .is_empty()
         },
     },
     Rule {

@@ -1,6 +1,7 @@
 //! `linux.devices`, the default devices and links below `/dev` (config-linux.md, "Devices").
 
 use init::Slot;
+use init::slots::Mount;
 use init::step::{
     Attach, BindDevice, Device, ForeignDevice, Propagation, RequireDevice, Symlink, Unshare,
 };
@@ -38,7 +39,7 @@ pub(crate) fn make(
     draft: &mut Draft<'_>,
     creation: &Creation,
     wanted: &Namespaces,
-    foreign: &[Option<Slot>],
+    foreign: &[Option<Slot<Mount>>],
 ) -> Result<(), PlanError> {
     if is_filled(draft, creation) {
         if draft
@@ -124,7 +125,7 @@ pub(crate) fn make_foreign(
     draft: &mut Draft<'_>,
     creation: &Creation,
     wanted: &Namespaces,
-) -> Vec<Option<Slot>> {
+) -> Vec<Option<Slot<Mount>>> {
     let listed = listed(draft);
     let mut slots = vec![None; listed.len()];
     let host = draft.host;
@@ -148,7 +149,7 @@ fn make_one_foreign(
     at: &ConfigPath,
     listed: &spec::Device<'_>,
     alone: &mut bool,
-) -> Result<Option<Slot>, PlanError> {
+) -> Result<Option<Slot<Mount>>, PlanError> {
     let Some(linux) = &draft.spec.linux else {
         return Ok(None);
     };
@@ -216,7 +217,7 @@ fn make_one(
     at: &ConfigPath,
     listed: &spec::Device<'_>,
     nodes: bool,
-    foreign: Option<Slot>,
+    foreign: Option<Slot<Mount>>,
 ) -> Result<(), PlanError> {
     let (mode, device) = judge(at, listed)?;
     judge_default(at, listed, mode, device)?;

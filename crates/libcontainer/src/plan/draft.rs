@@ -1,10 +1,11 @@
 //! A plan under construction.
 
+use init::slots::Mount;
 use init::wire::{Span, Strings};
 use init::{ChildStep, Slot};
 use spec::{ConfigPath, Remark, Spec};
 
-use super::{Entry, Plan, PlanError, RuntimeStep, Step, Why};
+use super::{Entry, Input, Plan, PlanError, RuntimeStep, Step, Why};
 use crate::host::HostFacts;
 
 /// Nobody reads more, and a config may hold any number.
@@ -60,13 +61,14 @@ impl<'a> Draft<'a> {
             entries: Vec::with_capacity(80),
             text: Vec::with_capacity(4096),
             warnings: Vec::new(),
+            inputs: Vec::new(),
         };
         Draft {
             spec,
             host,
             plan,
             problems: Vec::new(),
-            next_slot: Slot::FIRST_FREE.0,
+            next_slot: Slot::FIRST_FREE.number(),
             kept: Vec::new(),
         }
     }
@@ -121,9 +123,9 @@ impl<'a> Draft<'a> {
     }
 
     /// A slot that nobody else uses.
-    pub(crate) fn slot(&mut self, at: &ConfigPath) -> Result<Slot, PlanError> {
-        let slot = Slot(self.next_slot);
-        if slot == Slot::ROOT {
+    pub(crate) fn slot<K>(&mut self, at: &ConfigPath) -> Result<Slot<K>, PlanError> {
+        let slot = Slot::numbered(self.next_slot);
+        if self.next_slot > Slot::LAST_FREE.number() {
             let why = "too many prepared mounts and namespaces (252 at most)";
             return Err(PlanError::unsupported(at.clone(), why));
         }
@@ -131,10 +133,30 @@ impl<'a> Draft<'a> {
         Ok(slot)
     }
 
-    /// A slot for a mount that later steps change; the child closes it when the container is built.
-    pub(crate) fn kept_slot(&mut self, at: &ConfigPath) -> Result<Slot, PlanError> {
+    /// As many slots, one behind the other: the first of them.
+    pub(crate) fn slots<K>(&mut self, at: &ConfigPath, count: u32) -> Result<Slot<K>, PlanError> {
+        let first = self.slot(at)?;
+        for _ in 1..count {
+            self.slot::<K>(at)?;
+        }
+        Ok(first)
+    }
+
+    /// A slot that is filled from the beginning.
+    pub(crate) fn input<K: Copy>(
+        &mut self,
+        at: &ConfigPath,
+        input: Input,
+    ) -> Result<Slot<K>, PlanError> {
         let slot = self.slot(at)?;
-        self.kept.push(slot.0);
+        self.plan.inputs.push((input, slot.any()));
+        Ok(slot)
+    }
+
+    /// A slot for a mount that later steps change; the child closes it when the container is built.
+    pub(crate) fn kept_slot(&mut self, at: &ConfigPath) -> Result<Slot<Mount>, PlanError> {
+        let slot = self.slot(at)?;
+        self.kept.push(slot.number());
         Ok(slot)
     }
 

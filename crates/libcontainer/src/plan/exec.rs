@@ -1,19 +1,13 @@
 //! The plan of a process that is added to a container.
 
-use init::Slot;
-use init::step::{BecomeRoot, EnterRoot, Fork, Join};
+use init::slots::{Directory, Namespaces};
+use init::step::{BecomeRoot, ChangeRoot, Fork, Join};
 use kernel::namespace::flags::{NEWNS, NEWPID, NEWTIME, NEWUSER};
 use spec::{ConfigPath, Hook, Process, Spec};
 
 use super::process::{self, Surroundings};
-use super::{Draft, Plan, PlanError, RuntimeStep, terminal};
+use super::{Draft, Input, Plan, PlanError, RuntimeStep, terminal};
 use crate::host::HostFacts;
-
-/// Where the plan expects a pidfd of the container.
-pub(crate) const CONTAINER: Slot = Slot::FIRST_FREE;
-
-/// Where it expects the container's root directory, if that is needed.
-pub(crate) const CONTAINER_ROOT: Slot = Slot(Slot::FIRST_FREE.0 + 1);
 
 /// The container that is joined.
 #[derive(Clone, Debug, Default)]
@@ -38,9 +32,6 @@ pub struct Joining {
 
 /// Compiles a process to the plan that adds it to a container. `spec` is the container's config with the process in its
 /// place: what concerns the system call filter comes from it.
-///
-/// The slot `CONTAINER` holds a pidfd of the container. Where the container has the caller's mount namespace,
-/// `CONTAINER_ROOT` holds its root directory, which joining does not lead to.
 ///
 /// # Errors
 /// As [`super::create`].
@@ -86,13 +77,11 @@ fn join(
     joining: &Joining,
 ) -> Result<(Surroundings, Option<terminal::Socket>), PlanError> {
     let (at, host) = (ConfigPath::of("process"), draft.host);
-    let container = draft.slot(&at)?;
-    debug_assert_eq!(container, CONTAINER);
+    let container = draft.input::<Namespaces>(&at, Input::Container)?;
     let root = match joining.namespaces & NEWNS {
-        0 => draft.slot(&at)?,
-        _ => Slot::NONE,
+        0 => Some(draft.input::<Directory>(&at, Input::ContainerRoot)?),
+        _ => None,
     };
-    debug_assert!([CONTAINER_ROOT, Slot::NONE].contains(&root));
     let console = terminal::connect(draft)?;
     if joining.outside.is_some() {
         process::give_streams_to(draft, given, joining.outside);
@@ -124,12 +113,8 @@ fn join(
             },
         );
     }
-    if root != Slot::NONE {
-        let step = EnterRoot {
-            shared: false,
-            only: root,
-        };
-        draft.child(&ConfigPath::of("root.path"), step);
+    if let Some(to) = root {
+        draft.child(&ConfigPath::of("root.path"), ChangeRoot { to });
     }
     if joining.namespaces & NEWUSER != 0 {
         draft.child(&from, BecomeRoot {});

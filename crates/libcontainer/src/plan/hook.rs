@@ -1,22 +1,21 @@
 //! The plan of a hook that is the caller's program: perhaps join the container's namespaces, and execute.
 
-use init::Slot;
 use init::step::{Directory, Execute, FindProgram, Fork, Join, Session, Umask, each_namespace};
 use kernel::namespace::flags::{NEWNS, NEWPID, NEWTIME, NEWUSER};
 use spec::{ConfigPath, Hook, Spec};
 
-use super::{Draft, Plan, PlanError, RuntimeStep};
+use super::{Draft, Input, Plan, PlanError, RuntimeStep};
 use crate::host::HostFacts;
 
 /// How the namespaces are reached.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// They are the runtime's own.
     Here,
-    /// By a pidfd of the container, in this slot.
-    Process(Slot),
-    /// By one file each, from this slot on, in the order in which init shares them.
-    Files(Slot),
+    /// By a pidfd of the container.
+    Process,
+    /// By one file each.
+    Files,
 }
 
 /// Where a hook runs.
@@ -42,80 +41,76 @@ pub(crate) fn hook(
     around: Surroundings<'_>,
     host: &HostFacts,
 ) -> Result<Plan, PlanError> {
-    let Surroundings {
-        reach, namespaces, ..
-    } = around;
     let mut draft = Draft::new(spec, host);
-    let reserved = match reach {
-        Reach::Here => 0,
-        Reach::Process(_) => 1,
-        Reach::Files(_) => namespaces.count_ones(),
-    };
-    for _ in 0..reserved {
-        draft.slot(at)?;
-    }
+    let joins = joins(&mut draft, at, around)?;
     draft.runtime(at, RuntimeStep::StartChild { namespaces: 0 });
     if around.moved {
         draft.runtime(at, RuntimeStep::PlaceChild);
     }
-    match reach {
-        Reach::Here => {}
-        Reach::Process(slot) if host.privileged => {
-            for flags in [namespaces & !NEWUSER, namespaces & NEWUSER] {
-                if flags != 0 {
-                    draft.child(at, Join { slot, flags });
-                }
-            }
-        }
-        Reach::Process(slot) => draft.child(
-            at,
-            Join {
-                slot,
-                flags: namespaces,
-            },
-        ),
-        Reach::Files(first) => {
-            // The same order as `ShareNamespaces`, in which the user namespace is the first.
-            for mount_last in [false, true] {
-                let files = (first.0..=u8::MAX)
-                    .map(Slot)
-                    .zip(each_namespace(namespaces));
-                for (slot, flags) in files.filter(|(_, flag)| (*flag == NEWNS) == mount_last) {
-                    draft.child(at, Join { slot, flags });
-                }
-            }
-        }
+    let inside = joins.iter().fold(0, |all, join| all | join.flags);
+    for join in joins {
+        draft.child(at, join);
     }
-    if !matches!(reach, Reach::Here) && namespaces & (NEWPID | NEWTIME) != 0 {
+    if inside & (NEWPID | NEWTIME) != 0 {
         draft.child(at, Fork {});
     }
     draft.child(at, Session {});
     draft.child(at, Umask { mask: 0o022 });
-    let (directory, name, path) = (
-        draft.text(at, around.directory)?,
-        draft.text(at, &hook.path)?,
-        draft.own_text(""),
-    );
-    draft.child(
-        at,
-        Directory {
-            path: directory,
-            again: false,
-        },
-    );
-    let own_name = [hook.path.as_str()];
-    let given: Vec<&str> = hook.args.iter().map(|argument| argument.as_str()).collect();
-    let arguments = draft.strings(
-        at,
-        if given.is_empty() {
-            own_name.to_vec()
-        } else {
-            given
-        },
-    )?;
+    let path = draft.text(at, around.directory)?;
+    let again = false;
+    draft.child(at, Directory { path, again });
+    execute(&mut draft, hook, at, around.environment)?;
+    draft.finish()
+}
+
+/// The joins that lead into the container's namespaces, in their order.
+fn joins(
+    draft: &mut Draft<'_>,
+    at: &ConfigPath,
+    around: Surroundings<'_>,
+) -> Result<Vec<Join>, PlanError> {
+    let namespaces = around.namespaces;
+    Ok(match around.reach {
+        Reach::Here => Vec::new(),
+        Reach::Process => {
+            let slot = draft.input(at, Input::Container)?;
+            // As in `exec`: with privileges the user namespace comes last.
+            let groups = match draft.host.privileged {
+                true => [namespaces & !NEWUSER, namespaces & NEWUSER],
+                false => [namespaces, 0],
+            };
+            let groups = groups.into_iter().filter(|flags| *flags != 0);
+            groups.map(|flags| Join { slot, flags }).collect()
+        }
+        Reach::Files => {
+            // The user namespace is the first of them, for it gives the rights to the others.
+            let mut joins = Vec::new();
+            for flags in each_namespace(namespaces) {
+                let slot = draft.input(at, Input::Namespace(flags))?;
+                joins.push(Join { slot, flags });
+            }
+            // The mount namespace last: joining it changes root and working directory.
+            joins.sort_by_key(|join| join.flags == NEWNS);
+            joins
+        }
+    })
+}
+
+fn execute(
+    draft: &mut Draft<'_>,
+    hook: &Hook<'_>,
+    at: &ConfigPath,
+    environment: &[Vec<u8>],
+) -> Result<(), PlanError> {
+    let (name, path) = (draft.text(at, &hook.path)?, draft.own_text(""));
+    let arguments = match hook.args.is_empty() {
+        true => std::slice::from_ref(&hook.path),
+        false => &hook.args,
+    };
+    let arguments = draft.strings(at, arguments.iter().map(|argument| argument.as_str()))?;
     let environment = match &hook.env {
         Some(given) => draft.strings(at, given.iter().map(|entry| entry.as_str()))?,
-        None => draft.own_strings(around.environment),
+        None => draft.own_strings(environment),
     };
     draft.child(
         at,
@@ -134,5 +129,5 @@ pub(crate) fn hook(
             tell: false,
         },
     );
-    draft.finish()
+    Ok(())
 }

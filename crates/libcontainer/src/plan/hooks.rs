@@ -1,6 +1,5 @@
 //! `hooks`: where they run in the order of things (runtime.md, "Lifecycle").
 
-use init::Slot;
 use init::step::ShareNamespaces;
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Hook, Hooks};
@@ -99,17 +98,9 @@ pub(crate) fn before_root(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<
     if inside && wanted.has(NEWUSER) && !draft.host.privileged {
         // Without privileges the runtime cannot open the namespaces of an undumpable process: it is given them.
         let flags = wanted.all();
-        let first = draft.slot(&ConfigPath::of("hooks"))?;
-        for _ in 1..flags.count_ones() {
-            draft.slot(&ConfigPath::of("hooks"))?;
-        }
-        draft.child(
-            &ConfigPath::of("hooks"),
-            ShareNamespaces {
-                flags,
-                first: Slot(first.0),
-            },
-        );
+        let at = ConfigPath::of("hooks");
+        let first = draft.slots(&at, flags.count_ones())?;
+        draft.child(&at, ShareNamespaces { flags, first });
     }
     for kind in [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer] {
         for (index, hook) in kind.of(hooks).iter().enumerate() {

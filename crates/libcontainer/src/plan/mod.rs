@@ -23,13 +23,13 @@ mod terminal;
 
 use std::fmt;
 
-use init::ChildStep;
 use init::wire::Sink;
+use init::{ChildStep, Slot};
 use spec::ConfigPath;
 
 pub use create::{Creation, create, judge};
 pub(crate) use draft::Draft;
-pub(crate) use exec::{CONTAINER, CONTAINER_ROOT, hook_inside};
+pub(crate) use exec::hook_inside;
 pub use exec::{Joining, exec};
 pub(crate) use hook::{Reach, Surroundings as HookSurroundings, hook};
 pub(crate) use hooks::Kind as HookKind;
@@ -52,6 +52,19 @@ pub struct Plan {
     pub text: Vec<u8>,
     /// What is worth a warning but no error, by field.
     pub warnings: Vec<(ConfigPath, String)>,
+    /// What the plan finds in slots: whoever walks it puts that there before.
+    pub inputs: Vec<(Input, Slot)>,
+}
+
+/// A descriptor that a plan needs from the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A pidfd of the container that is joined.
+    Container,
+    /// That container's root directory: where it has the caller's mount namespace, joining it does not lead there.
+    ContainerRoot,
+    /// A namespace of that container, of a type as [`kernel::namespace::flags`].
+    Namespace(u64),
 }
 
 /// One row.

@@ -1,6 +1,7 @@
 //! `linux.namespaces`, `linux.uidMappings`, `linux.gidMappings`, `linux.timeOffsets`: who enters what, and when.
 
 use init::Slot;
+use init::slots::{self, Mount};
 use init::step::{BecomeRoot, Fork, Join, Undumpable, Unshare};
 use kernel::namespace::flags::{
     NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS,
@@ -47,7 +48,7 @@ pub struct Joined {
 /// One that the runtime opens for the child, which finds it in this slot.
 pub(crate) struct Opened<'w> {
     joined: &'w Joined,
-    slot: Slot,
+    slot: Slot<slots::Namespaces>,
 }
 
 /// The type's name in the specification.
@@ -275,7 +276,7 @@ pub(crate) fn enter(
     draft: &mut Draft<'_>,
     wanted: &Namespaces,
     opened: &[Opened<'_>],
-    copied: &[Option<Slot>],
+    copied: &[Option<Slot<Mount>>],
 ) -> Result<(), PlanError> {
     let from = list();
     let maps_by_runtime_alone = draft.host.rootless() && wanted.new & NEWUSER != 0;
@@ -345,7 +346,7 @@ fn enter_user(
     draft: &mut Draft<'_>,
     wanted: &Namespaces,
     opened: &[Opened<'_>],
-    copied: &[Option<Slot>],
+    copied: &[Option<Slot<Mount>>],
 ) {
     if wanted.joins(NEWUSER) {
         join(draft, opened, |flag| flag == NEWUSER);

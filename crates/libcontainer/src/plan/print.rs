@@ -18,7 +18,7 @@ impl fmt::Display for RuntimeStep {
                     "open {} namespace {} as slot {}",
                     super::namespaces::name(*flag),
                     OneLine(path),
-                    slot.0
+                    slot
                 )
             }
             RuntimeStep::CopyTree(tree) => {
@@ -31,23 +31,23 @@ impl fmt::Display for RuntimeStep {
                     f,
                     "copy mount {}{below} as tree {}",
                     OneLine(&tree.source),
-                    tree.slot.0
+                    tree.slot
                 )?;
                 write_attributes(f, tree)
             }
             RuntimeStep::MapTree {
                 slot, target, maps, ..
             } => match maps {
-                Some(_) => write!(f, "map ids of tree {} for {}", slot.0, OneLine(target)),
+                Some(_) => write!(f, "map ids of tree {} for {}", slot, OneLine(target)),
                 None => write!(
                     f,
                     "map ids of tree {} for {} as in the child's user namespace",
-                    slot.0,
+                    slot,
                     OneLine(target)
                 ),
             },
             RuntimeStep::ConnectConsole { slot } => {
-                write!(f, "connect to the console socket as slot {}", slot.0)
+                write!(f, "connect to the console socket as slot {}", slot)
             }
             RuntimeStep::MakeCgroup {
                 without_devices: false,

@@ -1,7 +1,9 @@
 //! `root`, `linux.rootfsPropagation`: the change of root.
 
 use init::Slot;
-use init::step::{EnterRoot, FetchNull, MakeDirectory, MoveRoot, OpenRoot, Propagation};
+use init::step::{
+    ChangeRoot, EnterRoot, FetchNull, MakeDirectory, MoveRoot, OpenRoot, Propagation,
+};
 use kernel::mount::flags;
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Hooks, Linux, Process};
@@ -153,11 +155,8 @@ pub(crate) fn enter(
 ) -> Result<(), PlanError> {
     let at = ConfigPath::of("root.path");
     if wanted.shares_mounts() {
-        let step = EnterRoot {
-            shared: false,
-            only: Slot::ROOT,
-        };
-        draft.child(&at, step);
+        let to = Slot::ROOT_DIRECTORY;
+        draft.child(&at, ChangeRoot { to });
         return make_working_directory(draft);
     }
     let masks = draft
@@ -175,8 +174,7 @@ pub(crate) fn enter(
         draft.child(&at, MoveRoot { exposed });
     } else {
         let shared = first_propagation(draft)? == 0;
-        let only = Slot::NONE;
-        draft.child(&at, EnterRoot { shared, only });
+        draft.child(&at, EnterRoot { shared });
     }
     if let Some(value) = wanted_propagation(draft)? {
         draft.child(&propagation_field(), Propagation { flags: value });

@@ -1,6 +1,7 @@
 //! The runtime's operations: what must be done from outside.
 
 use init::Slot;
+use init::slots::{Mount, Namespaces, Socket};
 use spec::IdMapping;
 
 use super::hooks::Kind;
@@ -15,14 +16,14 @@ pub enum RuntimeStep {
         /// Type that it must have, as [`kernel::namespace::flags`].
         flag: u64,
         /// Where the descriptor goes.
-        slot: Slot,
+        slot: Slot<Namespaces>,
     },
     /// Copies a mount of the host, detached, with its new attributes.
     CopyTree(Tree),
     /// Gives a copied tree the id mapping of a user namespace.
     MapTree {
         /// The tree.
-        slot: Slot,
+        slot: Slot<Mount>,
         /// Where in the container, for messages.
         target: String,
         /// With everything mounted below.
@@ -33,7 +34,7 @@ pub enum RuntimeStep {
     /// Connects to the socket that wants the terminal.
     ConnectConsole {
         /// Where the descriptor goes.
-        slot: Slot,
+        slot: Slot<Socket>,
     },
     /// Makes the cgroup and applies the limits.
     MakeCgroup {
@@ -110,7 +111,7 @@ pub struct Tree {
     /// The propagation that the rest of the container has: a copy must not stay the host's peer.
     pub propagation: u64,
     /// Where the descriptor goes.
-    pub slot: Slot,
+    pub slot: Slot<Mount>,
 }
 
 /// The id mappings of a user namespace.

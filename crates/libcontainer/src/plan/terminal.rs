@@ -1,6 +1,7 @@
 //! `process.terminal`, `process.consoleSize`.
 
 use init::Slot;
+use init::slots;
 use init::step::Terminal;
 use spec::{ConfigPath, Process};
 
@@ -11,7 +12,7 @@ fn from() -> ConfigPath {
 }
 
 /// Where the child finds the console socket.
-pub(crate) struct Socket(Slot);
+pub(crate) struct Socket(Slot<slots::Socket>);
 
 /// The console socket is connected before the child starts: its path is the host's.
 pub(crate) fn connect(draft: &mut Draft<'_>) -> Result<Option<Socket>, PlanError> {

@@ -11,16 +11,16 @@ use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd};
 use spec::ConfigPath;
 
-use super::observe::identity_of;
+use super::observe::{identity_of, start_time};
 use super::store::c_path;
-use super::{Record, Store};
+use super::{Record, Store, runc};
 use crate::Error;
 use crate::notify;
 
 const RECORD: &CStr = c"state.json";
 pub(super) const CONFIG: &CStr = c"config.json";
 pub(super) const REPORT: &CStr = c"report";
-const FENCE: &CStr = c"exec.fifo";
+pub(super) const FENCE: &CStr = c"exec.fifo";
 
 /// The hook that was run last.
 pub(super) const HOOK: &CStr = c"hook";
@@ -82,6 +82,12 @@ impl Folder {
         for (at, text) in warnings {
             self.store.warnings().warn_at(&self.id, at, text);
         }
+    }
+
+    /// The user who owns it.
+    pub(super) fn owner(&self) -> Result<u32, Error> {
+        let failed = |fault: Fault| Error::file("look at", &self.path, fault.into());
+        Ok(file::status(self.directory.borrow()).map_err(failed)?.uid)
     }
 
     pub(super) fn path_of(&self, name: &CStr) -> PathBuf {
@@ -198,7 +204,7 @@ impl Folder {
         }
     }
 
-    fn has(&self, name: &CStr) -> Result<bool, Error> {
+    pub(super) fn has(&self, name: &CStr) -> Result<bool, Error> {
         match file::status_at(self.directory.borrow(), name) {
             Ok(_) => Ok(true),
             Err(fault) if fault.is(Errno::ENOENT) => Ok(false),
@@ -230,7 +236,10 @@ impl Folder {
                     return Ok(Some(record));
                 }
                 Ok(None) => ("half a process".to_owned(), false),
-                Err(error) => (error.to_string(), error.is_eof()),
+                Err(error) => match runc::read(&bytes) {
+                    Some(found) => return found.record(self).map(Some),
+                    None => (error.to_string(), error.is_eof()),
+                },
             };
             if is_cut && !self.has(CONFIG)? && !self.has(REPORT)? && !self.has(FENCE)? {
                 return Ok(None);
@@ -262,10 +271,14 @@ impl Folder {
 
     /// Opens the FIFO to let the container go; `None` when nobody waits at it.
     pub(crate) fn open_fence(&self) -> Result<Option<Fd>, Error> {
+        self.open_fence_to(open::WRONLY)
+    }
+
+    pub(super) fn open_fence_to(&self, how: u64) -> Result<Option<Fd>, Error> {
         match file::open_at(
             self.directory.borrow(),
             FENCE,
-            open::WRONLY | open::NONBLOCK | open::NOFOLLOW,
+            how | open::NONBLOCK | open::NOFOLLOW,
             0,
         ) {
             Ok(fd) => Ok(Some(fd)),
@@ -459,7 +472,15 @@ pub(crate) struct Stored {
 impl Stored {
     /// Notes the process. Nobody else has this file: the container's process never has a descriptor or mapping of it.
     pub(crate) fn identify(&self, pid: i32, identity: u64) -> Result<(), Error> {
-        let text = Record::process_text(pid, identity);
+        let start = match start_time(pid) {
+            Ok(start) => start.unwrap_or_default(),
+            // Only other runtimes ask.
+            Err(fault) => {
+                log::debug!("runc would not know the process: {fault}");
+                0
+            }
+        };
+        let text = Record::process_text(pid, identity, start);
         match file::write_at(self.file.borrow(), text.as_bytes(), 0) {
             Ok(written) if written == text.len() => Ok(()),
             Ok(_) => Err(Fault::found(Call::Pwrite, Errno::ENOSPC)),

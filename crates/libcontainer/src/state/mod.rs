@@ -9,6 +9,7 @@
 mod folder;
 pub(crate) mod observe;
 mod record;
+mod runc;
 mod status;
 mod store;
 pub(crate) mod time;
@@ -16,6 +17,7 @@ pub(crate) mod time;
 pub(crate) use folder::{Folder, Held};
 pub(crate) use observe::Liveness;
 pub use record::{Record, Waiter};
+pub(crate) use runc::{PoststopHook, release as release_as_runc};
 pub use status::Status;
 pub use store::Store;
 pub(crate) use store::{is_id, judge_id};

@@ -11,9 +11,9 @@ use kernel::process::{self, Watch, signals};
 use kernel::{Call, Errno, Fault, Fd, file};
 use spec::Spec;
 
-use super::folder::{CONFIG, Folder, HOOK, REPORT};
+use super::folder::{CONFIG, FENCE, Folder, HOOK, REPORT};
 use super::{Record, Status};
-use crate::Error;
+use crate::{Bundle, Error};
 
 /// Whether the recorded process still is.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ pub(crate) fn identity_of(pid: i32, pidfd: &Fd) -> kernel::Result<Option<u64>> {
     start_time(pid)
 }
 
-fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
+pub(super) fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
     let broken = Fault::found(Call::Read, Errno::EBADMSG);
     let text = match std::fs::read(format!("/proc/{pid}/stat")) {
         Ok(text) => text,
@@ -163,6 +163,14 @@ pub(crate) fn status(folder: &Folder, record: &Record) -> Result<(Status, Livene
     if matches!(liveness, Liveness::Gone) {
         return Ok((Status::Stopped, liveness));
     }
+    if record.is_runcs {
+        let status = match (is_frozen(record)?, folder.has(FENCE)?) {
+            (true, _) => Status::Paused,
+            (false, true) => Status::Created,
+            (false, false) => Status::Running,
+        };
+        return Ok((status, liveness));
+    }
     let report = report(folder)?.ok_or_else(|| missing(&folder.path_of(REPORT)))?;
     let status = match report.step {
         None => Status::Creating,
@@ -177,6 +185,9 @@ pub(crate) fn status(folder: &Folder, record: &Record) -> Result<(Status, Livene
 
 /// Whether a container whose process is gone had not come as far as to wait for `start`.
 pub(crate) fn was_unfinished(folder: &Folder, record: &Record) -> Result<bool, Error> {
+    if record.is_runcs {
+        return Ok(false);
+    }
     if record.pid == 0 {
         return Ok(true);
     }
@@ -213,7 +224,15 @@ impl Config {
 /// it goes on without its filter and its hooks.
 pub(crate) fn config(folder: &Folder) -> Result<Config, Error> {
     let path = folder.path_of(CONFIG);
-    let bytes = folder.read(CONFIG)?.ok_or_else(|| missing(&path))?;
+    let Some(bytes) = folder.read(CONFIG)? else {
+        // runc keeps none either, and reads the bundle's.
+        let record = folder.record()?.filter(|record| record.is_runcs);
+        let bundle = Bundle::load(record.ok_or_else(|| missing(&path))?.bundle)?;
+        return Ok(Config {
+            path: bundle.directory().join("config.json"),
+            text: bundle.into_text(),
+        });
+    };
     let text = String::from_utf8(bytes).map_err(|_| Error::invalid("is not UTF-8", &path))?;
     Ok(Config { path, text })
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::runc::{ForRunc, PoststopHook};
+
 /// The facts about one container. Written once, before the effects that it describes; nothing in it is a status. Which
 /// process it became is written over the beginning of the file, which keeps its length, once there is one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -17,7 +19,10 @@ pub struct Record {
     /// Linux 6.9), or before that its start time in clock ticks (proc_pid_stat(5), field 22).
     #[serde(rename = "init_process_identity", skip_serializing)]
     pub identity: u64,
-    /// Tells a whole pair of both from one that is just being written.
+    /// The start time in any case, by which runc knows it.
+    #[serde(rename = "init_process_start", skip_serializing)]
+    pub(crate) start: u64,
+    /// Tells these when they are whole from when they are just being written.
     #[serde(rename = "init_process_check", skip_serializing)]
     pub(crate) check: u64,
     /// When it was created: RFC 3339, nanoseconds, UTC.
@@ -55,6 +60,12 @@ pub struct Record {
     /// Who waits for its end to delete it then: a `run` in the foreground.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiter: Option<Waiter>,
+    /// What runc is to do after it has removed the container.
+    #[serde(skip)]
+    pub(crate) poststop: Vec<PoststopHook>,
+    /// runc has made it: see [`super::runc`].
+    #[serde(skip)]
+    pub(crate) is_runcs: bool,
 }
 
 /// A process of the runtime's.
@@ -68,31 +79,36 @@ pub struct Waiter {
 
 impl Record {
     /// What stands at the beginning of the file about the process, always in the same number of bytes.
-    pub(super) fn process_text(pid: i32, identity: u64) -> String {
-        let check = check(pid, identity);
+    pub(super) fn process_text(pid: i32, identity: u64, start: u64) -> String {
+        let check = check(pid, identity, start);
         format!(
-            "{{\"init_process_pid\":{pid:<10},\"init_process_identity\":{identity:<20},\"init_process_check\":{check:<20},"
+            "{{\"init_process_pid\":{pid:<10},\"init_process_identity\":{identity:<20},\"init_process_start\":{start:<20},\
+             \"init_process_check\":{check:<20},"
         )
     }
 
     /// The whole file.
     pub(super) fn written(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut text = Record::process_text(self.pid, self.identity).into_bytes();
-        // Behind the process comes the rest of the same object.
+        let mut text = Record::process_text(self.pid, self.identity, self.start).into_bytes();
+        // Behind the process comes the rest of the same object, and what runc reads of it.
         text.extend_from_slice(&serde_json::to_vec(self)?[1..]);
+        text.pop();
+        text.push(b',');
+        text.extend_from_slice(&serde_json::to_vec(&ForRunc::of(self))?[1..]);
         Ok(text)
     }
 
     /// A record from its file's content; `None` when that was read while its process was being written.
     pub(super) fn read(bytes: &[u8]) -> Result<Option<Record>, serde_json::Error> {
         let record: Record = serde_json::from_slice(bytes)?;
-        let is_whole = record.check == check(record.pid, record.identity);
+        let is_whole = record.check == check(record.pid, record.identity, record.start);
         Ok(is_whole.then_some(record))
     }
 }
 
-fn check(pid: i32, identity: u64) -> u64 {
-    u64::from(pid.unsigned_abs()) ^ identity
+fn check(pid: i32, identity: u64, start: u64) -> u64 {
+    // Without the rotation the last two would cancel each other where they are the same.
+    u64::from(pid.unsigned_abs()) ^ identity ^ start.rotate_left(32)
 }
 
 #[cfg(test)]
@@ -110,10 +126,10 @@ mod tests {
             ..Record::default()
         };
         let mut bytes = file(&record);
-        let text = Record::process_text(i32::MAX, u64::MAX);
+        let text = Record::process_text(i32::MAX, u64::MAX, u64::MAX);
         bytes[..text.len()].copy_from_slice(text.as_bytes());
         let read = Record::read(&bytes).unwrap().unwrap();
-        (record.pid, record.identity) = (i32::MAX, u64::MAX);
+        (record.pid, record.identity, record.start) = (i32::MAX, u64::MAX, u64::MAX);
         assert_eq!((read.pid, read.identity), (i32::MAX, u64::MAX));
         assert_eq!(bytes, file(&record));
     }
@@ -121,7 +137,7 @@ mod tests {
     #[test]
     fn half_a_process_is_none() {
         let record = Record::default();
-        let text = Record::process_text(12_345, 678_901_234);
+        let text = Record::process_text(12_345, 678_901_234, 567_890);
         let mut wholes = 0;
         for length in 0..=text.len() {
             let mut bytes = file(&record);

@@ -76,14 +76,14 @@ fn foreign_device() {
             device: if kind == mode::FIFO { 0 } else { device(1, 3) },
             uid: 0,
             gid: 0,
-            slot: Slot(9),
+            slot: Slot::numbered(9),
         })
     };
     let mut script = Script::below(&root);
     step(&mut script, mode::FIFO);
     let target = script.text("/made/pipe");
     script.child(Attach {
-        slot: Slot(9),
+        slot: Slot::numbered(9),
         target,
         propagation: Span {
             start: 0,
@@ -332,7 +332,7 @@ fn terminal() {
     let step = |script: &mut Script| {
         script.child(init::step::Session {});
         script.child(Terminal {
-            socket: Slot(9),
+            socket: Slot::numbered(9),
             rows: 24,
             columns: 80,
             uid: 0,
@@ -342,7 +342,7 @@ fn terminal() {
     };
     let (ours, theirs) = kernel::socket::pair().unwrap();
     let mut script = Script::below(&root);
-    script.give(Slot(9), theirs);
+    script.give(NINE, theirs);
     let devpts = filesystem(
         &mut script,
         "devpts",

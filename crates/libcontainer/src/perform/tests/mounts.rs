@@ -1,7 +1,8 @@
 //! Steps that mount, and that change the root.
 
 use init::step::{
-    Attach, Bind, EnterRoot, Filesystem, MoveRoot, Propagation, SetAttributes, encode_propagation,
+    Attach, Bind, ChangeRoot, CopyMount, EnterRoot, Filesystem, MoveRoot, Propagation,
+    SetAttributes, encode_propagation,
 };
 use kernel::mount::{attributes, flags};
 
@@ -94,20 +95,29 @@ fn enter_root() {
     let root = Folder::new();
     root.file("marker", "here");
     let mut script = Script::below(&root);
-    script.child(EnterRoot {
-        shared: false,
-        only: Slot::NONE,
-    });
+    script.child(EnterRoot { shared: false });
     let waiting = script.waits();
     assert_eq!(fs::read_to_string(waiting.seen("/marker")).unwrap(), "here");
     // Nothing of the host is left.
     assert_eq!(waiting.read("mountinfo").lines().count(), 1);
     let mut script = Script::inside(NEWNS);
-    let index = script.child(EnterRoot {
-        shared: false,
-        only: Slot::NONE,
-    });
+    let index = script.child(EnterRoot { shared: false });
     script.fails(index, Call::Fchdir, Errno::EBADF);
+}
+
+#[test]
+fn change_root() {
+    let root = Folder::new();
+    root.file("marker", "here");
+    let mut script = Script::below(&root);
+    let to = Slot::ROOT_DIRECTORY;
+    script.child(ChangeRoot { to });
+    let waiting = script.waits();
+    assert_eq!(fs::read_to_string(waiting.seen("/marker")).unwrap(), "here");
+    let mut script = Script::outside();
+    let to = Slot::numbered(9);
+    let index = script.child(ChangeRoot { to });
+    script.fails(index, Call::Fcntl, Errno::EBADF);
 }
 
 #[test]
@@ -232,13 +242,53 @@ fn bind_step() {
 }
 
 #[test]
+fn copy_mount() {
+    let root = Folder::new();
+    root.directory("from");
+    root.file("from/file", "copied");
+    let copy = |script: &mut Script, source: &str| {
+        let source = script.text(source);
+        script.child(CopyMount {
+            source,
+            recursive: true,
+            release: 0,
+            set: attributes::RDONLY,
+            clear: 0,
+            deep_set: 0,
+            deep_clear: 0,
+            slot: Slot::numbered(9),
+        })
+    };
+    let mut script = Script::below(&root);
+    copy(&mut script, "/from");
+    // The turn that carries it.
+    script.runtime(RuntimeStep::Record);
+    let target = script.text("/there");
+    script.child(Attach {
+        slot: Slot::numbered(9),
+        target,
+        propagation: NOTHING,
+        keep: Slot::NONE,
+    });
+    let waiting = script.waits();
+    let line = waiting.mount(root.join("there"));
+    assert!(options(&line).0.contains(&"ro"), "{line}");
+    let seen = waiting.seen(root.join("there/file"));
+    assert_eq!(fs::read_to_string(seen).unwrap(), "copied");
+    drop(waiting);
+    let mut script = Script::below(&root);
+    let index = copy(&mut script, "/nosuch");
+    script.fails(index, Call::Openat2, Errno::ENOENT);
+}
+
+#[test]
 fn attach() {
     let root = Folder::new();
     let attach = |script: &mut Script| {
         let target = script.text("/there");
         let propagation = types(script, &[flags::PRIVATE]);
         script.child(Attach {
-            slot: Slot(9),
+            slot: Slot::numbered(9),
             target,
             propagation,
             keep: Slot::NONE,
@@ -262,7 +312,7 @@ fn attach() {
         deep_set: 0,
         deep_clear: 0,
         propagation: flags::PRIVATE | flags::REC,
-        slot: Slot(9),
+        slot: Slot::numbered(9),
     };
     let copy = Entry {
         step: Step::Runtime(RuntimeStep::CopyTree(tree)),
@@ -298,13 +348,13 @@ fn set_attributes() {
     let mut script = Script::below(&root);
     let mount = Filesystem {
         flags: flags::NOSUID,
-        keep: Slot(9),
+        keep: Slot::numbered(9),
         ..tmpfs(&mut script, "/t")
     };
     script.child(mount);
     let (from, to) = (script.text(other.path()), script.text("/t"));
     script.child(bind(from, to));
-    step(&mut script, Slot(9), "/t");
+    step(&mut script, Slot::numbered(9), "/t");
     let waiting = script.waits();
     let text = waiting.read("mountinfo");
     let place = root.join("t");

@@ -22,8 +22,10 @@ fn await_start() {
     let mut script = Script::outside();
     let (read, write) = nix::unistd::pipe().unwrap();
     drop(write);
-    script.give(Slot(9), read.into());
-    let index = script.child(AwaitStart { slot: Slot(9) });
+    script.give(NINE, read.into());
+    let index = script.child(AwaitStart {
+        slot: Slot::numbered(9),
+    });
     script.fails(index, Call::Read, Errno::EPIPE);
 }
 
@@ -78,16 +80,16 @@ fn join() {
     let expected = fs::read_link(format!("/proc/{}/ns/user", holder.pid)).unwrap();
     let copy = file::duplicate_above(theirs.borrow(), 3).unwrap();
     let mut script = Script::outside();
-    script.give(Slot(9), theirs);
+    script.give(NINE, theirs);
     script.child(Join {
-        slot: Slot(9),
+        slot: Slot::numbered(9),
         flags: NEWUSER,
     });
     assert_eq!(script.waits().namespace("user"), expected);
     let mut script = Script::outside();
-    script.give(Slot(9), copy);
+    script.give(NINE, copy);
     let index = script.child(Join {
-        slot: Slot(9),
+        slot: Slot::numbered(9),
         flags: NEWNET,
     });
     script.fails(index, Call::Setns, Errno::EINVAL);
@@ -100,7 +102,7 @@ fn share_namespaces() {
     let mut script = Script::inside(NEWUTS | NEWIPC);
     script.child(ShareNamespaces {
         flags: NEWUSER | NEWUTS | NEWIPC,
-        first: Slot(9),
+        first: Slot::numbered(9),
     });
     // The turn that carries them.
     script.runtime(RuntimeStep::Record);
@@ -108,13 +110,10 @@ fn share_namespaces() {
     // The proc of the host is needed, and this root has none.
     let root = Folder::new();
     let mut script = Script::below(&root);
-    script.child(init::step::EnterRoot {
-        shared: false,
-        only: Slot::NONE,
-    });
+    script.child(init::step::EnterRoot { shared: false });
     let index = script.child(ShareNamespaces {
         flags: NEWUSER,
-        first: Slot(9),
+        first: Slot::numbered(9),
     });
     script.fails(index, Call::Openat, Errno::ENOENT);
 }

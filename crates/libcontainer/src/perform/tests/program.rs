@@ -2,7 +2,7 @@
 
 use init::step::{
     Affinity, Directory, EnterRoot, Execute, FindHome, FindProgram, IoPriority, Label, Limit,
-    MakeDirectory, MemoryPolicy, Personality, Scheduler, Seccomp,
+    MakeDirectory, MemoryPolicy, NoProgram, Personality, Scheduler, Seccomp,
 };
 use kernel::scheduling;
 
@@ -26,7 +26,7 @@ pub(super) fn refusing(script: &mut Script, call: &str) {
     script.child(Seccomp {
         program,
         flags: 0,
-        listener: Slot(150),
+        listener: Slot::numbered(150),
     });
 }
 
@@ -40,7 +40,7 @@ fn seccomp() {
     let index = script.child(Seccomp {
         program,
         flags: 0,
-        listener: Slot(150),
+        listener: Slot::numbered(150),
     });
     script.fails(index, Call::Seccomp, Errno::EINVAL);
     // Neither rights nor no_new_privs.
@@ -235,13 +235,10 @@ fn directory_outside_the_root() {
     // The child gets it under the number that it has here.
     let way_out = file::open_at(file::HERE, c"/", file::open::PATH, 0).unwrap();
     let path = script.text(format!("/proc/self/fd/{}", way_out.raw()));
-    script.give(Slot(9), way_out);
+    script.give(NINE, way_out);
     let proc = script.text("/proc");
     script.child(super::mounts::bind(proc, proc));
-    script.child(EnterRoot {
-        shared: false,
-        only: Slot::NONE,
-    });
+    script.child(EnterRoot { shared: false });
     let index = script.child(Directory { path, again: false });
     script.fails(index, Call::Getcwd, Errno::ENOENT);
 }
@@ -328,15 +325,19 @@ fn execute() {
     script.fails(index, Call::Execve, Errno::ENOENT);
     // Without a program or arguments there is nothing to execute.
     let mut script = Script::outside();
-    let nothing = Strings {
-        start: 0,
-        length: 0,
-    };
+    let (arguments, environment) = (script.strings(&[]), script.strings(&[]));
     let index = script.child(Execute {
-        arguments: nothing,
-        environment: nothing,
+        arguments,
+        environment,
         tell: false,
     });
+    script.fails(index, Call::Execve, Errno::EINVAL);
+}
+
+#[test]
+fn no_program() {
+    let mut script = Script::outside();
+    let index = script.child(NoProgram {});
     script.fails(index, Call::Execve, Errno::EINVAL);
 }
 
@@ -353,9 +354,6 @@ fn execute_without_standard_streams() {
         return;
     }
     let root = Folder::new();
-    std::panic::set_hook(Box::new(|info| {
-        std::fs::write("/tmp/typed-bench/panic", info.to_string()).unwrap()
-    }));
     for stream in 0..3 {
         nix::unistd::close(stream).unwrap();
     }

@@ -1,7 +1,7 @@
 //! Bind mounts: looked up by the child, or copied and perhaps id-mapped by the runtime.
 
-use init::Slot;
-use init::step::{Attach, Bind};
+use init::step::{Attach, Bind, CopyMount};
+use init::{Slot, slots};
 use kernel::mount::flags;
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Mount};
@@ -62,7 +62,7 @@ pub(crate) fn copy_sources(
     draft: &mut Draft<'_>,
     creation: &Creation,
     wanted: &Namespaces,
-) -> Vec<Option<Slot>> {
+) -> Vec<Option<Slot<slots::Mount>>> {
     let mut slots = vec![None; draft.spec.mounts.len()];
     for (index, slot) in slots.iter_mut().enumerate() {
         draft.part(|draft| {
@@ -78,7 +78,7 @@ fn copy_source(
     creation: &Creation,
     wanted: &Namespaces,
     index: usize,
-) -> Result<Option<Slot>, PlanError> {
+) -> Result<Option<Slot<slots::Mount>>, PlanError> {
     let (at, mount) = (field(index), &draft.spec.mounts[index]);
     let options = options_of(mount);
     if options.bind.is_none() || options.is_remount() {
@@ -136,7 +136,7 @@ fn add_mapping(
     mount: &Mount<'_>,
     options: &Options,
     at: &ConfigPath,
-    slot: Slot,
+    slot: Slot<slots::Mount>,
     maps: Option<IdMaps>,
 ) {
     let recursive = options.id_map == Some(true);
@@ -152,7 +152,7 @@ fn add_mapping(
 }
 
 /// Trees that take the ids of the container's user namespace are mapped once the child is in it and it has its maps.
-pub(crate) fn map_trees(draft: &mut Draft<'_>, slots: &[Option<Slot>]) {
+pub(crate) fn map_trees(draft: &mut Draft<'_>, slots: &[Option<Slot<slots::Mount>>]) {
     for (index, mount) in draft.spec.mounts.iter().enumerate() {
         let options = options_of(mount);
         if options.id_map.is_none() || !mount.uid_mappings.is_empty() {
@@ -192,27 +192,37 @@ pub(crate) fn mount(
     }
     let source = source(mount, &at, &creation.bundle)?;
     let (way, source) = way(draft, creation, mount, options, wanted, source);
-    let mut step = Bind {
-        source: draft.text(&at.clone().then("source"), &source)?,
-        inside: way == Way::Inside,
-        below: Slot::ROOT,
-        target,
-        recursive: options.bind == Some(true),
+    let (inside, recursive) = (way == Way::Inside, options.bind == Some(true));
+    let source = draft.text(&at.clone().then("source"), &source)?;
+    if !is_id_mapped(mount, options) {
+        let step = Bind {
+            source,
+            inside,
+            below: Slot::ROOT,
+            target,
+            recursive,
+            release: options.release(),
+            set: options.set,
+            clear: options.clear,
+            deep_set: options.deep_set,
+            deep_clear: options.deep_clear,
+            propagation,
+            keep,
+        };
+        draft.child(&at, step);
+        return Ok(());
+    }
+    let slot = draft.slot(&at)?;
+    let step = CopyMount {
+        source,
+        recursive,
         release: options.release(),
         set: options.set,
         clear: options.clear,
         deep_set: options.deep_set,
         deep_clear: options.deep_clear,
-        propagation,
-        keep,
+        slot,
     };
-    if !is_id_mapped(mount, options) {
-        draft.child(&at, step);
-        return Ok(());
-    }
-    // Only the runtime may map the ids of what only the child can reach.
-    let slot = draft.slot(&at)?;
-    (step.target, step.propagation, step.keep) = (super::NOTHING, super::NOTHING, slot);
     draft.child(&at, step);
     add_mapping(draft, mount, options, &at, slot, own_maps(mount));
     draft.child(&at, attach(slot));

@@ -8,6 +8,7 @@ pub mod options;
 use std::collections::HashMap;
 
 use init::Slot;
+use init::slots;
 use init::step::{SetAttributes, encode_propagation};
 use init::wire::Span;
 use kernel::mount::{attributes, flags};
@@ -32,11 +33,11 @@ struct Place<'a> {
     /// Where, as the child looks it up: once.
     target: &'a str,
     /// Where the child keeps the mount for what is changed in it later.
-    keep: Slot,
+    keep: Slot<slots::Mount>,
     /// The mount that a remount changes, if an earlier entry has made it.
-    changed: Option<Slot>,
+    changed: Option<Slot<slots::Mount>>,
     /// What the runtime has copied.
-    copied: Option<Slot>,
+    copied: Option<Slot<slots::Mount>>,
 }
 
 /// Whether a mount is a bind mount: that is for its options to say, not for its type.
@@ -127,7 +128,7 @@ fn judge_target(at: &ConfigPath, mount: &Mount<'_>, target: &str) -> Result<(), 
 
 /// The mounts of the list that later steps change by descriptor, and who makes the mount that an entry changes.
 struct Kept {
-    keep: Vec<Slot>,
+    keep: Vec<Slot<slots::Mount>>,
     made_by: Vec<Option<usize>>,
 }
 
@@ -161,7 +162,7 @@ impl Kept {
     }
 
     /// The mount that entry `index` changes.
-    fn changed(&self, index: usize) -> Option<Slot> {
+    fn changed(&self, index: usize) -> Option<Slot<slots::Mount>> {
         match self.keep[index] {
             Slot::ROOT => Some(Slot::ROOT),
             _ => self.made_by[index].map(|maker| self.keep[maker]),
@@ -170,7 +171,7 @@ impl Kept {
 }
 
 /// A change of nothing yet.
-fn change(slot: Slot) -> SetAttributes {
+fn change(slot: Slot<slots::Mount>) -> SetAttributes {
     SetAttributes {
         slot,
         target: NOTHING,
@@ -189,8 +190,8 @@ pub(crate) fn build(
     draft: &mut Draft<'_>,
     creation: &Creation,
     wanted: &Namespaces,
-    copied: &[Option<Slot>],
-) -> Vec<(usize, Slot)> {
+    copied: &[Option<Slot<slots::Mount>>],
+) -> Vec<(usize, Slot<slots::Mount>)> {
     let spec = draft.spec;
     let targets: Vec<String> = spec
         .mounts
@@ -340,7 +341,7 @@ fn is_late(mount: &Mount<'_>, options: &Options) -> bool {
 }
 
 /// A tmpfs that is to be read-only becomes so when all that belongs into it was made.
-pub(crate) fn finish(draft: &mut Draft<'_>, late: &[(usize, Slot)]) {
+pub(crate) fn finish(draft: &mut Draft<'_>, late: &[(usize, Slot<slots::Mount>)]) {
     for (index, slot) in late {
         let step = SetAttributes {
             set: attributes::RDONLY,

@@ -8,10 +8,9 @@ pub(crate) mod scheduling;
 mod security;
 
 use init::step::{
-    AwaitStart, CloseWorking, Dumpable, Execute, Session, SessionKeyring, StandardStreams,
+    AwaitStart, CloseWorking, Dumpable, NoProgram, Session, SessionKeyring, StandardStreams,
     Undumpable,
 };
-use init::{Slot, Strings};
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Hook, Process};
 
@@ -124,18 +123,7 @@ pub(crate) fn prepare_first(
         Some(process) => prepare(draft, process, surroundings),
         None => {
             await_start(draft)?;
-            let nothing = Strings {
-                start: 0,
-                length: 0,
-            };
-            draft.child(
-                &ConfigPath::of("process"),
-                Execute {
-                    arguments: nothing,
-                    environment: nothing,
-                    tell: false,
-                },
-            );
+            draft.child(&ConfigPath::of("process"), NoProgram {});
             Ok(())
         }
     }
@@ -143,7 +131,7 @@ pub(crate) fn prepare_first(
 
 fn await_start(draft: &mut Draft<'_>) -> Result<(), PlanError> {
     let none = ConfigPath::none();
-    let slot: Slot = draft.slot(&none)?;
+    let slot = draft.slot(&none)?;
     draft.child(&none, AwaitStart { slot });
     Ok(())
 }
