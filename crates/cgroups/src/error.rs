@@ -46,7 +46,10 @@ pub enum Error {
         why: String,
     },
     /// Below a user's manager, on v1.
-    #[error("cannot use rootless systemd cgroups manager on cgroup v1")]
+    #[error(
+        "cannot use rootless systemd cgroups manager on cgroup v1 (a user's container stays in its caller's cgroup there: \
+         leave out --systemd-cgroup)"
+    )]
     UserManagerOnV1,
     /// This machine has no control groups where they are looked for.
     #[error("no cgroup file system is mounted at {}", .0.display())]

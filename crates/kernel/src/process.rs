@@ -344,9 +344,10 @@ pub fn wait(pidfd: BorrowedFd<'_>, block: bool) -> Result<Option<Exit>> {
     Ok(wait_for(P_PIDFD, pidfd.raw(), how)?.map(|(_, exit)| exit))
 }
 
-/// As [`wait`] without blocking, but the child stays a zombie whose number is its own.
-pub fn ended(pidfd: BorrowedFd<'_>) -> Result<Option<Exit>> {
-    Ok(wait_for(P_PIDFD, pidfd.raw(), WNOHANG | WNOWAIT)?.map(|(_, exit)| exit))
+/// As [`wait`], but the child stays a zombie whose number is its own.
+pub fn ended(pidfd: BorrowedFd<'_>, block: bool) -> Result<Option<Exit>> {
+    let how = if block { 0 } else { WNOHANG };
+    Ok(wait_for(P_PIDFD, pidfd.raw(), how | WNOWAIT)?.map(|(_, exit)| exit))
 }
 
 /// waitid(2) P_PGID: waits for a child that is in this process group, and reaps it; `ECHILD` when there is none.
@@ -376,6 +377,17 @@ pub fn user_namespace(pidfd: BorrowedFd<'_>) -> Result<Fd> {
 
 /// pidfd_send_signal(2); signal 0 only asks whether the process exists (a zombie does).
 pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    send_signal(pidfd, signal, 0)
+}
+
+/// pidfd_send_signal(2) to the process group whose leader this is, or was; `EINVAL` before Linux 6.9, `ESRCH` when nobody is
+/// left in it.
+pub fn signal_group(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    const PIDFD_SIGNAL_PROCESS_GROUP: usize = 4;
+    send_signal(pidfd, signal, PIDFD_SIGNAL_PROCESS_GROUP)
+}
+
+fn send_signal(pidfd: BorrowedFd<'_>, signal: i32, flags: usize) -> Result<()> {
     // SAFETY: a null siginfo is allowed.
     unsafe {
         syscall!(
@@ -384,7 +396,7 @@ pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
             pidfd.raw(),
             signal,
             0,
-            0
+            flags
         )
     }
     .map(drop)
@@ -469,6 +481,15 @@ pub fn end_on(signal: i32) -> Result<()> {
     #[cfg(not(target_arch = "x86_64"))]
     let action = [handler, 0, 0, 0];
     set_action(signal, action)
+}
+
+/// rt_sigaction(2): whether this process ignores the signal.
+pub fn ignores(signal: i32) -> Result<bool> {
+    const SIG_IGN: u64 = 1;
+    let mut action = [0u64; 4];
+    // SAFETY: a whole `struct kernel_sigaction` to be written, and nothing is changed.
+    unsafe { syscall!(Sigaction, RT_SIGACTION, signal, 0, action.as_mut_ptr(), 8) }?;
+    Ok(action[0] == SIG_IGN)
 }
 
 fn set_action(signal: i32, action: [u64; 4]) -> Result<()> {

@@ -58,9 +58,9 @@ pub enum Error {
         at: ConfigPath,
         /// What callers know the failure as.
         text: String,
-        /// It was ended because the caller asked for that ([`CreateOptions::interrupt`]).
+        /// It was ended because the caller asked for that ([`Store::with_interrupt`]).
         ///
-        /// [`CreateOptions::interrupt`]: crate::CreateOptions::interrupt
+        /// [`Store::with_interrupt`]: crate::Store::with_interrupt
         interrupted: bool,
     },
     /// Control groups.

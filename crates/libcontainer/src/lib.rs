@@ -42,6 +42,7 @@ mod environment;
 mod error;
 mod hint;
 pub mod host;
+mod interrupt;
 mod notify;
 mod perform;
 pub mod plan;
@@ -60,6 +61,7 @@ pub use container::{
     Part, ProcessSource, StateReport, features, gc, plan_of, seccomp_text,
 };
 pub use error::Error;
+pub use interrupt::Interrupt;
 pub use notify::Readiness;
 pub use process::{Exit, Process};
 pub use state::{Record, Status, Store, Waiter};

@@ -42,9 +42,22 @@ pub(crate) fn show(spec: &mut Spec<'_>, store: &Store, id: &str) -> Result<(), E
         options: options.map(Text::from).to_vec(),
         ..Mount::default()
     });
+    name(spec);
+    Ok(())
+}
+
+/// Names the socket in the environment of a container's program.
+fn name(spec: &mut Spec<'_>) {
     if let Some(process) = &mut spec.process {
         let entry = format!("NOTIFY_SOCKET={INSIDE}/{SOCKET}");
         process.env.push(Text::from(entry));
+    }
+}
+
+/// As [`show`] has done it with the config that a container was made from: what is kept of that is its text.
+pub(crate) fn name_again(spec: &mut Spec<'_>, folder: &Folder) -> Result<(), Error> {
+    if folder.notify_socket()?.is_some() {
+        name(spec);
     }
     Ok(())
 }

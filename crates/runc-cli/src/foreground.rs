@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use kernel::terminal::{self, Size};
 use kernel::{Stream, file};
-use libcontainer::{Console, Error, Process, Readiness, Terminal, TerminalSize};
+use libcontainer::{Console, Error, Interrupt, Process, Readiness, Terminal, TerminalSize};
 use nix::errno::Errno;
 use nix::libc::{SIGCHLD, SIGPIPE, SIGURG, SIGWINCH};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -62,8 +62,6 @@ fn failed(doing: &'static str) -> impl Fn(Errno) -> Failure {
 /// Signals are blocked and collected from here on, so that none is lost between the start of a child and the wait.
 pub(crate) struct Waiting {
     signals: SignalFd,
-    /// Of those that end programs, for as long as hooks run.
-    ending: SignalFd,
     old: SigSet,
 }
 
@@ -72,36 +70,10 @@ impl Waiting {
         let mut old = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut old))
             .map_err(failed("block signals"))?;
-        let collect = |set: &SigSet| {
-            SignalFd::with_flags(set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-                .map_err(failed("collect signals"))
-        };
-        let ending = [
-            Signal::SIGTERM,
-            Signal::SIGINT,
-            Signal::SIGHUP,
-            Signal::SIGQUIT,
-        ];
         Ok(Waiting {
-            signals: collect(&SigSet::all())?,
-            ending: collect(&ending.into_iter().collect())?,
+            signals: collect(&SigSet::all()).map_err(failed("collect signals"))?,
             old,
         })
-    }
-
-    /// What ends hooks.
-    pub(crate) fn interrupt(&self) -> Result<OwnedFd, Failure> {
-        let copy = self.ending.as_fd().try_clone_to_owned();
-        copy.map_err(|error| Failure::io("collect signals", &error))
-    }
-
-    /// A failure with the signal that was its reason.
-    pub(crate) fn with_signal(&self, mut failure: Failure) -> Failure {
-        if let Ok(Some(info)) = self.ending.read_signal() {
-            let signal = format!(": interrupted by signal {},", info.ssi_signo);
-            failure.message = failure.message.replacen(": interrupted,", &signal, 1);
-        }
-        failure
     }
 
     /// Waits for a child of ours; the answer is its status as a shell shows it. The service manager's main process is this
@@ -175,6 +147,59 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.old), None);
+    }
+}
+
+fn collect(set: &SigSet) -> nix::Result<SignalFd> {
+    SignalFd::with_flags(set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+}
+
+/// The signals that end programs, collected as long as this is there: while a hook runs they end that.
+struct EndingSignals {
+    collected: SignalFd,
+    old: SigSet,
+}
+
+/// What ends hooks.
+pub(crate) fn ending_signals() -> std::io::Result<Box<dyn Interrupt>> {
+    let mut set = SigSet::empty();
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+    ] {
+        // What is ignored, as below nohup(1), would be collected all the same.
+        if !kernel::process::ignores(signal as i32)? {
+            set.add(signal);
+        }
+    }
+    let collected = collect(&set)?;
+    let mut old = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut old))?;
+    Ok(Box::new(EndingSignals { collected, old }))
+}
+
+impl AsFd for EndingSignals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.collected.as_fd()
+    }
+}
+
+impl Interrupt for EndingSignals {
+    fn reason(&self) -> String {
+        match self.collected.read_signal() {
+            Ok(Some(info)) => format!("signal {}", info.ssi_signo),
+            _ => "a signal".to_owned(),
+        }
+    }
+}
+
+impl Drop for EndingSignals {
+    fn drop(&mut self) {
+        if let Err(errno) = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.old), None) {
+            log::warn!("signals stay blocked: {errno}");
+        }
     }
 }
 

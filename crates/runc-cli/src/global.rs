@@ -8,6 +8,7 @@ use libcontainer::Store;
 
 use crate::failure::Failure;
 use crate::flag::Flag;
+use crate::foreground;
 use crate::invocation::{Invocation, absolute, truth};
 use crate::logger::{self, Format};
 use crate::program::Program;
@@ -105,7 +106,8 @@ impl Global {
         };
         let store = Store::open(&root)?
             .with_environment(std::env::vars_os())
-            .with_warnings(|warning| log::warn!("{warning}"));
+            .with_warnings(|warning| log::warn!("{warning}"))
+            .with_interrupt(foreground::ending_signals);
         Ok(Global {
             program,
             store,

@@ -9,6 +9,7 @@ mod console;
 mod container;
 mod host;
 pub mod need;
+pub mod orphans;
 mod runner;
 mod runtime;
 mod sandbox;

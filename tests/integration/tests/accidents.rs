@@ -14,9 +14,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use harness::{Bundle, Invocation, Sandbox, cases, need, skip};
+use harness::{Bundle, Invocation, Sandbox, cases, need, orphans, skip};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use serde_json::json;
 
@@ -296,30 +295,6 @@ fn kill_group(parents: &[PathBuf], id: &str) {
     }
 }
 
-/// Containers whose creator was killed are our children. So are processes that `exec` left, and the kernel does not let a
-/// container's first process go before they are reaped: this has to go on all the time.
-fn reap(runtime: &str) {
-    let own = std::process::id().to_string();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let Some((name, rest)) = stat.rsplit_once(") ") else {
-            continue;
-        };
-        let mut fields = rest.split(' ');
-        // Calls of the runtime are waited for by those who made them.
-        if fields.next() == Some("Z")
-            && fields.next() == Some(&own)
-            && !name.ends_with(&format!("({runtime}"))
-            && let Some(pid) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-        {
-            let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
-        }
-    }
-}
-
 /// Containers that take different ways through the runtime.
 fn bundles(sandbox: &Sandbox) -> Vec<Bundle> {
     let plain = || {
@@ -418,7 +393,10 @@ fn accidents(systemd: bool) {
     let without_record = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
-                reap(&runtime);
+                // Containers whose creator was killed are our children. So are processes that `exec` left, and the kernel
+                // does not let a container's first process go before they are reaped. Calls of the runtime are waited for
+                // by those who made them.
+                orphans::reap(|zombie| zombie.name != runtime);
                 std::thread::sleep(Duration::from_millis(5));
             }
         });

@@ -144,11 +144,20 @@ fn unknown_capabilities_are_a_warning() {
 
 fn ambient_without_inheritable_is_a_warning() {
     let sandbox = Sandbox::new();
-    let bundle = sandbox
-        .bundle()
-        .set("/process/capabilities/ambient", json!(["CAP_KILL"]));
+    let bundle = sandbox.bundle().set(
+        "/process/capabilities/ambient",
+        json!(["CAP_KILL", "CAP_SETUID"]),
+    );
     let seen = sandbox.see(bundle, FIELDS).ok();
     assert_eq!(sets(&seen.stdout)[4], 0);
+    let warnings: Vec<&str> = (seen.stderr.lines())
+        .filter(|line| line.contains("ambient"))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{}", seen.stderr);
+    assert!(
+        warnings[0].contains("[CAP_KILL CAP_SETUID]"),
+        "{warnings:?}"
+    );
 }
 
 fn only_the_specification_s_names_grant_anything() {

@@ -1,8 +1,7 @@
 //! One system call fails, or the process is killed at it, in the child or in the runtime: whichever it is, the runtime
 //! ends, and nothing is left.
 
-use harness::{Bundle, Harm, Sandbox, Whose, cases, skip, trace};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use harness::{Bundle, Harm, Sandbox, Whose, cases, orphans, skip, trace};
 use nix::unistd::Pid;
 use serde_json::json;
 
@@ -30,10 +29,7 @@ fn each_call(step: u64, mut attempt: impl FnMut(u64) -> u64) {
 /// Who is left without a parent is ours.
 fn reap(processes: &[Pid]) {
     for pid in processes {
-        harness::wait_until("the end of a process", || {
-            let answer = waitpid(*pid, Some(WaitPidFlag::WNOHANG));
-            !matches!(answer, Ok(WaitStatus::StillAlive))
-        });
+        harness::wait_until("the end of a process", || orphans::has_ended(*pid));
     }
 }
 

@@ -3,8 +3,7 @@
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use harness::{Sandbox, cases};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use harness::{Sandbox, cases, orphans};
 use nix::unistd::Pid;
 
 cases![
@@ -119,14 +118,6 @@ fn many_deletes_of_one_container() {
 }
 
 /// Whoever comes between the folder that is made and the one that is filled.
-/// Reaps a child that has ended.
-fn is_alive(child: &Pid) -> bool {
-    matches!(
-        waitpid(*child, Some(WaitPidFlag::WNOHANG)),
-        Ok(WaitStatus::StillAlive)
-    )
-}
-
 fn creates_and_deletes_of_one_id_leave_nothing() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().probe("sleep 1000");
@@ -154,12 +145,12 @@ fn creates_and_deletes_of_one_id_leave_nothing() {
                         let pid = std::fs::read_to_string(&pid_file).unwrap();
                         created.push(Pid::from_raw(pid.parse().unwrap()));
                     }
-                    created.retain(is_alive);
+                    created.retain(|pid| !orphans::has_ended(*pid));
                 }
                 // The last one, if nobody has deleted it.
                 caller.runtime(["delete", "--force", id]).limit(60).output();
                 harness::wait_until("the end of those that were created", || {
-                    created.retain(is_alive);
+                    created.retain(|pid| !orphans::has_ended(*pid));
                     created.is_empty()
                 });
             });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{Sandbox, cases, wait_until};
+use harness::{Running, Sandbox, cases, wait_until};
 
 cases![
     killed_during_create,
@@ -16,10 +16,11 @@ fn moments() -> impl Iterator<Item = Duration> {
     (0..40_u64).map(|step| Duration::from_micros(step * step * 25))
 }
 
-fn killed_during_create() {
+/// Kills a `create` at each moment, has `remove` remove what is left of that id, and looks for what is left then.
+pub(crate) fn killed_creates(every: usize, remove: impl Fn(&Sandbox, &str)) {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle().probe("sleep 1000");
-    for (number, moment) in moments().enumerate() {
+    for (number, moment) in moments().enumerate().step_by(every) {
         let id = sandbox.id(&format!("c{number}"));
         let before = sandbox.host(None);
         let mut call = sandbox
@@ -30,15 +31,8 @@ fn killed_during_create() {
         std::thread::sleep(moment);
         call.child.kill().unwrap();
         call.finish();
-        // Whatever state it is in, these must not hang.
-        sandbox.runtime(["state", &id]).limit(20).output();
-        sandbox
-            .runtime(["delete", "--force", &id])
-            .limit(20)
-            .output()
-            .ok();
+        remove(&sandbox, &id);
         wait_until(&format!("nothing left after {moment:?}"), || {
-            reap();
             sandbox.host(None).difference(&before).is_empty()
         });
         // And the id is free again.
@@ -46,6 +40,34 @@ fn killed_during_create() {
         container.force_delete();
         container.wait();
     }
+}
+
+fn killed_during_create() {
+    killed_creates(1, |sandbox, id| {
+        // Whatever state it is in, these must not hang.
+        sandbox.runtime(["state", id]).limit(20).output();
+        let delete = sandbox.runtime(["delete", "--force", id]);
+        delete.limit(20).output().ok();
+    });
+}
+
+/// A hook that never ends.
+pub(crate) const HOOK: &str = "probe sleep 30";
+
+/// A `create` that such a hook holds at a known place.
+pub(crate) fn held_create(sandbox: &Sandbox, id: &str) -> Running {
+    let bundle = sandbox.bundle().probe("sleep 1000");
+    let words: Vec<&str> = HOOK.split(' ').collect();
+    let hook = serde_json::json!({"path": bundle.rootfs().join("bin/probe"), "args": words});
+    let bundle = bundle.push("/hooks/createRuntime", hook);
+    let create = sandbox.runtime(["create", "--bundle"]).arg(&bundle.path);
+    let before = sandbox.host(None);
+    let call = create.arg(id).spawn();
+    wait_until("the hook", || {
+        let now = sandbox.host(None).difference(&before);
+        now.iter().any(|line| line.contains(HOOK))
+    });
+    call
 }
 
 fn killed_during_delete() {
@@ -79,56 +101,25 @@ fn killed_run_leaves_a_container_that_can_be_deleted() {
     call.finish();
     sandbox.runtime(["delete", "--force", &id]).output().ok();
     wait_until("nothing left", || {
-        reap();
         sandbox.host(None).difference(&before).is_empty()
     });
 }
 
 fn first_process_dies_when_its_creator_does() {
     let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().probe("sleep 1000");
     let before = sandbox.host(None);
-    // A hook that never ends holds `create` at a known place.
-    let sleeper = bundle.rootfs().join("bin/probe");
-    let hook = serde_json::json!({"path": sleeper, "args": ["probe", "sleep", "30"]});
-    let bundle = bundle.push("/hooks/createRuntime", hook);
     let id = sandbox.id("a");
-    let mut call = sandbox
-        .runtime(["create", "--bundle"])
-        .arg(&bundle.path)
-        .arg(&id)
-        .spawn();
-    wait_until("the hook", || {
-        sandbox
-            .host(None)
-            .difference(&before)
-            .iter()
-            .any(|line| line.contains("probe sleep 30"))
-    });
+    let mut call = held_create(&sandbox, &id);
     call.child.kill().unwrap();
     call.finish();
-    sandbox
-        .runtime(["delete", "--force", &id])
-        .limit(20)
-        .output()
-        .ok();
-    wait_until("only the hook is left", || {
-        reap();
+    wait_until("of the processes only the hook is left", || {
         let left = sandbox.host(None).difference(&before);
-        left.iter().all(|line| line.contains("probe sleep 30"))
+        let mut processes = left.iter().filter(|line| line.contains("/proc/"));
+        processes.all(|line| line.contains(HOOK))
     });
-    for line in sandbox.host(None).difference(&before) {
-        let pid: i32 = line.split(' ').nth(2).unwrap().parse().unwrap();
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
-    }
+    let delete = sandbox.runtime(["delete", "--force", &id]);
+    delete.limit(20).output().ok();
     wait_until("nothing left", || {
-        reap();
         sandbox.host(None).difference(&before).is_empty()
     });
-}
-
-/// Processes whose parent was killed are ours now; their zombies are left out of comparisons, so nothing is to do for
-/// them, but a pause lets the kernel end them.
-fn reap() {
-    std::thread::sleep(Duration::from_millis(1));
 }

@@ -165,7 +165,7 @@ fn privileged_devices_of_the_config() {
     let bundle = sandbox.bundle().set(
         "/linux/devices",
         json!([
-            {"path": "/dev/nothing", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 7, "gid": 8},
+            {"path": "/dev/nothing", "type": "c", "major": 1, "minor": 3, "fileMode": 0o6640, "uid": 7, "gid": 8},
             {"path": "/dev/deep/er", "type": "c", "major": 1, "minor": 5},
             {"path": "/dev/disk", "type": "b", "major": 7, "minor": 99, "fileMode": 0o60660},
         ]),

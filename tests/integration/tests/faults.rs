@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use harness::{Bundle, Container, Output, Sandbox, cases, need};
+use harness::{Bundle, Container, Output, Sandbox, cases, need, orphans};
 use serde_json::json;
 
 cases![
@@ -189,26 +189,7 @@ fn calls_that_fail_lose_no_container() {
 /// Processes that `exec` had started when it failed are ours now, and until they are reaped the kernel does not let a
 /// container's first process go.
 fn reap_orphans() {
-    let own = std::process::id().to_string();
-    for entry in fs::read_dir("/proc").unwrap() {
-        let path = entry.unwrap().path();
-        let Ok(status) = fs::read_to_string(path.join("status")) else {
-            continue;
-        };
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.unwrap_or_default().trim().to_owned()
-        };
-        let inside: Vec<String> = field("NSpid:")
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
-        let is_added = inside.len() > 1 && inside.last().is_some_and(|pid| pid != "1");
-        if field("PPid:") == own && field("State:").starts_with('Z') && is_added {
-            let pid = nix::unistd::Pid::from_raw(field("Pid:").parse().unwrap());
-            let _ = nix::sys::wait::waitpid(pid, None);
-        }
-    }
+    orphans::reap(|zombie| zombie.inside.is_some_and(|pid| pid != 1));
 }
 
 fn calls_that_fail_under_delete_by_force() {

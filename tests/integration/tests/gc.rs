@@ -6,6 +6,8 @@ use std::time::Duration;
 use harness::{Output, Sandbox, cases, wait_until};
 use serde_json::{Value, json};
 
+use crate::crash::{held_create, killed_creates};
+
 cases![
     nothing_is_left_over,
     create_that_was_killed,
@@ -58,25 +60,9 @@ fn nothing_is_left_over() {
 
 fn create_that_was_killed() {
     let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().probe("sleep 1000");
-    // A hook that never ends holds `create` at a known place.
-    let hook = json!({"path": bundle.rootfs().join("bin/probe"), "args": ["probe", "sleep", "30"]});
-    let bundle = bundle.push("/hooks/createRuntime", hook);
     let before = sandbox.host(None);
     let id = sandbox.id("a");
-    let mut call = sandbox
-        .runtime(["create", "--bundle"])
-        .arg(&bundle.path)
-        .arg(&id)
-        .spawn();
-    let hooks = |sandbox: &Sandbox| -> Vec<i32> {
-        let now = sandbox.host(None).difference(&before);
-        let lines = now.iter().filter(|line| line.contains("probe sleep 30"));
-        lines
-            .filter_map(|line| line.split(' ').nth(2)?.parse().ok())
-            .collect()
-    };
-    wait_until("the hook", || !hooks(&sandbox).is_empty());
+    let mut call = held_create(&sandbox, &id);
     // Somebody is at work.
     gc(&sandbox, &[]).ok().lines(&["[]"]);
     call.child.kill().unwrap();
@@ -101,9 +87,6 @@ fn create_that_was_killed() {
         !words.is_empty()
     });
     assert_eq!(words, "unfinished removed");
-    for pid in hooks(&sandbox) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
-    }
     wait_until("nothing left", || {
         sandbox.host(None).difference(&before).is_empty()
     });
@@ -111,45 +94,25 @@ fn create_that_was_killed() {
 }
 
 fn create_that_was_killed_at_any_moment() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().probe("sleep 1000");
-    for step in (0..40_u64).step_by(2) {
-        let moment = Duration::from_micros(step * step * 25);
-        let id = sandbox.id(&format!("c{step}"));
-        let before = sandbox.host(None);
-        let mut call = sandbox
-            .runtime(["create", "--bundle"])
-            .arg(&bundle.path)
-            .arg(&id)
-            .spawn();
-        std::thread::sleep(moment);
-        call.child.kill().unwrap();
-        call.finish();
+    killed_creates(2, |sandbox, id| {
         // The child still has the lock until it has taken notice of its creator's end.
         let mut state = Value::Null;
-        wait_until(&format!("an end of the creation after {moment:?}"), || {
-            gc(&sandbox, &[]).ok();
-            let output = sandbox.runtime(["state", &id]).limit(20).output();
-            state = if output.code == 0 {
-                output.json()
-            } else {
-                Value::Null
+        wait_until("an end of the creation", || {
+            gc(sandbox, &[]).ok();
+            let output = sandbox.runtime(["state", id]).limit(20).output();
+            state = match output.code {
+                0 => output.json(),
+                _ => Value::Null,
             };
             state["status"] != "creating"
         });
         if !state.is_null() {
             // It had come to wait for `start`. Whether it died with its creator or was killed later, nobody can tell.
             let status = &state["status"];
-            assert!(
-                status == "created" || status == "stopped",
-                "{moment:?}: {status}"
-            );
-            sandbox.runtime(["delete", "--force", &id]).output().ok();
+            assert!(status == "created" || status == "stopped", "{status}");
+            sandbox.runtime(["delete", "--force", id]).output().ok();
         }
-        wait_until(&format!("nothing left after {moment:?}"), || {
-            sandbox.host(None).difference(&before).is_empty()
-        });
-    }
+    });
 }
 
 fn run_that_was_killed() {
@@ -240,28 +203,65 @@ fn stopped_containers_are_for_those_who_ask() {
     gc(&sandbox, &["--stopped"]).ok().lines(&["[]"]);
 }
 
+/// Of a container of an earlier boot there is only the folder: its process's number and its cgroup's name are somebody else's.
 fn an_earlier_boot() {
-    let sandbox = Sandbox::new();
-    let container = sandbox.detach(&sandbox.bundle().probe("echo"), "a");
-    container.wait();
-    let record = sandbox.root.join(&container.id).join("state.json");
-    let text = fs::read_to_string(&record).unwrap();
-    let state: Value = serde_json::from_str(&text).unwrap();
-    let created = state["created"].as_str().unwrap();
-    let long_ago = "1970-01-01T00:00:00.000000000Z";
-    fs::write(&record, text.replace(created, long_ago)).unwrap();
-    // With its cgroup there, only the clock says so.
-    let has_cgroup = state["cgroup_paths"]
-        .as_object()
-        .is_some_and(|paths| !paths.is_empty());
-    if has_cgroup {
-        assert_eq!(said(&gc(&sandbox, &[]).ok(), &container.id), "stopped kept");
-        for path in state["cgroup_paths"].as_object().unwrap().values() {
-            let _ = fs::remove_dir(path.as_str().unwrap());
+    for command in ["gc", "delete"] {
+        let sandbox = Sandbox::new();
+        let shared = sandbox.bundle().without_namespace("pid");
+        let container = sandbox.detach(&shared.probe("sleep 1000"), "a");
+        let record = sandbox.root.join(&container.id).join("state.json");
+        let text = fs::read_to_string(&record).unwrap();
+        let state: Value = serde_json::from_str(&text).unwrap();
+        let boot = state["boot"].as_str().unwrap();
+        let earlier = if boot.starts_with('1') { "2" } else { "1" }.to_owned() + &boot[1..];
+        // The same number, with an identity that the process of this number may have had in that boot.
+        let folded = |boot: &str| {
+            let number = u128::from_str_radix(&boot.replace('-', ""), 16).unwrap();
+            (number >> 64) as u64 ^ number as u64
+        };
+        let number = |key: &str| state[key].as_u64().unwrap();
+        let (pid, own) = (number("init_process_pid"), number("init_process_identity"));
+        let check = number("init_process_check");
+        let other = own ^ folded(boot) ^ folded(&earlier);
+        let forged = text
+            .replacen(&own.to_string(), &other.to_string(), 1)
+            .replacen(&check.to_string(), &(check ^ own ^ other).to_string(), 1)
+            .replace(boot, &earlier);
+        fs::write(&record, forged).unwrap();
+        assert_eq!(container.status(), "stopped");
+        for (arguments, code) in [
+            (&["kill", "KILL"][..], 1),
+            (&["kill", "--all", "KILL"], 0),
+            (&["exec", "true"], 255),
+            (&["pause"], 1),
+            (&["update", "--pids-limit", "5"], 1),
+        ] {
+            let call = sandbox.runtime(&arguments[..arguments.len().min(1)]);
+            let (flags, rest): (Vec<&str>, Vec<&str>) =
+                arguments[1..].iter().partition(|word| **word == "--all");
+            call.args(flags)
+                .arg(&container.id)
+                .args(rest)
+                .output()
+                .exits(code);
         }
+        if command == "gc" {
+            let words = said(&gc(&sandbox, &[]).ok(), &container.id);
+            assert_eq!(words, "earlier-boot removed");
+        } else {
+            container.delete().ok();
+        }
+        assert!(!record.exists());
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        assert!(!stat.contains(") Z"), "{stat}");
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid as i32),
+            nix::sys::signal::Signal::SIGKILL,
+        )
+        .unwrap();
+        container.wait();
+        sandbox.remove_groups();
     }
-    let words = said(&gc(&sandbox, &[]).ok(), &container.id);
-    assert_eq!(words, "earlier-boot removed");
 }
 
 fn what_is_not_ours_stays() {

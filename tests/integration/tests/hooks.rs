@@ -22,7 +22,11 @@ cases![
     create_container_hooks_run_in_root_directory_and_cgroup,
     environment_without_an_entry,
     hanging_hooks_do_not_hold_up_delete,
+    hanging_poststop_hooks_have_some_time_from_their_start,
     signals_end_hooks_of_a_foreground_run,
+    signals_end_hooks_of_other_commands,
+    what_a_hook_has_started_ends_with_it,
+    what_a_hook_leaves_behind_lives_on,
     failing_poststop_hook_is_a_warning,
     poststop_runs_when_create_fails_late,
     time_limit_kills_the_hook,
@@ -521,6 +525,186 @@ fn signals_end_hooks_of_a_foreground_run() {
         );
         sandbox.host(Some(&bundle)).same_as(&before);
         fs::remove_file(log(&sandbox)).unwrap();
+    }
+}
+
+/// Whether a process is there and is no zombie.
+fn lives(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
+/// A second `delete --force` leaves a `poststop` hook that has just begun some time, and none to one that hangs.
+fn hanging_poststop_hooks_have_some_time_from_their_start() {
+    let sandbox = Sandbox::new();
+    let bundle = logging_bundle(&sandbox);
+    let stop = hook(&sandbox, &bundle, "poststop", "LOG echo stop -- sleep 1000");
+    let bundle = bundle.push("/hooks/poststop", stop);
+    let before = sandbox.host(Some(&bundle));
+    let container = sandbox.detach(&bundle, "a");
+    let id = sandbox.id("a");
+    let delete = || sandbox.runtime(["delete", "--force", &id]).limit(40);
+    let first = delete().spawn();
+    harness::wait_until("the hook", || log(&sandbox).exists());
+    std::thread::sleep(harness::slow(6));
+    let begin = Instant::now();
+    delete().output().ok();
+    assert!(begin.elapsed() < harness::slow(3), "{:?}", begin.elapsed());
+    let output = first.finish().ok();
+    assert!(output.error().contains("signal 9"), "{}", output.stderr);
+    container.wait();
+    sandbox.host(Some(&bundle)).same_as(&before);
+}
+
+/// As of a foreground `run`: `create` and `start` fail and leave nothing, `delete` finishes.
+fn signals_end_hooks_of_other_commands() {
+    let sandbox = Sandbox::new();
+    for (kind, command, signal) in [
+        ("createRuntime", &["create"][..], Signal::SIGINT),
+        ("startContainer", &["start"], Signal::SIGHUP),
+        ("poststart", &["start"], Signal::SIGTERM),
+        ("poststop", &["delete"], Signal::SIGQUIT),
+        ("poststop", &["delete", "--force"], Signal::SIGTERM),
+        ("poststop", &["run"], Signal::SIGTERM),
+    ] {
+        let bundle = logging_bundle(&sandbox);
+        let slow = hook(&sandbox, &bundle, kind, "LOG echo waits -- sleep 1000");
+        let stop = hook(&sandbox, &bundle, "poststop", "LOG echo stopped");
+        let bundle = bundle
+            .push(&format!("/hooks/{kind}"), slow)
+            .push("/hooks/poststop", stop);
+        let before = sandbox.host(Some(&bundle));
+        let created = match command {
+            ["create" | "run"] => None,
+            _ => Some(sandbox.create(&bundle, "a")),
+        };
+        let call = sandbox.runtime(command);
+        let call = match created {
+            None => call.arg("--bundle").arg(&bundle.path),
+            Some(_) => call,
+        };
+        let call = call.arg(sandbox.id("a")).limit(40).spawn();
+        harness::wait_until("the hook", || {
+            fs::read_to_string(log(&sandbox)).is_ok_and(|text| text == "waits\n")
+        });
+        kill(call.pid(), signal).unwrap();
+        let output = call.finish();
+        let words = format!(
+            "error running {kind} hook #0: {}: interrupted by signal {}",
+            bundle.rootfs().join("bin/probe").display(),
+            signal as i32
+        );
+        let words = match kind {
+            "startContainer" => words.replace(bundle.rootfs().to_str().unwrap(), ""),
+            _ => words,
+        };
+        match kind {
+            "poststop" => {
+                let output = output.ok();
+                assert!(output.error().contains(&words), "{}", output.stderr);
+            }
+            _ => drop(output.fails_with(1, &[&words])),
+        }
+        if let Some(container) = &created {
+            container.wait();
+        }
+        assert_eq!(
+            fs::read_to_string(log(&sandbox)).unwrap(),
+            "waits\nstopped\n"
+        );
+        sandbox.host(Some(&bundle)).same_as(&before);
+        fs::remove_file(log(&sandbox)).unwrap();
+    }
+}
+
+/// When its time is up, when a signal ends it, and when `delete --force` does, also after its runtime was killed.
+fn what_a_hook_has_started_ends_with_it() {
+    let sandbox = Sandbox::new();
+    for (kind, end) in [
+        ("createRuntime", "time"),
+        ("createRuntime", "signal"),
+        ("createRuntime", "delete"),
+        ("createContainer", "delete"),
+        ("createRuntime", "orphaned"),
+        ("createRuntime", "collected"),
+    ] {
+        let bundle = logging_bundle(&sandbox);
+        let mut slow = hook(
+            &sandbox,
+            &bundle,
+            kind,
+            "LOG spawn sleep 1000 -- echo waits -- sleep 1000",
+        );
+        if end == "time" {
+            slow["timeout"] = json!(2);
+        }
+        let bundle = bundle.push(&format!("/hooks/{kind}"), slow);
+        let before = sandbox.host(Some(&bundle));
+        let id = sandbox.id("a");
+        let mut create = sandbox
+            .runtime(["create", "--bundle"])
+            .arg(&bundle.path)
+            .arg(&id)
+            .limit(40)
+            .spawn();
+        let seen = || fs::read_to_string(log(&sandbox)).unwrap_or_default();
+        harness::wait_until("the hook", || seen().lines().count() == 2);
+        let text = seen();
+        let (own, waits) = text.split_once('\n').unwrap();
+        assert_eq!(waits, "waits\n");
+        // One in a pid namespace goes with that.
+        let number_is_ours = kind == "createRuntime";
+        assert!(!number_is_ours || lives(own), "{text}");
+        match end {
+            "time" => {}
+            "signal" => kill(create.pid(), Signal::SIGTERM).unwrap(),
+            _ => {
+                if end != "delete" {
+                    create.child.kill().unwrap();
+                    create.child.wait().unwrap();
+                }
+                match end {
+                    "collected" => sandbox.runtime(["gc"]).output().ok(),
+                    _ => sandbox.runtime(["delete", "--force", &id]).output().ok(),
+                };
+            }
+        }
+        match end {
+            "orphaned" | "collected" => {}
+            _ => drop(create.finish().exits(1)),
+        }
+        harness::wait_until("all of the hook is gone", || !number_is_ours || !lives(own));
+        harness::wait_until("nothing is left", || {
+            sandbox.host(Some(&bundle)).difference(&before).is_empty()
+        });
+        fs::remove_file(log(&sandbox)).unwrap();
+    }
+}
+
+/// Hooks of vendors start daemons.
+fn what_a_hook_leaves_behind_lives_on() {
+    let sandbox = Sandbox::new();
+    let bundle = logging_bundle(&sandbox);
+    let daemon = hook(&sandbox, &bundle, "createRuntime", "LOG spawn sleep 1000");
+    let bundle = bundle.push("/hooks/createRuntime", daemon);
+    sandbox.run(&bundle).ok();
+    let container = sandbox.detach(&bundle, "a");
+    container.wait();
+    sandbox
+        .runtime(["delete", "--force"])
+        .arg(&container.id)
+        .output()
+        .ok();
+    let text = fs::read_to_string(log(&sandbox)).unwrap();
+    let daemons: Vec<&str> = text.lines().collect();
+    assert_eq!(daemons.len(), 2, "{text}");
+    for pid in daemons {
+        assert!(lives(pid), "{text}");
+        kill(
+            nix::unistd::Pid::from_raw(pid.parse().unwrap()),
+            Signal::SIGKILL,
+        )
+        .unwrap();
     }
 }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod accidents;
+mod binds;
 mod capabilities;
 mod cgroups;
 mod child_faults;
@@ -28,6 +29,7 @@ mod leaks;
 mod limits;
 mod linear;
 mod list;
+mod logs;
 mod masked_paths;
 mod mounts;
 mod namespaces;
@@ -52,11 +54,14 @@ mod sysctl;
 mod systemd;
 mod terminal;
 mod timings;
+mod tmpfs;
 mod update;
+mod wrong_configs;
 
 fn main() -> std::process::ExitCode {
     harness::main(&[
         accidents::CASES,
+        binds::CASES,
         capabilities::CASES,
         cgroups::CASES,
         child_faults::CASES,
@@ -80,6 +85,7 @@ fn main() -> std::process::ExitCode {
         limits::CASES,
         linear::CASES,
         list::CASES,
+        logs::CASES,
         masked_paths::CASES,
         mounts::CASES,
         namespaces::CASES,
@@ -94,16 +100,18 @@ fn main() -> std::process::ExitCode {
         rootless::CASES,
         run::CASES,
         runc::CASES,
-        spec::CASES,
-        state::CASES,
-        symlinks::CASES,
         scheduling::CASES,
         seccomp::CASES,
         security_labels::CASES,
+        spec::CASES,
+        state::CASES,
+        symlinks::CASES,
         sysctl::CASES,
         systemd::CASES,
         terminal::CASES,
         timings::CASES,
+        tmpfs::CASES,
         update::CASES,
+        wrong_configs::CASES,
     ])
 }

@@ -4,9 +4,11 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
 use harness::{Sandbox, cases, wait_until};
+use serde_json::json;
 
 cases![
     start_waits_for_readiness,
+    start_container_hooks_see_the_socket,
     start_does_not_wait_for_the_dead,
     start_waits_only_where_both_calls_know_the_socket,
     run_passes_readiness_on,
@@ -53,6 +55,29 @@ fn say(sandbox: &Sandbox, id: &str, message: &str) {
 }
 
 const LOOK: &str = "env -- stat /run/notify/notify.sock -- touch /run/notify/file -- sleep 1000";
+
+/// A program of the image that has no environment of its own has the process's.
+fn start_container_hooks_see_the_socket() {
+    let sandbox = Sandbox::new();
+    let manager = Manager::new(&sandbox);
+    let shared = sandbox.folder("shared");
+    let arguments = ["probe", "log", "/mnt/log", "--", "env"];
+    let bundle = sandbox
+        .bundle()
+        .mount("/mnt", "bind", &shared, &["bind"])
+        .push(
+            "/hooks/startContainer",
+            json!({"path": "/bin/probe", "args": arguments}),
+        );
+    let run = sandbox.runtime(["run", "--bundle"]).arg(&bundle.path);
+    let run = run.env("NOTIFY_SOCKET", &manager.path);
+    run.arg(sandbox.id("a")).output().ok();
+    let seen = std::fs::read_to_string(shared.join("log")).unwrap();
+    assert!(
+        seen.contains("NOTIFY_SOCKET=/run/notify/notify.sock\n"),
+        "{seen}"
+    );
+}
 
 fn start_waits_for_readiness() {
     let sandbox = Sandbox::new();

@@ -3,7 +3,14 @@
 use harness::{Bundle, Sandbox, cases, need};
 use serde_json::json;
 
+use crate::mounts::line;
+
 cases![
+    propagation_of_a_mount,
+    propagation_of_the_root,
+    privileged_propagation_shared_reaches_the_container,
+    privileged_no_pivot,
+    privileged_run_from_a_shared_mount_leaves_the_host_alone,
     privileged_every_kind_in_both_directions,
     privileged_every_kind_without_pivot_root,
     privileged_every_kind_in_a_new_user_namespace,
@@ -145,4 +152,134 @@ fn privileged_every_kind_in_a_joined_user_namespace() {
         let bundle = bundle.join_namespace("user", &path("user"));
         bundle.join_namespace("network", &path("net"))
     });
+}
+
+fn propagation_of_a_mount() {
+    let sandbox = Sandbox::new();
+    let shared = sandbox.folder("shared");
+    let table = [
+        ("rprivate", "private"),
+        ("rshared", "shared:"),
+        ("runbindable", "unbindable"),
+        ("private", "private"),
+    ];
+    for (option, wanted) in table {
+        let bundle = sandbox
+            .bundle()
+            .mount("/mnt", "bind", &shared, &["rbind", option]);
+        let line = line(&sandbox, bundle, "/mnt");
+        let (front, _) = line.split_once(" - ").unwrap();
+        let tags: Vec<&str> = front
+            .split(' ')
+            .skip(6)
+            .filter(|tag| !tag.is_empty())
+            .collect();
+        match wanted {
+            "private" => assert!(tags.is_empty(), "{option}: {line}"),
+            _ => assert!(
+                tags.iter().any(|tag| tag.starts_with(wanted)),
+                "{option}: {line}"
+            ),
+        }
+    }
+}
+
+fn propagation_of_the_root() {
+    let sandbox = Sandbox::new();
+    for (value, wanted) in [
+        ("private", ""),
+        ("rprivate", ""),
+        ("slave", ""),
+        ("shared", "shared:"),
+        ("unbindable", "unbindable"),
+    ] {
+        let bundle = sandbox
+            .bundle()
+            .set("/linux/rootfsPropagation", json!(value));
+        let line = line(&sandbox, bundle, "/");
+        let (front, _) = line.split_once(" - ").unwrap();
+        let tags: Vec<&str> = front
+            .split(' ')
+            .skip(6)
+            .filter(|tag| !tag.is_empty())
+            .collect();
+        match value {
+            "shared" | "unbindable" => assert!(
+                tags.iter().any(|tag| tag.starts_with(wanted)),
+                "{value}: {line}"
+            ),
+            // A slave of a mount that is not shared is private.
+            _ => assert!(
+                !tags.iter().any(|tag| tag.starts_with("shared")),
+                "{value}: {line}"
+            ),
+        }
+    }
+    let bundle = sandbox
+        .bundle()
+        .set("/linux/rootfsPropagation", json!("sideways"));
+    sandbox.run(&bundle).fails_with(1, &["sideways"]);
+}
+
+/// A shell in a mount namespace of its own, for tests that mount on "the host".
+pub(crate) fn in_own_mounts(sandbox: &Sandbox, script: &str) -> harness::Output {
+    let unshare = need::program("unshare");
+    let call = sandbox.command(unshare).args([
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-ec",
+        script,
+        "sh",
+    ]);
+    call.arg(sandbox.program()).arg(&sandbox.root).output()
+}
+
+fn privileged_propagation_shared_reaches_the_container() {
+    let sandbox = Sandbox::new();
+    let shared = sandbox.folder("shared");
+    let bundle = sandbox
+        .bundle()
+        .mount("/mnt", "bind", &shared, &["rbind", "rslave"]);
+    let bundle = bundle
+        .set("/linux/rootfsPropagation", json!("rslave"))
+        .probe("sleep 1000");
+    let (path, id) = (bundle.path.display(), sandbox.id("a"));
+    let folder = shared.display();
+    let script = format!(
+        "mount --bind {folder} {folder}; mount --make-shared {folder}; mkdir -p {folder}/sub
+         \"$1\" --root \"$2\" create --bundle {path} {id} >/dev/null
+         \"$1\" --root \"$2\" start {id}
+         mount -t tmpfs later {folder}/sub; touch {folder}/sub/came
+         \"$1\" --root \"$2\" exec {id} /bin/probe ls /mnt/sub
+         \"$1\" --root \"$2\" delete --force {id}"
+    );
+    in_own_mounts(&sandbox, &script).ok().lines(&["came"]);
+}
+
+fn privileged_no_pivot() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("ls / -- ls /proc/1/root");
+    let run = sandbox
+        .runtime(["run", "--no-pivot", "--bundle"])
+        .arg(&bundle.path)
+        .arg(sandbox.id("a"));
+    run.output().ok().prints("bin\n");
+}
+
+fn privileged_run_from_a_shared_mount_leaves_the_host_alone() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox
+        .bundle()
+        .mount("/mnt", "tmpfs", "tmpfs", &["mode=755"]);
+    let (path, id) = (bundle.path.display(), sandbox.id("a"));
+    let script = format!(
+        "mount --make-rshared /
+         grep -v ' - cgroup' /proc/self/mountinfo | wc -l >{path}/before
+         \"$1\" --root \"$2\" run --bundle {path} {id}
+         grep -v ' - cgroup' /proc/self/mountinfo | wc -l >{path}/after
+         cmp {path}/before {path}/after"
+    );
+    in_own_mounts(&sandbox, &script).ok();
 }

@@ -115,10 +115,11 @@ fn profile_that_forbids_what_init_needs() {
         })
     };
     let all = ["read", "execve", "write", "exit_group", "exit"];
-    // Seen on an emulated arm64 machine: ENOSYS, not the errno of the filter. Why is not known.
-    let no_execve = match cfg!(target_arch = "aarch64") {
-        true => "execve: ",
-        false => "execve: operation not permitted",
+    // A call that is newer than all that a profile names answers as on a kernel that does not know it, as with other
+    // runtimes. On x86-64 execve is older than exit; elsewhere it has a higher number than all of these.
+    let no_execve = match cfg!(target_arch = "x86_64") {
+        true => "execve: operation not permitted",
+        false => "execve: function not implemented",
     };
     for (calls, wanted) in [
         (&all[..], "read: operation not permitted"),

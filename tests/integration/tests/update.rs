@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 cases![
     privileged_each_flag_changes_its_file,
+    privileged_no_tasks_mean_what_the_version_says,
     privileged_document_comes_from_a_file_or_standard_input,
     privileged_what_is_not_given_stays,
     privileged_wrong_values_change_nothing,
@@ -66,9 +67,37 @@ const FLAGS: &[Row] = &[
     ("cpu", &["--cpu-idle", "0"], ("cpu.idle", "0"), ("cpu.idle", "0")),
     ("cpuset", &["--cpuset-cpus", "0", "--cpuset-mems", "0"], ("cpuset.cpus", "0"), ("cpuset.cpus", "0")),
     ("pids", &["--pids-limit", "33"], ("pids.max", "33"), ("pids.max", "33")),
-    ("pids", &["--pids-limit", "0"], ("pids.max", "0"), ("pids.max", "0")),
+    ("pids", &["--pids-limit", "0"], ("pids.max", "max"), ("pids.max", "max")),
+    ("pids", &["--pids-limit", "33"], ("pids.max", "33"), ("pids.max", "33")),
     ("pids", &["--pids-limit", "-1"], ("pids.max", "max"), ("pids.max", "max")),
 ];
+
+/// Engines of the time before version 1.3 of the specification mean no limit by 0; from then on it is one.
+fn privileged_no_tasks_mean_what_the_version_says() {
+    need::cgroups();
+    if !need::has_controller("pids") {
+        skip!("no pids controller here");
+    }
+    for (version, wanted) in [
+        ("1.0.2-dev", "max"),
+        ("1.2.1", "max"),
+        ("1.3.0", "1"),
+        ("1.3.0-rc.1", "1"),
+    ] {
+        let sandbox = Sandbox::new();
+        let bundle = sandbox
+            .bundle()
+            .set("/ociVersion", json!(version))
+            .set("/linux/cgroupsPath", json!(format!("/{}-box", sandbox.tag)))
+            .set("/linux/resources", json!({"pids": {"limit": 0}}));
+        let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+        let limit = || read(&sandbox, "pids.max").unwrap();
+        assert_eq!(limit(), wanted, "{version}");
+        update(&container, &["--pids-limit", "33"]).ok();
+        update(&container, &["--pids-limit", "0"]).ok();
+        assert_eq!(limit(), wanted, "{version}");
+    }
+}
 
 fn privileged_each_flag_changes_its_file() {
     need::cgroups();

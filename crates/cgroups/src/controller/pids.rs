@@ -6,8 +6,9 @@ use crate::SettingError;
 use crate::setting::Draft;
 use crate::systemd::Property;
 
-/// v1 and v2 share the file. 0 is a real limit (nothing can be forked), negative is none. It is applied late, because
-/// the runtime forks inside the cgroup until the user's program is started.
+/// v1 and v2 share the file. Negative is no limit. With 0 nothing can be forked, exactly as with 1, for who forks is in the
+/// cgroup itself; systemd takes 0 for a mistake, so that all get 1. It is applied late, because the runtime forks inside
+/// the cgroup until the user's program is started.
 pub(crate) fn compile(
     draft: &mut Draft<'_>,
     pids: &LinuxPids,
@@ -20,10 +21,9 @@ pub(crate) fn compile(
     draft.dialect("pids", &at)?;
     let value = match limit {
         ..0 => "max".to_owned(),
-        limit => limit.to_string(),
+        limit => limit.max(1).to_string(),
     };
     draft.write(&at, "pids", "pids.max", value).late();
-    // systemd takes 0 for a mistake; the file above has the last word.
     draft.property(Property::number(
         "TasksMax",
         u64::try_from(limit).map_or(u64::MAX, |limit| limit.max(1)),

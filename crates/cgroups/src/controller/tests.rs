@@ -55,7 +55,7 @@ fn every_property_has_its_files() {
         (r#"{"memory": {"limit": -1}}"#, &["memory.limit_in_bytes = -1", "memory.memsw.limit_in_bytes = -1"], &["memory.swap.max = max", "memory.max = max"]),
         (r#"{"memory": {"kernel": 0, "kernelTCP": 0, "limit": 0, "swap": 0}}"#, &[], &[]),
         (r#"{"memory": {"useHierarchy": true}}"#, &["memory.use_hierarchy = 1"], &[]),
-        (r#"{"pids": {"limit": 0}}"#, &["pids.max = 0"], &["pids.max = 0"]),
+        (r#"{"pids": {"limit": 0}}"#, &["pids.max = 1"], &["pids.max = 1"]),
         (r#"{"pids": {"limit": -5}}"#, &["pids.max = max"], &["pids.max = max"]),
         (r#"{"blockIO": {"weight": 500, "weightDevice": [{"major": 8, "minor": 0, "weight": 10}], "throttleWriteIOPSDevice": [{"major": 8, "minor": 16, "rate": 7}]}}"#,
             &["blkio.weight = 500", "blkio.weight_device = 8:0 10", "blkio.throttle.write_iops_device = 8:16 7"],

@@ -13,7 +13,7 @@ struct Case {
 #[rustfmt::skip]
 const CASES: &[Case] = &[
     Case { resources: r#"{"pids": {"limit": 17}}"#, controllers: ("pids", "pids"), v1: &[("pids.max", "17")], v2: &[("pids.max", "17")] },
-    Case { resources: r#"{"pids": {"limit": 0}}"#, controllers: ("pids", "pids"), v1: &[("pids.max", "0")], v2: &[("pids.max", "0")] },
+    Case { resources: r#"{"pids": {"limit": 0}}"#, controllers: ("pids", "pids"), v1: &[("pids.max", "1")], v2: &[("pids.max", "1")] },
     Case { resources: r#"{"pids": {"limit": -1}}"#, controllers: ("pids", "pids"), v1: &[("pids.max", "max")], v2: &[("pids.max", "max")] },
     Case { resources: r#"{"memory": {"limit": 8388608, "reservation": 4194304}}"#, controllers: ("memory", "memory"),
         v1: &[("memory.limit_in_bytes", "8388608"), ("memory.soft_limit_in_bytes", "4194304")],

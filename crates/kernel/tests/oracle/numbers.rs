@@ -338,6 +338,8 @@ const CONSTANTS: &[(&str, i128)] = &[
     ("process::WNOWAIT", libc::WNOWAIT as i128),
     ("process::wait_any::P_ALL", libc::P_ALL as i128),
     ("process::user_namespace::PIDFD_GET_USER_NAMESPACE", libc::PIDFD_GET_USER_NAMESPACE as i128),
+    ("process::signal_group::PIDFD_SIGNAL_PROCESS_GROUP", libc::PIDFD_SIGNAL_PROCESS_GROUP as i128),
+    ("process::ignores::SIG_IGN", libc::SIG_IGN as i128),
     ("process::set_signal_mask::SIG_SETMASK", libc::SIG_SETMASK as i128),
     ("process::Watch::IN", libc::POLLIN as i128),
     ("process::Watch::OUT", libc::POLLOUT as i128),

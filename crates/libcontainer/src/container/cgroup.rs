@@ -1,5 +1,9 @@
 //! The container's cgroup as the operations need it.
 
+use std::borrow::Cow;
+
+use spec::{LinuxPids, LinuxResources};
+
 use super::Container;
 use crate::Error;
 use crate::state::Record;
@@ -27,6 +31,27 @@ pub(super) fn seat_of(record: &Record) -> Result<Option<cgroups::Seat>, Error> {
         return Ok(None);
     }
     Ok(Some(group.seat_for(record.pid)?))
+}
+
+/// The resources of a config, or of an update of its container, as that version of the specification means them: before
+/// 1.3 a `pids.limit` of 0 was none, and engines of that time write 0 where their users ask for no limit.
+pub(super) fn as_of<'a, 'b>(
+    version: &str,
+    resources: &'b LinuxResources<'a>,
+) -> Cow<'b, LinuxResources<'a>> {
+    let minor = version.split('.').nth(1).map(str::parse::<u32>);
+    let before = matches!(minor, Some(Ok(..3)));
+    let mut resources = Cow::Borrowed(resources);
+    if before
+        && resources
+            .pids
+            .as_ref()
+            .is_some_and(|pids| pids.limit == Some(0))
+    {
+        let pids = LinuxPids { limit: Some(-1) };
+        resources.to_mut().pids = Some(pids);
+    }
+    resources
 }
 
 impl Container {

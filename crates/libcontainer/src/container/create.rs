@@ -1,6 +1,5 @@
 //! `create`: everything but the user's program.
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use kernel::process::Started;
@@ -40,7 +39,6 @@ pub(super) struct Made {
     pub(super) locked: Locked,
     pub(super) process: Process,
     pub(super) fence: Option<Fd>,
-    pub(super) interrupt: Option<OwnedFd>,
 }
 
 /// What a walk needs besides the options.
@@ -114,7 +112,6 @@ impl Container {
                 locked: Locked { folder, record },
                 process,
                 fence,
-                interrupt: options.interrupt,
             }),
             Err(error) => {
                 clean_up(&prepared, folder, &error);
@@ -158,7 +155,6 @@ fn perform(
     }
     let hooks = HookState {
         folder: Some(folder),
-        interrupt: options.interrupt.as_ref().map(|fd| fd.as_fd().into()),
         ..prepared.hooks(folder.store())?
     };
     let given = Given {
@@ -258,9 +254,10 @@ pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
 
 /// The names of these capabilities are missing from the permitted or the inheritable set (capabilities(7)).
 pub(super) fn warn_about_ambient(folder: &Folder, missing: u64) {
-    for name in plan::names_of_capabilities(missing) {
+    if missing != 0 {
+        let list = plan::names_of_capabilities(missing).join(" ");
         folder.warn(format_args!(
-            "can't raise ambient capability {name}: operation not permitted"
+            "can't raise ambient capabilities: operation not permitted: [{list}]"
         ));
     }
 }

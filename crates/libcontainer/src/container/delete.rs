@@ -11,7 +11,8 @@ use crate::container::Container;
 use crate::perform::{HookState, run_hooks};
 use crate::plan::HookKind;
 use crate::process::Process;
-use crate::state::{Folder, Held, Liveness, Status, Store, observe};
+use crate::state::observe::{self, Hook};
+use crate::state::{Folder, Held, Liveness, Status, Store};
 use crate::timings;
 
 impl Container {
@@ -54,19 +55,21 @@ impl Container {
     }
 }
 
-/// Whoever works on the container may be waiting for a hook that does not end: that is ended. So is one that has lost its
-/// runtime. Only `poststop` hooks, which clean up behind the container, get some time.
+/// Whoever works on the container may be waiting for a hook that does not end: that is ended. Only `poststop` hooks, which
+/// clean up behind the container, have some time from their start.
 fn lock_by_force(folder: &Folder) -> Result<Held, Error> {
     const PAUSE: Duration = Duration::from_millis(10);
     const PATIENCE: Duration = Duration::from_secs(5);
     let mut waited = Duration::ZERO;
     loop {
         if let Some(held) = folder.try_lock()? {
-            observe::end_hook(folder, None)?;
             return Ok(held);
         }
-        let spared = (waited < PATIENCE).then_some(HookKind::Poststop.name());
-        observe::end_hook(folder, spared)?;
+        let is_spared =
+            |hook: &Hook| hook.kind == HookKind::Poststop.name() && waited.max(hook.age) < PATIENCE;
+        if let Some(hook) = observe::hook(folder)?.filter(|hook| !is_spared(hook)) {
+            hook.end()?;
+        }
         std::thread::sleep(PAUSE);
         waited += PAUSE;
     }
@@ -74,6 +77,12 @@ fn lock_by_force(folder: &Folder) -> Result<Held, Error> {
 
 impl Locked {
     pub(super) fn destroy(self, force: bool) -> Result<(), Error> {
+        // Who waited for it would have the lock: it has lost its runtime.
+        if self.record.has_hooks
+            && let Some(hook) = observe::hook(&self.folder)?
+        {
+            hook.end()?;
+        }
         if let Some(process) = self.process()?
             && process.try_wait()?.is_none()
         {
@@ -92,11 +101,6 @@ impl Locked {
         }
         drop(part);
         self.finish(force)
-    }
-
-    /// As [`Locked::destroy`] for a container of before the machine was started: of that there is only the folder.
-    pub(super) fn forget(self) -> Result<(), Error> {
-        self.finish(true)
     }
 
     fn finish(self, force: bool) -> Result<(), Error> {

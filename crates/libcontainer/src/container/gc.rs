@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Locked;
 use crate::Error;
-use crate::state::{Held, Liveness, Record, Store, is_id, observe, time};
+use crate::state::{Held, Liveness, Record, Store, is_id, observe};
 
 /// How [`gc`] works.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,10 +100,9 @@ pub fn gc(store: &Store, options: &GcOptions) -> Result<Vec<Leftover>, Error> {
         }
     }
     ids.sort();
-    let boot = time::boot();
     let leftovers = ids
         .iter()
-        .filter_map(|id| match examine(store, id, &boot, options) {
+        .filter_map(|id| match examine(store, id, options) {
             Ok(leftover) => leftover,
             Err(error) => Some(Leftover {
                 id: id.clone(),
@@ -116,12 +115,7 @@ pub fn gc(store: &Store, options: &GcOptions) -> Result<Vec<Leftover>, Error> {
 }
 
 /// One container; `None` when nothing is wrong with it, or when it is gone by now.
-fn examine(
-    store: &Store,
-    id: &str,
-    boot: &str,
-    options: &GcOptions,
-) -> Result<Option<Leftover>, Error> {
+fn examine(store: &Store, id: &str, options: &GcOptions) -> Result<Option<Leftover>, Error> {
     let held = match store.folder(id).and_then(|folder| folder.try_lock()) {
         Ok(Some(held)) => held,
         // Somebody is at work, or was faster.
@@ -149,10 +143,10 @@ fn examine(
     if record.is_runcs {
         return Ok(None);
     }
-    let Some(found) = judge(&held, &record, boot)? else {
+    let Some(found) = judge(&held, &record)? else {
         return Ok(None);
     };
-    let parts = parts(&record, &path, found)?;
+    let parts = parts(&record, &path)?;
     if found == Found::Stopped && !options.stopped {
         return Ok(leftover(found, parts, Outcome::Kept));
     }
@@ -160,11 +154,7 @@ fn examine(
         folder: held,
         record,
     };
-    let outcome = finish(options.dry_run, || match found {
-        // A cgroup of that name is somebody else's now.
-        Found::EarlierBoot => locked.forget(),
-        _ => locked.destroy(true),
-    });
+    let outcome = finish(options.dry_run, || locked.destroy(true));
     Ok(leftover(found, parts, outcome))
 }
 
@@ -179,12 +169,11 @@ fn finish(dry_run: bool, remove: impl FnOnce() -> Result<(), Error>) -> Outcome 
 }
 
 /// What has become of a recorded container that nobody works on; `None` for one that is in good order.
-fn judge(held: &Held, record: &Record, boot: &str) -> Result<Option<Found>, Error> {
-    let alive = matches!(observe::liveness(record)?, Liveness::Alive(_));
-    // The clock alone is no proof, for it can be set: but no cgroup outlives the machine.
-    if !alive && record.created.as_str() < boot && cgroups_of(record)?.is_empty() {
+fn judge(held: &Held, record: &Record) -> Result<Option<Found>, Error> {
+    if !observe::is_of_this_boot(record)? {
         return Ok(Some(Found::EarlierBoot));
     }
+    let alive = matches!(observe::liveness(record)?, Liveness::Alive(_));
     if observe::was_unfinished(held, record)? {
         return Ok(Some(Found::Unfinished));
     }
@@ -232,19 +221,17 @@ fn cgroups_of(record: &Record) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-fn parts(record: &Record, path: &Path, found: Found) -> Result<Vec<Part>, Error> {
+fn parts(record: &Record, path: &Path) -> Result<Vec<Part>, Error> {
     let mut parts = Vec::new();
     let mut add = |kind, what: String| parts.push(Part { kind, what });
-    if found != Found::EarlierBoot {
-        if let Liveness::Alive(_) = observe::liveness(record)? {
-            add("process", record.pid.to_string());
-        }
-        if let Some(unit) = record.cgroup.as_ref().and_then(cgroups::Place::unit) {
-            add("unit", unit.to_owned());
-        }
-        for path in cgroups_of(record)? {
-            add("cgroup", path.display().to_string());
-        }
+    if let Liveness::Alive(_) = observe::liveness(record)? {
+        add("process", record.pid.to_string());
+    }
+    if let Some(unit) = record.cgroup.as_ref().and_then(cgroups::Place::unit) {
+        add("unit", unit.to_owned());
+    }
+    for path in cgroups_of(record)? {
+        add("cgroup", path.display().to_string());
     }
     parts.push(state(path));
     Ok(parts)

@@ -1,12 +1,12 @@
 //! Before anything is done: what a config means on this host, down to the plan.
 
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use init::ChildStep;
 use kernel::namespace::flags::NEWPID;
 use spec::{ConfigPath, LinuxResources, Spec};
 
+use super::cgroup::as_of;
 use crate::Error;
 use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
@@ -51,9 +51,6 @@ pub struct CreateOptions {
     ///
     /// [`gc`]: crate::gc
     pub attended: bool,
-    /// While hooks run: when this becomes readable, the hook is ended and the call fails. An eventfd(2), or a signalfd(2) for
-    /// the signals that end the program.
-    pub interrupt: Option<OwnedFd>,
     /// Newlines that the process writes to its terminal stay as they are.
     pub(crate) relays_terminal: bool,
 }
@@ -173,7 +170,8 @@ impl<'a> Prepared<'a> {
         };
         let linux = self.spec.linux.as_ref();
         let path = linux.and_then(|linux| linux.cgroups_path.as_deref());
-        if rootless && path.is_none_or(str::is_empty) && host.version() != cgroups::Version::V2 {
+        let unasked = !systemd && path.is_none_or(str::is_empty);
+        if rootless && unasked && host.version() != cgroups::Version::V2 {
             // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
             return;
         }
@@ -187,6 +185,8 @@ impl<'a> Prepared<'a> {
         let resources = linux
             .and_then(|linux| linux.resources.as_ref())
             .unwrap_or(&none);
+        let version = self.spec.oci_version.as_deref().unwrap_or(spec::VERSION);
+        let resources = &as_of(version, resources);
         let (mut settings, mut mistakes) = cgroups::judge(resources, &place);
         if systemd {
             mistakes.extend(settings.annotate(&self.spec.annotations).err());
@@ -274,8 +274,10 @@ impl<'a> Prepared<'a> {
         let spec = self.spec;
         let paths = self.place.iter().flat_map(cgroups::Place::paths);
         let namespaces = Namespaces::read(spec, &self.host)?;
+        let failed = |fault| Error::call("see which boot of the machine this is", fault);
         Ok(Record {
             id: self.creation.id.clone(),
+            boot: observe::boot().map_err(failed)?,
             created: time::now(),
             oci_version: spec.oci_version.as_deref().unwrap_or_default().to_owned(),
             bundle: self.creation.bundle.clone(),
@@ -324,7 +326,6 @@ impl<'a> Prepared<'a> {
             set_groups: false,
             init: None,
             folder: None,
-            interrupt: None,
         })
     }
 }

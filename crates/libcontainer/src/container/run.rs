@@ -1,7 +1,5 @@
 //! `run`: create and start at once.
 
-use std::os::fd::AsFd;
-
 use super::create::Made;
 use super::fence::Fence;
 use super::prepare::CreateOptions;
@@ -28,7 +26,6 @@ impl Container {
             locked,
             process,
             fence,
-            interrupt,
         } = Container::make(store, id, bundle, options, Fence::Pipe)?;
         let started = (|| {
             let readiness = match &manager {
@@ -36,8 +33,7 @@ impl Container {
                 None => None,
             };
             if let Some(fence) = &fence {
-                let interrupt = interrupt.as_ref().map(|fd| fd.as_fd().into());
-                locked.release(fence, interrupt)?;
+                locked.release(fence)?;
             }
             Ok(readiness)
         })();

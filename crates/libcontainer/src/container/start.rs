@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use kernel::{BorrowedFd, Fault, Fd};
+use kernel::{Fault, Fd};
 
 use super::cgroup::seat_of;
 use super::{Container, Locked};
 use crate::Error;
-use crate::notify::Readiness;
+use crate::notify::{self, Readiness};
 use crate::perform::{HookState, Inside, WayIn, fence, forbidden, forbids, run_hooks};
 use crate::plan::HookKind;
 use crate::state::{Status, observe, release_as_runc};
@@ -54,7 +54,7 @@ impl Container {
             ));
         }
         match locked.folder.open_fence()? {
-            Some(fence) => match locked.release(&fence, None) {
+            Some(fence) => match locked.release(&fence) {
                 Ok(()) => locked.folder.remove_fence().map(|()| locked),
                 // The container is gone as after `delete` (runtime.md, "Lifecycle", 7, 9, 12, 13).
                 Err(error @ Error::Hook { .. }) => {
@@ -73,17 +73,17 @@ impl Container {
 
 impl Locked {
     /// Lets the program run, with the hooks before and after.
-    pub(super) fn release(
-        &self,
-        fence: &Fd,
-        interrupt: Option<BorrowedFd<'_>>,
-    ) -> Result<(), Error> {
+    pub(super) fn release(&self, fence: &Fd) -> Result<(), Error> {
         let config = match self.record.has_hooks {
             true => Some(observe::config(&self.folder)?),
             false => None,
         };
         let spec = match &config {
-            Some(config) => Some(config.spec()?),
+            Some(config) => {
+                let mut spec = config.spec()?;
+                notify::name_again(&mut spec, &self.folder)?;
+                Some(spec)
+            }
             None => None,
         };
         let gone = || Error::wrong_status(self.id(), "container not running");
@@ -92,7 +92,6 @@ impl Locked {
             Some(spec) => {
                 let state = HookState {
                     folder: Some(&self.folder),
-                    interrupt,
                     ..HookState::new(self.folder.store(), spec, &self.record, status)
                 };
                 self.run_start_hooks(&state, kind, &process)

@@ -3,7 +3,7 @@
 use spec::LinuxResources;
 
 use super::Container;
-use super::cgroup::group_of;
+use super::cgroup::{as_of, group_of};
 use crate::Error;
 use crate::plan::{PlanError, Why};
 use crate::state::Status;
@@ -40,6 +40,7 @@ impl Container {
         let group = group_of(&locked.record)?.ok_or_else(no_cgroup)?;
         group.complete(&mut resources)?;
         let host = locked.folder.store().known().cgroups()?;
+        let resources = as_of(&locked.record.oci_version, &resources);
         let settings = cgroups::settings(&resources, host, place).map_err(|error| PlanError {
             at: error.at,
             why: Why::Invalid(error.why),

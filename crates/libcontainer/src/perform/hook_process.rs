@@ -11,6 +11,7 @@ use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file, process};
 
 use super::{Cgroup, Console, Given, HookState, fence, walk};
 use crate::Error;
+use crate::interrupt::Interrupt;
 use crate::plan::Plan;
 
 /// Most output of a hook that a message quotes.
@@ -22,9 +23,9 @@ const USUAL_PIPE: usize = 64 * 1024;
 /// How a hook ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// By itself.
+    /// By itself. What it has started and left behind, such as a daemon, lives on.
     Exit(Option<Exit>),
-    /// It was killed when its time was up,
+    /// It was killed, with its process group, when its time was up,
     TimedOut,
     /// or because the caller has changed its mind.
     Interrupted,
@@ -115,14 +116,14 @@ impl HookProcess {
     pub(super) fn wait(
         &mut self,
         deadline: Option<Instant>,
-        interrupt: Option<BorrowedFd<'_>>,
+        interrupt: Option<&dyn Interrupt>,
     ) -> kernel::Result<End> {
         loop {
             let fds = [
                 Some(self.child.pidfd.borrow()),
                 self.out.borrow(),
                 self.err.borrow(),
-                interrupt,
+                interrupt.map(|interrupt| interrupt.as_fd().into()),
             ];
             let mut watches = fds.map(|fd| Watch::optional(fd, Watch::IN));
             let left = deadline.map(|deadline| {
@@ -147,11 +148,11 @@ impl HookProcess {
                 return process::wait(self.child.pidfd.borrow(), true).map(End::Exit);
             }
             if interrupted {
-                super::end(&self.child.pidfd)?;
+                super::end(&self.child)?;
                 return Ok(End::Interrupted);
             }
             if count == 0 && deadline.is_some() {
-                super::end(&self.child.pidfd)?;
+                super::end(&self.child)?;
                 return Ok(End::TimedOut);
             }
         }

@@ -1,6 +1,5 @@
 //! What a hook is told, and where it runs.
 
-use kernel::BorrowedFd;
 use spec::{Spec, State};
 
 use super::namespace::WayIn;
@@ -25,8 +24,6 @@ pub(crate) struct HookState<'a> {
     pub(crate) init: Option<i32>,
     /// Where a hook that runs is noted, so that `delete --force` can end it.
     pub(crate) folder: Option<&'a Held>,
-    /// When this becomes readable, a hook that runs is ended.
-    pub(crate) interrupt: Option<BorrowedFd<'a>>,
 }
 
 /// Where a hook runs that runs in the container.
@@ -55,7 +52,6 @@ impl<'a> HookState<'a> {
             set_groups: record.set_groups,
             init: None,
             folder: None,
-            interrupt: None,
         }
     }
 }

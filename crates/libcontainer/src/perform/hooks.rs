@@ -59,6 +59,9 @@ pub(crate) fn run(
         ),
         interrupted: false,
     };
+    // From before the start: nothing ends this program while it alone knows the hook.
+    let interrupt = (state.store.interrupts().begin())
+        .map_err(|error| failed(format!("nothing would interrupt it: {error}")))?;
     let started = Instant::now();
     let mut process = Start {
         state,
@@ -74,7 +77,7 @@ pub(crate) fn run(
         .timeout
         .and_then(|seconds| started.checked_add(Duration::from_secs(seconds.unsigned_abs())));
     let end = process
-        .wait(deadline, state.interrupt)
+        .wait(deadline, interrupt.as_deref())
         .map_err(|fault| failed(format!("its end cannot be seen: {fault}")))?;
     let (out, err) = process.output();
     log::debug!(
@@ -90,7 +93,10 @@ pub(crate) fn run(
         End::Exit(None) | End::TimedOut => {
             format!("timed out after {} s", hook.timeout.unwrap_or_default())
         }
-        End::Interrupted => "interrupted".to_owned(),
+        End::Interrupted => match &interrupt {
+            Some(interrupt) => format!("interrupted by {}", interrupt.reason()),
+            None => "interrupted".to_owned(),
+        },
     };
     let mut error = failed(format!(
         "{how}, stdout: {}, stderr: {}",

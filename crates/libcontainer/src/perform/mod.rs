@@ -97,7 +97,7 @@ impl Performed {
 
     /// Ends the process for good, and reaps it.
     pub(crate) fn end(&self) -> Result<(), Error> {
-        end(&self.child.pidfd)
+        end(&self.child)
             .map(drop)
             .map_err(|fault| Error::call("end the process", fault))
     }
@@ -117,17 +117,37 @@ impl Performed {
     }
 }
 
-/// Kills a child, waits until it is dead and reaps it. How it ended is not known where the caller ignores SIGCHLD.
-fn end(pidfd: &Fd) -> kernel::Result<Option<Exit>> {
-    match process::signal(pidfd.borrow(), signals::KILL) {
-        Err(fault) if !fault.is(Errno::ESRCH) => return Err(fault),
-        _ => {}
-    }
+/// Kills a child with all of its process group, if it leads one, waits until it is dead and reaps what of that is ours:
+/// what a hook has started, or the process that the child may have become without saying so, which nobody else knows, and
+/// which would keep its pid namespace for ever as a zombie.
+///
+/// The answer is how the child ended, also if it had before; that is not known where the caller ignores SIGCHLD.
+fn end(child: &Started) -> kernel::Result<Option<Exit>> {
+    let gone = |answer: kernel::Result<()>| match answer {
+        Err(fault) if !fault.is(Errno::ESRCH) => Err(fault),
+        _ => Ok(()),
+    };
+    gone(process::signal(child.pidfd.borrow(), signals::KILL))?;
+    let exit = patiently(|| process::ended(child.pidfd.borrow(), true))?;
+    // It is dead and not reaped: nobody else can be in a group of this number.
+    gone(process::kill_group(child.pid, signals::KILL))?;
+    while patiently(|| process::wait_group(child.pid).map(Some))?.is_some() {}
+    reap(&child.pidfd)?;
+    Ok(exit.flatten())
+}
+
+/// Waits for the end of a child and reaps it, if it has not been.
+fn reap(pidfd: &Fd) -> kernel::Result<()> {
+    patiently(|| process::wait(pidfd.borrow(), true)).map(drop)
+}
+
+/// Waits, whatever interrupts that; `None` when there is no such child (any more).
+fn patiently<T>(wait: impl Fn() -> kernel::Result<T>) -> kernel::Result<Option<T>> {
     loop {
-        match process::wait(pidfd.borrow(), true) {
+        match wait() {
             Err(fault) if fault.is(Errno::EINTR) => {}
             Err(fault) if fault.is(Errno::ECHILD) => return Ok(None),
-            answer => return answer,
+            answer => return answer.map(Some),
         }
     }
 }

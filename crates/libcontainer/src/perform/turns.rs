@@ -1,8 +1,8 @@
 //! The child's part of a walk: its start, the turns that it and we take, and its end.
 
 use init::{ChildStep, Slot};
-use kernel::process::{Exit, Started, Watch, signals};
-use kernel::{BorrowedFd, Errno, Fault, process, socket};
+use kernel::process::{Exit, Started, Watch};
+use kernel::{BorrowedFd, Errno, process, socket};
 
 use super::explain::explain;
 use super::walk::Walk;
@@ -139,11 +139,11 @@ impl Walk<'_> {
             return false;
         };
         // It is not reaped yet: as long as its number is its own, so is its group's.
-        match process::ended(child.pidfd.borrow()) {
-            // Where SIGCHLD is ignored nobody is told how it ended: the socket tells whether somebody is left.
-            Ok(Some(Exit::Code(0))) | Err(_) => self.has_left = true,
-            Ok(exit) => self.exit = exit,
-        }
+        // Where SIGCHLD is ignored nobody is told how it ended: the socket tells whether somebody is left.
+        self.has_left = matches!(
+            process::ended(child.pidfd.borrow(), false),
+            Ok(Some(Exit::Code(0))) | Err(_)
+        );
         self.has_left
     }
 
@@ -153,7 +153,8 @@ impl Walk<'_> {
         let pidfd = process::open(pid)?;
         if let Some(old) = self.child.replace(Started { pid, pidfd }) {
             // There is nothing left for it to do but to exit.
-            super::end(&old.pidfd)?;
+            process::signal(old.pidfd.borrow(), process::signals::KILL)?;
+            super::reap(&old.pidfd)?;
         }
         self.has_left = false;
         self.has_forked = true;
@@ -235,72 +236,18 @@ impl Walk<'_> {
         )
     }
 
-    fn left_over(&self, fault: Fault) {
-        let why = format_args!("the container's process may be left: {fault}");
-        let id = self.given.state.as_ref().map_or("", |state| state.id);
-        self.given.store.warnings().warn(id, why);
-    }
-
     pub(super) fn end_child(&mut self) -> Option<Exit> {
         // A new process that has not announced itself yet ends when it finds the socket closed.
         self.peer = None;
         let child = self.child.take()?;
-        if self.forks() && !self.has_forked {
-            // How it has ended says more than that it is ended now.
-            if self.exit.is_none()
-                && let Ok(exit) = process::ended(child.pidfd.borrow())
-            {
-                self.exit = exit;
-            }
-            if let Err(fault) = end_unannounced(&child) {
-                self.left_over(fault);
-            }
-        }
-        if let Some(exit) = self.exit.take() {
-            // Reaped, if it has not been as one of its group.
-            if let Err(fault) = super::end(&child.pidfd) {
-                self.left_over(fault);
-            }
-            return Some(exit);
-        }
-        // It may have exited already, with a status that says something; a kill does not change that then.
-        if let Ok(Some(exit)) = process::wait(child.pidfd.borrow(), false) {
-            return Some(exit);
-        }
-        match super::end(&child.pidfd) {
+        match super::end(&child) {
             Ok(exit) => exit,
             Err(fault) => {
-                self.left_over(fault);
+                let why = format_args!("the container's process may be left: {fault}");
+                let id = self.given.state.as_ref().map_or("", |state| state.id);
+                self.given.store.warnings().warn(id, why);
                 None
             }
-        }
-    }
-}
-
-/// Ends the process that a child of ours may have become without saying so, and reaps it: as a zombie that nobody knows it
-/// would keep its pid namespace, and whoever waits for that, for ever. It is in the old one's group, which has
-/// died by then and is not reaped before, so that nobody else can be in a group of this number.
-fn end_unannounced(old: &Started) -> kernel::Result<()> {
-    let gone = |fault: Fault| fault.is(Errno::ESRCH);
-    match process::signal(old.pidfd.borrow(), signals::KILL) {
-        Err(fault) if !gone(fault) => return Err(fault),
-        _ => {}
-    }
-    let mut watch = [Watch::new(old.pidfd.borrow(), Watch::IN)];
-    while let Err(fault) = process::poll(&mut watch, None) {
-        if !fault.is(Errno::EINTR) {
-            return Err(fault);
-        }
-    }
-    match process::kill_group(old.pid, signals::KILL) {
-        Err(fault) if !gone(fault) => return Err(fault),
-        _ => {}
-    }
-    loop {
-        match process::wait_group(old.pid) {
-            Err(fault) if fault.is(Errno::ECHILD) => return Ok(()),
-            Err(fault) if !fault.is(Errno::EINTR) => return Err(fault),
-            _ => {}
         }
     }
 }

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use init::slots::Slots;
 use init::{ChildStep, Reading, Slot};
-use kernel::process::{Exit, Started};
+use kernel::process::Started;
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file};
 
 use super::{
@@ -29,8 +29,6 @@ pub(super) struct Walk<'a> {
     pub(super) has_left: bool,
     /// That has.
     pub(super) has_forked: bool,
-    /// How it ended, once it is reaped.
-    pub(super) exit: Option<Exit>,
     /// Whether it was started in the cgroup of v2.
     pub(super) cloned_into_cgroup: bool,
     devices: Vec<net_devices::Moved>,
@@ -56,7 +54,6 @@ pub(crate) fn walk(
         child: None,
         has_left: false,
         has_forked: false,
-        exit: None,
         cloned_into_cgroup: false,
         devices: Vec::new(),
     };

@@ -307,6 +307,6 @@ fn judge(at: &ConfigPath, listed: &spec::Device<'_>) -> Result<(u32, u64), PlanE
         _ if kind == mode::FIFO => 0,
         (major, minor) => device(major, minor),
     };
-    // Only permissions count: some write the type into the mode, too.
-    Ok((kind | listed.file_mode.unwrap_or(0o666) & 0o7777, device))
+    // Only permissions count: some write the type into the mode, too, and a device is nothing that could be set-user-id.
+    Ok((kind | listed.file_mode.unwrap_or(0o666) & 0o777, device))
 }

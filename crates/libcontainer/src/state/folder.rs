@@ -11,9 +11,9 @@ use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd};
 use spec::ConfigPath;
 
-use super::observe::{identity_of, start_time};
+use super::observe::{identity_of, is_of_this_boot, start_time};
 use super::store::c_path;
-use super::{Record, Store, runc};
+use super::{Record, Store, runc, time};
 use crate::Error;
 use crate::notify;
 
@@ -230,6 +230,10 @@ impl Folder {
             let bytes = self.read(RECORD)?.unwrap_or_default();
             let (damage, is_cut) = match Record::read(&bytes) {
                 Ok(Some(mut record)) => {
+                    if !is_of_this_boot(&record)? {
+                        // A cgroup of that name is somebody else's now.
+                        record.cgroup = None;
+                    }
                     if let Some(place) = &mut record.cgroup {
                         place.use_session(self.store.known().session());
                     }
@@ -388,7 +392,7 @@ impl Held {
         file::set_permissions_at(self.directory.borrow(), NOTIFY, 0o755).map_err(failed)
     }
 
-    /// Notes which process a hook is, and of which kind.
+    /// Notes which process a hook is, since when, and of which kind.
     pub(crate) fn note_hook(&self, hook: &Started, kind: &str) -> Result<(), Error> {
         let failed = |fault| self.failed("write", HOOK, fault);
         // One that has been reaped already cannot be ended any more.
@@ -396,7 +400,8 @@ impl Held {
             return Ok(());
         };
         let flags = open::WRONLY | open::CREAT | open::TRUNC | open::NOFOLLOW;
-        let text = format!("{} {identity} {kind}", hook.pid);
+        let since = time::since_boot()?.as_secs();
+        let text = format!("{} {identity} {since} {kind}", hook.pid);
         file::open_at(self.directory.borrow(), HOOK, flags, 0o600)
             .and_then(|fd| file::write(fd.borrow(), text.as_bytes()))
             .map(drop)

@@ -5,6 +5,7 @@
 //! goes wrong is an error: what would destroy is not done then, and what is made is not made with less than was asked for.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use init::report::Seen;
 use kernel::process::{self, Watch, signals};
@@ -12,7 +13,7 @@ use kernel::{Call, Errno, Fault, Fd, file};
 use spec::Spec;
 
 use super::folder::{CONFIG, FENCE, Folder, HOOK, REPORT};
-use super::{Record, Status};
+use super::{Record, Status, time};
 use crate::{Bundle, Error};
 
 /// Whether the recorded process still is.
@@ -84,10 +85,39 @@ pub(crate) fn has_ended(pidfd: &Fd) -> Result<bool, Error> {
 /// What tells a process from a later one with the same number, see [`Record::identity`]; `None` when it has been reaped.
 pub(crate) fn identity_of(pid: i32, pidfd: &Fd) -> kernel::Result<Option<u64>> {
     const PIDFS_MAGIC: u64 = 0x5049_4446;
-    if file::filesystem(pidfd.borrow())?.kind == PIDFS_MAGIC {
-        return file::status(pidfd.borrow()).map(|status| Some(status.inode));
+    let in_this_boot = if file::filesystem(pidfd.borrow())?.kind == PIDFS_MAGIC {
+        Some(file::status(pidfd.borrow())?.inode)
+    } else {
+        start_time(pid)?
+    };
+    match in_this_boot {
+        Some(number) => identity(number, &boot()?).map(Some),
+        None => Ok(None),
     }
-    start_time(pid)
+}
+
+/// Both kinds of numbers begin anew with each boot, and little processes differ in order and time from one to the next.
+fn identity(number: u64, boot: &str) -> kernel::Result<u64> {
+    let boot = u128::from_str_radix(&boot.replace('-', ""), 16)
+        .map_err(|_| Fault::found(Call::Read, Errno::EBADMSG))?;
+    Ok(number ^ (boot >> 64) as u64 ^ boot as u64)
+}
+
+/// Which boot of the machine this is.
+pub(crate) fn boot() -> kernel::Result<String> {
+    match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+        Ok(text) => Ok(text.trim_end().to_owned()),
+        Err(error) => {
+            let errno = error.raw_os_error().map_or(Errno::EIO, Errno);
+            Err(Fault::found(Call::Openat, errno))
+        }
+    }
+}
+
+/// Whether the machine has not been started anew since this was recorded.
+pub(crate) fn is_of_this_boot(record: &Record) -> Result<bool, Error> {
+    let failed = |fault| Error::call("see which boot of the machine this is", fault);
+    Ok(record.boot == boot().map_err(failed)?)
 }
 
 pub(super) fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
@@ -108,32 +138,56 @@ pub(super) fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
     word.parse().map(Some).map_err(|_| broken)
 }
 
-/// Ends the hook that was noted last, if it still runs; `spared` is a kind that is left alone.
-pub(crate) fn end_hook(folder: &Folder, spared: Option<&str>) -> Result<(), Error> {
+/// A hook that runs.
+#[derive(Debug)]
+pub(crate) struct Hook {
+    pid: i32,
+    pidfd: Fd,
+    pub(crate) kind: String,
+    /// How long.
+    pub(crate) age: Duration,
+}
+
+/// The hook that was noted last, if it still runs.
+pub(crate) fn hook(folder: &Folder) -> Result<Option<Hook>, Error> {
     let bytes = folder.read(HOOK)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let words: Vec<&str> = text.split(' ').collect();
     // What is no note is being written: whoever waits looks again.
-    let [pid, identity, kind] = words[..] else {
-        return Ok(());
+    let [pid, identity, since, kind] = words[..] else {
+        return Ok(None);
     };
-    let (Ok(pid), Ok(identity)) = (pid.parse(), identity.parse()) else {
-        return Ok(());
+    let (Ok(pid), Ok(identity), Ok(since)) = (pid.parse(), identity.parse(), since.parse()) else {
+        return Ok(None);
     };
-    if spared == Some(kind) {
-        return Ok(());
-    }
-    let hook = Record {
+    let noted = Record {
         pid,
         identity,
         ..Record::default()
     };
-    match liveness(&hook)? {
-        Liveness::Gone => Ok(()),
-        Liveness::Alive(pidfd) => match process::signal(pidfd.borrow(), signals::KILL) {
+    Ok(match liveness(&noted)? {
+        Liveness::Gone => None,
+        Liveness::Alive(pidfd) => Some(Hook {
+            pid,
+            pidfd,
+            kind: kind.to_owned(),
+            age: time::since_boot()?.saturating_sub(Duration::from_secs(since)),
+        }),
+    })
+}
+
+impl Hook {
+    /// Ends it with all of its process group, which it leads.
+    pub(crate) fn end(&self) -> Result<(), Error> {
+        let answer = match process::signal_group(self.pidfd.borrow(), signals::KILL) {
+            // Before Linux 6.9. It was alive a moment ago, so this group is its own.
+            Err(fault) if fault.is(Errno::EINVAL) => process::kill_group(self.pid, signals::KILL),
+            answer => answer,
+        };
+        match answer {
             Err(fault) if !fault.is(Errno::ESRCH) => Err(Error::call("end the hook", fault)),
             _ => Ok(()),
-        },
+        }
     }
 }
 

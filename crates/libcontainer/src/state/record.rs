@@ -16,7 +16,7 @@ pub struct Record {
     #[serde(rename = "init_process_pid", skip_serializing)]
     pub pid: i32,
     /// What tells this process from a later one with the same id: the inode number of its pidfd (unique since boot,
-    /// Linux 6.9), or before that its start time in clock ticks (proc_pid_stat(5), field 22).
+    /// Linux 6.9), or before that its start time in clock ticks (proc_pid_stat(5), field 22); and, mixed with that, the boot.
     #[serde(rename = "init_process_identity", skip_serializing)]
     pub identity: u64,
     /// The start time in any case, by which runc knows it.
@@ -25,6 +25,8 @@ pub struct Record {
     /// Tells these when they are whole from when they are just being written.
     #[serde(rename = "init_process_check", skip_serializing)]
     pub(crate) check: u64,
+    /// In which boot of the machine it was created: `boot_id` of random(4).
+    pub boot: String,
     /// When it was created: RFC 3339, nanoseconds, UTC.
     pub created: String,
     /// The version that the config complies with.

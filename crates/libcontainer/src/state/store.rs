@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kernel::file::{self, open};
@@ -13,6 +13,7 @@ use super::{Folder, Held};
 use crate::Error;
 use crate::environment::Environment;
 use crate::host::Known;
+use crate::interrupt::{Interrupt, Interrupts};
 use crate::warning::{Warning, Warnings};
 
 /// The directory that holds all containers of one caller (`--root`), and what all calls about them have in common: the
@@ -25,6 +26,7 @@ pub struct Store {
     root: Arc<Path>,
     environment: Arc<Environment>,
     warnings: Warnings,
+    interrupts: Interrupts,
     known: Arc<Known>,
 }
 
@@ -41,6 +43,7 @@ impl Store {
             root: root.into(),
             environment: Arc::default(),
             warnings: Warnings::default(),
+            interrupts: Interrupts::default(),
             known: Arc::default(),
         })
     }
@@ -85,6 +88,21 @@ impl Store {
         self
     }
 
+    /// The same, with something that ends hooks. `begin` is called before each hook is started, in the thread that waits
+    /// for it. As long as the hook runs and the descriptor of what `begin` answers becomes readable, the hook is ended with its
+    /// process group: what waits for it then fails and takes back what it has made, or goes on, if it is a deletion.
+    ///
+    /// For programs that have to end: by an eventfd(2), or, for a command line, by a signalfd(2) for the signals that would
+    /// end it, which `begin` blocks and the end of what it answers unblocks.
+    #[must_use]
+    pub fn with_interrupt(
+        mut self,
+        begin: impl Fn() -> io::Result<Box<dyn Interrupt>> + Send + Sync + 'static,
+    ) -> Store {
+        self.interrupts = Interrupts::by(begin);
+        self
+    }
+
     /// The directory.
     pub fn root(&self) -> &Path {
         &self.root
@@ -96,6 +114,10 @@ impl Store {
 
     pub(crate) fn warnings(&self) -> &Warnings {
         &self.warnings
+    }
+
+    pub(crate) fn interrupts(&self) -> &Interrupts {
+        &self.interrupts
     }
 
     pub(crate) fn known(&self) -> &Known {
@@ -178,7 +200,14 @@ impl Store {
         let failed = |fault: Fault| Error::file("open", &self.root, fault.into());
         match open_directory(&c_path(&self.root)?) {
             Err(fault) if fault.is(Errno::ENOENT) => {
-                make_all(&self.root).map_err(|error| Error::file("make", &self.root, error))?;
+                make_all(&self.root).map_err(|error| match dangling(&self.root) {
+                    Some((link, target)) => {
+                        let text =
+                            format!("is a link to {}, which does not exist", target.display());
+                        Error::invalid(&text, link)
+                    }
+                    None => Error::file("make", &self.root, error),
+                })?;
                 open_directory(&c_path(&self.root)?).map_err(failed)
             }
             answer => answer.map_err(failed),
@@ -228,6 +257,16 @@ fn make_all(path: &Path) -> io::Result<()> {
         .mode(0o711)
         .recursive(true)
         .create(path)
+}
+
+/// The link on this way that leads nowhere, and where it leads.
+fn dangling(path: &Path) -> Option<(&Path, PathBuf)> {
+    path.ancestors().find_map(
+        |link| match (std::fs::read_link(link), std::fs::metadata(link)) {
+            (Ok(target), Err(_)) => Some((link, target)),
+            _ => None,
+        },
+    )
 }
 
 pub(super) fn c_path(path: &Path) -> Result<CString, Error> {

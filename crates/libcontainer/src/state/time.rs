@@ -1,6 +1,8 @@
 //! The date in records: the only place that asks the clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::Error;
 
 /// Now, as RFC 3339 in UTC with nanoseconds.
 #[expect(
@@ -14,16 +16,10 @@ pub(crate) fn now() -> String {
     format(since.as_secs(), since.subsec_nanos())
 }
 
-/// When the machine was started, in the same form; records of before are smaller as text.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "without a clock no record is of before"
-)]
-pub(crate) fn boot() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let up = kernel::clock::since_boot().unwrap_or(std::time::Duration::MAX);
-    let boot = since.unwrap_or_default().saturating_sub(up);
-    format(boot.as_secs(), 0)
+/// How long the machine has run, which nobody sets.
+pub(crate) fn since_boot() -> Result<Duration, Error> {
+    kernel::clock::since_boot()
+        .map_err(|fault| Error::call("ask how long the machine has run", fault))
 }
 
 fn format(seconds: u64, nanoseconds: u32) -> String {

@@ -73,24 +73,15 @@ fn create_and_run(global: &Global, invocation: &Invocation) -> Result<i32, Failu
         true => None,
         false => Some(Waiting::begin()?),
     };
-    if let Some(waiting) = &waiting {
+    if waiting.is_some() {
         options.attended = !keep;
-        options.interrupt = Some(waiting.interrupt()?);
         if !invocation.switch(&NO_SUBREAPER) {
             kernel::identity::set_child_subreaper(true)
                 .map_err(|fault| Failure::io("become a subreaper", &fault.into()))?;
         }
     }
-    let running = match Container::run(global.store(), id, &bundle, options) {
-        Ok(running) => running,
-        Err(error) => {
-            let failure = foreground::in_words_of_runc(error, has_socket);
-            return Err(match &waiting {
-                Some(waiting) => waiting.with_signal(failure),
-                None => failure,
-            });
-        }
-    };
+    let running = Container::run(global.store(), id, &bundle, options)
+        .map_err(|error| foreground::in_words_of_runc(error, has_socket))?;
     let Some(waiting) = waiting else {
         if let Some(readiness) = &running.readiness {
             readiness.wait(&running.process)?;
