@@ -238,7 +238,7 @@ fn mounted_anywhere(membership: &str, mountinfo: &str) -> Vec<Hierarchy> {
     let mut found = Vec::new();
     let mut unified = None;
     for line in memberships(membership) {
-        let wanted: Vec<&str> = line.controllers.split(',').collect();
+        let requested: Vec<&str> = line.controllers.split(',').collect();
         let place = mountinfo.lines().find_map(|mount| {
             let (left, right) = mount.split_once(" - ")?;
             let mut right = right.split(' ');
@@ -247,7 +247,10 @@ fn mounted_anywhere(membership: &str, mountinfo: &str) -> Vec<Hierarchy> {
             let matches = match line.controllers.is_empty() {
                 true => kind == "cgroup2",
                 false => {
-                    kind == "cgroup" && wanted.iter().all(|w| options.split(',').any(|o| o == *w))
+                    kind == "cgroup"
+                        && requested
+                            .iter()
+                            .all(|w| options.split(',').any(|o| o == *w))
                 }
             };
             matches.then(|| PathBuf::from(unescape(point)))
@@ -261,7 +264,7 @@ fn mounted_anywhere(membership: &str, mountinfo: &str) -> Vec<Hierarchy> {
                 own,
             });
         } else {
-            let controllers = wanted.iter().map(|&c| c.to_owned()).collect();
+            let controllers = requested.iter().map(|&c| c.to_owned()).collect();
             found.push(Hierarchy {
                 controllers,
                 mount,

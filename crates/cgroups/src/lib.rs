@@ -54,13 +54,14 @@
     )
 )]
 
+mod annotations;
 #[allow(
     clippy::disallowed_methods,
     reason = "values of the config are compiled, nothing is looked at"
 )]
 mod controller;
 #[allow(clippy::disallowed_methods, reason = "as above")]
-mod device_program;
+mod devices;
 mod dir;
 mod error;
 mod frozen;
@@ -77,12 +78,13 @@ pub mod stats;
 mod systemd;
 mod watch;
 
+pub use controller::{settings, validate};
 pub use error::{Error, SettingError};
 pub use group::{Group, Seat};
 pub use host::{Hierarchy, Host, Version};
 pub use kernel::{Errno, Fault};
 pub use place::{CgroupMount, Driver, Place};
-pub use setting::{Setting, Settings, When, judge, settings};
+pub use setting::{Setting, Settings, When};
 pub use spec;
 pub use stats::Stats;
 #[cfg(fuzzing)]

@@ -256,6 +256,7 @@ pub mod magic {
     pub const DEVPTS: u64 = 0x1cd1;
     pub const NSFS: u64 = 0x6e73_6673;
     pub const PIPEFS: u64 = 0x5049_5045;
+    pub const RESCTRL: u64 = 0x0765_5821;
 }
 
 /// What statfs(2) says: the file system's type and the flags of the mount (`ST_…`, as in [`crate::mount::flags`] for

@@ -13,7 +13,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 
 use kernel::Errno;
-use kernel::process::{self, Watch};
+use kernel::process::{self, PollFd};
 use spec::{Mount, Spec, Text};
 
 use crate::Error;
@@ -98,7 +98,7 @@ impl Readiness {
     pub fn wait(&self, process: &Process) -> Result<(), Error> {
         loop {
             let fds = [self.inside.as_fd(), process.as_fd()];
-            let mut watches = fds.map(|fd| Watch::new(fd.into(), Watch::IN));
+            let mut watches = fds.map(|fd| PollFd::new(fd.into(), PollFd::IN));
             match process::poll(&mut watches, None) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| own("wait for readiness", fault))?,

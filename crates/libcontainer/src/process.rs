@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use kernel::process::{self, Started, Watch, signals};
+use kernel::process::{self, PollFd, Started, signals};
 use kernel::{Errno, Fd, file, watch};
 
 use crate::Error;
@@ -165,13 +165,13 @@ impl Process {
             if left == Some(Duration::ZERO) {
                 return Ok(None);
             }
-            let mut watches = vec![Watch::new(self.child.pidfd().borrow(), Watch::IN)];
+            let mut watches = vec![PollFd::new(self.child.pidfd().borrow(), PollFd::IN)];
             let others = others.iter().map(|other| other.pidfd());
             let news = waiter.iter().map(|waiter| &*waiter.news);
             watches.extend(
                 others
                     .chain(news)
-                    .map(|fd| Watch::new(fd.borrow(), Watch::IN)),
+                    .map(|fd| PollFd::new(fd.borrow(), PollFd::IN)),
             );
             let left = left.map(|left| left.as_nanos().min(u64::MAX.into()) as u64);
             match process::poll(&mut watches, left) {

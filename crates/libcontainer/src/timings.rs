@@ -199,7 +199,7 @@ pub fn part(name: &str) -> Part {
 
 /// A step of a plan begins, one of the runtime's.
 pub(crate) fn step(plan: &Plan, index: usize) -> Part {
-    begin(|| (plan.words(index), plan.entries[index].from.clone()))
+    begin(|| (plan.describe(index), plan.entries[index].from.clone()))
 }
 
 fn begin(what: impl FnOnce() -> (String, ConfigPath)) -> Part {
@@ -237,7 +237,7 @@ pub(crate) fn child(plan: &Plan, stamps: impl Iterator<Item = u64>) {
             };
             let name = match entry.step {
                 Step::Runtime(_) => "wait for the runtime".to_owned(),
-                Step::Child(_) => plan.words(index),
+                Step::Child(_) => plan.describe(index),
             };
             let mark = Mark {
                 begin,

@@ -78,6 +78,10 @@ pub struct IntelRdt<'a> {
     pub mem_bw_schema: Option<Text<'a>>,
     /// Whether a monitoring group is made.
     pub enable_monitoring: bool,
+    /// Whether the use of the cache is measured (until 1.2).
+    pub enable_cmt: bool,
+    /// Whether memory bandwidth is measured (until 1.2).
+    pub enable_mbm: bool,
 }
 
 object! { IntelRdt<'a> in "linux.intelRdt" {
@@ -86,6 +90,8 @@ object! { IntelRdt<'a> in "linux.intelRdt" {
     "l3CacheSchema" => l3_cache_schema: optional,
     "memBwSchema" => mem_bw_schema: optional,
     "enableMonitoring" => enable_monitoring: optional,
+    "enableCMT" => enable_cmt: optional,
+    "enableMBM" => enable_mbm: optional,
 } }
 
 /// `linux.memoryPolicy` (set_mempolicy(2)).

@@ -40,6 +40,7 @@ mod podman;
 mod process;
 mod propagation;
 mod ps;
+mod resctrl;
 mod rlimits;
 mod rootless;
 mod run;
@@ -97,6 +98,7 @@ fn main() -> std::process::ExitCode {
         propagation::CASES,
         ps::CASES,
         rlimits::CASES,
+        resctrl::CASES,
         rootless::CASES,
         run::CASES,
         runc::CASES,

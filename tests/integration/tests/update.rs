@@ -245,7 +245,7 @@ fn privileged_wrong_values_change_nothing() {
         ),
         (
             &["--pids-limit", "7", "--l3-cache-schema", "L3:0=f"],
-            "not supported yet",
+            "the container has no resctrl group",
         ),
     ] {
         let error = update(&container, flags).exits(1).error();

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::bus::{Bus, BusError, NO_SUCH_UNIT};
 use super::message::Writer;
-use super::{Property, Unit, Value};
-use crate::controller::cpu::quota_per_second;
+use super::{Property, Unit, Value, quota_per_second};
 use crate::dir::Dir;
 use crate::dir::number;
 use crate::group::Group;

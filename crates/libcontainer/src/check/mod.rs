@@ -10,7 +10,7 @@ use spec::{ConfigPath, Position, Spec};
 
 use crate::Error;
 use crate::bundle::Bundle;
-use crate::container::{CreateOptions, judge};
+use crate::container::{CreateOptions, validate};
 use crate::plan::PlanError;
 use crate::state::Store;
 
@@ -60,18 +60,18 @@ pub struct Verdict {
 /// # }
 /// ```
 pub fn check(store: &Store, bundle: &Bundle, options: &CreateOptions) -> Verdict {
-    let mut report = Report::new(bundle.text().to_owned());
+    let mut report = Findings::new(bundle.text().to_owned());
     if let Some(text) = report.parse() {
         let readable = Bundle::from_text(bundle.directory(), text);
         if let Ok(spec) = readable.spec() {
-            report.judge(store, &readable, &spec, options);
+            report.validate(store, &readable, &spec, options);
         }
     }
     report.verdict(bundle)
 }
 
 /// Findings so far.
-struct Report {
+struct Findings {
     /// The config; properties of a wrong shape are overwritten with spaces.
     text: String,
     /// Those properties, and those that are missing.
@@ -80,9 +80,9 @@ struct Report {
     warnings: Vec<Finding>,
 }
 
-impl Report {
-    fn new(text: String) -> Report {
-        Report {
+impl Findings {
+    fn new(text: String) -> Findings {
+        Findings {
             text,
             skipped: Vec::new(),
             problems: Vec::new(),
@@ -133,13 +133,19 @@ impl Report {
         !at.is_empty() && self.skipped.iter().any(|skip| touch(skip, at))
     }
 
-    fn judge(&mut self, store: &Store, bundle: &Bundle, spec: &Spec<'_>, options: &CreateOptions) {
-        let judged = match judge(store, bundle, spec, options) {
-            Ok(judged) => judged,
+    fn validate(
+        &mut self,
+        store: &Store,
+        bundle: &Bundle,
+        spec: &Spec<'_>,
+        options: &CreateOptions,
+    ) {
+        let validated = match validate(store, bundle, spec, options) {
+            Ok(validated) => validated,
             // The host could not be looked at.
             Err(error) => return self.problem(&ConfigPath::none(), error.to_string()),
         };
-        for problem in judged.problems {
+        for problem in validated.problems {
             match problem {
                 Error::Plan(problem) => self.plan_problem(&problem),
                 Error::Cgroup(error @ cgroups::Error::Path { .. }) => {
@@ -148,12 +154,12 @@ impl Report {
                 error => self.problem(&ConfigPath::none(), error.to_string()),
             }
         }
-        surroundings::judge(spec, bundle, &judged.root, self);
-        surroundings::limits(&judged.plan, &judged.host, self);
-        let warnings = judged.plan.warnings;
+        surroundings::validate(spec, bundle, &validated.root, self);
+        surroundings::limits(&validated.plan, &validated.host, self);
+        let warnings = validated.plan.warnings;
         for (at, text) in warnings
             .into_iter()
-            .chain(advice::advice(spec, &judged.host))
+            .chain(advice::advice(spec, &validated.host))
         {
             self.warning(&at, text);
         }

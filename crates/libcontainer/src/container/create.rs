@@ -16,6 +16,7 @@ use crate::perform::{
 };
 use crate::plan::{self, HookKind};
 use crate::process::Process;
+use crate::resctrl;
 use crate::state::{Folder, Held, Record, Store, Waiter, judge_id, observe};
 use crate::streams::Ends;
 use crate::terminal::{Console, Expected};
@@ -114,7 +115,7 @@ impl Container {
                 fence,
             }),
             Err(error) => {
-                clean_up(&prepared, folder, &error);
+                clean_up(&prepared, folder, &record, &error);
                 Err(error)
             }
         }
@@ -167,6 +168,7 @@ fn perform(
             settings: &prepared.settings,
             group: None,
         }),
+        resctrl: prepared.resctrl.as_ref(),
         preserve_fds: options.preserve_fds,
         standard: ends.theirs(),
         inputs: Vec::new(),
@@ -264,7 +266,7 @@ pub(super) fn warn_about_ambient(folder: &Folder, missing: u64) {
 
 /// A failed create leaves nothing, or, where its cgroup cannot be removed, a record by which `delete` can. Hooks after the
 /// end run also then (runtime.md, "Lifecycle"), in the latter case at the end of `delete`.
-fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
+fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, error: &Error) {
     // A group that held others before, or was frozen by somebody, is theirs.
     let taken = matches!(
         error,
@@ -274,6 +276,10 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, error: &Error) {
         && !taken
         && let Err(left) = cgroups::Group::open(place).and_then(cgroups::Group::remove)
     {
+        folder.warn(format_args!("{left}; what is left goes with `delete`"));
+        return;
+    }
+    if let Some(Err(left)) = record.resctrl.as_ref().map(resctrl::Group::remove) {
         folder.warn(format_args!("{left}; what is left goes with `delete`"));
         return;
     }

@@ -100,6 +100,9 @@ impl Locked {
             self.empty_and_remove(group, force)?;
         }
         drop(part);
+        if let Some(group) = &self.record.resctrl {
+            group.remove()?;
+        }
         self.finish(force)
     }
 

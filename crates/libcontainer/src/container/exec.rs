@@ -231,6 +231,7 @@ impl Container {
             fence: plan.waits().then(fence::pipe).transpose()?,
             console,
             cgroup: seat.map(Cgroup::Existing),
+            resctrl: self.record.resctrl.as_ref(),
             preserve_fds,
             standard,
             inputs,

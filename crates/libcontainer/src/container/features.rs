@@ -94,9 +94,9 @@ pub fn features() -> Features {
             apparmor: Enabled { enabled: true },
             selinux: Enabled { enabled: true },
             intel_rdt: IntelRdtFeatures {
-                enabled: false,
-                schemata: false,
-                monitoring: false,
+                enabled: true,
+                schemata: true,
+                monitoring: true,
             },
             memory_policy: Some(MemoryPolicyFeatures {
                 modes: plan::MEMORY_MODES.iter().map(|(name, _)| *name).collect(),

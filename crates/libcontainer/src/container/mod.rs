@@ -30,7 +30,7 @@ pub use events::Event;
 pub use exec::{ExecRequest, ProcessSource};
 pub use features::features;
 pub use gc::{Found, GcOptions, Leftover, Outcome, Part, gc};
-pub(crate) use prepare::judge;
+pub(crate) use prepare::validate;
 pub use prepare::{CreateOptions, plan_of, seccomp_text};
 pub use report::StateReport;
 

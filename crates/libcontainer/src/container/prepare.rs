@@ -11,7 +11,8 @@ use crate::Error;
 use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
-use crate::plan::{self, Creation, Namespaces, Plan, PlanError, Step};
+use crate::plan::{self, Creation, Namespaces, Plan, PlanError, RuntimeStep, Step};
+use crate::resctrl;
 use crate::state::{PoststopHook, Record, Store, observe, time};
 use crate::streams::Streams;
 use crate::terminal::Console;
@@ -62,6 +63,7 @@ pub(super) struct Prepared<'a> {
     pub(super) cgroup_host: Option<&'a cgroups::Host>,
     pub(super) place: Option<cgroups::Place>,
     pub(super) settings: cgroups::Settings,
+    pub(super) resctrl: Option<resctrl::Group>,
     creation: Creation,
     pub(super) plan: Plan,
 }
@@ -75,7 +77,7 @@ impl<'a> Prepared<'a> {
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
         let _part = timings::part("look at the host, and plan");
-        let (prepared, problems) = Prepared::judge(store, id, bundle, spec, options)?;
+        let (prepared, problems) = Prepared::validate(store, id, bundle, spec, options)?;
         prepared.tell();
         problems.into_iter().next().map_or(Ok(prepared), Err)
     }
@@ -103,7 +105,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// As [`Prepared::new`], with everything that stands in the way instead of the first.
-    fn judge(
+    fn validate(
         store: &'a Store,
         id: &str,
         bundle: &Bundle,
@@ -130,6 +132,7 @@ impl<'a> Prepared<'a> {
             cgroup_host,
             place: None,
             settings: cgroups::Settings::default(),
+            resctrl: None,
             creation: Creation::default(),
             plan: Plan::default(),
         };
@@ -137,7 +140,7 @@ impl<'a> Prepared<'a> {
         prepared.tell_hierarchies(&mut host);
         for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
             if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
-                problems.extend(host.look_at_joined(&namespace.kind, path).err());
+                problems.extend(host.probe_joined(&namespace.kind, path).err());
             }
         }
         if options.no_pivot {
@@ -152,8 +155,9 @@ impl<'a> Prepared<'a> {
             }
         };
         prepared.creation = prepared.creation(id, bundle, root, options);
-        let (plan, found) = plan::judge(spec, &prepared.creation, &prepared.host);
+        let (plan, found) = plan::validate(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
+        prepared.find_resctrl(&mut problems);
         let warnings = prepared.settings.warnings();
         prepared.plan.warnings.extend_from_slice(warnings);
         problems.extend(found.into_iter().map(Error::Plan));
@@ -187,7 +191,7 @@ impl<'a> Prepared<'a> {
             .unwrap_or(&none);
         let version = self.spec.oci_version.as_deref().unwrap_or(spec::VERSION);
         let resources = &as_of(version, resources);
-        let (mut settings, mut mistakes) = cgroups::judge(resources, &place);
+        let (mut settings, mut mistakes) = cgroups::validate(resources, &place);
         if systemd {
             mistakes.extend(settings.annotate(&self.spec.annotations).err());
         }
@@ -199,6 +203,22 @@ impl<'a> Prepared<'a> {
         }));
         self.settings = settings;
         self.place = Some(place);
+    }
+
+    fn find_resctrl(&mut self, problems: &mut Vec<Error>) {
+        let wanted = self
+            .plan
+            .entries
+            .iter()
+            .find_map(|entry| match &entry.step {
+                Step::Runtime(RuntimeStep::MakeResctrlGroup(wanted)) => Some(wanted),
+                _ => None,
+            });
+        match wanted.map(resctrl::Group::find) {
+            None => {}
+            Some(Ok(group)) => self.resctrl = Some(group),
+            Some(Err(error)) => problems.push(error),
+        }
     }
 
     /// Where the container's cgroup is in each hierarchy, for mounts of type cgroup.
@@ -295,6 +315,7 @@ impl<'a> Prepared<'a> {
             namespaces: namespaces.named(),
             owns_pids: namespaces.new & NEWPID != 0,
             set_groups: plan::sets_groups(spec, &self.host, &namespaces),
+            resctrl: self.resctrl.clone(),
             has_process: spec.process.is_some(),
             has_hooks: spec.hooks.is_some(),
             fence: self.fence()?,
@@ -324,6 +345,7 @@ impl<'a> Prepared<'a> {
             namespaces: Namespaces::read(self.spec, &self.host)?.all(),
             // Only who joins a container later asks.
             set_groups: false,
+            resctrl: None,
             init: None,
             folder: None,
         })
@@ -412,13 +434,13 @@ pub(crate) struct Judged {
 }
 
 /// Judges a bundle whose config has been parsed, without touching anything.
-pub(crate) fn judge(
+pub(crate) fn validate(
     store: &Store,
     bundle: &Bundle,
     spec: &Spec<'_>,
     options: &CreateOptions,
 ) -> Result<Judged, Error> {
-    let (prepared, problems) = Prepared::judge(store, "check", bundle, spec, options)?;
+    let (prepared, problems) = Prepared::validate(store, "check", bundle, spec, options)?;
     Ok(Judged {
         problems,
         plan: prepared.plan,

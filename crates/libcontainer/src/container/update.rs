@@ -6,6 +6,7 @@ use super::Container;
 use super::cgroup::{as_of, group_of};
 use crate::Error;
 use crate::plan::{PlanError, Why};
+use crate::resctrl::ResctrlShares;
 use crate::state::Status;
 
 impl Container {
@@ -15,6 +16,14 @@ impl Container {
     /// # Errors
     /// JSON that is no `linux.resources`, a value that cannot be, a container that has stopped, or one without a cgroup.
     pub fn update(&self, resources: &str) -> Result<(), Error> {
+        self.update_with(resources, &ResctrlShares::default())
+    }
+
+    /// As [`Container::update`], with other shares of cache and memory bandwidth for the container's resctrl group.
+    ///
+    /// # Errors
+    /// As [`Container::update`]; a container whose config has no `linux.intelRdt`, so no such group.
+    pub fn update_with(&self, resources: &str, shares: &ResctrlShares) -> Result<(), Error> {
         let locked = self.lock()?;
         if locked.look()?.status == Status::Stopped {
             return Err(Error::wrong_status(self.id(), "container not running"));
@@ -46,8 +55,26 @@ impl Container {
             why: Why::Invalid(error.why),
         })?;
         locked.folder.warn_at(settings.warnings());
-        let updated = group.update(&settings);
-        locked.folder.warn_at(&group.take_warnings());
-        Ok(updated?)
+        let update = || {
+            let updated = group.update(&settings);
+            locked.folder.warn_at(&group.take_warnings());
+            updated
+        };
+        let lines = shares.lines()?;
+        if lines.is_empty() {
+            return Ok(update()?);
+        }
+        let why = "the container has no resctrl group: its config has no linux.intelRdt";
+        let resctrl = locked.record.resctrl.as_ref();
+        let resctrl = resctrl.ok_or_else(|| Error::wrong_status(self.id(), why))?;
+        let before = resctrl.shares()?;
+        resctrl.write_shares(&lines)?;
+        update().map_err(|error| {
+            // As for limits: what had been changed is put back.
+            if let Err(left) = resctrl.write_shares(&before) {
+                locked.folder.warn(left);
+            }
+            error.into()
+        })
     }
 }

@@ -94,7 +94,7 @@ impl From<Vec<String>> for Value {
 /// A look that every container needs failed: there is no telling then.
 pub fn info(search: &OsStr) -> Result<Vec<Fact>, Error> {
     let facts = HostFacts::probe()?;
-    let mut report = Report {
+    let mut report = Listing {
         topic: "kernel",
         found: Vec::new(),
     };
@@ -108,12 +108,12 @@ pub fn info(search: &OsStr) -> Result<Vec<Fact>, Error> {
     Ok(report.found)
 }
 
-struct Report {
+struct Listing {
     topic: &'static str,
     found: Vec<Fact>,
 }
 
-impl Report {
+impl Listing {
     fn say(&mut self, name: &'static str, value: impl Into<Value>, why: impl Into<String>) {
         self.found.push(Fact {
             topic: self.topic,
@@ -124,7 +124,7 @@ impl Report {
     }
 }
 
-fn kernel(report: &mut Report) {
+fn kernel(report: &mut Listing) {
     let release = read("/proc/sys/kernel/osrelease");
     let numbers = release.as_deref().and_then(version_of);
     let why = match numbers {
@@ -177,7 +177,7 @@ fn identity() -> (Value, &'static str) {
     }
 }
 
-fn host(facts: &HostFacts, search: &OsStr, report: &mut Report) {
+fn host(facts: &HostFacts, search: &OsStr, report: &mut Listing) {
     let modules = read("/sys/kernel/security/lsm");
     let why = match modules {
         Some(_) => "/sys/kernel/security/lsm",
@@ -224,7 +224,7 @@ fn user_namespaces() -> (Value, &'static str) {
     }
 }
 
-fn control_groups(facts: &HostFacts, report: &mut Report) {
+fn control_groups(facts: &HostFacts, report: &mut Listing) {
     let host = match cgroups::Host::probe() {
         Ok(host) => host,
         Err(error) => return report.say("version", Value::Unknown, error.to_string()),
@@ -283,7 +283,7 @@ fn control_groups(facts: &HostFacts, report: &mut Report) {
     }
 }
 
-fn caller(facts: &HostFacts, search: &OsStr, report: &mut Report) {
+fn caller(facts: &HostFacts, search: &OsStr, report: &mut Listing) {
     report.say("user", facts.uid, "effective");
     report.say("group", facts.gid, "effective");
     let why = match (facts.privileged, facts.initial_user_namespace) {
@@ -387,7 +387,7 @@ fn ranges(text: &str, name: Option<&str>, uid: u32) -> Vec<String> {
 }
 
 /// Where a program is, by the name that is its title.
-fn program(report: &mut Report, name: &'static str, search: &OsStr, purpose: &str) {
+fn program(report: &mut Listing, name: &'static str, search: &OsStr, purpose: &str) {
     let found = std::env::split_paths(search)
         .map(|directory: PathBuf| directory.join(name))
         .find(|path| {

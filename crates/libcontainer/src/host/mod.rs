@@ -96,7 +96,7 @@ impl HostFacts {
     /// Takes note of a namespace that a config joins by this file: whether it is the caller's own and, of a user namespace,
     /// whether it has groups. The kernel tells of processes what they may, so groups are taken to be allowed where the
     /// file is not one of a process.
-    pub(crate) fn look_at_joined(&mut self, kind: &str, path: &str) -> Result<(), crate::Error> {
+    pub(crate) fn probe_joined(&mut self, kind: &str, path: &str) -> Result<(), crate::Error> {
         if probe::is_own_namespace(kind, path)? {
             self.own_namespaces.push(kind.to_owned());
             return Ok(());

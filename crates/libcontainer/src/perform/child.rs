@@ -79,7 +79,7 @@ pub(crate) fn hold(namespaces: u64) -> kernel::Result<(Started, Fd)> {
         entries: vec![
             entry(Step::Runtime(RuntimeStep::StartChild { namespaces })),
             // The child waits here for a turn that never comes.
-            entry(Step::Runtime(RuntimeStep::Record)),
+            entry(Step::Runtime(RuntimeStep::RecordProcess)),
         ],
         ..Plan::default()
     };

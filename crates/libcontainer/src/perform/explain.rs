@@ -21,7 +21,7 @@ pub(super) fn explain(
         .entries
         .get(index)
         .map_or_else(ConfigPath::none, |entry| entry.from.clone());
-    let words = plan.words(index);
+    let words = plan.describe(index);
     let begun = plan.entries.iter().take(index);
     let filter = filter.filter(|_| {
         let loads = |step: &Step| matches!(step, Step::Child(ChildStep::Seccomp(_)));
@@ -111,7 +111,7 @@ pub(crate) fn forbidden(step: String, fault: Fault) -> Error {
 
 /// Texts that callers of runtimes look for.
 fn known_text(plan: &Plan, step: &Step, fault: Fault) -> Option<String> {
-    let text = init::Text(&plan.text);
+    let text = init::StringTable(&plan.text);
     let show = |span| String::from_utf8_lossy(text.bytes(span)).into_owned();
     let Step::Child(step) = step else { return None };
     Some(match step {

@@ -1,6 +1,6 @@
 //! The fence at which a process waits before it executes its program: a pipe or FIFO that is full.
 
-use kernel::process::Watch;
+use kernel::process::PollFd;
 use kernel::{Errno, Fault, Fd, file, process};
 
 use crate::Error;
@@ -36,7 +36,7 @@ fn fill(theirs: Fd, ours: Fd) -> Result<(Fd, Fd), Error> {
 pub(crate) fn release(fence: &Fd, pidfd: &Fd) -> kernel::Result<()> {
     file::write(fence.borrow(), b"g")?;
     let mut watches =
-        [(fence, 0), (pidfd, Watch::IN)].map(|(fd, events)| Watch::new(fd.borrow(), events));
+        [(fence, 0), (pidfd, PollFd::IN)].map(|(fd, events)| PollFd::new(fd.borrow(), events));
     loop {
         match process::poll(&mut watches, None) {
             Err(fault) if fault.is(Errno::EINTR) => {}

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use init::Slot;
-use kernel::process::{Exit, Started, Watch};
+use kernel::process::{Exit, PollFd, Started};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file, process};
 
 use super::{Cgroup, Console, Given, HookState, fence, walk};
@@ -80,6 +80,7 @@ impl HookProcess {
             fence: plan.waits().then(fence::pipe).transpose()?,
             console: Console::None,
             cgroup: seat.map(Cgroup::Existing),
+            resctrl: state.resctrl,
             preserve_fds: 0,
             standard: [&stdin, &out, &err].map(|end| Some(end.borrow())),
             inputs,
@@ -125,7 +126,7 @@ impl HookProcess {
                 self.err.borrow(),
                 interrupt.map(|interrupt| interrupt.as_fd().into()),
             ];
-            let mut watches = fds.map(|fd| Watch::optional(fd, Watch::IN));
+            let mut watches = fds.map(|fd| PollFd::optional(fd, PollFd::IN));
             let left = deadline.map(|deadline| {
                 let left = deadline.saturating_duration_since(Instant::now());
                 left.as_nanos().min(u64::MAX.into()) as u64

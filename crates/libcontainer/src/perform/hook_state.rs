@@ -20,6 +20,8 @@ pub(crate) struct HookState<'a> {
     pub(crate) namespaces: u64,
     /// setgroups(2) works in it.
     pub(crate) set_groups: bool,
+    /// Its resctrl group.
+    pub(crate) resctrl: Option<&'a crate::resctrl::Group>,
     /// The container's first process, where another one is started.
     pub(crate) init: Option<i32>,
     /// Where a hook that runs is noted, so that `delete --force` can end it.
@@ -50,6 +52,7 @@ impl<'a> HookState<'a> {
             status,
             namespaces: record.namespaces,
             set_groups: record.set_groups,
+            resctrl: record.resctrl.as_ref(),
             init: None,
             folder: None,
         }

@@ -111,16 +111,16 @@ pub(crate) fn outside(pid: i32, id: u32) -> Result<Option<u32>, Error> {
 }
 
 /// Mappings that the config gives beside a user namespace to join must be that one's: whoever wrote them relies on them.
-pub(crate) fn compare(pid: i32, wanted: &IdMaps) -> Result<(), Error> {
-    for (name, field, wanted) in [
-        ("uid_map", "linux.uidMappings", &wanted.uids),
-        ("gid_map", "linux.gidMappings", &wanted.gids),
+pub(crate) fn compare(pid: i32, requested: &IdMaps) -> Result<(), Error> {
+    for (name, field, requested) in [
+        ("uid_map", "linux.uidMappings", &requested.uids),
+        ("gid_map", "linux.gidMappings", &requested.gids),
     ] {
-        let (mut there, mut wanted) = (read(pid, name)?, wanted.clone());
-        for list in [&mut there, &mut wanted] {
+        let (mut there, mut requested) = (read(pid, name)?, requested.clone());
+        for list in [&mut there, &mut requested] {
             list.sort_by_key(|line| line.container_id);
         }
-        if there != wanted {
+        if there != requested {
             let lines = |list| IdMaps::lines(list).trim_end().replace('\n', ", ");
             let why = format!(
                 "the user namespace that is joined has other mappings: {}",

@@ -62,6 +62,8 @@ pub(crate) struct Given<'a> {
     pub(crate) fence: Option<(Fd, Fd)>,
     pub(crate) console: Console,
     pub(crate) cgroup: Option<Cgroup<'a>>,
+    /// The container's resctrl group.
+    pub(crate) resctrl: Option<&'a crate::resctrl::Group>,
     pub(crate) preserve_fds: u32,
     /// Standard input, output and error, where they are not the caller's.
     pub(crate) standard: [Option<BorrowedFd<'a>>; 3],

@@ -14,7 +14,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use init::slots::Fence;
+use init::slots::kind;
 use init::step::{AwaitStart, BecomeRoot, Execute, FindProgram, Fork, OpenRoot, Unshare};
 use init::wire::Strings;
 use init::{ChildStep, Reading, Slot, Span};
@@ -48,7 +48,7 @@ fn every_step_has_a_test() {
 }
 
 /// Where the fence is, out of the way of the slots that tests choose.
-const FENCE: Slot<Fence> = Slot::numbered(200);
+const FENCE: Slot<kind::Fence> = Slot::numbered(200);
 
 /// A slot that is given something, whatever the step takes it for.
 const NINE: Slot = Slot::numbered(9);
@@ -95,7 +95,7 @@ impl Script {
         }
         if flags & (NEWPID | NEWTIME) != 0 {
             script.child(Fork {});
-            script.runtime(RuntimeStep::Record);
+            script.runtime(RuntimeStep::RecordProcess);
         }
         script
     }
@@ -169,7 +169,7 @@ impl Script {
         self.child(Execute {
             arguments,
             environment,
-            tell: false,
+            prints_failure: false,
         })
     }
 
@@ -184,6 +184,7 @@ impl Script {
             fence,
             console: self.console,
             cgroup: None,
+            resctrl: None,
             preserve_fds: 0,
             standard: self
                 .standard
@@ -214,7 +215,7 @@ impl Script {
         if !matches!(last, Some(Step::Child(ChildStep::Execute(_)))) {
             self.child(AwaitStart { slot: FENCE });
         }
-        let words = self.plan.words(index as usize);
+        let words = self.plan.describe(index as usize);
         let (answer, report) = self.walk(None);
         let expected = Fault { call, errno };
         assert_eq!(

@@ -179,11 +179,21 @@ impl Walk<'_> {
                     cgroup.make()?;
                 }
             }
+            RuntimeStep::MakeResctrlGroup(wanted) => {
+                if let Some(group) = self.given.resctrl {
+                    group.make(wanted)?;
+                }
+            }
             RuntimeStep::StartChild { namespaces } => self.start(*namespaces).map_err(failed)?,
             RuntimeStep::PlaceChild => {
                 let pid = self.pid()?;
                 if let Some(cgroup) = &mut self.given.cgroup {
                     cgroup.place(pid, self.cloned_into_cgroup)?;
+                }
+            }
+            RuntimeStep::PlaceInResctrlGroup => {
+                if let Some(group) = self.given.resctrl {
+                    group.place(self.pid()?)?;
                 }
             }
             RuntimeStep::DelegateCgroup { user, outside } => {
@@ -208,7 +218,7 @@ impl Walk<'_> {
                 let moved = net_devices::take(name, new_name, self.pid()?).map_err(failed)?;
                 self.devices.push(moved);
             }
-            RuntimeStep::Record => {
+            RuntimeStep::RecordProcess => {
                 if let Some(child) = &self.child {
                     record(child)?;
                 }

@@ -1,10 +1,11 @@
 //! The runtime's operations: what must be done from outside.
 
 use init::Slot;
-use init::slots::{Mount, Namespaces, Socket};
+use init::slots::kind;
 use spec::IdMapping;
 
-use super::hooks::Kind;
+use super::hooks::HookKind;
+use crate::resctrl::Requested;
 
 /// What the runtime performs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +17,14 @@ pub enum RuntimeStep {
         /// Type that it must have, as [`kernel::namespace::flags`].
         flag: u64,
         /// Where the descriptor goes.
-        slot: Slot<Namespaces>,
+        slot: Slot<kind::Joinable>,
     },
     /// Copies a mount of the host, detached, with its new attributes.
     CopyTree(Tree),
     /// Gives a copied tree the id mapping of a user namespace.
     MapTree {
         /// The tree.
-        slot: Slot<Mount>,
+        slot: Slot<kind::Mount>,
         /// Where in the container, for messages.
         target: String,
         /// With everything mounted below.
@@ -34,13 +35,15 @@ pub enum RuntimeStep {
     /// Connects to the socket that wants the terminal.
     ConnectConsole {
         /// Where the descriptor goes.
-        slot: Slot<Socket>,
+        slot: Slot<kind::Socket>,
     },
     /// Makes the cgroup and applies the limits.
     MakeCgroup {
         /// Without the rules about devices, which take privileges.
         without_devices: bool,
     },
+    /// Makes the resctrl group, or judges the one that is there, and gives it its shares.
+    MakeResctrlGroup(Requested),
     /// Starts the child.
     StartChild {
         /// Namespaces that it starts in.
@@ -48,6 +51,8 @@ pub enum RuntimeStep {
     },
     /// Puts the child into the cgroup, unless it was started there.
     PlaceChild,
+    /// Puts the child into the resctrl group.
+    PlaceInResctrlGroup,
     /// Gives the cgroup to the user whom the program will run as.
     DelegateCgroup {
         /// The user's id in the container.
@@ -79,11 +84,11 @@ pub enum RuntimeStep {
         new_name: String,
     },
     /// Stores which process is the container.
-    Record,
+    RecordProcess,
     /// Runs a hook.
     RunHook {
         /// Which list.
-        kind: Kind,
+        kind: HookKind,
         /// Which of the list.
         index: usize,
         /// The program, for people.
@@ -111,7 +116,7 @@ pub struct Tree {
     /// The propagation that the rest of the container has: a copy must not stay the host's peer.
     pub propagation: u64,
     /// Where the descriptor goes.
-    pub slot: Slot<Mount>,
+    pub slot: Slot<kind::Mount>,
 }
 
 /// The id mappings of a user namespace.

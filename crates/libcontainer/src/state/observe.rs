@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use init::report::Seen;
-use kernel::process::{self, Watch, signals};
+use kernel::process::{self, PollFd, signals};
 use kernel::{Call, Errno, Fault, Fd, file};
 use spec::Spec;
 
@@ -69,7 +69,7 @@ fn found(pid: i32, identity: u64) -> Result<Option<Fd>, Error> {
 
 /// Whether a process has ended: then its pidfd is readable, also while it is a zombie.
 pub(crate) fn has_ended(pidfd: &Fd) -> Result<bool, Error> {
-    let mut watch = [Watch::new(pidfd.borrow(), Watch::IN)];
+    let mut watch = [PollFd::new(pidfd.borrow(), PollFd::IN)];
     loop {
         match process::poll(&mut watch, Some(0)) {
             Err(fault) if fault.is(Errno::EINTR) => {}
@@ -293,17 +293,27 @@ pub(crate) fn config(folder: &Folder) -> Result<Config, Error> {
 
 /// Mount points of proc and sysfs that the caller has, the innermost first.
 pub(crate) fn exposed_mounts() -> Result<Vec<String>, Error> {
+    let mut found = mounts(|kind| matches!(kind, "proc" | "sysfs"))?;
+    found.reverse();
+    Ok(found)
+}
+
+/// Mount points of file systems of a type, in the order in which they were mounted.
+pub(crate) fn mounts_of(kind: &str) -> Result<Vec<String>, Error> {
+    mounts(|found| found == kind)
+}
+
+fn mounts(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
     let path = Path::new("/proc/self/mountinfo");
     let text = std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))?;
     let mut found = Vec::new();
     for line in text.lines() {
         let (point, kind) = mount_in(line)
             .ok_or_else(|| Error::invalid("is no line of mountinfo", Path::new(line)))?;
-        if matches!(kind, "proc" | "sysfs") {
+        if wanted(kind) {
             found.push(unescape(point));
         }
     }
-    found.reverse();
     Ok(found)
 }
 

@@ -46,6 +46,9 @@ pub struct Record {
     /// The same by controller, for tools that read this file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cgroup_paths: BTreeMap<String, String>,
+    /// Its resctrl group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resctrl: Option<crate::resctrl::Group>,
     /// The types of namespaces in which it differs from the runtime, as clone flags.
     pub namespaces: u64,
     /// Its pid namespace is new: whatever is in it dies with its first process.

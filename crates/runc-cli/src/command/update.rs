@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use libcontainer::Container;
+use libcontainer::{Container, ResctrlShares};
 use serde_json::{Map, Value};
 
 use super::{Arguments, Command};
@@ -82,12 +82,12 @@ static PIDS_LIMIT: Flag = Flag::text("pids-limit", "N", "most tasks; -1 is unlim
 static L3_CACHE_SCHEMA: Flag = Flag::text(
     "l3-cache-schema",
     "SCHEMA",
-    "Intel RDT: share of the L3 cache (not supported yet)",
+    "Intel RDT: share of the L3 cache, such as L3:0=7f0;1=1f",
 );
 static MEM_BW_SCHEMA: Flag = Flag::text(
     "mem-bw-schema",
     "SCHEMA",
-    "Intel RDT: share of memory bandwidth (not supported yet)",
+    "Intel RDT: share of memory bandwidth, such as MB:0=20;1=70",
 );
 
 pub(crate) static COMMAND: Command = Command {
@@ -166,7 +166,11 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
         Some(file) if !file.is_empty() => read(file)?,
         _ => from_flags(invocation)?,
     };
-    container.update(&resources)?;
+    let shares = ResctrlShares {
+        l3_cache_schema: invocation.text(&L3_CACHE_SCHEMA).map(str::to_owned),
+        mem_bw_schema: invocation.text(&MEM_BW_SCHEMA).map(str::to_owned),
+    };
+    container.update_with(&resources, &shares)?;
     Ok(0)
 }
 
@@ -184,15 +188,6 @@ fn read(file: &str) -> Result<String, Failure> {
 }
 
 fn from_flags(invocation: &Invocation) -> Result<String, Failure> {
-    if let Some(flag) = [&L3_CACHE_SCHEMA, &MEM_BW_SCHEMA]
-        .into_iter()
-        .find(|f| invocation.has(f))
-    {
-        return Err(Failure::new(format!(
-            "--{} is not supported yet: changing Intel RDT is missing",
-            flag.name
-        )));
-    }
     for flag in [&KERNEL_MEMORY, &KERNEL_MEMORY_TCP] {
         if invocation.has(flag) {
             log::warn!(
@@ -315,11 +310,7 @@ mod tests {
         ] {
             assert_eq!(resources(words).unwrap(), expected, "{words:?}");
         }
-        for words in [
-            &["c", "--memory", "much"][..],
-            &["c", "--cpu-share", "-2"],
-            &["c", "--l3-cache-schema", "L3:0=f"],
-        ] {
+        for words in [&["c", "--memory", "much"][..], &["c", "--cpu-share", "-2"]] {
             assert!(resources(words).is_err(), "{words:?}");
         }
     }

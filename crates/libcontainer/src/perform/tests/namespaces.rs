@@ -105,7 +105,7 @@ fn share_namespaces() {
         first: Slot::numbered(9),
     });
     // The turn that carries them.
-    script.runtime(RuntimeStep::Record);
+    script.runtime(RuntimeStep::RecordProcess);
     drop(script.waits());
     // The proc of the host is needed, and this root has none.
     let root = Folder::new();

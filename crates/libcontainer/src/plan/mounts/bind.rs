@@ -1,13 +1,14 @@
 //! Bind mounts: looked up by the child, or copied and perhaps id-mapped by the runtime.
 
+use init::Slot;
+use init::slots::kind;
 use init::step::{Attach, Bind, CopyMount};
-use init::{Slot, slots};
 use kernel::mount::flags;
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Mount};
 
 use super::options::Options;
-use super::{Creation, Draft, Namespaces, Place, PlanError, field, options_of};
+use super::{Creation, Draft, MountEntry, Namespaces, PlanError, field, options_of};
 use crate::plan::{IdMaps, RuntimeStep, Tree};
 
 /// The source as an absolute path; a relative one counts from the bundle (config.md).
@@ -42,14 +43,14 @@ fn way(
     creation: &Creation,
     mount: &Mount<'_>,
     options: &Options,
-    wanted: &Namespaces,
+    requested: &Namespaces,
     source: String,
 ) -> (Way, String) {
     if let Some(below) = super::below_root(draft, creation, &source) {
         return (Way::Inside, below);
     }
     let copied = is_id_mapped(mount, options)
-        || (wanted.has(NEWUSER) && draft.host.privileged && draft.host.copies_mounts);
+        || (requested.has(NEWUSER) && draft.host.privileged && draft.host.copies_mounts);
     (if copied { Way::Runtime } else { Way::Child }, source)
 }
 
@@ -61,12 +62,12 @@ fn is_id_mapped(mount: &Mount<'_>, options: &Options) -> bool {
 pub(crate) fn copy_sources(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
-) -> Vec<Option<Slot<slots::Mount>>> {
+    requested: &Namespaces,
+) -> Vec<Option<Slot<kind::Mount>>> {
     let mut slots = vec![None; draft.spec.mounts.len()];
     for (index, slot) in slots.iter_mut().enumerate() {
         draft.part(|draft| {
-            *slot = copy_source(draft, creation, wanted, index)?;
+            *slot = copy_source(draft, creation, requested, index)?;
             Ok(())
         });
     }
@@ -76,9 +77,9 @@ pub(crate) fn copy_sources(
 fn copy_source(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
+    requested: &Namespaces,
     index: usize,
-) -> Result<Option<Slot<slots::Mount>>, PlanError> {
+) -> Result<Option<Slot<kind::Mount>>, PlanError> {
     let (at, mount) = (field(index), &draft.spec.mounts[index]);
     let options = options_of(mount);
     if options.bind.is_none() || options.is_remount() {
@@ -88,12 +89,12 @@ fn copy_source(
         return Err(PlanError::unsupported(at, "id-mapped mounts need root"));
     }
     let source = source(mount, &at, &creation.bundle)?;
-    let (Way::Runtime, source) = way(draft, creation, mount, &options, wanted, source) else {
+    let (Way::Runtime, source) = way(draft, creation, mount, &options, requested, source) else {
         return Ok(None);
     };
     let slot = draft.slot(&at)?;
     // Another user namespace gets what the host has, as if the flags were locked.
-    let release = match wanted.has(NEWUSER) {
+    let release = match requested.has(NEWUSER) {
         true => 0,
         false => options.release(),
     };
@@ -105,7 +106,7 @@ fn copy_source(
         clear: options.clear,
         deep_set: options.deep_set,
         deep_clear: options.deep_clear,
-        propagation: copied_propagation(draft, wanted)?,
+        propagation: copied_propagation(draft, requested)?,
         slot,
     };
     draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
@@ -116,9 +117,9 @@ fn copy_source(
 }
 
 /// Copied by the child in its user namespace, mounts would be slaves of the host's at most (mount_namespaces(7)).
-fn copied_propagation(draft: &Draft<'_>, wanted: &Namespaces) -> Result<u64, PlanError> {
+fn copied_propagation(draft: &Draft<'_>, requested: &Namespaces) -> Result<u64, PlanError> {
     match crate::plan::root::first_propagation(draft)? {
-        0 if wanted.has(NEWUSER) => Ok(flags::SLAVE | flags::REC),
+        0 if requested.has(NEWUSER) => Ok(flags::SLAVE | flags::REC),
         first => Ok(first),
     }
 }
@@ -136,7 +137,7 @@ fn add_mapping(
     mount: &Mount<'_>,
     options: &Options,
     at: &ConfigPath,
-    slot: Slot<slots::Mount>,
+    slot: Slot<kind::Mount>,
     maps: Option<IdMaps>,
 ) {
     let recursive = options.id_map == Some(true);
@@ -152,7 +153,7 @@ fn add_mapping(
 }
 
 /// Trees that take the ids of the container's user namespace are mapped once the child is in it and it has its maps.
-pub(crate) fn map_trees(draft: &mut Draft<'_>, slots: &[Option<Slot<slots::Mount>>]) {
+pub(crate) fn map_trees(draft: &mut Draft<'_>, slots: &[Option<Slot<kind::Mount>>]) {
     for (index, mount) in draft.spec.mounts.iter().enumerate() {
         let options = options_of(mount);
         if options.id_map.is_none() || !mount.uid_mappings.is_empty() {
@@ -168,8 +169,8 @@ pub(crate) fn map_trees(draft: &mut Draft<'_>, slots: &[Option<Slot<slots::Mount
 pub(crate) fn mount(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
-    place: &Place<'_>,
+    requested: &Namespaces,
+    place: &MountEntry<'_>,
 ) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
     let mount = &draft.spec.mounts[place.index];
@@ -191,7 +192,7 @@ pub(crate) fn mount(
         return Ok(());
     }
     let source = source(mount, &at, &creation.bundle)?;
-    let (way, source) = way(draft, creation, mount, options, wanted, source);
+    let (way, source) = way(draft, creation, mount, options, requested, source);
     let (inside, recursive) = (way == Way::Inside, options.bind == Some(true));
     let source = draft.text(&at.clone().then("source"), &source)?;
     if !is_id_mapped(mount, options) {
