@@ -175,10 +175,6 @@ impl<'a> Prepared<'a> {
         let linux = self.spec.linux.as_ref();
         let path = linux.and_then(|linux| linux.cgroups_path.as_deref());
         let unasked = !systemd && path.is_none_or(str::is_empty);
-        if rootless && unasked && host.version() != cgroups::Version::V2 {
-            // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container stays where its caller is.
-            return;
-        }
         let place = cgroups::Place::resolve(host, driver, path, id, rootless)
             .and_then(|mut place| place.note_missing().map(|()| place));
         let place = match place {
@@ -201,6 +197,15 @@ impl<'a> Prepared<'a> {
                 why: plan::Why::Invalid(mistake.why),
             })
         }));
+        if rootless
+            && unasked
+            && settings.is_empty()
+            && host.version() != cgroups::Version::V2
+        {
+            // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container without limits stays where its
+            // caller is.
+            return;
+        }
         self.settings = settings;
         self.place = Some(place);
     }
