@@ -11,12 +11,13 @@ use kernel::{Fd, process};
 use super::cgroup::group_of;
 use super::prepare::plan_of;
 use super::{Container, CreateOptions, Locked};
-use crate::criu::{self, External, Features, Options, Request, Session};
-use crate::state::{Record, Status, observe};
+use crate::criu::{self, External, Features, Manner, Options, Request, Session};
+use crate::state::{Folder, Record, Status, observe};
 use crate::{Bundle, Error, notify};
 
 /// How a checkpoint is taken.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct CheckpointOptions {
     /// The directory of the images, made if it is missing.
     pub image_path: PathBuf,
@@ -95,10 +96,18 @@ pub(super) fn judge_version(version: u32, least: u32, what: &str) -> Result<(), 
         return Ok(());
     }
     let (major, minor) = (least / 10_000, least / 100 % 100);
-    Err(Error::Criu {
-        text: format!("{what} requires at least CRIU {major}.{minor}"),
-        log: None,
-    })
+    Err(Error::criu(format!(
+        "{what} requires at least CRIU {major}.{minor}"
+    )))
+}
+
+/// What criu's log says about a failure are warnings before the error.
+pub(super) fn tell(folder: &Folder, error: &Error) {
+    if let Error::Criu { said, .. } = error {
+        for line in said {
+            folder.warn(format_args!("criu: {line}"));
+        }
+    }
 }
 
 /// Opens a directory of images or logs.
@@ -136,7 +145,8 @@ impl Container {
         let images = Images::open(&options.image_path)?;
         let dumped = judge(options).and_then(|()| locked.dump(options, &images));
         if let Err(error) = dumped {
-            images.discard();
+            tell(&locked.folder, &error);
+            images.discard(&locked.folder);
             locked.go_on(status);
             return Err(error);
         }
@@ -199,19 +209,19 @@ impl Images {
     }
 
     /// Removes what a failed dump has left, but for the log that tells why.
-    fn discard(&self) {
+    fn discard(&self, folder: &Folder) {
         if !self.ours {
             return;
         }
         let entries = match std::fs::read_dir(&self.path) {
             Ok(entries) => entries,
-            Err(error) => return log::warn!("{}: {error}", self.path.display()),
+            Err(error) => return folder.warn(format_args!("{}: {error}", self.path.display())),
         };
         for entry in entries.flatten() {
             let path = entry.path();
             let is_log = path.extension().is_some_and(|extension| extension == "log");
             if !is_log && let Err(error) = std::fs::remove_file(&path) {
-                log::warn!("remove {}: {error}", path.display());
+                folder.warn(format_args!("remove {}: {error}", path.display()));
             }
         }
         // With a log in it, it stays.
@@ -244,7 +254,7 @@ impl Locked {
             systemd_cgroup: matches!(driver, Some(Driver::Systemd { .. })),
             ..CreateOptions::default()
         };
-        plan_of(bundle, self.id(), &options)
+        plan_of(self.folder.store(), bundle, self.id(), &options)
     }
 
     /// The bundle as it was when the container was created.
@@ -256,7 +266,7 @@ impl Locked {
     fn dump(&self, options: &CheckpointOptions, images: &Images) -> Result<(), Error> {
         let bundle = self.bundle()?;
         let spec = bundle.spec()?;
-        let mut session = Session::start(&[], None)?;
+        let mut session = Session::start(self.folder.store().environment(), &Manner::default())?;
         judge_version(session.version()?, LEAST_VERSION, "checkpoint")?;
         let wanted = Features {
             mem_track: options.pre_dump,
@@ -266,7 +276,7 @@ impl Locked {
             let missing = wanted.missing(session.features(wanted)?);
             if !missing.is_empty() {
                 let text = format!("criu is missing features: {missing:?}");
-                return Err(Error::Criu { text, log: None });
+                return Err(Error::criu(text));
             }
         }
         let log_path = options.work_path.as_ref().unwrap_or(&options.image_path);
@@ -347,7 +357,7 @@ impl Locked {
             _ => Ok::<(), Error>(()),
         })();
         if let Err(error) = thawed {
-            log::warn!("{error}");
+            self.folder.warn(error);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::checkpoint::{LEAST_VERSION, judge_version};
 use super::{CheckpointOptions, Container, Locked};
 use crate::Error;
-use crate::criu::{self, Session};
+use crate::criu::{self, Manner, Session};
 use crate::host::HostFacts;
 use crate::state::Status;
 
@@ -68,8 +68,9 @@ impl Problems<'_> {
         if HostFacts::probe()?.rootless() {
             self.add("criu needs root: checkpoints of rootless containers are not known to work");
         }
-        let answer = criu::check().and_then(|()| {
-            let session = Session::start(&[], None)?;
+        let environment = self.locked.folder.store().environment();
+        let answer = criu::check(environment).and_then(|()| {
+            let session = Session::start(environment, &Manner::default())?;
             judge_version(session.version()?, LEAST_VERSION, "checkpoint")
         });
         if let Err(error) = answer {

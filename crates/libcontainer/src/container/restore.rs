@@ -6,26 +6,29 @@ use std::path::{Path, PathBuf};
 use init::Report;
 use kernel::file::{self, open};
 use kernel::namespace::flags::{NEWNET, NEWTIME};
-use kernel::process::{self, Started};
+use kernel::process::{self, PollFd, Started, signals};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, socket};
 use spec::ConfigPath;
 
 use super::checkpoint::{
-    CgroupMode, LEAST_VERSION, STREAMS, config_file, directory, judge_version, make,
+    CgroupMode, LEAST_VERSION, STREAMS, config_file, directory, judge_version, make, tell,
 };
-use super::create::{clean_up, this_process};
+use super::create::{Created, clean_up, this_process};
 use super::prepare::{CreateOptions, Prepared};
-use super::{Locked, pid_file};
+use super::{Container, Locked, pid_file};
 use crate::bundle::Bundle;
-use crate::criu::{self, Event, External, Options, Request, Session};
-use crate::foreground::{self, Terminal, Waiting};
-use crate::perform::{Console, HookState, Inside, Network, WayIn, own, run_hooks};
+use crate::criu::{self, Event, External, Manner, Options, Request, Session};
+use crate::perform::{Console as Way, HookState, Inside, Network, WayIn, own, run_hooks};
 use crate::plan::{HookKind, PlanError, RuntimeStep, Step, Why};
-use crate::state::{Held, Record, Store, observe};
+use crate::process::Process;
+use crate::state::{Held, Record, Store, judge_id, observe};
+use crate::streams::{Ends, Streams};
+use crate::terminal::{Console, Expected, Terminal};
 use crate::{Error, notify};
 
 /// How a container is restored.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct RestoreOptions {
     /// The directory of the images.
     pub image_path: PathBuf,
@@ -49,91 +52,91 @@ pub struct RestoreOptions {
     pub lsm_profile: Option<String>,
     /// SELinux context of mounts instead of the one of the dump.
     pub lsm_mount_context: Option<String>,
-    /// The socket that gets the terminal.
-    pub console_socket: Option<PathBuf>,
+    /// What takes the places of its standard streams that were pipes.
+    pub streams: Streams,
+    /// Where its terminal goes; needed if the config says that it has one.
+    pub console: Option<Console>,
     /// A file that gets the number of the container's process.
     pub pid_file: Option<PathBuf>,
-    /// Return when it runs, instead of when it has ended.
-    pub detach: bool,
-    /// Do not become the reaper of the container's orphans.
-    pub no_subreaper: bool,
     /// Have systemd make the cgroup.
     pub systemd_cgroup: bool,
     /// Whether to do without privileges; unset: as the caller's privileges are.
     pub rootless: Option<bool>,
+    /// As [`CreateOptions::attended`].
+    pub attended: bool,
 }
 
-/// Brings a container back from the images of a checkpoint; unless it is detached, passes signals and the terminal through,
-/// waits for its end and deletes it. The answer is its status as a shell shows it. (criu(8))
-///
-/// # Errors
-/// As [`crate::Container::create`]; criu is missing or fails. Nothing is left behind then.
-pub fn restore(
-    store: &Store,
-    id: &str,
-    bundle: &Bundle,
-    options: &RestoreOptions,
-) -> Result<i32, Error> {
-    let spec = bundle.spec()?;
-    let process = spec.process.as_ref();
-    let wants_terminal = process.is_some_and(|process| process.terminal);
-    let socket = options.console_socket.as_deref();
-    foreground::judge_terminal(wants_terminal, options.detach, socket.is_some())?;
-    let (console, terminal) = Terminal::prepare(wants_terminal, socket)?;
-    if !options.detach && !options.no_subreaper {
-        kernel::identity::set_child_subreaper(true)
-            .map_err(|fault| own("become a subreaper", fault))?;
-    }
-    let create = CreateOptions {
-        systemd_cgroup: options.systemd_cgroup,
-        rootless: options.rootless,
-        ..CreateOptions::default()
-    };
-    let prepared = Prepared::new(id, bundle, &spec, &create)?;
-    for (at, text) in &prepared.plan.warnings {
-        log::warn!("{at}: {text}");
-    }
-    let mut record = prepared.record()?;
-    // CRIU gives the clocks back as they were, which takes a namespace for them.
-    record.namespaces |= NEWTIME;
-    if !options.detach {
-        record.waiter = Some(this_process()?);
-    }
-    let streams = streams(&options.image_path)?;
-    let folder = store.make(id)?;
-    let mut restoration = Restoration {
-        prepared: &prepared,
-        spec: &spec,
-        folder: &folder,
-        options,
-        console,
-        record,
-        network: Network::default(),
-        has_group: false,
-        child: None,
-    };
-    let child = match restoration.perform(bundle, &streams) {
-        Ok(child) => child,
-        Err(error) => {
-            restoration.undo();
-            let record = restoration.record;
-            clean_up(&prepared, folder, &record, &error);
-            return Err(error);
+impl Container {
+    /// Brings a container back from the images of a checkpoint: it runs. (criu(8))
+    ///
+    /// # Errors
+    /// As [`Container::create`]; criu is missing or fails. Nothing is left behind then.
+    pub fn restore(
+        store: &Store,
+        id: &str,
+        bundle: &Bundle,
+        mut options: RestoreOptions,
+    ) -> Result<Created, Error> {
+        judge_id(id)?;
+        let mut spec = bundle.spec()?;
+        let (console, expected) = Console::open(options.console.take(), spec.process.as_mut())?;
+        let has_terminal = !matches!(console, Way::None);
+        let ends = std::mem::take(&mut options.streams).open(has_terminal)?;
+        let create = CreateOptions {
+            systemd_cgroup: options.systemd_cgroup,
+            rootless: options.rootless,
+            ..CreateOptions::default()
+        };
+        let prepared = Prepared::new(store, id, bundle, &spec, &create)?;
+        for (at, text) in &prepared.plan.warnings {
+            store.warnings().warn_at(id, at, text);
         }
-    };
-    let record = restoration.record;
-    let container = Locked { folder, record }.unlock();
-    if options.detach {
-        return Ok(0);
+        let mut record = prepared.record()?;
+        // CRIU gives the clocks back as they were, which takes a namespace for them.
+        record.namespaces |= NEWTIME;
+        if options.attended {
+            record.waiter = Some(this_process()?);
+        }
+        let streams = streams(&options.image_path)?;
+        let folder = store.make(id)?;
+        let mut restoration = Restoration {
+            prepared: &prepared,
+            spec: &spec,
+            folder: &folder,
+            options: &options,
+            console,
+            record,
+            network: Network::default(),
+            has_group: false,
+            child: None,
+        };
+        let restored = restoration
+            .perform(bundle, &streams, &ends)
+            .and_then(|()| restoration.finish(expected));
+        match restored {
+            Ok(terminal) => {
+                let Restoration { record, child, .. } = restoration;
+                let child = child.ok_or_else(unknown)?;
+                let process = Process::started(child, record.identity, true);
+                Ok(Created {
+                    container: Locked { folder, record }.unlock(),
+                    process: process.with(ends, terminal),
+                    readiness: None,
+                })
+            }
+            Err(error) => {
+                tell(&folder, &error);
+                restoration.undo();
+                let record = restoration.record;
+                clean_up(&prepared, folder, &record, &error);
+                Err(error)
+            }
+        }
     }
-    let status = Waiting::begin()?.wait(&child, terminal, None);
-    match container.lock() {
-        Ok(locked) => locked.discard(),
-        // Somebody else has deleted it.
-        Err(error) if error.is_not_found() => {}
-        Err(error) => log::warn!("{error}"),
-    }
-    status
+}
+
+fn unknown() -> Error {
+    Error::criu("criu has not said which process it has restored")
 }
 
 /// A restore at work.
@@ -142,7 +145,7 @@ struct Restoration<'a> {
     spec: &'a spec::Spec<'a>,
     folder: &'a Held,
     options: &'a RestoreOptions,
-    console: Console,
+    console: Way,
     record: Record,
     network: Network,
     /// Its cgroup has been made: who is in there is ours.
@@ -151,9 +154,9 @@ struct Restoration<'a> {
 }
 
 impl<'a> Restoration<'a> {
-    fn perform(&mut self, bundle: &Bundle, streams: &[String]) -> Result<Started, Error> {
+    fn perform(&mut self, bundle: &Bundle, streams: &[String], ends: &Ends) -> Result<(), Error> {
         let options = self.options;
-        let stored = self.folder.store(&self.record)?;
+        let stored = self.folder.keep_record(&self.record)?;
         self.folder.keep_config(bundle.text())?;
         let report = self.folder.make_report()?;
         self.folder.make_notify_directory()?;
@@ -176,8 +179,12 @@ impl<'a> Restoration<'a> {
         }
         let (plan, rootfs) = (&self.prepared.plan, Path::new(&self.record.rootfs));
         let entry = group.as_ref().and_then(cgroups::Group::entry);
-        let entry = entry.map(BorrowedFd::from);
-        let keep: Vec<BorrowedFd<'_>> = opened.iter().map(Fd::borrow).collect();
+        let manner = Manner {
+            keep: opened.iter().map(Fd::borrow).collect(),
+            standard: ends.theirs(),
+            cgroup: entry.map(BorrowedFd::from),
+        };
+        let environment = self.folder.store().environment();
         let logs = options.work_path.as_ref().unwrap_or(&options.image_path);
         make(logs)?;
         // CRIU mounts in these directories, which it can only in those of its own mount namespace.
@@ -185,11 +192,11 @@ impl<'a> Restoration<'a> {
             criu::make_root(plan, rootfs, &root)?;
             criu::take_on(plan)?;
             let (images, work) = (directory(&options.image_path)?, directory(logs)?);
-            Ok((Session::start(&keep, entry)?, images, work))
+            Ok((Session::start(environment, &manner)?, images, work))
         })?;
         request.images_dir_fd = images.raw();
         request.work_dir_fd = Some(work.raw());
-        let in_unified = entry.is_some();
+        let in_unified = manner.cgroup.is_some();
         if let Some(group) = &mut group {
             match in_unified {
                 true => group.place_rest(session.pid())?,
@@ -215,26 +222,22 @@ impl<'a> Restoration<'a> {
             self.attend(event, &stored, &report)
         })?;
         self.folder.remove_criu_root()?;
-        let missing = || Error::Criu {
-            text: "criu has not said which process it has restored".to_owned(),
-            log: None,
-        };
-        let pid = self.child.as_ref().ok_or_else(missing)?.pid;
+        let pid = self.child.as_ref().ok_or_else(unknown)?.pid;
         if let Some(group) = group {
             self.delegate(&group, pid)?;
             group.restrict(&self.prepared.settings)?;
+            self.folder.warn_at(&group.take_warnings());
         }
-        let child = self.child.take().ok_or_else(missing)?;
-        match &options.pid_file {
-            Some(path) => match pid_file::write(path, child.pid) {
-                Ok(()) => Ok(child),
-                Err(error) => {
-                    self.child = Some(child);
-                    Err(error)
-                }
-            },
-            None => Ok(child),
+        Ok(())
+    }
+
+    /// What comes last: the terminal, which has been sent by now, and the pid file, whose existence tells that all is done.
+    fn finish(&self, expected: Option<Expected>) -> Result<Option<Terminal>, Error> {
+        let terminal = expected.map(Expected::receive).transpose()?;
+        if let (Some(path), Some(child)) = (&self.options.pid_file, &self.child) {
+            pid_file::write(path, child.pid)?;
         }
+        Ok(terminal)
     }
 
     /// Gives the cgroup to whom the plan gives it.
@@ -321,7 +324,7 @@ impl<'a> Restoration<'a> {
                 self.network.fill(&self.prepared.plan, event.pid)?;
                 let state = HookState {
                     folder: Some(self.folder),
-                    ..self.prepared.hooks()?
+                    ..self.prepared.hooks(self.folder.store())?
                 };
                 let pidfd = process::open(event.pid)
                     .map_err(|fault| own("see which process the container is", fault))?;
@@ -370,9 +373,9 @@ impl<'a> Restoration<'a> {
     fn hand_on(&self, master: &Fd) -> kernel::Result<()> {
         let connected;
         let socket = match &self.console {
-            Console::None => return Ok(()),
-            Console::Connected(fd) => fd,
-            Console::Socket(path) => {
+            Way::None => return Ok(()),
+            Way::Connected(fd) => fd,
+            Way::Socket(path) => {
                 connected = socket::connect(path.as_os_str().as_bytes())?;
                 &connected
             }
@@ -384,26 +387,37 @@ impl<'a> Restoration<'a> {
     /// Ends what has been restored so far.
     fn undo(&mut self) {
         self.network.undo();
-        let ended = (|| {
-            if let Some(child) = &self.child {
-                super::kill::end(&child.pidfd)?;
+        let place = self.prepared.place.as_ref().filter(|_| self.has_group);
+        let group = place.map(cgroups::Group::open).transpose();
+        let others =
+            group.and_then(|group| group.map_or(Ok(Vec::new()), |group| group.processes()));
+        let others = match others {
+            Ok(others) => others,
+            Err(error) => {
+                self.folder.warn(error);
+                Vec::new()
             }
-            let place = self.prepared.place.as_ref().filter(|_| self.has_group);
-            let Some(group) = place.map(cgroups::Group::open).transpose()? else {
-                return Ok(());
-            };
-            // Its first process may be our child, which waits for others, and for being reaped.
-            for pid in group.processes()?.into_iter().rev() {
-                match process::open(pid) {
-                    Ok(pidfd) => drop(super::kill::end(&pidfd)?),
-                    Err(fault) => log::debug!("process {pid}: {fault}"),
-                }
+        };
+        // The first process may be our child, which waits for the others, and for being reaped.
+        let child = self.child.as_ref().map(|child| child.pid);
+        for pid in others.into_iter().rev().chain(child) {
+            if let Err(fault) = end(pid) {
+                log::debug!("process {pid}: {fault}");
             }
-            Ok::<(), Error>(())
-        })();
-        if let Err(error) = ended {
-            log::warn!("{error}");
         }
+    }
+}
+
+/// Ends a process of the container, and takes note of its end if it is ours.
+fn end(pid: i32) -> kernel::Result<()> {
+    const PATIENCE: u64 = 10_000_000_000;
+    let pidfd = process::open(pid)?;
+    process::signal(pidfd.borrow(), signals::KILL)?;
+    let mut watch = [PollFd::new(pidfd.borrow(), PollFd::IN)];
+    process::poll(&mut watch, Some(PATIENCE))?;
+    match process::wait(pidfd.borrow(), true) {
+        Err(fault) if fault.is(Errno::ECHILD) => Ok(()),
+        answer => answer.map(drop),
     }
 }
 

@@ -7,9 +7,10 @@ use std::path::Path;
 use init::inside::{self, Last};
 use init::{ChildStep, Slot};
 use kernel::file::{self, mode, open};
-use kernel::mount::{self, Change, flags};
+use kernel::mount::{self, flags};
+use kernel::namespace::flags::NEWNS;
+use kernel::namespace::unshare;
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd};
-use nix::sched::{CloneFlags, unshare};
 
 use crate::Error;
 use crate::plan::{Plan, RuntimeStep, Step};
@@ -94,8 +95,7 @@ pub(crate) fn in_own_mounts<T: Send>(
     work: impl FnOnce() -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
     let enter = || {
-        unshare(CloneFlags::CLONE_NEWNS)
-            .map_err(|errno| Fault::found(Call::Unshare, Errno(errno as i32)))?;
+        unshare(NEWNS)?;
         mount::mount(None, c"/", None, flags::SLAVE | flags::REC, None)
     };
     std::thread::scope(|scope| {
@@ -147,17 +147,7 @@ pub(crate) fn make_root(plan: &Plan, root: &Path, place: &Path) -> Result<(), Er
         if let Step::Child(ChildStep::SetAttributes(step)) = &entry.step
             && step.slot == Slot::ROOT
         {
-            for (recursive, set, clear) in [
-                (true, step.deep_set, step.deep_clear),
-                (false, step.set, step.clear),
-            ] {
-                let change = Change {
-                    set,
-                    clear,
-                    ..Change::default()
-                };
-                mount::set_attributes(tree.borrow(), c"", recursive, &change).map_err(failed)?;
-            }
+            step.attributes.apply(tree.borrow()).map_err(failed)?;
         }
     }
     Ok(())

@@ -1,24 +1,21 @@
 //! One `criu swrk`: its start, the requests and the responses.
 
 use std::ffi::{CString, OsStr};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use kernel::file::{self, open};
-use kernel::process::{self, Program, Started};
+use kernel::process::{self, Program, Started, signals};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, StringList, socket};
-use nix::libc::SIGKILL;
 
 use super::causes;
 use super::message::{Message, fields};
 use super::{Features, Options, Request};
 use crate::Error;
+use crate::environment::Environment;
 
 /// Longer than any message of CRIU's.
 const LONGEST: usize = 64 * 1024;
-
-/// Where programs are when the environment does not say.
-const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A point of CRIU's work that others take part in.
 #[derive(Debug)]
@@ -93,24 +90,20 @@ impl Response {
     }
 }
 
-/// Finds the program in `PATH`.
-pub(crate) fn find() -> Result<PathBuf, Error> {
-    let path = std::env::var_os("PATH").filter(|path| !path.is_empty());
-    let path = path.unwrap_or_else(|| USUAL_PATH.into());
-    let found = std::env::split_paths(&path)
-        .map(|directory| directory.join("criu"))
-        .find(|file| nix::unistd::access(file, nix::unistd::AccessFlags::X_OK) == Ok(()));
-    found.ok_or_else(|| Error::Criu {
-        text: "exec: \"criu\": executable file not found in $PATH".to_owned(),
-        log: None,
-    })
+/// Where the program is.
+fn find(environment: &Environment) -> Result<PathBuf, Error> {
+    environment
+        .find_program("criu")
+        .ok_or_else(|| Error::criu("exec: \"criu\": executable file not found in $PATH"))
 }
 
 /// Whether the kernel has what CRIU needs, by `criu check`.
-pub(crate) fn check() -> Result<(), Error> {
-    let path = find()?;
+pub(crate) fn check(environment: &Environment) -> Result<(), Error> {
+    let path = find(environment)?;
     let output = std::process::Command::new(&path)
         .arg("check")
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(std::process::Stdio::null())
         .output()
         .map_err(|error| Error::file("execute", &path, error))?;
@@ -123,10 +116,7 @@ pub(crate) fn check() -> Result<(), Error> {
         .map(str::to_owned)
         .collect();
     let cause = causes::cause(&lines).map_or(String::new(), |cause| format!(": {cause}"));
-    Err(Error::Criu {
-        text: format!("criu check: {}{cause}", output.status),
-        log: None,
-    })
+    Err(Error::criu(format!("criu check: {}{cause}", output.status)))
 }
 
 /// A `criu swrk` that runs. When this is dropped, it is gone.
@@ -139,6 +129,17 @@ pub(crate) struct Session {
     ended: bool,
 }
 
+/// How it is started.
+#[derive(Default)]
+pub(crate) struct Manner<'a> {
+    /// Descriptors that it has, too, under the numbers that they have here.
+    pub(crate) keep: Vec<BorrowedFd<'a>>,
+    /// Its standard streams, where they are not ours.
+    pub(crate) standard: [Option<BorrowedFd<'a>>; 3],
+    /// A cgroup of v2.
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+}
+
 fn failed(doing: &'static str) -> impl Fn(Fault) -> Error {
     move |fault| Error::call(doing, fault)
 }
@@ -148,15 +149,11 @@ fn c_string(text: &OsStr) -> kernel::Result<CString> {
 }
 
 impl Session {
-    /// Starts it, in a cgroup of v2 if that is given. It has our standard streams and the descriptors `keep`, under the
-    /// numbers that they have here.
-    pub(crate) fn start(
-        keep: &[BorrowedFd<'_>],
-        cgroup: Option<BorrowedFd<'_>>,
-    ) -> Result<Session, Error> {
-        let path = find()?;
+    /// Starts it.
+    pub(crate) fn start(environment: &Environment, manner: &Manner<'_>) -> Result<Session, Error> {
+        let path = find(environment)?;
         log::debug!("criu: {}", path.display());
-        start(&path, keep, cgroup).map_err(failed("start criu"))
+        start(&path, environment, manner).map_err(failed("start criu"))
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -236,7 +233,7 @@ impl Session {
         use kernel::process::Exit;
         self.ended = true;
         if now {
-            match process::signal(self.process.pidfd.borrow(), SIGKILL) {
+            match process::signal(self.process.pidfd.borrow(), signals::KILL) {
                 Err(fault) if !fault.is(Errno::ESRCH) => return Err(failed("end criu")(fault)),
                 _ => {}
             }
@@ -303,23 +300,21 @@ impl Session {
     }
 
     /// A failure, with what the log says about it, or else CRIU itself.
-    fn failure(&self, how: &str, said: &str) -> Error {
+    fn failure(&self, how: &str, message: &str) -> Error {
         let mut lines = self
             .log
             .as_deref()
             .map(causes::relevant)
             .unwrap_or_default();
-        for line in &lines {
-            log::warn!("criu: {line}");
-        }
-        lines.push(said.to_owned());
+        let said = lines.clone();
+        lines.push(message.to_owned());
         let mut text = format!("criu failed: {how}");
         if let Some(cause) = causes::cause(&lines) {
             text.push_str(": ");
             text.push_str(cause.trim_end());
         }
         let log = self.log.clone();
-        Error::Criu { text, log }
+        Error::Criu { text, log, said }
     }
 }
 
@@ -328,7 +323,7 @@ impl Drop for Session {
         if !self.ended
             && let Err(error) = self.end(true)
         {
-            log::warn!("{error}");
+            log::debug!("{error}");
         }
     }
 }
@@ -339,11 +334,7 @@ fn request(kind: Request) -> Message {
     message
 }
 
-fn start(
-    path: &Path,
-    keep: &[BorrowedFd<'_>],
-    cgroup: Option<BorrowedFd<'_>>,
-) -> kernel::Result<Session> {
+fn start(path: &Path, environment: &Environment, manner: &Manner<'_>) -> kernel::Result<Session> {
     let path = c_string(path.as_os_str())?;
     let above = |fd: Fd| match kernel::Stream::has(fd.raw()) {
         true => file::duplicate_above(fd.borrow(), 3),
@@ -357,11 +348,14 @@ fn start(
     let arguments = [c"criu", c"swrk", number.as_c_str()];
     let mut room = [std::ptr::null(); 4];
     let (arguments, _) = StringList::lay_out(arguments.into_iter(), &mut room)?;
-    let variables = environment()?;
+    // Ours, for the programs that CRIU calls.
+    let variables = environment.strings().into_iter();
+    let variables = variables.map(|string| c_string(OsStr::from_bytes(&string)));
+    let variables: Vec<CString> = variables.collect::<kernel::Result<_>>()?;
     let mut room = vec![std::ptr::null(); variables.len() + 1];
     let variables = variables.iter().map(CString::as_c_str);
     let (environment, _) = StringList::lay_out(variables, &mut room)?;
-    let mut keep = keep.to_vec();
+    let mut keep = manner.keep.clone();
     keep.extend([executable.borrow(), theirs.borrow()]);
     let process = process::start(&Program {
         executable: executable.borrow(),
@@ -369,8 +363,8 @@ fn start(
         environment,
         closed_from: 3,
         keep: &keep,
-        standard: [None; 3],
-        cgroup,
+        standard: manner.standard,
+        cgroup: manner.cgroup,
         namespaces: 0,
     })?;
     Ok(Session {
@@ -379,17 +373,4 @@ fn start(
         log: None,
         ended: false,
     })
-}
-
-/// Ours, for the programs that CRIU calls.
-fn environment() -> kernel::Result<Vec<CString>> {
-    let mut variables = Vec::new();
-    for (name, value) in std::env::vars_os() {
-        let entry = [name.into_vec(), value.into_vec()].join(&b'=');
-        variables.push(c_string(OsStr::from_bytes(&entry))?);
-    }
-    if std::env::var_os("PATH").is_none_or(|path| path.is_empty()) {
-        variables.push(c_string(OsStr::new(&format!("PATH={USUAL_PATH}")))?);
-    }
-    Ok(variables)
 }

@@ -127,7 +127,7 @@ one means none. Without it, criu reads /etc/criu/runc.conf.",
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    let container = Container::open(&global.store(), invocation.id()?)?;
+    let container = Container::open(global.store(), invocation.id()?)?;
     let options = options(invocation)?;
     if invocation.switch(&CHECK) {
         let problems = container.checkpoint_problems(&options)?;
@@ -141,31 +141,31 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
 
 fn options(invocation: &Invocation) -> Result<CheckpointOptions, Failure> {
     judge_empty_namespaces(invocation)?;
-    Ok(CheckpointOptions {
-        image_path: image_path(invocation)?,
-        work_path: invocation.path(&WORK_PATH)?,
-        parent_path: invocation
-            .text(&PARENT_PATH)
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from),
-        leave_running: invocation.switch(&LEAVE_RUNNING),
-        tcp_established: invocation.switch(&TCP_ESTABLISHED),
-        tcp_skip_in_flight: invocation.switch(&TCP_SKIP_IN_FLIGHT),
-        link_remap: invocation.switch(&LINK_REMAP),
-        ext_unix_sk: invocation.switch(&EXT_UNIX_SK),
-        shell_job: invocation.switch(&SHELL_JOB),
-        file_locks: invocation.switch(&FILE_LOCKS),
-        lazy_pages: invocation.switch(&LAZY_PAGES),
-        status_fd: status_fd(invocation)?,
-        page_server: invocation
-            .text(&PAGE_SERVER)
-            .filter(|text| !text.is_empty())
-            .map(page_server)
-            .transpose()?,
-        pre_dump: invocation.switch(&PRE_DUMP),
-        cgroups: cgroup_mode(invocation)?,
-        auto_dedup: invocation.switch(&AUTO_DEDUP),
-    })
+    let mut options = CheckpointOptions::default();
+    options.image_path = image_path(invocation)?;
+    options.work_path = invocation.path(&WORK_PATH)?;
+    options.parent_path = invocation
+        .text(&PARENT_PATH)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
+    options.leave_running = invocation.switch(&LEAVE_RUNNING);
+    options.tcp_established = invocation.switch(&TCP_ESTABLISHED);
+    options.tcp_skip_in_flight = invocation.switch(&TCP_SKIP_IN_FLIGHT);
+    options.link_remap = invocation.switch(&LINK_REMAP);
+    options.ext_unix_sk = invocation.switch(&EXT_UNIX_SK);
+    options.shell_job = invocation.switch(&SHELL_JOB);
+    options.file_locks = invocation.switch(&FILE_LOCKS);
+    options.lazy_pages = invocation.switch(&LAZY_PAGES);
+    options.status_fd = status_fd(invocation)?;
+    options.page_server = invocation
+        .text(&PAGE_SERVER)
+        .filter(|text| !text.is_empty())
+        .map(page_server)
+        .transpose()?;
+    options.pre_dump = invocation.switch(&PRE_DUMP);
+    options.cgroups = cgroup_mode(invocation)?;
+    options.auto_dedup = invocation.switch(&AUTO_DEDUP);
+    Ok(options)
 }
 
 /// Where the images are: in the caller's directory, if nothing is said.

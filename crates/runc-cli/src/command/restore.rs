@@ -1,6 +1,6 @@
 //! `restore`: bring back what `checkpoint` wrote.
 
-use libcontainer::RestoreOptions;
+use libcontainer::{Console, Container, RestoreOptions};
 
 use super::checkpoint::{
     self, AUTO_DEDUP, EMPTY_NS, EXT_UNIX_SK, FILE_LOCKS, IMAGE_PATH, LAZY_PAGES,
@@ -9,6 +9,7 @@ use super::checkpoint::{
 use super::{Arguments, Command, create};
 use crate::failure::Failure;
 use crate::flag::{BUNDLE, CONSOLE_SOCKET, DETACH, Flag, NO_PIVOT, NO_SUBREAPER, PID_FILE};
+use crate::foreground::{self, Waiting};
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
 
@@ -58,35 +59,58 @@ criu's way, so --no-pivot makes no difference.",
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    checkpoint::judge_empty_namespaces(invocation)?;
-    let options = RestoreOptions {
-        image_path: checkpoint::image_path(invocation)?,
-        work_path: invocation.path(&WORK_PATH)?,
-        tcp_established: invocation.switch(&TCP_ESTABLISHED),
-        ext_unix_sk: invocation.switch(&EXT_UNIX_SK),
-        shell_job: invocation.switch(&SHELL_JOB),
-        file_locks: invocation.switch(&FILE_LOCKS),
-        lazy_pages: invocation.switch(&LAZY_PAGES),
-        auto_dedup: invocation.switch(&AUTO_DEDUP),
-        cgroups: checkpoint::cgroup_mode(invocation)?,
-        lsm_profile: word(invocation, &LSM_PROFILE),
-        lsm_mount_context: word(invocation, &LSM_MOUNT_CONTEXT),
-        console_socket: invocation.path(&CONSOLE_SOCKET)?,
-        pid_file: invocation.path(&PID_FILE)?,
-        detach: invocation.switch(&DETACH),
-        no_subreaper: invocation.switch(&NO_SUBREAPER),
-        systemd_cgroup: global.systemd_cgroup,
-        rootless: global.rootless,
-    };
+    let id = invocation.id()?;
+    let detach = invocation.switch(&DETACH);
+    let socket = invocation.path(&CONSOLE_SOCKET)?;
+    let has_socket = socket.is_some();
+    let options = options(global, invocation, foreground::console(detach, socket)?)?;
     let bundle = create::bundle(invocation)?;
     global.prepare_root()?;
-    let id = invocation.id()?;
-    Ok(libcontainer::restore(
-        &global.store(),
-        id,
-        &bundle,
-        &options,
-    )?)
+    if !detach && !invocation.switch(&NO_SUBREAPER) {
+        kernel::identity::set_child_subreaper(true)
+            .map_err(|fault| Failure::io("become a subreaper", &fault.into()))?;
+    }
+    let restored = Container::restore(global.store(), id, &bundle, options)
+        .map_err(|error| foreground::in_words_of_runc(error, has_socket))?;
+    if detach {
+        restored.process.release();
+        return Ok(0);
+    }
+    // Not before: criu and all that it restores would inherit that signals are blocked.
+    let status = Waiting::begin()?.wait(restored.process, None);
+    match restored.container.remove(true) {
+        // Somebody else has deleted it.
+        Err(error) if error.is_not_found() => {}
+        Err(error) => log::warn!("{error}"),
+        Ok(()) => {}
+    }
+    status
+}
+
+fn options(
+    global: &Global,
+    invocation: &Invocation,
+    console: Option<Console>,
+) -> Result<RestoreOptions, Failure> {
+    checkpoint::judge_empty_namespaces(invocation)?;
+    let mut options = RestoreOptions::default();
+    options.image_path = checkpoint::image_path(invocation)?;
+    options.work_path = invocation.path(&WORK_PATH)?;
+    options.tcp_established = invocation.switch(&TCP_ESTABLISHED);
+    options.ext_unix_sk = invocation.switch(&EXT_UNIX_SK);
+    options.shell_job = invocation.switch(&SHELL_JOB);
+    options.file_locks = invocation.switch(&FILE_LOCKS);
+    options.lazy_pages = invocation.switch(&LAZY_PAGES);
+    options.auto_dedup = invocation.switch(&AUTO_DEDUP);
+    options.cgroups = checkpoint::cgroup_mode(invocation)?;
+    options.lsm_profile = word(invocation, &LSM_PROFILE);
+    options.lsm_mount_context = word(invocation, &LSM_MOUNT_CONTEXT);
+    options.console = console;
+    options.pid_file = invocation.path(&PID_FILE)?;
+    options.systemd_cgroup = global.systemd_cgroup;
+    options.rootless = global.rootless;
+    options.attended = !invocation.switch(&DETACH);
+    Ok(options)
 }
 
 fn word(invocation: &Invocation, flag: &Flag) -> Option<String> {
