@@ -82,6 +82,11 @@ impl Slot<Mount> {
     pub const NONE: Slot<Mount> = Slot::numbered(255);
 }
 
+impl Slot<Namespaces> {
+    /// Stands for none.
+    pub const NO_NAMESPACE: Slot<Namespaces> = Slot::numbered(255);
+}
+
 impl Slot<Directory> {
     /// Stands for the container's root directory.
     pub const ROOT_DIRECTORY: Slot<Directory> = Slot::numbered(254);

@@ -31,10 +31,17 @@ pub(crate) fn hint(step: &str, fault: Fault) -> Option<&'static str> {
         (Call::Mount | Call::Fsconfig, Errno::EINVAL) => {
             "an option that the file system does not know? see dmesg"
         }
+        (Call::MountSetattr, Errno::EPERM)
+            if step.contains("map ids") || step.contains("with ids mapped") =>
+        {
+            "it takes root of the user namespace that the file system was mounted in"
+        }
         (Call::MountSetattr, Errno::EPERM) => {
             "the flag is locked: the source is mounted with it by a more privileged user"
         }
-        (Call::MountSetattr, Errno::EINVAL) if step.contains("map ids") => {
+        (Call::MountSetattr, Errno::EINVAL)
+            if step.contains("map ids") || step.contains("with ids mapped") =>
+        {
             "the file system does not support id-mapped mounts"
         }
         (Call::Mount | Call::MoveMount | Call::OpenTree, Errno::ENOSPC) => {

@@ -3,13 +3,13 @@
 use core::fmt;
 
 use kernel::file::{self, open};
-use kernel::mount::{self, attributes, flags};
+use kernel::mount::{self, Change, IdsOf, attributes, flags};
 use kernel::{Errno, Fd};
 
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
 use crate::inside::{self, Last};
-use crate::slots::Mount;
+use crate::slots::{Mount, Namespaces};
 use crate::{Slot, Span, Text};
 
 step! {
@@ -38,6 +38,8 @@ step! {
         inherit_mode: bool,
         /// The new file system starts with a copy of what it covers (`tmpcopyup`).
         copy_up: bool,
+        /// The user namespace that says which ids are seen in it, if they are to be mapped.
+        ids: Slot<Namespaces>,
     }
 }
 
@@ -96,6 +98,20 @@ impl Filesystem {
         if self.copy_up {
             crate::copy::tree(target.borrow(), new.borrow())?;
         }
+        let new = match context.slots.take(self.ids) {
+            // What has been attached cannot be mapped any more, a copy can.
+            Some(ids) => {
+                let new = mount::clone_tree(new.borrow(), c"", false)?;
+                let change = Change {
+                    set: attributes::IDMAP,
+                    ids: IdsOf::namespace(ids.borrow()),
+                    ..Change::default()
+                };
+                mount::set_attributes(new.borrow(), c"", false, &change)?;
+                new
+            }
+            None => new,
+        };
         mount::attach(new.borrow(), target.borrow())?;
         file::change_directory_to(apart.borrow())?;
         mount::detach(c".")?;
@@ -110,7 +126,8 @@ impl Step for Filesystem {
         let (target, existed) = inside::target(context.place(self.below)?, path, made, self.plain)?;
         context.parent = None;
         let inherit = self.inherit_mode && existed;
-        if !inherit && !self.copy_up && self.propagation.length == 0 && self.keep == Slot::NONE {
+        let plain = self.propagation.length == 0 && self.ids == Slot::NO_NAMESPACE;
+        if !inherit && !self.copy_up && plain && self.keep == Slot::NONE {
             // On the directory itself, by standing in it: its name is not looked up again.
             file::change_directory_to(target.borrow())?;
             match self.mount_here(context) {
@@ -142,6 +159,9 @@ impl Step for Filesystem {
             write!(f, " {}", Show(text.bytes(self.data)))?;
         }
         describe_all(text.bytes(self.propagation), f)?;
+        if self.ids != Slot::NO_NAMESPACE {
+            write!(f, " with ids mapped by slot {}", self.ids)?;
+        }
         if self.inherit_mode {
             f.write_str(" with the permissions of what it covers")?;
         }

@@ -161,12 +161,21 @@ impl Walk<'_> {
                 ..
             } => {
                 let namespace = match maps {
-                    Some(maps) => id_maps::namespace_with(maps, at)?,
+                    Some(maps) => id_maps::namespace_with(maps, None, at)?,
                     None => id_maps::namespace_of(self.pid()?).map_err(failed)?,
                 };
                 let tree = self.slots.get(*slot).map_err(failed)?;
                 trees::map(tree, *recursive, &namespace).map_err(failed)?;
                 self.is_new(slot.any());
+            }
+            RuntimeStep::MakeIdMapping {
+                slot, maps, nested, ..
+            } => {
+                let below = match nested {
+                    true => Some(id_maps::namespace_of(self.pid()?).map_err(failed)?),
+                    false => None,
+                };
+                self.fill(*slot, id_maps::namespace_with(maps, below.as_ref(), at)?);
             }
             RuntimeStep::ConnectConsole { slot } => {
                 let fd = self.connect_console(failed)?;

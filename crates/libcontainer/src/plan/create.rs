@@ -58,7 +58,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     root::judge_shared(draft, &wanted);
     let opened = draft.part(|draft| namespaces::open(draft, &wanted));
     let opened = opened.unwrap_or_default();
-    let copied = mounts::copy_sources(draft, creation, &wanted);
+    let outside = mounts::prepare(draft, creation, &wanted);
     let console = draft.part(terminal::connect).flatten();
     cgroup::make(draft, creation, &wanted);
     draft.part(|draft| resctrl::make(draft, creation));
@@ -66,14 +66,14 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     namespaces::start_child(draft, creation, &wanted);
     draft.part(|draft| process::before_joining(draft, host.rootless()));
     let foreign = devices::make_foreign(draft, creation, &wanted);
-    draft.part(|draft| namespaces::enter(draft, &wanted, &opened, &copied));
+    draft.part(|draft| namespaces::enter(draft, &wanted, &opened, &outside));
     cgroup::delegate(draft, creation, &wanted, true);
     process::give_streams(draft, &wanted, true);
     draft.part(|draft| process::begin(draft, creation));
     draft.part(|draft| system::name(draft, &wanted));
     draft.part(|draft| network::configure(draft, &wanted));
     draft.part(|draft| root::open(draft, creation, &wanted));
-    let late = mounts::build(draft, creation, &wanted, &copied);
+    let late = mounts::build(draft, creation, &wanted, &outside);
     draft.part(|draft| devices::make(draft, creation, &wanted, &foreign));
     draft.part(|draft| terminal::open(draft, console, creation.relays_terminal));
     draft.part(|draft| hooks::before_root(draft, &wanted));

@@ -46,6 +46,23 @@ impl fmt::Display for RuntimeStep {
                     OneLine(target)
                 ),
             },
+            RuntimeStep::MakeIdMapping {
+                slot,
+                target,
+                nested,
+                ..
+            } => {
+                let below = if *nested {
+                    " below the child's user namespace"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "make id mapping for {}{below} as slot {slot}",
+                    OneLine(target)
+                )
+            }
             RuntimeStep::ConnectConsole { slot } => {
                 write!(f, "connect to the console socket as slot {}", slot)
             }

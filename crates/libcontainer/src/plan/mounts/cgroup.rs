@@ -48,6 +48,7 @@ fn unified(draft: &mut Draft<'_>, wanted: &Namespaces, place: &Place<'_>) -> Res
             plain: false,
             inherit_mode: false,
             copy_up: false,
+            ids: Slot::NO_NAMESPACE,
         };
         draft.child(&at, step);
         return Ok(());
@@ -99,6 +100,7 @@ fn hierarchies(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<(), PlanError
         plain: false,
         inherit_mode: false,
         copy_up: false,
+        ids: Slot::NO_NAMESPACE,
     };
     draft.child(&at, step);
     let host = draft.host;
