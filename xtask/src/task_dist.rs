@@ -1,5 +1,5 @@
 //! `cargo xtask dist`: what a release holds, in target/dist: static programs, packages, a tarball, checksums, and what they are made of.
-//! `cargo xtask dist --docs`: docs/cli.md, docs/man and docs/completions, written anew from the tables of commands and flags.
+//! `cargo xtask dist --docs`: docs/cli.md, docs/man, docs/completions and docs/image, written anew from the tables of commands and flags.
 
 use std::fs;
 use std::path::Path;
@@ -18,17 +18,11 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
 }
 
 fn docs() -> Answer {
-    // The tables are data of the program, which does not carry along what is made of them: its tests make it.
-    let test = [
-        "test",
-        "--quiet",
-        "--package",
-        "tare",
-        "--bin",
-        "tare",
-        "reference::",
-    ];
-    call::run(call::cargo(test).env("TARE_UPDATE_DOCS", "1"))?;
+    // The tables are data of the programs, which do not carry along what is made of them: their tests make it.
+    for (package, program) in [("tare", "tare"), ("tare-image-cli", "tare-image")] {
+        let mut test = call::cargo(["test", "--quiet", "--package", package, "--bin", program]);
+        call::run(test.arg("reference::").env("TARE_UPDATE_DOCS", "1"))?;
+    }
     call::run(call::program("git").args(["status", "--short", "--", "docs"]))
 }
 

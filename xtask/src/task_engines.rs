@@ -6,7 +6,15 @@ use std::process::Stdio;
 use crate::{Answer, call};
 
 /// Those that tests/engines knows.
-const ENGINES: [&str; 5] = ["docker", "containerd", "cri", "podman", "buildah"];
+const ENGINES: [&str; 7] = [
+    "docker",
+    "containerd",
+    "cri",
+    "podman",
+    "buildah",
+    "install",
+    "swarm",
+];
 
 pub(crate) fn run(arguments: &[String]) -> Answer {
     let (mut runtime, mut engines, mut rest) = (None, Vec::new(), Vec::new());

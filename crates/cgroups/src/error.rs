@@ -167,3 +167,11 @@ pub(crate) fn c_string(path: &Path) -> Result<std::ffi::CString, Error> {
         why: "contains a NUL byte".to_owned(),
     })
 }
+
+/// Refuses a value.
+pub(crate) fn wrong<T>(at: &ConfigPath, why: impl Into<String>) -> Result<T, SettingError> {
+    Err(SettingError {
+        at: at.clone(),
+        why: why.into(),
+    })
+}

@@ -47,16 +47,21 @@
 //! cgroup again from a stored [`Place`].
 #![cfg_attr(
     not(test),
-    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+    deny(
+        clippy::disallowed_methods,
+        clippy::disallowed_macros,
+        clippy::let_underscore_must_use
+    )
 )]
 
+mod annotations;
 #[allow(
     clippy::disallowed_methods,
     reason = "values of the config are compiled, nothing is looked at"
 )]
 mod controller;
 #[allow(clippy::disallowed_methods, reason = "as above")]
-mod device_program;
+mod devices;
 mod dir;
 mod error;
 mod frozen;
@@ -73,15 +78,16 @@ pub mod stats;
 mod systemd;
 mod watch;
 
+pub use controller::{settings, validate};
 pub use error::{Error, SettingError};
 pub use group::{Group, Seat};
 pub use host::{Hierarchy, Host, Version};
 pub use kernel::{Errno, Fault};
 pub use place::{CgroupMount, Driver, Place};
-pub use setting::{Setting, Settings, When, judge, settings};
+pub use setting::{Setting, Settings, When};
 pub use spec;
 pub use stats::Stats;
-pub use systemd::BusError;
 #[cfg(fuzzing)]
 pub use systemd::fuzzing;
+pub use systemd::{BusError, Session};
 pub use watch::{Events, Watch};

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use spec::{ConfigPath, LinuxResources};
+use spec::ConfigPath;
 
-use crate::controller::devices::DeviceRules;
-use crate::controller::{self, memory::UsageCheck};
+use crate::devices::DeviceRules;
 use crate::systemd::Property;
-use crate::{Host, Place, SettingError};
+use crate::{Place, SettingError};
 
 /// When a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +86,17 @@ impl fmt::Display for Setting {
     }
 }
 
+/// What `checkBeforeUpdate` compares with the present use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UsageCheck {
+    pub(crate) at: ConfigPath,
+    pub(crate) location: usize,
+    /// Limit of memory.
+    pub(crate) memory: Option<u64>,
+    /// Limit of memory and swap.
+    pub(crate) total: Option<u64>,
+}
+
 /// What `linux.resources` asks for on this host, as a list. Compiling judges values; writing them is the drivers' part.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -122,46 +132,6 @@ impl Settings {
     }
 }
 
-/// Compiles `linux.resources` for a place on a host. Nothing is read or written.
-///
-/// Device rules are completed with the devices that every container has (config-linux.md, "Default Devices"), and
-/// without any rule everything else is denied.
-///
-/// # Errors
-/// A value that is wrong, that contradicts another, or that this kind of host cannot do.
-///
-/// ```
-/// use cgroups::{Driver, Host, Place, settings};
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let resources: spec::LinuxResources =
-///     serde_json::from_str(r#"{"pids": {"limit": 10}, "cpu": {"quota": 20000}}"#)?;
-/// let host = Host::probe()?;
-/// let place = Place::resolve(&host, Driver::Direct, Some("/example"), "example", false)?;
-/// for setting in settings(&resources, &host, &place)?.iter() {
-///     println!("{}: {setting}", setting.at); // linux.resources.pids.limit: pids.max = 10
-/// }
-/// # Ok(())
-/// # }
-/// ```
-pub fn settings(
-    resources: &LinuxResources<'_>,
-    _host: &Host,
-    place: &Place,
-) -> Result<Settings, SettingError> {
-    let (settings, mistakes) = judge(resources, place);
-    mistakes.into_iter().next().map_or(Ok(settings), Err)
-}
-
-/// As [`settings`], with the first mistake of each controller instead of the first of all: for those who report them.
-pub fn judge(resources: &LinuxResources<'_>, place: &Place) -> (Settings, Vec<SettingError>) {
-    let mut draft = Draft {
-        place,
-        settings: Settings::default(),
-    };
-    let mistakes = controller::compile(&mut draft, resources);
-    (draft.settings, mistakes)
-}
-
 /// The list under construction.
 pub(crate) struct Draft<'a> {
     pub(crate) place: &'a Place,
@@ -175,7 +145,14 @@ pub(crate) enum Dialect {
     V2,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    pub(crate) fn new(place: &'a Place) -> Draft<'a> {
+        Draft {
+            place,
+            settings: Settings::default(),
+        }
+    }
+
     /// The dialect of a controller (v1 name); an error when this host does not have it at all.
     pub(crate) fn dialect(
         &self,
@@ -259,12 +236,4 @@ impl Setting {
         };
         self
     }
-}
-
-/// Refuses a value.
-pub(crate) fn wrong<T>(at: &ConfigPath, why: impl Into<String>) -> Result<T, SettingError> {
-    Err(SettingError {
-        at: at.clone(),
-        why: why.into(),
-    })
 }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use kernel::process::{self, Watch as Watched};
+use kernel::process::{self, PollFd};
 use kernel::watch;
 use kernel::{Errno, Fd, file};
 
@@ -134,7 +134,7 @@ impl Watch {
                 return Ok(events);
             }
             let nanoseconds = left.as_nanos().min(u64::MAX.into()) as u64;
-            let mut watched = [Watched::new(self.fd.borrow(), Watched::IN)];
+            let mut watched = [PollFd::new(self.fd.borrow(), PollFd::IN)];
             match process::poll(&mut watched, Some(nanoseconds)) {
                 Err(fault) if !fault.is(Errno::EINTR) => {
                     return Err(Error::file("wait for events of", "cgroup", fault));

@@ -3,21 +3,19 @@
 //! Comparing with a fresh copy needs no list of files and sums that every pull would have to write, and misses nothing.
 
 use std::collections::{HashMap, HashSet};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use oci_spec::image::{Descriptor, Digest, MediaType};
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 
+use crate::diff;
 use crate::digest;
-use crate::error::{Doing, During, Error, Result};
+use crate::error::{Doing, During, Result};
 use crate::manifest::{Content, Image};
 use crate::pull::{Job, Options, replace};
 use crate::store::{Staging, Store};
-use crate::unpack::{
-    Form, children, form_attributes, open_child, open_directory, shown_attributes,
-};
+use crate::unpack::{Form, open_directory};
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -130,7 +128,12 @@ impl Checker<'_> {
             unpack().during(|| job.step(n))?;
             self.report.layers += 1;
             let fresh = staging.path().join("fs");
-            match compare(&open_directory(&stored)?, &open_directory(&fresh)?, b"")? {
+            let mut found = None;
+            diff::trees(&stored, &fresh, &mut |_, path| {
+                found = Some(path.to_vec());
+                false
+            })?;
+            match found {
                 None => drop(self.good.insert(chain_id.clone(), stored)),
                 Some(path) => {
                     let shown = String::from_utf8_lossy(&path);
@@ -147,102 +150,6 @@ impl Checker<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// The first name below both directories under which they have not the same.
-fn compare(a: &OwnedFd, b: &OwnedFd, at: &[u8]) -> Result<Option<Vec<u8>>> {
-    let error = |e| Error::system("compare", e);
-    let stats = (fs::fstat(a).map_err(error)?, fs::fstat(b).map_err(error)?);
-    if outside(&stats.0) != outside(&stats.1) || attributes(a)? != attributes(b)? {
-        return Ok(Some(at.to_vec()));
-    }
-    let (mut names, mut others) = (children(a)?, children(b)?);
-    names.sort();
-    others.sort();
-    let path = |name: &[u8]| match at {
-        b"" => name.to_vec(),
-        at => [at, b"/", name].concat(),
-    };
-    if let Some(name) = names.iter().find(|n| others.binary_search(n).is_err()) {
-        return Ok(Some(path(name)));
-    }
-    if let Some(name) = others.iter().find(|n| names.binary_search(n).is_err()) {
-        return Ok(Some(path(name)));
-    }
-    for name in &names {
-        let look = |fd: &OwnedFd| fs::statat(fd, &name[..], AtFlags::SYMLINK_NOFOLLOW);
-        let (x, y) = (look(a).map_err(error)?, look(b).map_err(error)?);
-        let kind = FileType::from_raw_mode(x.st_mode);
-        if kind == FileType::Directory && x.st_mode == y.st_mode {
-            let open = |fd: &OwnedFd| open_child(fd, name).map_err(error);
-            if let Some(found) = compare(&open(a)?, &open(b)?, &path(name))? {
-                return Ok(Some(found));
-            }
-            continue;
-        }
-        let same = outside(&x) == outside(&y)
-            && match kind {
-                FileType::RegularFile => same_content(a, b, name)?,
-                FileType::Symlink => {
-                    let read = |fd: &OwnedFd| fs::readlinkat(fd, &name[..], Vec::new());
-                    read(a).map_err(error)? == read(b).map_err(error)?
-                }
-                _ => true,
-            };
-        if !same {
-            return Ok(Some(path(name)));
-        }
-    }
-    Ok(None)
-}
-
-/// What an inode says about itself.
-fn outside(stat: &Stat) -> (u32, u32, u32, u64, i64, i64, u64) {
-    let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-    (
-        stat.st_mode,
-        stat.st_uid,
-        stat.st_gid,
-        stat.st_rdev,
-        stat.st_mtime,
-        stat.st_mtime_nsec as i64,
-        // How large a directory is, is the file system's business.
-        if directory { 0 } else { stat.st_size as u64 },
-    )
-}
-
-fn attributes(fd: &OwnedFd) -> Result<HashSet<(Vec<u8>, Vec<u8>)>> {
-    let mut all: HashSet<_> = shown_attributes(fd.as_fd())?.into_iter().collect();
-    all.extend(form_attributes(fd.as_fd())?);
-    Ok(all)
-}
-
-fn same_content(a: &OwnedFd, b: &OwnedFd, name: &[u8]) -> Result<bool> {
-    let open = |fd: &OwnedFd| {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        fs::openat(fd, name, flags, Mode::empty()).doing("open")
-    };
-    let (x, y) = (open(a)?, open(b)?);
-    if attributes(&x)? != attributes(&y)? {
-        return Ok(false);
-    }
-    let (x, y) = (std::fs::File::from(x), std::fs::File::from(y));
-    let (mut left, mut right) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-    let mut position = 0;
-    loop {
-        use std::os::unix::fs::FileExt;
-        let error = |e| Error::system("compare", e);
-        let n = x.read_at(&mut left, position).map_err(error)?;
-        if n == 0 {
-            return Ok(true);
-        }
-        match y.read_exact_at(&mut right[..n], position) {
-            Ok(()) if left[..n] == right[..n] => position += n as u64,
-            Ok(()) => return Ok(false),
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(e) => return Err(error(e)),
-        }
     }
 }
 

@@ -58,10 +58,8 @@ pub fn commit(
         let made = layer(store, description.compression, |output| {
             changes::write(upper, What::Changes(without), output)
         })?;
-        let limit = Limits::default().config_bytes;
-        let bytes = store.layout().read_blob(base.manifest.config(), limit)?;
         // As a value: fields that the types do not know (health checks, shells) belong to the image all the same.
-        let config: Value = parse_json(&bytes, "configuration")?;
+        let config: Value = parse_json(&base.config_bytes, "configuration")?;
         let layers = base.manifest.layers().clone();
         finish(store, config, layers, made, name, description)
     };
@@ -99,6 +97,26 @@ pub fn import(
         finish(store, config, Vec::new(), made, name, description)
     };
     work().during(|| format!("import {name}"))
+}
+
+/// Makes an image of one layer that has all that `base` has, which is below `root`, and names it.
+pub fn squash(
+    store: &Store,
+    base: &Image,
+    root: &Path,
+    name: &Reference,
+    description: &Description,
+) -> Result<Descriptor> {
+    let work = || {
+        let made = layer(store, description.compression, |output| {
+            changes::write(root, What::Tree, output)
+        })?;
+        let mut config: Value = parse_json(&base.config_bytes, "configuration")?;
+        config["rootfs"]["diff_ids"] = json!([]);
+        config["history"] = json!([]);
+        finish(store, config, Vec::new(), made, name, description)
+    };
+    work().during(|| format!("squash {name}"))
 }
 
 /// Passes on what is read.

@@ -235,6 +235,60 @@ fn is_inside(store: &Store, folder: &Path) -> bool {
     fs::canonicalize(store.containers()).is_ok_and(|c| folder.parent() == Some(c.as_path()))
 }
 
+/// Mounts the layers of an image at `target`. What is written there goes to a folder of the store, whose name is returned: with it,
+/// the changes can be committed.
+///
+/// # Errors
+/// What unpacking and mounting report; nothing is left then.
+pub fn mount(store: &Store, image: &Image, target: &Path, options: &Options) -> Result<String> {
+    fs::create_dir_all(target).at("make directory", target)?;
+    let target = fs::canonicalize(target).at("resolve", target)?;
+    let id = mounted_at(&target);
+    let folder = store.container(&id);
+    if folder.exists() {
+        fail!(Local: "an image is mounted at {} already", target.display() => "\"umount\" takes it away");
+    }
+    let work = || {
+        fs::create_dir_all(&folder).at("make directory", &folder)?;
+        let record = Record {
+            manifest: image.descriptor.clone(),
+            chain_ids: image.chain_ids.iter().map(ToString::to_string).collect(),
+            overlay: true,
+            owner: None,
+            runtime: None,
+        };
+        record.write(&folder)?;
+        pull::unpack(store, image, options)?;
+        let [upper, work] = ["upper", "work"].map(|name| folder.join(name));
+        overlay::mount(&pull::layers(store, image)?, &upper, &work, &target)
+    };
+    let result = work();
+    if result.is_err() {
+        let _ = crate::unpack::remove_tree(&folder);
+    }
+    result.map(|()| id)
+}
+
+/// The name of what [`mount`] makes for a directory.
+fn mounted_at(target: &Path) -> String {
+    let digest = digest::of(target.as_os_str().as_encoded_bytes());
+    format!("mount-{:.12}", digest.digest())
+}
+
+/// Takes away what [`mount`] made at `target`, with all changes.
+///
+/// # Errors
+/// [`Kind::NotFound`] when no image is mounted there.
+pub fn unmount(store: &Store, target: &Path) -> Result<()> {
+    let target = fs::canonicalize(target).at("resolve", target)?;
+    let folder = store.container(&mounted_at(&target));
+    if !folder.exists() {
+        fail!(NotFound: "no image of this store is mounted at {}", target.display());
+    }
+    overlay::unmount(&target)?;
+    crate::unpack::remove_tree(&folder)
+}
+
 /// Links the bundle from the store, so that its layers are kept.
 fn remember(store: &Store, folder: &Path) -> Result<()> {
     // Of a store that cannot be written to, nothing is removed.
@@ -263,7 +317,12 @@ pub fn stubs(store: &Store, base: &Image, folder: &Path) -> Result<BTreeSet<Vec<
         destination: PathBuf,
     }
     // Not by the specification's types: the bundle may have been made ready for a runtime that knows more.
-    let text = read_limited(&folder.join("config.json"), CONFIG_BYTES)?;
+    let path = folder.join("config.json");
+    if !path.exists() {
+        // Only mounted: nobody else wrote there.
+        return Ok(BTreeSet::new());
+    }
+    let text = read_limited(&path, CONFIG_BYTES)?;
     let config = parse_json::<Config>(&text, "config.json");
     let config = config.during(|| folder.display().to_string())?;
     let destinations: Vec<_> = config.mounts.into_iter().map(|m| m.destination).collect();

@@ -28,12 +28,32 @@ pub fn copy(
     selection: &Selection,
     parallel: usize,
 ) -> Result<Descriptor> {
+    copy_as(source, destination, selection, parallel, true)
+}
+
+/// The same without giving it a name.
+pub fn copy_content(
+    source: &dyn Source,
+    destination: &dyn Destination,
+    selection: &Selection,
+    parallel: usize,
+) -> Result<Descriptor> {
+    copy_as(source, destination, selection, parallel, false)
+}
+
+fn copy_as(
+    source: &dyn Source,
+    destination: &dyn Destination,
+    selection: &Selection,
+    parallel: usize,
+    named: bool,
+) -> Result<Descriptor> {
     let mut root = source.root()?;
     if let Selection::One(wanted) = selection {
         root = index::find(source, &root, wanted)?.0;
     }
     let mut seen = HashSet::new();
-    document(source, destination, &root, true, parallel, &mut seen, 0)?;
+    document(source, destination, &root, named, parallel, &mut seen, 0)?;
     Ok(root.descriptor)
 }
 

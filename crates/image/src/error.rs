@@ -104,6 +104,11 @@ impl Error {
         }
     }
 
+    /// What a caller's callback returns to end the work.
+    pub fn cancelled() -> Self {
+        Error::new(Kind::Local, "cancelled")
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped
     }

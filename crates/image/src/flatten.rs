@@ -12,7 +12,8 @@ use crate::parallel::in_order;
 use crate::pull::{Job, Options, make_directory, report};
 use crate::source::Source;
 use crate::store::{Staging, Store};
-use crate::unpack::{Form, merge, open_directory, remove_tree};
+use crate::tar::Time;
+use crate::unpack::{Form, merge, open_directory, remove_tree, timestamps};
 
 /// Makes one root file system of the image in `target`, which must not exist or be empty. It appears in one step.
 ///
@@ -33,6 +34,9 @@ pub fn flatten(
     let staging = beside(target)?;
     let root = staging.path().join("root");
     make_directory(&root)?;
+    // Where no layer says anything about the root: not the time of unpacking, so that the same image gives the same tree.
+    rustix::fs::futimens(open_directory(&root)?, &timestamps(Time::default()))
+        .at("set time of", &root)?;
     let job = Job {
         source,
         store,

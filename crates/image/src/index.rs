@@ -1,13 +1,17 @@
-//! Finding one image in an index, whose entries may be indexes again.
+//! Indexes: finding one image, where entries may be indexes again, and putting images for several platforms together.
 
 use std::collections::HashSet;
 
-use oci_spec::image::Digest;
+use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType, Platform};
 
 use crate::error::{Error, Kind, Result};
-use crate::manifest::{Content, Document, is_index};
+use crate::json::to_json;
+use crate::limits::Limits;
+use crate::manifest::{Content, Document, Image, is_index};
 use crate::platform::{self, Wanted};
+use crate::reference::Reference;
 use crate::source::Source;
+use crate::store::Store;
 
 /// Indexes in indexes, at most; nobody needs more than a few of these.
 const DEPTH: usize = 8;
@@ -82,4 +86,64 @@ impl Search<'_> {
         }
         Ok(None)
     }
+}
+
+/// The entries that an index has for a document of `store`: an image with its platform, or all that another index has.
+pub fn entries(store: &Store, descriptor: &Descriptor, limits: &Limits) -> Result<Vec<Descriptor>> {
+    let document = store.layout().document(descriptor, limits.manifest_bytes)?;
+    let manifest = match document.content {
+        Content::Index(index) => return Ok(index.manifests().clone()),
+        Content::Manifest(manifest) => manifest,
+    };
+    let mut entry = document.descriptor.clone();
+    let config = (store.layout()).read_blob(manifest.config(), limits.config_bytes)?;
+    if let Ok(image) = Image::assemble(document.descriptor, *manifest, &config, limits) {
+        let mut platform = Platform::default();
+        platform.set_os(image.config.os().clone());
+        platform.set_architecture(image.config.architecture().clone());
+        platform.set_variant(image.config.variant().clone());
+        platform.set_os_version(image.config.os_version().clone());
+        platform.set_os_features(image.config.os_features().clone());
+        entry.set_platform(Some(platform));
+    }
+    Ok(vec![entry])
+}
+
+/// Changes the entries of the index `name` in `store`, and gives the name to what comes of it; an index that is not there has no
+/// entries.
+///
+/// # Errors
+/// [`Kind::Usage`] when something else has the name.
+pub fn edit(
+    store: &Store,
+    name: &Reference,
+    limits: &Limits,
+    change: impl FnOnce(&mut Vec<Descriptor>) -> Result<()>,
+) -> Result<Descriptor> {
+    let layout = store.layout();
+    let old = match store.resolve(name) {
+        Err(e) if e.kind() == Kind::NotFound => None,
+        other => Some(layout.document(&other?, limits.manifest_bytes)?),
+    };
+    let mut index = match old.map(|old| old.content) {
+        Some(Content::Index(index)) => *index,
+        Some(Content::Manifest(_)) => fail!(Usage: "{name} is an image and no index"
+            => "Choose another name for the index"),
+        None => empty(),
+    };
+    let mut entries = index.manifests().clone();
+    change(&mut entries)?;
+    index.set_manifests(entries);
+    let media_type = index.media_type().as_ref().map(|t| t.to_string());
+    let document = Document::parse(to_json(&index)?, media_type.as_deref())?;
+    layout.put(&document.descriptor, &document.bytes)?;
+    layout.tag(Some(&name.to_string()), &document.descriptor)?;
+    Ok(document.descriptor)
+}
+
+pub(crate) fn empty() -> ImageIndex {
+    let mut index = ImageIndex::default();
+    index.set_schema_version(2);
+    index.set_media_type(Some(MediaType::ImageIndex));
+    index
 }

@@ -183,6 +183,8 @@ pub struct Image {
     pub manifest: ImageManifest,
     /// The configuration.
     pub config: ImageConfiguration,
+    /// The same as it came, with what the type does not know.
+    pub config_bytes: Vec<u8>,
     /// Digests of the uncompressed layers.
     pub diff_ids: Vec<Digest>,
     /// Identities of the stacks up to and including each layer.
@@ -206,6 +208,7 @@ impl Image {
                 => "Other artifacts can be copied: tare-image copy");
         }
         digest::verify(config, manifest.config()).during(|| "configuration".into())?;
+        let config_bytes = config.to_vec();
         let config: ImageConfiguration = parse_document(config, "configuration")?;
         if config.rootfs().typ() != "layers" {
             fail!(Unsupported: "rootfs.type {:?}", config.rootfs().typ());
@@ -229,6 +232,7 @@ impl Image {
             descriptor,
             manifest,
             config,
+            config_bytes,
             diff_ids,
             chain_ids,
         })

@@ -87,17 +87,15 @@ pub fn pull(
         let missing = job.work_left(unpack)?;
         let unchanged = missing.is_empty();
         if !unchanged {
-            if let Some(progress) = &options.transfer.progress {
-                progress.expect(missing.iter().map(|n| job.layer(*n).size()).sum());
+            if let Some(watch) = &options.transfer.watch {
+                let bytes = missing.iter().map(|n| job.layer(*n).size()).sum();
+                watch.expect(missing.len(), bytes);
             }
             job.run(unpack)?;
         }
         let config = image.manifest.config();
         if !store.layout().has(config)? {
-            store.layout().put(
-                config,
-                &source::read(source, config, options.limits.config_bytes)?,
-            )?;
+            store.layout().put(config, &image.config_bytes)?;
         }
         for document in documents.iter().chain([&root]) {
             store.layout().put(&document.descriptor, &document.bytes)?;

@@ -1,7 +1,6 @@
 //! Signatures of images with a key, in the form that cosign and the podman family read and write: a small document about the
 //! image, signed, in a manifest under the tag `sha256-….sig` beside it (cosign, SIGNATURE_SPEC.md).
 
-use std::io::Read;
 use std::path::Path;
 
 use base64::Engine;
@@ -235,17 +234,8 @@ pub fn sign(
         "architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": digests},
     }))?;
     let config_descriptor = describe(MediaType::ImageConfig.as_ref(), &config);
-    for (descriptor, bytes) in [
-        (&describe(PAYLOAD, &payload), &payload),
-        (&config_descriptor, &config),
-    ] {
-        if !repository.has_blob(descriptor)? {
-            repository.push_blob(descriptor, None, &|start| {
-                let rest: Vec<u8> = bytes.iter().skip(start as usize).copied().collect();
-                Ok(Box::new(std::io::Cursor::new(rest)) as Box<dyn Read + Send>)
-            })?;
-        }
-    }
+    repository.push_bytes(&describe(PAYLOAD, &payload), &payload)?;
+    repository.push_bytes(&config_descriptor, &config)?;
     let media_type = MediaType::ImageManifest;
     let manifest = json!({"schemaVersion": 2, "mediaType": media_type, "config": config_descriptor, "layers": layers});
     let bytes = to_json(&manifest)?;
@@ -256,6 +246,6 @@ pub fn sign(
     repository.push_manifest(&document, &tag(digest))
 }
 
-fn describe(media_type: &str, bytes: &[u8]) -> Descriptor {
+pub(crate) fn describe(media_type: &str, bytes: &[u8]) -> Descriptor {
     Descriptor::new(media_type.into(), bytes.len() as u64, digest::of(bytes))
 }

@@ -28,4 +28,4 @@ pub use report::{Reading, Report};
 pub use slots::Slot;
 pub use step::{ChildStep, Context, Step};
 pub use walk::{BAD_PLAN, FAILED, PANICKED, main};
-pub use wire::{Span, Strings, Text};
+pub use wire::{Span, StringTable, Strings};

@@ -20,7 +20,7 @@ const MACHINES: &[u8] =
     b"\x03i386\0\x15ppc64\0\x16s390x\0\x28arm\0\x3ex86-64\0\xb7aarch64\0\xf3riscv64\0";
 
 /// Writes `exec PATH: ERROR (CAUSE)` to standard error. As far as a filter permits: nothing depends on it.
-pub(crate) fn tell(path: &core::ffi::CStr, fault: Fault) {
+pub(crate) fn print(path: &core::ffi::CStr, fault: Fault) {
     let mut head = [0u8; 1024];
     let read = file::open_at(HERE, path, open::RDONLY | open::NONBLOCK | open::NOCTTY, 0)
         .and_then(|fd| file::read(fd.borrow(), &mut head));

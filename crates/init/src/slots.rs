@@ -7,39 +7,42 @@ use kernel::{BorrowedFd, Call, Errno, Fault, Fd};
 
 /// The number of a place, and what kind of descriptor is there: a step that wants a mount cannot be given a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot<K = Any>(u8, PhantomData<K>);
+pub struct Slot<K = kind::Any>(u8, PhantomData<K>);
 
-/// Of any kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Any {}
+/// What can be in a slot.
+pub mod kind {
+    /// Of any kind.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Any {}
 
-/// Namespaces to join: a namespace file, or a process that lives in them (its pidfd).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Namespaces {}
+    /// Namespaces to join: a namespace file, or a process that lives in them (its pidfd).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Joinable {}
 
-/// A mount, or a tree of mounts that is not attached yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mount {}
+    /// A mount, or a tree of mounts that is not attached yet.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Mount {}
 
-/// A directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Directory {}
+    /// A directory.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Directory {}
 
-/// A connected socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Socket {}
+    /// A connected socket.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Socket {}
 
-/// The end of a pipe or FIFO at which init waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fence {}
+    /// The end of a pipe or FIFO at which init waits.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Fence {}
 
-/// What a filter notifies (seccomp_unotify(2)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listener {}
+    /// What a filter notifies (seccomp_unotify(2)).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Listener {}
 
-/// A file that is mapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {}
+    /// A file that is mapped.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Page {}
+}
 
 impl<K> Slot<K> {
     /// The place with this number: for who hands them out, and for who reads what was written.
@@ -65,31 +68,31 @@ impl Slot {
     pub const LAST_FREE: Slot = Slot::numbered(253);
 }
 
-impl Slot<Page> {
+impl Slot<kind::Page> {
     /// The page in which init notes where it is ([`crate::Report`]).
-    pub const REPORT: Slot<Page> = Slot::numbered(0);
+    pub const REPORT: Slot<kind::Page> = Slot::numbered(0);
 }
 
-impl Slot<Socket> {
+impl Slot<kind::Socket> {
     /// The socket to the runtime.
-    pub const PEER: Slot<Socket> = Slot::numbered(1);
+    pub const PEER: Slot<kind::Socket> = Slot::numbered(1);
 }
 
-impl Slot<Mount> {
+impl Slot<kind::Mount> {
     /// Stands for the container's root directory.
-    pub const ROOT: Slot<Mount> = Slot::numbered(254);
+    pub const ROOT: Slot<kind::Mount> = Slot::numbered(254);
     /// Stands for none.
-    pub const NONE: Slot<Mount> = Slot::numbered(255);
+    pub const NONE: Slot<kind::Mount> = Slot::numbered(255);
 }
 
-impl Slot<Namespaces> {
+impl Slot<kind::Joinable> {
     /// Stands for none.
-    pub const NO_NAMESPACE: Slot<Namespaces> = Slot::numbered(255);
+    pub const NO_NAMESPACE: Slot<kind::Joinable> = Slot::numbered(255);
 }
 
-impl Slot<Directory> {
+impl Slot<kind::Directory> {
     /// Stands for the container's root directory.
-    pub const ROOT_DIRECTORY: Slot<Directory> = Slot::numbered(254);
+    pub const ROOT_DIRECTORY: Slot<kind::Directory> = Slot::numbered(254);
 }
 
 impl<K> fmt::Display for Slot<K> {

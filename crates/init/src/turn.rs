@@ -39,7 +39,7 @@ pub fn send(peer: BorrowedFd<'_>, carried: &[(Slot, BorrowedFd<'_>)]) -> kernel:
 }
 
 /// Waits for a turn and hands each descriptor to `keep`; the answer is the sender, where the socket tells
-/// ([`socket::tell_senders`]).
+/// ([`socket::pass_credentials`]).
 ///
 /// # Errors
 /// As recvmsg(2); `EPIPE` when the peer has closed, `EBADMSG` for what is no turn.

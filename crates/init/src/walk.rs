@@ -4,7 +4,7 @@ use kernel::process::Alone;
 use kernel::{Fd, file, process};
 
 use crate::passwd::number;
-use crate::slots::{Any, COUNT, Slots};
+use crate::slots::{COUNT, Slots, kind};
 use crate::step::{Context, perform_next};
 use crate::wire::{Header, Image, RUNTIMES, take_bytes};
 use crate::{Report, Slot, turn};
@@ -48,7 +48,10 @@ fn start(
     for index in 0..(image.header.slots as usize).min(COUNT) {
         let number = i32::from_ne_bytes(*take_bytes(&mut source)?);
         if number >= 0 {
-            slots.set(Slot::<Any>::numbered(index as u8), alone.inherit(number)?);
+            slots.set(
+                Slot::<kind::Any>::numbered(index as u8),
+                alone.inherit(number)?,
+            );
         }
     }
     let peer = slots.take(Slot::PEER)?;

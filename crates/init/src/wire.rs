@@ -29,11 +29,11 @@ pub struct Strings {
 
 /// All strings of a plan.
 #[derive(Clone, Copy, Debug)]
-pub struct Text<'a>(pub &'a [u8]);
+pub struct StringTable<'a>(pub &'a [u8]);
 
 const BROKEN: Fault = Fault::found(Call::Read, Errno::EBADMSG);
 
-impl<'a> Text<'a> {
+impl<'a> StringTable<'a> {
     /// The bytes of a span; empty if it does not lie in the text.
     pub fn bytes(self, span: Span) -> &'a [u8] {
         let start = span.start as usize;
@@ -56,10 +56,10 @@ impl<'a> Text<'a> {
             .ok_or(BROKEN)
     }
 
-    /// As [`Text::string`], but an empty string is `None`.
+    /// As [`StringTable::string`], but an empty string is `None`.
     ///
     /// # Errors
-    /// As [`Text::string`].
+    /// As [`StringTable::string`].
     pub fn optional(self, span: Span) -> kernel::Result<Option<&'a CStr>> {
         Ok(if span.length == 0 {
             None
@@ -169,27 +169,27 @@ pub(crate) const RUNTIMES: u8 = 0;
 
 /// One entry of the list as init sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum WireStep {
     /// A step of the runtime's: what it is does not matter here, only whose turn it is.
     Runtime,
     /// A step to perform.
     Child(ChildStep),
 }
 
-impl Wire for Entry {
+impl Wire for WireStep {
     fn put(&self, sink: &mut dyn Sink) {
         match self {
-            Entry::Runtime => sink.put(&[RUNTIMES]),
-            Entry::Child(step) => step.put(sink),
+            WireStep::Runtime => sink.put(&[RUNTIMES]),
+            WireStep::Child(step) => step.put(sink),
         }
     }
 
     fn take(source: &mut &[u8]) -> Option<Self> {
         if *source.first()? == RUNTIMES {
             *source = &source[1..];
-            return Some(Entry::Runtime);
+            return Some(WireStep::Runtime);
         }
-        ChildStep::take(source).map(Entry::Child)
+        ChildStep::take(source).map(WireStep::Child)
     }
 }
 
@@ -261,7 +261,7 @@ pub struct Image<'a> {
     /// Entries, encoded.
     pub entries: &'a [u8],
     /// All strings.
-    pub text: Text<'a>,
+    pub text: StringTable<'a>,
 }
 
 impl<'a> Image<'a> {
@@ -270,7 +270,7 @@ impl<'a> Image<'a> {
         let header = Header::take(&mut bytes)?;
         let (slots, rest) = bytes.split_at_checked((header.slots as usize).checked_mul(4)?)?;
         let (entries, rest) = rest.split_at_checked(header.entry_bytes as usize)?;
-        let text = Text(rest.get(..header.text_bytes as usize)?);
+        let text = StringTable(rest.get(..header.text_bytes as usize)?);
         Some(Image {
             header,
             slots,

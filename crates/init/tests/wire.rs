@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use init::wire::{Entry, Header, Image, Sink, Wire};
-use init::{ChildStep, Span, Step, Strings, Text};
+use init::wire::{Header, Image, Sink, Wire, WireStep};
+use init::{ChildStep, Span, Step, StringTable, Strings};
 use proptest::prelude::*;
 
 struct Bytes(Vec<u8>);
@@ -23,7 +23,7 @@ fn encoded(value: &impl Wire) -> Vec<u8> {
 }
 
 /// A step as `tare plan` shows it.
-struct Shown<'a>(&'a ChildStep, Text<'a>);
+struct Shown<'a>(&'a ChildStep, StringTable<'a>);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,15 +64,15 @@ proptest! {
     #[test]
     fn steps_survive_the_wire(words in words(), rest in any::<[u8; 3]>()) {
         for step in steps_of(&words) {
-            let mut bytes = encoded(&Entry::Child(step));
+            let mut bytes = encoded(&WireStep::Child(step));
             let length = bytes.len();
             bytes.extend(rest);
             let mut source = bytes.as_slice();
-            prop_assert_eq!(Entry::take(&mut source), Some(Entry::Child(step)));
+            prop_assert_eq!(WireStep::take(&mut source), Some(WireStep::Child(step)));
             prop_assert_eq!(source, &rest[..], "{} took more or less than it put", step.name());
             // What is cut off is no step, and not another one.
             for cut in 0..length {
-                prop_assert_eq!(Entry::take(&mut &bytes[..cut]), None);
+                prop_assert_eq!(WireStep::take(&mut &bytes[..cut]), None);
             }
         }
     }
@@ -80,7 +80,7 @@ proptest! {
     #[test]
     fn steps_can_be_shown_with_any_text(words in words(), text in any::<Vec<u8>>()) {
         for step in steps_of(&words) {
-            let shown = Shown(&step, Text(&text)).to_string();
+            let shown = Shown(&step, StringTable(&text)).to_string();
             prop_assert!(!shown.contains('\n'), "{}: {shown:?}", step.name());
         }
     }
@@ -96,7 +96,7 @@ proptest! {
     fn any_bytes_can_be_decoded(bytes: Vec<u8>) {
         let _ = Image::read(&bytes);
         let mut source = bytes.as_slice();
-        while Entry::take(&mut source).is_some() {}
+        while WireStep::take(&mut source).is_some() {}
     }
 
     /// The same behind a header that is right, with lengths that may not be.
@@ -116,8 +116,8 @@ proptest! {
             prop_assert_eq!(image.entries.len(), entry_bytes as usize);
             prop_assert_eq!(image.text.0.len(), text_bytes as usize);
             let mut source = image.entries;
-            while let Some(entry) = Entry::take(&mut source) {
-                if let Entry::Child(step) = entry {
+            while let Some(entry) = WireStep::take(&mut source) {
+                if let WireStep::Child(step) = entry {
                     let _ = Shown(&step, image.text).to_string();
                 }
             }
@@ -128,7 +128,7 @@ proptest! {
     fn spans_stay_in_the_text(text: Vec<u8>, start: u32, length: u32, near in 0u32..64, short in 0u32..64) {
         for (start, length) in [(start, length), (near, short), (near, length)] {
             let (span, list) = (Span { start, length }, Strings { start, length });
-            let text = Text(&text);
+            let text = StringTable(&text);
             prop_assert!(text.bytes(span).len() <= text.0.len());
             if let Ok(string) = text.string(span) {
                 prop_assert_eq!(string.count_bytes(), length as usize);

@@ -67,7 +67,7 @@ impl Drop for Fd {
 /// ```
 /// ```compile_fail,E0505
 /// let (ours, theirs) = kernel::socket::pair().unwrap();
-/// let watch = [kernel::process::Watch::new(ours.borrow(), 1)];
+/// let watch = [kernel::process::PollFd::new(ours.borrow(), 1)];
 /// drop(ours);
 /// kernel::process::poll(&mut { watch }, None);
 /// ```

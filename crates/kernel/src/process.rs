@@ -19,6 +19,13 @@ pub mod flags {
     pub const INTO_CGROUP: u64 = 0x2_0000_0000;
 }
 
+/// Signals that a runtime knows by name (signal(7)).
+#[allow(missing_docs, reason = "the names of signal(7)")]
+pub mod signals {
+    pub const KILL: i32 = 9;
+    pub const SYS: i32 = 31;
+}
+
 const SIGCHLD: u64 = 17;
 
 #[repr(C, align(8))]
@@ -493,7 +500,7 @@ fn set_action(signal: i32, action: [u64; 4]) -> Result<()> {
 /// What [`poll`] waits for.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub struct Watch<'a> {
+pub struct PollFd<'a> {
     fd: i32,
     events: i16,
     /// Which events came, `POLL…`.
@@ -501,10 +508,10 @@ pub struct Watch<'a> {
     owner: PhantomData<BorrowedFd<'a>>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> PollFd<'a> {
     /// Waits for these events, `POLL…`, besides errors and hang-ups, which always come.
-    pub const fn new(fd: BorrowedFd<'a>, events: i16) -> Watch<'a> {
-        Watch {
+    pub const fn new(fd: BorrowedFd<'a>, events: i16) -> PollFd<'a> {
+        PollFd {
             fd: fd.raw(),
             events,
             came: 0,
@@ -512,14 +519,14 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// As [`Watch::new`]; where there is no descriptor, nothing comes.
-    pub fn optional(fd: Option<BorrowedFd<'a>>, events: i16) -> Watch<'a> {
-        Watch::new(fd.unwrap_or(BorrowedFd::of(-1)), events)
+    /// As [`PollFd::new`]; where there is no descriptor, nothing comes.
+    pub fn optional(fd: Option<BorrowedFd<'a>>, events: i16) -> PollFd<'a> {
+        PollFd::new(fd.unwrap_or(BorrowedFd::of(-1)), events)
     }
 }
 
 #[allow(missing_docs, reason = "the names of poll(2)")]
-impl Watch<'_> {
+impl PollFd<'_> {
     pub const IN: i16 = 1;
     pub const OUT: i16 = 4;
     pub const ERR: i16 = 8;
@@ -527,7 +534,7 @@ impl Watch<'_> {
 }
 
 /// ppoll(2). `timeout` in nanoseconds; `None` waits for ever. Returns how many descriptors have events.
-pub fn poll(watches: &mut [Watch<'_>], timeout: Option<u64>) -> Result<usize> {
+pub fn poll(watches: &mut [PollFd<'_>], timeout: Option<u64>) -> Result<usize> {
     let time =
         timeout.map(|nanoseconds| [nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000]);
     let pointer = time
@@ -592,9 +599,9 @@ mod tests {
         let (ours, theirs) = crate::socket::pair().unwrap();
         drop(theirs);
         let watches = [None, Some(ours.borrow())];
-        let mut watches = watches.map(|fd| Watch::optional(fd, Watch::OUT));
+        let mut watches = watches.map(|fd| PollFd::optional(fd, PollFd::OUT));
         assert_eq!(poll(&mut watches, Some(0)), Ok(1));
         assert_eq!(watches[0].came, 0);
-        assert_ne!(watches[1].came & Watch::HUP, 0);
+        assert_ne!(watches[1].came & PollFd::HUP, 0);
     }
 }

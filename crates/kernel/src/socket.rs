@@ -37,7 +37,7 @@ pub fn pair() -> Result<(Fd, Fd)> {
 }
 
 /// SO_PASSCRED: from here on every message that arrives tells which process sent it.
-pub fn tell_senders(socket: BorrowedFd<'_>) -> Result<()> {
+pub fn pass_credentials(socket: BorrowedFd<'_>) -> Result<()> {
     let on = 1i32;
     // SAFETY: the kernel reads one int.
     unsafe {
@@ -157,7 +157,7 @@ pub struct Received {
     pub bytes: usize,
     /// Descriptors that came with it, close-on-exec.
     pub fds: usize,
-    /// The process that sent it, in the receiver's pid namespace; 0 without [`tell_senders`].
+    /// The process that sent it, in the receiver's pid namespace; 0 without [`pass_credentials`].
     pub sender: i32,
 }
 

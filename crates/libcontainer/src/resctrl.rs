@@ -1,7 +1,7 @@
 //! resctrl, the kernel's interface to cache and memory bandwidth allocation (Intel RDT): groups of tasks, as directories of a
 //! file system (Documentation/filesystems/resctrl.rst).
 //!
-//! The config's words become a [`Wanted`] in the planner; `create` makes or joins the [`Group`] that the record names, `exec`
+//! The config's words become a [`Requested`] in the planner; `create` makes or joins the [`Group`] that the record names, `exec`
 //! joins it, `update` changes it, `delete` removes what was made.
 #![cfg_attr(
     not(test),
@@ -22,7 +22,7 @@ use crate::state::observe;
 
 /// What a config wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Requested {
     /// The directory of the group; empty for the root group.
     pub group: String,
     /// The group is the container's own: nobody else has asked for it by name.
@@ -65,7 +65,7 @@ fn wrong(name: &'static str, why: impl Into<String>) -> PlanError {
 /// Names that the kernel has taken in each group.
 const RESERVED: [&str; 5] = [".", "..", "info", "mon_data", "mon_groups"];
 
-fn judge_name(name: &str) -> Result<(), &'static str> {
+fn validate_name(name: &str) -> Result<(), &'static str> {
     if RESERVED.contains(&name) {
         return Err("the kernel has this name for something else");
     }
@@ -75,15 +75,15 @@ fn judge_name(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-impl Wanted {
+impl Requested {
     /// Reads the config.
-    pub(crate) fn read(given: &IntelRdt<'_>, id: &str) -> Result<Wanted, PlanError> {
+    pub(crate) fn read(given: &IntelRdt<'_>, id: &str) -> Result<Requested, PlanError> {
         let class = given.clos_id.as_deref().filter(|class| !class.is_empty());
-        judge_name(class.filter(|class| *class != "/").unwrap_or("-"))
+        validate_name(class.filter(|class| *class != "/").unwrap_or("-"))
             .map_err(|why| wrong("closID", why))?;
         let own = class.is_none();
         if own || given.enable_monitoring {
-            judge_name(id).map_err(|why| wrong("closID", format!("the id {id:?}: {why}")))?;
+            validate_name(id).map_err(|why| wrong("closID", format!("the id {id:?}: {why}")))?;
         }
         let group = match class {
             Some("/") => "",
@@ -97,7 +97,7 @@ impl Wanted {
         if given.enable_mbm {
             measured.push(("enableMBM", &["mbm_total_bytes", "mbm_local_bytes"]));
         }
-        Ok(Wanted {
+        Ok(Requested {
             group: group.to_owned(),
             own,
             shares: shares(
@@ -193,6 +193,7 @@ fn mounted() -> Result<PathBuf, Error> {
 
 /// A directory that tests use instead, for few machines have the real thing. Programs that are built to be used do not know it.
 #[cfg(debug_assertions)]
+#[expect(clippy::disallowed_methods, reason = "not in what is built to be used")]
 fn fake() -> Option<PathBuf> {
     std::env::var_os("TARE_TEST_RESCTRL").map(PathBuf::from)
 }
@@ -214,48 +215,49 @@ fn remove_directory(path: &Path) -> io::Result<()> {
 
 impl Group {
     /// The group that a config wants; makes nothing yet.
-    pub(crate) fn find(wanted: &Wanted) -> Result<Group, Error> {
-        Group::below(mounted()?, wanted)
+    pub(crate) fn find(requested: &Requested) -> Result<Group, Error> {
+        Group::below(mounted()?, requested)
     }
 
-    fn below(mount: PathBuf, wanted: &Wanted) -> Result<Group, Error> {
-        let path = mount.join(&wanted.group);
+    fn below(mount: PathBuf, requested: &Requested) -> Result<Group, Error> {
+        let path = mount.join(&requested.group);
         let there = fs::exists(&path).map_err(|error| Error::file("look at", &path, error))?;
-        if !there && !wanted.own && wanted.shares.is_empty() && wanted.schemata.is_empty() {
+        if !there && !requested.own && requested.shares.is_empty() && requested.schemata.is_empty()
+        {
             let why = format!(
                 "there is no group {}, and no schema to make one with",
                 path.display()
             );
             return Err(wrong("closID", why).into());
         }
-        let monitor = wanted.monitor.as_ref();
+        let monitor = requested.monitor.as_ref();
         Ok(Group {
             monitor: monitor.map(|name| path.join("mon_groups").join(name)),
             made: !there,
-            own: wanted.own,
+            own: requested.own,
             mount,
             path,
         })
     }
 
     /// Makes what is not there, and gives it its shares.
-    pub(crate) fn make(&self, wanted: &Wanted) -> Result<(), Error> {
-        for (name, features) in &wanted.measured {
-            self.judge_measured(name, features)?;
+    pub(crate) fn make(&self, requested: &Requested) -> Result<(), Error> {
+        for (name, features) in &requested.measured {
+            self.validate_measured(name, features)?;
         }
         let made = match fs::create_dir(&self.path) {
             Ok(()) => true,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
             Err(error) => return Err(self.failed("closID", "make", &self.path, error)),
         };
-        if !wanted.shares.is_empty() {
-            if !made && !wanted.own {
-                self.compare(&wanted.shares)?;
+        if !requested.shares.is_empty() {
+            if !made && !requested.own {
+                self.compare(&requested.shares)?;
             }
-            self.write_shares(&wanted.shares)?;
+            self.write_shares(&requested.shares)?;
         }
-        if !wanted.schemata.is_empty() {
-            self.write("schemata", "schemata", &wanted.schemata)?;
+        if !requested.schemata.is_empty() {
+            self.write("schemata", "schemata", &requested.schemata)?;
         }
         if let Some(monitor) = &self.monitor {
             #[cfg(debug_assertions)]
@@ -331,7 +333,7 @@ impl Group {
         }
     }
 
-    fn judge_measured(&self, name: &'static str, features: &[&str]) -> Result<(), Error> {
+    fn validate_measured(&self, name: &'static str, features: &[&str]) -> Result<(), Error> {
         let path = self.mount.join("info/L3_MON/mon_features");
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
@@ -349,9 +351,9 @@ impl Group {
     }
 
     /// Shares of a group that others may be in must be those that it has.
-    fn compare(&self, wanted: &str) -> Result<(), Error> {
+    fn compare(&self, requested: &str) -> Result<(), Error> {
         let there = self.shares()?;
-        match wanted.lines().find(|line| !agrees(&there, line)) {
+        match requested.lines().find(|line| !agrees(&there, line)) {
             None => Ok(()),
             Some(line) => {
                 let name = match line.starts_with("MB:") {
@@ -412,13 +414,13 @@ fn agrees(schemata: &str, line: &str) -> bool {
             domains.collect::<Option<Vec<_>>>()?,
         ))
     };
-    let Some((resource, wanted)) = split(line) else {
+    let Some((resource, requested)) = split(line) else {
         return false;
     };
     let mut there = schemata.lines().filter_map(split);
     there
         .find(|(name, _)| *name == resource)
-        .is_some_and(|(_, has)| wanted.iter().all(|domain| has.contains(domain)))
+        .is_some_and(|(_, has)| requested.iter().all(|domain| has.contains(domain)))
 }
 
 #[cfg(test)]
@@ -432,8 +434,8 @@ mod tests {
         linux.intel_rdt.unwrap()
     }
 
-    fn read(json: &str) -> Result<Wanted, String> {
-        Wanted::read(&given(json), "box").map_err(|error| Error::from(error).to_string())
+    fn read(json: &str) -> Result<Requested, String> {
+        Requested::read(&given(json), "box").map_err(|error| Error::from(error).to_string())
     }
 
     /// A tree as the kernel shows it, with a group that others have made.
@@ -462,9 +464,9 @@ mod tests {
         }
 
         fn make(&self, json: &str) -> Result<Group, String> {
-            let wanted = read(json)?;
-            let made = Group::below(self.0.clone(), &wanted)
-                .and_then(|group| group.make(&wanted).map(|()| group));
+            let requested = read(json)?;
+            let made = Group::below(self.0.clone(), &requested)
+                .and_then(|group| group.make(&requested).map(|()| group));
             made.map_err(|error| error.to_string())
         }
 
@@ -492,7 +494,7 @@ mod tests {
 
     #[test]
     fn wrong_values_name_their_field() {
-        for (json, wanted) in [
+        for (json, requested) in [
             (r#"{"closID":"a/b"}"#, "linux.intelRdt.closID"),
             (r#"{"closID":".."}"#, "linux.intelRdt.closID"),
             (r#"{"closID":"info"}"#, "linux.intelRdt.closID"),
@@ -515,7 +517,7 @@ mod tests {
             ),
         ] {
             let error = read(json).unwrap_err();
-            assert!(error.contains(wanted), "{json}: {error}");
+            assert!(error.contains(requested), "{json}: {error}");
         }
     }
 
@@ -625,14 +627,14 @@ mod tests {
     fn monitoring_that_cannot_be_had_is_an_error() {
         let tree = Tree::new();
         fs::remove_dir(tree.0.join("there/mon_groups")).unwrap();
-        let wanted = [
+        let requested = [
             (
                 r#"{"closID":"there","enableMonitoring":true}"#,
                 "enableMonitoring",
             ),
             (r#"{"closID":"there","enableMBM":true}"#, "enableMBM"),
         ];
-        for (json, field) in wanted {
+        for (json, field) in requested {
             let error = tree.make(json).unwrap_err();
             assert!(
                 error.contains(&format!("linux.intelRdt.{field}")),

@@ -5,7 +5,6 @@ use std::fmt;
 use std::time::Duration;
 
 use kernel::clock;
-use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 use spec::ConfigPath;
 
@@ -71,7 +70,7 @@ pub fn record<T>(work: impl FnOnce() -> T) -> (T, Timings) {
 }
 
 fn now() -> Duration {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
+    clock::monotonic().unwrap_or_default()
 }
 
 /// What turns the counter's ticks into time: both are read at the beginning and at the end.
@@ -173,7 +172,9 @@ pub(crate) fn is_on() -> bool {
 }
 
 /// A part of the runtime's work, until this is dropped.
-pub(crate) struct Part(Option<usize>);
+#[derive(Debug)]
+#[must_use = "the part ends when this is dropped"]
+pub struct Part(Option<usize>);
 
 impl Drop for Part {
     fn drop(&mut self) {
@@ -190,14 +191,15 @@ impl Drop for Part {
     }
 }
 
-/// A part of the runtime's work begins.
-pub(crate) fn part(name: &str) -> Part {
+/// A part of the calling thread's work begins: for programs that do something between their calls which should stand in the
+/// recording, too.
+pub fn part(name: &str) -> Part {
     begin(|| (name.to_owned(), ConfigPath::none()))
 }
 
 /// A step of a plan begins, one of the runtime's.
 pub(crate) fn step(plan: &Plan, index: usize) -> Part {
-    begin(|| (plan.words(index), plan.entries[index].from.clone()))
+    begin(|| (plan.describe(index), plan.entries[index].from.clone()))
 }
 
 fn begin(what: impl FnOnce() -> (String, ConfigPath)) -> Part {
@@ -235,7 +237,7 @@ pub(crate) fn child(plan: &Plan, stamps: impl Iterator<Item = u64>) {
             };
             let name = match entry.step {
                 Step::Runtime(_) => "wait for the runtime".to_owned(),
-                Step::Child(_) => plan.words(index),
+                Step::Child(_) => plan.describe(index),
             };
             let mark = Mark {
                 begin,

@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use difference::Row;
-use init::{ChildStep, Text};
+use init::{ChildStep, StringTable};
 use libcontainer::cgroups::{self, Driver, Host, Place, Version};
 use libcontainer::host::HostFacts;
 use libcontainer::plan::{self, Creation, IdMaps, Joining, Namespaces, Plan, Step};
@@ -194,7 +194,7 @@ fn environment(plan: &Plan) -> Vec<String> {
         Step::Child(ChildStep::Execute(execute)) => Some(execute.environment),
         _ => None,
     });
-    let strings = execute.map(|list| Text(&plan.text).strings(list));
+    let strings = execute.map(|list| StringTable(&plan.text).strings(list));
     strings
         .into_iter()
         .flatten()

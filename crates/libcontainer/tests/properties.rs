@@ -5,7 +5,7 @@
 mod difference;
 
 use difference::Row;
-use init::wire::{Entry as Wired, Image, Wire};
+use init::wire::{Image, Wire, WireStep};
 use libcontainer::host::{Hierarchy, HostFacts};
 use libcontainer::plan::{self, Creation, Joining, Namespaces, Plan, RuntimeStep, Step};
 use proptest::collection::vec;
@@ -660,10 +660,10 @@ fn check_wire(plan: &Plan) -> Result<(), TestCaseError> {
     let mut source = image.entries;
     for entry in &plan.entries {
         let expected = match &entry.step {
-            Step::Runtime(_) => Wired::Runtime,
-            Step::Child(step) => Wired::Child(*step),
+            Step::Runtime(_) => WireStep::Runtime,
+            Step::Child(step) => WireStep::Child(*step),
         };
-        prop_assert_eq!(Wired::take(&mut source), Some(expected));
+        prop_assert_eq!(WireStep::take(&mut source), Some(expected));
     }
     prop_assert!(source.is_empty());
     Ok(())

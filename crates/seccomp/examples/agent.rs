@@ -16,7 +16,7 @@ use std::path::Path;
 use std::{env, thread};
 
 use kernel::file::{self, open, resolve};
-use kernel::process::{self, Watch};
+use kernel::process::{self, PollFd};
 use kernel::seccomp::{self as notify, Notification, Reply};
 use kernel::{BorrowedFd, Errno, socket};
 use seccomp::Architecture;
@@ -107,8 +107,8 @@ fn serve(state: &ProcessState, listener: &OwnedFd) {
     let listener = listener.as_fd().into();
     loop {
         // The last process is gone when the listener hangs up (POLLHUP); to receive would wait for ever.
-        let mut watch = [Watch::new(listener, Watch::IN)];
-        if process::poll(&mut watch, None).is_err() || watch[0].came & Watch::IN == 0 {
+        let mut watch = [PollFd::new(listener, PollFd::IN)];
+        if process::poll(&mut watch, None).is_err() || watch[0].came & PollFd::IN == 0 {
             break;
         }
         let notification = match notify::receive(listener) {

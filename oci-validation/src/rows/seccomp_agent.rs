@@ -138,9 +138,9 @@ fn receive(stream: &UnixStream) -> Verdict<(String, OwnedFd)> {
 fn answer(filter: &OwnedFd) -> Verdict {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(10) {
-        let mut watch = [kernel::process::Watch::new(
+        let mut watch = [kernel::process::PollFd::new(
             filter.as_fd().into(),
-            kernel::process::Watch::IN,
+            kernel::process::PollFd::IN,
         )];
         let ready = kernel::process::poll(&mut watch, Some(100_000_000));
         if ready.is_ok_and(|count| count > 0) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use harness::{Sandbox, cases, need};
+use harness::{Sandbox, cases, need, skip};
 use serde_json::json;
 
 use crate::wrong_configs::refused;
@@ -12,6 +12,7 @@ cases![
     privileged_limits_that_this_machine_cannot_give_say_what_there_is,
     ordinary_users_are_told_what_to_set,
     ordinary_users_are_told_whose_limit_it_is,
+    ordinary_users_limits_are_never_dropped,
     wrong_ids_are_refused,
     existing_id_is_refused,
     program_that_cannot_run,
@@ -162,6 +163,17 @@ fn ordinary_users_are_told_what_to_set() {
     let call = call.arg(sandbox.program()).args(["create", "--bundle"]);
     let output = call.arg(&bundle.path).arg(sandbox.id("a")).output();
     output.fails_with(1, &["XDG_RUNTIME_DIR", "--root"]);
+}
+
+/// Without a cgroup of its own a container has no limits: one that asks for some does not run without a word.
+fn ordinary_users_limits_are_never_dropped() {
+    let sandbox = Sandbox::ordinary();
+    if need::is_unified() {
+        skip!("groups of version 2 may be the user's own");
+    }
+    let limits = json!({"memory": {"limit": 100_000_000}});
+    let bundle = sandbox.bundle().set("/linux/resources", limits);
+    refused(&sandbox, &bundle, "linux.resources.memory.limit", "denied");
 }
 
 fn ordinary_users_are_told_whose_limit_it_is() {

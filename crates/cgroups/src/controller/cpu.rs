@@ -3,8 +3,9 @@
 use spec::{ConfigPath, LinuxCpu};
 
 use crate::SettingError;
-use crate::setting::{Dialect, Draft, wrong};
-use crate::systemd::Property;
+use crate::error::wrong;
+use crate::setting::{Dialect, Draft};
+use crate::systemd::{Property, quota_per_second};
 
 const PERIOD: u64 = 100_000;
 
@@ -217,15 +218,6 @@ fn systemd(draft: &mut Draft<'_>, values: &Values) {
     }
 }
 
-/// systemd wants microseconds per second, in steps of 10 ms as it rounds percents; too small a value would be none.
-pub(crate) fn quota_per_second(quota: i64, period: u64) -> u64 {
-    let Ok(quota) = u64::try_from(quota) else {
-        return u64::MAX;
-    };
-    let exact = u128::from(quota) * 1_000_000 / u128::from(period.max(1));
-    u64::try_from(exact.div_ceil(10_000) * 10_000).unwrap_or(u64::MAX)
-}
-
 /// `cpu.weight` (1..=10000, usually 100) for v1 shares (2..=262144, usually 1024).
 ///
 /// A quadratic in log2 of the shares, fitted so that the ends and the usual values meet: 2 → 1, 1024 → 100,
@@ -244,7 +236,8 @@ pub(crate) fn weight(shares: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{quota_per_second, weight};
+    use super::weight;
+    use crate::systemd::quota_per_second;
 
     #[test]
     fn shares_become_weights_that_meet_the_usual_values() {

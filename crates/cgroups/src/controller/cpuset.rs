@@ -3,7 +3,8 @@
 use spec::{ConfigPath, LinuxCpu};
 
 use crate::SettingError;
-use crate::setting::{Draft, wrong};
+use crate::error::wrong;
+use crate::setting::Draft;
 use crate::systemd::Property;
 
 /// v1 and v2 share the files' names.

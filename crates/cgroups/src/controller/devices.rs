@@ -1,37 +1,18 @@
 //! `devices`: which device nodes may be made, read and written.
 //!
 //! The rules of the config are a list where the last matching rule decides, separately for each kind of access. v1 takes
-//! exceptions to one default (see [`super::device_exceptions`]), v2 a program (see [`crate::device_program`]), systemd a list
+//! exceptions to one default (see [`crate::devices::exceptions`]), v2 a program (see [`crate::devices::program`]), systemd a list
 //! of what is allowed.
 
 use spec::{ConfigPath, DeviceRule};
 
-use super::device_exceptions::{Exceptions, for_systemd};
-use super::device_rule::{ALL, Kind, MKNOD, Rule};
 use crate::SettingError;
-use crate::setting::{Draft, wrong};
+use crate::devices::DeviceRules;
+use crate::devices::exceptions::{Exceptions, for_systemd};
+use crate::devices::rule::{ALL, Kind, MKNOD, Rule};
+use crate::error::wrong;
+use crate::setting::Draft;
 use crate::systemd::{Property, Value};
-
-/// The rules for one container, in order; what no rule matches is denied.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DeviceRules {
-    pub(crate) rules: Vec<Rule>,
-    /// The config has rules. Otherwise these are the defaults, which an update leaves alone.
-    pub(crate) given: bool,
-    /// For v1, and for systemd: the same as one default and exceptions to it.
-    pub(crate) exceptions: Option<Exceptions>,
-    /// What of them the config asks for by itself.
-    pub(crate) asked: Option<Exceptions>,
-}
-
-impl DeviceRules {
-    /// Whether a container can do without this exception: the config did not ask for it, and a parent may deny it to all below.
-    pub(crate) fn is_extra(&self, rule: &Rule) -> bool {
-        let asked =
-            |asked: &Exceptions| asked.allow || asked.list.iter().any(|one| one.covers(rule));
-        !self.asked.as_ref().is_none_or(asked)
-    }
-}
 
 /// What every container may use (config-linux.md, "Default Devices"): making any node, and using these.
 fn defaults() -> impl Iterator<Item = Rule> {
@@ -111,8 +92,8 @@ fn after_last_reset(mut rules: Vec<Rule>) -> Vec<Rule> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::device_rule::tests::rule;
     use super::*;
+    use crate::devices::rule::tests::rule;
 
     #[test]
     fn a_rule_about_everything_forgets_what_was_before() {

@@ -3,7 +3,8 @@
 use spec::{ConfigPath, HugepageLimit};
 
 use crate::SettingError;
-use crate::setting::{Dialect, Draft, wrong};
+use crate::error::wrong;
+use crate::setting::{Dialect, Draft};
 
 /// Reservations are limited where the kernel can (5.7), since a page that was reserved cannot be refused without
 /// SIGBUS; the limit of usage is set as well, because mappings with `MAP_NORESERVE` reserve nothing.

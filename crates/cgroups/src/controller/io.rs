@@ -3,7 +3,8 @@
 use spec::{ConfigPath, LinuxBlockIo, ThrottleDevice};
 
 use crate::SettingError;
-use crate::setting::{Dialect, Draft, wrong};
+use crate::error::wrong;
+use crate::setting::{Dialect, Draft};
 use crate::systemd::{Property, Value};
 
 /// A weight of 0 means "not set".

@@ -3,19 +3,9 @@
 use spec::{ConfigPath, LinuxMemory};
 
 use crate::SettingError;
-use crate::setting::{Dialect, Draft, Old, wrong};
+use crate::error::wrong;
+use crate::setting::{Dialect, Draft, Old, UsageCheck};
 use crate::systemd::Property;
-
-/// What `checkBeforeUpdate` compares with the present use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UsageCheck {
-    pub(crate) at: ConfigPath,
-    pub(crate) location: usize,
-    /// Limit of memory.
-    pub(crate) memory: Option<u64>,
-    /// Limit of memory and swap.
-    pub(crate) total: Option<u64>,
-}
 
 /// Zeros mean "not set", except for swappiness; -1 is unlimited.
 pub(crate) fn compile(
@@ -107,33 +97,7 @@ fn v1(
             setting.fine_without();
         }
     }
-    // Neither limit may ever be on the wrong side of the other, so when the first write is refused the second goes
-    // first: no need to read the present values.
-    if let Some(limit) = limit {
-        draft
-            .write(&name("limit"), "memory", "memory.limit_in_bytes", limit)
-            .late()
-            .again();
-    }
-    // Unlimited memory with a limited sum is impossible; who asks for the first means both.
-    match (limit, swap) {
-        (Some(-1), None) => {
-            draft
-                .write(&name("limit"), "memory", "memory.memsw.limit_in_bytes", -1)
-                .late()
-                .again()
-                .fine_without();
-        }
-        (_, Some(swap)) => {
-            let setting = draft.write(&name("swap"), "memory", "memory.memsw.limit_in_bytes", swap);
-            setting.late().again();
-            if swap == -1 {
-                // Without accounting of swap nothing is limited anyway.
-                setting.fine_without();
-            }
-        }
-        _ => {}
-    }
+    v1_limits(draft, limit, swap, at);
     if let Some(reservation) = memory.reservation.filter(|&value| value != 0) {
         draft.write(
             &name("reservation"),
@@ -144,10 +108,11 @@ fn v1(
     }
     // Not recommended by the specification. Kernels since 5.16 refuse it or do nothing about it.
     if memory.kernel.is_some_and(|value| value > 0) {
-        log::warn!(
-            "{}: limits of kernel memory are ignored, by newer kernels too",
-            name("kernel")
-        );
+        let why = "limits of kernel memory are ignored, by newer kernels too";
+        draft
+            .settings
+            .warnings
+            .push((name("kernel"), why.to_owned()));
     }
     if let Some(value) = memory.kernel_tcp.filter(|&value| value != 0) {
         let setting = draft.write(
@@ -173,6 +138,37 @@ fn v1(
         draft
             .write(&name("disableOOMKiller"), "memory", "memory.oom_control", 1)
             .old = Old::Word("oom_kill_disable");
+    }
+}
+
+/// Neither limit may ever be on the wrong side of the other, so when the first write is refused the second goes first: no
+/// need to read the present values.
+fn v1_limits(draft: &mut Draft<'_>, limit: Option<i64>, swap: Option<i64>, at: &ConfigPath) {
+    let name = |name| at.clone().then(name);
+    if let Some(limit) = limit {
+        draft
+            .write(&name("limit"), "memory", "memory.limit_in_bytes", limit)
+            .late()
+            .again();
+    }
+    // Unlimited memory with a limited sum is impossible; who asks for the first means both.
+    match (limit, swap) {
+        (Some(-1), None) => {
+            draft
+                .write(&name("limit"), "memory", "memory.memsw.limit_in_bytes", -1)
+                .late()
+                .again()
+                .fine_without();
+        }
+        (_, Some(swap)) => {
+            let setting = draft.write(&name("swap"), "memory", "memory.memsw.limit_in_bytes", swap);
+            setting.late().again();
+            if swap == -1 {
+                // Without accounting of swap nothing is limited anyway.
+                setting.fine_without();
+            }
+        }
+        _ => {}
     }
 }
 

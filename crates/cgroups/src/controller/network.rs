@@ -3,7 +3,8 @@
 use spec::{ConfigPath, LinuxNetwork};
 
 use crate::SettingError;
-use crate::setting::{Dialect, Draft, wrong};
+use crate::error::wrong;
+use crate::setting::{Dialect, Draft};
 
 /// A class of 0 is the kernel's default.
 pub(crate) fn compile(

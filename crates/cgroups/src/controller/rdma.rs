@@ -3,7 +3,8 @@
 use spec::{ConfigPath, RdmaLimit, Text};
 
 use crate::SettingError;
-use crate::setting::{Draft, wrong};
+use crate::error::wrong;
+use crate::setting::Draft;
 
 /// v1 and v2 share the file. What is not given keeps its value.
 pub(crate) fn compile(

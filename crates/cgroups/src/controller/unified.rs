@@ -3,7 +3,8 @@
 use spec::{ConfigPath, Words};
 
 use crate::SettingError;
-use crate::setting::{Draft, When, wrong};
+use crate::error::wrong;
+use crate::setting::{Draft, When};
 use crate::systemd::{Property, Value};
 
 /// One write for each line: most files take one line at a time. Files that this crate does not know are written too.
@@ -123,7 +124,7 @@ fn systemd(draft: &mut Draft<'_>, file: &str, value: &str) {
                 .and_then(|word| word.parse().ok())
                 .unwrap_or(100_000);
             let per_second = quota.map_or(u64::MAX, |quota| {
-                super::cpu::quota_per_second(i64::try_from(quota).unwrap_or(-1), period)
+                crate::systemd::quota_per_second(i64::try_from(quota).unwrap_or(-1), period)
             });
             draft.property(Property::number("CPUQuotaPeriodUSec", period));
             draft.property(Property::number("CPUQuotaPerSecUSec", per_second));

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use kernel::{Errno, Fd, bpf};
 
 use super::Group;
-use crate::controller::device_exceptions::{Exceptions, v1_line};
-use crate::controller::device_rule::{Devices, Rule};
-use crate::controller::devices::DeviceRules;
+use crate::Error;
+use crate::devices::DeviceRules;
+use crate::devices::exceptions::{Exceptions, v1_line};
+use crate::devices::program;
+use crate::devices::rule::{Devices, Rule};
 use crate::dir::{Dir, read_path};
-use crate::{Error, device_program};
 
 impl Group {
     /// Sets the rules of a cgroup that was just made: nothing is attached to it yet, so nothing needs to be asked for.
@@ -57,23 +58,23 @@ impl Group {
 
     /// What is new is allowed first, then what is gone is denied: what is in both lists works throughout.
     fn v1_devices(&self, dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
-        let Some(wanted) = &rules.exceptions else {
+        let Some(requested) = &rules.exceptions else {
             return Ok(());
         };
         let present = Exceptions::parse(&dir.read("devices.list")?);
-        let (add, take) = match wanted.allow {
+        let (add, take) = match requested.allow {
             true => ("devices.deny", "devices.allow"),
             false => ("devices.allow", "devices.deny"),
         };
         // While everything is allowed the list does not show the exceptions: start again from the default.
-        let known = if wanted.allow || present.allow {
+        let known = if requested.allow || present.allow {
             dir.write(take, "a")?;
             Exceptions::default()
         } else {
             present
         };
         let known_access = access_of(&known.list);
-        for rule in &wanted.list {
+        for rule in &requested.list {
             if rule.access & !known_access.get(&rule.devices()).unwrap_or(&0) != 0 {
                 match dir.write(add, &v1_line(rule)) {
                     Err(error) if error.is_refusal() && rules.is_extra(rule) => {
@@ -83,7 +84,7 @@ impl Group {
                 }
             }
         }
-        let kept = access_of(&wanted.list);
+        let kept = access_of(&requested.list);
         for rule in &known.list {
             let mut gone = *rule;
             gone.access &= !kept.get(&rule.devices()).unwrap_or(&0);
@@ -107,7 +108,7 @@ fn access_of(list: &[Rule]) -> HashMap<Devices, u8> {
 /// No limit on locked memory is raised before: since Linux 5.11 programs are charged to the memory controller.
 fn load(dir: &Dir, rules: &DeviceRules) -> Result<Fd, Error> {
     let too_long = || kernel::Fault::found(kernel::Call::Bpf, Errno::E2BIG);
-    let program = device_program::compile(rules).ok_or_else(too_long);
+    let program = program::compile(rules).ok_or_else(too_long);
     program
         .and_then(|program| bpf::load_device_program(&program))
         .map_err(|fault| Error::file("load the device program for", dir.path(), fault))

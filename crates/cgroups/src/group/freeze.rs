@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kernel::process::{self, Watch};
+use kernel::process::{self, PollFd};
 
 use super::Group;
 use crate::Error;
@@ -139,7 +139,7 @@ fn freeze_v2(dir: &Dir, patience: Duration) -> Result<bool, Error> {
         if left.is_zero() {
             return Ok(false);
         }
-        let mut watch = [Watch::new(events.borrow(), POLLPRI)];
+        let mut watch = [PollFd::new(events.borrow(), POLLPRI)];
         match process::poll(&mut watch, Some(left.as_nanos() as u64)) {
             Err(fault) if !fault.is(kernel::Errno::EINTR) => return Err(fail(fault)),
             _ => {}

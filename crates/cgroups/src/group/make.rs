@@ -34,8 +34,8 @@ impl Group {
             match make_one(location, settings, index, unused, &usual) {
                 Ok(dir) => self.dirs[index] = Some(dir),
                 Err(error) if self.place.optional && error.is_refusal() => {
-                    if let Some(wanted) = settings.list.iter().find(|s| s.location == index) {
-                        return Err(error.at(&wanted.at));
+                    if let Some(requested) = settings.list.iter().find(|s| s.location == index) {
+                        return Err(error.at(&requested.at));
                     }
                     log::debug!("goes without: {error}");
                 }
@@ -59,8 +59,8 @@ fn make_one(
     usual: &[&str],
 ) -> Result<Dir, Error> {
     let fresh = make_all(location)?;
-    let mut wanted = settings.list.iter().filter(|s| s.location == index);
-    if fresh && !location.is_unified() && !location.has("devices") && wanted.next().is_none() {
+    let mut requested = settings.list.iter().filter(|s| s.location == index);
+    if fresh && !location.is_unified() && !location.has("devices") && requested.next().is_none() {
         return Dir::open_entrance(&location.path);
     }
     let dir = Dir::open(&location.path)?;
@@ -68,10 +68,10 @@ fn make_one(
         check_unused(&dir, location)?;
     }
     if location.is_unified() {
-        let wanted = settings.list.iter().filter(|s| s.location == index);
+        let requested = settings.list.iter().filter(|s| s.location == index);
         let usual = usual.iter().copied();
-        let wanted = wanted.map(|s| s.controller.as_ref()).chain(usual);
-        enable(location, &dir, wanted)?;
+        let requested = requested.map(|s| s.controller.as_ref()).chain(usual);
+        enable(location, &dir, requested)?;
     }
     Ok(dir)
 }
@@ -159,15 +159,15 @@ fn check_unused(dir: &Dir, location: &Location) -> Result<(), Error> {
 fn enable<'a>(
     location: &Location,
     dir: &Dir,
-    wanted: impl Iterator<Item = &'a str>,
+    requested: impl Iterator<Item = &'a str>,
 ) -> Result<(), Error> {
     let has = |list: &str, name: &str| list.split_whitespace().any(|c| c == name);
-    let wanted: Vec<&str> = wanted.filter(|name| *name != "cgroup").collect();
-    if wanted.is_empty() {
+    let requested: Vec<&str> = requested.filter(|name| *name != "cgroup").collect();
+    if requested.is_empty() {
         return Ok(());
     }
     let enabled = dir.read("cgroup.controllers")?;
-    if wanted.iter().all(|name| has(&enabled, name)) {
+    if requested.iter().all(|name| has(&enabled, name)) {
         return Ok(());
     }
     let available = read_whole(&location.mount.join("cgroup.controllers"))?;

@@ -1,9 +1,5 @@
 //! Typed properties of units, and those that annotations ask for.
 
-use spec::{ConfigPath, Words};
-
-use crate::{SettingError, Settings};
-
 /// One property as `StartTransientUnit` and `SetUnitProperties` take it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Property {
@@ -88,32 +84,16 @@ impl Property {
     }
 }
 
-const PREFIX: &str = "org.systemd.property.";
-
-impl Settings {
-    /// Adds the unit properties that `org.systemd.property.NAME` annotations ask for. Values are in GVariant's text
-    /// form (`'text'`, `true`, `uint64 5`, `['a', 'b']`); times may be given in seconds under the name of the unit file
-    /// (`TimeoutStopSec`). They matter only with the systemd driver.
-    ///
-    /// # Errors
-    /// A name or a value that is not of that form.
-    pub fn annotate(&mut self, annotations: &Words<'_>) -> Result<(), SettingError> {
-        for (key, value) in annotations.iter() {
-            let Some(name) = key.strip_prefix(PREFIX) else {
-                continue;
-            };
-            let property = parse(name, value).map_err(|why| SettingError {
-                at: ConfigPath::of("annotations").key(key),
-                why,
-            })?;
-            self.properties.retain(|known| known.name != property.name);
-            self.properties.push(property);
-        }
-        Ok(())
-    }
+/// systemd wants microseconds per second, in steps of 10 ms as it rounds percents; too small a value would be none.
+pub(crate) fn quota_per_second(quota: i64, period: u64) -> u64 {
+    let Ok(quota) = u64::try_from(quota) else {
+        return u64::MAX;
+    };
+    let exact = u128::from(quota) * 1_000_000 / u128::from(period.max(1));
+    u64::try_from(exact.div_ceil(10_000) * 10_000).unwrap_or(u64::MAX)
 }
 
-pub(super) fn parse(name: &str, text: &str) -> Result<Property, String> {
+pub(crate) fn parse(name: &str, text: &str) -> Result<Property, String> {
     if name.len() < 3 || !name.bytes().all(|b| b.is_ascii_alphabetic()) {
         return Err(format!("{name:?} is not the name of a unit's property"));
     }

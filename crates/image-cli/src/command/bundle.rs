@@ -17,6 +17,7 @@ pub(super) const COMMAND: super::Command = super::Command {
     about: "Make a bundle of an image: root file system and config.json",
     options: "
 --overlay  mount the layers over each other instead of copying them together
+--flat  copy them together, which is done anyway
 ",
     run,
 };

@@ -38,23 +38,32 @@ pub(super) const PUSH: super::Command = super::Command {
 
 fn run(line: &Line, options: &Options) -> Result<u8> {
     let (from, to) = (line.arguments[0].parse()?, line.arguments[1].parse()?);
-    transfer(&from, &to, line, options)
+    transfer(&from, &to, selection(line, options), line, options)
 }
 
 fn push(line: &Line, options: &Options) -> Result<u8> {
     let from = line.arguments[0].parse()?;
     let to = line.arguments.get(1).unwrap_or(&line.arguments[0]);
     let to = to.trim_start_matches("docker://").parse()?;
-    transfer(
-        &Location::Store(from),
-        &Location::Registry(to),
-        line,
-        options,
-    )
+    let (from, to) = (Location::Store(from), Location::Registry(to));
+    transfer(&from, &to, selection(line, options), line, options)
+}
+
+fn selection(line: &Line, options: &Options) -> Selection {
+    match line.has("--all") {
+        true => Selection::All,
+        false => Selection::One(options.platform()),
+    }
 }
 
 /// Copies, and prints the digest.
-fn transfer(from: &Location, to: &Location, line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn transfer(
+    from: &Location,
+    to: &Location,
+    selection: Selection,
+    line: &Line,
+    options: &Options,
+) -> Result<u8> {
     let level = line.number("--level")?.map(|level| level.min(22) as i32);
     let compression: Option<Compression> = line.parsed("--compression")?;
     if level.is_some() && compression.is_none() {
@@ -67,10 +76,6 @@ fn transfer(from: &Location, to: &Location, line: &Line, options: &Options) -> R
         level,
         parallel,
         limits: options.limits().clone(),
-    };
-    let selection = match line.has("--all") {
-        true => Selection::All,
-        false => Selection::One(options.platform()),
     };
     let source = place::source(from, options)?;
     let target = place::target(to, &line.all("--also"), from, options)?;

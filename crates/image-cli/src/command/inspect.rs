@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tare_image::location::Location;
 use tare_image::manifest::Content;
-use tare_image::{Kind, Result, pull, source};
+use tare_image::{Kind, Result, pull};
 
 use super::line::Line;
 use super::options::Options;
@@ -47,9 +47,8 @@ fn run(line: &Line, options: &Options) -> Result<u8> {
     let chosen = pull::choose(&*source, &root, &options.pull());
     if format != "json" {
         let (image, _) = chosen?;
-        let limit = options.limits().config_bytes;
         return output::bytes(&match format {
-            "config" => source::read(&*source, image.manifest.config(), limit)?,
+            "config" => image.config_bytes,
             _ if root.descriptor.digest() == image.descriptor.digest() => root.bytes,
             _ => source.document(&image.descriptor)?.bytes,
         });

@@ -64,7 +64,7 @@ impl Line {
     /// Counts the arguments.
     fn check(&self, places: &[&str]) -> Result<()> {
         let least = places.iter().filter(|p| !p.starts_with('[')).count();
-        let more = places.iter().any(|p| p.ends_with("..."));
+        let more = places.iter().any(|p| p.contains("..."));
         let count = self.arguments.len();
         if count >= least && (more || count <= places.len()) {
             return Ok(());

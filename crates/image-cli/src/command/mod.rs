@@ -1,28 +1,37 @@
 //! The command line: one file for each verb, which parses and prints, and leaves deciding to the library.
 
+mod attach;
 mod bundle;
 mod check;
 mod commit;
 mod copy;
+mod diff;
 mod export;
 mod gc;
 mod history;
 mod import;
+mod index;
 mod inspect;
 mod line;
 mod list;
 mod load;
 mod login;
+mod mount;
 mod options;
 mod output;
 mod place;
+mod progress;
 mod prune;
 mod pull;
+#[cfg(test)]
+mod reference;
 mod remove;
 mod run;
 mod runtime_log;
 mod save;
 mod sign;
+mod squash;
+mod sync;
 mod tag;
 mod tags;
 mod unpack;
@@ -54,7 +63,6 @@ struct Command {
 
 /// Options that are taken and not shown.
 const HIDDEN: &str = "
---flat  as without --overlay
 --publish, -p PORTS  refused
 --publish-all, -P  refused
 ";
@@ -86,16 +94,20 @@ fn rows(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str
     table.lines().filter_map(|row| row.split_once("  "))
 }
 
-const COMMANDS: [&Command; 23] = [
+const COMMANDS: &[&Command] = &[
     &pull::COMMAND,
     &copy::PUSH,
     &copy::COMMAND,
+    &sync::COMMAND,
     &unpack::COMMAND,
     &bundle::COMMAND,
     &run::COMMAND,
+    &mount::COMMAND,
+    &mount::UMOUNT,
     &list::COMMAND,
     &inspect::COMMAND,
     &history::COMMAND,
+    &diff::COMMAND,
     &tag::COMMAND,
     &remove::COMMAND,
     &save::COMMAND,
@@ -103,7 +115,11 @@ const COMMANDS: [&Command; 23] = [
     &import::COMMAND,
     &export::COMMAND,
     &commit::COMMAND,
+    &squash::COMMAND,
+    &index::COMMAND,
     &tags::COMMAND,
+    &attach::COMMAND,
+    &attach::REFERRERS,
     &sign::COMMAND,
     &gc::COMMAND,
     &prune::COMMAND,

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tare_image::credentials::Credentials;
 use tare_image::platform::Wanted;
 use tare_image::policy::Policy;
-use tare_image::progress::{Bar, Progress};
 use tare_image::registry::{self, PlainHttp, Registry};
 use tare_image::store::Store;
 use tare_image::{Limits, Result, pull, transfer};
 
 use super::line::Line;
+use super::progress::{Form, Shown};
 use crate::identity;
 
 /// Shown by `--help` of every verb.
@@ -37,6 +37,7 @@ pub(super) const COMMON: &str = "
 --max-entries N  most entries of a layer
 --max-LIMIT N  of manifest-bytes, config-bytes, layers, path-bytes, depth, header-bytes, xattr-bytes, sparse-segments, account-file-bytes or archive-files
 --foreign-urls  fetch layers from addresses that the image names
+--progress FORM  bar, plain (a line for each layer), json (for programs) or none
 --quiet, -q  no progress, no warnings
 --verbose, -v  say what is being done
 ";
@@ -46,7 +47,6 @@ pub(super) struct Options {
     root: PathBuf,
     pub(super) registry: Registry,
     pull: pull::Options,
-    quiet: bool,
     policy: Option<PathBuf>,
 }
 
@@ -101,12 +101,17 @@ impl Options {
         let attempts = number("--retries", registry.patience.attempts.into())?;
         registry.patience.attempts = attempts.clamp(1, 1000) as u32;
         own.transfer.patience = registry.patience;
+        let form: Option<Form> = line.parsed("--progress")?;
+        let form = match line.has("--quiet") {
+            true => Form::None,
+            false => form.unwrap_or_default(),
+        };
+        own.transfer.watch = Some(Arc::new(Shown::new(form)));
         own.transfer.connections = number("--connections", 0)? as usize;
         Ok(Options {
             root: line.path("--root").unwrap_or_else(Store::default_root),
             registry: Registry::new(registry),
             pull: own,
-            quiet: line.has("--quiet"),
             policy: line.path("--policy").or_else(Policy::default_file),
         })
     }
@@ -156,15 +161,6 @@ impl Options {
     pub(super) fn store_to_use(&self) -> Result<Store> {
         become_root()?;
         Store::open_to_use(&self.root)
-    }
-
-    /// Pulls, and shows how far it is.
-    pub(super) fn showing<T>(&self, title: &str, pull: impl FnOnce(&pull::Options) -> T) -> T {
-        let progress = Arc::new(Progress::default());
-        let mut options = self.pull();
-        options.transfer.progress = Some(progress.clone());
-        let _bar = (!self.quiet).then(|| Bar::start(title, progress));
-        pull(&options)
     }
 }
 

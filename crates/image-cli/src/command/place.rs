@@ -110,7 +110,9 @@ pub(super) fn target<'a>(
                 _ => Elsewhere::Unknown,
             };
             let repository = options.registry.repository(reference)?;
-            Box::new(RegistryDestination::new(repository, elsewhere).also(tags)?)
+            let watch = options.transfer().watch;
+            let to = RegistryDestination::new(repository, elsewhere).watched(watch);
+            Box::new(to.also(tags)?)
         }
         Location::Store(name) => Box::new(options.store()?.destination(name, options.transfer())),
         Location::Layout { path, name } if is_archive(path) => return collect(name.clone(), path),
@@ -251,7 +253,7 @@ pub(super) fn local_or(
     Ok(pulled?.image)
 }
 
-/// Pulls, and shows how far it is.
+/// Pulls what the policy accepts.
 pub(super) fn pull(
     store: &Store,
     location: &Location,
@@ -260,7 +262,5 @@ pub(super) fn pull(
     options: &Options,
 ) -> Result<Pulled> {
     let source = source(location, options).during(|| format!("pull {reference}"))?;
-    options.showing(&format!("pull {reference}"), |how| {
-        pull::pull(&*source, store, reference, unpack, how)
-    })
+    pull::pull(&*source, store, reference, unpack, &options.pull())
 }

@@ -323,10 +323,10 @@ fn privileged_a_full_disk() {
     fs::create_dir(&store).unwrap();
     // In a mount namespace of its own: too small for the blob, then for the unpacked layer, then large enough.
     let script = "set -eu; mount --make-rprivate /; mount -t tmpfs -o size=200k none $STORE
-        $PROGRAM pull --plain-http $NAME && exit 1; ls $STORE/ingest >&2
-        mount -o remount,size=2500k $STORE; $PROGRAM pull --plain-http $NAME && exit 2
+        $PROGRAM pull --quiet --plain-http $NAME && exit 1; ls $STORE/ingest >&2
+        mount -o remount,size=2500k $STORE; $PROGRAM pull --quiet --plain-http $NAME && exit 2
         ls $STORE/staging >&2
-        mount -o remount,size=60m $STORE; $PROGRAM pull --plain-http $NAME; ls $STORE/layers/sha256";
+        mount -o remount,size=60m $STORE; $PROGRAM pull --quiet --plain-http $NAME; ls $STORE/layers/sha256";
     let output = peer("unshare")
         .args(["-m", "sh", "-c", script])
         .env_clear()

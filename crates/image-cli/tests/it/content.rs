@@ -355,7 +355,7 @@ fn what_a_layout_lacks_is_said_at_once() {
         "localhost/other".into(),
     ] {
         let start = std::time::Instant::now();
-        let copy = ["copy", "--plain-http", &place, &to];
+        let copy = ["copy", "--quiet", "--plain-http", &place, &to];
         let program = Program::new();
         let error = program.try_run(&copy).unwrap_err();
         assert!(error.contains("has no content for sha256:"), "{error}");

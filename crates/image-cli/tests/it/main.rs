@@ -29,3 +29,4 @@ mod registry;
 mod running;
 mod semantics;
 mod support;
+mod wishes;

@@ -14,7 +14,6 @@ use crate::error::{Doing, Error, Result};
 use crate::files;
 use crate::json::to_json;
 use crate::layout::Layout;
-use crate::limits::Limits;
 use crate::manifest::Image;
 use crate::reference::Reference;
 use crate::source::Source;
@@ -62,8 +61,7 @@ pub fn save_docker(images: &[ToSave<'_>], target: &Path) -> Result<()> {
             let config = image.manifest.config();
             let config_name = format!("{}.json", config.digest().digest());
             if written.insert(config_name.clone()) {
-                let bytes = crate::source::read(*source, config, Limits::default().config_bytes)?;
-                add(writer, &config_name, &bytes)?;
+                add(writer, &config_name, &image.config_bytes)?;
             }
             let mut layers = Vec::new();
             for (layer, diff_id) in image.manifest.layers().iter().zip(&image.diff_ids) {

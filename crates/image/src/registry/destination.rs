@@ -1,6 +1,8 @@
 //! A repository as the place that an image is written to.
 
 use std::collections::HashMap;
+use std::io::{self, Read};
+use std::sync::Arc;
 
 use oci_spec::image::{Descriptor, Digest, DigestAlgorithm};
 
@@ -8,6 +10,7 @@ use super::Repository;
 use crate::digest;
 use crate::error::{Kind, Result};
 use crate::manifest::{Document, is_foreign};
+use crate::progress::Watch;
 use crate::source::{Destination, Source};
 
 /// A repository to write an image to.
@@ -15,6 +18,7 @@ pub struct RegistryDestination<'a> {
     repository: Repository<'a>,
     elsewhere: Elsewhere,
     tags: Vec<String>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 /// Which other repositories of the same registry have content already, as far as is known.
@@ -38,7 +42,15 @@ impl<'a> RegistryDestination<'a> {
             tags: tag.into_iter().collect(),
             repository,
             elsewhere,
+            watch: None,
         }
+    }
+
+    /// Tells what is sent.
+    #[must_use]
+    pub fn watched(mut self, watch: Option<Arc<dyn Watch>>) -> Self {
+        self.watch = watch;
+        self
     }
 
     /// Gives the image `tags` too.
@@ -53,6 +65,17 @@ impl<'a> RegistryDestination<'a> {
             }
         }
         Ok(self)
+    }
+}
+
+/// Tells what is read.
+struct Told(Box<dyn Read + Send>, Arc<dyn Watch>, Descriptor);
+
+impl Read for Told {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.0.read(into)?;
+        self.1.bytes(&self.2, n as u64).map_err(io::Error::other)?;
+        Ok(n)
     }
 }
 
@@ -71,9 +94,19 @@ impl Destination for RegistryDestination<'_> {
             Elsewhere::All(name) => Some(name),
             Elsewhere::Some(names) => names.get(descriptor.digest()),
         };
-        let open = |start| source.open(descriptor, start, None)?.skip_to(start);
+        let watch = self.watch.as_ref();
+        let open = |start| {
+            let input = source.open(descriptor, start, None)?.skip_to(start)?;
+            Ok(match watch.cloned() {
+                Some(watch) => Box::new(Told(input, watch, descriptor.clone())),
+                None => input,
+            })
+        };
+        watch.map_or(Ok(()), |w| w.begin(descriptor))?;
         let from = from.map(String::as_str);
-        self.repository.push_blob(descriptor, from, &open)
+        self.repository.push_blob(descriptor, from, &open)?;
+        watch.inspect(|w| w.end(descriptor));
+        Ok(())
     }
 
     fn put_document(&self, document: &Document, named: bool) -> Result<()> {

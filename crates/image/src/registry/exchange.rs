@@ -352,6 +352,8 @@ pub fn network_error(error: &ureq::Error, host: &str) -> Error {
     let certificate = matches!(error, ureq::Error::Tls(_) | ureq::Error::Rustls(_))
         || text.contains("certificate");
     let (retry, hint) = match error {
+        // What a caller's callback returned.
+        ureq::Error::Io(e) if e.get_ref().is_some_and(|e| e.is::<Error>()) => (Retry::Never, ""),
         _ if unknown => (Retry::Never, "The host name is unknown"),
         _ if text.contains("CaUsedAsEndEntity") => (Retry::Never, AUTHORITY),
         _ if certificate => (Retry::Never, "A private authority is named with --ca-file"),

@@ -1,6 +1,6 @@
 //! Writing: upload sessions, mounts and manifests.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::atomic::Ordering;
 
 use oci_spec::image::{Descriptor, Digest};
@@ -108,6 +108,17 @@ impl Repository<'_> {
         Err(failure!(
             Unsupported: "{host} takes {digest} in no form: neither {size} bytes at once nor pieces of them (status 413 or 416)"
             => "It, or a proxy before it, limits the size of requests"))
+    }
+
+    /// Uploads what is in memory, unless it is there.
+    pub fn push_bytes(&self, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
+        let rest = |start| bytes.get(start as usize..).unwrap_or_default().to_vec();
+        match self.has_blob(descriptor)? {
+            true => Ok(()),
+            false => self.push_blob(descriptor, None, &|start| {
+                Ok(Box::new(io::Cursor::new(rest(start))))
+            }),
+        }
     }
 
     /// Stores a manifest under `target`, a tag or its digest. For one with a `subject` the list of referrers is kept up to

@@ -119,12 +119,7 @@ impl Repository<'_> {
                 fail!(Protocol: "the tag {tag} is needed for referrers, but is no index"
                     => "Delete or rename that tag");
             }
-            Err(e) if e.kind() == Kind::NotFound => {
-                let mut index = ImageIndex::default();
-                index.set_schema_version(2);
-                index.set_media_type(Some(MediaType::ImageIndex));
-                index
-            }
+            Err(e) if e.kind() == Kind::NotFound => crate::index::empty(),
             Err(e) => return Err(e),
         };
         let mut entries = index.manifests().clone();

@@ -9,7 +9,7 @@ use oci_spec::image::Descriptor;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::ingest::{self, Ingest};
 use crate::layout::Layout;
-use crate::progress::Progress;
+use crate::progress::Watch;
 use crate::retry::{Attempts, Patience};
 use crate::source::{Source, cut};
 
@@ -20,8 +20,8 @@ pub struct Options {
     pub patience: Patience,
     /// Connections for one large blob; up to one means a single one.
     pub connections: usize,
-    /// Told about every byte.
-    pub progress: Option<Arc<Progress>>,
+    /// Is told about every byte.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 /// After this many bytes a source counts as working, whatever failed before.
@@ -48,16 +48,18 @@ pub fn fetch(
     let Some(mut ingest) = layout.ingest(descriptor)? else {
         return ingest::pass(layout.open_blob(descriptor)?, each);
     };
+    let watch = options.watch.as_deref();
     let mut counted = |bytes: &[u8]| {
-        if let Some(progress) = &options.progress {
-            progress.add(bytes.len() as u64);
-        }
+        watch.map_or(Ok(()), |w| w.bytes(descriptor, bytes.len() as u64))?;
         each(bytes)
     };
+    watch.map_or(Ok(()), |w| w.begin(descriptor))?;
     if ranges::suits(source, descriptor, options)
         && ranges::fetch(source, descriptor, &mut ingest, options, &mut counted)?
     {
-        return ingest.commit();
+        ingest.commit()?;
+        watch.inspect(|w| w.end(descriptor));
+        return Ok(());
     }
     // Several connections may have brought the beginning before the source had enough of them.
     let there = match ingest.position() {
@@ -80,13 +82,16 @@ pub fn fetch(
                 attempts.progress();
                 mark = ingest.position();
             }
-            if !source.distrust(descriptor, &error) {
+            // What went wrong here is nobody's fault there.
+            if error.kind() == Kind::Local || !source.distrust(descriptor, &error) {
                 attempts.pause(error)?;
             }
         }
     }
     // Content of no bytes was never asked for, and need not be.
-    ingest.commit()
+    ingest.commit()?;
+    watch.inspect(|w| w.end(descriptor));
+    Ok(())
 }
 
 /// One request: from where the file ends to the end of the content, or to the next failure.

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::attributes::timestamps;
 use super::journal::Record;
 use super::path::{self, Whiteout};
-use super::tree::{is_whiteout, open_child};
+use super::tree::{is_directory, is_whiteout, open_child};
 use super::{Layer, attributes};
 use crate::error::{Doing, Error, Result};
 use crate::tar::{Entry, EntryKind, Reader};
@@ -223,7 +223,7 @@ impl Layer {
         if is_whiteout(&stat) {
             fail!(Unsafe: "a hard link to something removed");
         }
-        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        if is_directory(&stat) {
             fail!(Unsafe: "a hard link to a directory");
         }
         if let Ok(old) = fs::statat(&**parent, name, AtFlags::SYMLINK_NOFOLLOW)

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::attributes::{self, Owner, timestamps};
 use super::marks::number;
 use super::remove::remove_at;
-use super::tree::{is_whiteout, open_child};
+use super::tree::{is_directory, is_whiteout, open_child};
 use super::{Summary, children, entries, open_directory};
 use crate::error::{Doing, During, Error, Result};
 use crate::tar::Time;
@@ -114,10 +114,6 @@ impl Merge<'_> {
     fn is_opaque(&self, fd: BorrowedFd<'_>) -> Result<bool> {
         Ok(!self.opaque.is_empty() && self.opaque.contains(&number(fd)?))
     }
-}
-
-fn is_directory(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
 
 fn set_times(fd: BorrowedFd<'_>, stat: &Stat) -> Result<()> {

@@ -26,7 +26,7 @@ pub(crate) use attributes::{
 pub use marks::Form;
 pub(crate) use marks::has_opaque_mark;
 pub use remove::remove_tree;
-pub(crate) use tree::{is_whiteout, lookup, open_child};
+pub(crate) use tree::{is_directory, is_whiteout, lookup, open_child};
 
 use std::collections::HashSet;
 use std::io::BufRead;

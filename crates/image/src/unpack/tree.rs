@@ -101,7 +101,7 @@ impl Tree {
             Err(Errno::EXIST) => {
                 let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
                 over_whiteout = is_whiteout(&stat);
-                existed = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+                existed = is_directory(&stat);
                 if !existed && !over_whiteout && !replace {
                     return Err(Errno::EXIST);
                 }
@@ -160,6 +160,10 @@ pub(crate) fn lookup(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result
 pub(crate) fn open_child(parent: impl AsFd, name: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     fs::openat(parent, name, flags, Mode::empty())
+}
+
+pub(crate) fn is_directory(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
 
 /// overlayfs, "whiteouts and opaque directories": a character device with number 0.

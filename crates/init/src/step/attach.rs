@@ -5,20 +5,20 @@ use core::fmt;
 use super::bind::attach_inside;
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step};
-use crate::slots::{EMPTY, Mount};
-use crate::{Slot, Span, Text};
+use crate::slots::{EMPTY, kind};
+use crate::{Slot, Span, StringTable};
 
 step! {
     /// move_mount(2) of a detached tree that was copied, and perhaps id-mapped, outside. `mounts[]`
     Attach {
         /// The tree.
-        slot: Slot<Mount>,
+        slot: Slot<kind::Mount>,
         /// Where, below the root.
         target: Span,
         /// As for [`super::Bind`].
         propagation: Span,
         /// As for [`super::Bind`].
-        keep: Slot<Mount>,
+        keep: Slot<kind::Mount>,
     }
 }
 
@@ -31,7 +31,7 @@ impl Step for Attach {
         Ok(())
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = Show(text.bytes(self.target));
         write!(f, "attach tree {} at {target}", self.slot)?;
         describe_all(text.bytes(self.propagation), f)

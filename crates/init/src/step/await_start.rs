@@ -5,8 +5,8 @@ use core::fmt;
 use kernel::{Call, Errno, Fault, file};
 
 use super::{Context, Step, step};
-use crate::slots::Fence;
-use crate::{Slot, Text};
+use crate::slots::kind;
+use crate::{Slot, StringTable};
 
 step! {
     /// Waits in read(2) until the container is started.
@@ -16,7 +16,7 @@ step! {
     /// all that can be done to tell. The next byte means: go.
     AwaitStart {
         /// A pipe or FIFO.
-        slot: Slot<Fence>,
+        slot: Slot<kind::Fence>,
     }
 }
 
@@ -37,7 +37,7 @@ impl Step for AwaitStart {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("await start")
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::identity;
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// setresgid(2), setresuid(2) to 0, once the id maps are written: files made from here on belong to the
@@ -19,7 +19,7 @@ impl Step for BecomeRoot {
         identity::set_user(0)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("become root of the user namespace")
     }
 }

@@ -9,8 +9,8 @@ use kernel::{BorrowedFd, Errno, Fd};
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
 use crate::inside::{self, Last};
-use crate::slots::Mount;
-use crate::{Slot, Span, Text};
+use crate::slots::kind;
+use crate::{Slot, Span, StringTable};
 
 step! {
     /// open_tree(2), mount_setattr(2), move_mount(2): the copy gets its attributes before anyone can see it.
@@ -21,7 +21,7 @@ step! {
         /// The source is looked up below the root: there it may be a mount that an earlier step has made.
         inside: bool,
         /// What the target is below.
-        below: Slot<Mount>,
+        below: Slot<kind::Mount>,
         /// Where.
         target: Span,
         /// With everything mounted below the source.
@@ -39,7 +39,7 @@ step! {
         /// Propagation types, as [`super::encode_propagation`] writes them.
         propagation: Span,
         /// Where the new mount is kept for later steps, if it is.
-        keep: Slot<Mount>,
+        keep: Slot<kind::Mount>,
     }
 }
 
@@ -62,7 +62,7 @@ step! {
         /// As for [`Bind`].
         deep_clear: u64,
         /// Where the copy goes.
-        slot: Slot<Mount>,
+        slot: Slot<kind::Mount>,
     }
 }
 
@@ -82,7 +82,7 @@ pub(crate) const NAMES: [(u64, &str); 8] = [
 pub(crate) fn attach_inside(
     context: &mut Context<'_>,
     tree: &Fd,
-    below: Slot<Mount>,
+    below: Slot<kind::Mount>,
     target: Span,
 ) -> kernel::Result<()> {
     let path = context.text.string(target)?;
@@ -181,7 +181,7 @@ impl Step for Bind {
         Ok(())
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("bind ")?;
         describe_source(text, f, self.source, self.inside, self.recursive)?;
         write!(f, " at {}", Show(text.bytes(self.target)))?;
@@ -214,7 +214,7 @@ impl Step for CopyMount {
         context.send_with_turn(self.slot.any(), tree)
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("copy mount ")?;
         describe_source(text, f, self.source, true, self.recursive)?;
         write!(f, " as tree {}", self.slot)?;
@@ -230,7 +230,7 @@ impl Step for CopyMount {
 }
 
 fn describe_source(
-    text: Text<'_>,
+    text: StringTable<'_>,
     f: &mut fmt::Formatter<'_>,
     source: Span,
     inside: bool,

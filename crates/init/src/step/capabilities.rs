@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::{Errno, identity};
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 /// Names without `CAP_`, in the order of their numbers.
 pub(super) const NAMES: [&str; 41] = [
@@ -88,7 +88,7 @@ impl Step for BoundingSet {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("bounding set ")?;
         names(f, self.keep)
     }
@@ -128,7 +128,7 @@ impl Step for Capabilities {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("capabilities effective ")?;
         names(f, self.effective)?;
         for (title, set) in [

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use super::{Context, Step, step};
-use crate::slots::Mount;
-use crate::{Slot, Span, Text};
+use crate::slots::kind;
+use crate::{Slot, Span, StringTable};
 
 step! {
     /// close(2) of what only the building of the container needed.
@@ -18,12 +18,12 @@ impl Step for CloseWorking {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         context.close_working();
         for slot in context.text.bytes(self.kept) {
-            drop(context.slots.take(Slot::<Mount>::numbered(*slot)));
+            drop(context.slots.take(Slot::<kind::Mount>::numbered(*slot)));
         }
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("close working descriptors")
     }
 }

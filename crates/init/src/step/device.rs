@@ -9,8 +9,8 @@ use kernel::{BorrowedFd, Call, Errno, Fault, Result};
 
 use super::bind::{attach_inside, change};
 use super::{Context, Show, Step, step};
-use crate::slots::Mount;
-use crate::{Slot, Span, Text, inside};
+use crate::slots::kind;
+use crate::{Slot, Span, StringTable, inside};
 
 step! {
     /// mknodat(2). A node that is there already must be the same; one with other permissions or another owner is replaced. `linux.devices[]`, default devices
@@ -33,11 +33,11 @@ step! {
 /// The directory of the step before is used again when it is the same: device nodes come in flocks.
 fn in_parent<'a, T>(
     context: &mut Context<'a>,
-    below: Slot<Mount>,
+    below: Slot<kind::Mount>,
     path: Span,
     run: impl FnOnce(BorrowedFd<'_>, &CStr) -> Result<T>,
 ) -> Result<T> {
-    let text: Text<'a> = context.text;
+    let text: StringTable<'a> = context.text;
     let string = text.string(path)?;
     let bytes = string.to_bytes();
     let above = &bytes[..bytes.iter().rposition(|byte| *byte == b'/').unwrap_or(0)];
@@ -90,7 +90,7 @@ impl Step for Device {
         })
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "device {} ", Show(text.bytes(self.path)))?;
         describe_node(f, self.mode, self.device, self.uid, self.gid)
     }
@@ -134,7 +134,7 @@ step! {
         /// Group, as the machine counts.
         gid: u32,
         /// Where the copy goes.
-        slot: Slot<Mount>,
+        slot: Slot<kind::Mount>,
     }
 }
 
@@ -154,7 +154,7 @@ impl Step for ForeignDevice {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("make device ")?;
         describe_node(f, self.mode, self.device, self.uid, self.gid)?;
         write!(f, " as tree {}", self.slot)
@@ -188,7 +188,7 @@ impl Step for RequireDevice {
         }
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "require device {} with ", Show(text.bytes(self.source)))?;
         match self.what {
             0 => write!(f, "mode {:o}", self.value),
@@ -227,7 +227,7 @@ impl Step for BindDevice {
         attach_inside(context, &tree, Slot::ROOT, self.path)
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "bind device {} at {}",
@@ -243,7 +243,7 @@ step! {
         /// What the link says.
         content: Span,
         /// What the path is below.
-        below: Slot<Mount>,
+        below: Slot<kind::Mount>,
         /// Where.
         path: Span,
         /// Something else in its place is removed; otherwise it stays.
@@ -276,7 +276,7 @@ impl Step for Symlink {
         )
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "symlink {} to {}",

@@ -6,7 +6,7 @@ use kernel::file;
 use kernel::{Call, Errno, Fault};
 
 use super::{Context, Show, Step, step};
-use crate::{Span, Text, inside};
+use crate::{Span, StringTable, inside};
 
 step! {
     /// Makes a directory below the root, and those above it, if it is missing. `process.cwd`
@@ -37,7 +37,7 @@ impl Step for MakeDirectory {
         }
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "make directory {} if missing",
@@ -93,7 +93,7 @@ impl Step for Directory {
         }
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let again = if self.again {
             ", if that was not permitted before"
         } else {

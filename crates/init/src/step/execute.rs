@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::{Call, Errno, Fault, StringList, process, strings};
 
 use super::{Context, Show, Step, step};
-use crate::{Strings, Text};
+use crate::{StringTable, Strings};
 
 step! {
     /// execve(2): the last step. `process.args`, `process.env`
@@ -17,8 +17,8 @@ step! {
         arguments: Strings,
         /// Environment.
         environment: Strings,
-        /// A failure is told on standard error, and the exit status is 255.
-        tell: bool,
+        /// A failure is printed on standard error, and the exit status is 255.
+        prints_failure: bool,
     }
 }
 
@@ -60,9 +60,9 @@ impl Step for Execute {
         match (path, context.lists) {
             (Some(path), Some((arguments, environment))) => {
                 let fault = process::execute(path, arguments, environment);
-                if self.tell {
+                if self.prints_failure {
                     context.report.fail(fault);
-                    crate::refused::tell(path, fault);
+                    crate::refused::print(path, fault);
                     process::exit(REFUSED);
                 }
                 Err(fault)
@@ -71,7 +71,7 @@ impl Step for Execute {
         }
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("execute")?;
         for argument in text.strings(self.arguments) {
             write!(f, " {}", Show(argument.to_bytes()))?;
@@ -85,7 +85,7 @@ impl Step for NoProgram {
         Err(NOTHING)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("execute nothing")
     }
 }

@@ -9,8 +9,8 @@ use kernel::{Errno, Fd};
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
 use crate::inside::{self, Last};
-use crate::slots::{Mount, Namespaces};
-use crate::{Slot, Span, Text};
+use crate::slots::kind;
+use crate::{Slot, Span, StringTable};
 
 step! {
     /// mount(2) on a directory inside. `mounts[]`
@@ -20,7 +20,7 @@ step! {
         /// What mount(2) takes as its source.
         source: Span,
         /// What the target is below; with the target `/`, the mount itself, to be mounted anew.
-        below: Slot<Mount>,
+        below: Slot<kind::Mount>,
         /// Where.
         target: Span,
         /// As [`kernel::mount::flags`].
@@ -30,7 +30,7 @@ step! {
         /// As for [`super::Bind`].
         propagation: Span,
         /// As for [`super::Bind`].
-        keep: Slot<Mount>,
+        keep: Slot<kind::Mount>,
         /// No part of the target may be a symbolic link: for /proc and /sys, on which others rely.
         plain: bool,
         /// The new root directory gets the permissions of the directory it covers (tmpfs without `mode=`), which if it
@@ -39,7 +39,7 @@ step! {
         /// The new file system starts with a copy of what it covers (`tmpcopyup`).
         copy_up: bool,
         /// The user namespace that says which ids are seen in it, if they are to be mapped.
-        ids: Slot<Namespaces>,
+        ids: Slot<kind::Joinable>,
     }
 }
 
@@ -143,7 +143,7 @@ impl Step for Filesystem {
         Ok(())
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let remount = self.flags & flags::REMOUNT != 0;
         f.write_str(if remount { "remount " } else { "mount " })?;
         write!(f, "{}", Show(text.bytes(self.kind)))?;

@@ -4,7 +4,7 @@ use core::fmt;
 use kernel::strings;
 
 use super::{Context, Step, join, step};
-use crate::{Text, passwd};
+use crate::{StringTable, passwd};
 
 step! {
     /// Looks HOME up in the container's passwd(5) file. `process.env`
@@ -28,7 +28,7 @@ impl Step for FindHome {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "find HOME of user {}", self.uid)
     }
 }

@@ -7,7 +7,7 @@ use kernel::file::{self, HERE, mode};
 use kernel::{Call, Errno, Fault, Result};
 
 use super::{Context, Show, Step, step};
-use crate::{Span, Strings, Text};
+use crate::{Span, StringTable, Strings};
 
 step! {
     /// Searches PATH as execvp(3) does, so that `create` fails for a program that is not there. `process.args`
@@ -74,7 +74,7 @@ impl Step for FindProgram {
         Err(Fault::found(Call::Execve, Errno::ENOENT))
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "find program {}", Show(text.bytes(self.name)))?;
         if self.path.length > 0 {
             write!(f, " in {}", Show(text.bytes(self.path)))?;

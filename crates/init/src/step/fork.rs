@@ -6,7 +6,7 @@ use kernel::Errno;
 use kernel::process::{self, Forked};
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// clone3(2) with CLONE_PARENT: the new process is a child of the runtime and goes on with the next step, the old
@@ -32,7 +32,7 @@ impl Step for Fork {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("fork")
     }
 }

@@ -8,7 +8,7 @@ use kernel::{Call, Errno, Fault, Fd, Result};
 
 use super::bind::change;
 use super::{Context, Show, Step, step};
-use crate::{Span, Text, inside};
+use crate::{Span, StringTable, inside};
 
 step! {
     /// Makes a read-only copy of the container's null device, which then covers files: through it nobody can change owner
@@ -64,7 +64,7 @@ impl Step for FetchNull {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("fetch the null device")
     }
 }
@@ -112,7 +112,7 @@ impl Step for Hide {
         cover(&mut context.empty, &target)
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "hide {}", Show(text.bytes(self.path)))
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::identity;
 
 use super::{Context, Step, step};
-use crate::{Span, Text};
+use crate::{Span, StringTable};
 
 step! {
     /// setgroups(2), setresgid(2), setresuid(2), keeping the permitted capabilities for the step that sets them.
@@ -35,7 +35,7 @@ impl Step for Identity {
         identity::keep_capabilities(false)
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "identity {}:{}", self.uid, self.gid)?;
         if !self.set_groups {
             return f.write_str(" without setgroups");

@@ -6,14 +6,14 @@ use kernel::namespace;
 
 use super::unshare::NAMES;
 use super::{Context, Step, step, words};
-use crate::slots::Namespaces;
-use crate::{Slot, Text};
+use crate::slots::kind;
+use crate::{Slot, StringTable};
 
 step! {
     /// setns(2). `linux.namespaces[].path`, or a process's namespaces for exec.
     Join {
         /// A namespace file, or a pidfd.
-        slot: Slot<Namespaces>,
+        slot: Slot<kind::Joinable>,
         /// Which, as [`kernel::namespace::flags`]; the kernel refuses a file of another type.
         flags: u64,
     }
@@ -24,7 +24,7 @@ impl Step for Join {
         namespace::join(context.slots.get(self.slot)?, self.flags)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "join slot {}: ", self.slot)?;
         words(f, self.flags, &NAMES)
     }

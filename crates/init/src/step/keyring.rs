@@ -6,7 +6,7 @@ use kernel::{Errno, keyring};
 
 use super::{Context, Show, Step, step};
 use crate::passwd::number;
-use crate::{Span, Text};
+use crate::{Span, StringTable};
 
 step! {
     /// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: the container does not see the caller's keys. Kernels without keyrings,
@@ -46,7 +46,7 @@ impl Step for SessionKeyring {
         }
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "session keyring {}", Show(text.bytes(self.name)))
     }
 }

@@ -6,7 +6,7 @@ use kernel::file::{self, HERE, magic, open, resolve};
 use kernel::{Call, Errno, Fault, Fd, mount};
 
 use super::{Context, Show, Step, step};
-use crate::{Span, Text};
+use crate::{Span, StringTable};
 
 step! {
     /// Writes this thread's `attr/…` in procfs, which takes effect at execve(2). `process.apparmorProfile`,
@@ -61,7 +61,7 @@ impl Step for Label {
         file::write(fd.borrow(), context.text.bytes(self.value)).map(drop)
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "label {} in {}",

@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::scheduling;
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// prlimit(2). `process.rlimits[]`
@@ -44,7 +44,7 @@ impl Step for Limit {
         scheduling::set_limit(self.resource, self.soft, self.hard)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = NAMES
             .get(self.resource as usize)
             .copied()

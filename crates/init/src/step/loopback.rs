@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// SIOCSIFFLAGS on `lo`, which is down in a new network namespace. `linux.namespaces` (network)
@@ -15,7 +15,7 @@ impl Step for Loopback {
         kernel::network::loopback_up()
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("set loopback up")
     }
 }

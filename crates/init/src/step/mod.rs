@@ -9,9 +9,9 @@ use core::fmt;
 use kernel::process::Alone;
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Stream, StringList, strings};
 
-use crate::slots::{Mount, Slots};
+use crate::slots::{Slots, kind};
 use crate::wire::{Sink, Wire, take_bytes};
-use crate::{Report, Slot, Text, turn};
+use crate::{Report, Slot, StringTable, turn};
 
 mod attach;
 mod await_start;
@@ -117,7 +117,7 @@ pub trait Step {
     ///
     /// # Errors
     /// Only those of the formatter.
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
 /// Most descriptors that one turn carries from init to the runtime.
@@ -127,7 +127,7 @@ const OUTGOING: usize = 16;
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The plan's strings.
-    pub text: Text<'a>,
+    pub text: StringTable<'a>,
     /// Nothing else goes on in this program.
     pub alone: Alone,
     /// The socket to the runtime.
@@ -211,7 +211,7 @@ pub(crate) fn join(room: &mut [u8], parts: &[&[u8]]) -> Option<usize> {
 impl<'a> Context<'a> {
     /// A context at the beginning of a walk.
     pub fn new(
-        text: Text<'a>,
+        text: StringTable<'a>,
         alone: Alone,
         peer: Fd,
         slots: Slots,
@@ -248,7 +248,7 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// `EBADF` when the slot is empty.
-    pub fn place(&self, slot: Slot<Mount>) -> kernel::Result<BorrowedFd<'_>> {
+    pub fn place(&self, slot: Slot<kind::Mount>) -> kernel::Result<BorrowedFd<'_>> {
         match slot {
             Slot::ROOT => Ok(self.root()),
             slot => self.slots.get(slot),
@@ -257,7 +257,7 @@ impl<'a> Context<'a> {
 
     /// Keeps a mount that was made: a later step changes it by this descriptor, never by its path. In the place of
     /// the root it is the root from here on.
-    pub fn keep(&mut self, slot: Slot<Mount>, mounted: Fd) {
+    pub fn keep(&mut self, slot: Slot<kind::Mount>, mounted: Fd) {
         match slot {
             Slot::NONE => {}
             Slot::ROOT => self.root = Some(mounted),
@@ -379,7 +379,7 @@ macro_rules! steps {
                 match self { $(ChildStep::$name(step) => step.run(context)),+ }
             }
 
-            fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self { $(ChildStep::$name(step) => step.describe(text, f)),+ }
             }
         }

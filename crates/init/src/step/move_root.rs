@@ -7,7 +7,7 @@ use kernel::mount::{self, flags};
 use kernel::{Errno, Fault};
 
 use super::{Context, Show, Step, step};
-use crate::{Strings, Text};
+use crate::{StringTable, Strings};
 
 step! {
     /// Unmounts what shows the host's processes and devices, moves the root over `/` and changes into it (chroot(2)).
@@ -48,7 +48,7 @@ impl Step for MoveRoot {
         Ok(())
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("move root to / and chroot")?;
         for path in text.strings(self.exposed) {
             write!(f, ", without {}", Show(path.to_bytes()))?;

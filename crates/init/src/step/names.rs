@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::identity;
 
 use super::{Context, Show, Step, step};
-use crate::{Span, Text};
+use crate::{Span, StringTable};
 
 step! {
     /// sethostname(2). `hostname`
@@ -20,7 +20,7 @@ impl Step for Hostname {
         identity::set_hostname(context.text.bytes(self.name))
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "hostname {}", Show(text.bytes(self.name)))
     }
 }
@@ -38,7 +38,7 @@ impl Step for Domainname {
         identity::set_domainname(context.text.bytes(self.name))
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "domainname {}", Show(text.bytes(self.name)))
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// PR_SET_NO_NEW_PRIVS. `process.noNewPrivileges`
@@ -15,7 +15,7 @@ impl Step for NoNewPrivileges {
         kernel::identity::no_new_privileges()
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no new privileges")
     }
 }

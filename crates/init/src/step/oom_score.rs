@@ -6,7 +6,7 @@ use kernel::Errno;
 use kernel::file::{self, open};
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// Writes `/proc/self/oom_score_adj` (proc_pid_oom_score_adj(5)). `process.oomScoreAdj`
@@ -31,7 +31,7 @@ impl Step for OomScore {
         }
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "oom score adjustment {}", self.value)
     }
 }

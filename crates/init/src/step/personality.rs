@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::scheduling;
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// personality(2). `linux.personality`
@@ -20,7 +20,7 @@ impl Step for Personality {
         scheduling::set_personality(self.persona)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "personality {:#x}", self.persona)
     }
 }

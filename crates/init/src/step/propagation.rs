@@ -6,7 +6,7 @@ use kernel::BorrowedFd;
 use kernel::mount::{self, Change, flags};
 
 use super::{Context, Step, step, words};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// mount(2) with a propagation type on `/`. `linux.rootfsPropagation`
@@ -30,7 +30,7 @@ impl Step for Propagation {
         mount::mount(None, c"/", None, self.flags, None)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("propagation of / ")?;
         words(f, self.flags, &NAMES)
     }

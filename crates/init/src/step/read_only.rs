@@ -7,7 +7,7 @@ use kernel::file::open;
 use kernel::mount::{self, Change, attributes};
 
 use super::{Context, Show, Step, step};
-use crate::{Span, Text, inside};
+use crate::{Span, StringTable, inside};
 
 step! {
     /// Binds a path on itself, read-only with all below it. A path that does not exist is left out. On the root nothing can
@@ -37,7 +37,7 @@ impl Step for ReadOnlyPath {
         mount::attach(tree.borrow(), below.borrow())
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "read-only {}", Show(text.bytes(self.path)))
     }
 }

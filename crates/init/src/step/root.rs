@@ -8,8 +8,8 @@ use kernel::{Errno, Fd};
 
 use super::propagation::propagate;
 use super::{Context, Show, Step, step};
-use crate::slots::Directory;
-use crate::{Slot, Span, Text};
+use crate::slots::kind;
+use crate::{Slot, Span, StringTable};
 
 step! {
     /// Binds the root directory on itself, since pivot_root(2) wants a mount, and keeps it open: everything inside is
@@ -50,7 +50,7 @@ impl Step for OpenRoot {
         Ok(())
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "open root {}", Show(text.bytes(self.path)))?;
         f.write_str(if self.only_open { ", as it is" } else { "" })
     }
@@ -82,7 +82,7 @@ step! {
     /// chroot(2), which changes nothing for others that live in the mount namespace. `root.path`
     ChangeRoot {
         /// The new root.
-        to: Slot<Directory>,
+        to: Slot<kind::Directory>,
     }
 }
 
@@ -100,7 +100,7 @@ impl Step for EnterRoot {
         file::change_directory(c"/")
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("enter root")
     }
 }
@@ -118,7 +118,7 @@ impl Step for ChangeRoot {
         file::change_directory(c"/")
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("enter root by chroot")?;
         match self.to {
             Slot::ROOT_DIRECTORY => Ok(()),

@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::scheduling::{self, Attributes};
 
 use super::{Context, Show, Step, step};
-use crate::{Span, Text};
+use crate::{Span, StringTable};
 
 step! {
     /// ioprio_set(2). `process.ioPriority`
@@ -22,7 +22,7 @@ impl Step for IoPriority {
         scheduling::set_io_priority(self.class, self.level)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let class = ["none", "real-time", "best effort", "idle"]
             .get(self.class as usize)
             .copied()
@@ -65,7 +65,7 @@ impl Step for Scheduler {
         })
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "scheduler policy {} nice {} priority {} flags {:#x}",
@@ -97,7 +97,7 @@ impl Step for Affinity {
         scheduling::set_affinity(0, context.text.bytes(self.mask))
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "run on processors {}", Show(text.bytes(self.list)))
     }
 }
@@ -119,7 +119,7 @@ impl Step for MemoryPolicy {
         scheduling::set_memory_policy(self.mode, context.text.bytes(self.nodes))
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "memory policy {}", Show(text.bytes(self.words)))
     }
 }

@@ -5,8 +5,8 @@ use core::fmt;
 use kernel::seccomp;
 
 use super::{Context, Step, step};
-use crate::slots::Listener;
-use crate::{Slot, Span, Text};
+use crate::slots::kind;
+use crate::{Slot, Span, StringTable};
 
 step! {
     /// seccomp(2) SECCOMP_SET_MODE_FILTER. `linux.seccomp`
@@ -16,7 +16,7 @@ step! {
         /// SECCOMP_FILTER_FLAG_….
         flags: u64,
         /// Where the notification descriptor is kept, if the flags ask for one, until the runtime has fetched a copy.
-        listener: Slot<Listener>,
+        listener: Slot<kind::Listener>,
     }
 }
 
@@ -30,7 +30,7 @@ impl Step for Seccomp {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seccomp {} instructions", self.program.length / 8)?;
         if self.flags != 0 {
             write!(f, " flags {:#x}", self.flags)?;

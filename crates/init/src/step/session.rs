@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// setsid(2): the container's first process leads a session, so a terminal can become its own, and signals from
@@ -16,7 +16,7 @@ impl Step for Session {
         kernel::process::new_session()
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("new session")
     }
 }

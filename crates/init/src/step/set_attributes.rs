@@ -6,15 +6,15 @@ use super::bind::{change_all, describe_changes};
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step};
 use crate::inside::{self, Last};
-use crate::slots::Mount;
-use crate::{Slot, Span, Text};
+use crate::slots::kind;
+use crate::{Slot, Span, StringTable};
 
 step! {
     /// mount_setattr(2) on a mount that an earlier step has made and kept, or on the root: not by its path, at which somebody
     /// else's mount may be by now. `root.readonly`, `mounts[].options`
     SetAttributes {
         /// The mount.
-        slot: Slot<Mount>,
+        slot: Slot<kind::Mount>,
         /// With an empty slot: the one mount at this path below the root that no step has made. It is looked up here only.
         target: Span,
         /// As for [`super::Bind`].
@@ -51,7 +51,7 @@ impl Step for SetAttributes {
         propagate_all(mount, context.text.bytes(self.propagation))
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.slot {
             Slot::ROOT => f.write_str("change root:")?,
             Slot::NONE => write!(f, "change mount at {}:", Show(text.bytes(self.target)))?,

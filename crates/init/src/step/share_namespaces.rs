@@ -8,8 +8,8 @@ use kernel::{Call, Errno, Fault};
 
 use super::unshare::{NAMES, each_namespace};
 use super::{Context, Step, step, words};
-use crate::slots::Namespaces;
-use crate::{Slot, Text};
+use crate::slots::kind;
+use crate::{Slot, StringTable};
 
 step! {
     /// Opens this process's namespace files and sends them with the next turn, so that a runtime without privileges
@@ -18,13 +18,13 @@ step! {
         /// Which, as [`kernel::namespace::flags`].
         flags: u64,
         /// The slot of the first; the others follow.
-        first: Slot<Namespaces>,
+        first: Slot<kind::Joinable>,
     }
 }
 
 impl ShareNamespaces {
     /// The types, each with its slot: what the one side fills and the other takes.
-    pub fn each(&self) -> impl Iterator<Item = (u64, Slot<Namespaces>)> + use<> {
+    pub fn each(&self) -> impl Iterator<Item = (u64, Slot<kind::Joinable>)> + use<> {
         let slots = (self.first.number()..=u8::MAX).map(Slot::numbered);
         each_namespace(self.flags).zip(slots)
     }
@@ -54,7 +54,7 @@ impl Step for ShareNamespaces {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("share namespaces ")?;
         words(f, self.flags, &NAMES)
     }

@@ -6,7 +6,7 @@ use kernel::file::{self, device, magic, mode, open};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Result, Stream};
 
 use super::{Context, Step, step};
-use crate::{Text, inside};
+use crate::{StringTable, inside};
 
 step! {
     /// dup3(2), fchown(2): a null device of the host's is replaced by the container's own, for its owner and permissions
@@ -63,7 +63,7 @@ impl Step for StandardStreams {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "standard streams: null device of /dev/null, pipes to user {}",

@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::file::{self, open, resolve};
 
 use super::{Context, Show, Step, step};
-use crate::{Span, Text};
+use crate::{Span, StringTable};
 
 step! {
     /// Writes a file below `sys` of procfs. `linux.sysctl`
@@ -33,7 +33,7 @@ impl Step for Sysctl {
         file::write(fd.borrow(), value).map(drop)
     }
 
-    fn describe(&self, text: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "write {} to {}",

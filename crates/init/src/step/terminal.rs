@@ -7,8 +7,8 @@ use kernel::terminal::{self, Size};
 use kernel::{Call, Errno, Fault, Fd, Result, Stream, mount, socket};
 
 use super::{Context, Step, step};
-use crate::slots::{EMPTY, Socket};
-use crate::{Slot, Text, inside};
+use crate::slots::{EMPTY, kind};
+use crate::{Slot, StringTable, inside};
 
 step! {
     /// Opens a pty of the container's devpts, makes it the controlling terminal, and sends the other end to whoever
@@ -18,7 +18,7 @@ step! {
     /// (CVE-2025-52565).
     Terminal {
         /// The console socket, connected.
-        socket: Slot<Socket>,
+        socket: Slot<kind::Socket>,
         /// Rows; 0 leaves the size alone.
         rows: u32,
         /// Columns.
@@ -85,7 +85,7 @@ impl Step for Terminal {
         socket::send(socket.borrow(), b"/dev/ptmx", &[master.borrow()]).map(drop)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("terminal")?;
         if self.rows > 0 {
             write!(f, " {}x{}", self.columns, self.rows)?;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// umask(2). `process.user.umask`
@@ -19,7 +19,7 @@ impl Step for Umask {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "umask {:04o}", self.mask)
     }
 }

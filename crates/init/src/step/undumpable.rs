@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::identity;
 
 use super::{Context, Step, step};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// PR_SET_DUMPABLE 0, until execve(2): nobody may trace this process or look at its descriptors, root and working
@@ -18,7 +18,7 @@ impl Step for Undumpable {
         identity::set_dumpable(false)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("undumpable")
     }
 }
@@ -35,7 +35,7 @@ impl Step for Dumpable {
         identity::set_dumpable(true)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("dumpable")
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use kernel::namespace::{self, flags};
 
 use super::{Context, Step, step, words};
-use crate::Text;
+use crate::StringTable;
 
 step! {
     /// unshare(2). `linux.namespaces`
@@ -38,7 +38,7 @@ impl Step for Unshare {
         namespace::unshare(self.flags)
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("unshare ")?;
         words(f, self.flags, &NAMES)
     }

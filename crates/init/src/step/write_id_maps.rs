@@ -5,15 +5,15 @@ use core::fmt;
 use kernel::file::{self, open};
 
 use super::{Context, Step, step};
-use crate::slots::Directory;
-use crate::{Slot, Span, Text};
+use crate::slots::kind;
+use crate::{Slot, Span, StringTable};
 
 step! {
     /// Writes `uid_map` and `gid_map` of a process whose user namespace is below this one: the kernel wants that of who is in
     /// the one above (user_namespaces(7)). `mounts[].uidMappings`
     WriteIdMaps {
         /// Its directory in procfs.
-        process: Slot<Directory>,
+        process: Slot<kind::Directory>,
         /// Lines.
         uids: Span,
         /// Lines.
@@ -31,7 +31,7 @@ impl Step for WriteIdMaps {
         Ok(())
     }
 
-    fn describe(&self, _: Text<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "map ids of the process in slot {}", self.process)
     }
 }

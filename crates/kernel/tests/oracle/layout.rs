@@ -142,7 +142,7 @@ fn layouts_are_those_of_libc() {
             "stack": stack, "stack_size": stack_size, "tls": tls, "set_tid": set_tid, "set_tid_size": set_tid_size,
             "cgroup": cgroup,
         },
-        "process::Watch" => libc::pollfd { "fd": fd, "events": events, "came": revents },
+        "process::PollFd" => libc::pollfd { "fd": fd, "events": events, "came": revents },
         "network::InterfaceRequest" => libc::ifreq { "name": ifr_name },
         "scheduling::Attributes" => libc::sched_attr {
             "size": size, "policy": sched_policy, "flags": sched_flags, "nice": sched_nice, "priority": sched_priority,

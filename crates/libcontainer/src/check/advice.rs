@@ -204,8 +204,8 @@ fn paths(spec: &Spec<'_>, host: &HostFacts, say: &mut impl FnMut(ConfigPath, Str
         say(ConfigPath::of("linux.maskedPaths"), text);
     }
     // Root of another user namespace has no say there.
-    let (wanted, _) = Namespaces::judged(spec, host);
-    let own_users = wanted.all() & NEWUSER != 0;
+    let (requested, _) = Namespaces::validated(spec, host);
+    let own_users = requested.all() & NEWUSER != 0;
     let mut writable = open(&USUALLY_READ_ONLY, read_only);
     writable.retain(|path| {
         !masked

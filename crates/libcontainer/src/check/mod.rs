@@ -10,8 +10,9 @@ use spec::{ConfigPath, Position, Spec};
 
 use crate::Error;
 use crate::bundle::Bundle;
-use crate::container::{CreateOptions, judge};
+use crate::container::{CreateOptions, validate};
 use crate::plan::PlanError;
+use crate::state::Store;
 
 /// Wrong shapes are looked for one after the other; nobody reads more than this.
 const MOST_SHAPES: usize = 100;
@@ -51,25 +52,26 @@ pub struct Verdict {
 /// ```no_run
 /// # fn main() -> Result<(), libcontainer::Error> {
 /// let bundle = libcontainer::Bundle::load("/var/lib/bundles/web")?;
-/// for problem in libcontainer::check(&bundle, &Default::default()).problems {
+/// let store = libcontainer::Store::open("/run/example")?;
+/// for problem in libcontainer::check(&store, &bundle, &Default::default()).problems {
 ///     println!("{}: {}", problem.config, problem.text);
 /// }
 /// # Ok(())
 /// # }
 /// ```
-pub fn check(bundle: &Bundle, options: &CreateOptions) -> Verdict {
-    let mut report = Report::new(bundle.text().to_owned());
+pub fn check(store: &Store, bundle: &Bundle, options: &CreateOptions) -> Verdict {
+    let mut report = Findings::new(bundle.text().to_owned());
     if let Some(text) = report.parse() {
         let readable = Bundle::from_text(bundle.directory(), text);
         if let Ok(spec) = readable.spec() {
-            report.judge(&readable, &spec, options);
+            report.validate(store, &readable, &spec, options);
         }
     }
     report.verdict(bundle)
 }
 
 /// Findings so far.
-struct Report {
+struct Findings {
     /// The config; properties of a wrong shape are overwritten with spaces.
     text: String,
     /// Those properties, and those that are missing.
@@ -78,9 +80,9 @@ struct Report {
     warnings: Vec<Finding>,
 }
 
-impl Report {
-    fn new(text: String) -> Report {
-        Report {
+impl Findings {
+    fn new(text: String) -> Findings {
+        Findings {
             text,
             skipped: Vec::new(),
             problems: Vec::new(),
@@ -131,13 +133,19 @@ impl Report {
         !at.is_empty() && self.skipped.iter().any(|skip| touch(skip, at))
     }
 
-    fn judge(&mut self, bundle: &Bundle, spec: &Spec<'_>, options: &CreateOptions) {
-        let judged = match judge(bundle, spec, options) {
-            Ok(judged) => judged,
+    fn validate(
+        &mut self,
+        store: &Store,
+        bundle: &Bundle,
+        spec: &Spec<'_>,
+        options: &CreateOptions,
+    ) {
+        let validated = match validate(store, bundle, spec, options) {
+            Ok(validated) => validated,
             // The host could not be looked at.
             Err(error) => return self.problem(&ConfigPath::none(), error.to_string()),
         };
-        for problem in judged.problems {
+        for problem in validated.problems {
             match problem {
                 Error::Plan(problem) => self.plan_problem(&problem),
                 Error::Cgroup(error @ cgroups::Error::Path { .. }) => {
@@ -146,12 +154,12 @@ impl Report {
                 error => self.problem(&ConfigPath::none(), error.to_string()),
             }
         }
-        surroundings::judge(spec, bundle, &judged.root, self);
-        surroundings::limits(&judged.plan, &judged.host, self);
-        let warnings = judged.plan.warnings;
+        surroundings::validate(spec, bundle, &validated.root, self);
+        surroundings::limits(&validated.plan, &validated.host, self);
+        let warnings = validated.plan.warnings;
         for (at, text) in warnings
             .into_iter()
-            .chain(advice::advice(spec, &judged.host))
+            .chain(advice::advice(spec, &validated.host))
         {
             self.warning(&at, text);
         }
@@ -241,6 +249,7 @@ mod tests {
 
     fn checked(text: &str) -> Verdict {
         check(
+            &Store::open("/nonexistent").unwrap(),
             &Bundle::from_text("/nonexistent", text.to_owned()),
             &CreateOptions::default(),
         )

@@ -10,14 +10,14 @@ use init::ChildStep;
 use kernel::file::{self, open};
 use spec::{ConfigPath, Spec};
 
-use super::Report;
+use super::Findings;
 use crate::bundle::Bundle;
 use crate::host::HostFacts;
 use crate::plan::{HookKind, NAMESPACES, Plan, Step};
 
 /// Looks at each of them. What may be there only when the container is made (a file below a mount, or one that a hook
 /// makes) is given the benefit of the doubt.
-pub(super) fn judge(spec: &Spec<'_>, bundle: &Bundle, root: &str, report: &mut Report) {
+pub(super) fn validate(spec: &Spec<'_>, bundle: &Bundle, root: &str, report: &mut Findings) {
     mounts(spec, bundle, report);
     hooks(spec, report);
     namespaces(spec, report);
@@ -26,7 +26,7 @@ pub(super) fn judge(spec: &Spec<'_>, bundle: &Bundle, root: &str, report: &mut R
     }
 }
 
-fn mounts(spec: &Spec<'_>, bundle: &Bundle, report: &mut Report) {
+fn mounts(spec: &Spec<'_>, bundle: &Bundle, report: &mut Findings) {
     for (index, mount) in spec.mounts.iter().enumerate() {
         let source = mount.source.as_deref().unwrap_or_default();
         if source.is_empty() || !crate::plan::is_bind(mount) {
@@ -40,7 +40,7 @@ fn mounts(spec: &Spec<'_>, bundle: &Bundle, report: &mut Report) {
     }
 }
 
-fn hooks(spec: &Spec<'_>, report: &mut Report) {
+fn hooks(spec: &Spec<'_>, report: &mut Findings) {
     let Some(hooks) = &spec.hooks else { return };
     for kind in HookKind::ALL {
         // Those run from the container's root.
@@ -68,7 +68,7 @@ fn hooks(spec: &Spec<'_>, report: &mut Report) {
     }
 }
 
-fn namespaces(spec: &Spec<'_>, report: &mut Report) {
+fn namespaces(spec: &Spec<'_>, report: &mut Findings) {
     let list = spec.linux.iter().flat_map(|linux| &linux.namespaces);
     for (index, namespace) in list.enumerate() {
         let path = namespace.path.as_deref().unwrap_or_default();
@@ -91,15 +91,15 @@ fn namespaces(spec: &Spec<'_>, report: &mut Report) {
 }
 
 /// Limits that the caller may not give (setrlimit(2)).
-pub(super) fn limits(plan: &Plan, host: &HostFacts, report: &mut Report) {
+pub(super) fn limits(plan: &Plan, host: &HostFacts, report: &mut Findings) {
     const CAP_SYS_RESOURCE: u64 = 1 << 24;
     if host.initial_user_namespace && host.capabilities & CAP_SYS_RESOURCE != 0 {
         return;
     }
     for entry in &plan.entries {
-        if let Step::Child(ChildStep::Limit(wanted)) = &entry.step
-            && let Ok((_, most)) = kernel::scheduling::limit(wanted.resource)
-            && wanted.hard > most
+        if let Step::Child(ChildStep::Limit(requested)) = &entry.step
+            && let Ok((_, most)) = kernel::scheduling::limit(requested.resource)
+            && requested.hard > most
         {
             let why = format!("raising it above {most} takes CAP_SYS_RESOURCE");
             report.problem(&entry.from.clone().then("hard"), why);
@@ -108,7 +108,7 @@ pub(super) fn limits(plan: &Plan, host: &HostFacts, report: &mut Report) {
 }
 
 /// The program, in the root as it is now.
-fn program(spec: &Spec<'_>, root: &str, report: &mut Report) {
+fn program(spec: &Spec<'_>, root: &str, report: &mut Findings) {
     let Some(process) = &spec.process else { return };
     let Some(name) = process.args.first().filter(|name| !name.is_empty()) else {
         return;
@@ -213,7 +213,7 @@ mod tests {
             (0, true, &["process.rlimits[1].hard"]),
         ] {
             (host.capabilities, host.initial_user_namespace) = (capabilities, initial);
-            let mut report = Report::new(config.to_owned());
+            let mut report = Findings::new(config.to_owned());
             limits(&plan, &host, &mut report);
             let fields: Vec<&str> = report.problems.iter().map(|p| p.config.as_str()).collect();
             assert_eq!(fields, found, "{capabilities:x} {initial}");

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use kernel::process::Watch;
+use kernel::process::PollFd;
 use kernel::{Errno, process};
 
 use super::Container;
@@ -49,7 +49,7 @@ impl Container {
             // Asked each time, also when statistics are due: an interval may be shorter than reading them takes.
             let left = next.map(|next| next.saturating_duration_since(Instant::now()));
             let mut watches =
-                [pidfd.borrow(), watch.as_fd().into()].map(|fd| Watch::new(fd, Watch::IN));
+                [pidfd.borrow(), watch.as_fd().into()].map(|fd| PollFd::new(fd, PollFd::IN));
             let left = left.map(|left| left.as_nanos().min(u64::MAX.into()) as u64);
             match process::poll(&mut watches, left) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,

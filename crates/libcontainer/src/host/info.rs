@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cgroups::Version;
+use kernel::file;
 use serde::{Serialize, Serializer};
 
 use super::HostFacts;
@@ -93,7 +94,7 @@ impl From<Vec<String>> for Value {
 /// A look that every container needs failed: there is no telling then.
 pub fn info(search: &OsStr) -> Result<Vec<Fact>, Error> {
     let facts = HostFacts::probe()?;
-    let mut report = Report {
+    let mut report = Listing {
         topic: "kernel",
         found: Vec::new(),
     };
@@ -107,12 +108,12 @@ pub fn info(search: &OsStr) -> Result<Vec<Fact>, Error> {
     Ok(report.found)
 }
 
-struct Report {
+struct Listing {
     topic: &'static str,
     found: Vec<Fact>,
 }
 
-impl Report {
+impl Listing {
     fn say(&mut self, name: &'static str, value: impl Into<Value>, why: impl Into<String>) {
         self.found.push(Fact {
             topic: self.topic,
@@ -123,7 +124,7 @@ impl Report {
     }
 }
 
-fn kernel(report: &mut Report) {
+fn kernel(report: &mut Listing) {
     let release = read("/proc/sys/kernel/osrelease");
     let numbers = release.as_deref().and_then(version_of);
     let why = match numbers {
@@ -176,7 +177,7 @@ fn identity() -> (Value, &'static str) {
     }
 }
 
-fn host(facts: &HostFacts, search: &OsStr, report: &mut Report) {
+fn host(facts: &HostFacts, search: &OsStr, report: &mut Listing) {
     let modules = read("/sys/kernel/security/lsm");
     let why = match modules {
         Some(_) => "/sys/kernel/security/lsm",
@@ -223,7 +224,7 @@ fn user_namespaces() -> (Value, &'static str) {
     }
 }
 
-fn control_groups(facts: &HostFacts, report: &mut Report) {
+fn control_groups(facts: &HostFacts, report: &mut Listing) {
     let host = match cgroups::Host::probe() {
         Ok(host) => host,
         Err(error) => return report.say("version", Value::Unknown, error.to_string()),
@@ -267,7 +268,7 @@ fn control_groups(facts: &HostFacts, report: &mut Report) {
         let own = unified.mount.join(own.unwrap_or_default());
         let parent = own.parent().filter(|one| one.starts_with(&unified.mount));
         let parent = parent.unwrap_or(&unified.mount);
-        let may = nix::unistd::access(parent, nix::unistd::AccessFlags::W_OK).is_ok();
+        let may = may_write(parent);
         report.say(
             "delegated",
             may,
@@ -282,7 +283,7 @@ fn control_groups(facts: &HostFacts, report: &mut Report) {
     }
 }
 
-fn caller(facts: &HostFacts, search: &OsStr, report: &mut Report) {
+fn caller(facts: &HostFacts, search: &OsStr, report: &mut Listing) {
     report.say("user", facts.uid, "effective");
     report.say("group", facts.gid, "effective");
     let why = match (facts.privileged, facts.initial_user_namespace) {
@@ -340,19 +341,36 @@ fn caller(facts: &HostFacts, search: &OsStr, report: &mut Report) {
     });
     let filtered = filtered.map_or(Value::Unknown, Value::Is);
     report.say("behind a filter", filtered, "/proc/self/status");
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid())
-        .ok()
-        .flatten();
-    let name = user.map(|user| user.name);
+    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = name_of(&accounts, kernel::identity::user());
     for (title, file) in [
         ("subordinate users", "/etc/subuid"),
         ("subordinate groups", "/etc/subgid"),
     ] {
         let text = fs::read_to_string(file).unwrap_or_default();
-        report.say(title, ranges(&text, name.as_deref(), facts.uid), file);
+        report.say(title, ranges(&text, name, facts.uid), file);
     }
     program(report, "newuidmap", search, "maps subordinate users");
     program(report, "newgidmap", search, "maps subordinate groups");
+}
+
+/// The name of a user in the form of passwd(5).
+fn name_of(accounts: &str, uid: u32) -> Option<&str> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    })
+}
+
+fn may_write(directory: &Path) -> bool {
+    const W_OK: u32 = 2;
+    let name = std::ffi::CString::new(directory.as_os_str().as_encoded_bytes());
+    name.is_ok_and(|name| {
+        file::open_at(file::HERE, &name, file::open::PATH, 0)
+            .and_then(|directory| file::accessible(directory.borrow(), W_OK))
+            .is_ok()
+    })
 }
 
 /// Ranges of ids in the form of subuid(5) that belong to a user, by name or number: `first+count`.
@@ -369,7 +387,7 @@ fn ranges(text: &str, name: Option<&str>, uid: u32) -> Vec<String> {
 }
 
 /// Where a program is, by the name that is its title.
-fn program(report: &mut Report, name: &'static str, search: &OsStr, purpose: &str) {
+fn program(report: &mut Listing, name: &'static str, search: &OsStr, purpose: &str) {
     let found = std::env::split_paths(search)
         .map(|directory: PathBuf| directory.join(name))
         .find(|path| {
@@ -415,8 +433,15 @@ mod tests {
             .iter()
             .find(|fact| fact.name == "user")
             .map(|fact| &fact.value);
-        let own = nix::unistd::geteuid().as_raw();
+        let own = kernel::identity::effective_user();
         assert_eq!(uid, Some(&Value::Number(own.into())));
+    }
+
+    #[test]
+    fn users_have_names() {
+        let accounts = "root:x:0:0:root:/root:/bin/sh\nbroken\nbob:x:1000:1000::/:\n";
+        assert_eq!(name_of(accounts, 1000), Some("bob"));
+        assert_eq!(name_of(accounts, 7), None);
     }
 
     #[test]

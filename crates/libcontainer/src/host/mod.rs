@@ -5,12 +5,14 @@
 )]
 
 mod info;
+mod known;
 mod probe;
 pub(crate) mod subordinate_ids;
 
 use serde::Deserialize;
 
 pub use info::{Fact, Value, info};
+pub(crate) use known::Known;
 pub(crate) use probe::is_own_namespace;
 
 /// Facts about the host and the caller, on which plans depend. At most sixteen.
@@ -94,7 +96,7 @@ impl HostFacts {
     /// Takes note of a namespace that a config joins by this file: whether it is the caller's own and, of a user namespace,
     /// whether it has groups. The kernel tells of processes what they may, so groups are taken to be allowed where the
     /// file is not one of a process.
-    pub(crate) fn look_at_joined(&mut self, kind: &str, path: &str) -> Result<(), crate::Error> {
+    pub(crate) fn probe_joined(&mut self, kind: &str, path: &str) -> Result<(), crate::Error> {
         if probe::is_own_namespace(kind, path)? {
             self.own_namespaces.push(kind.to_owned());
             return Ok(());

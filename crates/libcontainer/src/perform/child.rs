@@ -108,7 +108,7 @@ impl Helper {
         use crate::plan::{Entry, RuntimeStep, Step};
         let first = Step::Runtime(RuntimeStep::StartChild { namespaces });
         // The child waits there for a turn that never comes.
-        let last = Step::Runtime(RuntimeStep::Record);
+        let last = Step::Runtime(RuntimeStep::RecordProcess);
         let steps = steps.iter().map(|step| Step::Child(*step));
         let steps = std::iter::once(first).chain(steps).chain([last]);
         let entry = |step| Entry {

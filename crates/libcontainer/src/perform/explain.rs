@@ -21,7 +21,7 @@ pub(super) fn explain(
         .entries
         .get(index)
         .map_or_else(ConfigPath::none, |entry| entry.from.clone());
-    let words = plan.words(index);
+    let words = plan.describe(index);
     let begun = plan.entries.iter().take(index);
     let filter = filter.filter(|_| {
         let loads = |step: &Step| matches!(step, Step::Child(ChildStep::Seccomp(_)));
@@ -31,11 +31,11 @@ pub(super) fn explain(
         if let Some(fault) = fault.filter(|fault| forbids(filter, fault.call)) {
             return forbidden(words, fault);
         }
-        if fault.is_none() && exit == Some(Exit::Signal(nix::libc::SIGSYS)) {
+        if fault.is_none() && exit == Some(Exit::Signal(kernel::process::signals::SYS)) {
             return Error::ChildDied {
                 at: ConfigPath::of("linux.seccomp"),
                 step: words,
-                exit,
+                exit: exit.map(crate::Exit::from),
             };
         }
     }
@@ -61,7 +61,7 @@ pub(super) fn explain(
         None => Error::ChildDied {
             at,
             step: words,
-            exit,
+            exit: exit.map(crate::Exit::from),
         },
     }
 }
@@ -111,7 +111,7 @@ pub(crate) fn forbidden(step: String, fault: Fault) -> Error {
 
 /// Texts that callers of runtimes look for.
 fn known_text(plan: &Plan, step: &Step, fault: Fault) -> Option<String> {
-    let text = init::Text(&plan.text);
+    let text = init::StringTable(&plan.text);
     let show = |span| String::from_utf8_lossy(text.bytes(span)).into_owned();
     let Step::Child(step) = step else { return None };
     Some(match step {

@@ -1,16 +1,19 @@
 //! Id mappings of user namespaces (user_namespaces(7)).
 
 use std::ffi::CString;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use init::slots::kind;
 use init::step::{BecomeRoot, Dumpable, Join, Unshare, WriteIdMaps};
-use init::{Slot, Span, slots};
+use init::{Slot, Span};
 use kernel::namespace::flags::NEWUSER;
 use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd, file, process};
 use spec::{ConfigPath, IdMapping};
 
 use crate::Error;
+use crate::environment::Environment;
 use crate::plan::{IdMaps, PlanError, Why};
 
 /// Writes a file in `/proc/<pid>`, in one write(2), as these files want.
@@ -22,10 +25,15 @@ pub(crate) fn write_file(pid: i32, name: &str, text: &str) -> kernel::Result<()>
 }
 
 /// Writes the mappings of a process that has made a user namespace.
-pub(crate) fn write(pid: i32, maps: &IdMaps, at: &ConfigPath) -> Result<(), Error> {
+pub(crate) fn write(
+    environment: &Environment,
+    pid: i32,
+    maps: &IdMaps,
+    at: &ConfigPath,
+) -> Result<(), Error> {
     if maps.by_helper {
-        call_helper("newuidmap", pid, &maps.uids, at)?;
-        return call_helper("newgidmap", pid, &maps.gids, at);
+        call_helper(environment, "newuidmap", pid, &maps.uids, at)?;
+        return call_helper(environment, "newgidmap", pid, &maps.gids, at);
     }
     let failed = |name: &'static str| {
         move |fault| Error::step(at, format_args!("write {name} of the child"), fault)
@@ -39,12 +47,16 @@ pub(crate) fn write(pid: i32, maps: &IdMaps, at: &ConfigPath) -> Result<(), Erro
 
 /// newuidmap(1) and newgidmap(1) write what /etc/subuid and /etc/subgid allow.
 fn call_helper(
+    environment: &Environment,
     name: &'static str,
     pid: i32,
     mappings: &[IdMapping],
     at: &ConfigPath,
 ) -> Result<(), Error> {
-    let mut command = Command::new(name);
+    // By its whole path: the standard library would fork to look for it in a PATH that is not its own.
+    let program = environment.find_program(name);
+    let mut command = Command::new(program.as_deref().unwrap_or(Path::new(name)));
+    command.env_clear().envs(environment.iter().cloned());
     command.arg(pid.to_string()).stdin(Stdio::null());
     for line in mappings {
         command.args([line.container_id, line.host_id, line.size].map(|number| number.to_string()));
@@ -56,7 +68,8 @@ fn call_helper(
         fault: Fault::found(Call::Execve, Errno::EPERM),
         hint: Some("see subuid(5) and subgid(5): the ranges must hold what the mappings use"),
     };
-    match command.output() {
+    let absent = || Err(std::io::Error::from_raw_os_error(Errno::ENOENT.0));
+    match program.as_ref().map_or_else(absent, |_| command.output()) {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
             // The program puts its name before what it says.
@@ -102,16 +115,16 @@ pub(crate) fn outside(pid: i32, id: u32) -> Result<Option<u32>, Error> {
 }
 
 /// Mappings that the config gives beside a user namespace to join must be that one's: whoever wrote them relies on them.
-pub(crate) fn compare(pid: i32, wanted: &IdMaps) -> Result<(), Error> {
-    for (name, field, wanted) in [
-        ("uid_map", "linux.uidMappings", &wanted.uids),
-        ("gid_map", "linux.gidMappings", &wanted.gids),
+pub(crate) fn compare(pid: i32, requested: &IdMaps) -> Result<(), Error> {
+    for (name, field, requested) in [
+        ("uid_map", "linux.uidMappings", &requested.uids),
+        ("gid_map", "linux.gidMappings", &requested.gids),
     ] {
-        let (mut there, mut wanted) = (read(pid, name)?, wanted.clone());
-        for list in [&mut there, &mut wanted] {
+        let (mut there, mut requested) = (read(pid, name)?, requested.clone());
+        for list in [&mut there, &mut requested] {
             list.sort_by_key(|line| line.container_id);
         }
-        if there != wanted {
+        if there != requested {
             let lines = |list| IdMaps::lines(list).trim_end().replace('\n', ", ");
             let why = format!(
                 "the user namespace that is joined has other mappings: {}",
@@ -136,6 +149,7 @@ pub(crate) fn namespace_of(pid: i32) -> kernel::Result<Fd> {
 /// A user namespace with these mappings, kept alive by its descriptor: made by a process that lives no longer. Below another
 /// one if that is given.
 pub(crate) fn namespace_with(
+    environment: &Environment,
     maps: &IdMaps,
     below: Option<&Fd>,
     at: &ConfigPath,
@@ -147,7 +161,7 @@ pub(crate) fn namespace_with(
     }
     .map_err(failed)?;
     let made = match below {
-        None => write(holder.pid, maps, at),
+        None => write(environment, holder.pid, maps, at),
         Some(below) => write_from(below, holder.pid, maps).map_err(failed),
     };
     let made = made.and_then(|()| namespace_of(holder.pid).map_err(failed));
@@ -166,8 +180,8 @@ fn leave(holder: Started, lifeline: Fd) -> kernel::Result<()> {
 }
 
 /// The slots of helpers: the user namespace that they join, and the process that they are about.
-const NAMESPACE: Slot<slots::Namespaces> = Slot::numbered(Slot::FIRST_FREE.number());
-const PROCESS: Slot<slots::Directory> = Slot::numbered(Slot::FIRST_FREE.number() + 1);
+const NAMESPACE: Slot<kind::Joinable> = Slot::numbered(Slot::FIRST_FREE.number());
+const PROCESS: Slot<kind::Directory> = Slot::numbered(Slot::FIRST_FREE.number() + 1);
 
 const JOIN: Join = Join {
     slot: NAMESPACE,

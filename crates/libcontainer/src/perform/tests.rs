@@ -14,7 +14,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use init::slots::Fence;
+use init::slots::kind;
 use init::step::{AwaitStart, BecomeRoot, Execute, FindProgram, Fork, OpenRoot, Unshare};
 use init::wire::Strings;
 use init::{ChildStep, Reading, Slot, Span};
@@ -26,6 +26,7 @@ use super::{Console, Given, Performed, walk};
 use crate::Error;
 use crate::host::HostFacts;
 use crate::plan::{Entry, IdMaps, Plan, RuntimeStep, Step};
+use crate::state::Store;
 
 /// A step without a test here is an oversight.
 #[test]
@@ -47,7 +48,7 @@ fn every_step_has_a_test() {
 }
 
 /// Where the fence is, out of the way of the slots that tests choose.
-const FENCE: Slot<Fence> = Slot::numbered(200);
+const FENCE: Slot<kind::Fence> = Slot::numbered(200);
 
 /// A slot that is given something, whatever the step takes it for.
 const NINE: Slot = Slot::numbered(9);
@@ -94,7 +95,7 @@ impl Script {
         }
         if flags & (NEWPID | NEWTIME) != 0 {
             script.child(Fork {});
-            script.runtime(RuntimeStep::Record);
+            script.runtime(RuntimeStep::RecordProcess);
         }
         script
     }
@@ -168,7 +169,7 @@ impl Script {
         self.child(Execute {
             arguments,
             environment,
-            tell: false,
+            prints_failure: false,
         })
     }
 
@@ -176,7 +177,9 @@ impl Script {
         let fd = file::memory_file(c"tare-report", false).unwrap();
         file::set_length(fd.borrow(), init::report::LENGTH as u64).unwrap();
         let report = Reading::map(fd.borrow(), false).unwrap();
+        let store = Store::open("/nonexistent").unwrap();
         let given = Given {
+            store: &store,
             report: fd,
             fence,
             console: self.console,
@@ -212,7 +215,7 @@ impl Script {
         if !matches!(last, Some(Step::Child(ChildStep::Execute(_)))) {
             self.child(AwaitStart { slot: FENCE });
         }
-        let words = self.plan.words(index as usize);
+        let words = self.plan.describe(index as usize);
         let (answer, report) = self.walk(None);
         let expected = Fault { call, errno };
         assert_eq!(

@@ -1,7 +1,7 @@
 //! The child's part of a walk: its start, the turns that it and we take, and its end.
 
 use init::{ChildStep, Slot};
-use kernel::process::{Exit, Started, Watch};
+use kernel::process::{Exit, PollFd, Started};
 use kernel::{BorrowedFd, Errno, process, socket};
 
 use super::explain::explain;
@@ -14,7 +14,7 @@ impl Walk<'_> {
     pub(super) fn start(&mut self, namespaces: u64) -> kernel::Result<()> {
         let (ours, theirs) = socket::pair()?;
         if self.forks() {
-            socket::tell_senders(ours.borrow())?;
+            socket::pass_credentials(ours.borrow())?;
         }
         let mut slots: Vec<(Slot, BorrowedFd<'_>)> = self.slots.filled().collect();
         slots.push((Slot::REPORT.any(), self.given.report.borrow()));
@@ -73,7 +73,7 @@ impl Walk<'_> {
             let Some(peer) = &self.peer else {
                 return Ok(());
             };
-            let what = [(Some(peer.borrow()), Watch::IN), self.end()];
+            let what = [(Some(peer.borrow()), PollFd::IN), self.end()];
             let [message, ended] = self.look(what, None)?;
             if message != 0 {
                 return self.take_turn().map_err(|_| self.died());
@@ -105,7 +105,7 @@ impl Walk<'_> {
     /// What tells that the child has ended. After it has left for a new process, that one's socket tells.
     fn end(&self) -> (Option<BorrowedFd<'_>>, i16) {
         match &self.child {
-            Some(child) if !self.has_left => (Some(child.pidfd.borrow()), Watch::IN),
+            Some(child) if !self.has_left => (Some(child.pidfd.borrow()), PollFd::IN),
             _ => (None, 0),
         }
     }
@@ -116,7 +116,7 @@ impl Walk<'_> {
         what: [(Option<BorrowedFd<'_>>, i16); N],
         limit: Option<u64>,
     ) -> Result<[i16; N], Error> {
-        let mut watches = what.map(|(fd, events)| Watch::optional(fd, events));
+        let mut watches = what.map(|(fd, events)| PollFd::optional(fd, events));
         match process::poll(&mut watches, limit) {
             Err(fault) if fault.is(Errno::EINTR) => return Ok([0; N]),
             answer => answer.map_err(|fault| own("wait for the child", fault))?,
@@ -153,7 +153,7 @@ impl Walk<'_> {
         let pidfd = process::open(pid)?;
         if let Some(old) = self.child.replace(Started { pid, pidfd }) {
             // There is nothing left for it to do but to exit.
-            process::signal(old.pidfd.borrow(), nix::libc::SIGKILL)?;
+            process::signal(old.pidfd.borrow(), process::signals::KILL)?;
             super::reap(&old.pidfd)?;
         }
         self.has_left = false;
@@ -173,8 +173,8 @@ impl Walk<'_> {
             // Nobody announces a listener: init may not be able to make any call any more. So look from time to time.
             let pause = agent.is_some().then_some(listener::LOOK_EVERY);
             let what = [
-                (Some(peer.borrow()), Watch::IN),
-                (fence, Watch::OUT),
+                (Some(peer.borrow()), PollFd::IN),
+                (fence, PollFd::OUT),
                 self.end(),
             ];
             let [message, room, ended] = self.look(what, pause)?;
@@ -195,7 +195,7 @@ impl Walk<'_> {
                 agent = None;
             }
             // With nobody at the other end there is room, too.
-            if room & (Watch::OUT | Watch::ERR) == Watch::OUT && agent.is_none() {
+            if room & (PollFd::OUT | PollFd::ERR) == PollFd::OUT && agent.is_none() {
                 return Ok(());
             }
             if ended != 0 && message == 0 && !self.left() {
@@ -243,7 +243,9 @@ impl Walk<'_> {
         match super::end(&child) {
             Ok(exit) => exit,
             Err(fault) => {
-                log::warn!("the container's process may be left: {fault}");
+                let why = format_args!("the container's process may be left: {fault}");
+                let id = self.given.state.as_ref().map_or("", |state| state.id);
+                self.given.store.warnings().warn(id, why);
                 None
             }
         }

@@ -161,7 +161,9 @@ impl Walk<'_> {
                 ..
             } => {
                 let namespace = match maps {
-                    Some(maps) => id_maps::namespace_with(maps, None, at)?,
+                    Some(maps) => {
+                        id_maps::namespace_with(self.given.store.environment(), maps, None, at)?
+                    }
                     None => id_maps::namespace_of(self.pid()?).map_err(failed)?,
                 };
                 let tree = self.slots.get(*slot).map_err(failed)?;
@@ -175,7 +177,15 @@ impl Walk<'_> {
                     true => Some(id_maps::namespace_of(self.pid()?).map_err(failed)?),
                     false => None,
                 };
-                self.fill(*slot, id_maps::namespace_with(maps, below.as_ref(), at)?);
+                self.fill(
+                    *slot,
+                    id_maps::namespace_with(
+                        self.given.store.environment(),
+                        maps,
+                        below.as_ref(),
+                        at,
+                    )?,
+                );
             }
             RuntimeStep::ConnectConsole { slot } => {
                 let fd = self.connect_console(failed)?;
@@ -214,7 +224,9 @@ impl Walk<'_> {
                     streams::give(owner, self.given.standard);
                 }
             }
-            RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
+            RuntimeStep::MapIds(maps) => {
+                id_maps::write(self.given.store.environment(), self.pid()?, maps, at)?;
+            }
             RuntimeStep::CompareIds(maps) => id_maps::compare(self.pid()?, maps)?,
             RuntimeStep::OffsetClocks { lines } => {
                 id_maps::write_file(self.pid()?, "timens_offsets", lines).map_err(failed)?;
@@ -223,7 +235,7 @@ impl Walk<'_> {
                 let moved = net_devices::take(name, new_name, self.pid()?).map_err(failed)?;
                 self.devices.push(moved);
             }
-            RuntimeStep::Record => {
+            RuntimeStep::RecordProcess => {
                 if let Some(child) = &self.child {
                     record(child)?;
                 }

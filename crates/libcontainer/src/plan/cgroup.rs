@@ -11,7 +11,7 @@ fn from() -> ConfigPath {
 }
 
 /// The cgroup is made, with its limits, before there is a process that could use it.
-pub(crate) fn make(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespaces) {
+pub(crate) fn make(draft: &mut Draft<'_>, creation: &Creation, requested: &Namespaces) {
     if creation.has_cgroup {
         draft.runtime(
             &from(),
@@ -21,16 +21,16 @@ pub(crate) fn make(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespac
         );
     }
     if creation.cloned_into_cgroup {
-        delegate(draft, creation, wanted, false);
+        delegate(draft, creation, requested, false);
     }
 }
 
 /// Where the child could not be started inside (v1, systemd), it is moved before it does anything.
-pub(crate) fn place(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespaces) {
+pub(crate) fn place(draft: &mut Draft<'_>, creation: &Creation, requested: &Namespaces) {
     if creation.has_cgroup && !creation.cloned_into_cgroup {
         draft.runtime(&from(), RuntimeStep::PlaceChild);
         // systemd has made it only now.
-        delegate(draft, creation, wanted, false);
+        delegate(draft, creation, requested, false);
     }
 }
 
@@ -41,13 +41,13 @@ pub(crate) fn place(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespa
 pub(crate) fn delegate(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
+    requested: &Namespaces,
     joined: bool,
 ) {
     if !creation.has_cgroup
         || draft.host.cgroups != 2
-        || wanted.new & NEWCGROUP == 0
-        || wanted.joins(NEWUSER) != joined
+        || requested.new & NEWCGROUP == 0
+        || requested.joins(NEWUSER) != joined
     {
         return;
     }
@@ -56,7 +56,7 @@ pub(crate) fn delegate(
     let mappings = draft.spec.linux.as_ref().map(|linux| &linux.uid_mappings);
     let outside = match mappings {
         _ if joined => None,
-        Some(mappings) if wanted.new & NEWUSER != 0 => match IdMaps::outside(mappings, user) {
+        Some(mappings) if requested.new & NEWUSER != 0 => match IdMaps::outside(mappings, user) {
             // Running the program as a user who is not mapped fails anyway.
             None => return,
             mapped => mapped,

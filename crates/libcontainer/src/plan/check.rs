@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use init::{ChildStep, Slot, Span, Text};
+use init::{ChildStep, Slot, Span, StringTable};
 use kernel::mount::flags;
 use kernel::namespace::flags::{NEWCGROUP, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER};
 
@@ -202,7 +202,7 @@ pub const RULES: &[Rule] = &[
         name: "the process is recorded before anything is made inside",
         reason: "a runtime that is killed must leave a record of what to clean up",
         keeps: |view| {
-            let recorded = view.runtime(|step| matches!(step, RuntimeStep::Record));
+            let recorded = view.runtime(|step| matches!(step, RuntimeStep::RecordProcess));
             before(&recorded, &view.child(is_mount))
         },
     },
@@ -308,7 +308,7 @@ pub const RULES: &[Rule] = &[
         name: "a mount that was made is changed by its descriptor",
         reason: "by now its path may lead to somebody else's mount: a volume can have neighbours",
         keeps: |view| {
-            let text = Text(&view.0.text);
+            let text = StringTable(&view.0.text);
             let mut made = HashSet::new();
             view.0.entries.iter().all(|entry| {
                 let Step::Child(step) = &entry.step else {

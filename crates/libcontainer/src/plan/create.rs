@@ -36,59 +36,59 @@ pub struct Creation {
 /// Compiles a config to the plan that creates a container from it.
 ///
 /// # Errors
-/// A field that is missing, wrong, contradicts another, or cannot be done here: the first of [`judge`].
+/// A field that is missing, wrong, contradicts another, or cannot be done here: the first of [`validate`].
 pub fn create(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> Result<Plan, PlanError> {
     draft(spec, creation, host).finish()
 }
 
 /// As [`create`], with everything that is wrong with the config instead of the first problem. The plan has gaps then.
-pub fn judge(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> (Plan, Vec<PlanError>) {
-    draft(spec, creation, host).judged()
+pub fn validate(spec: &Spec<'_>, creation: &Creation, host: &HostFacts) -> (Plan, Vec<PlanError>) {
+    draft(spec, creation, host).validated()
 }
 
 fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Draft<'a> {
     let mut finished = Draft::new(spec, host);
     let draft = &mut finished;
-    judge_document(draft);
+    validate_document(draft);
     draft.warn_about_keys(&spec.remarks);
-    let (wanted, problems) = namespaces::Namespaces::judged(spec, host);
+    let (requested, problems) = namespaces::Namespaces::validated(spec, host);
     for problem in problems {
         draft.note(Err(problem));
     }
-    root::judge_shared(draft, &wanted);
-    let opened = draft.part(|draft| namespaces::open(draft, &wanted));
+    root::validate_shared(draft, &requested);
+    let opened = draft.part(|draft| namespaces::open(draft, &requested));
     let opened = opened.unwrap_or_default();
-    let outside = mounts::prepare(draft, creation, &wanted);
+    let outside = mounts::prepare(draft, creation, &requested);
     let console = draft.part(terminal::connect).flatten();
-    cgroup::make(draft, creation, &wanted);
+    cgroup::make(draft, creation, &requested);
     draft.part(|draft| resctrl::make(draft, creation));
-    process::give_streams(draft, &wanted, false);
-    namespaces::start_child(draft, creation, &wanted);
+    process::give_streams(draft, &requested, false);
+    namespaces::start_child(draft, creation, &requested);
     draft.part(|draft| process::before_joining(draft, host.rootless()));
-    let foreign = devices::make_foreign(draft, creation, &wanted);
-    draft.part(|draft| namespaces::enter(draft, &wanted, &opened, &outside));
-    cgroup::delegate(draft, creation, &wanted, true);
-    process::give_streams(draft, &wanted, true);
+    let foreign = devices::make_foreign(draft, creation, &requested);
+    draft.part(|draft| namespaces::enter(draft, &requested, &opened, &outside));
+    cgroup::delegate(draft, creation, &requested, true);
+    process::give_streams(draft, &requested, true);
     draft.part(|draft| process::begin(draft, creation));
-    draft.part(|draft| system::name(draft, &wanted));
-    draft.part(|draft| network::configure(draft, &wanted));
-    draft.part(|draft| root::open(draft, creation, &wanted));
-    let late = mounts::build(draft, creation, &wanted, &outside);
-    draft.part(|draft| devices::make(draft, creation, &wanted, &foreign));
+    draft.part(|draft| system::name(draft, &requested));
+    draft.part(|draft| network::configure(draft, &requested));
+    draft.part(|draft| root::open(draft, creation, &requested));
+    let late = mounts::build(draft, creation, &requested, &outside);
+    draft.part(|draft| devices::make(draft, creation, &requested, &foreign));
     draft.part(|draft| terminal::open(draft, console, creation.relays_terminal));
-    draft.part(|draft| hooks::before_root(draft, &wanted));
-    draft.part(|draft| root::enter(draft, creation, &wanted));
-    draft.part(|draft| system::configure(draft, &wanted));
+    draft.part(|draft| hooks::before_root(draft, &requested));
+    draft.part(|draft| root::enter(draft, creation, &requested));
+    draft.part(|draft| system::configure(draft, &requested));
     mounts::finish(draft, &late);
     draft.part(root::finish);
-    draft.part(|draft| process::prepare_first(draft, creation, &wanted));
+    draft.part(|draft| process::prepare_first(draft, creation, &requested));
     finished
 }
 
 /// What concerns the document as a whole (config.md, "Specification version", "Platform-specific configuration").
-fn judge_document(draft: &mut Draft<'_>) {
+fn validate_document(draft: &mut Draft<'_>) {
     let spec = draft.spec;
-    draft.note(judge_version(spec));
+    draft.note(validate_version(spec));
     let others = [
         ("solaris", spec.solaris.is_some()),
         ("windows", spec.windows.is_some()),
@@ -111,7 +111,7 @@ fn judge_document(draft: &mut Draft<'_>) {
     }
 }
 
-fn judge_version(spec: &Spec<'_>) -> Result<(), PlanError> {
+fn validate_version(spec: &Spec<'_>) -> Result<(), PlanError> {
     let at = ConfigPath::of("ociVersion");
     let version = spec
         .oci_version

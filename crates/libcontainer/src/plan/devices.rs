@@ -1,7 +1,7 @@
 //! `linux.devices`, the default devices and links below `/dev` (config-linux.md, "Devices").
 
 use init::Slot;
-use init::slots::Mount;
+use init::slots::kind;
 use init::step::{
     Attach, BindDevice, Device, ForeignDevice, Propagation, RequireDevice, Symlink, Unshare,
 };
@@ -38,8 +38,8 @@ const MAKES: u64 = 1 | 1 << 27;
 pub(crate) fn make(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
-    foreign: &[Option<Slot<Mount>>],
+    requested: &Namespaces,
+    foreign: &[Option<Slot<kind::Mount>>],
 ) -> Result<(), PlanError> {
     if is_filled(draft, creation) {
         if draft
@@ -53,7 +53,7 @@ pub(crate) fn make(
         }
         return Ok(());
     }
-    let nodes = !wanted.has(NEWUSER) && !draft.host.rootless();
+    let nodes = !requested.has(NEWUSER) && !draft.host.rootless();
     let from = ConfigPath::of("linux.devices");
     let listed = listed(draft);
     for (path, major, minor) in DEFAULT {
@@ -124,13 +124,13 @@ fn listed<'a>(draft: &Draft<'a>) -> &'a [spec::Device<'a>] {
 pub(crate) fn make_foreign(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
-) -> Vec<Option<Slot<Mount>>> {
+    requested: &Namespaces,
+) -> Vec<Option<Slot<kind::Mount>>> {
     let listed = listed(draft);
     let mut slots = vec![None; listed.len()];
     let host = draft.host;
     let can = !host.rootless() && host.copies_mounts && host.capabilities & MAKES == MAKES;
-    if !can || !wanted.has(NEWUSER) || is_filled(draft, creation) {
+    if !can || !requested.has(NEWUSER) || is_filled(draft, creation) {
         return slots;
     }
     let mut alone = false;
@@ -149,12 +149,12 @@ fn make_one_foreign(
     at: &ConfigPath,
     listed: &spec::Device<'_>,
     alone: &mut bool,
-) -> Result<Option<Slot<Mount>>, PlanError> {
+) -> Result<Option<Slot<kind::Mount>>, PlanError> {
     let Some(linux) = &draft.spec.linux else {
         return Ok(None);
     };
-    let (mode, device) = judge(at, listed)?;
-    judge_default(at, listed, mode, device)?;
+    let (mode, device) = validate(at, listed)?;
+    validate_default(at, listed, mode, device)?;
     // Joined by its file alone, the user namespace has mappings that are not known yet.
     let known = !linux.uid_mappings.is_empty() && !linux.gid_mappings.is_empty();
     if mode & mode::TYPE == mode::FIFO || !known {
@@ -194,7 +194,7 @@ fn outside(
 }
 
 /// What programs rely on is not something else under its name.
-fn judge_default(
+fn validate_default(
     at: &ConfigPath,
     listed: &spec::Device<'_>,
     mode: u32,
@@ -217,10 +217,10 @@ fn make_one(
     at: &ConfigPath,
     listed: &spec::Device<'_>,
     nodes: bool,
-    foreign: Option<Slot<Mount>>,
+    foreign: Option<Slot<kind::Mount>>,
 ) -> Result<(), PlanError> {
-    let (mode, device) = judge(at, listed)?;
-    judge_default(at, listed, mode, device)?;
+    let (mode, device) = validate(at, listed)?;
+    validate_default(at, listed, mode, device)?;
     let path = draft.text(&at.clone().then("path"), &listed.path)?;
     if let Some(slot) = foreign {
         let step = Attach {
@@ -273,7 +273,7 @@ fn make_one(
 }
 
 /// Type with permissions, and number.
-fn judge(at: &ConfigPath, listed: &spec::Device<'_>) -> Result<(u32, u64), PlanError> {
+fn validate(at: &ConfigPath, listed: &spec::Device<'_>) -> Result<(u32, u64), PlanError> {
     let kind = match listed.kind.as_str() {
         "c" | "u" => mode::CHARACTER,
         "b" => mode::BLOCK,

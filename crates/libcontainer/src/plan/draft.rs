@@ -1,6 +1,6 @@
 //! A plan under construction.
 
-use init::slots::Mount;
+use init::slots::kind;
 use init::wire::{Span, Strings};
 use init::{ChildStep, Slot};
 use spec::{ConfigPath, Remark, Spec};
@@ -154,7 +154,7 @@ impl<'a> Draft<'a> {
     }
 
     /// A slot for a mount that later steps change; the child closes it when the container is built.
-    pub(crate) fn kept_slot(&mut self, at: &ConfigPath) -> Result<Slot<Mount>, PlanError> {
+    pub(crate) fn kept_slot(&mut self, at: &ConfigPath) -> Result<Slot<kind::Mount>, PlanError> {
         let slot = self.slot(at)?;
         self.kept.push(slot.number());
         Ok(slot)
@@ -227,13 +227,13 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// The first problem that was noted.
     pub(crate) fn finish(self) -> Result<Plan, PlanError> {
-        let (plan, problems) = self.judged();
+        let (plan, problems) = self.validated();
         problems.into_iter().next().map_or(Ok(plan), Err)
     }
 
     /// The plan, and all that is wrong: with problems it has gaps. Else the order rules must hold; that they do is a
     /// property of the planners, so it is checked where planners are worked on and not in every start of a container.
-    pub(crate) fn judged(self) -> (Plan, Vec<PlanError>) {
+    pub(crate) fn validated(self) -> (Plan, Vec<PlanError>) {
         #[cfg(debug_assertions)]
         if self.problems.is_empty() {
             let broken = super::check::violations(&self.plan);

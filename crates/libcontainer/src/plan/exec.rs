@@ -1,6 +1,6 @@
 //! The plan of a process that is added to a container.
 
-use init::slots::{Directory, Namespaces};
+use init::slots::kind;
 use init::step::{BecomeRoot, ChangeRoot, Fork, Join};
 use kernel::namespace::flags::{NEWNS, NEWPID, NEWTIME, NEWUSER};
 use spec::{ConfigPath, Hook, Process, Spec};
@@ -77,9 +77,9 @@ fn join(
     joining: &Joining,
 ) -> Result<(Surroundings, Option<terminal::Socket>), PlanError> {
     let (at, host) = (ConfigPath::of("process"), draft.host);
-    let container = draft.input::<Namespaces>(&at, Input::Container)?;
+    let container = draft.input::<kind::Joinable>(&at, Input::Container)?;
     let root = match joining.namespaces & NEWNS {
-        0 => Some(draft.input::<Directory>(&at, Input::ContainerRoot)?),
+        0 => Some(draft.input::<kind::Directory>(&at, Input::ContainerRoot)?),
         _ => None,
     };
     let console = terminal::connect(draft)?;

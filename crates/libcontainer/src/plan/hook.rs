@@ -20,7 +20,7 @@ pub(crate) enum Reach {
 
 /// Where a hook runs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct HookSurroundings<'a> {
     pub(crate) reach: Reach,
     /// The types of namespaces in which the container differs from the runtime.
     pub(crate) namespaces: u64,
@@ -38,7 +38,7 @@ pub(crate) fn hook(
     spec: &Spec<'_>,
     hook: &Hook<'_>,
     at: &ConfigPath,
-    around: Surroundings<'_>,
+    around: HookSurroundings<'_>,
     host: &HostFacts,
 ) -> Result<Plan, PlanError> {
     let mut draft = Draft::new(spec, host);
@@ -67,7 +67,7 @@ pub(crate) fn hook(
 fn joins(
     draft: &mut Draft<'_>,
     at: &ConfigPath,
-    around: Surroundings<'_>,
+    around: HookSurroundings<'_>,
 ) -> Result<Vec<Join>, PlanError> {
     let namespaces = around.namespaces;
     Ok(match around.reach {
@@ -126,7 +126,7 @@ fn execute(
         Execute {
             arguments,
             environment,
-            tell: false,
+            prints_failure: false,
         },
     );
     Ok(())

@@ -9,7 +9,7 @@ use super::{Draft, Namespaces, PlanError, RuntimeStep};
 /// The six points of the life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of config.md")]
-pub enum Kind {
+pub enum HookKind {
     Prestart,
     CreateRuntime,
     CreateContainer,
@@ -18,38 +18,38 @@ pub enum Kind {
     Poststop,
 }
 
-impl Kind {
+impl HookKind {
     /// All, in the order of the life cycle.
-    pub const ALL: [Kind; 6] = [
-        Kind::Prestart,
-        Kind::CreateRuntime,
-        Kind::CreateContainer,
-        Kind::StartContainer,
-        Kind::Poststart,
-        Kind::Poststop,
+    pub const ALL: [HookKind; 6] = [
+        HookKind::Prestart,
+        HookKind::CreateRuntime,
+        HookKind::CreateContainer,
+        HookKind::StartContainer,
+        HookKind::Poststart,
+        HookKind::Poststop,
     ];
 
     /// The name in the config.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Prestart => "prestart",
-            Kind::CreateRuntime => "createRuntime",
-            Kind::CreateContainer => "createContainer",
-            Kind::StartContainer => "startContainer",
-            Kind::Poststart => "poststart",
-            Kind::Poststop => "poststop",
+            HookKind::Prestart => "prestart",
+            HookKind::CreateRuntime => "createRuntime",
+            HookKind::CreateContainer => "createContainer",
+            HookKind::StartContainer => "startContainer",
+            HookKind::Poststart => "poststart",
+            HookKind::Poststop => "poststop",
         }
     }
 
     /// The hooks of this kind.
     pub fn of<'a, 'b>(self, hooks: &'b Hooks<'a>) -> &'b [Hook<'a>] {
         match self {
-            Kind::Prestart => &hooks.prestart,
-            Kind::CreateRuntime => &hooks.create_runtime,
-            Kind::CreateContainer => &hooks.create_container,
-            Kind::StartContainer => &hooks.start_container,
-            Kind::Poststart => &hooks.poststart,
-            Kind::Poststop => &hooks.poststop,
+            HookKind::Prestart => &hooks.prestart,
+            HookKind::CreateRuntime => &hooks.create_runtime,
+            HookKind::CreateContainer => &hooks.create_container,
+            HookKind::StartContainer => &hooks.start_container,
+            HookKind::Poststart => &hooks.poststart,
+            HookKind::Poststop => &hooks.poststop,
         }
     }
 
@@ -59,16 +59,16 @@ impl Kind {
     }
 }
 
-/// All hooks are judged when the container is created, also those that run much later.
-fn judge(draft: &mut Draft<'_>, hooks: &Hooks<'_>) {
-    for kind in Kind::ALL {
+/// All hooks are validated when the container is created, also those that run much later.
+fn validate(draft: &mut Draft<'_>, hooks: &Hooks<'_>) {
+    for kind in HookKind::ALL {
         for (index, hook) in kind.of(hooks).iter().enumerate() {
-            draft.note(judge_one(kind.field(index), hook));
+            draft.note(validate_one(kind.field(index), hook));
         }
     }
 }
 
-fn judge_one(at: ConfigPath, hook: &Hook<'_>) -> Result<(), PlanError> {
+fn validate_one(at: ConfigPath, hook: &Hook<'_>) -> Result<(), PlanError> {
     if !hook.path.starts_with('/') {
         return Err(PlanError::invalid(at.then("path"), "must be absolute"));
     }
@@ -89,20 +89,24 @@ fn judge_one(at: ConfigPath, hook: &Hook<'_>) -> Result<(), PlanError> {
 }
 
 /// Hooks that run between the mounts and the change of root.
-pub(crate) fn before_root(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+pub(crate) fn before_root(draft: &mut Draft<'_>, requested: &Namespaces) -> Result<(), PlanError> {
     let Some(hooks) = &draft.spec.hooks else {
         return Ok(());
     };
-    judge(draft, hooks);
+    validate(draft, hooks);
     let inside = !hooks.create_container.is_empty() || !hooks.start_container.is_empty();
-    if inside && wanted.has(NEWUSER) && !draft.host.privileged {
+    if inside && requested.has(NEWUSER) && !draft.host.privileged {
         // Without privileges the runtime cannot open the namespaces of an undumpable process: it is given them.
-        let flags = wanted.all();
+        let flags = requested.all();
         let at = ConfigPath::of("hooks");
         let first = draft.slots(&at, flags.count_ones())?;
         draft.child(&at, ShareNamespaces { flags, first });
     }
-    for kind in [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer] {
+    for kind in [
+        HookKind::Prestart,
+        HookKind::CreateRuntime,
+        HookKind::CreateContainer,
+    ] {
         for (index, hook) in kind.of(hooks).iter().enumerate() {
             let path = hook.path.to_string();
             draft.runtime(

@@ -28,12 +28,12 @@ use init::wire::Sink;
 use init::{ChildStep, Slot};
 use spec::ConfigPath;
 
-pub use create::{Creation, create, judge};
+pub use create::{Creation, create, validate};
 pub(crate) use draft::Draft;
 pub(crate) use exec::hook_inside;
 pub use exec::{Joining, exec};
-pub(crate) use hook::{Reach, Surroundings as HookSurroundings, hook};
-pub(crate) use hooks::Kind as HookKind;
+pub(crate) use hook::{HookSurroundings, Reach, hook};
+pub(crate) use hooks::HookKind;
 pub(crate) use mounts::is_bind;
 pub use mounts::options;
 pub(crate) use namespaces::name as namespace_name;
@@ -163,12 +163,12 @@ impl Plan {
 
     /// The plan as init reads it, with the inherited descriptors by slot.
     pub fn encode(&self, slots: &[i32]) -> Vec<u8> {
-        use init::wire::{Entry as Wired, Header, Wire};
+        use init::wire::{Header, Wire, WireStep};
         let mut entries = Bytes(Vec::with_capacity(self.entries.len() * 24));
         for entry in &self.entries {
             match &entry.step {
-                Step::Runtime(_) => Wired::Runtime.put(&mut entries),
-                Step::Child(step) => Wired::Child(*step).put(&mut entries),
+                Step::Runtime(_) => WireStep::Runtime.put(&mut entries),
+                Step::Child(step) => WireStep::Child(*step).put(&mut entries),
             }
         }
         let header = Header {
@@ -196,7 +196,7 @@ impl Plan {
 pub(crate) fn sets_groups(
     spec: &spec::Spec<'_>,
     host: &crate::host::HostFacts,
-    wanted: &Namespaces,
+    requested: &Namespaces,
 ) -> bool {
-    namespaces::can_set_groups(&Draft::new(spec, host), wanted)
+    namespaces::can_set_groups(&Draft::new(spec, host), requested)
 }

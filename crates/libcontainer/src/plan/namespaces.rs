@@ -1,7 +1,7 @@
 //! `linux.namespaces`, `linux.uidMappings`, `linux.gidMappings`, `linux.timeOffsets`: who enters what, and when.
 
 use init::Slot;
-use init::slots;
+use init::slots::kind;
 use init::step::{BecomeRoot, Fork, Join, Undumpable, Unshare};
 use kernel::namespace::flags::{
     NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS,
@@ -49,7 +49,7 @@ pub struct Joined {
 /// One that the runtime opens for the child, which finds it in this slot.
 pub(crate) struct Opened<'w> {
     joined: &'w Joined,
-    slot: Slot<slots::Namespaces>,
+    slot: Slot<kind::Joinable>,
 }
 
 /// The type's name in the specification.
@@ -70,23 +70,23 @@ impl Namespaces {
     /// # Errors
     /// An unknown type, a type given twice, a relative path: the first thing that is wrong.
     pub fn read(spec: &Spec<'_>, host: &HostFacts) -> Result<Namespaces, PlanError> {
-        let (wanted, problems) = Namespaces::judged(spec, host);
-        problems.into_iter().next().map_or(Ok(wanted), Err)
+        let (requested, problems) = Namespaces::validated(spec, host);
+        problems.into_iter().next().map_or(Ok(requested), Err)
     }
 
     /// As [`Namespaces::read`], with everything that is wrong; then with those entries that can be read.
-    pub(crate) fn judged(spec: &Spec<'_>, host: &HostFacts) -> (Namespaces, Vec<PlanError>) {
-        let mut wanted = Namespaces::default();
+    pub(crate) fn validated(spec: &Spec<'_>, host: &HostFacts) -> (Namespaces, Vec<PlanError>) {
+        let mut requested = Namespaces::default();
         let entries = spec.linux.iter().flat_map(|linux| &linux.namespaces);
         let mut seen: Vec<(u64, usize)> = Vec::new();
         let mut problems = Vec::new();
         for (index, entry) in entries.enumerate() {
-            problems.extend(wanted.add(entry, index, host, &mut seen).err());
+            problems.extend(requested.add(entry, index, host, &mut seen).err());
         }
-        for problem in wanted.judge(spec) {
+        for problem in requested.validate(spec) {
             problems.extend(problem.err());
         }
-        (wanted, problems)
+        (requested, problems)
     }
 
     fn add(
@@ -173,7 +173,7 @@ impl Namespaces {
         !self.has(NEWNS)
     }
 
-    fn judge(&self, spec: &Spec<'_>) -> [Result<(), PlanError>; 3] {
+    fn validate(&self, spec: &Spec<'_>) -> [Result<(), PlanError>; 3] {
         let Some(linux) = &spec.linux else {
             return [Ok(()), Ok(()), Ok(())];
         };
@@ -184,13 +184,13 @@ impl Namespaces {
             Ok(())
         };
         [
-            self.judge_ids(ConfigPath::of("linux.uidMappings"), &linux.uid_mappings),
-            self.judge_ids(ConfigPath::of("linux.gidMappings"), &linux.gid_mappings),
+            self.validate_ids(ConfigPath::of("linux.uidMappings"), &linux.uid_mappings),
+            self.validate_ids(ConfigPath::of("linux.gidMappings"), &linux.gid_mappings),
             offsets,
         ]
     }
 
-    fn judge_ids(&self, at: ConfigPath, mappings: &[IdMapping]) -> Result<(), PlanError> {
+    fn validate_ids(&self, at: ConfigPath, mappings: &[IdMapping]) -> Result<(), PlanError> {
         if self.new & NEWUSER != 0 && mappings.is_empty() {
             let why = "a new user namespace needs mappings";
             return Err(PlanError::invalid(at, why));
@@ -198,12 +198,12 @@ impl Namespaces {
         if !self.has(NEWUSER) && !mappings.is_empty() {
             return Err(self.shared(at, NEWUSER, "mappings without a user namespace"));
         }
-        judge_mappings(&at, mappings)
+        validate_mappings(&at, mappings)
     }
 }
 
 /// The kernel takes at most 340 lines, none of them empty (user_namespaces(7)).
-pub(crate) fn judge_mappings(at: &ConfigPath, mappings: &[IdMapping]) -> Result<(), PlanError> {
+pub(crate) fn validate_mappings(at: &ConfigPath, mappings: &[IdMapping]) -> Result<(), PlanError> {
     if mappings.len() > 340 {
         return Err(PlanError::invalid(at.clone(), "more than 340 lines"));
     }
@@ -222,10 +222,10 @@ pub(crate) fn judge_mappings(at: &ConfigPath, mappings: &[IdMapping]) -> Result<
 /// Namespace files are opened first, by the runtime, and checked.
 pub(crate) fn open<'w>(
     draft: &mut Draft<'_>,
-    wanted: &'w Namespaces,
+    requested: &'w Namespaces,
 ) -> Result<Vec<Opened<'w>>, PlanError> {
-    let mut all = Vec::with_capacity(wanted.joined.len());
-    for joined in &wanted.joined {
+    let mut all = Vec::with_capacity(requested.joined.len());
+    for joined in &requested.joined {
         let slot = draft.slot(&joined.at)?;
         all.push(Opened { joined, slot });
         draft.runtime(
@@ -243,45 +243,46 @@ pub(crate) fn open<'w>(
 /// A child in the runtime's user namespace can be started inside its new namespaces at once: one clone3 instead of an
 /// unshare and a fork. Where a user namespace is entered, the others must wait, for they are to belong to it; where a
 /// pid namespace is joined, or a time namespace is new, it takes a fork anyway.
-fn started_in(wanted: &Namespaces) -> u64 {
-    if wanted.has(NEWUSER) {
+fn started_in(requested: &Namespaces) -> u64 {
+    if requested.has(NEWUSER) {
         return 0;
     }
-    let pid = if needs_fork(wanted) { 0 } else { NEWPID };
-    wanted.new & (NEWNS | NEWUTS | NEWIPC | NEWNET | pid)
+    let pid = if needs_fork(requested) { 0 } else { NEWPID };
+    requested.new & (NEWNS | NEWUTS | NEWIPC | NEWNET | pid)
 }
 
-pub(crate) fn start_child(draft: &mut Draft<'_>, creation: &Creation, wanted: &Namespaces) {
+pub(crate) fn start_child(draft: &mut Draft<'_>, creation: &Creation, requested: &Namespaces) {
     let from = list();
     draft.runtime(
         &from,
         RuntimeStep::StartChild {
-            namespaces: started_in(wanted),
+            namespaces: started_in(requested),
         },
     );
-    super::cgroup::place(draft, creation, wanted);
+    super::cgroup::place(draft, creation, requested);
     super::resctrl::place(draft);
-    if !needs_fork(wanted) {
-        draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
+    if !needs_fork(requested) {
+        draft.runtime(&ConfigPath::none(), RuntimeStep::RecordProcess);
     }
 }
 
 /// Being inside a pid or time namespace takes a new process.
-fn needs_fork(wanted: &Namespaces) -> bool {
-    let by_pid = wanted.joins(NEWPID)
-        || (wanted.new & NEWPID != 0 && (wanted.has(NEWUSER) || wanted.new & NEWTIME != 0));
-    by_pid || wanted.has(NEWTIME)
+fn needs_fork(requested: &Namespaces) -> bool {
+    let by_pid = requested.joins(NEWPID)
+        || (requested.new & NEWPID != 0
+            && (requested.has(NEWUSER) || requested.new & NEWTIME != 0));
+    by_pid || requested.has(NEWTIME)
 }
 
 /// `opened` are the namespaces that are to be joined, `outside` what the runtime has prepared for mounts.
 pub(crate) fn enter(
     draft: &mut Draft<'_>,
-    wanted: &Namespaces,
+    requested: &Namespaces,
     opened: &[Opened<'_>],
     outside: &[Outside],
 ) -> Result<(), PlanError> {
     let from = list();
-    let maps_by_runtime_alone = draft.host.rootless() && wanted.new & NEWUSER != 0;
+    let maps_by_runtime_alone = draft.host.rootless() && requested.new & NEWUSER != 0;
     if !maps_by_runtime_alone {
         draft.child(&from, Undumpable {});
     }
@@ -290,7 +291,7 @@ pub(crate) fn enter(
     if draft.host.privileged {
         join(draft, opened, |flag| flag != NEWUSER);
     }
-    enter_user(draft, wanted, opened, outside);
+    enter_user(draft, requested, opened, outside);
     // A runtime without privileges can write the clocks of a process only as long as that is dumpable.
     let clocks = draft
         .spec
@@ -303,7 +304,7 @@ pub(crate) fn enter(
     if !draft.host.privileged {
         join(draft, opened, |flag| flag != NEWUSER);
     }
-    let rest = wanted.new & !NEWUSER & !started_in(wanted);
+    let rest = requested.new & !NEWUSER & !started_in(requested);
     if rest & !NEWCGROUP != 0 {
         draft.child(
             &from,
@@ -312,7 +313,7 @@ pub(crate) fn enter(
             },
         );
     }
-    offset_clocks(draft, wanted)?;
+    offset_clocks(draft, requested)?;
     if maps_by_runtime_alone && clocks {
         draft.child(&from, Undumpable {});
     }
@@ -320,9 +321,9 @@ pub(crate) fn enter(
         // The root of a cgroup namespace is where the process is: it has been placed by now.
         draft.child(&from, Unshare { flags: NEWCGROUP });
     }
-    if needs_fork(wanted) {
+    if needs_fork(requested) {
         draft.child(&from, Fork {});
-        draft.runtime(&ConfigPath::none(), RuntimeStep::Record);
+        draft.runtime(&ConfigPath::none(), RuntimeStep::RecordProcess);
     }
     Ok(())
 }
@@ -346,18 +347,18 @@ fn join(draft: &mut Draft<'_>, opened: &[Opened<'_>], which: impl Fn(u64) -> boo
 
 fn enter_user(
     draft: &mut Draft<'_>,
-    wanted: &Namespaces,
+    requested: &Namespaces,
     opened: &[Opened<'_>],
     outside: &[Outside],
 ) {
-    if wanted.joins(NEWUSER) {
+    if requested.joins(NEWUSER) {
         join(draft, opened, |flag| flag == NEWUSER);
         compare_maps(draft);
         super::mounts::map_trees(draft, outside);
         draft.child(&list(), BecomeRoot {});
         return;
     }
-    if wanted.new & NEWUSER == 0 {
+    if requested.new & NEWUSER == 0 {
         return;
     }
     let at = ConfigPath::of("linux.uidMappings");
@@ -403,7 +404,7 @@ pub(crate) fn id_maps(uids: &[IdMapping], gids: &[IdMapping], host: &HostFacts) 
 
 /// Whether setgroups(2) works in the container: not where the group mapping was or is written without privileges. New user
 /// namespaces inherit that.
-pub(crate) fn can_set_groups(draft: &Draft<'_>, wanted: &Namespaces) -> bool {
+pub(crate) fn can_set_groups(draft: &Draft<'_>, requested: &Namespaces) -> bool {
     if draft.host.denies_groups {
         return false;
     }
@@ -411,17 +412,17 @@ pub(crate) fn can_set_groups(draft: &Draft<'_>, wanted: &Namespaces) -> bool {
         return true;
     };
     let maps = id_maps(&linux.uid_mappings, &linux.gid_mappings, draft.host);
-    !(wanted.new & NEWUSER != 0 && maps.deny_setgroups)
+    !(requested.new & NEWUSER != 0 && maps.deny_setgroups)
 }
 
-fn offset_clocks(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+fn offset_clocks(draft: &mut Draft<'_>, requested: &Namespaces) -> Result<(), PlanError> {
     let at = ConfigPath::of("linux.timeOffsets");
     let offsets = draft
         .spec
         .linux
         .as_ref()
         .map_or(&[][..], |linux| &linux.time_offsets);
-    if offsets.is_empty() || wanted.new & NEWTIME == 0 {
+    if offsets.is_empty() || requested.new & NEWTIME == 0 {
         return Ok(());
     }
     let mut lines = String::new();

@@ -11,8 +11,8 @@ use super::{Draft, Namespaces, PlanError, RuntimeStep};
 /// The kernel's names have at most 15 bytes (`IFNAMSIZ`, netdevice(7)).
 const LONGEST: usize = 15;
 
-pub(crate) fn configure(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
-    if wanted.new & NEWNET != 0 {
+pub(crate) fn configure(draft: &mut Draft<'_>, requested: &Namespaces) -> Result<(), PlanError> {
+    if requested.new & NEWNET != 0 {
         draft.child(&ConfigPath::of("linux.namespaces"), Loopback {});
     }
     let spec = draft.spec;
@@ -24,19 +24,19 @@ pub(crate) fn configure(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<()
     let mut names: HashMap<&str, &str> = HashMap::new();
     for (name, device) in devices {
         let at = list.clone().key(name);
-        if !wanted.has(NEWNET) {
+        if !requested.has(NEWNET) {
             let why = "devices are moved to a network namespace other than the host's";
-            return Err(wanted.shared(at, NEWNET, why));
+            return Err(requested.shared(at, NEWNET, why));
         }
         if draft.host.rootless() {
             let why = "moving devices of the host needs privileges over its network";
             return Err(PlanError::unsupported(at, why));
         }
-        judge_name(&at, name)?;
+        validate_name(&at, name)?;
         let given = device.name.as_deref().filter(|name| !name.is_empty());
         let new_name = given.unwrap_or(name);
         if given.is_some() {
-            judge_name(&at.clone().then("name"), &new_name.replacen("%d", "0", 1))?;
+            validate_name(&at.clone().then("name"), &new_name.replacen("%d", "0", 1))?;
         }
         let taken = names.insert(new_name, name);
         if let Some(other) = taken.filter(|_| !new_name.contains("%d")) {
@@ -55,7 +55,7 @@ pub(crate) fn configure(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<()
 }
 
 /// What the kernel takes for a name.
-fn judge_name(at: &ConfigPath, name: &str) -> Result<(), PlanError> {
+fn validate_name(at: &ConfigPath, name: &str) -> Result<(), PlanError> {
     let wrong = name.is_empty()
         || name.len() > LONGEST
         || matches!(name, "." | "..")

@@ -2,39 +2,21 @@
 
 use std::fmt;
 
-use init::{Step as _, Text};
+use init::{Step as _, StringTable};
 use kernel::mount::attributes;
 use serde_json::json;
 
 use super::options::{self, Meaning};
-use super::{Entry, NAMESPACES, Plan, RuntimeStep, Step, Tree};
+use super::{Entry, IdMaps, NAMESPACES, Plan, RuntimeStep, Step, Tree};
 
 impl fmt::Display for RuntimeStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RuntimeStep::OpenNamespace { path, flag, slot } => {
-                write!(
-                    f,
-                    "open {} namespace {} as slot {}",
-                    super::namespaces::name(*flag),
-                    OneLine(path),
-                    slot
-                )
+                let name = super::namespaces::name(*flag);
+                write!(f, "open {name} namespace {} as slot {slot}", OneLine(path))
             }
-            RuntimeStep::CopyTree(tree) => {
-                let below = if tree.recursive {
-                    " with all below"
-                } else {
-                    ""
-                };
-                write!(
-                    f,
-                    "copy mount {}{below} as tree {}",
-                    OneLine(&tree.source),
-                    tree.slot
-                )?;
-                write_attributes(f, tree)
-            }
+            RuntimeStep::CopyTree(tree) => write_copy(f, tree),
             RuntimeStep::MapTree {
                 slot, target, maps, ..
             } => match maps {
@@ -64,87 +46,104 @@ impl fmt::Display for RuntimeStep {
                 )
             }
             RuntimeStep::ConnectConsole { slot } => {
-                write!(f, "connect to the console socket as slot {}", slot)
+                write!(f, "connect to the console socket as slot {slot}")
             }
-            RuntimeStep::MakeCgroup {
-                without_devices: false,
-            } => f.write_str("make cgroup and apply limits"),
-            RuntimeStep::MakeCgroup {
-                without_devices: true,
-            } => f.write_str(
-                "make cgroup and apply limits, without device rules, which take privileges",
-            ),
-            RuntimeStep::MakeResctrlGroup(wanted) => {
-                let name = match wanted.group.as_str() {
-                    "" => "/",
-                    name => name,
-                };
-                write!(f, "make resctrl group {}", OneLine(name))?;
-                let lines = [&wanted.shares, &wanted.schemata];
-                for line in lines.iter().flat_map(|lines| lines.lines()) {
-                    write!(f, " {}", OneLine(line))?;
-                }
-                f.write_str(match wanted.monitor {
-                    Some(_) => ", with a monitoring group",
-                    None => "",
+            RuntimeStep::MakeCgroup { without_devices } => {
+                f.write_str("make cgroup and apply limits")?;
+                f.write_str(match without_devices {
+                    true => ", without device rules, which take privileges",
+                    false => "",
                 })
             }
-            RuntimeStep::StartChild { namespaces: 0 } => f.write_str("start child"),
+            RuntimeStep::MakeResctrlGroup(requested) => write_resctrl_group(f, requested),
             RuntimeStep::StartChild { namespaces } => {
-                f.write_str("start child in new ")?;
+                f.write_str("start child")?;
+                f.write_str(if *namespaces == 0 { "" } else { " in new " })?;
                 write_flags(f, *namespaces)
             }
             RuntimeStep::PlaceChild => f.write_str("place child in cgroup"),
             RuntimeStep::PlaceInResctrlGroup => f.write_str("place child in resctrl group"),
-            RuntimeStep::DelegateCgroup {
-                outside: Some(id), ..
-            } => write!(f, "give cgroup to user {id}"),
-            RuntimeStep::DelegateCgroup {
-                user,
-                outside: None,
-            } => write!(
-                f,
-                "give cgroup to user {user} of the child's user namespace"
-            ),
-            RuntimeStep::GiveStreams {
-                outside: Some(id), ..
-            } => write!(f, "give pipes of standard streams to user {id}"),
-            RuntimeStep::GiveStreams {
-                user,
-                outside: None,
-            } => write!(
-                f,
-                "give pipes of standard streams to user {user} of the child's user namespace"
-            ),
-            RuntimeStep::MapIds(maps) => {
-                let how = if maps.by_helper {
-                    " by newuidmap and newgidmap"
-                } else {
-                    ""
-                };
-                let lines = |list| super::IdMaps::lines(list).trim_end().replace('\n', ", ");
-                write!(
-                    f,
-                    "map child's users {}; groups {}{how}",
-                    lines(&maps.uids),
-                    lines(&maps.gids)
-                )
+            RuntimeStep::DelegateCgroup { user, outside } => {
+                write_owner(f, "cgroup", *user, *outside)
             }
+            RuntimeStep::GiveStreams { user, outside } => {
+                write_owner(f, "pipes of standard streams", *user, *outside)
+            }
+            RuntimeStep::MapIds(maps) => write_maps(f, maps),
             RuntimeStep::CompareIds(_) => {
                 f.write_str("compare the mappings of the joined user namespace")
             }
-            RuntimeStep::OffsetClocks { lines } => write!(
-                f,
-                "offset child's clocks {}",
-                lines.trim_end().replace('\n', ", ")
-            ),
+            RuntimeStep::OffsetClocks { lines } => {
+                write!(f, "offset child's clocks {}", joined(lines))
+            }
             RuntimeStep::MoveDevice { name, new_name } => {
                 write!(f, "move network device {name} as {new_name}")
             }
-            RuntimeStep::Record => f.write_str("record process"),
+            RuntimeStep::RecordProcess => f.write_str("record process"),
             RuntimeStep::RunHook { path, .. } => write!(f, "run hook {}", OneLine(path)),
         }
     }
+}
+
+fn write_copy(f: &mut fmt::Formatter<'_>, tree: &Tree) -> fmt::Result {
+    write!(f, "copy mount {}", OneLine(&tree.source))?;
+    f.write_str(if tree.recursive {
+        " with all below"
+    } else {
+        ""
+    })?;
+    write!(f, " as tree {}", tree.slot)?;
+    write_attributes(f, tree)
+}
+
+/// `outside` is the user's id there, if the plan knows it.
+fn write_owner(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    user: u32,
+    outside: Option<u32>,
+) -> fmt::Result {
+    match outside {
+        Some(id) => write!(f, "give {what} to user {id}"),
+        None => write!(
+            f,
+            "give {what} to user {user} of the child's user namespace"
+        ),
+    }
+}
+
+fn write_resctrl_group(
+    f: &mut fmt::Formatter<'_>,
+    requested: &crate::resctrl::Requested,
+) -> fmt::Result {
+    let name = match requested.group.as_str() {
+        "" => "/",
+        name => name,
+    };
+    write!(f, "make resctrl group {}", OneLine(name))?;
+    let lines = [&requested.shares, &requested.schemata];
+    for line in lines.iter().flat_map(|lines| lines.lines()) {
+        write!(f, " {}", OneLine(line))?;
+    }
+    f.write_str(match requested.monitor {
+        Some(_) => ", with a monitoring group",
+        None => "",
+    })
+}
+
+fn write_maps(f: &mut fmt::Formatter<'_>, maps: &IdMaps) -> fmt::Result {
+    let lines = |list| joined(&IdMaps::lines(list));
+    let (uids, gids) = (lines(&maps.uids), lines(&maps.gids));
+    write!(f, "map child's users {uids}; groups {gids}")?;
+    f.write_str(match maps.by_helper {
+        true => " by newuidmap and newgidmap",
+        false => "",
+    })
+}
+
+/// Several lines as one.
+fn joined(lines: &str) -> String {
+    lines.trim_end().replace('\n', ", ")
 }
 
 fn write_flags(f: &mut fmt::Formatter<'_>, flags: u64) -> fmt::Result {
@@ -198,14 +197,14 @@ impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.step {
             Step::Runtime(step) => step.fmt(f),
-            Step::Child(step) => step.describe(Text(&self.1.text), f),
+            Step::Child(step) => step.describe(StringTable(&self.1.text), f),
         }
     }
 }
 
 impl Plan {
     /// What step `index` does, in words.
-    pub fn words(&self, index: usize) -> String {
+    pub fn describe(&self, index: usize) -> String {
         self.entries
             .get(index)
             .map_or_else(String::new, |entry| Words(entry, self).to_string())
@@ -218,7 +217,7 @@ impl Plan {
             .iter()
             .enumerate()
             .map(|(index, entry)| {
-                json!({"index": index, "by": entry.by(), "step": entry.name(), "does": self.words(index), "config": entry.from.to_string()})
+                json!({"index": index, "by": entry.by(), "step": entry.name(), "does": self.describe(index), "config": entry.from.to_string()})
             })
             .collect();
         let warnings: Vec<_> = self
@@ -255,7 +254,7 @@ impl Entry {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Vec<String> = (0..self.entries.len())
-            .map(|index| self.words(index))
+            .map(|index| self.describe(index))
             .collect();
         let width = words
             .iter()

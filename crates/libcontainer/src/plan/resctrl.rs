@@ -3,7 +3,7 @@
 use spec::ConfigPath;
 
 use super::{Creation, Draft, PlanError, RuntimeStep};
-use crate::resctrl::Wanted;
+use crate::resctrl::Requested;
 
 fn from() -> ConfigPath {
     ConfigPath::of("linux.intelRdt")
@@ -13,8 +13,8 @@ fn from() -> ConfigPath {
 pub(crate) fn make(draft: &mut Draft<'_>, creation: &Creation) -> Result<(), PlanError> {
     let linux = draft.spec.linux.as_ref();
     if let Some(given) = linux.and_then(|linux| linux.intel_rdt.as_ref()) {
-        let wanted = Wanted::read(given, &creation.id)?;
-        draft.runtime(&from(), RuntimeStep::MakeResctrlGroup(wanted));
+        let requested = Requested::read(given, &creation.id)?;
+        draft.runtime(&from(), RuntimeStep::MakeResctrlGroup(requested));
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ const PROPAGATIONS: [(&str, u64); 8] = [
     ("runbindable", flags::UNBINDABLE | flags::REC),
 ];
 
-fn wanted_propagation(draft: &Draft<'_>) -> Result<Option<u64>, PlanError> {
+fn requested_propagation(draft: &Draft<'_>) -> Result<Option<u64>, PlanError> {
     let Some(word) = draft
         .spec
         .linux
@@ -51,7 +51,7 @@ fn propagation_field() -> ConfigPath {
 /// wants the container to be the host's peer (volumes with bidirectional propagation).
 pub(crate) fn first_propagation(draft: &Draft<'_>) -> Result<u64, PlanError> {
     Ok(
-        match wanted_propagation(draft)?.map(|value| value & !flags::REC) {
+        match requested_propagation(draft)?.map(|value| value & !flags::REC) {
             Some(flags::SHARED) => 0,
             Some(flags::PRIVATE | flags::UNBINDABLE) => flags::PRIVATE | flags::REC,
             _ => flags::SLAVE | flags::REC,
@@ -61,8 +61,8 @@ pub(crate) fn first_propagation(draft: &Draft<'_>) -> Result<u64, PlanError> {
 
 /// What a config may not have without a mount namespace of the container's own (config-linux.md lets it have the
 /// caller's): it would be done to the caller's mounts.
-pub(crate) fn judge_shared(draft: &mut Draft<'_>, wanted: &Namespaces) {
-    if !wanted.shares_mounts() {
+pub(crate) fn validate_shared(draft: &mut Draft<'_>, requested: &Namespaces) {
+    if !requested.shares_mounts() {
         return;
     }
     let spec = draft.spec;
@@ -109,7 +109,7 @@ pub(crate) fn judge_shared(draft: &mut Draft<'_>, wanted: &Namespaces) {
             )));
         }
     }
-    if wanted.has(NEWUSER) || draft.host.rootless() {
+    if requested.has(NEWUSER) || draft.host.rootless() {
         // Its devices would have to be bound.
         let why = "a container in a user namespace needs a mount namespace of its own, too";
         draft.note(Err(PlanError::unsupported(names, why)));
@@ -119,10 +119,10 @@ pub(crate) fn judge_shared(draft: &mut Draft<'_>, wanted: &Namespaces) {
 pub(crate) fn open(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
+    requested: &Namespaces,
 ) -> Result<(), PlanError> {
     let at = ConfigPath::of("root.path");
-    if wanted.shares_mounts() {
+    if requested.shares_mounts() {
         let path = draft.text(&at, &creation.root)?;
         let step = OpenRoot {
             path,
@@ -151,10 +151,10 @@ pub(crate) fn open(
 pub(crate) fn enter(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
+    requested: &Namespaces,
 ) -> Result<(), PlanError> {
     let at = ConfigPath::of("root.path");
-    if wanted.shares_mounts() {
+    if requested.shares_mounts() {
         let to = Slot::ROOT_DIRECTORY;
         draft.child(&at, ChangeRoot { to });
         return make_working_directory(draft);
@@ -176,7 +176,7 @@ pub(crate) fn enter(
         let shared = first_propagation(draft)? == 0;
         draft.child(&at, EnterRoot { shared });
     }
-    if let Some(value) = wanted_propagation(draft)? {
+    if let Some(value) = requested_propagation(draft)? {
         draft.child(&propagation_field(), Propagation { flags: value });
     }
     make_working_directory(draft)

@@ -1,11 +1,11 @@
 //! The runtime's operations: what must be done from outside.
 
 use init::Slot;
-use init::slots::{Mount, Namespaces, Socket};
+use init::slots::kind;
 use spec::IdMapping;
 
-use super::hooks::Kind;
-use crate::resctrl::Wanted;
+use super::hooks::HookKind;
+use crate::resctrl::Requested;
 
 /// What the runtime performs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +17,14 @@ pub enum RuntimeStep {
         /// Type that it must have, as [`kernel::namespace::flags`].
         flag: u64,
         /// Where the descriptor goes.
-        slot: Slot<Namespaces>,
+        slot: Slot<kind::Joinable>,
     },
     /// Copies a mount of the host, detached, with its new attributes.
     CopyTree(Tree),
     /// Gives a copied tree the id mapping of a user namespace.
     MapTree {
         /// The tree.
-        slot: Slot<Mount>,
+        slot: Slot<kind::Mount>,
         /// Where in the container, for messages.
         target: String,
         /// With everything mounted below.
@@ -35,7 +35,7 @@ pub enum RuntimeStep {
     /// Makes a user namespace with the id mapping of a mount, for the child to use.
     MakeIdMapping {
         /// Where the descriptor goes.
-        slot: Slot<Namespaces>,
+        slot: Slot<kind::Joinable>,
         /// Where in the container, for messages.
         target: String,
         /// The mapping.
@@ -46,7 +46,7 @@ pub enum RuntimeStep {
     /// Connects to the socket that wants the terminal.
     ConnectConsole {
         /// Where the descriptor goes.
-        slot: Slot<Socket>,
+        slot: Slot<kind::Socket>,
     },
     /// Makes the cgroup and applies the limits.
     MakeCgroup {
@@ -54,7 +54,7 @@ pub enum RuntimeStep {
         without_devices: bool,
     },
     /// Makes the resctrl group, or judges the one that is there, and gives it its shares.
-    MakeResctrlGroup(Wanted),
+    MakeResctrlGroup(Requested),
     /// Starts the child.
     StartChild {
         /// Namespaces that it starts in.
@@ -95,11 +95,11 @@ pub enum RuntimeStep {
         new_name: String,
     },
     /// Stores which process is the container.
-    Record,
+    RecordProcess,
     /// Runs a hook.
     RunHook {
         /// Which list.
-        kind: Kind,
+        kind: HookKind,
         /// Which of the list.
         index: usize,
         /// The program, for people.
@@ -127,7 +127,7 @@ pub struct Tree {
     /// The propagation that the rest of the container has: a copy must not stay the host's peer.
     pub propagation: u64,
     /// Where the descriptor goes.
-    pub slot: Slot<Mount>,
+    pub slot: Slot<kind::Mount>,
 }
 
 /// The id mappings of a user namespace.

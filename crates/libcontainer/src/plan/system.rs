@@ -11,7 +11,7 @@ use super::{Draft, Namespaces, PlanError};
 /// Longest name that the kernel takes (`__NEW_UTS_LEN`).
 const LONGEST_NAME: usize = 64;
 
-pub(crate) fn name(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+pub(crate) fn name(draft: &mut Draft<'_>, requested: &Namespaces) -> Result<(), PlanError> {
     let spec = draft.spec;
     let names = [
         ("hostname", spec.hostname.as_deref()),
@@ -22,9 +22,9 @@ pub(crate) fn name(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), Pla
             continue;
         };
         let at = ConfigPath::of(field);
-        if !wanted.has(NEWUTS) {
+        if !requested.has(NEWUTS) {
             let why = format!("unable to set {field} without a private UTS namespace");
-            return Err(wanted.shared(at, NEWUTS, &why));
+            return Err(requested.shared(at, NEWUTS, &why));
         }
         if value.len() > LONGEST_NAME {
             return Err(PlanError::invalid(at, "longer than 64 bytes"));
@@ -68,19 +68,19 @@ fn file_of(key: &str) -> String {
     }
 }
 
-pub(crate) fn configure(draft: &mut Draft<'_>, wanted: &Namespaces) -> Result<(), PlanError> {
+pub(crate) fn configure(draft: &mut Draft<'_>, requested: &Namespaces) -> Result<(), PlanError> {
     let Some(linux) = &draft.spec.linux else {
         return Ok(());
     };
     for (key, value) in linux.sysctl.iter() {
-        draft.part(|draft| set_parameter(draft, wanted, key, value));
+        draft.part(|draft| set_parameter(draft, requested, key, value));
     }
     Ok(())
 }
 
 fn set_parameter(
     draft: &mut Draft<'_>,
-    wanted: &Namespaces,
+    requested: &Namespaces,
     key: &str,
     value: &str,
 ) -> Result<(), PlanError> {
@@ -92,7 +92,7 @@ fn set_parameter(
             "invalid sysctl name: words separated by dots, such as net.core.somaxconn",
         ));
     }
-    judge_owner(&at, key, &file, wanted)?;
+    validate_owner(&at, key, &file, requested)?;
     let (path, value) = (
         draft.text(&at, &format!("sys/{file}"))?,
         draft.text(&at, value)?,
@@ -102,11 +102,11 @@ fn set_parameter(
 }
 
 /// Only parameters of the container's own namespaces may be set: others are the host's.
-fn judge_owner(
+fn validate_owner(
     at: &ConfigPath,
     key: &str,
     file: &str,
-    wanted: &Namespaces,
+    requested: &Namespaces,
 ) -> Result<(), PlanError> {
     let (owner, namespace) = match file {
         "kernel/hostname" => {
@@ -127,11 +127,11 @@ fn judge_owner(
             ));
         }
     };
-    if wanted.has(owner) {
+    if requested.has(owner) {
         return Ok(());
     }
     let why = format!("sysctl {key:?} is not allowed in the host's {namespace} namespace");
-    Err(wanted.shared(at.clone(), owner, &why))
+    Err(requested.shared(at.clone(), owner, &why))
 }
 
 pub(crate) fn protect(draft: &mut Draft<'_>) -> Result<(), PlanError> {

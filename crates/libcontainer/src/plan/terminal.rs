@@ -1,7 +1,7 @@
 //! `process.terminal`, `process.consoleSize`.
 
 use init::Slot;
-use init::slots;
+use init::slots::kind;
 use init::step::Terminal;
 use spec::{ConfigPath, Process};
 
@@ -12,7 +12,7 @@ fn from() -> ConfigPath {
 }
 
 /// Where the child finds the console socket.
-pub(crate) struct Socket(Slot<slots::Socket>);
+pub(crate) struct Socket(Slot<kind::Socket>);
 
 /// The console socket is connected before the child starts: its path is the host's.
 pub(crate) fn connect(draft: &mut Draft<'_>) -> Result<Option<Socket>, PlanError> {

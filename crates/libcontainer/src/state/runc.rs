@@ -12,7 +12,7 @@ use kernel::file::{self, open};
 use kernel::namespace::flags::{
     NEWCGROUP, NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS,
 };
-use kernel::process::{self, Watch};
+use kernel::process::{self, PollFd};
 use kernel::{Errno, Fault};
 use serde::{Deserialize, Serialize};
 
@@ -203,7 +203,7 @@ pub(crate) fn release(folder: &Held, record: &Record) -> Result<(), Error> {
     let process = held(record)?.ok_or_else(stopped)?;
     let running = || Error::wrong_status(&record.id, "cannot start an already running container");
     let fence = folder.open_fence_to(open::RDONLY)?.ok_or_else(running)?;
-    let mut watches = [&fence, &process].map(|fd| Watch::new(fd.borrow(), Watch::IN));
+    let mut watches = [&fence, &process].map(|fd| PollFd::new(fd.borrow(), PollFd::IN));
     loop {
         match process::poll(&mut watches, None) {
             Err(fault) if fault.is(Errno::EINTR) => {}

@@ -73,7 +73,7 @@ pub(crate) fn rows(plan: &Plan, others: impl IntoIterator<Item = String>) -> Vec
                 Step::Runtime(_) => "runtime".to_owned(),
                 Step::Child(_) => "child".to_owned(),
             },
-            words: plan.words(index),
+            words: plan.describe(index),
             field: if entry.from.is_none() {
                 "-".to_owned()
             } else {

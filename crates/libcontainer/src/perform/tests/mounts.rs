@@ -264,7 +264,7 @@ fn copy_mount() {
     let mut script = Script::below(&root);
     copy(&mut script, "/from");
     // The turn that carries it.
-    script.runtime(RuntimeStep::Record);
+    script.runtime(RuntimeStep::RecordProcess);
     let target = script.text("/there");
     script.child(Attach {
         slot: Slot::numbered(9),

@@ -47,7 +47,8 @@ fn unshare() {
 #[test]
 fn write_id_maps() {
     let at = ConfigPath::of("test");
-    let outer = crate::perform::id_maps::namespace_with(&own_ids(), None, &at).unwrap();
+    let outer = crate::perform::id_maps::namespace_with(&Default::default(), &own_ids(), None, &at)
+        .unwrap();
     let line = IdMapping {
         container_id: 7,
         host_id: 0,
@@ -59,7 +60,9 @@ fn write_id_maps() {
         ..IdMaps::default()
     };
     // Without privileges, as groups are denied in the outer one, only root's own id.
-    let nested = crate::perform::id_maps::namespace_with(&maps, Some(&outer), &at).unwrap();
+    let nested =
+        crate::perform::id_maps::namespace_with(&Default::default(), &maps, Some(&outer), &at)
+            .unwrap();
     let root = Folder::new();
     let mut script = Script::below(&root);
     script.give(Slot::numbered(9), nested);
@@ -78,7 +81,8 @@ fn write_id_maps() {
         uids: vec![lacking],
         ..maps
     };
-    let failed = crate::perform::id_maps::namespace_with(&unmapped, Some(&outer), &at);
+    let failed =
+        crate::perform::id_maps::namespace_with(&Default::default(), &unmapped, Some(&outer), &at);
     let error = failed.unwrap_err().to_string();
     assert!(error.contains("operation not permitted"), "{error}");
     let mut script = Script::outside();
@@ -153,7 +157,7 @@ fn share_namespaces() {
         first: Slot::numbered(9),
     });
     // The turn that carries them.
-    script.runtime(RuntimeStep::Record);
+    script.runtime(RuntimeStep::RecordProcess);
     drop(script.waits());
     // The proc of the host is needed, and this root has none.
     let root = Folder::new();

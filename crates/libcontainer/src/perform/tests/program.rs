@@ -329,7 +329,7 @@ fn execute() {
     let index = script.child(Execute {
         arguments,
         environment,
-        tell: false,
+        prints_failure: false,
     });
     script.fails(index, Call::Execve, Errno::EINVAL);
 }

@@ -1,13 +1,14 @@
 //! Bind mounts: looked up by the child, or copied and perhaps id-mapped by the runtime.
 
+use init::Slot;
+use init::slots::kind;
 use init::step::{Attach, Bind, CopyMount};
-use init::{Slot, slots};
 use kernel::mount::flags;
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Linux, Mount};
 
 use super::options::Options;
-use super::{Creation, Draft, Namespaces, Outside, Place, PlanError, field, options_of};
+use super::{Creation, Draft, MountEntry, Namespaces, Outside, PlanError, field, options_of};
 use crate::plan::{IdMaps, RuntimeStep, Tree};
 
 /// The source as an absolute path; a relative one counts from the bundle (config.md).
@@ -42,14 +43,14 @@ fn way(
     creation: &Creation,
     mount: &Mount<'_>,
     options: &Options,
-    wanted: &Namespaces,
+    requested: &Namespaces,
     source: String,
 ) -> (Way, String) {
     if let Some(below) = super::below_root(draft, creation, &source) {
         return (Way::Inside, below);
     }
     let copied = is_id_mapped(mount, options)
-        || (wanted.has(NEWUSER) && draft.host.privileged && draft.host.copies_mounts);
+        || (requested.has(NEWUSER) && draft.host.privileged && draft.host.copies_mounts);
     (if copied { Way::Runtime } else { Way::Child }, source)
 }
 
@@ -61,12 +62,12 @@ fn is_id_mapped(mount: &Mount<'_>, options: &Options) -> bool {
 pub(crate) fn prepare(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
+    requested: &Namespaces,
 ) -> Vec<Outside> {
     let mut all = vec![Outside::Nothing; draft.spec.mounts.len()];
     for (index, one) in all.iter_mut().enumerate() {
         draft.part(|draft| {
-            *one = prepare_one(draft, creation, wanted, index)?;
+            *one = prepare_one(draft, creation, requested, index)?;
             Ok(())
         });
     }
@@ -76,7 +77,7 @@ pub(crate) fn prepare(
 fn prepare_one(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
+    requested: &Namespaces,
     index: usize,
 ) -> Result<Outside, PlanError> {
     let (at, mount) = (field(index), &draft.spec.mounts[index]);
@@ -85,10 +86,10 @@ fn prepare_one(
         return Ok(Outside::Nothing);
     }
     if options.bind.is_none() {
-        return prepare_mapping(draft, wanted, index);
+        return prepare_mapping(draft, requested, index);
     }
     let source = source(mount, &at, &creation.bundle)?;
-    let (Way::Runtime, source) = way(draft, creation, mount, &options, wanted, source) else {
+    let (Way::Runtime, source) = way(draft, creation, mount, &options, requested, source) else {
         return Ok(Outside::Nothing);
     };
     if !draft.host.privileged || !draft.host.copies_mounts {
@@ -97,7 +98,7 @@ fn prepare_one(
     }
     let slot = draft.slot(&at)?;
     // Another user namespace gets what the host has, as if the flags were locked.
-    let release = match wanted.has(NEWUSER) {
+    let release = match requested.has(NEWUSER) {
         true => 0,
         false => options.release(),
     };
@@ -109,7 +110,7 @@ fn prepare_one(
         clear: options.clear,
         deep_set: options.deep_set,
         deep_clear: options.deep_clear,
-        propagation: copied_propagation(draft, wanted)?,
+        propagation: copied_propagation(draft, requested)?,
         slot,
     };
     draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
@@ -123,7 +124,7 @@ fn prepare_one(
 /// the child who maps them, for the file system belongs to its user namespace.
 fn prepare_mapping(
     draft: &mut Draft<'_>,
-    wanted: &Namespaces,
+    requested: &Namespaces,
     index: usize,
 ) -> Result<Outside, PlanError> {
     if draft.spec.mounts[index].uid_mappings.is_empty() {
@@ -131,7 +132,7 @@ fn prepare_mapping(
     }
     let slot = draft.slot(&field(index))?;
     // Else below the container's user namespace, over which alone the child has rights.
-    if !wanted.has(NEWUSER) {
+    if !requested.has(NEWUSER) {
         make_mapping(draft, index, slot, false)?;
     }
     Ok(Outside::Ids(slot))
@@ -140,7 +141,7 @@ fn prepare_mapping(
 fn make_mapping(
     draft: &mut Draft<'_>,
     index: usize,
-    slot: Slot<slots::Namespaces>,
+    slot: Slot<kind::Joinable>,
     nested: bool,
 ) -> Result<(), PlanError> {
     let (at, mount) = (field(index), &draft.spec.mounts[index]);
@@ -173,9 +174,9 @@ fn make_mapping(
 }
 
 /// Copied by the child in its user namespace, mounts would be slaves of the host's at most (mount_namespaces(7)).
-fn copied_propagation(draft: &Draft<'_>, wanted: &Namespaces) -> Result<u64, PlanError> {
+fn copied_propagation(draft: &Draft<'_>, requested: &Namespaces) -> Result<u64, PlanError> {
     match crate::plan::root::first_propagation(draft)? {
-        0 if wanted.has(NEWUSER) => Ok(flags::SLAVE | flags::REC),
+        0 if requested.has(NEWUSER) => Ok(flags::SLAVE | flags::REC),
         first => Ok(first),
     }
 }
@@ -192,7 +193,7 @@ fn add_mapping(
     mount: &Mount<'_>,
     options: &Options,
     at: &ConfigPath,
-    slot: Slot<slots::Mount>,
+    slot: Slot<kind::Mount>,
     maps: Option<IdMaps>,
 ) {
     let recursive = options.id_map == Some(true);
@@ -228,8 +229,8 @@ pub(crate) fn map_trees(draft: &mut Draft<'_>, outside: &[Outside]) {
 pub(crate) fn mount(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
-    place: &Place<'_>,
+    requested: &Namespaces,
+    place: &MountEntry<'_>,
 ) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
     let mount = &draft.spec.mounts[place.index];
@@ -251,7 +252,7 @@ pub(crate) fn mount(
         return Ok(());
     }
     let source = source(mount, &at, &creation.bundle)?;
-    let (way, source) = way(draft, creation, mount, options, wanted, source);
+    let (way, source) = way(draft, creation, mount, options, requested, source);
     let (inside, recursive) = (way == Way::Inside, options.bind == Some(true));
     let source = draft.text(&at.clone().then("source"), &source)?;
     if !is_id_mapped(mount, options) {

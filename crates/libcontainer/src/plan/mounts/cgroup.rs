@@ -6,7 +6,7 @@ use kernel::mount::{attributes, flags};
 use kernel::namespace::flags::{NEWCGROUP, NEWUSER};
 
 use super::options::Options;
-use super::{Draft, NOTHING, Namespaces, Place, PlanError, field};
+use super::{Draft, MountEntry, NOTHING, Namespaces, PlanError, field};
 
 /// What a cgroup mount never needs.
 const SAFE: u64 = flags::NOSUID | flags::NODEV | flags::NOEXEC;
@@ -14,12 +14,12 @@ const SAFE: u64 = flags::NOSUID | flags::NODEV | flags::NOEXEC;
 /// Adds the mounts. Type cgroup is what the host has, v1 on a hybrid host; type cgroup2 is v2 everywhere.
 pub(crate) fn mount(
     draft: &mut Draft<'_>,
-    wanted: &Namespaces,
-    place: &Place<'_>,
+    requested: &Namespaces,
+    place: &MountEntry<'_>,
     kind: &str,
 ) -> Result<(), PlanError> {
     if draft.host.cgroups == 2 || kind == "cgroup2" {
-        unified(draft, wanted, place)
+        unified(draft, requested, place)
     } else {
         hierarchies(draft, place)
     }
@@ -27,9 +27,13 @@ pub(crate) fn mount(
 
 /// v2: one mount, which shows the container's group as the root if it has a cgroup namespace. Otherwise, and where the
 /// kernel does not let a user namespace mount it, the group's directory is bound.
-fn unified(draft: &mut Draft<'_>, wanted: &Namespaces, place: &Place<'_>) -> Result<(), PlanError> {
+fn unified(
+    draft: &mut Draft<'_>,
+    requested: &Namespaces,
+    place: &MountEntry<'_>,
+) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
-    let own_view = wanted.has(NEWCGROUP) && !(wanted.joins(NEWUSER) && draft.host.rootless());
+    let own_view = requested.has(NEWCGROUP) && !(requested.joins(NEWUSER) && draft.host.rootless());
     let target = draft.text(&at.clone().then("destination"), place.target)?;
     let hierarchies = &draft.host.hierarchies;
     let group = hierarchies.iter().find(|one| one.name.is_empty());
@@ -81,7 +85,7 @@ fn bind_of(source: init::Span, target: init::Span, options: &Options) -> Bind {
 
 /// v1: a tmpfs with one directory for each hierarchy and links for controllers that share one. What is in it is made
 /// below its descriptor, not below its path.
-fn hierarchies(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<(), PlanError> {
+fn hierarchies(draft: &mut Draft<'_>, place: &MountEntry<'_>) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
     let target = draft.text(&at.clone().then("destination"), place.target)?;
     let tmpfs = match place.keep {

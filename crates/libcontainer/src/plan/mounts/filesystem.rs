@@ -4,7 +4,7 @@ use init::Slot;
 use init::step::Filesystem;
 use kernel::mount::flags;
 
-use super::{Draft, Place, PlanError, field};
+use super::{Draft, MountEntry, PlanError, field};
 
 /// Longest data of mount(2): a page, less the end.
 const LONGEST_DATA: usize = 4095;
@@ -12,7 +12,7 @@ const LONGEST_DATA: usize = 4095;
 /// Adds the mount.
 pub(crate) fn mount(
     draft: &mut Draft<'_>,
-    place: &Place<'_>,
+    place: &MountEntry<'_>,
     kind: Option<&str>,
 ) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);

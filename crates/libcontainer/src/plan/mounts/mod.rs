@@ -8,7 +8,7 @@ pub mod options;
 use std::collections::HashMap;
 
 use init::Slot;
-use init::slots;
+use init::slots::kind;
 use init::step::{SetAttributes, encode_propagation};
 use init::wire::Span;
 use kernel::mount::{attributes, flags};
@@ -27,21 +27,21 @@ pub(crate) const NOTHING: Span = Span {
 };
 
 /// One entry of the list, and what is known of the mount that it makes.
-struct Place<'a> {
+struct MountEntry<'a> {
     index: usize,
     options: &'a Options,
     /// Where, as the child looks it up: once.
     target: &'a str,
     /// Where the child keeps the mount for what is changed in it later.
-    keep: Slot<slots::Mount>,
+    keep: Slot<kind::Mount>,
     /// The mount that a remount changes, if an earlier entry has made it.
-    changed: Option<Slot<slots::Mount>>,
+    changed: Option<Slot<kind::Mount>>,
     /// What the runtime has prepared for it.
     outside: Outside,
 }
 
-impl Place<'_> {
-    fn ids(&self) -> Slot<slots::Namespaces> {
+impl MountEntry<'_> {
+    fn ids(&self) -> Slot<kind::Joinable> {
         match self.outside {
             Outside::Ids(slot) => slot,
             _ => Slot::NO_NAMESPACE,
@@ -54,9 +54,9 @@ impl Place<'_> {
 pub(crate) enum Outside {
     Nothing,
     /// A copy of the source.
-    Copied(Slot<slots::Mount>),
+    Copied(Slot<kind::Mount>),
     /// A user namespace with the mount's own mapping of ids, for a new file system.
-    Ids(Slot<slots::Namespaces>),
+    Ids(Slot<kind::Joinable>),
 }
 
 /// Whether a mount is a bind mount: that is for its options to say, not for its type.
@@ -130,7 +130,7 @@ const COVERABLE: [&str; 10] = [
 ];
 
 /// What lies over parts of /proc could answer where security settings are read or written (CVE-2019-16884).
-fn judge_target(at: &ConfigPath, mount: &Mount<'_>, target: &str) -> Result<(), PlanError> {
+fn validate_target(at: &ConfigPath, mount: &Mount<'_>, target: &str) -> Result<(), PlanError> {
     if !target.starts_with("/proc/")
         || COVERABLE.contains(&target)
         || target.starts_with("/proc/net/")
@@ -147,7 +147,7 @@ fn judge_target(at: &ConfigPath, mount: &Mount<'_>, target: &str) -> Result<(), 
 
 /// The mounts of the list that later steps change by descriptor, and who makes the mount that an entry changes.
 struct Kept {
-    keep: Vec<Slot<slots::Mount>>,
+    keep: Vec<Slot<kind::Mount>>,
     made_by: Vec<Option<usize>>,
 }
 
@@ -181,7 +181,7 @@ impl Kept {
     }
 
     /// The mount that entry `index` changes.
-    fn changed(&self, index: usize) -> Option<Slot<slots::Mount>> {
+    fn changed(&self, index: usize) -> Option<Slot<kind::Mount>> {
         match self.keep[index] {
             Slot::ROOT => Some(Slot::ROOT),
             _ => self.made_by[index].map(|maker| self.keep[maker]),
@@ -190,7 +190,7 @@ impl Kept {
 }
 
 /// A change of nothing yet.
-fn change(slot: Slot<slots::Mount>) -> SetAttributes {
+fn change(slot: Slot<kind::Mount>) -> SetAttributes {
     SetAttributes {
         slot,
         target: NOTHING,
@@ -208,9 +208,9 @@ fn change(slot: Slot<slots::Mount>) -> SetAttributes {
 pub(crate) fn build(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
+    requested: &Namespaces,
     outside: &[Outside],
-) -> Vec<(usize, Slot<slots::Mount>)> {
+) -> Vec<(usize, Slot<kind::Mount>)> {
     let spec = draft.spec;
     let targets: Vec<String> = spec
         .mounts
@@ -221,7 +221,7 @@ pub(crate) fn build(
     let kept = Kept::of(draft, &targets, &options);
     let mut late = Vec::new();
     for (index, mount) in spec.mounts.iter().enumerate() {
-        let place = Place {
+        let place = MountEntry {
             index,
             options: &options[index],
             target: &targets[index],
@@ -229,7 +229,7 @@ pub(crate) fn build(
             changed: kept.changed(index),
             outside: outside[index],
         };
-        draft.part(|draft| build_one(draft, creation, wanted, &place));
+        draft.part(|draft| build_one(draft, creation, requested, &place));
         if is_late(mount, place.options) {
             late.push((index, place.keep));
         }
@@ -240,24 +240,24 @@ pub(crate) fn build(
 fn build_one(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
-    place: &Place<'_>,
+    requested: &Namespaces,
+    place: &MountEntry<'_>,
 ) -> Result<(), PlanError> {
     let mount = &draft.spec.mounts[place.index];
-    judge(draft, mount, place, wanted)?;
+    validate(draft, mount, place, requested)?;
     match (place.options.bind, mount.kind.as_deref()) {
         (Some(_), _) if place.options.is_remount() => remount(draft, place),
-        (Some(_), _) => bind::mount(draft, creation, wanted, place),
+        (Some(_), _) => bind::mount(draft, creation, requested, place),
         // What is mounted anew is there, whatever its type is called.
         (None, Some(kind @ ("cgroup" | "cgroup2"))) if !place.options.is_remount() => {
-            cgroup::mount(draft, wanted, place, kind)
+            cgroup::mount(draft, requested, place, kind)
         }
         (None, kind) => filesystem::mount(draft, place, kind),
     }
 }
 
 /// `bind` with `remount`: other attributes for a mount that is there.
-fn remount(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<(), PlanError> {
+fn remount(draft: &mut Draft<'_>, place: &MountEntry<'_>) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
     let mut step = SetAttributes {
         release: options.release(),
@@ -276,7 +276,7 @@ fn remount(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<(), PlanError> {
 }
 
 /// The propagation words of a mount, as its step has them.
-fn propagation(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<Span, PlanError> {
+fn propagation(draft: &mut Draft<'_>, place: &MountEntry<'_>) -> Result<Span, PlanError> {
     let mut list = place.options.propagation.clone();
     if place.target == "/" {
         if list.iter().any(|flags| flags & flags::SHARED != 0) {
@@ -296,11 +296,11 @@ fn propagation(draft: &mut Draft<'_>, place: &Place<'_>) -> Result<Span, PlanErr
 }
 
 /// What can be said of an entry whatever kind of mount it is.
-fn judge(
+fn validate(
     draft: &mut Draft<'_>,
     mount: &Mount<'_>,
-    place: &Place<'_>,
-    wanted: &Namespaces,
+    place: &MountEntry<'_>,
+    requested: &Namespaces,
 ) -> Result<(), PlanError> {
     let at = field(place.index);
     if mount.destination.is_empty() {
@@ -312,15 +312,15 @@ fn judge(
             "a relative destination is deprecated; it counts from /",
         );
     }
-    judge_target(&at, mount, place.target)?;
-    judge_id_mappings(&at, mount, place.options, wanted)
+    validate_target(&at, mount, place.target)?;
+    validate_id_mappings(&at, mount, place.options, requested)
 }
 
-fn judge_id_mappings(
+fn validate_id_mappings(
     at: &ConfigPath,
     mount: &Mount<'_>,
     options: &Options,
-    wanted: &Namespaces,
+    requested: &Namespaces,
 ) -> Result<(), PlanError> {
     let (uids, gids) = (
         !mount.uid_mappings.is_empty(),
@@ -339,9 +339,9 @@ fn judge_id_mappings(
             why,
         ));
     }
-    super::namespaces::judge_mappings(&at.clone().then("uidMappings"), &mount.uid_mappings)?;
-    super::namespaces::judge_mappings(&at.clone().then("gidMappings"), &mount.gid_mappings)?;
-    if options.id_map.is_some() && !uids && !wanted.has(NEWUSER) {
+    super::namespaces::validate_mappings(&at.clone().then("uidMappings"), &mount.uid_mappings)?;
+    super::namespaces::validate_mappings(&at.clone().then("gidMappings"), &mount.gid_mappings)?;
+    if options.id_map.is_some() && !uids && !requested.has(NEWUSER) {
         let why = "an id-mapped mount needs mappings or a user namespace";
         return Err(PlanError::invalid(at.clone().then("options"), why));
     }
@@ -367,7 +367,7 @@ fn is_late(mount: &Mount<'_>, options: &Options) -> bool {
 }
 
 /// A tmpfs that is to be read-only becomes so when all that belongs into it was made.
-pub(crate) fn finish(draft: &mut Draft<'_>, late: &[(usize, Slot<slots::Mount>)]) {
+pub(crate) fn finish(draft: &mut Draft<'_>, late: &[(usize, Slot<kind::Mount>)]) {
     for (index, slot) in late {
         let step = SetAttributes {
             set: attributes::RDONLY,

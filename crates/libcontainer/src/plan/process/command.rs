@@ -187,7 +187,7 @@ pub(super) fn execute(draft: &mut Draft<'_>, command: &Command, first: bool) {
         Execute {
             arguments,
             environment,
-            tell: first,
+            prints_failure: first,
         },
     );
 }

@@ -57,15 +57,15 @@ pub(crate) fn before_joining_for(
 
 /// Root of a user namespace has no rights to pipes of those outside, so the runtime gives them away. `joined`: only the
 /// mapping of the user namespace that the child is in tells to whom.
-pub(crate) fn give_streams(draft: &mut Draft<'_>, wanted: &Namespaces, joined: bool) {
+pub(crate) fn give_streams(draft: &mut Draft<'_>, requested: &Namespaces, joined: bool) {
     let Some(process) = &draft.spec.process else {
         return;
     };
     let (user, empty) = (process.user.uid, Vec::new());
     let mappings = draft.spec.linux.as_ref().map(|linux| &linux.uid_mappings);
     let mappings = mappings.unwrap_or(&empty);
-    let unknown = wanted.joins(NEWUSER) && mappings.is_empty();
-    if !wanted.has(NEWUSER) || unknown != joined {
+    let unknown = requested.joins(NEWUSER) && mappings.is_empty();
+    if !requested.has(NEWUSER) || unknown != joined {
         return;
     }
     // Running the program as a user who is not mapped fails anyway.
@@ -108,11 +108,11 @@ pub(crate) fn begin_for(
 pub(crate) fn prepare_first(
     draft: &mut Draft<'_>,
     creation: &Creation,
-    wanted: &Namespaces,
+    requested: &Namespaces,
 ) -> Result<(), PlanError> {
     let surroundings = Surroundings {
-        user_namespace: wanted.has(NEWUSER),
-        set_groups: super::namespaces::can_set_groups(draft, wanted),
+        user_namespace: requested.has(NEWUSER),
+        set_groups: super::namespaces::can_set_groups(draft, requested),
         waits: true,
         listen_fds: creation.listen_fds,
     };
@@ -170,7 +170,7 @@ fn run(
     draft.part(|draft| security::label(draft, process));
     draft.part(|draft| identity::umask(draft, process));
     let command = &command.inspect_err(|_| {
-        // What follows has to be in order; the rest is judged before that.
+        // What follows has to be in order; the rest is validated before that.
         draft.part(|draft| command::directory(draft, process, false));
         draft.part(|draft| security::filter(draft).map(drop));
     })?;

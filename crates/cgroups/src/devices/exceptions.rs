@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::device_rule::{Devices, Kind, MKNOD, READ, Rule, WRITE};
+use crate::devices::rule::{Devices, Kind, MKNOD, READ, Rule, WRITE};
 
 /// One default, and what differs from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) struct Exceptions {
 impl Exceptions {
     /// Turns an ordered list into one default and exceptions whose order does not matter; `None` when a rule takes only
     /// a part of an exception back.
-    pub(super) fn of(rules: &[Rule]) -> Option<Exceptions> {
+    pub(crate) fn of(rules: &[Rule]) -> Option<Exceptions> {
         let mut state = Exceptions::default();
         let mut places: HashMap<Devices, usize> = HashMap::new();
         for rule in rules {
@@ -133,7 +133,7 @@ fn letters(access: u8) -> String {
 
 /// How systemd names devices: by a path that need not exist, or by a major number. A name may come once only: of several
 /// the last would count.
-pub(super) fn for_systemd(list: &[Rule], on_v1: bool) -> Vec<(String, String)> {
+pub(crate) fn for_systemd(list: &[Rule], on_v1: bool) -> Vec<(String, String)> {
     let mut names: Vec<(String, u8)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for rule in list {
@@ -165,8 +165,8 @@ pub(super) fn for_systemd(list: &[Rule], on_v1: bool) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::device_rule::tests::rule;
     use super::*;
+    use crate::devices::rule::tests::rule;
 
     #[test]
     fn lists_become_a_default_and_exceptions_where_that_is_possible() {

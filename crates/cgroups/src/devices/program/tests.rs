@@ -311,7 +311,7 @@ fn the_time_grows_with_the_number_of_rules() {
             access: ALL,
         };
         let rules: Vec<Rule> = (0..count).map(rule).collect();
-        let exceptions = crate::controller::device_exceptions::Exceptions {
+        let exceptions = crate::devices::exceptions::Exceptions {
             allow: false,
             list: rules.clone(),
         };

@@ -3,7 +3,7 @@
 use spec::{ConfigPath, DeviceRule};
 
 use crate::SettingError;
-use crate::setting::wrong;
+use crate::error::wrong;
 
 pub(crate) const MKNOD: u8 = 1;
 pub(crate) const READ: u8 = 2;
@@ -33,7 +33,7 @@ pub(crate) type Devices = (Option<Kind>, Option<u32>, Option<u32>);
 impl Rule {
     /// From the config, where `at` is. Letters that are no kind of access are left out with a warning, as engines write them;
     /// without any other the rule is about nothing, and left out, too.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         rule: &DeviceRule<'_>,
         at: &ConfigPath,
         warnings: &mut Vec<(ConfigPath, String)>,
@@ -102,7 +102,7 @@ impl Rule {
     }
 
     /// Every device that `other` matches is matched by this rule too.
-    pub(super) fn covers(&self, other: &Rule) -> bool {
+    pub(crate) fn covers(&self, other: &Rule) -> bool {
         let all = |mine: Option<u32>, its: Option<u32>| mine.is_none() || mine == its;
         (self.kind.is_none() || self.kind == other.kind)
             && all(self.major, other.major)
@@ -110,7 +110,7 @@ impl Rule {
     }
 
     /// Some device is matched by both.
-    pub(super) fn meets(&self, other: &Rule) -> bool {
+    pub(crate) fn meets(&self, other: &Rule) -> bool {
         let meet = |a: Option<u32>, b: Option<u32>| a.is_none() || b.is_none() || a == b;
         (self.kind.is_none() || other.kind.is_none() || self.kind == other.kind)
             && meet(self.major, other.major)
@@ -123,7 +123,7 @@ impl Rule {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A rule in the words of v1's lists.

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use kernel::bpf::Instruction;
 
-use crate::controller::device_rule::{ALL, Kind, MKNOD, READ, Rule, WRITE};
-use crate::controller::devices::DeviceRules;
+use crate::devices::DeviceRules;
+use crate::devices::rule::{ALL, Kind, MKNOD, READ, Rule, WRITE};
 
 /// What the kernel calls the kinds: BPF_DEVCG_DEV_BLOCK and BPF_DEVCG_DEV_CHAR.
 const BLOCK: i32 = 1;

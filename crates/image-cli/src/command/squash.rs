@@ -1,0 +1,27 @@
+//! `squash`: an image of one layer.
+
+use tare_image::{Result, commit};
+
+use super::line::Line;
+use super::options::Options;
+use super::output::put;
+use super::{diff, place};
+
+pub(super) const COMMAND: super::Command = super::Command {
+    name: "squash",
+    usage: "LOCATION REFERENCE",
+    about: "Make an image of one layer with the files of another, and its configuration",
+    options: super::commit::DESCRIPTION,
+    run,
+};
+
+fn run(line: &Line, options: &Options) -> Result<u8> {
+    let description = super::commit::description(line)?;
+    let (location, name) = (line.arguments[0].parse()?, line.arguments[1].parse()?);
+    let store = options.store_as_root()?;
+    let base = place::local_or_pulled(&store, &location, options)?;
+    let (root, _staging) = diff::tree(&store, &line.arguments[0], options)?;
+    let made = commit::squash(&store, &base, &root, &name, &description)?;
+    put!("{}", made.digest());
+    Ok(0)
+}
