@@ -8,6 +8,7 @@ use kernel::{Errno, Fd};
 
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
+use crate::apart;
 use crate::inside::{self, Last};
 use crate::slots::kind;
 use crate::{Slot, Span, StringTable};
@@ -73,8 +74,7 @@ impl Filesystem {
     /// Mounts, finishes what is mounted, and only then puts it on the target, all by descriptors.
     ///
     /// mount(2) does not say what it has mounted, and a second look at the target's path might find somebody else's
-    /// mount. So it mounts in a place of our own: a directory in a file system that covers the root for so long, where
-    /// no path leads to.
+    /// mount. So it mounts in a place of our own ([`apart`]).
     #[inline(never)]
     fn mount_apart(
         &self,
@@ -82,9 +82,7 @@ impl Filesystem {
         target: &Fd,
         inherit: bool,
     ) -> kernel::Result<Fd> {
-        let apart = mount::open_filesystem(c"tmpfs")?;
-        let apart = mount::create_mount(apart.borrow(), attributes::NOSUID)?;
-        mount::attach(apart.borrow(), context.root())?;
+        let apart = apart::attach()?;
         file::make_directory(apart.borrow(), c"m", 0o700)?;
         let place = file::open_at(apart.borrow(), c"m", open::PATH, 0)?;
         file::change_directory_to(place.borrow())?;
@@ -113,8 +111,7 @@ impl Filesystem {
             None => new,
         };
         mount::attach(new.borrow(), target.borrow())?;
-        file::change_directory_to(apart.borrow())?;
-        mount::detach(c".")?;
+        apart::detach(&apart)?;
         Ok(new)
     }
 }
