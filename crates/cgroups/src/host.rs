@@ -8,6 +8,7 @@ use kernel::file::{self, magic};
 use crate::Error;
 use crate::dir::read_path;
 use crate::error::c_string;
+use crate::systemd::Session;
 
 /// Where every distribution mounts its cgroups.
 pub(crate) const MOUNT_POINT: &str = "/sys/fs/cgroup";
@@ -58,6 +59,7 @@ pub struct Host {
     version: Version,
     hierarchies: Vec<Hierarchy>,
     own_unified: OnceLock<String>,
+    session: Session,
 }
 
 impl Host {
@@ -67,6 +69,17 @@ impl Host {
     /// Nothing is mounted at `/sys/fs/cgroup`, or `/proc` cannot be read.
     pub fn probe() -> Result<Host, Error> {
         Host::probe_at(Path::new(MOUNT_POINT))
+    }
+
+    /// The same, with the calling user's systemd reached as this says.
+    #[must_use]
+    pub fn with_session(mut self, session: Session) -> Host {
+        self.session = session;
+        self
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
     }
 
     fn probe_at(mount: &Path) -> Result<Host, Error> {
@@ -79,6 +92,7 @@ impl Host {
                     own: None,
                 }],
                 own_unified: OnceLock::new(),
+                session: Session::default(),
             });
         }
         let membership = read_path(Path::new("/proc/self/cgroup"))?;
@@ -98,6 +112,7 @@ impl Host {
             version,
             hierarchies,
             own_unified: OnceLock::new(),
+            session: Session::default(),
         })
     }
 
@@ -146,6 +161,7 @@ impl Host {
                 })
                 .collect(),
             own_unified: OnceLock::new(),
+            session: Session::default(),
         }
     }
 }

@@ -47,7 +47,11 @@
 //! cgroup again from a stored [`Place`].
 #![cfg_attr(
     not(test),
-    deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
+    deny(
+        clippy::disallowed_methods,
+        clippy::disallowed_macros,
+        clippy::let_underscore_must_use
+    )
 )]
 
 mod annotations;
@@ -83,7 +87,7 @@ pub use place::{CgroupMount, Driver, Place};
 pub use setting::{Setting, Settings, When};
 pub use spec;
 pub use stats::Stats;
-pub use systemd::BusError;
 #[cfg(fuzzing)]
 pub use systemd::fuzzing;
+pub use systemd::{BusError, Session};
 pub use watch::{Events, Watch};

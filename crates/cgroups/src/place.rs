@@ -7,7 +7,7 @@ use kernel::{Errno, file};
 use serde::{Deserialize, Serialize};
 
 use crate::error::c_string;
-use crate::systemd::Unit;
+use crate::systemd::{Session, Unit};
 use crate::{Error, Host, Version};
 
 /// Who makes the cgroup.
@@ -114,9 +114,10 @@ impl Place {
                 return Err(Error::UserManagerOnV1);
             }
             Driver::Systemd { user } => {
-                let (unit, path) = Unit::resolve(given, id, user)?;
+                let (unit, path) = Unit::resolve(given, id, user, host.session())?;
+                let path = crate::systemd::below_manager(path, &unit)?;
                 place.unit = Some(unit);
-                Some(crate::systemd::below_manager(path, user)?)
+                Some(path)
             }
         };
         for hierarchy in host.hierarchies() {
@@ -179,6 +180,7 @@ impl Place {
                 // Where a unit is to be matters only to whoever makes it.
                 slice: String::new(),
                 user: rootless,
+                reached: Session::default(),
             }),
             rootless,
             optional: rootless,
@@ -219,6 +221,13 @@ impl Place {
                 .chain(unified)
                 .map(|name| (name, location.path.as_path()))
         })
+    }
+
+    /// Says where the calling user's systemd is reached, for a place that was stored: that is not stored with it.
+    pub fn use_session(&mut self, session: &Session) {
+        if let Some(unit) = &mut self.unit {
+            unit.reached = session.clone();
+        }
     }
 
     /// Whether a container here may do without a cgroup, where none can be made.

@@ -81,7 +81,8 @@ calls! {
     Sigprocmask = "sigprocmask", Sigtimedwait = "sigtimedwait", Socket = "socket", Socketpair = "socketpair", Stat = "stat", Symlinkat = "symlinkat",
     Umask = "umask", Umount = "umount", Unlinkat = "unlinkat", Unshare = "unshare", Utimensat = "utimensat", Wait = "wait", Write = "write",
     Eventfd = "eventfd2", InotifyAddWatch = "inotify_add_watch", InotifyInit = "inotify_init1",
-    Linkat = "linkat", Lseek = "lseek", Sendfile = "sendfile", ClockGettime = "clock_gettime",
+    Linkat = "linkat", Lseek = "lseek", Sendfile = "sendfile", Pipe = "pipe2",
+    ClockGettime = "clock_gettime",
 }
 
 impl Call {

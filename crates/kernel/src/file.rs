@@ -584,6 +584,15 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> Result<()> {
     fcntl(fd, F_SETFL, wanted as usize).map(drop)
 }
 
+/// pipe2(2): the end to read from and the one to write to, close-on-exec.
+pub fn pipe() -> Result<(Fd, Fd)> {
+    let mut ends = [0i32; 2];
+    // SAFETY: the kernel writes two descriptors.
+    unsafe { syscall!(Pipe, PIPE2, ends.as_mut_ptr(), open::CLOEXEC) }?;
+    let [read, write] = ends.map(|end| Fd::fresh(end as usize));
+    Ok((read, write))
+}
+
 /// F_SETPIPE_SZ: the capacity of a pipe or FIFO in bytes, rounded up to pages.
 pub fn set_pipe_size(fd: BorrowedFd<'_>, bytes: usize) -> Result<()> {
     fcntl(fd, F_SETPIPE_SZ, bytes).map(drop)

@@ -28,6 +28,18 @@ pub fn user() -> u32 {
     unsafe { syscall!(Stat, GETUID) }.unwrap_or(0) as u32
 }
 
+/// geteuid(2).
+pub fn effective_user() -> u32 {
+    // SAFETY: no arguments; it cannot fail.
+    unsafe { syscall!(Stat, GETEUID) }.unwrap_or(0) as u32
+}
+
+/// getegid(2).
+pub fn effective_group() -> u32 {
+    // SAFETY: no arguments; it cannot fail.
+    unsafe { syscall!(Stat, GETEGID) }.unwrap_or(0) as u32
+}
+
 #[repr(C)]
 struct CapabilityHeader {
     version: u32,

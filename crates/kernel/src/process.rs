@@ -19,6 +19,13 @@ pub mod flags {
     pub const INTO_CGROUP: u64 = 0x2_0000_0000;
 }
 
+/// Signals that a runtime knows by name (signal(7)).
+#[allow(missing_docs, reason = "the names of signal(7)")]
+pub mod signals {
+    pub const KILL: i32 = 9;
+    pub const SYS: i32 = 31;
+}
+
 const SIGCHLD: u64 = 17;
 
 #[repr(C, align(8))]

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use kernel::file::open;
 use spec::Spec;
 
 use crate::Error;
@@ -101,7 +102,7 @@ fn read(path: &Path) -> std::io::Result<String> {
     };
     let mut file = File::options()
         .read(true)
-        .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
+        .custom_flags((open::NONBLOCK | open::NOCTTY) as i32)
         .open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {

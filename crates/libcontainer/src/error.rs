@@ -5,9 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kernel::Fault;
+use kernel::process::signals;
 use spec::ConfigPath;
 
 use crate::plan::PlanError;
+use crate::process::Exit;
 
 /// An error of this library. Its text is one line: config field, what was tried, call, errno, hint.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ pub enum Error {
         /// The step in words.
         step: String,
         /// How it ended, if that is known.
-        exit: Option<kernel::process::Exit>,
+        exit: Option<Exit>,
     },
     /// A hook failed.
     Hook {
@@ -56,6 +58,10 @@ pub enum Error {
         at: ConfigPath,
         /// What callers know the failure as.
         text: String,
+        /// It was ended because the caller asked for that ([`Store::with_interrupt`]).
+        ///
+        /// [`Store::with_interrupt`]: crate::Store::with_interrupt
+        interrupted: bool,
     },
     /// Control groups.
     Cgroup(cgroups::Error),
@@ -85,6 +91,13 @@ pub enum Error {
         /// How it failed.
         source: io::Error,
     },
+    /// An argument of the call that cannot be, or does not fit another one.
+    Argument {
+        /// Its name; of a part of it, such as `streams.stdin`.
+        name: &'static str,
+        /// What is wrong with it.
+        text: String,
+    },
     /// A value given by the caller, not by the config.
     Invalid {
         /// What is wrong.
@@ -110,6 +123,11 @@ impl Error {
         }
     }
 
+    pub(crate) fn argument(name: &'static str, text: impl fmt::Display) -> Error {
+        let text = text.to_string();
+        Error::Argument { name, text }
+    }
+
     pub(crate) fn wrong_status(id: &str, text: impl Into<String>) -> Error {
         Error::WrongStatus {
             id: id.to_owned(),
@@ -127,7 +145,7 @@ impl Error {
         let step = step.to_string();
         Error::Step {
             at: at.clone(),
-            hint: crate::hint::hint(&step, fault),
+            hint: crate::hint::find(&step, fault),
             step,
             text: None,
             fault,
@@ -211,6 +229,7 @@ impl Error {
                     .map_or("", |number| kernel::Errno(number).name());
                 add("errno", errno.to_owned());
             }
+            Error::Argument { name, .. } => add("argument", (*name).to_owned()),
             Error::Cgroup(_) | Error::Invalid { .. } => {}
         }
         fields
@@ -260,16 +279,15 @@ impl fmt::Display for Error {
             }
             Error::Call { doing, fault } => write!(f, "{doing}: {fault}"),
             Error::ChildDied { at, step, exit } => {
-                use kernel::process::Exit::{Code, Signal};
                 let how = match exit {
-                    Some(Code(code)) => format!("ended with status {code}"),
-                    Some(Signal(nix::libc::SIGSYS)) => {
+                    Some(Exit::Code(code)) => format!("ended with status {code}"),
+                    Some(Exit::Signal(signals::SYS)) => {
                         "was ended by signal 31 (SIGSYS: a filter forbids a call; read, execve \
                          and exit_group are always needed)"
                             .to_owned()
                     }
-                    Some(Signal(signal)) => format!("was ended by signal {signal}"),
-                    None => "ended".to_owned(),
+                    Some(Exit::Signal(signal)) => format!("was ended by signal {signal}"),
+                    Some(Exit::Unknown) | None => "ended".to_owned(),
                 };
                 write!(
                     f,
@@ -277,7 +295,7 @@ impl fmt::Display for Error {
                     Prefix(at)
                 )
             }
-            Error::Hook { at, text } => write!(f, "{NOT_STARTED}{text} ({at})"),
+            Error::Hook { at, text, .. } => write!(f, "{NOT_STARTED}{text} ({at})"),
             Error::Cgroup(error) => error.fmt(f),
             Error::WrongStatus { text, .. } => f.write_str(text),
             Error::NotFound { id } => write!(f, "container does not exist: {id:?}"),
@@ -295,6 +313,7 @@ impl fmt::Display for Error {
                 };
                 write!(f, "{doing} {}: {text}", path.display())
             }
+            Error::Argument { name, text } => write!(f, "{name}: {text}"),
             Error::Invalid { text, what } if what.is_empty() => f.write_str(text),
             Error::Invalid { text, what } => write!(f, "{text}: {what}"),
         }

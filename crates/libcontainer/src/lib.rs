@@ -10,20 +10,18 @@
 //! # fn main() -> Result<(), libcontainer::Error> {
 //! // A directory with `config.json` and a root file system, and a directory for the containers' state.
 //! let bundle = Bundle::load("/var/lib/bundles/web")?;
-//! let store = Store::open("/run/example");
+//! let store = Store::open("/run/example")?;
 //!
 //! // Everything is made; the program waits.
-//! let container = Container::create(&store, "web", &bundle, &CreateOptions::default())?;
-//! println!("created as process {}", container.state()?.pid);
+//! let created = Container::create(&store, "web", &bundle, CreateOptions::default())?;
+//! println!("created as process {}", created.process.pid());
 //!
 //! // Now it runs. Its end is seen at a pidfd, which any event loop can wait for.
-//! container.start()?;
-//! let process = container.process()?;
-//! if let Some(exit) = process.wait()? {
-//!     println!("ended with status {}", exit.shell_status());
-//! }
+//! created.container.start()?;
+//! let exit = created.process.wait()?;
+//! println!("ended: {exit:?}");
 //!
-//! Container::delete(&store, "web", false)?;
+//! created.container.remove(false)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -31,33 +29,44 @@
 //! # In programs with threads
 //! Every function may be called from any thread, also at the same time. Nothing forks the caller: the child is started
 //! as posix_spawn(3) does it, sharing the caller's memory only until init runs, so neither the caller's size nor its
-//! threads matter. No signal handlers are installed. The environment is read for three things: PATH by newuidmap(1)
-//! and newgidmap(1), XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS by cgroups of a user's systemd, and what hooks inherit.
-//! Only [`run`] and [`end_hooks_on_signals`], which are made for command lines, change the signal mask of the thread that waits.
+//! threads matter. No signal handlers are installed, no signal mask is changed, nothing is printed, no process is waited
+//! for that the library has not started, and the environment is not read: what is to be known of it, the caller says
+//! ([`Store::with_environment`]).
+
+#![deny(clippy::disallowed_macros)]
 
 mod bundle;
 mod check;
 mod container;
+mod environment;
 mod error;
-mod foreground;
 mod hint;
 pub mod host;
+mod interrupt;
 mod notify;
 mod perform;
 pub mod plan;
+mod process;
 mod resctrl;
 mod state;
+mod streams;
+mod terminal;
 pub mod timings;
+mod warning;
 
 pub use bundle::Bundle;
 pub use cgroups;
 pub use check::{Finding, Verdict, check};
 pub use container::{
-    Container, CreateOptions, Event, ExecRequest, Found, GcOptions, Leftover, Outcome, Part,
-    Process, RunOptions, StateReport, exec, features, gc, plan_of, run, seccomp_text,
+    Container, CreateOptions, Created, Event, ExecRequest, Found, GcOptions, Leftover, Outcome,
+    Part, ProcessSource, StateReport, features, gc, plan_of, seccomp_text,
 };
 pub use error::Error;
-pub use kernel::process::Exit;
-pub use perform::end_hooks_on_signals;
+pub use interrupt::Interrupt;
+pub use notify::Readiness;
+pub use process::{Exit, Process};
 pub use resctrl::ResctrlShares;
 pub use state::{Record, Status, Store, Waiter};
+pub use streams::{Stdio, Streams};
+pub use terminal::{Console, Terminal, TerminalSize};
+pub use warning::Warning;

@@ -5,19 +5,20 @@
 //! knows it.
 
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 
+use kernel::Errno;
 use kernel::process::{self, PollFd};
-use kernel::{BorrowedFd, Errno, Fd};
 use spec::{Mount, Spec, Text};
 
 use crate::Error;
 use crate::perform::own;
+use crate::process::Process;
 use crate::state::{Folder, Store};
 
 /// Where the container finds the directory.
@@ -61,8 +62,9 @@ pub(crate) fn name_again(spec: &mut Spec<'_>, folder: &Folder) -> Result<(), Err
     Ok(())
 }
 
-/// The container's socket, and the one of the service manager.
-pub(crate) struct Readiness {
+/// Where a container says that it is ready, and the service manager that is to be told. Readable when something has come.
+#[derive(Debug)]
+pub struct Readiness {
     inside: UnixDatagram,
     manager: PathBuf,
 }
@@ -89,27 +91,30 @@ impl Readiness {
         }))
     }
 
-    /// The descriptor at which messages arrive.
-    pub(crate) fn borrow(&self) -> BorrowedFd<'_> {
-        self.inside.as_fd().into()
-    }
-
-    /// Waits until the container is ready, or its process has ended.
-    pub(crate) fn wait(&self, pidfd: &Fd, pid: i32) -> Result<(), Error> {
+    /// Waits until the container is ready, which the service manager has been told then, or its process has ended.
+    ///
+    /// # Errors
+    /// As [`Readiness::pass_on`].
+    pub fn wait(&self, process: &Process) -> Result<(), Error> {
         loop {
-            let mut watches = [self.borrow(), pidfd.borrow()].map(|fd| PollFd::new(fd, PollFd::IN));
+            let fds = [self.inside.as_fd(), process.as_fd()];
+            let mut watches = fds.map(|fd| PollFd::new(fd.into(), PollFd::IN));
             match process::poll(&mut watches, None) {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer.map_err(|fault| own("wait for readiness", fault))?,
             };
-            if self.pass_on(pid)? || watches[1].came != 0 {
+            if self.pass_on(process.pid())? || watches[1].came != 0 {
                 return Ok(());
             }
         }
     }
 
-    /// Reads what has come; true when the container is ready, which the service manager has been told then.
-    pub(crate) fn pass_on(&self, pid: i32) -> Result<bool, Error> {
+    /// Reads what has come, without waiting; true when the container is ready. Then the service manager has been told so, and
+    /// that this is its main process.
+    ///
+    /// # Errors
+    /// The service manager cannot be told.
+    pub fn pass_on(&self, pid: i32) -> Result<bool, Error> {
         let mut message = [0; 4096];
         loop {
             let length = match self.inside.recv(&mut message) {
@@ -138,5 +143,11 @@ impl Readiness {
         let socket = UnixDatagram::unbound().map_err(failed)?;
         let sent = socket.send_to_addr(text.as_bytes(), &address.map_err(failed)?);
         sent.map(drop).map_err(failed)
+    }
+}
+
+impl AsFd for Readiness {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inside.as_fd()
     }
 }

@@ -193,6 +193,7 @@ fn mounted() -> Result<PathBuf, Error> {
 
 /// A directory that tests use instead, for few machines have the real thing. Programs that are built to be used do not know it.
 #[cfg(debug_assertions)]
+#[expect(clippy::disallowed_methods, reason = "not in what is built to be used")]
 fn fake() -> Option<PathBuf> {
     std::env::var_os("TARE_TEST_RESCTRL").map(PathBuf::from)
 }

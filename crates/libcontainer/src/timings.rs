@@ -5,7 +5,6 @@ use std::fmt;
 use std::time::Duration;
 
 use kernel::clock;
-use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 use spec::ConfigPath;
 
@@ -71,7 +70,7 @@ pub fn record<T>(work: impl FnOnce() -> T) -> (T, Timings) {
 }
 
 fn now() -> Duration {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
+    clock::monotonic().unwrap_or_default()
 }
 
 /// What turns the counter's ticks into time: both are read at the beginning and at the end.
@@ -173,7 +172,9 @@ pub(crate) fn is_on() -> bool {
 }
 
 /// A part of the runtime's work, until this is dropped.
-pub(crate) struct Part(Option<usize>);
+#[derive(Debug)]
+#[must_use = "the part ends when this is dropped"]
+pub struct Part(Option<usize>);
 
 impl Drop for Part {
     fn drop(&mut self) {
@@ -190,8 +191,9 @@ impl Drop for Part {
     }
 }
 
-/// A part of the runtime's work begins.
-pub(crate) fn part(name: &str) -> Part {
+/// A part of the calling thread's work begins: for programs that do something between their calls which should stand in the
+/// recording, too.
+pub fn part(name: &str) -> Part {
     begin(|| (name.to_owned(), ConfigPath::none()))
 }
 

@@ -62,10 +62,18 @@ impl Failure {
 
 impl From<libcontainer::Error> for Failure {
     fn from(error: libcontainer::Error) -> Failure {
+        let message = match &error {
+            // Here it is a flag.
+            libcontainer::Error::Argument {
+                name: "preserve_fds",
+                text,
+            } => format!("--preserve-fds {text}"),
+            error => error.to_string(),
+        };
         Failure {
             fields: error.fields(),
             about_the_store: error.is_about_the_store(),
-            ..Failure::new(error.to_string())
+            ..Failure::new(message)
         }
     }
 }

@@ -8,6 +8,7 @@ use libcontainer::Store;
 
 use crate::failure::Failure;
 use crate::flag::Flag;
+use crate::foreground;
 use crate::invocation::{Invocation, absolute, truth};
 use crate::logger::{self, Format};
 use crate::program::Program;
@@ -65,6 +66,7 @@ pub(crate) struct Global {
     pub(crate) root_from: RootFrom,
     pub(crate) systemd_cgroup: bool,
     pub(crate) rootless: Option<bool>,
+    store: Store,
 }
 
 /// Who chose the folder for state.
@@ -102,8 +104,13 @@ impl Global {
         } else {
             default_root(program.identity(), session_directory()?)
         };
+        let store = Store::open(&root)?
+            .with_environment(std::env::vars_os())
+            .with_warnings(|warning| log::warn!("{warning}"))
+            .with_interrupt(foreground::ending_signals);
         Ok(Global {
             program,
+            store,
             root,
             root_from,
             systemd_cgroup: invocation.switch(&SYSTEMD_CGROUP),
@@ -112,8 +119,8 @@ impl Global {
     }
 
     /// The store of containers' state.
-    pub(crate) fn store(&self) -> Store {
-        Store::open(&self.root)
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Makes a folder in `$XDG_RUNTIME_DIR` before the first container is put there.

@@ -7,6 +7,7 @@
 mod command;
 mod failure;
 mod flag;
+mod foreground;
 mod global;
 mod help;
 mod invocation;
@@ -49,7 +50,6 @@ fn main() {
     let mut words = std::env::args_os();
     let program = Program::from_argument(words.next());
     let words: Vec<OsString> = words.collect();
-    libcontainer::end_hooks_on_signals();
     match run(program, &words) {
         Ok(status) => exit(status),
         Err(failure) => {

@@ -108,10 +108,11 @@ fn v1(
     }
     // Not recommended by the specification. Kernels since 5.16 refuse it or do nothing about it.
     if memory.kernel.is_some_and(|value| value > 0) {
-        log::warn!(
-            "{}: limits of kernel memory are ignored, by newer kernels too",
-            name("kernel")
-        );
+        let why = "limits of kernel memory are ignored, by newer kernels too";
+        draft
+            .settings
+            .warnings
+            .push((name("kernel"), why.to_owned()));
     }
     if let Some(value) = memory.kernel_tcp.filter(|&value| value != 0) {
         let setting = draft.write(

@@ -126,8 +126,8 @@ impl Group {
         match &setting.missing {
             Missing::Fine => Ok(()),
             Missing::Warn => {
-                let at = &setting.at;
-                log::warn!("{at}: this kernel has no such limit any more; it is left out");
+                let why = "this kernel has no such limit any more; it is left out";
+                self.warn(&setting.at, why);
                 Ok(())
             }
             Missing::Else(file, value) => {

@@ -99,12 +99,11 @@ impl Group {
         let froze = !was_frozen && self.freeze_briefly();
         let result = self.signal_all(signal, was_frozen || froze);
         // A frozen process of v1 does not even die.
-        if (froze || (was_frozen && signal == SIGKILL))
-            && let Err(error) = self.thaw()
-        {
-            log::warn!("{error}");
-        }
-        result
+        let thawed = match froze || (was_frozen && signal == SIGKILL) {
+            true => self.thaw(),
+            false => Ok(()),
+        };
+        result.and(thawed)
     }
 
     /// `cgroup.kill`; false when there is none.

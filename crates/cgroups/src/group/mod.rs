@@ -11,6 +11,9 @@ mod make;
 mod remove;
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use spec::ConfigPath;
 
 use crate::dir::Dir;
 use crate::{Driver, Error, Place, Settings};
@@ -28,6 +31,8 @@ pub struct Group {
     pending: Option<Settings>,
     /// What a rootless caller has to do without.
     skipped: Vec<&'static str>,
+    /// What the kernel does not have any more.
+    warnings: Mutex<Vec<(ConfigPath, String)>>,
 }
 
 impl Group {
@@ -52,7 +57,7 @@ impl Group {
             if !matches!(error, Error::NotEmpty(_) | Error::Frozen)
                 && let Err(left) = group.remove_quietly()
             {
-                log::warn!("{left}");
+                log::debug!("{left}");
             }
             return Err(error);
         }
@@ -83,6 +88,7 @@ impl Group {
             dirs: place.locations.iter().map(|_| None).collect(),
             pending: None,
             skipped: Vec::new(),
+            warnings: Mutex::default(),
         }
     }
 
@@ -103,6 +109,23 @@ impl Group {
     /// What was asked for and left out, because the caller lacks the privilege: never silently.
     pub fn skipped(&self) -> &[&'static str] {
         &self.skipped
+    }
+
+    /// What was worth a warning since this was asked last, by field.
+    pub fn take_warnings(&self) -> Vec<(ConfigPath, String)> {
+        std::mem::take(&mut self.noted())
+    }
+
+    fn warn(&self, at: &ConfigPath, text: &str) {
+        self.noted().push((at.clone(), text.to_owned()));
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing is left half done by who panicked"
+    )]
+    fn noted(&self) -> MutexGuard<'_, Vec<(ConfigPath, String)>> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The directory whose files tell about a controller (v1 name).

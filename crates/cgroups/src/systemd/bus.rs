@@ -76,10 +76,10 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// Connects to the system's or to the calling user's manager.
-    pub(crate) fn connect(user: bool) -> Result<Bus, BusError> {
+    /// Connects to the system's manager, or to the calling user's in a session.
+    pub(crate) fn connect(session: Option<&Session>) -> Result<Bus, BusError> {
         let mut failed = String::new();
-        for (path, routed) in sockets(user) {
+        for (path, routed) in sockets(session) {
             match Bus::connect_to(&path, routed) {
                 Ok(bus) => return Ok(bus),
                 Err(error) => {
@@ -310,23 +310,33 @@ fn job_removed<'a>(body: &mut Reader<'a>) -> Result<(&'a str, &'a str), Malforme
     Ok((path, body.text()?))
 }
 
+/// Where the calling user's systemd is reached, for the driver `Systemd { user: true }`: what the environment of a login session
+/// says. Without it, it is looked for in `/run/user/UID`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Session {
+    /// `XDG_RUNTIME_DIR`.
+    pub runtime_directory: Option<PathBuf>,
+    /// `DBUS_SESSION_BUS_ADDRESS`.
+    pub bus_address: Option<String>,
+}
+
 /// Sockets to try, and whether a bus is behind them. The private one saves the way through the bus, and works when there
 /// is none.
-fn sockets(user: bool) -> Vec<(PathBuf, bool)> {
-    if !user {
+fn sockets(session: Option<&Session>) -> Vec<(PathBuf, bool)> {
+    let Some(session) = session else {
         return vec![
             ("/run/systemd/private".into(), false),
             ("/run/dbus/system_bus_socket".into(), true),
         ];
-    }
+    };
     let mut found = Vec::new();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
-        .filter(|dir| !dir.is_empty())
-        .map(PathBuf::from);
-    let runtime =
-        runtime.unwrap_or_else(|| format!("/run/user/{}", kernel::identity::user()).into());
+    let runtime = session.runtime_directory.clone();
+    let runtime = runtime
+        .filter(|directory| !directory.as_os_str().is_empty())
+        .unwrap_or_else(|| format!("/run/user/{}", kernel::identity::user()).into());
     found.push((runtime.join("systemd/private"), false));
-    if let Ok(addresses) = std::env::var("DBUS_SESSION_BUS_ADDRESS") {
+    if let Some(addresses) = &session.bus_address {
         for address in addresses.split(';') {
             let keys = address.strip_prefix("unix:").unwrap_or_default();
             let path = keys.split(',').find_map(|pair| pair.strip_prefix("path="));

@@ -28,7 +28,7 @@ pub mod fuzzing {
     }
 }
 
-pub use bus::BusError;
+pub use bus::{BusError, Session};
 pub(crate) use property::{Property, Value, parse as parse_property, quota_per_second};
 pub(crate) use scope::attach;
 pub(crate) use unit::{Unit, below_manager};

@@ -31,7 +31,7 @@ impl Group {
             properties.retain(|known| known.name != property.name || is_list(&known.value));
             properties.push(property.clone());
         }
-        let mut bus = Bus::connect(unit.user)?;
+        let mut bus = Bus::connect(unit.session())?;
         match start(&mut bus, &unit, &mut properties) {
             Err(BusError::Refused { name, .. }) if name == UNIT_EXISTS => {
                 self.reclaim(&mut bus, &unit)?;
@@ -62,7 +62,7 @@ impl Group {
         };
         // Stopping kills, and removing must not: whoever is still inside is to be ended before.
         self.wait_until_empty()?;
-        let stopped = Bus::connect(unit.user).and_then(|mut bus| stop(&mut bus, unit));
+        let stopped = Bus::connect(unit.session()).and_then(|mut bus| stop(&mut bus, unit));
         match stopped {
             // Without systemd there are no units either; the directories are removed as they are.
             Err(BusError::Connect(_)) => Ok(()),
@@ -98,7 +98,7 @@ impl Group {
             let share = quota_per_second(quota, period);
             properties.push(Property::number("CPUQuotaPerSecUSec", share));
         }
-        let mut bus = Bus::connect(unit.user)?;
+        let mut bus = Bus::connect(unit.session())?;
         without_unknown(&mut properties, |properties| {
             let mut body = Writer::default();
             body.text(&unit.name);
@@ -183,7 +183,7 @@ impl Group {
         };
         let mut patience = Patience::of(SETTLING);
         // Without systemd nothing is going to happen any more.
-        let Ok(mut bus) = Bus::connect(unit.user) else {
+        let Ok(mut bus) = Bus::connect(unit.session()) else {
             return;
         };
         // A unit that is known and inactive has a job waiting, or is about to be forgotten.
@@ -212,7 +212,7 @@ pub(crate) fn attach(unit: &Unit, below: &str, pid: i32) -> Result<(), BusError>
     });
     body.array(4, |out| out.number(pid as u32));
     let doing = format!("attach process {pid} to unit {}", unit.name);
-    Bus::connect(unit.user)?
+    Bus::connect(unit.session())?
         .manager("AttachProcessesToUnit", "ssau", &body, &doing)
         .map(drop)
 }

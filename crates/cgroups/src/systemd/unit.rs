@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::bus::Bus;
+use super::bus::{Bus, Session};
 use crate::Error;
 use crate::place::normal;
 
@@ -14,14 +14,23 @@ pub(crate) struct Unit {
     pub(crate) name: String,
     pub(crate) slice: String,
     pub(crate) user: bool,
+    /// Where the user's manager is reached: of whoever asks, so it is not stored.
+    #[serde(skip)]
+    pub(crate) reached: Session,
 }
 
 impl Unit {
+    /// Where its manager is reached; `None` for the system's.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.user.then_some(&self.reached)
+    }
+
     /// The unit for a `cgroupsPath` of the form `slice:prefix:name`, and the path of its cgroup.
     pub(crate) fn resolve(
         given: Option<&str>,
         id: &str,
         user: bool,
+        session: &Session,
     ) -> Result<(Unit, PathBuf), Error> {
         let default = if user { "user.slice" } else { "system.slice" };
         let (slice, prefix, name) = match given {
@@ -49,16 +58,22 @@ impl Unit {
         };
         let path = slice_path(slice)?.join(&name);
         let slice = slice.to_owned();
-        Ok((Unit { name, slice, user }, path))
+        let unit = Unit {
+            name,
+            slice,
+            user,
+            reached: session.clone(),
+        };
+        Ok((unit, path))
     }
 }
 
 /// The path from the root of the hierarchy: a user's manager has its own part of it, which only it knows.
-pub(crate) fn below_manager(path: PathBuf, user: bool) -> Result<PathBuf, Error> {
-    if !user {
+pub(crate) fn below_manager(path: PathBuf, unit: &Unit) -> Result<PathBuf, Error> {
+    let Some(session) = unit.session() else {
         return Ok(path);
-    }
-    let manager = Bus::connect(true)?.manager_text("ControlGroup")?;
+    };
+    let manager = Bus::connect(Some(session))?.manager_text("ControlGroup")?;
     Ok(normal(&manager).join(path))
 }
 
@@ -108,10 +123,10 @@ mod tests {
             (Some(":p:x"), "p-x.scope", "system.slice/p-x.scope"),
             (None, "tare-box.scope", "system.slice/tare-box.scope"),
         ] {
-            let (unit, found) = Unit::resolve(given, "box", false).unwrap();
+            let (unit, found) = Unit::resolve(given, "box", false, &Session::default()).unwrap();
             assert_eq!((unit.name.as_str(), found.to_str().unwrap()), (name, path));
         }
-        let (unit, path) = Unit::resolve(None, "box", true).unwrap();
+        let (unit, path) = Unit::resolve(None, "box", true, &Session::default()).unwrap();
         assert_eq!(
             (unit.slice.as_str(), path.to_str().unwrap()),
             ("user.slice", "user.slice/tare-box.scope")
@@ -132,7 +147,10 @@ mod tests {
             "a.slice:p:x/y",
             "/a.slice:p:x",
         ] {
-            assert!(Unit::resolve(Some(given), "box", false).is_err(), "{given}");
+            assert!(
+                Unit::resolve(Some(given), "box", false, &Session::default()).is_err(),
+                "{given}"
+            );
         }
     }
 }

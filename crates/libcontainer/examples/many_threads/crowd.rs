@@ -157,7 +157,7 @@ impl Crowd {
 
     /// One thread's containers; the answer is the slowest create.
     fn work(self, folder: &Path, number: usize) -> Result<Duration, String> {
-        let store = Store::open(folder.join("state"));
+        let store = Store::open(folder.join("state")).map_err(|error| error.to_string())?;
         let status = number % 100;
         let bundle = Bundle::from_text(folder, config(status));
         let mut slowest = Duration::ZERO;
@@ -177,19 +177,16 @@ impl Crowd {
 fn one(store: &Store, id: &str, bundle: &Bundle, status: usize) -> Result<Duration, String> {
     let text = |error: libcontainer::Error| error.to_string();
     let started = Instant::now();
-    let container =
-        Container::create(store, id, bundle, &CreateOptions::default()).map_err(text)?;
+    let created = Container::create(store, id, bundle, CreateOptions::default()).map_err(text)?;
+    let container = created.container;
     let took = started.elapsed();
     let state = container.state().map_err(text)?;
     if state.status != "created" {
         return Err(format!("it is {}, not created", state.status));
     }
     container.start().map_err(text)?;
-    let exit = container
-        .process()
-        .and_then(|process| process.wait())
-        .map_err(text)?;
-    if exit != Some(Exit::Code(status as i32)) {
+    let exit = created.process.wait().map_err(text)?;
+    if exit != Exit::Code(status as i32) {
         return Err(format!("it ended with {exit:?} instead of {status}"));
     }
     Container::delete(store, id, false).map_err(text)?;

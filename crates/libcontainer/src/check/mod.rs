@@ -12,6 +12,7 @@ use crate::Error;
 use crate::bundle::Bundle;
 use crate::container::{CreateOptions, validate};
 use crate::plan::PlanError;
+use crate::state::Store;
 
 /// Wrong shapes are looked for one after the other; nobody reads more than this.
 const MOST_SHAPES: usize = 100;
@@ -51,18 +52,19 @@ pub struct Verdict {
 /// ```no_run
 /// # fn main() -> Result<(), libcontainer::Error> {
 /// let bundle = libcontainer::Bundle::load("/var/lib/bundles/web")?;
-/// for problem in libcontainer::check(&bundle, &Default::default()).problems {
+/// let store = libcontainer::Store::open("/run/example")?;
+/// for problem in libcontainer::check(&store, &bundle, &Default::default()).problems {
 ///     println!("{}: {}", problem.config, problem.text);
 /// }
 /// # Ok(())
 /// # }
 /// ```
-pub fn check(bundle: &Bundle, options: &CreateOptions) -> Verdict {
+pub fn check(store: &Store, bundle: &Bundle, options: &CreateOptions) -> Verdict {
     let mut report = Findings::new(bundle.text().to_owned());
     if let Some(text) = report.parse() {
         let readable = Bundle::from_text(bundle.directory(), text);
         if let Ok(spec) = readable.spec() {
-            report.validate(&readable, &spec, options);
+            report.validate(store, &readable, &spec, options);
         }
     }
     report.verdict(bundle)
@@ -131,8 +133,14 @@ impl Findings {
         !at.is_empty() && self.skipped.iter().any(|skip| touch(skip, at))
     }
 
-    fn validate(&mut self, bundle: &Bundle, spec: &Spec<'_>, options: &CreateOptions) {
-        let validated = match validate(bundle, spec, options) {
+    fn validate(
+        &mut self,
+        store: &Store,
+        bundle: &Bundle,
+        spec: &Spec<'_>,
+        options: &CreateOptions,
+    ) {
+        let validated = match validate(store, bundle, spec, options) {
             Ok(validated) => validated,
             // The host could not be looked at.
             Err(error) => return self.problem(&ConfigPath::none(), error.to_string()),
@@ -241,6 +249,7 @@ mod tests {
 
     fn checked(text: &str) -> Verdict {
         check(
+            &Store::open("/nonexistent").unwrap(),
             &Bundle::from_text("/nonexistent", text.to_owned()),
             &CreateOptions::default(),
         )

@@ -3,36 +3,51 @@
 use std::path::Path;
 
 use kernel::process::Started;
-use kernel::{Call, Errno, Fault, process};
-use spec::Spec;
+use kernel::{Call, Errno, Fault, Fd, process};
 
 use super::fence::Fence;
 use super::prepare::{CreateOptions, Prepared};
 use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
-use crate::notify;
+use crate::notify::{self, Readiness};
 use crate::perform::{
-    Cgroup, Console, Given, HookState, Inside, Performed, own, run_hook, run_hooks, walk,
+    Cgroup, Console as Way, Given, HookState, Inside, Performed, own, run_hook, run_hooks, walk,
 };
 use crate::plan::{self, HookKind};
+use crate::process::Process;
 use crate::resctrl;
-use crate::state::{Held, Record, Store, Waiter, judge_id, observe};
+use crate::state::{Folder, Held, Record, Store, Waiter, judge_id, observe};
+use crate::streams::Ends;
+use crate::terminal::{Console, Expected};
 use crate::timings;
 
-/// A bundle with its config, parsed once.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) bundle: &'a Bundle,
-    pub(super) spec: &'a Spec<'a>,
-    /// This process waits for its end to delete it then.
-    pub(super) waited_for: bool,
+/// What [`Container::create`] and [`Container::run`] have made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Created {
+    /// The container.
+    pub container: Container,
+    /// Its first process, with the caller's ends of its streams.
+    pub process: Process,
+    /// Where a running container says that it is ready, if a service manager wants to know
+    /// ([`CreateOptions::notify_socket`]).
+    pub readiness: Option<Readiness>,
 }
 
-/// What the caller of a creation gives besides the options.
-pub(super) struct Manner {
-    pub(super) console: Console,
-    pub(super) fence: Fence,
+/// A container whose program waits at a fence.
+pub(super) struct Made {
+    pub(super) locked: Locked,
+    pub(super) process: Process,
+    pub(super) fence: Option<Fd>,
+}
+
+/// What a walk needs besides the options.
+struct Manner {
+    console: Way,
+    expected: Option<Expected>,
+    ends: Ends,
+    fence: Fence,
 }
 
 impl Container {
@@ -46,63 +61,59 @@ impl Container {
         store: &Store,
         id: &str,
         bundle: &Bundle,
-        options: &CreateOptions,
-    ) -> Result<Container, Error> {
+        options: CreateOptions,
+    ) -> Result<Created, Error> {
+        let Made {
+            locked, process, ..
+        } = Container::make(store, id, bundle, options, Fence::Fifo)?;
+        Ok(Created {
+            container: locked.unlock(),
+            process,
+            readiness: None,
+        })
+    }
+
+    pub(super) fn make(
+        store: &Store,
+        id: &str,
+        bundle: &Bundle,
+        mut options: CreateOptions,
+        fence: Fence,
+    ) -> Result<Made, Error> {
+        judge_id(id)?;
+        judge_preserved(options.preserve_fds)?;
         let mut spec = bundle.spec()?;
+        if matches!(fence, Fence::Pipe) && spec.process.is_none() {
+            let why = "process is required to run a container";
+            return Err(Error::invalid(why, bundle.directory()));
+        }
         if options.notify_socket.is_some() {
             notify::show(&mut spec, store, id)?;
         }
-        let terminal = spec
-            .process
-            .as_ref()
-            .is_some_and(|process| process.terminal);
-        crate::foreground::judge_terminal(terminal, true, options.console_socket.is_some())?;
-        let console = match &options.console_socket {
-            Some(path) => Console::Socket(path.clone()),
-            None => Console::None,
+        options.relays_terminal = options.console.as_ref().is_some_and(Console::relays);
+        let (console, expected) = Console::open(options.console.take(), spec.process.as_mut())?;
+        let has_terminal = !matches!(console, Way::None);
+        let manner = Manner {
+            console,
+            expected,
+            ends: std::mem::take(&mut options.streams).open(has_terminal)?,
+            fence,
         };
-        let (locked, _) = Container::create_with(
-            store,
-            id,
-            &Source {
-                bundle,
-                spec: &spec,
-                waited_for: false,
-            },
-            options,
-            Manner {
-                console,
-                fence: Fence::Fifo,
-            },
-        )?;
-        Ok(locked.unlock())
-    }
-
-    pub(super) fn create_with(
-        store: &Store,
-        id: &str,
-        source: &Source<'_>,
-        options: &CreateOptions,
-        manner: Manner,
-    ) -> Result<(Locked, Performed), Error> {
-        judge_id(id)?;
-        judge_preserved(options.preserve_fds)?;
-        let Source {
-            bundle,
-            spec,
-            waited_for,
-        } = *source;
-        let prepared = Prepared::new(id, bundle, spec, options)?;
+        let prepared = Prepared::new(store, id, bundle, &spec, &options)?;
         for (at, text) in &prepared.plan.warnings {
-            log::warn!("{at}: {text}");
+            store.warnings().warn_at(id, at, text);
         }
         let mut record = prepared.record()?;
-        if waited_for {
+        if options.attended {
             record.waiter = Some(this_process()?);
         }
         let folder = store.make(id)?;
-        match perform(&prepared, &folder, bundle, &mut record, options, manner) {
-            Ok(performed) => Ok((Locked { folder, record }, performed)),
+        match perform(&prepared, &folder, bundle, &mut record, &options, manner) {
+            Ok((process, fence)) => Ok(Made {
+                locked: Locked { folder, record },
+                process,
+                fence,
+            }),
             Err(error) => {
                 clean_up(&prepared, folder, &record, &error);
                 Err(error)
@@ -129,22 +140,29 @@ fn perform(
     record: &mut Record,
     options: &CreateOptions,
     manner: Manner,
-) -> Result<Performed, Error> {
+) -> Result<(Process, Option<Fd>), Error> {
+    let Manner {
+        console,
+        expected,
+        ends,
+        fence,
+    } = manner;
     // The record comes before the effects that it describes.
     let part = timings::part("store the record");
-    let stored = folder.store(record)?;
+    let stored = folder.keep_record(record)?;
     folder.keep_config(bundle.text())?;
     if options.notify_socket.is_some() {
         folder.make_notify_directory()?;
     }
     let hooks = HookState {
         folder: Some(folder),
-        ..prepared.hooks()?
+        ..prepared.hooks(folder.store())?
     };
     let given = Given {
+        store: folder.store(),
         report: folder.make_report()?,
-        fence: Some(manner.fence.make(folder)?),
-        console: manner.console,
+        fence: Some(fence.make(folder)?),
+        console,
         cgroup: prepared.place.as_ref().map(|place| Cgroup::New {
             place,
             settings: &prepared.settings,
@@ -152,7 +170,7 @@ fn perform(
         }),
         resctrl: prepared.resctrl.as_ref(),
         preserve_fds: options.preserve_fds,
-        standard: [None; 3],
+        standard: ends.theirs(),
         inputs: Vec::new(),
         state: Some(hooks),
         run_hook: Some(&|kind, index, inside: &Inside<'_>| {
@@ -168,15 +186,24 @@ fn perform(
         record.identity = identity.ok_or_else(|| failed(gone))?;
         stored.identify(record.pid, record.identity)
     })?;
-    warn_about_ambient(performed.missing_ambient);
+    warn_about_ambient(folder, performed.missing_ambient);
     let part = timings::part("apply late limits, and say which process it is");
-    let finished = finish(group, prepared, &performed, options);
+    let finished = expected
+        .map(Expected::receive)
+        .transpose()
+        .and_then(|terminal| {
+            finish(folder, group, prepared, &performed, options).map(|()| terminal)
+        });
     drop(part);
     match finished {
-        Ok(()) => Ok(performed),
+        Ok(terminal) => {
+            let (child, fence) = performed.keep();
+            let process = Process::started(child, record.identity, true);
+            Ok((process.with(ends, terminal), fence))
+        }
         Err(error) => {
             performed.undo();
-            super::kill::end(&performed.child.pidfd)?;
+            performed.end()?;
             Err(error)
         }
     }
@@ -184,6 +211,7 @@ fn perform(
 
 /// What comes last, when the container is ready: tight limits, then the pid file, whose existence tells that all is done.
 fn finish(
+    folder: &Folder,
     group: Option<cgroups::Group>,
     prepared: &Prepared<'_>,
     performed: &Performed,
@@ -191,6 +219,7 @@ fn finish(
 ) -> Result<(), Error> {
     if let Some(group) = group {
         group.restrict(&prepared.settings)?;
+        folder.warn_at(&group.take_warnings());
     }
     if let Some(path) = &options.pidfd_socket {
         send_pidfd(path, &performed.child)?;
@@ -209,10 +238,10 @@ pub(super) fn judge_preserved(count: u32) -> Result<(), Error> {
         .find(|(number, _)| !process::passes_on(*number));
     match missing {
         None => Ok(()),
-        Some((fd, _)) => Err(Error::Invalid {
-            text: format!("--preserve-fds {count}: descriptor {fd} was not passed"),
-            what: String::new(),
-        }),
+        Some((fd, _)) => {
+            let why = format!("{count}: descriptor {fd} was not passed");
+            Err(Error::argument("preserve_fds", why))
+        }
     }
 }
 
@@ -226,10 +255,12 @@ pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
 }
 
 /// The names of these capabilities are missing from the permitted or the inheritable set (capabilities(7)).
-pub(super) fn warn_about_ambient(missing: u64) {
+pub(super) fn warn_about_ambient(folder: &Folder, missing: u64) {
     if missing != 0 {
         let list = plan::names_of_capabilities(missing).join(" ");
-        log::warn!("can't raise ambient capabilities: operation not permitted: [{list}]");
+        folder.warn(format_args!(
+            "can't raise ambient capabilities: operation not permitted: [{list}]"
+        ));
     }
 }
 
@@ -245,21 +276,22 @@ fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, error: &Erro
         && !taken
         && let Err(left) = cgroups::Group::open(place).and_then(cgroups::Group::remove)
     {
-        log::warn!("{left}; what is left goes with `delete`");
+        folder.warn(format_args!("{left}; what is left goes with `delete`"));
         return;
     }
     if let Some(Err(left)) = record.resctrl.as_ref().map(resctrl::Group::remove) {
-        log::warn!("{left}; what is left goes with `delete`");
+        folder.warn(format_args!("{left}; what is left goes with `delete`"));
         return;
     }
-    let stopped = prepared.hooks().and_then(|mut hooks| {
+    let stopped = prepared.hooks(folder.store()).and_then(|mut hooks| {
         (hooks.status, hooks.folder) = ("stopped", Some(&folder));
         run_hooks(&hooks, HookKind::Poststop, None, &prepared.host)
     });
     if let Err(error) = stopped {
-        log::warn!("{error}");
+        folder.warn(error);
     }
+    let warnings = folder.store().warnings().clone();
     if let Err(error) = folder.remove() {
-        log::warn!("{error}");
+        warnings.warn(prepared.id(), error);
     }
 }

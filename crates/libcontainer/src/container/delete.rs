@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use nix::libc::SIGKILL;
+use kernel::process::signals;
 
 use super::Locked;
 use super::cgroup::group_of;
 use crate::Error;
 use crate::container::Container;
-use crate::host::HostFacts;
 use crate::perform::{HookState, run_hooks};
 use crate::plan::HookKind;
+use crate::process::Process;
 use crate::state::observe::{self, Hook};
 use crate::state::{Folder, Held, Liveness, Status, Store};
 use crate::timings;
@@ -36,6 +36,22 @@ impl Container {
             None if force => folder.remove(),
             None => Err(Error::NotFound { id: id.to_owned() }),
         }
+    }
+
+    /// The last part of deleting a container, whose process has ended: removes its cgroup and its state, and runs its
+    /// `poststop` hooks. A process is not ended here, and none is waited for: before comes [`Container::kill`], and the end of
+    /// [`Container::process`].
+    ///
+    /// With `force`, hooks that cannot be run and a cgroup that somebody else uses are warnings.
+    ///
+    /// # Errors
+    /// The process has not ended, or something cannot be removed: then it can be tried again.
+    pub fn remove(&self, force: bool) -> Result<(), Error> {
+        let locked = self.lock()?;
+        if let Liveness::Alive(_) = observe::liveness(&locked.record)? {
+            return Err(locked.not_stopped(locked.look()?.status));
+        }
+        locked.destroy(force)
     }
 }
 
@@ -67,12 +83,14 @@ impl Locked {
         {
             hook.end()?;
         }
-        if let Liveness::Alive(pidfd) = observe::liveness(&self.record)? {
+        if let Some(process) = self.process()?
+            && process.try_wait()?.is_none()
+        {
             if !force {
                 self.refuse_running()?;
             }
             let _part = timings::part("end the process");
-            self.end(&pidfd)?;
+            self.end(&process)?;
         }
         let part = timings::part("remove the cgroup");
         if let Some(place) = &self.record.cgroup
@@ -92,7 +110,10 @@ impl Locked {
         if self.record.has_hooks {
             let _part = timings::part("run poststop hooks");
             match self.run_poststop() {
-                Err(error) if force => log::warn!("poststop hooks are not run: {error}"),
+                Err(error) if force => {
+                    let why = format_args!("poststop hooks are not run: {error}");
+                    self.folder.warn(why);
+                }
                 answer => answer?,
             }
         }
@@ -105,24 +126,24 @@ impl Locked {
         if matches!(status, Status::Stopped | Status::Created | Status::Creating) {
             return Ok(());
         }
-        let id = self.id();
-        let text = format!("cannot delete container {id} that is not stopped: {status}");
-        Err(Error::wrong_status(id, text))
+        Err(self.not_stopped(status))
     }
 
-    fn end(&self, pidfd: &kernel::Fd) -> Result<(), Error> {
+    fn not_stopped(&self, status: Status) -> Error {
+        let id = self.id();
+        let text = format!("cannot delete container {id} that is not stopped: {status}");
+        Error::wrong_status(id, text)
+    }
+
+    fn end(&self, process: &Process) -> Result<(), Error> {
         // On v1 a frozen process does not even die, at whatever point of its life it was frozen.
         if observe::is_frozen(&self.record)?
             && let Some(group) = group_of(&self.record)?
         {
-            match kernel::process::signal(pidfd.borrow(), SIGKILL) {
-                Err(fault) if !fault.is(kernel::Errno::ESRCH) => {
-                    return Err(Error::call("end the process", fault));
-                }
-                _ => group.thaw()?,
-            }
+            process.kill()?;
+            group.thaw()?;
         }
-        if super::kill::end(pidfd)? {
+        if super::kill::end(process)? {
             return Ok(());
         }
         Err(Error::wrong_status(
@@ -136,28 +157,29 @@ impl Locked {
             // The runtime was killed before it had told who the container is. Its child died with it; whatever else is
             // in that cgroup was there before, and would have been the reason to refuse it.
             if let Err(error) = group.remove() {
-                log::warn!("left to its user: {error}");
+                self.folder.warn(format_args!("left to its user: {error}"));
             }
             return Ok(());
         }
         // Processes outlive the first one where the pid namespace is somebody else's. In one of its own they died with it:
         // who is there now has come since, from a container that was given the same cgroup.
         if !self.record.owns_pids && !group.processes()?.is_empty() {
-            group.kill(SIGKILL)?;
+            group.kill(signals::KILL)?;
         }
         match group.remove() {
             Err(error @ cgroups::Error::Busy { .. }) if force && self.record.owns_pids => {
-                log::warn!("left to its user: {error}");
+                self.folder.warn(format_args!("left to its user: {error}"));
                 Ok(())
             }
             result => Ok(result?),
         }
     }
 
-    /// Runs after a failed start or the end of a foreground run: nobody is told of failures here, they are logged.
+    /// Runs after a failed start or the end of a foreground run: failures are warnings here.
     pub(super) fn discard(self) {
+        let (warnings, id) = (self.folder.store().warnings().clone(), self.id().to_owned());
         if let Err(error) = self.destroy(true) {
-            log::warn!("{error}");
+            warnings.warn(&id, error);
         }
     }
 
@@ -166,9 +188,10 @@ impl Locked {
         let spec = config.spec()?;
         let state = HookState {
             folder: Some(&self.folder),
-            ..HookState::new(&spec, &self.record, "stopped")
+            ..HookState::new(self.folder.store(), &spec, &self.record, "stopped")
         };
         // Each failure of a hook is a warning of its own.
-        run_hooks(&state, HookKind::Poststop, None, &HostFacts::probe()?)
+        let host = self.folder.store().known().facts()?;
+        run_hooks(&state, HookKind::Poststop, None, host)
     }
 }

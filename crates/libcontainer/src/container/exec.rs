@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use kernel::Fd;
 use kernel::namespace::flags::NEWUSER;
+use kernel::{BorrowedFd, Fd};
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
 use super::cgroup::seat_of;
@@ -11,22 +11,22 @@ use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
 use super::pid_file;
 use super::{Container, Look};
 use crate::Error;
-use crate::foreground::{self, Terminal};
-use crate::host::HostFacts;
 use crate::perform::{
-    Cgroup, Console, Given, HookState, Performed, WayIn, execution_failed, fence, walk,
+    Cgroup, Console as Way, Given, HookState, Performed, WayIn, execution_failed, fence, walk,
 };
 use crate::plan::{self, Joining};
-use crate::state::{Liveness, Status, Store, observe};
+use crate::process::Process;
+use crate::state::{Liveness, Status, observe};
+use crate::streams::Streams;
+use crate::terminal::{Console, Expected};
 use crate::timings;
 
-/// What is to run, and how.
-#[derive(Clone, Debug, Default)]
+/// What is to run in a container, and how.
+#[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct ExecRequest {
-    /// A whole `process` object as JSON. Without it, the container's own process with the changes below.
-    pub process_json: Option<String>,
-    /// Where that comes from, for messages.
-    pub process_file: PathBuf,
+    /// The whole process. Without it, the container's own with the changes below.
+    pub process: Option<ProcessSource>,
     /// Program and arguments.
     pub args: Vec<String>,
     /// Working directory instead of the container's.
@@ -51,80 +51,110 @@ pub struct ExecRequest {
     pub cgroup: Vec<String>,
     /// Do it even if the container is paused.
     pub ignore_paused: bool,
-    /// Return when it runs, instead of when it has ended.
-    pub detach: bool,
-    /// The socket that gets the terminal.
-    pub console_socket: Option<PathBuf>,
+    /// Its standard streams. Those that are anonymous pipes become its user's, who could not open `/dev/stdout` again
+    /// otherwise.
+    pub streams: Streams,
+    /// Where its terminal goes; needed if it has one.
+    pub console: Option<Console>,
     /// A socket that gets a pidfd of the process.
     pub pidfd_socket: Option<PathBuf>,
     /// A file that gets the number of the process.
     pub pid_file: Option<PathBuf>,
-    /// How many descriptors from 3 on it gets.
+    /// How many of the caller's descriptors from 3 on it gets. They must not be close-on-exec.
     pub preserve_fds: u32,
 }
 
-/// Runs a process in a container and, unless it is detached, waits for it. The answer is its status as a shell shows it.
-///
-/// # Errors
-/// The container does not run, the process cannot be planned, or a step failed.
-pub fn exec(store: &Store, id: &str, request: &ExecRequest) -> Result<i32, Error> {
-    let container = Container::open(store, id)?;
-    judge_preserved(request.preserve_fds)?;
-    let Look {
-        status, liveness, ..
-    } = container.look()?;
-    let text = match status {
-        Status::Stopped => "cannot exec in a stopped container",
-        Status::Creating => "cannot exec in a container that is being created",
-        Status::Paused if !request.ignore_paused => {
-            "cannot exec in a paused container (use --ignore-paused to override)"
+/// A whole `process` object of the specification.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ProcessSource {
+    /// As JSON.
+    Json {
+        /// The text.
+        text: String,
+        /// Where it comes from, for messages.
+        path: PathBuf,
+    },
+    /// As values.
+    Typed(Box<ProcessSpec<'static>>),
+}
+
+impl ProcessSource {
+    fn parse(&self) -> Result<ProcessSpec<'_>, Error> {
+        match self {
+            ProcessSource::Typed(process) => Ok((**process).clone()),
+            ProcessSource::Json { text, path } => {
+                ProcessSpec::parse(text).map_err(|error| Error::Config {
+                    path: path.clone(),
+                    error,
+                })
+            }
         }
-        _ => "",
-    };
-    let Liveness::Alive(pidfd) = liveness else {
-        return Err(Error::wrong_status(
-            id,
-            "cannot exec in a stopped container",
-        ));
-    };
-    if !text.is_empty() {
-        return Err(Error::wrong_status(id, text));
     }
-    container.execute(pidfd, request)
+}
+
+impl Container {
+    /// Starts a process in a running container. When this returns, it runs; its end can be waited for at the handle that comes
+    /// back.
+    ///
+    /// # Errors
+    /// The container does not run, the process cannot be planned, or a step failed.
+    pub fn exec(&self, request: ExecRequest) -> Result<Process, Error> {
+        judge_preserved(request.preserve_fds)?;
+        let Look {
+            status, liveness, ..
+        } = self.look()?;
+        let text = match status {
+            Status::Stopped => "cannot exec in a stopped container",
+            Status::Creating => "cannot exec in a container that is being created",
+            Status::Paused if !request.ignore_paused => {
+                "cannot exec in a paused container (use --ignore-paused to override)"
+            }
+            _ => "",
+        };
+        let Liveness::Alive(pidfd) = liveness else {
+            return Err(Error::wrong_status(
+                self.id(),
+                "cannot exec in a stopped container",
+            ));
+        };
+        if !text.is_empty() {
+            return Err(Error::wrong_status(self.id(), text));
+        }
+        self.execute(pidfd, request)
+    }
 }
 
 /// How a process gets into the container.
-struct Way {
+struct Entrance<'a> {
     /// The container's first process, whose namespaces are joined.
     pidfd: Fd,
     /// The cgroup to enter.
     seat: Option<cgroups::Seat>,
     /// Where its terminal goes.
-    console: Console,
+    console: Way,
+    /// Its standard streams.
+    standard: [Option<BorrowedFd<'a>>; 3],
+    preserve_fds: u32,
 }
 
 impl Container {
-    fn execute(&self, pidfd: Fd, request: &ExecRequest) -> Result<i32, Error> {
+    fn execute(&self, pidfd: Fd, mut request: ExecRequest) -> Result<Process, Error> {
         let config = observe::config(&self.folder)?;
         let mut spec = config.spec()?;
-        let mut process = match &request.process_json {
-            Some(json) => ProcessSpec::parse(json).map_err(|error| Error::Config {
-                path: request.process_file.clone(),
-                error,
-            })?,
-            None => changed(spec.process.take().unwrap_or_default(), request),
+        let streams = std::mem::take(&mut request.streams);
+        let console = request.console.take();
+        let relays_terminal = console.as_ref().is_some_and(Console::relays);
+        let mut process = match &request.process {
+            Some(source) => source.parse()?,
+            None => changed(spec.process.take().unwrap_or_default(), &request),
         };
-        let wants_terminal = process.terminal;
-        foreground::judge_terminal(
-            wants_terminal,
-            request.detach,
-            request.console_socket.is_some(),
-        )?;
-        foreground::size_as_ours(Some(&mut process), request.console_socket.as_deref());
+        let (console, expected) = Console::open(console, Some(&mut process))?;
+        let ends = streams.open(process.terminal)?;
         spec.process = Some(process);
         let part = timings::part("look at the host, and plan");
-        let host = HostFacts::probe()?;
-        let seat = self.seat(request)?;
+        let host = self.folder.store().known().facts()?;
+        let seat = self.seat(&request)?;
         let joining = Joining {
             id: self.record.id.clone(),
             namespaces: self.record.namespaces,
@@ -133,45 +163,40 @@ impl Container {
             cloned_into_cgroup: seat
                 .as_ref()
                 .is_some_and(|seat| seat.entry().is_some() && !seat.has_rest()),
-            relays_terminal: request.console_socket.is_none(),
+            relays_terminal,
             no_keyring: false,
             outside: self.outside(&spec)?,
         };
-        let plan = plan::exec(&spec, &joining, &host)?;
+        let plan = plan::exec(&spec, &joining, host)?;
         drop(part);
         log::debug!(
             "setns_init: about to exec {:?}",
             spec.process.iter().flat_map(|process| &process.args).next()
         );
-        for (at, text) in &plan.warnings {
-            log::warn!("{at}: {text}");
-        }
-        let (console, terminal) =
-            Terminal::prepare(wants_terminal, request.console_socket.as_deref())?;
-        let waiting = if request.detach {
-            None
-        } else {
-            Some(foreground::Waiting::begin()?)
+        self.folder.warn_at(&plan.warnings);
+        let entrance = Entrance {
+            pidfd,
+            seat,
+            console,
+            standard: ends.theirs(),
+            preserve_fds: request.preserve_fds,
         };
-        let performed = self.perform(
-            &plan,
-            &spec,
-            Way {
-                pidfd,
-                seat,
-                console,
-            },
-            request,
-        )?;
-        warn_about_ambient(performed.missing_ambient);
-        if let Err(error) = tell_caller(request, &performed) {
-            // Nobody knows of the program: it does not run on.
-            super::kill::end(&performed.child.pidfd)?;
-            return Err(error);
-        }
-        match waiting {
-            None => Ok(0),
-            Some(waiting) => waiting.wait(&performed.child, terminal, None),
+        let performed = self.perform(&plan, &spec, entrance)?;
+        warn_about_ambient(&self.folder, performed.missing_ambient);
+        let terminal = expected.map(Expected::receive).transpose();
+        let told =
+            terminal.and_then(|terminal| tell_caller(&request, &performed).map(|()| terminal));
+        match told {
+            Ok(terminal) => {
+                let (child, _) = performed.keep();
+                let process = Process::started(child, self.record.identity, false);
+                Ok(process.with(ends, terminal))
+            }
+            Err(error) => {
+                // Nobody knows of the program: it does not run on.
+                performed.end()?;
+                Err(error)
+            }
         }
     }
 
@@ -179,14 +204,15 @@ impl Container {
         &self,
         plan: &plan::Plan,
         spec: &Spec<'_>,
-        way: Way,
-        request: &ExecRequest,
+        entrance: Entrance<'_>,
     ) -> Result<Performed, Error> {
-        let Way {
+        let Entrance {
             pidfd,
             seat,
             console,
-        } = way;
+            standard,
+            preserve_fds,
+        } = entrance;
         let way = WayIn {
             pid: self.record.pid,
             pidfd: &pidfd,
@@ -197,16 +223,17 @@ impl Container {
         let report = crate::perform::child::report_page().map_err(failed)?;
         let state = HookState {
             init: Some(self.record.pid),
-            ..HookState::new(spec, &self.record, "running")
+            ..HookState::new(self.folder.store(), spec, &self.record, "running")
         };
         let given = Given {
+            store: self.folder.store(),
             report,
             fence: plan.waits().then(fence::pipe).transpose()?,
             console,
             cgroup: seat.map(Cgroup::Existing),
             resctrl: self.record.resctrl.as_ref(),
-            preserve_fds: request.preserve_fds,
-            standard: [None; 3],
+            preserve_fds,
+            standard,
             inputs,
             state: Some(state),
             run_hook: None,

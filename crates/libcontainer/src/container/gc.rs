@@ -85,7 +85,11 @@ pub enum Outcome {
 pub fn gc(store: &Store, options: &GcOptions) -> Result<Vec<Leftover>, Error> {
     let failed = |error| Error::file("list containers in", store.root(), error);
     let mut ids = Vec::new();
-    for entry in std::fs::read_dir(store.root()).map_err(failed)? {
+    let entries = match std::fs::read_dir(store.root()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
         let id = name.to_str().filter(|name| is_id(name));

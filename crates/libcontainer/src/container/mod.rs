@@ -16,24 +16,23 @@ mod kill;
 mod pause;
 mod pid_file;
 mod prepare;
-mod process;
 mod report;
 mod run;
 mod start;
 mod update;
 
 use crate::Error;
+use crate::process::Process;
 use crate::state::{Folder, Held, Liveness, Record, Status, Store, observe};
 
+pub use create::Created;
 pub use events::Event;
-pub use exec::{ExecRequest, exec};
+pub use exec::{ExecRequest, ProcessSource};
 pub use features::features;
 pub use gc::{Found, GcOptions, Leftover, Outcome, Part, gc};
 pub(crate) use prepare::validate;
 pub use prepare::{CreateOptions, plan_of, seccomp_text};
-pub use process::Process;
 pub use report::StateReport;
-pub use run::{RunOptions, run};
 
 /// A container that exists.
 #[derive(Debug)]
@@ -73,6 +72,15 @@ impl Container {
         self.look().map(|look| look.status)
     }
 
+    /// Its first process.
+    ///
+    /// # Errors
+    /// It has ended and was reaped.
+    pub fn process(&self) -> Result<Process, Error> {
+        let process = first_process(&self.record)?;
+        process.ok_or_else(|| Error::wrong_status(self.id(), "container not running"))
+    }
+
     fn look(&self) -> Result<Look, Error> {
         let look = Look::at(&self.folder, &self.record)?;
         if !matches!(look.liveness, Liveness::Gone)
@@ -95,6 +103,12 @@ impl Container {
     fn lock(&self) -> Result<Locked, Error> {
         Locked::of(self.folder.lock()?)
     }
+}
+
+/// The recorded process, alive or a zombie, which can still be waited for.
+fn first_process(record: &Record) -> Result<Option<Process>, Error> {
+    let pidfd = observe::held(record)?;
+    Ok(pidfd.map(|pidfd| Process::first(record.pid, pidfd, record.identity)))
 }
 
 /// What a container is doing, and its process.
@@ -135,6 +149,10 @@ impl Locked {
 
     fn id(&self) -> &str {
         &self.record.id
+    }
+
+    fn process(&self) -> Result<Option<Process>, Error> {
+        first_process(&self.record)
     }
 
     /// What it is doing: nobody is making it, for this has the lock.

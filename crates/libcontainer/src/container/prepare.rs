@@ -13,21 +13,29 @@ use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, RuntimeStep, Step};
 use crate::resctrl;
-use crate::state::{PoststopHook, Record, observe, time};
+use crate::state::{PoststopHook, Record, Store, observe, time};
+use crate::streams::Streams;
+use crate::terminal::Console;
 use crate::timings;
 
 /// How a container is created.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct CreateOptions {
-    /// The socket that gets the terminal, if the process wants one.
-    pub console_socket: Option<PathBuf>,
+    /// The standard streams of its process. Those that are anonymous pipes become its user's, who could not open `/dev/stdout`
+    /// again otherwise.
+    pub streams: Streams,
+    /// Where its terminal goes; needed if the config says that it has one.
+    pub console: Option<Console>,
     /// A socket that gets a pidfd of the container's process.
     pub pidfd_socket: Option<PathBuf>,
     /// A file that gets the number of the container's process.
     pub pid_file: Option<PathBuf>,
-    /// The service manager's socket that is told when the container is ready (sd_notify(3)).
+    /// The service manager's socket that is to be told when the container is ready (sd_notify(3)): see [`Readiness`].
+    ///
+    /// [`Readiness`]: crate::Readiness
     pub notify_socket: Option<PathBuf>,
-    /// How many descriptors from 3 on the container gets.
+    /// How many of the caller's descriptors from 3 on the container gets. They must not be close-on-exec.
     pub preserve_fds: u32,
     /// How many of them come from socket activation (sd_listen_fds(3)).
     pub listen_fds: u32,
@@ -39,13 +47,20 @@ pub struct CreateOptions {
     pub systemd_cgroup: bool,
     /// Whether to do without privileges; unset: as the caller's privileges are.
     pub rootless: Option<bool>,
+    /// This program will delete the container when its process has ended: if the program ends before, [`gc`] takes what is
+    /// left for abandoned.
+    ///
+    /// [`gc`]: crate::gc
+    pub attended: bool,
+    /// Newlines that the process writes to its terminal stay as they are.
+    pub(crate) relays_terminal: bool,
 }
 
 /// What is known before anything is done.
 pub(super) struct Prepared<'a> {
     spec: &'a Spec<'a>,
     pub(super) host: HostFacts,
-    pub(super) cgroup_host: Option<cgroups::Host>,
+    pub(super) cgroup_host: Option<&'a cgroups::Host>,
     pub(super) place: Option<cgroups::Place>,
     pub(super) settings: cgroups::Settings,
     pub(super) resctrl: Option<resctrl::Group>,
@@ -55,13 +70,14 @@ pub(super) struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     pub(super) fn new(
+        store: &'a Store,
         id: &str,
         bundle: &Bundle,
         spec: &'a Spec<'a>,
         options: &CreateOptions,
     ) -> Result<Prepared<'a>, Error> {
         let _part = timings::part("look at the host, and plan");
-        let (prepared, problems) = Prepared::validate(id, bundle, spec, options)?;
+        let (prepared, problems) = Prepared::validate(store, id, bundle, spec, options)?;
         prepared.tell();
         problems.into_iter().next().map_or(Ok(prepared), Err)
     }
@@ -90,15 +106,16 @@ impl<'a> Prepared<'a> {
 
     /// As [`Prepared::new`], with everything that stands in the way instead of the first.
     fn validate(
+        store: &'a Store,
         id: &str,
         bundle: &Bundle,
         spec: &'a Spec<'a>,
         options: &CreateOptions,
     ) -> Result<(Prepared<'a>, Vec<Error>), Error> {
-        let mut host = HostFacts::probe()?;
+        let mut host = store.known().facts()?.clone();
         let mut problems = Vec::new();
         let rootless = options.rootless.unwrap_or(host.rootless());
-        let cgroup_host = match cgroups::Host::probe() {
+        let cgroup_host = match store.known().cgroups() {
             Ok(found) => Some(found),
             Err(error) if rootless => {
                 log::debug!("no cgroups: {error}");
@@ -148,7 +165,7 @@ impl<'a> Prepared<'a> {
     }
 
     fn place_cgroup(&mut self, id: &str, systemd: bool, rootless: bool, problems: &mut Vec<Error>) {
-        let Some(host) = &self.cgroup_host else {
+        let Some(host) = self.cgroup_host else {
             return;
         };
         let driver = match systemd {
@@ -207,7 +224,7 @@ impl<'a> Prepared<'a> {
 
     /// Where the container's cgroup is in each hierarchy, for mounts of type cgroup.
     fn tell_hierarchies(&self, facts: &mut HostFacts) {
-        let Some(host) = &self.cgroup_host else {
+        let Some(host) = self.cgroup_host else {
             return;
         };
         let Some(place) = &self.place else {
@@ -250,7 +267,8 @@ impl<'a> Prepared<'a> {
             id: id.to_owned(),
             root,
             bundle: bundle.directory().to_string_lossy().into_owned(),
-            relays_terminal: options.console_socket.is_none(),
+            relays_terminal: options.relays_terminal
+                || options.console.as_ref().is_some_and(Console::relays),
             no_pivot: options.no_pivot,
             no_new_keyring: options.no_new_keyring,
             has_cgroup: self.place.is_some(),
@@ -313,8 +331,13 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    pub(super) fn hooks(&self) -> Result<HookState<'_>, Error> {
+    pub(super) fn id(&self) -> &str {
+        &self.creation.id
+    }
+
+    pub(super) fn hooks<'s>(&'s self, store: &'s Store) -> Result<HookState<'s>, Error> {
         Ok(HookState {
+            store,
             spec: self.spec,
             id: &self.creation.id,
             bundle: &self.creation.bundle,
@@ -390,9 +413,14 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
 ///
 /// # Errors
 /// As [`crate::Container::create`] before it does anything.
-pub fn plan_of(bundle: &Bundle, id: &str, options: &CreateOptions) -> Result<Plan, Error> {
+pub fn plan_of(
+    store: &Store,
+    bundle: &Bundle,
+    id: &str,
+    options: &CreateOptions,
+) -> Result<Plan, Error> {
     let spec = bundle.spec()?;
-    Prepared::new(id, bundle, &spec, options).map(|prepared| prepared.plan)
+    Prepared::new(store, id, bundle, &spec, options).map(|prepared| prepared.plan)
 }
 
 /// What comes of a config, for those who only ask.
@@ -408,11 +436,12 @@ pub(crate) struct Judged {
 
 /// Judges a bundle whose config has been parsed, without touching anything.
 pub(crate) fn validate(
+    store: &Store,
     bundle: &Bundle,
     spec: &Spec<'_>,
     options: &CreateOptions,
 ) -> Result<Judged, Error> {
-    let (prepared, problems) = Prepared::validate("check", bundle, spec, options)?;
+    let (prepared, problems) = Prepared::validate(store, "check", bundle, spec, options)?;
     Ok(Judged {
         problems,
         plan: prepared.plan,

@@ -7,7 +7,6 @@ use kernel::{Fault, Fd};
 use super::cgroup::seat_of;
 use super::{Container, Locked};
 use crate::Error;
-use crate::host::HostFacts;
 use crate::notify::{self, Readiness};
 use crate::perform::{HookState, Inside, WayIn, fence, forbidden, forbids, run_hooks};
 use crate::plan::HookKind;
@@ -24,18 +23,13 @@ impl Container {
         self.start_locked().map(drop)
     }
 
-    /// As [`Container::start`], then waits until the program says that it is ready, or has ended, and tells the service
-    /// manager at this socket (sd_notify(3)). It does not wait for a container that was created without such a socket.
+    /// Where this container, once it is started, says that it is ready (sd_notify(3)), to be told to the service manager at
+    /// this socket. To be called before [`Container::start`]; `None` for a container that was created without such a socket.
     ///
     /// # Errors
-    /// As there; or the service manager cannot be told.
-    pub fn start_and_notify(&self, manager: &Path) -> Result<(), Error> {
-        let readiness = Readiness::listen(&self.folder, manager)?;
-        let container = self.start_locked()?.unlock();
-        match (readiness, observe::held(&container.record)?) {
-            (Some(readiness), Some(pidfd)) => readiness.wait(&pidfd, container.record.pid),
-            _ => Ok(()),
-        }
+    /// Nobody can listen in the container's directory.
+    pub fn readiness(&self, manager: &Path) -> Result<Option<Readiness>, Error> {
+        Readiness::listen(&self.folder, manager)
     }
 
     fn start_locked(&self) -> Result<Locked, Error> {
@@ -98,7 +92,7 @@ impl Locked {
             Some(spec) => {
                 let state = HookState {
                     folder: Some(&self.folder),
-                    ..HookState::new(spec, &self.record, status)
+                    ..HookState::new(self.folder.store(), spec, &self.record, status)
                 };
                 self.run_start_hooks(&state, kind, &process)
             }
@@ -133,7 +127,8 @@ impl Locked {
             },
             seat: &|| seat_of(&self.record),
         };
-        run_hooks(state, kind, Some(&inside), &HostFacts::probe()?)
+        let host = self.folder.store().known().facts()?;
+        run_hooks(state, kind, Some(&inside), host)
     }
 
     /// The program was refused by execve(2). Init has said so where the program's own words would be, and the container

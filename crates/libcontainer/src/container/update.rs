@@ -39,35 +39,40 @@ impl Container {
                 let at = remark.at.clone();
                 return Err(PlanError { at, why }.into());
             }
-            log::warn!("{}: {remark}", remark.at);
+            locked
+                .folder
+                .warn_at(&[(remark.at.clone(), remark.to_string())]);
         }
         let no_cgroup =
             || Error::wrong_status(self.id(), "the container has no cgroup to set limits in");
         let place = locked.record.cgroup.as_ref().ok_or_else(no_cgroup)?;
         let group = group_of(&locked.record)?.ok_or_else(no_cgroup)?;
         group.complete(&mut resources)?;
-        let host = cgroups::Host::probe()?;
+        let host = locked.folder.store().known().cgroups()?;
         let resources = as_of(&locked.record.oci_version, &resources);
-        let settings = cgroups::settings(&resources, &host, place).map_err(|error| PlanError {
+        let settings = cgroups::settings(&resources, host, place).map_err(|error| PlanError {
             at: error.at,
             why: Why::Invalid(error.why),
         })?;
-        for (at, text) in settings.warnings() {
-            log::warn!("{at}: {text}");
-        }
+        locked.folder.warn_at(settings.warnings());
+        let update = || {
+            let updated = group.update(&settings);
+            locked.folder.warn_at(&group.take_warnings());
+            updated
+        };
         let lines = shares.lines()?;
         if lines.is_empty() {
-            return Ok(group.update(&settings)?);
+            return Ok(update()?);
         }
         let why = "the container has no resctrl group: its config has no linux.intelRdt";
         let resctrl = locked.record.resctrl.as_ref();
         let resctrl = resctrl.ok_or_else(|| Error::wrong_status(self.id(), why))?;
         let before = resctrl.shares()?;
         resctrl.write_shares(&lines)?;
-        group.update(&settings).map_err(|error| {
+        update().map_err(|error| {
             // As for limits: what had been changed is put back.
             if let Err(left) = resctrl.write_shares(&before) {
-                log::warn!("{left}");
+                locked.folder.warn(left);
             }
             error.into()
         })

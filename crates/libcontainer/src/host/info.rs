@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cgroups::Version;
+use kernel::file;
 use serde::{Serialize, Serializer};
 
 use super::HostFacts;
@@ -267,7 +268,7 @@ fn control_groups(facts: &HostFacts, report: &mut Listing) {
         let own = unified.mount.join(own.unwrap_or_default());
         let parent = own.parent().filter(|one| one.starts_with(&unified.mount));
         let parent = parent.unwrap_or(&unified.mount);
-        let may = nix::unistd::access(parent, nix::unistd::AccessFlags::W_OK).is_ok();
+        let may = may_write(parent);
         report.say(
             "delegated",
             may,
@@ -340,19 +341,36 @@ fn caller(facts: &HostFacts, search: &OsStr, report: &mut Listing) {
     });
     let filtered = filtered.map_or(Value::Unknown, Value::Is);
     report.say("behind a filter", filtered, "/proc/self/status");
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid())
-        .ok()
-        .flatten();
-    let name = user.map(|user| user.name);
+    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = name_of(&accounts, kernel::identity::user());
     for (title, file) in [
         ("subordinate users", "/etc/subuid"),
         ("subordinate groups", "/etc/subgid"),
     ] {
         let text = fs::read_to_string(file).unwrap_or_default();
-        report.say(title, ranges(&text, name.as_deref(), facts.uid), file);
+        report.say(title, ranges(&text, name, facts.uid), file);
     }
     program(report, "newuidmap", search, "maps subordinate users");
     program(report, "newgidmap", search, "maps subordinate groups");
+}
+
+/// The name of a user in the form of passwd(5).
+fn name_of(accounts: &str, uid: u32) -> Option<&str> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    })
+}
+
+fn may_write(directory: &Path) -> bool {
+    const W_OK: u32 = 2;
+    let name = std::ffi::CString::new(directory.as_os_str().as_encoded_bytes());
+    name.is_ok_and(|name| {
+        file::open_at(file::HERE, &name, file::open::PATH, 0)
+            .and_then(|directory| file::accessible(directory.borrow(), W_OK))
+            .is_ok()
+    })
 }
 
 /// Ranges of ids in the form of subuid(5) that belong to a user, by name or number: `first+count`.
@@ -415,8 +433,15 @@ mod tests {
             .iter()
             .find(|fact| fact.name == "user")
             .map(|fact| &fact.value);
-        let own = nix::unistd::geteuid().as_raw();
+        let own = kernel::identity::effective_user();
         assert_eq!(uid, Some(&Value::Number(own.into())));
+    }
+
+    #[test]
+    fn users_have_names() {
+        let accounts = "root:x:0:0:root:/root:/bin/sh\nbroken\nbob:x:1000:1000::/:\n";
+        assert_eq!(name_of(accounts, 1000), Some("bob"));
+        assert_eq!(name_of(accounts, 7), None);
     }
 
     #[test]

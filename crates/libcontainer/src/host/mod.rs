@@ -5,12 +5,14 @@
 )]
 
 mod info;
+mod known;
 mod probe;
 pub(crate) mod subordinate_ids;
 
 use serde::Deserialize;
 
 pub use info::{Fact, Value, info};
+pub(crate) use known::Known;
 pub(crate) use probe::is_own_namespace;
 
 /// Facts about the host and the caller, on which plans depend. At most sixteen.

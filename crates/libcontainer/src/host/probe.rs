@@ -20,8 +20,8 @@ pub(super) fn probe() -> Result<HostFacts, Error> {
     let initial_user_namespace = initial_user_namespace()?;
     let privileged = has(CAP_SYS_ADMIN);
     Ok(HostFacts {
-        uid: nix::unistd::geteuid().as_raw(),
-        gid: nix::unistd::getegid().as_raw(),
+        uid: identity::effective_user(),
+        gid: identity::effective_group(),
         privileged,
         maps_any_id: has(CAP_SETUID) && has(CAP_SETGID),
         initial_user_namespace,

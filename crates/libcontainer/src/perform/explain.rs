@@ -31,11 +31,11 @@ pub(super) fn explain(
         if let Some(fault) = fault.filter(|fault| forbids(filter, fault.call)) {
             return forbidden(words, fault);
         }
-        if fault.is_none() && exit == Some(Exit::Signal(nix::libc::SIGSYS)) {
+        if fault.is_none() && exit == Some(Exit::Signal(kernel::process::signals::SYS)) {
             return Error::ChildDied {
                 at: ConfigPath::of("linux.seccomp"),
                 step: words,
-                exit,
+                exit: exit.map(crate::Exit::from),
             };
         }
     }
@@ -48,7 +48,7 @@ pub(super) fn explain(
             let hint = if text.is_some() {
                 None
             } else {
-                crate::hint::hint(&words, fault)
+                crate::hint::find(&words, fault)
             };
             Error::Step {
                 at,
@@ -61,7 +61,7 @@ pub(super) fn explain(
         None => Error::ChildDied {
             at,
             step: words,
-            exit,
+            exit: exit.map(crate::Exit::from),
         },
     }
 }

@@ -1,7 +1,7 @@
 //! The fence at which a process waits before it executes its program: a pipe or FIFO that is full.
 
 use kernel::process::PollFd;
-use kernel::{Call, Errno, Fault, Fd, file, process};
+use kernel::{Errno, Fault, Fd, file, process};
 
 use crate::Error;
 
@@ -11,9 +11,8 @@ fn failed(fault: Fault) -> Error {
 
 /// A fence that only this process can open: the child's end and ours.
 pub(crate) fn pipe() -> Result<(Fd, Fd), Error> {
-    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)
-        .map_err(|errno| failed(Fault::found(Call::Openat, Errno(errno as i32))))?;
-    fill(read.into(), write.into())
+    let (read, write) = file::pipe().map_err(failed)?;
+    fill(read, write)
 }
 
 /// A FIFO, opened for reading and writing, as a fence: the child's end and ours.

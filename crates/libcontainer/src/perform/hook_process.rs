@@ -3,17 +3,15 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use init::Slot;
 use kernel::process::{Exit, PollFd, Started};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file, process};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::{Cgroup, Console, Given, HookState, fence, walk};
 use crate::Error;
+use crate::interrupt::Interrupt;
 use crate::plan::Plan;
 
 /// Most output of a hook that a message quotes.
@@ -29,8 +27,8 @@ pub(super) enum End {
     Exit(Option<Exit>),
     /// It was killed, with its process group, when its time was up,
     TimedOut,
-    /// or at a signal that ends programs.
-    Interrupted(u32),
+    /// or because the caller has changed its mind.
+    Interrupted,
 }
 
 pub(super) struct HookProcess {
@@ -45,17 +43,14 @@ struct Stream {
     collected: Vec<u8>,
 }
 
-fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
-    nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| {
-        let fault = Fault::found(Call::Openat, Errno(errno as i32));
-        super::own("make a pipe", fault)
-    })
+fn pipe() -> Result<(Fd, Fd), Error> {
+    file::pipe().map_err(|fault| super::own("make a pipe", fault))
 }
 
 /// The state is written before the start, into a pipe that holds all of it: a hook that does not read it does no harm, and
 /// nobody waits.
-fn write_state(to_stdin: OwnedFd, json: &str) -> Result<(), Error> {
-    let mut to_stdin = File::from(to_stdin);
+fn write_state(to_stdin: Fd, json: &str) -> Result<(), Error> {
+    let mut to_stdin = File::from(OwnedFd::from(to_stdin));
     let no_room = |fault| super::own("write the state for the hook", fault);
     if json.len() > USUAL_PIPE {
         file::set_pipe_size(to_stdin.as_fd().into(), json.len()).map_err(no_room)?;
@@ -64,60 +59,6 @@ fn write_state(to_stdin: OwnedFd, json: &str) -> Result<(), Error> {
     to_stdin
         .write_all(json.as_bytes())
         .map_err(|_| no_room(Fault::found(Call::Write, Errno::EMSGSIZE)))
-}
-
-/// See [`end_hooks_on_signals`].
-static INTERRUPTIBLE: AtomicBool = AtomicBool::new(false);
-
-/// From here on a signal that ends programs (SIGTERM, SIGINT, SIGHUP, SIGQUIT) ends the hook that this program waits for
-/// instead: what waits for the hook then fails and takes back what it has made, or finishes, if it is a deletion.
-///
-/// Made for command lines: while a hook runs, these signals are blocked in the thread that waits for it. In a program
-/// with other threads, those have to block them too.
-pub fn end_hooks_on_signals() {
-    INTERRUPTIBLE.store(true, Ordering::Relaxed);
-}
-
-/// The signals that end programs, collected as long as this is there.
-pub(super) struct EndingSignals {
-    collected: SignalFd,
-    old: SigSet,
-}
-
-impl EndingSignals {
-    /// `None` where they are to end this program.
-    pub(super) fn collect() -> kernel::Result<Option<EndingSignals>> {
-        if !INTERRUPTIBLE.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        let failed = |call| move |errno| Fault::found(call, Errno(errno as i32));
-        let mut set = SigSet::empty();
-        for signal in [
-            Signal::SIGTERM,
-            Signal::SIGINT,
-            Signal::SIGHUP,
-            Signal::SIGQUIT,
-        ] {
-            // What is ignored, as below nohup(1), would be collected all the same.
-            if !process::ignores(signal as i32)? {
-                set.add(signal);
-            }
-        }
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let collected = SignalFd::with_flags(&set, flags).map_err(failed(Call::Ioctl))?;
-        let mut old = SigSet::empty();
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut old))
-            .map_err(failed(Call::Sigprocmask))?;
-        Ok(Some(EndingSignals { collected, old }))
-    }
-}
-
-impl Drop for EndingSignals {
-    fn drop(&mut self) {
-        if let Err(errno) = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.old), None) {
-            log::warn!("signals stay blocked: {errno}");
-        }
-    }
 }
 
 impl HookProcess {
@@ -134,13 +75,14 @@ impl HookProcess {
             .map_err(|fault| super::own("make the report page", fault))?;
         write_state(to_stdin, &state.json(pid)?)?;
         let given = Given {
+            store: state.store,
             report,
             fence: plan.waits().then(fence::pipe).transpose()?,
             console: Console::None,
             cgroup: seat.map(Cgroup::Existing),
             resctrl: state.resctrl,
             preserve_fds: 0,
-            standard: [&stdin, &out, &err].map(|end| Some(end.as_fd().into())),
+            standard: [&stdin, &out, &err].map(|end| Some(end.borrow())),
             inputs,
             state: Some(state),
             run_hook: None,
@@ -151,7 +93,7 @@ impl HookProcess {
             return Err(super::own("execute the hook", fault));
         }
         let stream = |end| Stream {
-            from: Some(File::from(end)),
+            from: Some(File::from(OwnedFd::from(end))),
             collected: Vec::new(),
         };
         Ok(HookProcess {
@@ -175,14 +117,14 @@ impl HookProcess {
     pub(super) fn wait(
         &mut self,
         deadline: Option<Instant>,
-        signals: Option<&EndingSignals>,
+        interrupt: Option<&dyn Interrupt>,
     ) -> kernel::Result<End> {
         loop {
             let fds = [
                 Some(self.child.pidfd.borrow()),
                 self.out.borrow(),
                 self.err.borrow(),
-                signals.map(|signals| signals.collected.as_fd().into()),
+                interrupt.map(|interrupt| interrupt.as_fd().into()),
             ];
             let mut watches = fds.map(|fd| PollFd::optional(fd, PollFd::IN));
             let left = deadline.map(|deadline| {
@@ -193,7 +135,7 @@ impl HookProcess {
                 Err(fault) if fault.is(Errno::EINTR) => continue,
                 answer => answer?,
             };
-            let [ended, out, err, signal] = watches.map(|watch| watch.came != 0);
+            let [ended, out, err, interrupted] = watches.map(|watch| watch.came != 0);
             if out {
                 self.out.collect();
             }
@@ -206,11 +148,9 @@ impl HookProcess {
                 // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
                 return process::wait(self.child.pidfd.borrow(), true).map(End::Exit);
             }
-            if signal
-                && let Some(Ok(Some(info))) = signals.map(|signals| signals.collected.read_signal())
-            {
+            if interrupted {
                 super::end(&self.child)?;
-                return Ok(End::Interrupted(info.ssi_signo));
+                return Ok(End::Interrupted);
             }
             if count == 0 && deadline.is_some() {
                 super::end(&self.child)?;

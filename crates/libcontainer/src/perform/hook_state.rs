@@ -4,11 +4,12 @@ use spec::{Spec, State};
 
 use super::namespace::WayIn;
 use crate::Error;
-use crate::state::{Held, Record};
+use crate::state::{Held, Record, Store};
 
 /// What hooks need to know about the container.
 #[derive(Clone, Copy)]
 pub(crate) struct HookState<'a> {
+    pub(crate) store: &'a Store,
     pub(crate) spec: &'a Spec<'a>,
     pub(crate) id: &'a str,
     pub(crate) bundle: &'a str,
@@ -36,8 +37,14 @@ pub(crate) struct Inside<'a> {
 
 impl<'a> HookState<'a> {
     /// Of a container that exists.
-    pub(crate) fn new(spec: &'a Spec<'a>, record: &'a Record, status: &'a str) -> HookState<'a> {
+    pub(crate) fn new(
+        store: &'a Store,
+        spec: &'a Spec<'a>,
+        record: &'a Record,
+        status: &'a str,
+    ) -> HookState<'a> {
         HookState {
+            store,
             spec,
             id: &record.id,
             bundle: &record.bundle,

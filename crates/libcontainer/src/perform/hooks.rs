@@ -4,14 +4,13 @@
 //! A hook is started by init like everything else, so it gets exactly the environment that it is to have, no descriptors
 //! but its standard three, and a failure to start it names the call.
 
-use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant};
 
 use kernel::namespace::flags::{NEWPID, NEWUSER};
 use kernel::process::Exit;
 use spec::Hook;
 
-use super::hook_process::{End, EndingSignals, HookProcess};
+use super::hook_process::{End, HookProcess};
 use super::hook_state::{HookState, Inside};
 use crate::Error;
 use crate::host::HostFacts;
@@ -29,7 +28,9 @@ pub(crate) fn run_all(
     };
     for index in 0..kind.of(hooks).len() {
         match run(state, kind, index, inside, host) {
-            Err(error) if kind == HookKind::Poststop => log::warn!("{error}"),
+            Err(error) if kind == HookKind::Poststop => {
+                state.store.warnings().warn(state.id, error);
+            }
             answer => answer?,
         }
     }
@@ -56,10 +57,11 @@ pub(crate) fn run(
             kind.name(),
             hook.path
         ),
+        interrupted: false,
     };
     // From before the start: nothing ends this program while it alone knows the hook.
-    let signals = EndingSignals::collect()
-        .map_err(|fault| failed(format!("signals cannot be collected: {fault}")))?;
+    let interrupt = (state.store.interrupts().begin())
+        .map_err(|error| failed(format!("nothing would interrupt it: {error}")))?;
     let started = Instant::now();
     let mut process = Start {
         state,
@@ -75,7 +77,7 @@ pub(crate) fn run(
         .timeout
         .and_then(|seconds| started.checked_add(Duration::from_secs(seconds.unsigned_abs())));
     let end = process
-        .wait(deadline, signals.as_ref())
+        .wait(deadline, interrupt.as_deref())
         .map_err(|fault| failed(format!("its end cannot be seen: {fault}")))?;
     let (out, err) = process.output();
     log::debug!(
@@ -91,13 +93,20 @@ pub(crate) fn run(
         End::Exit(None) | End::TimedOut => {
             format!("timed out after {} s", hook.timeout.unwrap_or_default())
         }
-        End::Interrupted(signal) => format!("interrupted by signal {signal}"),
+        End::Interrupted => match &interrupt {
+            Some(interrupt) => format!("interrupted by {}", interrupt.reason()),
+            None => "interrupted".to_owned(),
+        },
     };
-    Err(failed(format!(
+    let mut error = failed(format!(
         "{how}, stdout: {}, stderr: {}",
         one_line(out),
         one_line(err)
-    )))
+    ));
+    if let Error::Hook { interrupted, .. } = &mut error {
+        *interrupted = end == End::Interrupted;
+    }
+    Err(error)
 }
 
 /// Output as part of a message of one line.
@@ -199,7 +208,9 @@ impl Start<'_> {
         // Programs of vendors work on the root directory, such as `ldconfig -r .`; image content has no say in theirs.
         let (directory, environment) = match inside {
             Some(_) => (self.state.root, Vec::new()),
-            None => (self.state.bundle, own_environment()),
+            // The caller's own, for hooks outside whose entry has none: the specification does not say so, but other runtimes
+            // pass it on, and many hooks rely on PATH.
+            None => (self.state.bundle, self.state.store.environment().strings()),
         };
         let around = HookSurroundings {
             reach,
@@ -212,14 +223,6 @@ impl Start<'_> {
         let plan = plan::hook(self.state.spec, self.hook, &at, around, self.host)?;
         Ok(plan)
     }
-}
-
-/// This program's own, for hooks outside whose entry has none: the specification does not say so, but other runtimes pass
-/// it on, and many hooks rely on PATH.
-fn own_environment() -> Vec<Vec<u8>> {
-    std::env::vars_os()
-        .map(|(name, value)| [name.into_vec(), value.into_vec()].join(&b'='))
-        .collect()
 }
 
 /// The process's number in its own pid namespace: the last of `NSpid` in proc_pid_status(5).

@@ -1,6 +1,7 @@
 //! Id mappings of user namespaces (user_namespaces(7)).
 
 use std::ffi::CString;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kernel::namespace::flags::NEWUSER;
@@ -8,6 +9,7 @@ use kernel::{Call, Errno, Fault, Fd, file, process};
 use spec::{ConfigPath, IdMapping};
 
 use crate::Error;
+use crate::environment::Environment;
 use crate::plan::{IdMaps, PlanError, Why};
 
 /// Writes a file in `/proc/<pid>`, in one write(2), as these files want.
@@ -19,10 +21,15 @@ pub(crate) fn write_file(pid: i32, name: &str, text: &str) -> kernel::Result<()>
 }
 
 /// Writes the mappings of a process that has made a user namespace.
-pub(crate) fn write(pid: i32, maps: &IdMaps, at: &ConfigPath) -> Result<(), Error> {
+pub(crate) fn write(
+    environment: &Environment,
+    pid: i32,
+    maps: &IdMaps,
+    at: &ConfigPath,
+) -> Result<(), Error> {
     if maps.by_helper {
-        call_helper("newuidmap", pid, &maps.uids, at)?;
-        return call_helper("newgidmap", pid, &maps.gids, at);
+        call_helper(environment, "newuidmap", pid, &maps.uids, at)?;
+        return call_helper(environment, "newgidmap", pid, &maps.gids, at);
     }
     let failed = |name: &'static str| {
         move |fault| Error::step(at, format_args!("write {name} of the child"), fault)
@@ -36,12 +43,16 @@ pub(crate) fn write(pid: i32, maps: &IdMaps, at: &ConfigPath) -> Result<(), Erro
 
 /// newuidmap(1) and newgidmap(1) write what /etc/subuid and /etc/subgid allow.
 fn call_helper(
+    environment: &Environment,
     name: &'static str,
     pid: i32,
     mappings: &[IdMapping],
     at: &ConfigPath,
 ) -> Result<(), Error> {
-    let mut command = Command::new(name);
+    // By its whole path: the standard library would fork to look for it in a PATH that is not its own.
+    let program = environment.find_program(name);
+    let mut command = Command::new(program.as_deref().unwrap_or(Path::new(name)));
+    command.env_clear().envs(environment.iter().cloned());
     command.arg(pid.to_string()).stdin(Stdio::null());
     for line in mappings {
         command.args([line.container_id, line.host_id, line.size].map(|number| number.to_string()));
@@ -53,7 +64,8 @@ fn call_helper(
         fault: Fault::found(Call::Execve, Errno::EPERM),
         hint: Some("see subuid(5) and subgid(5): the ranges must hold what the mappings use"),
     };
-    match command.output() {
+    let absent = || Err(std::io::Error::from_raw_os_error(Errno::ENOENT.0));
+    match program.as_ref().map_or_else(absent, |_| command.output()) {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
             // The program puts its name before what it says.
@@ -131,10 +143,15 @@ pub(crate) fn namespace_of(pid: i32) -> kernel::Result<Fd> {
 }
 
 /// A user namespace with these mappings, kept alive by its descriptor: made by a process that lives no longer.
-pub(crate) fn namespace_with(maps: &IdMaps, at: &ConfigPath) -> Result<Fd, Error> {
+pub(crate) fn namespace_with(
+    environment: &Environment,
+    maps: &IdMaps,
+    at: &ConfigPath,
+) -> Result<Fd, Error> {
     let failed = |fault| Error::step(at, "make a user namespace for the mapping", fault);
     let (holder, lifeline) = super::child::hold(NEWUSER).map_err(failed)?;
-    let made = write(holder.pid, maps, at).and_then(|()| namespace_of(holder.pid).map_err(failed));
+    let made = write(environment, holder.pid, maps, at)
+        .and_then(|()| namespace_of(holder.pid).map_err(failed));
     drop(lifeline);
     match process::wait(holder.pidfd.borrow(), true) {
         // Where the caller ignores SIGCHLD the kernel reaps it.

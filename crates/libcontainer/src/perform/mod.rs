@@ -27,16 +27,16 @@ mod walk;
 use std::path::PathBuf;
 
 use init::{Reading, Slot};
-use kernel::process::{Exit, Started};
+use kernel::process::{Exit, Started, signals};
 use kernel::{BorrowedFd, Errno, Fault, Fd, process};
 use spec::ConfigPath;
 
 use crate::Error;
 use crate::plan::HookKind;
+use crate::state::Store;
 
 pub(crate) use cgroup::Cgroup;
 pub(crate) use explain::{execution_failed, forbidden, forbids};
-pub use hook_process::end_hooks_on_signals;
 pub(crate) use hook_state::{HookState, Inside};
 pub(crate) use hooks::{run as run_hook, run_all as run_hooks};
 pub(crate) use id_maps::outside;
@@ -56,6 +56,7 @@ pub(crate) enum Console {
 
 /// What a walk needs besides the plan.
 pub(crate) struct Given<'a> {
+    pub(crate) store: &'a Store,
     pub(crate) report: Fd,
     /// The pipe or FIFO at which the child waits: its end, and ours.
     pub(crate) fence: Option<(Fd, Fd)>,
@@ -91,6 +92,18 @@ pub(crate) struct Performed {
 }
 
 impl Performed {
+    /// The process, and our end of the fence, of a walk that is not taken back.
+    pub(crate) fn keep(self) -> (Started, Option<Fd>) {
+        (self.child, self.fence)
+    }
+
+    /// Ends the process for good, and reaps it.
+    pub(crate) fn end(&self) -> Result<(), Error> {
+        end(&self.child)
+            .map(drop)
+            .map_err(|fault| Error::call("end the process", fault))
+    }
+
     /// Takes back what does not go away with the child.
     pub(crate) fn undo(&mut self) {
         bring_back(&mut self.devices);
@@ -116,10 +129,10 @@ fn end(child: &Started) -> kernel::Result<Option<Exit>> {
         Err(fault) if !fault.is(Errno::ESRCH) => Err(fault),
         _ => Ok(()),
     };
-    gone(process::signal(child.pidfd.borrow(), nix::libc::SIGKILL))?;
+    gone(process::signal(child.pidfd.borrow(), signals::KILL))?;
     let exit = patiently(|| process::ended(child.pidfd.borrow(), true))?;
     // It is dead and not reaped: nobody else can be in a group of this number.
-    gone(process::kill_group(child.pid, nix::libc::SIGKILL))?;
+    gone(process::kill_group(child.pid, signals::KILL))?;
     while patiently(|| process::wait_group(child.pid).map(Some))?.is_some() {}
     reap(&child.pidfd)?;
     Ok(exit.flatten())

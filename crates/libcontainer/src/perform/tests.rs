@@ -26,6 +26,7 @@ use super::{Console, Given, Performed, walk};
 use crate::Error;
 use crate::host::HostFacts;
 use crate::plan::{Entry, IdMaps, Plan, RuntimeStep, Step};
+use crate::state::Store;
 
 /// A step without a test here is an oversight.
 #[test]
@@ -176,7 +177,9 @@ impl Script {
         let fd = file::memory_file(c"tare-report", false).unwrap();
         file::set_length(fd.borrow(), init::report::LENGTH as u64).unwrap();
         let report = Reading::map(fd.borrow(), false).unwrap();
+        let store = Store::open("/nonexistent").unwrap();
         let given = Given {
+            store: &store,
             report: fd,
             fence,
             console: self.console,

@@ -153,7 +153,7 @@ impl Walk<'_> {
         let pidfd = process::open(pid)?;
         if let Some(old) = self.child.replace(Started { pid, pidfd }) {
             // There is nothing left for it to do but to exit.
-            process::signal(old.pidfd.borrow(), nix::libc::SIGKILL)?;
+            process::signal(old.pidfd.borrow(), process::signals::KILL)?;
             super::reap(&old.pidfd)?;
         }
         self.has_left = false;
@@ -243,7 +243,9 @@ impl Walk<'_> {
         match super::end(&child) {
             Ok(exit) => exit,
             Err(fault) => {
-                log::warn!("the container's process may be left: {fault}");
+                let why = format_args!("the container's process may be left: {fault}");
+                let id = self.given.state.as_ref().map_or("", |state| state.id);
+                self.given.store.warnings().warn(id, why);
                 None
             }
         }

@@ -161,7 +161,9 @@ impl Walk<'_> {
                 ..
             } => {
                 let namespace = match maps {
-                    Some(maps) => id_maps::namespace_with(maps, at)?,
+                    Some(maps) => {
+                        id_maps::namespace_with(self.given.store.environment(), maps, at)?
+                    }
                     None => id_maps::namespace_of(self.pid()?).map_err(failed)?,
                 };
                 let tree = self.slots.get(*slot).map_err(failed)?;
@@ -205,7 +207,9 @@ impl Walk<'_> {
                     streams::give(owner, self.given.standard);
                 }
             }
-            RuntimeStep::MapIds(maps) => id_maps::write(self.pid()?, maps, at)?,
+            RuntimeStep::MapIds(maps) => {
+                id_maps::write(self.given.store.environment(), self.pid()?, maps, at)?;
+            }
             RuntimeStep::CompareIds(maps) => id_maps::compare(self.pid()?, maps)?,
             RuntimeStep::OffsetClocks { lines } => {
                 id_maps::write_file(self.pid()?, "timens_offsets", lines).map_err(failed)?;

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use kernel::file::{self, open};
 use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd};
+use spec::ConfigPath;
 
 use super::observe::{identity_of, is_of_this_boot, start_time};
 use super::store::c_path;
-use super::{Record, runc, time};
+use super::{Record, Store, runc, time};
 use crate::Error;
 use crate::notify;
 
@@ -39,12 +40,13 @@ pub(crate) struct Folder {
     directory: Arc<Fd>,
     /// The store's directory.
     parent: Arc<Fd>,
+    store: Store,
 }
 
 impl Folder {
     /// Opens the folder of this name in a store's directory.
-    pub(super) fn open(parent: &Arc<Fd>, root: &Path, id: &str) -> Result<Folder, Error> {
-        let path = root.join(id);
+    pub(super) fn open(store: &Store, parent: &Arc<Fd>, id: &str) -> Result<Folder, Error> {
+        let path = store.root().join(id);
         let flags = open::RDONLY | open::DIRECTORY | open::NOFOLLOW;
         match file::open_at(parent.borrow(), &c_path(Path::new(id))?, flags, 0) {
             Ok(directory) => Ok(Folder {
@@ -52,6 +54,7 @@ impl Folder {
                 directory: Arc::new(directory),
                 parent: Arc::clone(parent),
                 path,
+                store: store.clone(),
             }),
             Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {
                 Err(Error::NotFound { id: id.to_owned() })
@@ -62,6 +65,23 @@ impl Folder {
 
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The store that it is in.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Says something about the container to whoever gets warnings.
+    pub(crate) fn warn(&self, text: impl std::fmt::Display) {
+        self.store.warnings().warn(&self.id, text);
+    }
+
+    /// As [`Folder::warn`], about config fields.
+    pub(crate) fn warn_at(&self, warnings: &[(ConfigPath, String)]) {
+        for (at, text) in warnings {
+            self.store.warnings().warn_at(&self.id, at, text);
+        }
     }
 
     /// The user who owns it.
@@ -88,6 +108,7 @@ impl Folder {
             path: self.path.clone(),
             directory: Arc::new(directory),
             parent: Arc::clone(&self.parent),
+            store: self.store.clone(),
         })
     }
 
@@ -213,6 +234,9 @@ impl Folder {
                         // A cgroup of that name is somebody else's now.
                         record.cgroup = None;
                     }
+                    if let Some(place) = &mut record.cgroup {
+                        place.use_session(self.store.known().session());
+                    }
                     return Ok(Some(record));
                 }
                 Ok(None) => ("half a process".to_owned(), false),
@@ -327,7 +351,7 @@ impl Held {
 
     /// Writes the record of a new container, in one write(2): a runtime that is killed leaves all of it or none. It is
     /// not synced to the disk: what a record describes does not survive the machine's own crash either.
-    pub(crate) fn store(&self, record: &Record) -> Result<Stored, Error> {
+    pub(crate) fn keep_record(&self, record: &Record) -> Result<Stored, Error> {
         let path = self.path_of(RECORD);
         let text = record
             .written()
@@ -410,7 +434,8 @@ impl Held {
         match file::remove_directory(self.parent.borrow(), &name) {
             Err(fault) if fault.is(Errno::ENOTEMPTY) => {
                 let names = self.strangers()?.join(", ");
-                log::warn!("{} stays: not made here: {names}", self.path.display());
+                let path = self.path.display();
+                self.warn(format_args!("{path} stays: not made here: {names}"));
                 Ok(())
             }
             Err(fault) if !fault.is(Errno::ENOENT) => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use init::report::Seen;
-use kernel::process::{self, PollFd};
+use kernel::process::{self, PollFd, signals};
 use kernel::{Call, Errno, Fault, Fd, file};
 use spec::Spec;
 
@@ -28,6 +28,7 @@ pub(crate) enum Liveness {
 
 /// Whether the recorded process still is.
 pub(crate) fn liveness(record: &Record) -> Result<Liveness, Error> {
+    crate::process::tend(record.identity)?;
     match held(record)? {
         Some(pidfd) if !has_ended(&pidfd)? => Ok(Liveness::Alive(pidfd)),
         _ => Ok(Liveness::Gone),
@@ -178,11 +179,9 @@ pub(crate) fn hook(folder: &Folder) -> Result<Option<Hook>, Error> {
 impl Hook {
     /// Ends it with all of its process group, which it leads.
     pub(crate) fn end(&self) -> Result<(), Error> {
-        let answer = match process::signal_group(self.pidfd.borrow(), nix::libc::SIGKILL) {
+        let answer = match process::signal_group(self.pidfd.borrow(), signals::KILL) {
             // Before Linux 6.9. It was alive a moment ago, so this group is its own.
-            Err(fault) if fault.is(Errno::EINVAL) => {
-                process::kill_group(self.pid, nix::libc::SIGKILL)
-            }
+            Err(fault) if fault.is(Errno::EINVAL) => process::kill_group(self.pid, signals::KILL),
             answer => answer,
         };
         match answer {

@@ -1,6 +1,6 @@
 //! Where containers live: a directory with one folder for each, and who makes, finds and lists them.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,96 @@ use kernel::{Errno, Fault, Fd};
 
 use super::{Folder, Held};
 use crate::Error;
+use crate::environment::Environment;
+use crate::host::Known;
+use crate::interrupt::{Interrupt, Interrupts};
+use crate::warning::{Warning, Warnings};
 
-/// The directory that holds all containers of one caller (`--root`).
+/// The directory that holds all containers of one caller (`--root`), and what all calls about them have in common: the
+/// environment that the caller hands over, who gets warnings, and what is known of the host. Copies share it all.
+///
+/// What the host and the caller can do (privileges, cgroups, security modules) is looked at when it is first needed, and then
+/// taken to stay so. A program that changes its user, its capabilities or its cgroup opens another store afterwards.
 #[derive(Clone, Debug)]
 pub struct Store {
-    root: PathBuf,
+    root: Arc<Path>,
+    environment: Arc<Environment>,
+    warnings: Warnings,
+    interrupts: Interrupts,
+    known: Arc<Known>,
 }
 
 impl Store {
-    /// A store at this directory, which is made when the first container is.
-    pub fn open(root: impl Into<PathBuf>) -> Store {
-        Store { root: root.into() }
+    /// A store at this directory, which is made when the first container is. The path is absolute from here on, whatever
+    /// the current directory becomes.
+    ///
+    /// # Errors
+    /// An empty path, or a relative one while there is no current directory.
+    pub fn open(root: impl AsRef<Path>) -> Result<Store, Error> {
+        let root =
+            std::path::absolute(root.as_ref()).map_err(|error| Error::argument("root", error))?;
+        Ok(Store {
+            root: root.into(),
+            environment: Arc::default(),
+            warnings: Warnings::default(),
+            interrupts: Interrupts::default(),
+            known: Arc::default(),
+        })
+    }
+
+    /// The same, with these environment variables, such as those of `std::env::vars_os()`. The library reads none by
+    /// itself. It goes by PATH for newuidmap(1) and newgidmap(1) (without it: `/usr/local/bin`, `/usr/bin` and `/bin`), and by
+    /// XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS for cgroups of a user's systemd; all of them are what hooks inherit that have
+    /// no environment of their own.
+    #[must_use]
+    pub fn with_environment(
+        mut self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Store {
+        let environment = Environment::new(variables);
+        self.known = Arc::new(Known::in_session(environment.session()));
+        self.environment = Arc::new(environment);
+        self
+    }
+
+    /// The same, with somebody who gets the warnings: in the thread that makes the call which they are about, before that
+    /// returns. For those of a single call, make the call with a copy of the store. Without it nobody gets them.
+    ///
+    /// ```no_run
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// # fn main() -> Result<(), libcontainer::Error> {
+    /// # let store = libcontainer::Store::open("/run/example")?;
+    /// let warnings = Arc::new(Mutex::new(Vec::new()));
+    /// let noted = Arc::clone(&warnings);
+    /// let store = store.with_warnings(move |warning| {
+    ///     if let Ok(mut warnings) = noted.lock() {
+    ///         warnings.push(warning);
+    ///     }
+    /// });
+    /// libcontainer::Container::delete(&store, "web", true)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_warnings(mut self, taker: impl Fn(Warning) + Send + Sync + 'static) -> Store {
+        self.warnings = Warnings::to(taker);
+        self
+    }
+
+    /// The same, with something that ends hooks. `begin` is called before each hook is started, in the thread that waits
+    /// for it. As long as the hook runs and the descriptor of what `begin` answers becomes readable, the hook is ended with its
+    /// process group: what waits for it then fails and takes back what it has made, or goes on, if it is a deletion.
+    ///
+    /// For programs that have to end: by an eventfd(2), or, for a command line, by a signalfd(2) for the signals that would
+    /// end it, which `begin` blocks and the end of what it answers unblocks.
+    #[must_use]
+    pub fn with_interrupt(
+        mut self,
+        begin: impl Fn() -> io::Result<Box<dyn Interrupt>> + Send + Sync + 'static,
+    ) -> Store {
+        self.interrupts = Interrupts::by(begin);
+        self
     }
 
     /// The directory.
@@ -29,14 +108,34 @@ impl Store {
         &self.root
     }
 
-    /// The ids of all containers, sorted.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    pub(crate) fn warnings(&self) -> &Warnings {
+        &self.warnings
+    }
+
+    pub(crate) fn interrupts(&self) -> &Interrupts {
+        &self.interrupts
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// The ids of all containers, sorted. A store that was never made has none.
     ///
     /// # Errors
     /// The directory cannot be read.
     pub fn ids(&self) -> Result<Vec<String>, Error> {
         let failed = |error| Error::file("list containers in", &self.root, error);
         let mut ids = Vec::new();
-        for entry in std::fs::read_dir(&self.root).map_err(failed)? {
+        let entries = match std::fs::read_dir(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ids),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
             // Names of other kinds are not containers: somebody may keep notes here.
             let name = entry.map_err(failed)?.file_name();
             let Some(name) = name.to_str().filter(|name| is_id(name)) else {
@@ -70,7 +169,7 @@ impl Store {
                 }
                 _ => {}
             }
-            let claimed = Folder::open(&parent, &self.root, id).and_then(|folder| {
+            let claimed = Folder::open(self, &parent, id).and_then(|folder| {
                 let held = match folder.try_lock()? {
                     None if folder.is_taken()? => return Ok(None),
                     // Somebody takes it at this moment, or removes it.
@@ -119,7 +218,7 @@ impl Store {
     pub(crate) fn folder(&self, id: &str) -> Result<Folder, Error> {
         judge_id(id)?;
         match open_directory(&c_path(&self.root)?) {
-            Ok(parent) => Folder::open(&Arc::new(parent), &self.root, id),
+            Ok(parent) => Folder::open(self, &Arc::new(parent), id),
             Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {
                 Err(Error::NotFound { id: id.to_owned() })
             }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kernel::{Call, Errno, Fault};
-
 use crate::Error;
 
 /// Now, as RFC 3339 in UTC with nanoseconds.
@@ -20,10 +18,8 @@ pub(crate) fn now() -> String {
 
 /// How long the machine has run, which nobody sets.
 pub(crate) fn since_boot() -> Result<Duration, Error> {
-    let up = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
-    let failed = |errno| Fault::found(Call::ClockGettime, Errno(errno as i32));
-    up.map(Duration::from)
-        .map_err(|errno| Error::call("ask how long the machine has run", failed(errno)))
+    kernel::clock::since_boot()
+        .map_err(|fault| Error::call("ask how long the machine has run", fault))
 }
 
 fn format(seconds: u64, nanoseconds: u32) -> String {

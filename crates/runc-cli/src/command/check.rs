@@ -52,7 +52,7 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
         Some(dir) => Bundle::load(absolute(Path::new(dir))?)?,
         None => create::bundle(invocation)?,
     };
-    let verdict = libcontainer::check(&bundle, &options);
+    let verdict = libcontainer::check(global.store(), &bundle, &options);
     output::print(&print(&verdict)?)?;
     Ok(i32::from(!verdict.valid))
 }

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::flag::{
     BUNDLE, CONSOLE_SOCKET, NO_NEW_KEYRING, NO_PIVOT, PID_FILE, PIDFD_SOCKET, PRESERVE_FDS,
 };
+use crate::foreground;
 use crate::global::Global;
 use crate::invocation::{Invocation, Order, absolute};
 use crate::timings::TIMINGS;
@@ -57,10 +58,15 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
 
 fn create(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let id = invocation.id()?;
-    let options = options(global, invocation)?;
+    let mut options = options(global, invocation)?;
+    let socket = invocation.path(&CONSOLE_SOCKET)?;
+    let has_socket = socket.is_some();
+    options.console = foreground::console(true, socket)?;
     let bundle = bundle(invocation)?;
     global.prepare_root()?;
-    Container::create(&global.store(), id, &bundle, &options)?;
+    let created = Container::create(global.store(), id, &bundle, options);
+    let created = created.map_err(|error| foreground::in_words_of_runc(error, has_socket))?;
+    created.process.release();
     Ok(0)
 }
 
@@ -73,21 +79,20 @@ pub(super) fn bundle(invocation: &Invocation) -> Result<Bundle, Failure> {
     Ok(Bundle::load(&dir)?)
 }
 
-/// What the flags say that `create`, `run` and `plan` share.
+/// What the flags say that `create`, `run`, `check` and `plan` share.
 pub(super) fn options(global: &Global, invocation: &Invocation) -> Result<CreateOptions, Failure> {
     let listen_fds = listen_fds();
-    Ok(CreateOptions {
-        console_socket: invocation.path(&CONSOLE_SOCKET)?,
-        pidfd_socket: invocation.path(&PIDFD_SOCKET)?,
-        pid_file: invocation.path(&PID_FILE)?,
-        notify_socket: notify_socket(),
-        preserve_fds: preserve_fds(invocation)?.saturating_add(listen_fds),
-        listen_fds,
-        no_pivot: invocation.switch(&NO_PIVOT),
-        no_new_keyring: invocation.switch(&NO_NEW_KEYRING),
-        systemd_cgroup: global.systemd_cgroup,
-        rootless: global.rootless,
-    })
+    let mut options = CreateOptions::default();
+    options.pidfd_socket = invocation.path(&PIDFD_SOCKET)?;
+    options.pid_file = invocation.path(&PID_FILE)?;
+    options.notify_socket = notify_socket();
+    options.preserve_fds = preserve_fds(invocation)?.saturating_add(listen_fds);
+    options.listen_fds = listen_fds;
+    options.no_pivot = invocation.switch(&NO_PIVOT);
+    options.no_new_keyring = invocation.switch(&NO_NEW_KEYRING);
+    options.systemd_cgroup = global.systemd_cgroup;
+    options.rootless = global.rootless;
+    Ok(options)
 }
 
 /// `--preserve-fds`, as a number of descriptors.

@@ -35,6 +35,6 @@ pub(crate) static COMMAND: Command = Command {
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let force = invocation.switch(&FORCE);
-    Container::delete(&global.store(), invocation.id()?, force)?;
+    Container::delete(global.store(), invocation.id()?, force)?;
     Ok(0)
 }

@@ -39,7 +39,7 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     if interval == Some(Duration::ZERO) {
         return Err(Failure::new("duration interval must be greater than 0"));
     }
-    let container = Container::open(&global.store(), invocation.id()?)?;
+    let container = Container::open(global.store(), invocation.id()?)?;
     if invocation.switch(&STATS) {
         print(&container, &Event::Stats(Box::new(container.stats()?)));
         return Ok(0);

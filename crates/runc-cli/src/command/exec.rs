@@ -1,10 +1,11 @@
 //! `exec`: one more process in a container.
 
-use libcontainer::{Container, ExecRequest};
+use libcontainer::{Container, ExecRequest, ProcessSource};
 
 use super::{Arguments, Command, create};
 use crate::failure::Failure;
 use crate::flag::{CONSOLE_SOCKET, DETACH, Flag, PID_FILE, PIDFD_SOCKET, PRESERVE_FDS};
+use crate::foreground::{self, Waiting};
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
 use crate::timings::TIMINGS;
@@ -88,48 +89,64 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
 
 fn exec(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let id = invocation.id()?;
-    let store = global.store();
     // A container that is not there is the first thing to say.
-    let request = Container::open(&store, id)
-        .map_err(Failure::from)
-        .and(request(invocation))?;
-    Ok(libcontainer::exec(&store, id, &request)?)
+    let container = Container::open(global.store(), id)?;
+    let mut request = request(invocation)?;
+    let (detach, socket) = (
+        invocation.switch(&DETACH),
+        invocation.path(&CONSOLE_SOCKET)?,
+    );
+    let has_socket = socket.is_some();
+    request.console = foreground::console(detach, socket)?;
+    // Before there is a child whose end could be missed.
+    let waiting = match detach {
+        true => None,
+        false => Some(Waiting::begin()?),
+    };
+    let started = container.exec(request);
+    let process = started.map_err(|error| foreground::in_words_of_runc(error, has_socket))?;
+    match waiting {
+        None => {
+            process.release();
+            Ok(0)
+        }
+        Some(waiting) => waiting.wait(process, None),
+    }
 }
 
 fn request(invocation: &Invocation) -> Result<ExecRequest, Failure> {
-    let file = invocation.path(&PROCESS)?;
-    let process_json = match &file {
-        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
-            Failure::io(&format!("--process: open {}", path.display()), &error)
-        })?),
+    let process = match invocation.path(&PROCESS)? {
+        Some(path) => {
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                Failure::io(&format!("--process: open {}", path.display()), &error)
+            })?;
+            Some(ProcessSource::Json { text, path })
+        }
         None => None,
     };
     let text = |flag| invocation.text(flag).filter(|text| !text.is_empty());
     let additional_gids = invocation.list(&ADDITIONAL_GIDS);
-    Ok(ExecRequest {
-        process_json,
-        process_file: file.unwrap_or_default(),
-        args: invocation.arguments_from(1)?,
-        cwd: text(&CWD).map(str::to_owned),
-        env: invocation.list(&ENV),
-        terminal: invocation.switch(&TTY),
-        user: text(&USER).map(user).transpose()?,
-        additional_gids: additional_gids
-            .iter()
-            .map(|gid| number("additional gid", gid))
-            .collect::<Result<_, _>>()?,
-        process_label: text(&PROCESS_LABEL).map(str::to_owned),
-        apparmor: text(&APPARMOR).map(str::to_owned),
-        no_new_privileges: invocation.switch(&NO_NEW_PRIVS),
-        capabilities: invocation.list(&CAP),
-        cgroup: invocation.list(&CGROUP),
-        ignore_paused: invocation.switch(&IGNORE_PAUSED),
-        detach: invocation.switch(&DETACH),
-        console_socket: invocation.path(&CONSOLE_SOCKET)?,
-        pidfd_socket: invocation.path(&PIDFD_SOCKET)?,
-        pid_file: invocation.path(&PID_FILE)?,
-        preserve_fds: create::preserve_fds(invocation)?,
-    })
+    let mut request = ExecRequest::default();
+    request.process = process;
+    request.args = invocation.arguments_from(1)?;
+    request.cwd = text(&CWD).map(str::to_owned);
+    request.env = invocation.list(&ENV);
+    request.terminal = invocation.switch(&TTY);
+    request.user = text(&USER).map(user).transpose()?;
+    request.additional_gids = additional_gids
+        .iter()
+        .map(|gid| number("additional gid", gid))
+        .collect::<Result<_, _>>()?;
+    request.process_label = text(&PROCESS_LABEL).map(str::to_owned);
+    request.apparmor = text(&APPARMOR).map(str::to_owned);
+    request.no_new_privileges = invocation.switch(&NO_NEW_PRIVS);
+    request.capabilities = invocation.list(&CAP);
+    request.cgroup = invocation.list(&CGROUP);
+    request.ignore_paused = invocation.switch(&IGNORE_PAUSED);
+    request.pidfd_socket = invocation.path(&PIDFD_SOCKET)?;
+    request.pid_file = invocation.path(&PID_FILE)?;
+    request.preserve_fds = create::preserve_fds(invocation)?;
+    Ok(request)
 }
 
 /// `UID[:GID]`. Names would have to be looked up in files of the container: that is the engines' work.

@@ -61,7 +61,11 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound && global.root_from != RootFrom::Flag => {
             Vec::new()
         }
-        _ => libcontainer::gc(&global.store(), &options)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let doing = format!("list containers in {}", global.root.display());
+            return Err(Failure::io(&doing, &error));
+        }
+        _ => libcontainer::gc(global.store(), &options)?,
     };
     output::print(&print(&found)?)?;
     let failed = |one: &Leftover| matches!(one.outcome, Outcome::Failed(_));

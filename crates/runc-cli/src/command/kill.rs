@@ -37,7 +37,7 @@ own.",
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    let container = Container::open(&global.store(), invocation.id()?)?;
+    let container = Container::open(global.store(), invocation.id()?)?;
     let signal = match invocation.argument(1)? {
         "" => stop_signal(&container),
         text => {

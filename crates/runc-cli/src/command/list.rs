@@ -75,7 +75,7 @@ fn reports(global: &Global, ids: &[String]) -> Vec<StateReport> {
     let mut users = Users::default();
     let mut reports = Vec::with_capacity(ids.len());
     for id in ids {
-        let report = Container::open(&store, id)
+        let report = Container::open(store, id)
             .and_then(|container| container.state())
             .map_err(Failure::from)
             .and_then(|mut report| {

@@ -20,6 +20,6 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    Container::open(&global.store(), invocation.id()?)?.pause()?;
+    Container::open(global.store(), invocation.id()?)?.pause()?;
     Ok(0)
 }

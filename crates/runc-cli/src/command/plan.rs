@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use libcontainer::Bundle;
+use libcontainer::{Bundle, Console};
 
 use super::{Arguments, Command, create};
 use crate::failure::Failure;
@@ -35,12 +35,14 @@ on the system changes.",
 const NO_ID: &str = "plan";
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    let options = create::options(global, invocation)?;
+    let mut options = create::options(global, invocation)?;
+    // As `run` in the foreground would do it.
+    options.console = Some(Console::Relay { size: None });
     let bundle = match invocation.arguments.first() {
         Some(dir) => Bundle::load(&absolute(Path::new(dir))?)?,
         None => create::bundle(invocation)?,
     };
-    let plan = libcontainer::plan_of(&bundle, NO_ID, &options)?;
+    let plan = libcontainer::plan_of(global.store(), &bundle, NO_ID, &options)?;
     let mut text = if invocation.switch(&JSON) {
         plan.to_json()
     } else {

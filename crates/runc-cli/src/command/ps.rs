@@ -34,7 +34,7 @@ reduced to the container's processes. As JSON, it is a list of process ids.",
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    let pids = Container::open(&global.store(), invocation.id()?)?.processes()?;
+    let pids = Container::open(global.store(), invocation.id()?)?.processes()?;
     let text = match invocation.text(&FORMAT) {
         Some("json") => output::line(&pids)?,
         None | Some("table") => {

@@ -1,6 +1,6 @@
 //! `run`: create and start; without `--detach` also wait, and pass the exit code on.
 
-use libcontainer::RunOptions;
+use libcontainer::Container;
 
 use super::{Arguments, Command, create};
 use crate::failure::Failure;
@@ -8,6 +8,7 @@ use crate::flag::{
     BUNDLE, CONSOLE_SOCKET, DETACH, Flag, NO_NEW_KEYRING, NO_PIVOT, NO_SUBREAPER, PID_FILE,
     PIDFD_SOCKET, PRESERVE_FDS,
 };
+use crate::foreground::{self, Waiting};
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
 use crate::timings::TIMINGS;
@@ -56,13 +57,46 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
 
 fn create_and_run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let id = invocation.id()?;
-    let options = RunOptions {
-        create: create::options(global, invocation)?,
-        detach: invocation.switch(&DETACH),
-        keep: invocation.switch(&KEEP),
-        no_subreaper: invocation.switch(&NO_SUBREAPER),
-    };
+    let (detach, keep) = (invocation.switch(&DETACH), invocation.switch(&KEEP));
+    let mut options = create::options(global, invocation)?;
     let bundle = create::bundle(invocation)?;
     global.prepare_root()?;
-    Ok(libcontainer::run(&global.store(), id, &bundle, &options)?)
+    let socket = invocation.path(&CONSOLE_SOCKET)?;
+    let has_socket = socket.is_some();
+    options.console = match foreground::console(detach, socket) {
+        // That comes first.
+        Err(_) if bundle.spec()?.process.is_none() => None,
+        console => console?,
+    };
+    // Before there is a child whose end could be missed.
+    let waiting = match detach {
+        true => None,
+        false => Some(Waiting::begin()?),
+    };
+    if waiting.is_some() {
+        options.attended = !keep;
+        if !invocation.switch(&NO_SUBREAPER) {
+            kernel::identity::set_child_subreaper(true)
+                .map_err(|fault| Failure::io("become a subreaper", &fault.into()))?;
+        }
+    }
+    let running = Container::run(global.store(), id, &bundle, options)
+        .map_err(|error| foreground::in_words_of_runc(error, has_socket))?;
+    let Some(waiting) = waiting else {
+        if let Some(readiness) = &running.readiness {
+            readiness.wait(&running.process)?;
+        }
+        running.process.release();
+        return Ok(0);
+    };
+    let status = waiting.wait(running.process, running.readiness.as_ref());
+    if !keep {
+        match running.container.remove(true) {
+            // Somebody else has deleted it.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => log::warn!("{error}"),
+            Ok(()) => {}
+        }
+    }
+    status
 }

@@ -25,10 +25,17 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    let container = Container::open(&global.store(), invocation.id()?)?;
+    let container = Container::open(global.store(), invocation.id()?)?;
     match notify_socket() {
-        Some(manager) => container.start_and_notify(&manager)?,
         None => container.start()?,
+        Some(manager) => {
+            let readiness = container.readiness(&manager)?;
+            container.start()?;
+            // One that has ended, and was reaped, says nothing any more.
+            if let (Some(readiness), Ok(process)) = (readiness, container.process()) {
+                readiness.wait(&process)?;
+            }
+        }
     }
     Ok(0)
 }

@@ -21,7 +21,7 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    let state = Container::open(&global.store(), invocation.id()?)?.state()?;
+    let state = Container::open(global.store(), invocation.id()?)?.state()?;
     // Without a final newline, as callers that compare bytes know it.
     output::print(&output::pretty(&state, "  ")?)?;
     Ok(0)

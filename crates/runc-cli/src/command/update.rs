@@ -161,7 +161,7 @@ static ROWS: &[Row] = &[
 ];
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    let container = Container::open(&global.store(), invocation.id()?)?;
+    let container = Container::open(global.store(), invocation.id()?)?;
     let resources = match invocation.text(&RESOURCES) {
         Some(file) if !file.is_empty() => read(file)?,
         _ => from_flags(invocation)?,

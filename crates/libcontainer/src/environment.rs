@@ -1,0 +1,89 @@
+//! The environment variables that the library goes by: those that its caller hands over.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// What a program without PATH searches.
+const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Variables and their values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment(Vec<(OsString, OsString)>);
+
+impl Environment {
+    pub(crate) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
+        Environment(variables.into_iter().collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&OsStr> {
+        let mut variables = self.0.iter();
+        let found = variables.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_os_str())
+    }
+
+    /// All variables.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(OsString, OsString)> {
+        self.0.iter()
+    }
+
+    /// As programs get them, `NAME=value`.
+    pub(crate) fn strings(&self) -> Vec<Vec<u8>> {
+        let string = |(name, value): &(OsString, OsString)| {
+            [name.clone().into_vec(), value.clone().into_vec()].join(&b'=')
+        };
+        self.0.iter().map(string).collect()
+    }
+
+    /// Where a program is, as execvp(3) finds it; `None` when it is not there.
+    pub(crate) fn find_program(&self, name: &str) -> Option<PathBuf> {
+        let directories = self.get("PATH").unwrap_or(OsStr::new(USUAL_PATH));
+        std::env::split_paths(directories)
+            .map(|directory| directory.join(name))
+            .find(|path| is_executable(path))
+    }
+
+    /// Where the user's systemd is.
+    pub(crate) fn session(&self) -> cgroups::Session {
+        let mut session = cgroups::Session::default();
+        session.runtime_directory = self.get("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let address = self.get("DBUS_SESSION_BUS_ADDRESS").and_then(OsStr::to_str);
+        session.bus_address = address.map(str::to_owned);
+        session
+    }
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path)
+        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_as_execvp_finds_them() {
+        let with = |path: &str| Environment::new([("PATH".into(), path.into())]);
+        assert_eq!(
+            with("/nowhere:/bin").find_program("sh"),
+            Some("/bin/sh".into())
+        );
+        assert_eq!(with("/nowhere").find_program("sh"), None);
+        assert!(Environment::default().find_program("sh").is_some());
+        assert_eq!(with("/").find_program("bin"), None);
+    }
+
+    #[test]
+    fn variables_become_strings_and_a_session() {
+        let environment = Environment::new([
+            ("XDG_RUNTIME_DIR".into(), "/run/user/7".into()),
+            ("A".into(), "b=c".into()),
+        ]);
+        assert_eq!(environment.strings()[1], b"A=b=c");
+        let session = environment.session();
+        assert_eq!(session.runtime_directory, Some("/run/user/7".into()));
+        assert_eq!(session.bus_address, None);
+    }
+}

@@ -1,0 +1,113 @@
+//! What the calls about containers have in common: where the store is, the environment, warnings.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
+
+mod sandbox;
+
+use std::ffi::OsString;
+use std::sync::{Arc, Mutex};
+
+use libcontainer::{Bundle, Container, CreateOptions, Error, GcOptions, Store, Streams, Warning};
+use sandbox::Sandbox;
+
+#[test]
+fn a_store_is_absolute_and_need_not_be_there() {
+    let store = Store::open("some/where").unwrap();
+    let expected = std::env::current_dir().unwrap().join("some/where");
+    assert_eq!(store.root(), expected);
+    assert_eq!(store.ids().unwrap(), [""; 0]);
+    assert!(
+        libcontainer::gc(&store, &GcOptions::default())
+            .unwrap()
+            .is_empty()
+    );
+    assert!(Container::open(&store, "a").unwrap_err().is_not_found());
+    assert!(matches!(
+        Store::open(""),
+        Err(Error::Argument { name: "root", .. })
+    ));
+}
+
+/// The sandbox's store with somebody who notes the warnings.
+fn noting(store: &Store) -> (Store, impl Fn() -> Vec<Warning> + use<>) {
+    let noted = Arc::new(Mutex::new(Vec::new()));
+    let taker = Arc::clone(&noted);
+    let store = store
+        .clone()
+        .with_warnings(move |warning| taker.lock().unwrap().push(warning));
+    (store, move || std::mem::take(&mut *noted.lock().unwrap()))
+}
+
+fn quiet() -> CreateOptions {
+    let mut options = CreateOptions::default();
+    options.streams = Streams::null();
+    options
+}
+
+#[test]
+fn warnings_are_values() {
+    let Some(sandbox) = Sandbox::new("warnings") else {
+        return;
+    };
+    let (store, warnings) = noting(&sandbox.store);
+    let id = sandbox.id("a");
+    let text = sandbox.config("exit 0", false).text().to_owned();
+    let hooks = r#""hooks":{"poststop":[{"path":"/bin/false"}]},"Hostnam":"x","#;
+    let text = text.replacen('{', &format!("{{{hooks}"), 1);
+    let bundle = Bundle::from_text(&sandbox.path, text);
+    let created = Container::run(&store, &id, &bundle, quiet()).unwrap();
+    let found = warnings();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0].container, &*found[0].config), (&id, "Hostnam"));
+    assert!(
+        found[0].to_string().starts_with("Hostnam: "),
+        "{}",
+        found[0]
+    );
+
+    created.process.wait().unwrap();
+    created.container.remove(false).unwrap();
+    let found = warnings();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].text.contains("error running poststop hook #0"),
+        "{found:?}"
+    );
+
+    // Of a call with another copy of the store nobody is told.
+    let created = Container::run(&sandbox.store, &id, &bundle, quiet()).unwrap();
+    created.process.wait().unwrap();
+    Container::delete(&sandbox.store, &id, true).unwrap();
+    assert_eq!(warnings(), []);
+}
+
+#[test]
+fn the_environment_is_what_the_caller_says() {
+    let Some(sandbox) = Sandbox::new("environment") else {
+        return;
+    };
+    let seen = |store: &Store| {
+        let (id, file) = (sandbox.id("a"), sandbox.path.join("seen"));
+        let line = format!("cat /proc/self/environ > {}", file.display());
+        let hooks = format!(
+            r#""hooks":{{"poststart":[{{"path":"/bin/sh","args":["sh","-c",{line:?}]}}]}},"#
+        );
+        let text = sandbox.config("exit 0", false).text().to_owned();
+        let bundle = Bundle::from_text(&sandbox.path, text.replacen('{', &format!("{{{hooks}"), 1));
+        let created = Container::run(store, &id, &bundle, quiet()).unwrap();
+        created.process.wait().unwrap();
+        created.container.remove(false).unwrap();
+        let text = std::fs::read_to_string(file).unwrap();
+        let own = ["PWD=", "OLDPWD=", "SHLVL=", "_="];
+        let given =
+            |entry: &&str| !entry.is_empty() && !own.iter().any(|name| entry.starts_with(name));
+        text.split('\0')
+            .filter(given)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert!(std::env::vars_os().count() > 0);
+    assert_eq!(seen(&sandbox.store), [""; 0]);
+    let variable = (OsString::from("A"), OsString::from("b=c"));
+    let store = sandbox.store.clone().with_environment([variable]);
+    assert_eq!(seen(&store), ["A=b=c"]);
+}
