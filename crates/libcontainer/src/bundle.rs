@@ -9,6 +9,7 @@ use kernel::file::open;
 use spec::Spec;
 
 use crate::Error;
+use crate::config::Config;
 
 /// Longer files are refused unread: no config of this size is meant.
 const LONGEST: u64 = 64 << 20;
@@ -48,6 +49,15 @@ impl Bundle {
             directory: directory.into(),
             text,
         }
+    }
+
+    /// A bundle from a config made in code. Without a directory of its own, the root file system stands in its place: it is
+    /// what `state` and hooks are told, and what relative paths start from.
+    ///
+    /// # Errors
+    /// A root file system whose path is empty or not UTF-8.
+    pub fn of(config: &Config) -> Result<Bundle, Error> {
+        Ok(Bundle::from_text(config.rootfs()?, config.to_json()?))
     }
 
     /// A bundle from the types of the `oci-spec` crate.

@@ -37,6 +37,7 @@
 
 mod bundle;
 mod check;
+mod config;
 mod container;
 mod environment;
 mod error;
@@ -48,6 +49,7 @@ mod perform;
 pub mod plan;
 mod process;
 mod resctrl;
+mod resources;
 mod state;
 mod streams;
 mod terminal;
@@ -57,16 +59,20 @@ mod warning;
 pub use bundle::Bundle;
 pub use cgroups;
 pub use check::{Finding, Verdict, check};
+pub use config::Config;
 pub use container::{
     Container, CreateOptions, Created, Event, ExecRequest, Found, GcOptions, Leftover, Outcome,
     Part, ProcessSource, StateReport, features, gc, plan_of, seccomp_text,
 };
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use interrupt::Interrupt;
+pub use kernel::{Call, Errno, Fault};
 pub use notify::Readiness;
 pub use process::{Exit, Process};
 pub use resctrl::ResctrlShares;
+pub use resources::Resources;
+pub use spec;
 pub use state::{Record, Status, Store, Waiter};
 pub use streams::{Stdio, Streams};
-pub use terminal::{Console, Terminal, TerminalSize};
+pub use terminal::{Console, ConsoleSocket, Terminal, TerminalSize};
 pub use warning::Warning;
