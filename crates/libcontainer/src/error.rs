@@ -174,7 +174,7 @@ impl Error {
         let step = step.to_string();
         Error::Step {
             at: at.clone(),
-            hint: crate::hint::hint(&step, fault),
+            hint: crate::hint::find(&step, fault),
             step,
             text: None,
             fault,

@@ -3,11 +3,10 @@
 use core::fmt;
 
 use kernel::file::{self, mode, open};
-use kernel::mount::{self, Change, attributes};
-use kernel::{BorrowedFd, Errno, Fd};
+use kernel::{Fd, mount};
 
 use super::propagation::{describe_all, propagate_all};
-use super::{Context, Show, Step, step, words};
+use super::{Attributes, Context, Show, Step, step};
 use crate::inside::{self, Last};
 use crate::slots::kind;
 use crate::{Slot, Span, StringTable};
@@ -26,20 +25,12 @@ step! {
         target: Span,
         /// With everything mounted below the source.
         recursive: bool,
-        /// Attributes taken away from the mount where the kernel lets us: those that nobody asked for.
-        release: u64,
-        /// What the mount itself is changed to.
-        set: u64,
-        /// Attributes taken away from it.
-        clear: u64,
-        /// What the mounts below are changed to, too.
-        deep_set: u64,
-        /// Attributes taken away from all of them.
-        deep_clear: u64,
         /// Propagation types, as [`super::encode_propagation`] writes them.
         propagation: Span,
         /// Where the new mount is kept for later steps, if it is.
-        keep: Slot<kind::Mount>,
+        keep: Slot<kind::Mount>;
+        /// What the mount, and those below, are changed to.
+        attributes: Attributes,
     }
 }
 
@@ -51,32 +42,12 @@ step! {
         source: Span,
         /// As for [`Bind`].
         recursive: bool,
-        /// As for [`Bind`].
-        release: u64,
-        /// As for [`Bind`].
-        set: u64,
-        /// As for [`Bind`].
-        clear: u64,
-        /// As for [`Bind`].
-        deep_set: u64,
-        /// As for [`Bind`].
-        deep_clear: u64,
         /// Where the copy goes.
-        slot: Slot<kind::Mount>,
+        slot: Slot<kind::Mount>;
+        /// As for [`Bind`].
+        attributes: Attributes,
     }
 }
-
-/// Names of mount attributes.
-pub(crate) const NAMES: [(u64, &str); 8] = [
-    (attributes::RDONLY, "ro"),
-    (attributes::NOSUID, "nosuid"),
-    (attributes::NODEV, "nodev"),
-    (attributes::NOEXEC, "noexec"),
-    (attributes::NOATIME, "noatime"),
-    (attributes::STRICTATIME, "strictatime"),
-    (attributes::NODIRATIME, "nodiratime"),
-    (attributes::NOSYMFOLLOW, "nosymfollow"),
-];
 
 /// Attaches a detached tree at the target, which is made as a file or directory like the tree if it is missing.
 pub(crate) fn attach_inside(
@@ -95,65 +66,6 @@ pub(crate) fn attach_inside(
     mount::attach(tree.borrow(), target.borrow())
 }
 
-/// Changes the attributes of a mount, or of all below it, too.
-pub(crate) fn change(
-    mount: BorrowedFd<'_>,
-    set: u64,
-    clear: u64,
-    deep: bool,
-) -> kernel::Result<()> {
-    if set | clear == 0 {
-        return Ok(());
-    }
-    mount::set_attributes(
-        mount,
-        c"",
-        deep,
-        &Change {
-            set,
-            clear,
-            ..Change::default()
-        },
-    )
-}
-
-/// Attributes that are locked one by one (mount_namespaces(7)).
-const SINGLE: [u64; 7] = [
-    attributes::RDONLY,
-    attributes::NOSUID,
-    attributes::NODEV,
-    attributes::NOEXEC,
-    attributes::NOSYMFOLLOW,
-    attributes::NODIRATIME,
-    attributes::ATIME,
-];
-
-/// Changes a mount as the fields of [`Bind`] say. What the mount itself is to be comes last.
-pub(crate) fn change_all(
-    mount: BorrowedFd<'_>,
-    release: u64,
-    set: u64,
-    clear: u64,
-    deep_set: u64,
-    deep_clear: u64,
-) -> kernel::Result<()> {
-    change(mount, deep_set, deep_clear, true)?;
-    match change(mount, set, clear | release, false) {
-        // One of them is locked: whoever mounted the source for a less privileged user namespace wants it kept.
-        Err(fault) if fault.is(Errno::EPERM) && release != 0 => {
-            change(mount, set, clear, false)?;
-            for attribute in SINGLE.iter().filter(|one| release & **one != 0) {
-                match change(mount, 0, *attribute, false) {
-                    Err(fault) if !fault.is(Errno::EPERM) => return Err(fault),
-                    _ => {}
-                }
-            }
-            Ok(())
-        }
-        answer => answer,
-    }
-}
-
 /// A copy of what a path of the host, or below the root, shows.
 fn copy(context: &Context<'_>, source: Span, inside: bool, recursive: bool) -> kernel::Result<Fd> {
     let source = context.text.string(source)?;
@@ -167,14 +79,7 @@ fn copy(context: &Context<'_>, source: Span, inside: bool, recursive: bool) -> k
 impl Step for Bind {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         let tree = copy(context, self.source, self.inside, self.recursive)?;
-        change_all(
-            tree.borrow(),
-            self.release,
-            self.set,
-            self.clear,
-            self.deep_set,
-            self.deep_clear,
-        )?;
+        self.attributes.apply(tree.borrow())?;
         attach_inside(context, &tree, self.below, self.target)?;
         propagate_all(tree.borrow(), context.text.bytes(self.propagation))?;
         context.keep(self.keep, tree);
@@ -188,14 +93,7 @@ impl Step for Bind {
         if self.below != Slot::ROOT {
             write!(f, " of mount {}", self.below)?;
         }
-        describe_changes(
-            f,
-            self.release,
-            self.set,
-            self.clear,
-            self.deep_set,
-            self.deep_clear,
-        )?;
+        self.attributes.describe(f)?;
         describe_all(text.bytes(self.propagation), f)
     }
 }
@@ -203,14 +101,7 @@ impl Step for Bind {
 impl Step for CopyMount {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
         let tree = copy(context, self.source, true, self.recursive)?;
-        change_all(
-            tree.borrow(),
-            self.release,
-            self.set,
-            self.clear,
-            self.deep_set,
-            self.deep_clear,
-        )?;
+        self.attributes.apply(tree.borrow())?;
         context.send_with_turn(self.slot.any(), tree)
     }
 
@@ -218,14 +109,7 @@ impl Step for CopyMount {
         f.write_str("copy mount ")?;
         describe_source(text, f, self.source, true, self.recursive)?;
         write!(f, " as tree {}", self.slot)?;
-        describe_changes(
-            f,
-            self.release,
-            self.set,
-            self.clear,
-            self.deep_set,
-            self.deep_clear,
-        )
+        self.attributes.describe(f)
     }
 }
 
@@ -239,28 +123,4 @@ fn describe_source(
     write!(f, "{}", Show(text.bytes(source)))?;
     f.write_str(if inside { " of the root" } else { "" })?;
     f.write_str(if recursive { " with all below" } else { "" })
-}
-
-/// Writes what is set and cleared.
-pub(crate) fn describe_changes(
-    f: &mut fmt::Formatter<'_>,
-    release: u64,
-    set: u64,
-    clear: u64,
-    deep_set: u64,
-    deep_clear: u64,
-) -> fmt::Result {
-    for (title, value) in [
-        (" set ", set),
-        (" clear ", clear & !attributes::ATIME),
-        (" clear if not locked ", release & !attributes::ATIME),
-        (" recursively set ", deep_set),
-        (" recursively clear ", deep_clear & !attributes::ATIME),
-    ] {
-        if value != 0 {
-            f.write_str(title)?;
-            words(f, value, &NAMES)?;
-        }
-    }
-    Ok(())
 }

@@ -7,7 +7,8 @@ use kernel::file::{self, HERE, mode, open};
 use kernel::mount::{self, attributes};
 use kernel::{BorrowedFd, Call, Errno, Fault, Result};
 
-use super::bind::{attach_inside, change};
+use super::attributes::change;
+use super::bind::attach_inside;
 use super::{Context, Show, Step, step};
 use crate::slots::kind;
 use crate::{Slot, Span, StringTable, inside};

@@ -6,7 +6,7 @@ use kernel::file::{self, HERE, device, mode, open};
 use kernel::mount::{self, attributes};
 use kernel::{Call, Errno, Fault, Fd, Result};
 
-use super::bind::change;
+use super::attributes::change;
 use super::{Context, Show, Step, step};
 use crate::{Span, StringTable, inside};
 

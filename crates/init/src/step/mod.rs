@@ -14,6 +14,7 @@ use crate::wire::{Sink, Wire, take_bytes};
 use crate::{Report, Slot, StringTable, turn};
 
 mod attach;
+mod attributes;
 mod await_start;
 mod become_root;
 mod bind;
@@ -54,6 +55,7 @@ mod undumpable;
 mod unshare;
 
 pub use attach::Attach;
+pub use attributes::Attributes;
 pub use await_start::AwaitStart;
 pub use become_root::BecomeRoot;
 pub use bind::{Bind, CopyMount};
@@ -298,23 +300,33 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Defines an operation's data: a struct of wire types with its encoding.
+/// Defines an operation's data: a struct of wire types with its encoding; behind a semicolon a part of its own kind.
 macro_rules! step {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)?
+        $(; $(#[$part_doc:meta])* $part:ident: $part_kind:ty $(,)?)?
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name { $($(#[$field_doc])* pub $field: $kind),* }
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $kind,)*
+            $($(#[$part_doc])* pub $part: $part_kind,)?
+        }
 
         impl $crate::wire::Wire for $name {
             #[allow(unused_variables, reason = "operations without data write nothing")]
             fn put(&self, sink: &mut dyn $crate::wire::Sink) {
                 $(sink.put(&$crate::wire::Word::to_word(self.$field).to_ne_bytes());)*
+                $(self.$part.put(sink);)?
             }
 
             #[allow(unused, reason = "operations without data read nothing")]
             fn take(source: &mut &[u8]) -> Option<Self> {
                 let [$($field),*] = $crate::wire::take_words(source)?;
-                Some($name { $($field: $crate::wire::Word::from_word($field)),* })
+                Some($name {
+                    $($field: $crate::wire::Word::from_word($field),)*
+                    $($part: $crate::wire::Wire::take(source)?,)?
+                })
             }
         }
     };

@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use super::bind::{change_all, describe_changes};
 use super::propagation::{describe_all, propagate_all};
-use super::{Context, Show, Step, step};
+use super::{Attributes, Context, Show, Step, step};
 use crate::inside::{self, Last};
 use crate::slots::kind;
 use crate::{Slot, Span, StringTable};
@@ -18,17 +17,9 @@ step! {
         /// With an empty slot: the one mount at this path below the root that no step has made. It is looked up here only.
         target: Span,
         /// As for [`super::Bind`].
-        release: u64,
+        propagation: Span;
         /// As for [`super::Bind`].
-        set: u64,
-        /// As for [`super::Bind`].
-        clear: u64,
-        /// As for [`super::Bind`].
-        deep_set: u64,
-        /// As for [`super::Bind`].
-        deep_clear: u64,
-        /// As for [`super::Bind`].
-        propagation: Span,
+        attributes: Attributes,
     }
 }
 
@@ -40,14 +31,7 @@ impl Step for SetAttributes {
             context.slots.set(self.slot, there);
         }
         let mount = context.place(self.slot)?;
-        change_all(
-            mount,
-            self.release,
-            self.set,
-            self.clear,
-            self.deep_set,
-            self.deep_clear,
-        )?;
+        self.attributes.apply(mount)?;
         propagate_all(mount, context.text.bytes(self.propagation))
     }
 
@@ -57,14 +41,7 @@ impl Step for SetAttributes {
             Slot::NONE => write!(f, "change mount at {}:", Show(text.bytes(self.target)))?,
             slot => write!(f, "change mount {slot}:")?,
         }
-        describe_changes(
-            f,
-            self.release,
-            self.set,
-            self.clear,
-            self.deep_set,
-            self.deep_clear,
-        )?;
+        self.attributes.describe(f)?;
         describe_all(text.bytes(self.propagation), f)
     }
 }

@@ -12,23 +12,7 @@ pub(crate) fn copy(tree: &Tree) -> kernel::Result<Fd> {
     let source = CString::new(tree.source.as_str())
         .map_err(|_| Fault::found(Call::OpenTree, Errno::EINVAL))?;
     let fd = mount::clone_tree(file::HERE, &source, tree.recursive)?;
-    let change = |set, clear, deep| {
-        if set | clear == 0 {
-            return Ok(());
-        }
-        mount::set_attributes(
-            fd.borrow(),
-            c"",
-            deep,
-            &Change {
-                set,
-                clear,
-                ..Change::default()
-            },
-        )
-    };
-    change(tree.deep_set, tree.deep_clear, true)?;
-    change(tree.set, tree.clear | tree.release, false)?;
+    tree.attributes.apply(fd.borrow())?;
     if tree.propagation != 0 {
         // A copy made inside would have been changed with all other mounts.
         let propagation = tree.propagation & !flags::REC;

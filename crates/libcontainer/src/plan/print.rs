@@ -3,10 +3,8 @@
 use std::fmt;
 
 use init::{Step as _, StringTable};
-use kernel::mount::attributes;
 use serde_json::json;
 
-use super::options::{self, Meaning};
 use super::{Entry, IdMaps, NAMESPACES, Plan, RuntimeStep, Step, Tree};
 
 impl fmt::Display for RuntimeStep {
@@ -74,7 +72,7 @@ fn write_copy(f: &mut fmt::Formatter<'_>, tree: &Tree) -> fmt::Result {
         ""
     })?;
     write!(f, " as tree {}", tree.slot)?;
-    write_attributes(f, tree)
+    tree.attributes.describe(f)
 }
 
 /// `outside` is the user's id there, if the plan knows it.
@@ -132,25 +130,6 @@ fn write_flags(f: &mut fmt::Formatter<'_>, flags: u64) -> fmt::Result {
     for (name, _) in NAMESPACES.iter().filter(|(_, flag)| flags & flag != 0) {
         write!(f, "{separator}{name}")?;
         separator = ",";
-    }
-    Ok(())
-}
-
-/// The attributes that a copied mount gets, as mount options.
-fn write_attributes(f: &mut fmt::Formatter<'_>, tree: &Tree) -> fmt::Result {
-    for (title, value) in [
-        (" set ", tree.set),
-        (" clear ", (tree.clear | tree.release) & !attributes::ATIME),
-        (" recursively set ", tree.deep_set),
-        (" recursively clear ", tree.deep_clear & !attributes::ATIME),
-    ] {
-        let words = options::TABLE.iter().filter(|(_, meaning)| {
-            matches!(meaning, Meaning::Flag { on: true, attribute, .. } if attribute & value != 0)
-        });
-        for (index, (word, _)) in words.enumerate() {
-            f.write_str(if index == 0 { title } else { "," })?;
-            f.write_str(word)?;
-        }
     }
     Ok(())
 }

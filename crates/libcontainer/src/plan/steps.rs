@@ -2,6 +2,7 @@
 
 use init::Slot;
 use init::slots::kind;
+use init::step::Attributes;
 use spec::IdMapping;
 
 use super::hooks::HookKind;
@@ -103,16 +104,8 @@ pub struct Tree {
     pub source: String,
     /// With everything mounted below.
     pub recursive: bool,
-    /// Attributes to clear on the mount that nobody named.
-    pub release: u64,
-    /// Attributes to set on the mount.
-    pub set: u64,
-    /// Attributes to clear.
-    pub clear: u64,
-    /// Attributes to set on all mounts of the tree.
-    pub deep_set: u64,
-    /// Attributes to clear on all.
-    pub deep_clear: u64,
+    /// What it is changed to.
+    pub attributes: Attributes,
     /// The propagation that the rest of the container has: a copy must not stay the host's peer.
     pub propagation: u64,
     /// Where the descriptor goes.

@@ -1,7 +1,7 @@
 //! Steps that mount, and that change the root.
 
 use init::step::{
-    Attach, Bind, ChangeRoot, CopyMount, EnterRoot, Filesystem, MoveRoot, Propagation,
+    Attach, Attributes, Bind, ChangeRoot, CopyMount, EnterRoot, Filesystem, MoveRoot, Propagation,
     SetAttributes, encode_propagation,
 };
 use kernel::mount::{attributes, flags};
@@ -24,6 +24,14 @@ fn types(script: &mut Script, list: &[u64]) -> Span {
     script.bytes(&bytes)
 }
 
+/// A mount with these.
+fn set(set: u64) -> Attributes {
+    Attributes {
+        set,
+        ..Attributes::default()
+    }
+}
+
 /// A bind mount without anything special.
 pub(super) fn bind(source: Span, target: Span) -> Bind {
     Bind {
@@ -32,13 +40,9 @@ pub(super) fn bind(source: Span, target: Span) -> Bind {
         below: Slot::ROOT,
         target,
         recursive: true,
-        release: 0,
-        set: 0,
-        clear: 0,
-        deep_set: 0,
-        deep_clear: 0,
         propagation: NOTHING,
         keep: Slot::NONE,
+        attributes: Attributes::default(),
     }
 }
 
@@ -207,7 +211,7 @@ fn bind_step() {
     let (from, to) = (script.text(source.path()), script.text("/there"));
     let propagation = types(&mut script, &[flags::PRIVATE | flags::REC]);
     script.child(Bind {
-        set: attributes::RDONLY | attributes::NODEV,
+        attributes: set(attributes::RDONLY | attributes::NODEV),
         propagation,
         ..bind(from, to)
     });
@@ -251,11 +255,7 @@ fn copy_mount() {
         script.child(CopyMount {
             source,
             recursive: true,
-            release: 0,
-            set: attributes::RDONLY,
-            clear: 0,
-            deep_set: 0,
-            deep_clear: 0,
+            attributes: set(attributes::RDONLY),
             slot: Slot::numbered(9),
         })
     };
@@ -306,11 +306,7 @@ fn attach() {
     let tree = Tree {
         source: source.path().to_owned(),
         recursive: true,
-        release: 0,
-        set: attributes::RDONLY,
-        clear: 0,
-        deep_set: 0,
-        deep_clear: 0,
+        attributes: set(attributes::RDONLY),
         propagation: flags::PRIVATE | flags::REC,
         slot: Slot::numbered(9),
     };
@@ -337,11 +333,11 @@ fn set_attributes() {
         script.child(SetAttributes {
             slot,
             target,
-            release: 0,
-            set: attributes::RDONLY,
-            clear: attributes::NOSUID,
-            deep_set: attributes::NODEV,
-            deep_clear: 0,
+            attributes: Attributes {
+                clear: attributes::NOSUID,
+                deep_set: attributes::NODEV,
+                ..set(attributes::RDONLY)
+            },
             propagation,
         })
     };

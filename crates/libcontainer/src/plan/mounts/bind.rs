@@ -94,18 +94,14 @@ fn copy_source(
     };
     let slot = draft.slot(&at)?;
     // Another user namespace gets what the host has, as if the flags were locked.
-    let release = match requested.has(NEWUSER) {
-        true => 0,
-        false => options.release(),
-    };
+    let mut attributes = options.attributes();
+    if requested.has(NEWUSER) {
+        attributes.release = 0;
+    }
     let tree = Tree {
         source,
         recursive: options.bind == Some(true),
-        release,
-        set: options.set,
-        clear: options.clear,
-        deep_set: options.deep_set,
-        deep_clear: options.deep_clear,
+        attributes,
         propagation: copied_propagation(draft, requested)?,
         slot,
     };
@@ -202,13 +198,9 @@ pub(crate) fn mount(
             below: Slot::ROOT,
             target,
             recursive,
-            release: options.release(),
-            set: options.set,
-            clear: options.clear,
-            deep_set: options.deep_set,
-            deep_clear: options.deep_clear,
             propagation,
             keep,
+            attributes: options.attributes(),
         };
         draft.child(&at, step);
         return Ok(());
@@ -217,12 +209,8 @@ pub(crate) fn mount(
     let step = CopyMount {
         source,
         recursive,
-        release: options.release(),
-        set: options.set,
-        clear: options.clear,
-        deep_set: options.deep_set,
-        deep_clear: options.deep_clear,
         slot,
+        attributes: options.attributes(),
     };
     draft.child(&at, step);
     add_mapping(draft, mount, options, &at, slot, own_maps(mount));

@@ -1,7 +1,7 @@
 //! Mounts of type cgroup: the container's view of its own group.
 
 use init::Slot;
-use init::step::{Bind, Filesystem, SetAttributes, Symlink};
+use init::step::{Attributes, Bind, Filesystem, Symlink};
 use kernel::mount::{attributes, flags};
 use kernel::namespace::flags::{NEWCGROUP, NEWUSER};
 
@@ -72,13 +72,15 @@ fn bind_of(source: init::Span, target: init::Span, options: &Options) -> Bind {
         below: Slot::ROOT,
         target,
         recursive: true,
-        release: 0,
-        set: options.set | safe,
-        clear: options.clear & !safe,
-        deep_set: options.deep_set,
-        deep_clear: options.deep_clear & !safe,
         propagation: NOTHING,
         keep: Slot::NONE,
+        attributes: Attributes {
+            release: 0,
+            set: options.set | safe,
+            clear: options.clear & !safe,
+            deep_set: options.deep_set,
+            deep_clear: options.deep_clear & !safe,
+        },
     }
 }
 
@@ -125,13 +127,7 @@ fn hierarchies(draft: &mut Draft<'_>, place: &MountEntry<'_>) -> Result<(), Plan
         }
     }
     if options.flags & flags::RDONLY != 0 {
-        draft.child(
-            &at,
-            SetAttributes {
-                set: attributes::RDONLY,
-                ..super::change(tmpfs)
-            },
-        );
+        draft.child(&at, super::read_only(tmpfs));
     }
     Ok(())
 }

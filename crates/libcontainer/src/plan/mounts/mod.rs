@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use init::Slot;
 use init::slots::kind;
-use init::step::{SetAttributes, encode_propagation};
+use init::step::{Attributes, SetAttributes, encode_propagation};
 use init::wire::Span;
 use kernel::mount::{attributes, flags};
 use kernel::namespace::flags::NEWUSER;
@@ -175,12 +175,19 @@ fn change(slot: Slot<kind::Mount>) -> SetAttributes {
     SetAttributes {
         slot,
         target: NOTHING,
-        release: 0,
-        set: 0,
-        clear: 0,
-        deep_set: 0,
-        deep_clear: 0,
         propagation: NOTHING,
+        attributes: Attributes::default(),
+    }
+}
+
+/// A mount that was kept becomes read-only.
+fn read_only(slot: Slot<kind::Mount>) -> SetAttributes {
+    SetAttributes {
+        attributes: Attributes {
+            set: attributes::RDONLY,
+            ..Attributes::default()
+        },
+        ..change(slot)
     }
 }
 
@@ -241,11 +248,7 @@ fn build_one(
 fn remount(draft: &mut Draft<'_>, place: &MountEntry<'_>) -> Result<(), PlanError> {
     let (at, options) = (field(place.index), place.options);
     let mut step = SetAttributes {
-        release: options.release(),
-        set: options.set,
-        clear: options.clear,
-        deep_set: options.deep_set,
-        deep_clear: options.deep_clear,
+        attributes: options.attributes(),
         propagation: propagation(draft, place)?,
         ..change(place.changed.unwrap_or(Slot::NONE))
     };
@@ -346,19 +349,11 @@ fn is_late(mount: &Mount<'_>, options: &Options) -> bool {
 /// A tmpfs that is to be read-only becomes so when all that belongs into it was made.
 pub(crate) fn finish(draft: &mut Draft<'_>, late: &[(usize, Slot<kind::Mount>)]) {
     for (index, slot) in late {
-        let step = SetAttributes {
-            set: attributes::RDONLY,
-            ..change(*slot)
-        };
-        draft.child(&field(*index), step);
+        draft.child(&field(*index), read_only(*slot));
     }
 }
 
 /// The root becomes read-only.
 pub(crate) fn finish_root(draft: &mut Draft<'_>, at: &ConfigPath) {
-    let step = SetAttributes {
-        set: attributes::RDONLY,
-        ..change(Slot::ROOT)
-    };
-    draft.child(at, step);
+    draft.child(at, read_only(Slot::ROOT));
 }

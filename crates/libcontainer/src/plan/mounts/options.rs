@@ -1,5 +1,6 @@
 //! The table of mount options (config.md, "Linux mount options").
 
+use init::step::Attributes;
 use kernel::mount::{attributes, flags};
 
 /// What a word means.
@@ -259,6 +260,19 @@ impl Options {
             }
         }
         release & !self.clear
+    }
+}
+
+impl Options {
+    /// All of them, as the steps that change a mount have them.
+    pub fn attributes(&self) -> Attributes {
+        Attributes {
+            release: self.release(),
+            set: self.set,
+            clear: self.clear,
+            deep_set: self.deep_set,
+            deep_clear: self.deep_clear,
+        }
     }
 }
 
