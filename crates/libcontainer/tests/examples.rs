@@ -1,6 +1,9 @@
 //! The examples do what they show.
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
-#![allow(clippy::duplicate_mod, reason = "each example has what it shares with the others")]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "each example has what it shares with the others"
+)]
 
 #[path = "../examples/build_steps.rs"]
 mod build_steps;
