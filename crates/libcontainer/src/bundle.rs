@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kernel::file::open;
 use spec::Spec;
@@ -19,6 +21,7 @@ const LONGEST: u64 = 64 << 20;
 pub struct Bundle {
     directory: PathBuf,
     text: String,
+    root: Option<Arc<OwnedFd>>,
 }
 
 impl Bundle {
@@ -48,6 +51,7 @@ impl Bundle {
         Bundle {
             directory: directory.into(),
             text,
+            root: None,
         }
     }
 
@@ -73,6 +77,19 @@ impl Bundle {
         let text = serde_json::to_string(spec)
             .map_err(|error| Error::invalid(&error.to_string(), &directory))?;
         Ok(Bundle::from_text(directory, text))
+    }
+
+    /// The same with a root directory that the caller has opened, in the place of `root.path`: whatever becomes of the path by which it was
+    /// opened, the container gets this one or none. It must still have a path in the caller's mount namespace.
+    #[must_use]
+    pub fn with_root(mut self, root: impl Into<OwnedFd>) -> Bundle {
+        self.root = Some(Arc::new(root.into()));
+        self
+    }
+
+    /// The root directory that the caller has opened.
+    pub(crate) fn root(&self) -> Option<BorrowedFd<'_>> {
+        self.root.as_ref().map(|root| root.as_fd())
     }
 
     /// The config, parsed: it borrows from the bundle.

@@ -81,6 +81,40 @@ fn a_config_made_in_code_runs() {
 }
 
 #[test]
+fn a_root_can_be_opened_before() {
+    let Some(sandbox) = Sandbox::new("root") else {
+        return;
+    };
+    let root = std::fs::File::open(sandbox.path.join("rootfs")).unwrap();
+    let config = Config::default_for("/nonexistent", ["/bin/busybox", "ls", "/"]);
+    let bundle = Bundle::of(&config).unwrap().with_root(root);
+    // It may have another name by then.
+    std::fs::rename(sandbox.path.join("rootfs"), sandbox.path.join("moved")).unwrap();
+    let run = |bundle: &Bundle| Container::run(&sandbox.store, &sandbox.id("a"), bundle, piped());
+    let mut created = run(&bundle).unwrap();
+    let said = read(created.process.stdout.take());
+    assert!(said.contains("tmp"), "{said}");
+    assert_eq!(created.process.wait().unwrap(), Exit::Code(0));
+    created.container.remove(false).unwrap();
+
+    let bundle = Bundle::of(&config).unwrap();
+    let gone = sandbox.path.join("gone");
+    std::fs::create_dir(&gone).unwrap();
+    let gone = std::fs::File::open(&gone).unwrap();
+    std::fs::remove_dir(sandbox.path.join("gone")).unwrap();
+    let file = std::fs::File::open(sandbox.path.join("moved/bin/busybox")).unwrap();
+    let host = std::fs::File::open("/").unwrap();
+    for wrong in [gone, file, host] {
+        let error = run(&bundle.clone().with_root(wrong)).unwrap_err();
+        assert!(
+            matches!(error, Error::Argument { name: "root", .. }),
+            "{error}"
+        );
+    }
+    assert_eq!(sandbox.store.ids().unwrap(), [""; 0]);
+}
+
+#[test]
 fn limits_statistics_and_states_are_values() {
     let Some(sandbox) = Sandbox::new("limits") else {
         return;
