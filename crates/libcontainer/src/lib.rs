@@ -79,6 +79,7 @@ mod bundle;
 mod check;
 mod config;
 mod container;
+mod criu;
 mod environment;
 mod error;
 mod hint;
@@ -101,8 +102,9 @@ pub use cgroups;
 pub use check::{Finding, Verdict, check};
 pub use config::Config;
 pub use container::{
-    Container, CreateOptions, Created, Event, ExecRequest, Found, GcOptions, Leftover, Outcome,
-    Part, ProcessSource, StateReport, features, gc, plan_of, seccomp_text,
+    CgroupMode, CheckpointOptions, Container, CreateOptions, Created, Event, ExecRequest, Found,
+    GcOptions, Leftover, Outcome, Part, ProcessSource, RestoreOptions, StateReport, features, gc,
+    plan_of, seccomp_text,
 };
 pub use error::{Error, ErrorKind};
 pub use interrupt::Interrupt;
