@@ -240,7 +240,7 @@ impl Error {
             } => ErrorKind::Interrupted,
             Error::Hook { .. } => ErrorKind::Hook,
             Error::Cgroup(_) => ErrorKind::Cgroup,
-            Error::ChildDied { .. } => ErrorKind::System,
+            Error::ChildDied { .. } | Error::Criu { .. } => ErrorKind::System,
             Error::Step { fault, .. } | Error::Call { fault, .. } => of_errno(fault.errno),
             Error::File { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
@@ -415,6 +415,7 @@ impl std::error::Error for Error {
             Error::Cgroup(error) => Some(error),
             Error::File { source, .. } => Some(source),
             Error::ChildDied { .. }
+            | Error::Criu { .. }
             | Error::Hook { .. }
             | Error::WrongStatus { .. }
             | Error::NotFound { .. }
