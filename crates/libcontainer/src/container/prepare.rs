@@ -197,11 +197,7 @@ impl<'a> Prepared<'a> {
                 why: plan::Why::Invalid(mistake.why),
             })
         }));
-        if rootless
-            && unasked
-            && settings.is_empty()
-            && host.version() != cgroups::Version::V2
-        {
+        if rootless && unasked && settings.is_empty() && host.version() != cgroups::Version::V2 {
             // Hierarchies of v1 cannot be delegated safely, so an ordinary user's container without limits stays where its
             // caller is.
             return;
