@@ -117,21 +117,32 @@ impl Slots {
     ///
     /// # Errors
     /// `EBADF` when it is empty.
+    #[inline(always)]
     pub fn get<K>(&self, slot: Slot<K>) -> kernel::Result<BorrowedFd<'_>> {
-        self.0[usize::from(slot.0)]
+        self.held(slot.0)
+    }
+
+    fn held(&self, number: u8) -> kernel::Result<BorrowedFd<'_>> {
+        self.0[usize::from(number)]
             .as_ref()
             .map(Fd::borrow)
             .ok_or(EMPTY)
     }
 
     /// Fills a slot; what was in it is closed.
+    #[inline(always)]
     pub fn set<K>(&mut self, slot: Slot<K>, fd: Fd) {
-        self.0[usize::from(slot.0)] = Some(fd);
+        drop(self.replace(slot.0, Some(fd)));
     }
 
     /// Empties a slot.
+    #[inline(always)]
     pub fn take<K>(&mut self, slot: Slot<K>) -> Option<Fd> {
-        self.0[usize::from(slot.0)].take()
+        self.replace(slot.0, None)
+    }
+
+    fn replace(&mut self, number: u8, fd: Option<Fd>) -> Option<Fd> {
+        core::mem::replace(&mut self.0[usize::from(number)], fd)
     }
 
     /// All slots that are filled, in order.

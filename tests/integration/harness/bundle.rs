@@ -83,6 +83,15 @@ impl Bundle {
         })
     }
 
+    /// In a user namespace of its own, with so many ids as engines map them.
+    #[track_caller]
+    pub fn in_user_namespace(self, ids: u32) -> Bundle {
+        let map = json!([{"containerID": 0, "hostID": 100_000, "size": ids}]);
+        self.push("/linux/namespaces", json!({"type": "user"}))
+            .set("/linux/uidMappings", map.clone())
+            .set("/linux/gidMappings", map)
+    }
+
     /// Makes the container run these commands of the probe; words are separated by spaces.
     pub fn probe(self, commands: &str) -> Bundle {
         let words: Vec<&str> = std::iter::once("/bin/probe")

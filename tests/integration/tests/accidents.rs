@@ -316,12 +316,9 @@ fn bundles(sandbox: &Sandbox) -> Vec<Bundle> {
     // Processes outlive the first one without a pid namespace; a user namespace takes another process on the way.
     let shared = plain().without_namespace("pid");
     bundles.push(shared.probe("spawn sleep 1000 -- spawn sleep 1000 -- true"));
-    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
     let mapped = plain()
-        .push("/linux/namespaces", json!({"type": "user"}))
-        .push("/linux/namespaces", json!({"type": "time"}))
-        .set("/linux/uidMappings", map.clone())
-        .set("/linux/gidMappings", map);
+        .in_user_namespace(1000)
+        .push("/linux/namespaces", json!({"type": "time"}));
     bundles.push(mapped.probe("sleep 1000"));
     if need::is_unified() {
         let bundle = plain();

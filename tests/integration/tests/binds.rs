@@ -270,14 +270,6 @@ fn privileged_flag_words_clear_what_is_not_named() {
     flags_of_binds(&Sandbox::new(), "ro", |bundle| bundle, table);
 }
 
-fn with_user_namespace(bundle: Bundle) -> Bundle {
-    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
-    bundle
-        .push("/linux/namespaces", json!({"type": "user"}))
-        .set("/linux/uidMappings", map.clone())
-        .set("/linux/gidMappings", map)
-}
-
 /// In a user namespace a mount from outside keeps what the words do not name.
 fn privileged_locked_flags_stay() {
     let table: &[(&[&str], &str)] = &[
@@ -289,7 +281,7 @@ fn privileged_locked_flags_stay() {
     flags_of_binds(
         &Sandbox::new(),
         "nosuid,nodev,noexec",
-        with_user_namespace,
+        |bundle| bundle.in_user_namespace(65536),
         table,
     );
 }
@@ -298,7 +290,8 @@ fn privileged_locked_flags_stay() {
 fn privileged_sources_below_the_root_are_taken_in_order() {
     let map = json!([{"containerID": 0, "hostID": 5000, "size": 10}]);
     let plain = |bundle: Bundle| bundle;
-    let changes: [&dyn Fn(Bundle) -> Bundle; 2] = [&plain, &with_user_namespace];
+    let changes: [&dyn Fn(Bundle) -> Bundle; 2] =
+        [&plain, &|bundle| bundle.in_user_namespace(65536)];
     for change in changes {
         let sandbox = Sandbox::new();
         let volume = sandbox.folder("volume");

@@ -259,13 +259,7 @@ fn privileged_group_belongs_to_the_programs_user() {
 fn privileged_group_belongs_to_a_user_of_the_user_namespace() {
     need::unified_cgroups();
     let sandbox = Sandbox::new();
-    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
-    let mapped = |bundle: Bundle| {
-        bundle
-            .push("/linux/namespaces", json!({"type": "user"}))
-            .set("/linux/uidMappings", map.clone())
-            .set("/linux/gidMappings", map.clone())
-    };
+    let mapped = |bundle: Bundle| bundle.in_user_namespace(1000);
     for user in [0, 7] {
         let bundle = delegated(mapped(sandbox.bundle()), user);
         let seen = sandbox.see(bundle, USE_GROUP);

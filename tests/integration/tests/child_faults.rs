@@ -3,7 +3,6 @@
 
 use harness::{Bundle, Harm, Sandbox, Whose, cases, orphans, skip, trace};
 use nix::unistd::Pid;
-use serde_json::json;
 
 cases![
     child_killed_at_every_call_of_create,
@@ -34,12 +33,7 @@ fn reap(processes: &[Pid]) {
 }
 
 fn with_user_namespace(sandbox: &Sandbox) -> Bundle {
-    let maps = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
-    sandbox
-        .bundle()
-        .push("/linux/namespaces", json!({"type": "user"}))
-        .set("/linux/uidMappings", maps.clone())
-        .set("/linux/gidMappings", maps)
+    sandbox.bundle().in_user_namespace(65536)
 }
 
 fn harm_create(sandbox: &Sandbox, bundle: &Bundle, harm: Harm) {

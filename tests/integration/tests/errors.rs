@@ -142,13 +142,9 @@ fn privileged_limits_that_this_machine_cannot_give_say_what_there_is() {
     if need::has_controller("cpuset") {
         sandbox.run(&bundle).fails_with(1, &texts);
     }
-    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1}]);
     let bundle = sandbox
         .bundle()
-        .push("/linux/namespaces", json!({"type": "user"}));
-    let bundle = bundle
-        .set("/linux/uidMappings", map.clone())
-        .set("/linux/gidMappings", map)
+        .in_user_namespace(1)
         .edit(|config| config["mounts"][2]["options"] = json!(["newinstance", "gid=5"]));
     let output = sandbox.run(&bundle).fails_with(1, &["mounts[2]", "gid="]);
     assert!(output.error().contains("linux.gidMappings"), "{output:?}");

@@ -347,7 +347,6 @@ fn start_container_hooks_run_as_the_process() {
 fn privileged_start_container_hooks_get_no_more_than_the_process() {
     let sandbox = Sandbox::new();
     for user_namespace in [false, true] {
-        let maps = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
         let mut bundle = logging_bundle(&sandbox)
             .set(
                 "/process/user",
@@ -360,10 +359,7 @@ fn privileged_start_container_hooks_get_no_more_than_the_process() {
             )
             .push("/linux/namespaces", json!({"type": "cgroup"}));
         if user_namespace {
-            bundle = bundle
-                .push("/linux/namespaces", json!({"type": "user"}))
-                .set("/linux/uidMappings", maps.clone())
-                .set("/linux/gidMappings", maps);
+            bundle = bundle.in_user_namespace(65536);
         }
         let shared = sandbox.folder("shared");
         fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();

@@ -212,12 +212,9 @@ fn privileged_pipes_are_the_users_and_nothing_else_is() {
 /// Root of a user namespace cannot give away what belongs to those outside; the runtime does.
 fn privileged_pipes_in_user_namespaces() {
     let sandbox = Sandbox::new();
-    let maps = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
     let bundle = sandbox
         .bundle()
-        .push("/linux/namespaces", json!({"type": "user"}))
-        .set("/linux/uidMappings", maps.clone())
-        .set("/linux/gidMappings", maps)
+        .in_user_namespace(65536)
         .set("/process/user", json!({"uid": 33, "gid": 33}));
     fs::set_permissions(&bundle.path, fs::Permissions::from_mode(0o755)).unwrap();
     let (run, id) = (sandbox.id("run"), sandbox.id("a"));

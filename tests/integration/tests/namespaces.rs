@@ -297,13 +297,7 @@ fn time_offsets() {
 }
 
 fn mapped(sandbox: &Sandbox) -> Bundle {
-    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
-    let bundle = sandbox
-        .bundle()
-        .push("/linux/namespaces", json!({"type": "user"}));
-    bundle
-        .set("/linux/uidMappings", map.clone())
-        .set("/linux/gidMappings", map)
+    sandbox.bundle().in_user_namespace(1000)
 }
 
 fn privileged_user_namespace_maps_ids() {

@@ -126,25 +126,21 @@ fn privileged_every_kind_without_pivot_root() {
     judge(&Sandbox::new(), "--no-pivot", false, |bundle| bundle);
 }
 
-/// Ids as engines map them.
-fn with_user_namespace(bundle: Bundle) -> Bundle {
-    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
-    bundle
-        .push("/linux/namespaces", json!({"type": "user"}))
-        .set("/linux/uidMappings", map.clone())
-        .set("/linux/gidMappings", map)
-}
-
 fn privileged_every_kind_in_a_new_user_namespace() {
     for flag in ["", "--no-pivot"] {
-        judge(&Sandbox::new(), flag, true, with_user_namespace);
+        judge(&Sandbox::new(), flag, true, |bundle| {
+            bundle.in_user_namespace(65536)
+        });
     }
 }
 
 fn privileged_every_kind_in_a_joined_user_namespace() {
     let sandbox = Sandbox::new();
     let holder = sandbox.detach(
-        &with_user_namespace(sandbox.bundle().probe("sleep 1000")),
+        &sandbox
+            .bundle()
+            .in_user_namespace(65536)
+            .probe("sleep 1000"),
         "holder",
     );
     let path = |name: &str| format!("/proc/{}/ns/{name}", holder.pid);
@@ -152,6 +148,13 @@ fn privileged_every_kind_in_a_joined_user_namespace() {
         let bundle = bundle.join_namespace("user", &path("user"));
         bundle.join_namespace("network", &path("net"))
     });
+}
+
+/// The optional fields of a line of mountinfo.
+fn tags(line: &str) -> Vec<&str> {
+    let (front, _) = line.split_once(" - ").unwrap();
+    let tags = front.split(' ').skip(6);
+    tags.filter(|tag| !tag.is_empty()).collect()
 }
 
 fn propagation_of_a_mount() {
@@ -168,12 +171,7 @@ fn propagation_of_a_mount() {
             .bundle()
             .mount("/mnt", "bind", &shared, &["rbind", option]);
         let line = line(&sandbox, bundle, "/mnt");
-        let (front, _) = line.split_once(" - ").unwrap();
-        let tags: Vec<&str> = front
-            .split(' ')
-            .skip(6)
-            .filter(|tag| !tag.is_empty())
-            .collect();
+        let tags = tags(&line);
         match wanted {
             "private" => assert!(tags.is_empty(), "{option}: {line}"),
             _ => assert!(
@@ -197,12 +195,7 @@ fn propagation_of_the_root() {
             .bundle()
             .set("/linux/rootfsPropagation", json!(value));
         let line = line(&sandbox, bundle, "/");
-        let (front, _) = line.split_once(" - ").unwrap();
-        let tags: Vec<&str> = front
-            .split(' ')
-            .skip(6)
-            .filter(|tag| !tag.is_empty())
-            .collect();
+        let tags = tags(&line);
         match value {
             "shared" | "unbindable" => assert!(
                 tags.iter().any(|tag| tag.starts_with(wanted)),

@@ -89,18 +89,7 @@ fn privileged_a_container_of_runcs_from_create_to_delete() {
 
     let known = runc(&sandbox, &["state", &id]).ok().json();
     let seen = tare(&["state", &id]).ok().json();
-    for field in [
-        "id",
-        "pid",
-        "status",
-        "bundle",
-        "rootfs",
-        "created",
-        "annotations",
-        "owner",
-    ] {
-        assert_eq!(seen[field], known[field], "{field}");
-    }
+    assert_same(&seen, &known);
     assert_eq!(seen["status"], "created");
     tare(&["create", "--bundle", bundle.path.to_str().unwrap(), &id])
         .fails_with(1, &["container with given ID already exists"]);
@@ -219,11 +208,7 @@ fn privileged_a_container_of_runcs_without_pid_namespace_dies_as_a_whole() {
 fn privileged_a_container_of_runcs_with_a_user_namespace() {
     let sandbox = Sandbox::new();
     let id = sandbox.id("a");
-    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
-    let bundle = bundle(&sandbox)
-        .push("/linux/namespaces", json!({"type": "user"}))
-        .set("/linux/uidMappings", map.clone())
-        .set("/linux/gidMappings", map);
+    let bundle = bundle(&sandbox).in_user_namespace(1000);
     let pid = create(&sandbox, &bundle, &id);
     sandbox.runtime(["start", &id]).output().ok();
     let inside = sandbox
@@ -242,18 +227,7 @@ fn privileged_runc_works_on_a_container_of_ours() {
     let id = container.id.as_str();
     let state = || runc(&sandbox, &["state", id]).ok().json();
     let (seen, known) = (state(), container.state());
-    for field in [
-        "id",
-        "pid",
-        "status",
-        "bundle",
-        "rootfs",
-        "created",
-        "annotations",
-        "owner",
-    ] {
-        assert_eq!(seen[field], known[field], "{field}");
-    }
+    assert_same(&seen, &known);
     container.start();
     assert_eq!(state()["status"], "running");
     runc(&sandbox, &["list", "--quiet"]).ok().lines(&[id]);
@@ -432,5 +406,21 @@ fn a_damaged_record_of_runcs_is_an_error() {
         sandbox.runtime(["kill", &id]).output().exits(1);
         sandbox.runtime(["list"]).output().ok();
         fs::remove_dir_all(sandbox.root.join(&id)).unwrap();
+    }
+}
+
+/// What both runtimes say of a container.
+fn assert_same(seen: &serde_json::Value, known: &serde_json::Value) {
+    for field in [
+        "id",
+        "pid",
+        "status",
+        "bundle",
+        "rootfs",
+        "created",
+        "annotations",
+        "owner",
+    ] {
+        assert_eq!(seen[field], known[field], "{field}");
     }
 }

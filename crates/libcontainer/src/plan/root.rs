@@ -122,29 +122,21 @@ pub(crate) fn open(
     requested: &Namespaces,
 ) -> Result<(), PlanError> {
     let at = ConfigPath::of("root.path");
-    if requested.shares_mounts() {
-        let path = draft.text(&at, &creation.root)?;
-        let step = OpenRoot {
-            path,
-            private_parent: false,
-            only_open: true,
-        };
-        draft.child(&at, step);
-        return Ok(());
-    }
-    let first = first_propagation(draft)?;
-    if first != 0 {
-        draft.child(&propagation_field(), Propagation { flags: first });
+    let only_open = requested.shares_mounts();
+    let first = match only_open {
+        true => None,
+        false => Some(first_propagation(draft)?),
+    };
+    if let Some(flags) = first.filter(|flags| *flags != 0) {
+        draft.child(&propagation_field(), Propagation { flags });
     }
     let path = draft.text(&at, &creation.root)?;
-    draft.child(
-        &at,
-        OpenRoot {
-            path,
-            private_parent: first == 0,
-            only_open: false,
-        },
-    );
+    let step = OpenRoot {
+        path,
+        private_parent: first == Some(0),
+        only_open,
+    };
+    draft.child(&at, step);
     Ok(())
 }
 
