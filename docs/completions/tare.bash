@@ -25,7 +25,7 @@ _tare_value() {
     "check bundle" | "check b") value="directory" ;;
     "checkpoint image-path") value="directory" ;;
     "checkpoint work-path") value="directory" ;;
-    "checkpoint parent-path") value="directory" ;;
+    "checkpoint parent-path") value="any" ;;
     "checkpoint status-fd") value="any" ;;
     "checkpoint page-server") value="any" ;;
     "checkpoint manage-cgroups-mode") value="soft full strict ignore" ;;
@@ -125,7 +125,7 @@ _tare() {
         case $command in
     "") words="--debug --log --log-format --root --systemd-cgroup --rootless --version --help" ;;
     "check") words="--format --bundle --no-pivot --help" ;;
-    "checkpoint") words="--image-path --work-path --parent-path --leave-running --tcp-established --tcp-skip-in-flight --link-remap --ext-unix-sk --shell-job --lazy-pages --status-fd --page-server --file-locks --pre-dump --manage-cgroups-mode --empty-ns --auto-dedup --help" ;;
+    "checkpoint") words="--check --image-path --work-path --parent-path --leave-running --tcp-established --tcp-skip-in-flight --link-remap --ext-unix-sk --shell-job --lazy-pages --status-fd --page-server --file-locks --pre-dump --manage-cgroups-mode --empty-ns --auto-dedup --help" ;;
     "create") words="--bundle --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --timings --help" ;;
     "delete") words="--force --timings --help" ;;
     "events") words="--interval --stats --help" ;;

@@ -1,5 +1,5 @@
 //! `cargo xtask dist`: what a release holds, in target/dist: static programs, packages, a tarball, checksums, and what they are made of.
-//! `cargo xtask dist --docs`: docs/cli.md, docs/man, docs/completions and docs/image, written anew from the tables of commands and flags.
+//! `cargo xtask dist --docs`: docs/cli.md, docs/man, docs/completions, docs/image and docs/troubleshooting.md, written anew from the tables.
 
 use std::fs;
 use std::path::Path;
@@ -19,9 +19,14 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
 
 fn docs() -> Answer {
     // The tables are data of the programs, which do not carry along what is made of them: their tests make it.
-    for (package, program) in [("tare", "tare"), ("tare-image-cli", "tare-image")] {
-        let mut test = call::cargo(["test", "--quiet", "--package", package, "--bin", program]);
-        call::run(test.arg("reference::").env("TARE_UPDATE_DOCS", "1"))?;
+    let tables = [
+        ("tare", "--bins", "reference::"),
+        ("tare-image-cli", "--bins", "reference::"),
+        ("tare-libcontainer", "--lib", "hint::"),
+    ];
+    for (package, target, tests) in tables {
+        let mut test = call::cargo(["test", "--quiet", "--package", package, target, tests]);
+        call::run(test.env("TARE_UPDATE_DOCS", "1"))?;
     }
     call::run(call::program("git").args(["status", "--short", "--", "docs"]))
 }

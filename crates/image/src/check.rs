@@ -100,12 +100,8 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn image(&mut self, image: &Image) -> Result<()> {
-        let job = Job {
-            source: &self.store.source(&self.options.limits),
-            store: self.store,
-            image,
-            options: self.options,
-        };
+        let source = self.store.source(&self.options.limits);
+        let job = Job::new(&source, self.store, image, self.options);
         for (n, chain_id) in image.chain_ids.iter().enumerate() {
             let stored = self.store.layer(chain_id)?.join("fs");
             if self.good.contains_key(chain_id) || !stored.is_dir() {

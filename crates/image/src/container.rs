@@ -38,6 +38,9 @@ pub struct Record {
     /// The process that will remove the bundle. When it is gone and the bundle is not, it was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<u32>,
+    /// Where the root file system is mounted, if not in the bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<PathBuf>,
     /// Who runs the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Runtime>,
@@ -92,6 +95,19 @@ pub enum Rootfs {
 }
 
 impl Record {
+    fn new(image: &Image, rootfs: Rootfs) -> Self {
+        let overlay = rootfs == Rootfs::Overlay;
+        let chain_ids = image.chain_ids.iter().filter(|_| overlay);
+        Record {
+            manifest: image.descriptor.clone(),
+            chain_ids: chain_ids.map(ToString::to_string).collect(),
+            overlay,
+            owner: None,
+            target: None,
+            runtime: None,
+        }
+    }
+
     /// The record of the bundle in `folder`.
     ///
     /// # Errors
@@ -207,23 +223,15 @@ fn fill(
         false => Rootfs::Flat,
     };
     let record = Record {
-        manifest: image.descriptor.clone(),
-        chain_ids: match rootfs {
-            Rootfs::Overlay => image.chain_ids.iter().map(ToString::to_string).collect(),
-            Rootfs::Flat => Vec::new(),
-        },
-        overlay: rootfs == Rootfs::Overlay,
         owner: is_inside(store, folder).then(std::process::id),
-        runtime: None,
+        ..Record::new(image, rootfs)
     };
     record.write(folder)?;
     match rootfs {
         Rootfs::Flat => flatten(&store.source(&options.limits), store, image, &root, options)?,
         Rootfs::Overlay => {
             remember(store, folder)?;
-            pull::unpack(store, image, options)?;
-            let [upper, work] = ["upper", "work"].map(|name| folder.join(name));
-            overlay::mount(&pull::layers(store, image)?, &upper, &work, &root)?;
+            mount_layers(store, image, folder, &root, options)?;
         }
     }
     let spec = bundle::spec(image, &[&root], overrides, &options.limits)?;
@@ -251,22 +259,29 @@ pub fn mount(store: &Store, image: &Image, target: &Path, options: &Options) -> 
     let work = || {
         fs::create_dir_all(&folder).at("make directory", &folder)?;
         let record = Record {
-            manifest: image.descriptor.clone(),
-            chain_ids: image.chain_ids.iter().map(ToString::to_string).collect(),
-            overlay: true,
-            owner: None,
-            runtime: None,
+            target: Some(target.clone()),
+            ..Record::new(image, Rootfs::Overlay)
         };
         record.write(&folder)?;
-        pull::unpack(store, image, options)?;
-        let [upper, work] = ["upper", "work"].map(|name| folder.join(name));
-        overlay::mount(&pull::layers(store, image)?, &upper, &work, &target)
+        mount_layers(store, image, &folder, &target, options)
     };
     let result = work();
     if result.is_err() {
         let _ = crate::unpack::remove_tree(&folder);
     }
     result.map(|()| id)
+}
+
+fn mount_layers(
+    store: &Store,
+    image: &Image,
+    folder: &Path,
+    root: &Path,
+    options: &Options,
+) -> Result<()> {
+    pull::unpack(store, image, options)?;
+    let [upper, work] = ["upper", "work"].map(|name| folder.join(name));
+    overlay::mount(&pull::layers(store, image)?, &upper, &work, root)
 }
 
 /// The name of what [`mount`] makes for a directory.
@@ -285,8 +300,7 @@ pub fn unmount(store: &Store, target: &Path) -> Result<()> {
     if !folder.exists() {
         fail!(NotFound: "no image of this store is mounted at {}", target.display());
     }
-    overlay::unmount(&target)?;
-    crate::unpack::remove_tree(&folder)
+    discard(store, &folder)
 }
 
 /// Links the bundle from the store, so that its layers are kept.
@@ -343,7 +357,8 @@ pub(crate) fn discard_left(store: &Store, folder: &Path) -> Result<()> {
 
 /// Unmounts and removes a bundle.
 pub fn discard(store: &Store, folder: &Path) -> Result<()> {
-    overlay::unmount(&folder.join("rootfs"))?;
+    let target = Record::read(folder).ok().and_then(|record| record.target);
+    overlay::unmount(&target.unwrap_or_else(|| folder.join("rootfs")))?;
     crate::unpack::remove_tree(folder)?;
     let link = digest::of(folder.as_os_str().as_encoded_bytes());
     let _ = fs::remove_file(store.container(link.digest()));

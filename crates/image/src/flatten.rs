@@ -37,12 +37,7 @@ pub fn flatten(
     // Where no layer says anything about the root: not the time of unpacking, so that the same image gives the same tree.
     rustix::fs::futimens(open_directory(&root)?, &timestamps(Time::default()))
         .at("set time of", &root)?;
-    let job = Job {
-        source,
-        store,
-        image,
-        options,
-    };
+    let job = Job::new(source, store, image, options);
     let step = |n: usize| job.step(n);
     in_order(
         image.chain_ids.len(),

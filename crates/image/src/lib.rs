@@ -41,8 +41,8 @@
 //! [`Kind::Network`] and [`Kind::Protocol`], content [`Kind::Integrity`], [`Kind::Malformed`], [`Kind::Unsafe`], [`Kind::Limit`] and
 //! [`Kind::Unsupported`], the system [`Kind::Local`]. Functions have a section about errors only where theirs surprise.
 //!
-//! All functions block. Asynchronous programs call them on a thread for blocking work (`spawn_blocking` and the like); all types
-//! can be shared between threads. Documents have the types of the `oci-spec` crate.
+//! What takes time tells a [`progress::Watch`], which can end it by an error: see `examples/run.rs`. All functions block: asynchronous
+//! programs call them on a thread for blocking work (`spawn_blocking` and the like); all types can be shared between threads. Documents have the types of the `oci-spec` crate.
 
 #[macro_use]
 pub mod error;

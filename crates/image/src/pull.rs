@@ -72,18 +72,9 @@ pub fn pull(
 ) -> Result<Pulled> {
     let work = || {
         let root = source.root()?;
-        let known = Known {
-            source,
-            store,
-            limits: &options.limits,
-        };
+        let known = Known(source, store, &options.limits);
         let (image, documents) = choose(&known, &root, options)?;
-        let job = Job {
-            source,
-            store,
-            image: &image,
-            options,
-        };
+        let job = Job::new(source, store, &image, options);
         let missing = job.work_left(unpack)?;
         let unchanged = missing.is_empty();
         if !unchanged {
@@ -101,10 +92,8 @@ pub fn pull(
             store.layout().put(&document.descriptor, &document.bytes)?;
         }
         let name = reference.to_string();
-        let known = store
-            .layout()
-            .resolve(Some(&name))
-            .is_ok_and(|d| d.digest() == root.descriptor.digest());
+        let known = store.layout().resolve(Some(&name));
+        let known = known.is_ok_and(|d| d.digest() == root.descriptor.digest());
         if !known {
             store.layout().tag(Some(&name), &root.descriptor)?;
         }
@@ -119,17 +108,13 @@ pub fn pull(
 }
 
 /// Asks the source only for what the store does not have.
-struct Known<'a> {
-    source: &'a dyn Source,
-    store: &'a Store,
-    limits: &'a Limits,
-}
+struct Known<'a>(&'a dyn Source, &'a Store, &'a Limits);
 
 impl Source for Known<'_> {
     fn document(&self, descriptor: &Descriptor) -> Result<Document> {
-        match (self.store.layout()).document(descriptor, self.limits.manifest_bytes) {
+        match (self.1.layout()).document(descriptor, self.2.manifest_bytes) {
             Ok(document) => Ok(document),
-            Err(_) => self.source.document(descriptor),
+            Err(_) => self.0.document(descriptor),
         }
     }
 
@@ -139,28 +124,23 @@ impl Source for Known<'_> {
         start: u64,
         end: Option<u64>,
     ) -> Result<source::Content> {
-        let layout = self.store.layout();
+        let layout = self.1.layout();
         // Only configurations come here, which are small: looking at all of it costs nothing.
         if layout.has(descriptor).unwrap_or(false) && !layout.drop_damaged(descriptor)? {
-            return self.store.source(self.limits).open(descriptor, start, end);
+            return self.1.source(self.2).open(descriptor, start, end);
         }
-        self.source.open(descriptor, start, end)
+        self.0.open(descriptor, start, end)
     }
 
     fn behind(&self) -> Option<&dyn Source> {
-        Some(self.source)
+        Some(self.0)
     }
 }
 
 /// Unpacks the layers of an image whose blobs are in the store, where that is not done yet.
 pub fn unpack(store: &Store, image: &Image, options: &Options) -> Result<()> {
     let source = &store.source(&options.limits);
-    let job = Job {
-        source,
-        store,
-        image,
-        options,
-    };
+    let job = Job::new(source, store, image, options);
     match job.work_left(true)?.is_empty() {
         true => Ok(()),
         false => job.run(true),
@@ -216,7 +196,21 @@ pub(crate) struct Job<'a> {
     pub(crate) options: &'a Options,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    pub(crate) fn new(
+        source: &'a dyn Source,
+        store: &'a Store,
+        image: &'a Image,
+        options: &'a Options,
+    ) -> Self {
+        Job {
+            source,
+            store,
+            image,
+            options,
+        }
+    }
+
     fn layer(&self, n: usize) -> &Descriptor {
         &self.image.manifest.layers()[n]
     }

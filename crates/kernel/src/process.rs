@@ -51,6 +51,8 @@ pub struct Program<'a> {
     pub executable: BorrowedFd<'a>,
     /// Arguments.
     pub arguments: StringList<'a>,
+    /// Environment.
+    pub environment: StringList<'a>,
     /// Descriptors from this one on are closed in the program, whoever opened them,
     pub closed_from: u32,
     /// except these.
@@ -172,21 +174,21 @@ fn prepare_and_execute(launch: &Launch<'_>) -> Fault {
     };
     match prepare() {
         Err(fault) => fault,
-        Ok(()) => execute_file(program.executable, program.arguments),
+        Ok(()) => execute_file(program),
     }
 }
 
-fn execute_file(executable: BorrowedFd<'_>, arguments: StringList<'_>) -> Fault {
+fn execute_file(program: &Program<'_>) -> Fault {
     const AT_EMPTY_PATH: usize = 0x1000;
     // SAFETY: both lists end with null and their strings are alive.
     let answer = unsafe {
         syscall!(
             Execveat,
             EXECVEAT,
-            executable.raw(),
+            program.executable.raw(),
             c"".as_ptr(),
-            arguments.as_ptr(),
-            StringList::EMPTY.as_ptr(),
+            program.arguments.as_ptr(),
+            program.environment.as_ptr(),
             AT_EMPTY_PATH
         )
     };

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// What a program without PATH searches.
-const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Variables and their values.
 #[derive(Clone, Debug, Default)]

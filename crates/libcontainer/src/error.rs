@@ -65,6 +65,15 @@ pub enum Error {
     },
     /// Control groups.
     Cgroup(cgroups::Error),
+    /// criu(8) is missing, or has failed.
+    Criu {
+        /// How.
+        text: String,
+        /// Its log, where there is one.
+        log: Option<PathBuf>,
+        /// What that says about it.
+        said: Vec<String>,
+    },
     /// The container is in another state than the operation needs.
     WrongStatus {
         /// The container.
@@ -135,6 +144,15 @@ impl Error {
         }
     }
 
+    /// criu(8) before it has a log.
+    pub(crate) fn criu(text: impl Into<String>) -> Error {
+        Error::Criu {
+            text: text.into(),
+            log: None,
+            said: Vec::new(),
+        }
+    }
+
     pub(crate) fn call(doing: impl Into<String>, fault: Fault) -> Error {
         let doing = doing.into();
         Error::Call { doing, fault }
@@ -145,7 +163,7 @@ impl Error {
         let step = step.to_string();
         Error::Step {
             at: at.clone(),
-            hint: crate::hint::hint(&step, fault),
+            hint: crate::hint::find(&step, fault),
             step,
             text: None,
             fault,
@@ -230,7 +248,8 @@ impl Error {
                 add("errno", errno.to_owned());
             }
             Error::Argument { name, .. } => add("argument", (*name).to_owned()),
-            Error::Cgroup(_) | Error::Invalid { .. } => {}
+            Error::Criu { log: Some(log), .. } => add("file", log.display().to_string()),
+            Error::Criu { log: None, .. } | Error::Cgroup(_) | Error::Invalid { .. } => {}
         }
         fields
     }
@@ -297,6 +316,14 @@ impl fmt::Display for Error {
             }
             Error::Hook { at, text, .. } => write!(f, "{NOT_STARTED}{text} ({at})"),
             Error::Cgroup(error) => error.fmt(f),
+            Error::Criu {
+                text, log: None, ..
+            } => f.write_str(text),
+            Error::Criu {
+                text,
+                log: Some(log),
+                ..
+            } => write!(f, "{text} (log: {})", log.display()),
             Error::WrongStatus { text, .. } => f.write_str(text),
             Error::NotFound { id } => write!(f, "container does not exist: {id:?}"),
             Error::Exists { id } => {

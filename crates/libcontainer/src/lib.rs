@@ -38,6 +38,7 @@
 mod bundle;
 mod check;
 mod container;
+mod criu;
 mod environment;
 mod error;
 mod hint;
@@ -58,8 +59,9 @@ pub use bundle::Bundle;
 pub use cgroups;
 pub use check::{Finding, Verdict, check};
 pub use container::{
-    Container, CreateOptions, Created, Event, ExecRequest, Found, GcOptions, Leftover, Outcome,
-    Part, ProcessSource, StateReport, features, gc, plan_of, seccomp_text,
+    CgroupMode, CheckpointOptions, Container, CreateOptions, Created, Event, ExecRequest, Found,
+    GcOptions, Leftover, Outcome, Part, ProcessSource, RestoreOptions, StateReport, features, gc,
+    plan_of, seccomp_text,
 };
 pub use error::Error;
 pub use interrupt::Interrupt;

@@ -22,7 +22,7 @@ use crate::process::Process;
 use crate::state::{Folder, Store};
 
 /// Where the container finds the directory.
-const INSIDE: &str = "/run/notify";
+pub(crate) const INSIDE: &str = "/run/notify";
 
 /// The socket's name in it.
 pub(crate) const SOCKET: &str = "notify.sock";

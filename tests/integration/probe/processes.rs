@@ -163,7 +163,13 @@ pub fn sleep(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     for _ in part.len()..9 {
         nanoseconds *= 10;
     }
-    process::sleep(whole * 1_000_000_000 + nanoseconds).map_err(Wrong::at(c"sleep"))
+    loop {
+        match process::sleep(whole * 1_000_000_000 + nanoseconds) {
+            // Who is traced or restored meanwhile is interrupted, and begins again.
+            Err(fault) if fault.is(kernel::Errno::EINTR) => {}
+            answer => return answer.map_err(Wrong::at(c"sleep")),
+        }
+    }
 }
 
 /// Starts the probe once more with the arguments.
@@ -179,6 +185,7 @@ pub fn spawn(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     let started = process::start(&Program {
         executable: executable.borrow(),
         arguments: list(&strings[..=count], &mut room)?,
+        environment: StringList::EMPTY,
         closed_from: 3,
         keep: &[],
         standard: [None; 3],

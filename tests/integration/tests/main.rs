@@ -8,6 +8,7 @@ mod accidents;
 mod binds;
 mod capabilities;
 mod cgroups;
+mod checkpoint;
 mod child_faults;
 mod concurrency;
 mod crash;
@@ -17,6 +18,7 @@ mod engine;
 mod errors;
 mod events;
 mod exec;
+mod fake_criu;
 mod faults;
 mod fd_hygiene;
 mod features;
@@ -41,6 +43,7 @@ mod process;
 mod propagation;
 mod ps;
 mod resctrl;
+mod restore;
 mod rlimits;
 mod rootless;
 mod run;
@@ -60,11 +63,15 @@ mod update;
 mod wrong_configs;
 
 fn main() -> std::process::ExitCode {
+    if fake_criu::is_called() {
+        return fake_criu::main();
+    }
     harness::main(&[
         accidents::CASES,
         binds::CASES,
         capabilities::CASES,
         cgroups::CASES,
+        checkpoint::CASES,
         child_faults::CASES,
         concurrency::CASES,
         crash::CASES,
@@ -100,6 +107,7 @@ fn main() -> std::process::ExitCode {
         rlimits::CASES,
         resctrl::CASES,
         rootless::CASES,
+        restore::CASES,
         run::CASES,
         runc::CASES,
         scheduling::CASES,

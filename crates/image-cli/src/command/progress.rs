@@ -207,12 +207,16 @@ impl Row {
         let took = self.took.unwrap_or_else(|| self.begun.elapsed());
         let seconds = took.as_secs_f64();
         let whole = self.content.size();
-        let done = self.took.map_or(self.done, |_| whole);
-        let rate = size((done as f64 / seconds.max(0.001)) as u64);
+        let rate = size((self.done as f64 / seconds.max(0.001)) as u64);
         let name = format!("{:.12}", self.content.digest().digest());
+        if self.took.is_some() && self.done == 0 {
+            // Of another repository of the registry.
+            return format!("{name}  {:>9}  was there", size(whole));
+        }
         if self.took.is_some() {
             return format!("{name}  {:>9}  {seconds:.1} s  {rate}/s", size(whole));
         }
+        let done = self.done;
         let figures = format!(" {}/{} {rate}/s", size(done), size(whole));
         let room = WIDTH.saturating_sub(name.len() + figures.len() + 3);
         let full = room as u64 * done.min(whole);
@@ -252,7 +256,7 @@ mod tests {
             assert!(line.len() == WIDTH && line.contains('['), "{line}");
         }
         assert_eq!(
-            row(5_000_000, 0, Some(2)).line(),
+            row(5_000_000, 5_000_000, Some(2)).line(),
             "abababababab     5.0 MB  2.0 s  2.5 MB/s"
         );
     }

@@ -207,22 +207,18 @@ fn zsh() -> String {
     for Command { name, about, .. } in COMMANDS {
         let _ = writeln!(script, "  '{name}:{}'", quote(about));
     }
-    script.push_str(
-        ")\nif ((CURRENT == 2)); then\n  _describe verb verbs\n  return\nfi\ncase ${words[2]} in\n",
-    );
+    script.push_str(")\nif ((CURRENT == 2)); then\n  _describe verb verbs\n  return\nfi\n");
+    script.push_str("if [[ $PREFIX != -* ]]; then\n  _files\n  return\nfi\ncase ${words[2]} in\n");
     for command in COMMANDS {
-        let all: Vec<_> = flags(command)
-            .into_iter()
-            .map(|(n, v)| format!("{n}{}", if v { "=" } else { "" }))
-            .collect();
+        let all: Vec<_> = flags(command).into_iter().map(|(name, _)| name).collect();
         let _ = writeln!(
             script,
-            "  {}) _values -w option {} ;;",
+            "  {}) compadd -- {} ;;",
             command.name,
-            all.join(" ").replace('=', "")
+            all.join(" ")
         );
     }
-    script.push_str("esac\n[[ $PREFIX == -* ]] || _files\n");
+    script.push_str("esac\n");
     script
 }
 

@@ -122,7 +122,7 @@ impl Container {
     }
 }
 
-fn this_process() -> Result<Waiter, Error> {
+pub(super) fn this_process() -> Result<Waiter, Error> {
     let failed = |fault| own("see which process this is", fault);
     let pid = kernel::process::id();
     let pidfd = kernel::process::open(pid).map_err(failed)?;
@@ -266,7 +266,7 @@ pub(super) fn warn_about_ambient(folder: &Folder, missing: u64) {
 
 /// A failed create leaves nothing, or, where its cgroup cannot be removed, a record by which `delete` can. Hooks after the
 /// end run also then (runtime.md, "Lifecycle"), in the latter case at the end of `delete`.
-fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, error: &Error) {
+pub(super) fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, error: &Error) {
     // A group that held others before, or was frozen by somebody, is theirs.
     let taken = matches!(
         error,

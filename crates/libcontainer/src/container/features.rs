@@ -60,7 +60,7 @@ pub fn features() -> Features {
     let mut annotations = BTreeMap::new();
     annotations.insert(
         "org.opencontainers.runc.checkpoint.enabled",
-        "false".to_owned(),
+        "true".to_owned(),
     );
     Features {
         oci_version_min: "1.0.0",
@@ -108,7 +108,11 @@ pub fn features() -> Features {
             net_devices: Enabled { enabled: true },
         },
         annotations,
-        potentially_unsafe_config_annotations: vec!["bundle", "org.systemd.property."],
+        potentially_unsafe_config_annotations: vec![
+            "bundle",
+            "org.systemd.property.",
+            "org.criu.config",
+        ],
     }
 }
 

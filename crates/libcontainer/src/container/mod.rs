@@ -5,6 +5,8 @@
 )]
 
 mod cgroup;
+mod checkpoint;
+mod checkpoint_check;
 mod create;
 mod delete;
 mod events;
@@ -17,6 +19,7 @@ mod pause;
 mod pid_file;
 mod prepare;
 mod report;
+mod restore;
 mod run;
 mod start;
 mod update;
@@ -25,6 +28,7 @@ use crate::Error;
 use crate::process::Process;
 use crate::state::{Folder, Held, Liveness, Record, Status, Store, observe};
 
+pub use checkpoint::{CgroupMode, CheckpointOptions};
 pub use create::Created;
 pub use events::Event;
 pub use exec::{ExecRequest, ProcessSource};
@@ -33,6 +37,7 @@ pub use gc::{Found, GcOptions, Leftover, Outcome, Part, gc};
 pub(crate) use prepare::validate;
 pub use prepare::{CreateOptions, plan_of, seccomp_text};
 pub use report::StateReport;
+pub use restore::RestoreOptions;
 
 /// A container that exists.
 #[derive(Debug)]

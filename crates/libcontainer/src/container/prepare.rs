@@ -279,7 +279,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// The step at which the container waits for `start`.
-    fn fence(&self) -> Result<u32, Error> {
+    pub(super) fn fence(&self) -> Result<u32, Error> {
         let is_fence = |step: &Step| matches!(step, Step::Child(ChildStep::AwaitStart(_)));
         let mut entries = self.plan.entries.iter();
         match entries.position(|entry| is_fence(&entry.step)) {

@@ -44,6 +44,7 @@ pub(crate) fn start(
     process::start(&Program {
         executable: image.borrow(),
         arguments,
+        environment: StringList::EMPTY,
         closed_from: 3 + preserve_fds,
         keep: &keep,
         standard,

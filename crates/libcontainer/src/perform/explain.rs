@@ -48,7 +48,7 @@ pub(super) fn explain(
             let hint = if text.is_some() {
                 None
             } else {
-                crate::hint::hint(&words, fault)
+                crate::hint::find(&words, fault)
             };
             Error::Step {
                 at,

@@ -17,6 +17,7 @@ mod listener;
 mod namespace;
 mod net_devices;
 mod netlink;
+mod network;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub(crate) use hook_state::{HookState, Inside};
 pub(crate) use hooks::{run as run_hook, run_all as run_hooks};
 pub(crate) use id_maps::outside;
 pub(crate) use namespace::WayIn;
+pub(crate) use network::Network;
 pub(crate) use walk::walk;
 
 /// Where a terminal's master goes.

@@ -6,13 +6,14 @@ use init::slots::Slots;
 use init::{ChildStep, Reading, Slot};
 use kernel::process::Started;
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file};
+use spec::ConfigPath;
 
 use super::{
     Cgroup, Console, Given, Inside, Performed, WayIn, bring_back, id_maps, namespace, net_devices,
     own, streams, trees,
 };
 use crate::Error;
-use crate::plan::{HookKind, Plan, RuntimeStep, Step};
+use crate::plan::{HookKind, IdMaps, Plan, RuntimeStep, Step};
 use crate::timings;
 
 /// A walk in progress.
@@ -160,12 +161,7 @@ impl Walk<'_> {
                 maps,
                 ..
             } => {
-                let namespace = match maps {
-                    Some(maps) => {
-                        id_maps::namespace_with(self.given.store.environment(), maps, at)?
-                    }
-                    None => id_maps::namespace_of(self.pid()?).map_err(failed)?,
-                };
+                let namespace = self.namespace_of(maps.as_ref(), at, failed)?;
                 let tree = self.slots.get(*slot).map_err(failed)?;
                 trees::map(tree, *recursive, &namespace).map_err(failed)?;
                 self.is_new(slot.any());
@@ -179,10 +175,10 @@ impl Walk<'_> {
                     cgroup.make()?;
                 }
             }
-            RuntimeStep::MakeResctrlGroup(wanted) => {
-                if let Some(group) = self.given.resctrl {
-                    group.make(wanted)?;
-                }
+            RuntimeStep::MakeResctrlGroup(requested) => {
+                self.given
+                    .resctrl
+                    .map_or(Ok(()), |group| group.make(requested))?;
             }
             RuntimeStep::StartChild { namespaces } => self.start(*namespaces).map_err(failed)?,
             RuntimeStep::PlaceChild => {
@@ -196,12 +192,7 @@ impl Walk<'_> {
                     group.place(self.pid()?)?;
                 }
             }
-            RuntimeStep::DelegateCgroup { user, outside } => {
-                let group = self.given.cgroup.as_ref().and_then(Cgroup::group);
-                if let (Some(group), Some(owner)) = (group, self.owner(*user, *outside)?) {
-                    group.delegate(owner)?;
-                }
-            }
+            RuntimeStep::DelegateCgroup { user, outside } => self.delegate(*user, *outside)?,
             RuntimeStep::GiveStreams { user, outside } => {
                 if let Some(owner) = self.owner(*user, *outside)? {
                     streams::give(owner, self.given.standard);
@@ -215,14 +206,10 @@ impl Walk<'_> {
                 id_maps::write_file(self.pid()?, "timens_offsets", lines).map_err(failed)?;
             }
             RuntimeStep::MoveDevice { name, new_name } => {
-                let moved = net_devices::take(name, new_name, self.pid()?).map_err(failed)?;
-                self.devices.push(moved);
+                let moved = net_devices::take(name, new_name, self.pid()?);
+                self.devices.push(moved.map_err(failed)?);
             }
-            RuntimeStep::RecordProcess => {
-                if let Some(child) = &self.child {
-                    record(child)?;
-                }
-            }
+            RuntimeStep::RecordProcess => self.child.as_ref().map_or(Ok(()), record)?,
             RuntimeStep::RunHook { kind, index, .. } => {
                 let shared = self.shared_namespaces().map_err(failed)?;
                 self.run_hook(*kind, *index, &shared)?;
@@ -237,6 +224,27 @@ impl Walk<'_> {
             Console::Socket(path) => kernel::socket::connect(path.as_os_str().as_bytes())
                 .map_err(|fault| Error::file("connect to the console socket", &path, fault.into())),
             Console::None => Err(failed(Fault::found(Call::Connect, Errno::ENOENT))),
+        }
+    }
+
+    /// The user namespace with such mappings; without any, the child's.
+    fn namespace_of(
+        &self,
+        maps: Option<&IdMaps>,
+        at: &ConfigPath,
+        failed: impl Fn(Fault) -> Error,
+    ) -> Result<Fd, Error> {
+        match maps {
+            Some(maps) => id_maps::namespace_with(self.given.store.environment(), maps, at),
+            None => id_maps::namespace_of(self.pid()?).map_err(failed),
+        }
+    }
+
+    fn delegate(&self, user: u32, outside: Option<u32>) -> Result<(), Error> {
+        let group = self.given.cgroup.as_ref().and_then(Cgroup::group);
+        match (group, self.owner(user, outside)?) {
+            (Some(group), Some(owner)) => Ok(group.delegate(owner)?),
+            _ => Ok(()),
         }
     }
 

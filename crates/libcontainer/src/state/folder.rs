@@ -29,6 +29,9 @@ pub(super) const HOOK: &CStr = c"hook";
 const NOTIFY: &CStr = c"notify";
 const NOTIFY_SOCKET: &CStr = c"notify/notify.sock";
 
+/// Where criu(8) sees the container's root directory.
+const CRIU_ROOT: &CStr = c"criu-root";
+
 /// In the order in which they are removed. The record last: a crash in between leaves what can be deleted again.
 const OURS: [&CStr; 6] = [NOTIFY_SOCKET, HOOK, FENCE, REPORT, CONFIG, RECORD];
 
@@ -392,6 +395,22 @@ impl Held {
         file::set_permissions_at(self.directory.borrow(), NOTIFY, 0o755).map_err(failed)
     }
 
+    /// Makes the directory on which criu(8) finds the container's root directory.
+    pub(crate) fn make_criu_root(&self) -> Result<PathBuf, Error> {
+        file::make_directory(self.directory.borrow(), CRIU_ROOT, 0o755)
+            .map_err(|fault| self.failed("make", CRIU_ROOT, fault))?;
+        Ok(self.path_of(CRIU_ROOT))
+    }
+
+    pub(crate) fn remove_criu_root(&self) -> Result<(), Error> {
+        self.remove_one_directory(CRIU_ROOT)
+    }
+
+    /// Where [`Held::make_notify_directory`] makes it.
+    pub(crate) fn notify_directory(&self) -> PathBuf {
+        self.path_of(NOTIFY)
+    }
+
     /// Notes which process a hook is, since when, and of which kind.
     pub(crate) fn note_hook(&self, hook: &Started, kind: &str) -> Result<(), Error> {
         let failed = |fault| self.failed("write", HOOK, fault);
@@ -420,15 +439,21 @@ impl Held {
         }
     }
 
+    fn remove_one_directory(&self, name: &CStr) -> Result<(), Error> {
+        match file::remove_directory(self.directory.borrow(), name) {
+            Err(fault) if fault.is(Errno::ENOTEMPTY) || fault.is(Errno::ENOENT) => Ok(()),
+            answer => answer.map_err(|fault| self.failed("remove", name, fault)),
+        }
+    }
+
     /// Removes all that this library puts into the folder, and then the folder. What a stranger keeps there stays, and a
     /// warning names it.
     pub(crate) fn remove(self) -> Result<(), Error> {
         for name in OURS {
             self.remove_one(name)?;
         }
-        match file::remove_directory(self.directory.borrow(), NOTIFY) {
-            Err(fault) if fault.is(Errno::ENOTEMPTY) || fault.is(Errno::ENOENT) => {}
-            answer => answer.map_err(|fault| self.failed("remove", NOTIFY, fault))?,
+        for name in [NOTIFY, CRIU_ROOT] {
+            self.remove_one_directory(name)?;
         }
         let name = c_path(Path::new(&self.id))?;
         match file::remove_directory(self.parent.borrow(), &name) {

@@ -14,7 +14,7 @@ mod status;
 mod store;
 pub(crate) mod time;
 
-pub(crate) use folder::{Folder, Held};
+pub(crate) use folder::{Folder, Held, Stored};
 pub(crate) use observe::Liveness;
 pub use record::{Record, Waiter};
 pub(crate) use runc::{PoststopHook, release as release_as_runc};

@@ -265,6 +265,10 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
+
     /// What it says.
     pub(crate) fn spec(&self) -> Result<Spec<'_>, Error> {
         Spec::parse(&self.text).map_err(|error| Error::Config {

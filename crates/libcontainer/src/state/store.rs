@@ -49,8 +49,8 @@ impl Store {
     }
 
     /// The same, with these environment variables, such as those of `std::env::vars_os()`. The library reads none by
-    /// itself. It goes by PATH for newuidmap(1) and newgidmap(1) (without it: `/usr/local/bin`, `/usr/bin` and `/bin`), and by
-    /// XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS for cgroups of a user's systemd; all of them are what hooks inherit that have
+    /// itself. It goes by PATH for newuidmap(1), newgidmap(1) and criu(8) (without it: the usual directories), and by
+    /// XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS for cgroups of a user's systemd; all of them are what criu(8) gets, and hooks that have
     /// no environment of their own.
     #[must_use]
     pub fn with_environment(

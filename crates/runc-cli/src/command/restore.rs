@@ -1,12 +1,15 @@
 //! `restore`: bring back what `checkpoint` wrote.
 
+use libcontainer::{Console, Container, RestoreOptions};
+
 use super::checkpoint::{
-    AUTO_DEDUP, EMPTY_NS, EXT_UNIX_SK, FILE_LOCKS, IMAGE_PATH, LAZY_PAGES, MANAGE_CGROUPS_MODE,
-    SHELL_JOB, TCP_ESTABLISHED, WORK_PATH,
+    self, AUTO_DEDUP, EMPTY_NS, EXT_UNIX_SK, FILE_LOCKS, IMAGE_PATH, LAZY_PAGES,
+    MANAGE_CGROUPS_MODE, SHELL_JOB, TCP_ESTABLISHED, WORK_PATH,
 };
-use super::{Arguments, Command};
+use super::{Arguments, Command, create};
 use crate::failure::Failure;
 use crate::flag::{BUNDLE, CONSOLE_SOCKET, DETACH, Flag, NO_PIVOT, NO_SUBREAPER, PID_FILE};
+use crate::foreground::{self, Waiting};
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
 
@@ -19,9 +22,13 @@ static LSM_MOUNT_CONTEXT: Flag = Flag::text(
 
 pub(crate) static COMMAND: Command = Command {
     name: "restore",
-    summary: "bring back a container from disk (not supported yet)",
+    summary: "bring a container back from disk",
     synopsis: "ID",
-    about: "",
+    about: "\
+Has criu bring back what checkpoint wrote, as the container ID of a bundle with
+the same config.json. In the foreground, signals are passed to the container's
+process, and its exit code becomes {name}'s, as with run. The root is entered in
+criu's way, so --no-pivot makes no difference.",
     examples: &[(
         "restore --image-path /var/tmp/web --bundle /srv/web web",
         "bring web back from /var/tmp/web",
@@ -51,8 +58,62 @@ pub(crate) static COMMAND: Command = Command {
     run,
 };
 
-fn run(_: &Global, _: &Invocation) -> Result<i32, Failure> {
-    Err(Failure::new(
-        "restore is not supported yet: talking to CRIU is missing",
-    ))
+fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
+    let id = invocation.id()?;
+    let detach = invocation.switch(&DETACH);
+    let socket = invocation.path(&CONSOLE_SOCKET)?;
+    let has_socket = socket.is_some();
+    let options = options(global, invocation, foreground::console(detach, socket)?)?;
+    let bundle = create::bundle(invocation)?;
+    global.prepare_root()?;
+    if !detach && !invocation.switch(&NO_SUBREAPER) {
+        kernel::identity::set_child_subreaper(true)
+            .map_err(|fault| Failure::io("become a subreaper", &fault.into()))?;
+    }
+    let restored = Container::restore(global.store(), id, &bundle, options)
+        .map_err(|error| foreground::in_words_of_runc(error, has_socket))?;
+    if detach {
+        restored.process.release();
+        return Ok(0);
+    }
+    // Not before: criu and all that it restores would inherit that signals are blocked.
+    let status = Waiting::begin()?.wait(restored.process, None);
+    match restored.container.remove(true) {
+        // Somebody else has deleted it.
+        Err(error) if error.is_not_found() => {}
+        Err(error) => log::warn!("{error}"),
+        Ok(()) => {}
+    }
+    status
+}
+
+fn options(
+    global: &Global,
+    invocation: &Invocation,
+    console: Option<Console>,
+) -> Result<RestoreOptions, Failure> {
+    checkpoint::judge_empty_namespaces(invocation)?;
+    let mut options = RestoreOptions::default();
+    options.image_path = checkpoint::image_path(invocation)?;
+    options.work_path = invocation.path(&WORK_PATH)?;
+    options.tcp_established = invocation.switch(&TCP_ESTABLISHED);
+    options.ext_unix_sk = invocation.switch(&EXT_UNIX_SK);
+    options.shell_job = invocation.switch(&SHELL_JOB);
+    options.file_locks = invocation.switch(&FILE_LOCKS);
+    options.lazy_pages = invocation.switch(&LAZY_PAGES);
+    options.auto_dedup = invocation.switch(&AUTO_DEDUP);
+    options.cgroups = checkpoint::cgroup_mode(invocation)?;
+    options.lsm_profile = word(invocation, &LSM_PROFILE);
+    options.lsm_mount_context = word(invocation, &LSM_MOUNT_CONTEXT);
+    options.console = console;
+    options.pid_file = invocation.path(&PID_FILE)?;
+    options.systemd_cgroup = global.systemd_cgroup;
+    options.rootless = global.rootless;
+    options.attended = !invocation.switch(&DETACH);
+    Ok(options)
+}
+
+fn word(invocation: &Invocation, flag: &Flag) -> Option<String> {
+    let text = invocation.text(flag).filter(|text| !text.is_empty());
+    text.map(str::to_owned)
 }
