@@ -13,6 +13,7 @@
 )]
 #![cfg_attr(not(test), no_std)]
 
+mod apart;
 mod copy;
 pub mod inside;
 pub mod passwd;

@@ -85,6 +85,11 @@ impl Slot<kind::Mount> {
     pub const NONE: Slot<kind::Mount> = Slot::numbered(255);
 }
 
+impl Slot<kind::Joinable> {
+    /// Stands for none.
+    pub const NO_NAMESPACE: Slot<kind::Joinable> = Slot::numbered(255);
+}
+
 impl Slot<kind::Directory> {
     /// Stands for the container's root directory.
     pub const ROOT_DIRECTORY: Slot<kind::Directory> = Slot::numbered(254);

@@ -671,7 +671,8 @@ fn check_wire(plan: &Plan) -> Result<(), TestCaseError> {
 
 /// No two of the runtime's descriptors share a slot, and what the child takes from one was put there before.
 fn check_slots(plan: &Plan) -> Result<(), TestCaseError> {
-    use init::ChildStep::{Attach, CopyMount, ForeignDevice, Join, Terminal};
+    use init::ChildStep::{Attach, CopyMount, Filesystem, ForeignDevice, Join, Terminal};
+    use init::Slot;
     let mut filled: Vec<_> = plan.inputs.iter().map(|(_, slot)| *slot).collect();
     for entry in &plan.entries {
         let (put, taken) = match &entry.step {
@@ -679,6 +680,10 @@ fn check_slots(plan: &Plan) -> Result<(), TestCaseError> {
             Step::Runtime(RuntimeStep::ConnectConsole { slot }) => (Some(slot.any()), None),
             Step::Runtime(RuntimeStep::CopyTree(tree)) => (Some(tree.slot.any()), None),
             Step::Child(CopyMount(step)) => (Some(step.slot.any()), None),
+            Step::Runtime(RuntimeStep::MakeIdMapping { slot, .. }) => (Some(slot.any()), None),
+            Step::Child(Filesystem(step)) if step.ids != Slot::NO_NAMESPACE => {
+                (None, Some(step.ids.any()))
+            }
             Step::Runtime(RuntimeStep::MapTree { slot, .. }) => (None, Some(slot.any())),
             Step::Child(ForeignDevice(step)) => (Some(step.slot.any()), None),
             Step::Child(Join(step)) => (None, Some(step.slot.any())),

@@ -69,7 +69,11 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     must("F22", PIDS, "`pids.limit` is set", |c| limit(c, "pids", json!({"pids": {"limit": 37}}), &[("pids.max", "37")], &[("pids.max", "37")])),
     may("F22.unlimited", PIDS, "-1 is no limit", |c| lifted(c, "pids", ("/pids/limit", 30), &[("pids.max", "30", "max")])),
-    must("F22.zero", PIDS, "0 is a limit", |c| limit(c, "pids", json!({"pids": {"limit": 0}}), &[("pids.max", "0")], &[("pids.max", "0")])),
+    must("F22.zero", PIDS, "0 is a limit: the process can start no other", |c| {
+        cgroup::hierarchy("pids")?;
+        let bundle = c.bundle().set("/linux/resources/pids", json!({"limit": 0}));
+        bundle.see("spawn sleep 1")?.has("EAGAIN")
+    }),
     must("F24", UNIFIED, "a key of `unified` is written to the file of that name", |c| {
         cgroup::hierarchy("")?;
         let container = c.bundle().set("/linux/resources/unified", json!({"cgroup.max.descendants": "7"})).create()?;

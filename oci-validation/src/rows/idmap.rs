@@ -80,6 +80,31 @@ pub(crate) const ROWS: &[Row] = &[
         // The file system's own root belongs to 0, which the map shows as 1000.
         owners(c.bundle().push("/mounts", mount), "/mnt", 1000)
     }),
+    may("B16.user", OPTIONS, "`idmap` with own mappings on a new tmpfs in a user namespace is applied, or an error", |c| {
+        let map = json!([{"containerID": 0, "hostID": BASE + 1000, "size": 3000}]);
+        let mount = json!({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": ["idmap", "mode=777"],
+            "uidMappings": map, "gidMappings": map});
+        owners(c.bundle().user_namespace().push("/mounts", mount), "/mnt", 1000)
+    }),
+    may("B16.container", OPTIONS, "`idmap` without mappings on a new tmpfs uses the container's user namespace, or is an error", |c| {
+        let bundle = c.bundle().user_namespace().mount("/mnt", "tmpfs", "tmpfs", &["idmap", "mode=777"]);
+        owners(bundle, "/mnt", 0)
+    }),
+    may("B16.joined", OPTIONS, "`idmap` without mappings on a new tmpfs in a joined user namespace uses its maps, or is an error", |c| {
+        let (_holder, bundle) = super::mount_forms::joined(c)?;
+        owners(bundle.mount("/mnt", "tmpfs", "tmpfs", &["idmap", "mode=777"]), "/mnt", 0)
+    }),
+    must("B16.none", OPTIONS, "`idmap` on a new tmpfs without mappings and without a user namespace is an error", |c| {
+        c.bundle().mount("/mnt", "tmpfs", "tmpfs", &["idmap"]).refused().map(drop)
+    }),
+    must("B16.unmapped", OPTIONS, "mappings of a mount to ids that the user namespace does not have are applied, or an error", |c| {
+        let map = json!([{"containerID": 0, "hostID": 7, "size": 1}]);
+        let mount = json!({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": ["idmap"], "uidMappings": map, "gidMappings": map});
+        match owners(c.bundle().user_namespace().push("/mounts", mount), "/mnt", 65534) {
+            Err(crate::verdict::Stop::Refused(_)) => Ok(()),
+            other => other,
+        }
+    }),
     may("B16.overlay", OPTIONS, "`idmap` on a new overlay is applied, or an error", |c| {
         let lower = c.folder("lower")?;
         let map = json!([{"containerID": 0, "hostID": 1000, "size": 3000}]);

@@ -11,7 +11,7 @@ use super::attributes::change;
 use super::bind::attach_inside;
 use super::{Context, Show, Step, step};
 use crate::slots::kind;
-use crate::{Slot, Span, StringTable, inside};
+use crate::{Slot, Span, StringTable, apart, inside};
 
 step! {
     /// mknodat(2). A node that is there already must be the same; one with other permissions or another owner is replaced. `linux.devices[]`, default devices
@@ -141,18 +141,13 @@ step! {
 
 impl Step for ForeignDevice {
     fn run(&self, context: &mut Context<'_>) -> Result<()> {
-        let system = mount::open_filesystem(c"tmpfs")?;
-        let hidden = attributes::NOSUID | attributes::NOEXEC;
-        let system = mount::create_mount(system.borrow(), hidden)?;
-        // Kernels before 6.15 copy only what is attached somewhere. No path leads to what covers the root.
-        mount::attach_at(system.borrow(), HERE, c"/")?;
+        // Kernels before 6.15 copy only what is attached somewhere.
+        let system = apart::attach()?;
         file::make_node(system.borrow(), c"d", self.mode, self.device)?;
         file::set_owner_at(system.borrow(), c"d", self.uid, self.gid)?;
         let tree = mount::clone_tree(system.borrow(), c"d", false)?;
-        file::change_directory_to(system.borrow())?;
-        mount::detach(c".")?;
         context.keep(self.slot, tree);
-        Ok(())
+        apart::detach(&system)
     }
 
     fn describe(&self, _: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

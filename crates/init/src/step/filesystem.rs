@@ -3,11 +3,12 @@
 use core::fmt;
 
 use kernel::file::{self, open};
-use kernel::mount::{self, attributes, flags};
+use kernel::mount::{self, Change, IdsOf, attributes, flags};
 use kernel::{Errno, Fd};
 
 use super::propagation::{describe_all, propagate_all};
 use super::{Context, Show, Step, step, words};
+use crate::apart;
 use crate::inside::{self, Last};
 use crate::slots::kind;
 use crate::{Slot, Span, StringTable};
@@ -38,6 +39,8 @@ step! {
         inherit_mode: bool,
         /// The new file system starts with a copy of what it covers (`tmpcopyup`).
         copy_up: bool,
+        /// The user namespace that says which ids are seen in it, if they are to be mapped.
+        ids: Slot<kind::Joinable>,
     }
 }
 
@@ -71,8 +74,7 @@ impl Filesystem {
     /// Mounts, finishes what is mounted, and only then puts it on the target, all by descriptors.
     ///
     /// mount(2) does not say what it has mounted, and a second look at the target's path might find somebody else's
-    /// mount. So it mounts in a place of our own: a directory in a file system that covers the root for so long, where
-    /// no path leads to.
+    /// mount. So it mounts in a place of our own ([`apart`]).
     #[inline(never)]
     fn mount_apart(
         &self,
@@ -80,9 +82,7 @@ impl Filesystem {
         target: &Fd,
         inherit: bool,
     ) -> kernel::Result<Fd> {
-        let apart = mount::open_filesystem(c"tmpfs")?;
-        let apart = mount::create_mount(apart.borrow(), attributes::NOSUID)?;
-        mount::attach(apart.borrow(), context.root())?;
+        let apart = apart::attach()?;
         file::make_directory(apart.borrow(), c"m", 0o700)?;
         let place = file::open_at(apart.borrow(), c"m", open::PATH, 0)?;
         file::change_directory_to(place.borrow())?;
@@ -96,9 +96,22 @@ impl Filesystem {
         if self.copy_up {
             crate::copy::tree(target.borrow(), new.borrow())?;
         }
+        let new = match context.slots.take(self.ids) {
+            // What has been attached cannot be mapped any more, a copy can.
+            Some(ids) => {
+                let new = mount::clone_tree(new.borrow(), c"", false)?;
+                let change = Change {
+                    set: attributes::IDMAP,
+                    ids: IdsOf::namespace(ids.borrow()),
+                    ..Change::default()
+                };
+                mount::set_attributes(new.borrow(), c"", false, &change)?;
+                new
+            }
+            None => new,
+        };
         mount::attach(new.borrow(), target.borrow())?;
-        file::change_directory_to(apart.borrow())?;
-        mount::detach(c".")?;
+        apart::detach(&apart)?;
         Ok(new)
     }
 }
@@ -110,7 +123,8 @@ impl Step for Filesystem {
         let (target, existed) = inside::target(context.place(self.below)?, path, made, self.plain)?;
         context.parent = None;
         let inherit = self.inherit_mode && existed;
-        if !inherit && !self.copy_up && self.propagation.length == 0 && self.keep == Slot::NONE {
+        let plain = self.propagation.length == 0 && self.ids == Slot::NO_NAMESPACE;
+        if !inherit && !self.copy_up && plain && self.keep == Slot::NONE {
             // On the directory itself, by standing in it: its name is not looked up again.
             file::change_directory_to(target.borrow())?;
             match self.mount_here(context) {
@@ -142,6 +156,9 @@ impl Step for Filesystem {
             write!(f, " {}", Show(text.bytes(self.data)))?;
         }
         describe_all(text.bytes(self.propagation), f)?;
+        if self.ids != Slot::NO_NAMESPACE {
+            write!(f, " with ids mapped by slot {}", self.ids)?;
+        }
         if self.inherit_mode {
             f.write_str(" with the permissions of what it covers")?;
         }

@@ -53,6 +53,7 @@ mod terminal;
 mod umask;
 mod undumpable;
 mod unshare;
+mod write_id_maps;
 
 pub use attach::Attach;
 pub use attributes::Attributes;
@@ -94,6 +95,7 @@ pub use terminal::Terminal;
 pub use umask::Umask;
 pub use undumpable::{Dumpable, Undumpable};
 pub use unshare::{Unshare, each_namespace};
+pub use write_id_maps::WriteIdMaps;
 
 /// Names of capabilities without `CAP_`, in the order of their numbers (capabilities(7)).
 pub fn capability_names() -> &'static [&'static str] {
@@ -401,7 +403,7 @@ steps! {
     Domainname, Dumpable, EnterRoot, Execute, FetchNull, Filesystem, FindHome, FindProgram, ForeignDevice, Fork, Hide, Hostname, Identity, IoPriority,
     Join, Label, Limit, Loopback, MakeDirectory, MemoryPolicy, MoveRoot, NoNewPrivileges, NoProgram, OomScore, OpenRoot,
     Personality, Propagation, ReadOnlyPath, RequireDevice, Scheduler, Seccomp, Session, SessionKeyring, SetAttributes,
-    ShareNamespaces, StandardStreams, Symlink, Sysctl, Terminal, Umask, Undumpable, Unshare,
+    ShareNamespaces, StandardStreams, Symlink, Sysctl, Terminal, Umask, Undumpable, Unshare, WriteIdMaps,
 }
 
 /// Writes a path or another string of the plan for people.

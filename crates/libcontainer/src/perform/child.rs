@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use init::Slot;
+use init::{ChildStep, Reading, Slot};
 use kernel::process::{Program, Started};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Stream, StringList, file, process};
 
@@ -71,27 +71,70 @@ fn numbers(slots: &[(Slot, BorrowedFd<'_>)]) -> Vec<i32> {
 /// Starts a process in new namespaces that does nothing: init without a plan to walk, stopped at a read that nobody
 /// answers. It leaves when the descriptor that comes with it is closed.
 pub(crate) fn hold(namespaces: u64) -> kernel::Result<(Started, Fd)> {
-    use crate::plan::{Entry, RuntimeStep, Step};
-    let entry = |step| Entry {
-        step,
-        from: spec::ConfigPath::none(),
-    };
-    let plan = Plan {
-        entries: vec![
-            entry(Step::Runtime(RuntimeStep::StartChild { namespaces })),
-            // The child waits here for a turn that never comes.
-            entry(Step::Runtime(RuntimeStep::RecordProcess)),
-        ],
-        ..Plan::default()
-    };
-    let report = report_page()?;
-    let (ours, theirs) = kernel::socket::pair()?;
-    let slots = [
-        (Slot::REPORT.any(), report.borrow()),
-        (Slot::PEER.any(), theirs.borrow()),
-    ];
-    let started = start(&plan, &slots, namespaces, None, 0, [None; 3])?;
-    Ok((started, ours))
+    let helper = Helper::start(namespaces, &[], Vec::new(), &[])?;
+    Ok((helper.started, helper.lifeline))
+}
+
+/// Starts a process that performs these steps, and then does nothing as one of [`hold`].
+pub(crate) fn hold_after(
+    steps: &[ChildStep],
+    text: Vec<u8>,
+    given: &[(Slot, BorrowedFd<'_>)],
+) -> kernel::Result<(Started, Fd)> {
+    let helper = Helper::start(0, steps, text, given)?;
+    match init::turn::receive(helper.lifeline.borrow(), |_, _| {}) {
+        Ok(_) => Ok((helper.started, helper.lifeline)),
+        Err(gone) => {
+            super::end(&helper.started)?;
+            let fault = Reading::map(helper.report.borrow(), false)?.fault();
+            Err(fault.unwrap_or(gone))
+        }
+    }
+}
+
+/// A process of init's that is no container's.
+struct Helper {
+    started: Started,
+    lifeline: Fd,
+    report: Fd,
+}
+
+impl Helper {
+    fn start(
+        namespaces: u64,
+        steps: &[ChildStep],
+        text: Vec<u8>,
+        given: &[(Slot, BorrowedFd<'_>)],
+    ) -> kernel::Result<Helper> {
+        use crate::plan::{Entry, RuntimeStep, Step};
+        let first = Step::Runtime(RuntimeStep::StartChild { namespaces });
+        // The child waits there for a turn that never comes.
+        let last = Step::Runtime(RuntimeStep::RecordProcess);
+        let steps = steps.iter().map(|step| Step::Child(*step));
+        let steps = std::iter::once(first).chain(steps).chain([last]);
+        let entry = |step| Entry {
+            step,
+            from: spec::ConfigPath::none(),
+        };
+        let plan = Plan {
+            entries: steps.map(entry).collect(),
+            text,
+            ..Plan::default()
+        };
+        let report = report_page()?;
+        let (lifeline, theirs) = kernel::socket::pair()?;
+        let mut slots = vec![
+            (Slot::REPORT.any(), report.borrow()),
+            (Slot::PEER.any(), theirs.borrow()),
+        ];
+        slots.extend(given);
+        let started = start(&plan, &slots, namespaces, None, 0, [None; 3])?;
+        Ok(Helper {
+            started,
+            lifeline,
+            report,
+        })
+    }
 }
 
 /// A report page for a process whose report nobody reads later: in memory, not in a container's folder.

@@ -4,7 +4,11 @@ use std::ffi::CString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use init::slots::kind;
+use init::step::{BecomeRoot, Dumpable, Join, Unshare, WriteIdMaps};
+use init::{Slot, Span};
 use kernel::namespace::flags::NEWUSER;
+use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd, file, process};
 use spec::{ConfigPath, IdMapping};
 
@@ -142,20 +146,82 @@ pub(crate) fn namespace_of(pid: i32) -> kernel::Result<Fd> {
     super::namespace::open(&format!("/proc/{pid}/ns/user"), NEWUSER)
 }
 
-/// A user namespace with these mappings, kept alive by its descriptor: made by a process that lives no longer.
+/// A user namespace with these mappings, kept alive by its descriptor: made by a process that lives no longer. Below another
+/// one if that is given.
 pub(crate) fn namespace_with(
     environment: &Environment,
     maps: &IdMaps,
+    below: Option<&Fd>,
     at: &ConfigPath,
 ) -> Result<Fd, Error> {
     let failed = |fault| Error::step(at, "make a user namespace for the mapping", fault);
-    let (holder, lifeline) = super::child::hold(NEWUSER).map_err(failed)?;
-    let made = write(environment, holder.pid, maps, at)
-        .and_then(|()| namespace_of(holder.pid).map_err(failed));
+    let (holder, lifeline) = match below {
+        None => super::child::hold(NEWUSER),
+        Some(below) => hold_below(below),
+    }
+    .map_err(failed)?;
+    let made = match below {
+        None => write(environment, holder.pid, maps, at),
+        Some(below) => write_from(below, holder.pid, maps).map_err(failed),
+    };
+    let made = made.and_then(|()| namespace_of(holder.pid).map_err(failed));
+    leave(holder, lifeline).map_err(failed)?;
+    made
+}
+
+/// Lets a process go that was held.
+fn leave(holder: Started, lifeline: Fd) -> kernel::Result<()> {
     drop(lifeline);
     match process::wait(holder.pidfd.borrow(), true) {
         // Where the caller ignores SIGCHLD the kernel reaps it.
-        Err(fault) if !fault.is(Errno::ECHILD) => Err(failed(fault)),
-        _ => made,
+        Err(fault) if !fault.is(Errno::ECHILD) => Err(fault),
+        _ => Ok(()),
     }
+}
+
+/// The slots of helpers: the user namespace that they join, and the process that they are about.
+const NAMESPACE: Slot<kind::Joinable> = Slot::numbered(Slot::FIRST_FREE.number());
+const PROCESS: Slot<kind::Directory> = Slot::numbered(Slot::FIRST_FREE.number() + 1);
+
+const JOIN: Join = Join {
+    slot: NAMESPACE,
+    flags: NEWUSER,
+};
+
+/// A process in a new user namespace below this one.
+fn hold_below(namespace: &Fd) -> kernel::Result<(Started, Fd)> {
+    let steps = [
+        JOIN.into(),
+        // Only who is mapped makes a user namespace.
+        BecomeRoot {}.into(),
+        Unshare { flags: NEWUSER }.into(),
+        // Else its maps belong to root of the machine.
+        Dumpable {}.into(),
+    ];
+    super::child::hold_after(&steps, Vec::new(), &[(NAMESPACE.any(), namespace.borrow())])
+}
+
+/// Maps a process's ids from the user namespace above its own.
+fn write_from(above: &Fd, pid: i32, maps: &IdMaps) -> kernel::Result<()> {
+    let path = CString::new(format!("/proc/{pid}"))
+        .map_err(|_| Fault::found(Call::Openat, Errno::EINVAL))?;
+    let process = file::open_at(file::HERE, &path, file::open::PATH, 0)?;
+    let (uids, gids) = (IdMaps::lines(&maps.uids), IdMaps::lines(&maps.gids));
+    let span = |start: usize, lines: &str| Span {
+        start: start as u32,
+        length: lines.len() as u32,
+    };
+    let step = WriteIdMaps {
+        process: PROCESS,
+        uids: span(0, &uids),
+        gids: span(uids.len(), &gids),
+    };
+    let steps = [JOIN.into(), BecomeRoot {}.into(), step.into()];
+    let given = [
+        (NAMESPACE.any(), above.borrow()),
+        (PROCESS.any(), process.borrow()),
+    ];
+    let text = [uids, gids].concat().into_bytes();
+    let (writer, lifeline) = super::child::hold_after(&steps, text, &given)?;
+    leave(writer, lifeline)
 }

@@ -166,6 +166,23 @@ impl Walk<'_> {
                 trees::map(tree, *recursive, &namespace).map_err(failed)?;
                 self.is_new(slot.any());
             }
+            RuntimeStep::MakeIdMapping {
+                slot, maps, nested, ..
+            } => {
+                let below = match nested {
+                    true => Some(id_maps::namespace_of(self.pid()?).map_err(failed)?),
+                    false => None,
+                };
+                self.fill(
+                    *slot,
+                    id_maps::namespace_with(
+                        self.given.store.environment(),
+                        maps,
+                        below.as_ref(),
+                        at,
+                    )?,
+                );
+            }
             RuntimeStep::ConnectConsole { slot } => {
                 let fd = self.connect_console(failed)?;
                 self.fill(*slot, fd);
@@ -235,7 +252,7 @@ impl Walk<'_> {
         failed: impl Fn(Fault) -> Error,
     ) -> Result<Fd, Error> {
         match maps {
-            Some(maps) => id_maps::namespace_with(self.given.store.environment(), maps, at),
+            Some(maps) => id_maps::namespace_with(self.given.store.environment(), maps, None, at),
             None => id_maps::namespace_of(self.pid()?).map_err(failed),
         }
     }

@@ -58,7 +58,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     root::validate_shared(draft, &requested);
     let opened = draft.part(|draft| namespaces::open(draft, &requested));
     let opened = opened.unwrap_or_default();
-    let copied = mounts::copy_sources(draft, creation, &requested);
+    let outside = mounts::prepare(draft, creation, &requested);
     let console = draft.part(terminal::connect).flatten();
     cgroup::make(draft, creation, &requested);
     draft.part(|draft| resctrl::make(draft, creation));
@@ -66,14 +66,14 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     namespaces::start_child(draft, creation, &requested);
     draft.part(|draft| process::before_joining(draft, host.rootless()));
     let foreign = devices::make_foreign(draft, creation, &requested);
-    draft.part(|draft| namespaces::enter(draft, &requested, &opened, &copied));
+    draft.part(|draft| namespaces::enter(draft, &requested, &opened, &outside));
     cgroup::delegate(draft, creation, &requested, true);
     process::give_streams(draft, &requested, true);
     draft.part(|draft| process::begin(draft, creation));
     draft.part(|draft| system::name(draft, &requested));
     draft.part(|draft| network::configure(draft, &requested));
     draft.part(|draft| root::open(draft, creation, &requested));
-    let late = mounts::build(draft, creation, &requested, &copied);
+    let late = mounts::build(draft, creation, &requested, &outside);
     draft.part(|draft| devices::make(draft, creation, &requested, &foreign));
     draft.part(|draft| terminal::open(draft, console, creation.relays_terminal));
     draft.part(|draft| hooks::before_root(draft, &requested));

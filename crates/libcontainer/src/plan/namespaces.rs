@@ -8,6 +8,7 @@ use kernel::namespace::flags::{
 };
 use spec::{ConfigPath, IdMapping, Linux, Namespace, Spec};
 
+use super::mounts::Outside;
 use super::{Creation, Draft, IdMaps, PlanError, RuntimeStep};
 use crate::host::{HostFacts, subordinate_ids};
 
@@ -273,12 +274,12 @@ fn needs_fork(requested: &Namespaces) -> bool {
     by_pid || requested.has(NEWTIME)
 }
 
-/// `opened` are the namespaces that are to be joined, `copied` the slots of mounts that the runtime has copied.
+/// `opened` are the namespaces that are to be joined, `outside` what the runtime has prepared for mounts.
 pub(crate) fn enter(
     draft: &mut Draft<'_>,
     requested: &Namespaces,
     opened: &[Opened<'_>],
-    copied: &[Option<Slot<kind::Mount>>],
+    outside: &[Outside],
 ) -> Result<(), PlanError> {
     let from = list();
     let maps_by_runtime_alone = draft.host.rootless() && requested.new & NEWUSER != 0;
@@ -290,7 +291,7 @@ pub(crate) fn enter(
     if draft.host.privileged {
         join(draft, opened, |flag| flag != NEWUSER);
     }
-    enter_user(draft, requested, opened, copied);
+    enter_user(draft, requested, opened, outside);
     // A runtime without privileges can write the clocks of a process only as long as that is dumpable.
     let clocks = draft
         .spec
@@ -348,12 +349,12 @@ fn enter_user(
     draft: &mut Draft<'_>,
     requested: &Namespaces,
     opened: &[Opened<'_>],
-    copied: &[Option<Slot<kind::Mount>>],
+    outside: &[Outside],
 ) {
     if requested.joins(NEWUSER) {
         join(draft, opened, |flag| flag == NEWUSER);
         compare_maps(draft);
-        super::mounts::map_trees(draft, copied);
+        super::mounts::map_trees(draft, outside);
         draft.child(&list(), BecomeRoot {});
         return;
     }
@@ -363,9 +364,10 @@ fn enter_user(
     let at = ConfigPath::of("linux.uidMappings");
     draft.child(&list(), Unshare { flags: NEWUSER });
     let empty = Linux::default();
-    let maps = id_maps(draft.spec.linux.as_ref().unwrap_or(&empty), draft.host);
+    let linux = draft.spec.linux.as_ref().unwrap_or(&empty);
+    let maps = id_maps(&linux.uid_mappings, &linux.gid_mappings, draft.host);
     draft.runtime(&at, RuntimeStep::MapIds(maps));
-    super::mounts::map_trees(draft, copied);
+    super::mounts::map_trees(draft, outside);
     draft.child(&at, BecomeRoot {});
 }
 
@@ -389,12 +391,12 @@ fn compare_maps(draft: &mut Draft<'_>) {
 }
 
 /// How the mappings get written (user_namespaces(7)).
-pub(crate) fn id_maps(linux: &Linux<'_>, host: &HostFacts) -> IdMaps {
-    let own = subordinate_ids::is_own_only(&linux.uid_mappings, host.uid)
-        && subordinate_ids::is_own_only(&linux.gid_mappings, host.gid);
+pub(crate) fn id_maps(uids: &[IdMapping], gids: &[IdMapping], host: &HostFacts) -> IdMaps {
+    let own = subordinate_ids::is_own_only(uids, host.uid)
+        && subordinate_ids::is_own_only(gids, host.gid);
     IdMaps {
-        uids: linux.uid_mappings.clone(),
-        gids: linux.gid_mappings.clone(),
+        uids: uids.to_vec(),
+        gids: gids.to_vec(),
         by_helper: !host.maps_any_id && !own,
         deny_setgroups: !host.maps_any_id && own,
     }
@@ -409,7 +411,8 @@ pub(crate) fn can_set_groups(draft: &Draft<'_>, requested: &Namespaces) -> bool 
     let Some(linux) = &draft.spec.linux else {
         return true;
     };
-    !(requested.new & NEWUSER != 0 && id_maps(linux, draft.host).deny_setgroups)
+    let maps = id_maps(&linux.uid_mappings, &linux.gid_mappings, draft.host);
+    !(requested.new & NEWUSER != 0 && maps.deny_setgroups)
 }
 
 fn offset_clocks(draft: &mut Draft<'_>, requested: &Namespaces) -> Result<(), PlanError> {

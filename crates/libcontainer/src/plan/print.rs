@@ -17,12 +17,31 @@ impl fmt::Display for RuntimeStep {
             RuntimeStep::CopyTree(tree) => write_copy(f, tree),
             RuntimeStep::MapTree {
                 slot, target, maps, ..
+            } => match maps {
+                Some(_) => write!(f, "map ids of tree {} for {}", slot, OneLine(target)),
+                None => write!(
+                    f,
+                    "map ids of tree {} for {} as in the child's user namespace",
+                    slot,
+                    OneLine(target)
+                ),
+            },
+            RuntimeStep::MakeIdMapping {
+                slot,
+                target,
+                nested,
+                ..
             } => {
-                write!(f, "map ids of tree {slot} for {}", OneLine(target))?;
-                f.write_str(match maps {
-                    Some(_) => "",
-                    None => " as in the child's user namespace",
-                })
+                let below = if *nested {
+                    " below the child's user namespace"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "make id mapping for {}{below} as slot {slot}",
+                    OneLine(target)
+                )
             }
             RuntimeStep::ConnectConsole { slot } => {
                 write!(f, "connect to the console socket as slot {slot}")

@@ -33,6 +33,17 @@ pub enum RuntimeStep {
         /// The mapping; `None` takes the child's user namespace.
         maps: Option<IdMaps>,
     },
+    /// Makes a user namespace with the id mapping of a mount, for the child to use.
+    MakeIdMapping {
+        /// Where the descriptor goes.
+        slot: Slot<kind::Joinable>,
+        /// Where in the container, for messages.
+        target: String,
+        /// The mapping.
+        maps: IdMaps,
+        /// It is one below the child's.
+        nested: bool,
+    },
     /// Connects to the socket that wants the terminal.
     ConnectConsole {
         /// Where the descriptor goes.
@@ -134,6 +145,29 @@ impl IdMaps {
                 .checked_add(offset)
                 .filter(|_| offset < line.size)
         })
+    }
+
+    /// Mappings to ids outside, as mappings to ids of the user namespace that has `outer`. None if that does not map all.
+    pub fn inside(outer: &[IdMapping], mappings: &[IdMapping]) -> Option<Vec<IdMapping>> {
+        let mut found = Vec::new();
+        for line in mappings {
+            let mut done = 0;
+            while done < line.size {
+                let host_id = line.host_id.checked_add(done)?;
+                let (offset, outer) = outer.iter().find_map(|outer| {
+                    let offset = host_id.checked_sub(outer.host_id)?;
+                    (offset < outer.size).then_some((offset, outer))
+                })?;
+                let size = (line.size - done).min(outer.size - offset);
+                found.push(IdMapping {
+                    container_id: line.container_id.checked_add(done)?,
+                    host_id: outer.container_id.checked_add(offset)?,
+                    size,
+                });
+                done += size;
+            }
+        }
+        Some(found)
     }
 
     /// The lines of a map file.

@@ -33,7 +33,7 @@ const FIELDS: &[Row] = &[
     ("mounts[].options", "done", "mount-remount", "mounts.rs", "`bind` with `remount`: the mount that an earlier entry has made, or that is there"),
     ("mounts[].uidMappings", "partly", "mount-idmap-own", "binds.rs", "bind mounts, as root; not for new file systems, not rootless"),
     ("mounts[].options", "done", "mount-idmap-joined-user", "namespaces.rs", "`idmap` without mappings: those of the user namespace, new or joined"),
-    ("mounts[].gidMappings", "partly", "mount-idmap-own-userns", "binds.rs", "as `uidMappings`"),
+    ("mounts[].gidMappings", "done", "mount-idmap-own-userns", "binds.rs", "as `uidMappings`"),
     ("process.terminal", "done", "terminal", "terminal.rs", ""),
     ("process.consoleSize", "done", "terminal", "terminal.rs", ""),
     ("process.cwd", "done", "cwd", "process.rs", ""),

@@ -64,6 +64,7 @@ pub(super) fn filesystem(script: &mut Script, kind: &str, place: &str, data: &st
         plain: false,
         inherit_mode: false,
         copy_up: false,
+        ids: Slot::NO_NAMESPACE,
     }
 }
 
@@ -153,6 +154,7 @@ fn filesystem_step() {
         propagation: types(&mut script, &[flags::SHARED]),
         inherit_mode: true,
         copy_up: true,
+        ids: Slot::NO_NAMESPACE,
         ..tmpfs(&mut script, "/covered")
     };
     script.child(step);

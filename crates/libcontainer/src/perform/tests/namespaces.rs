@@ -1,8 +1,9 @@
 //! Steps that change namespaces, and the turns around them.
 
+use init::step::Filesystem;
 use init::step::{
     AwaitStart, BecomeRoot, Domainname, Fork, Hostname, Join, Loopback, ShareNamespaces, Sysctl,
-    Unshare,
+    Unshare, WriteIdMaps,
 };
 use kernel::namespace::flags::NEWNET;
 use kernel::namespace::flags::{NEWIPC, NEWUTS};
@@ -41,6 +42,57 @@ fn unshare() {
     let mut script = Script::outside();
     let index = script.child(Unshare { flags: 1 << 60 });
     script.fails(index, Call::Unshare, Errno::EINVAL);
+}
+
+#[test]
+fn write_id_maps() {
+    let at = ConfigPath::of("test");
+    let outer = crate::perform::id_maps::namespace_with(&Default::default(), &own_ids(), None, &at)
+        .unwrap();
+    let line = IdMapping {
+        container_id: 7,
+        host_id: 0,
+        size: 1,
+    };
+    let maps = IdMaps {
+        uids: vec![line],
+        gids: vec![line],
+        ..IdMaps::default()
+    };
+    // Without privileges, as groups are denied in the outer one, only root's own id.
+    let nested =
+        crate::perform::id_maps::namespace_with(&Default::default(), &maps, Some(&outer), &at)
+            .unwrap();
+    let root = Folder::new();
+    let mut script = Script::below(&root);
+    script.give(Slot::numbered(9), nested);
+    let step = Filesystem {
+        ids: Slot::numbered(9),
+        ..super::mounts::tmpfs(&mut script, "/mapped")
+    };
+    let index = script.child(step);
+    // The namespace is below another one than the child's, over which it has no rights.
+    script.fails(index, Call::MountSetattr, Errno::EPERM);
+    let lacking = IdMapping {
+        host_id: u32::MAX - 2,
+        ..line
+    };
+    let unmapped = IdMaps {
+        uids: vec![lacking],
+        ..maps
+    };
+    let failed =
+        crate::perform::id_maps::namespace_with(&Default::default(), &unmapped, Some(&outer), &at);
+    let error = failed.unwrap_err().to_string();
+    assert!(error.contains("operation not permitted"), "{error}");
+    let mut script = Script::outside();
+    let lines = script.text("0 0 1\n");
+    let index = script.child(WriteIdMaps {
+        process: Slot::numbered(9),
+        uids: lines,
+        gids: lines,
+    });
+    script.fails(index, Call::Fcntl, Errno::EBADF);
 }
 
 #[test]

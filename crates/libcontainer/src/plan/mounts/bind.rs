@@ -5,10 +5,10 @@ use init::slots::kind;
 use init::step::{Attach, Bind, CopyMount};
 use kernel::mount::flags;
 use kernel::namespace::flags::NEWUSER;
-use spec::{ConfigPath, Mount};
+use spec::{ConfigPath, Linux, Mount};
 
 use super::options::Options;
-use super::{Creation, Draft, MountEntry, Namespaces, PlanError, field, options_of};
+use super::{Creation, Draft, MountEntry, Namespaces, Outside, PlanError, field, options_of};
 use crate::plan::{IdMaps, RuntimeStep, Tree};
 
 /// The source as an absolute path; a relative one counts from the bundle (config.md).
@@ -58,40 +58,44 @@ fn is_id_mapped(mount: &Mount<'_>, options: &Options) -> bool {
     options.id_map.is_some() || !mount.uid_mappings.is_empty()
 }
 
-/// Copies sources before the child starts. The answer has the slot of each mount that was copied.
-pub(crate) fn copy_sources(
+/// Copies sources, and makes mappings of ids, before the child starts.
+pub(crate) fn prepare(
     draft: &mut Draft<'_>,
     creation: &Creation,
     requested: &Namespaces,
-) -> Vec<Option<Slot<kind::Mount>>> {
-    let mut slots = vec![None; draft.spec.mounts.len()];
-    for (index, slot) in slots.iter_mut().enumerate() {
+) -> Vec<Outside> {
+    let mut all = vec![Outside::Nothing; draft.spec.mounts.len()];
+    for (index, one) in all.iter_mut().enumerate() {
         draft.part(|draft| {
-            *slot = copy_source(draft, creation, requested, index)?;
+            *one = prepare_one(draft, creation, requested, index)?;
             Ok(())
         });
     }
-    slots
+    all
 }
 
-fn copy_source(
+fn prepare_one(
     draft: &mut Draft<'_>,
     creation: &Creation,
     requested: &Namespaces,
     index: usize,
-) -> Result<Option<Slot<kind::Mount>>, PlanError> {
+) -> Result<Outside, PlanError> {
     let (at, mount) = (field(index), &draft.spec.mounts[index]);
     let options = options_of(mount);
-    if options.bind.is_none() || options.is_remount() {
-        return Ok(None);
+    if options.is_remount() {
+        return Ok(Outside::Nothing);
     }
-    if is_id_mapped(mount, &options) && draft.host.rootless() {
-        return Err(PlanError::unsupported(at, "id-mapped mounts need root"));
+    if options.bind.is_none() {
+        return prepare_mapping(draft, requested, index);
     }
     let source = source(mount, &at, &creation.bundle)?;
     let (Way::Runtime, source) = way(draft, creation, mount, &options, requested, source) else {
-        return Ok(None);
+        return Ok(Outside::Nothing);
     };
+    if !draft.host.privileged || !draft.host.copies_mounts {
+        let why = "to map the ids of what is outside of the container takes root of the user namespace that mounted it";
+        return Err(PlanError::unsupported(at.then("options"), why));
+    }
     let slot = draft.slot(&at)?;
     // Another user namespace gets what the host has, as if the flags were locked.
     let mut attributes = options.attributes();
@@ -106,10 +110,63 @@ fn copy_source(
         slot,
     };
     draft.runtime(&at.clone().then("source"), RuntimeStep::CopyTree(tree));
-    if let Some(maps) = own_maps(mount) {
+    if let Some(maps) = own_maps(draft, mount) {
         add_mapping(draft, mount, &options, &at, slot, Some(maps));
     }
-    Ok(Some(slot))
+    Ok(Outside::Copied(slot))
+}
+
+/// In a user namespace, the ids of a new file system are the container's already: only a mapping of its own differs. It is
+/// the child who maps them, for the file system belongs to its user namespace.
+fn prepare_mapping(
+    draft: &mut Draft<'_>,
+    requested: &Namespaces,
+    index: usize,
+) -> Result<Outside, PlanError> {
+    if draft.spec.mounts[index].uid_mappings.is_empty() {
+        return Ok(Outside::Nothing);
+    }
+    let slot = draft.slot(&field(index))?;
+    // Else below the container's user namespace, over which alone the child has rights.
+    if !requested.has(NEWUSER) {
+        make_mapping(draft, index, slot, false)?;
+    }
+    Ok(Outside::Ids(slot))
+}
+
+fn make_mapping(
+    draft: &mut Draft<'_>,
+    index: usize,
+    slot: Slot<kind::Joinable>,
+    nested: bool,
+) -> Result<(), PlanError> {
+    let (at, mount) = (field(index), &draft.spec.mounts[index]);
+    let mut maps = IdMaps {
+        uids: mount.uid_mappings.clone(),
+        gids: mount.gid_mappings.clone(),
+        ..IdMaps::default()
+    };
+    if nested {
+        let empty = Linux::default();
+        let linux = draft.spec.linux.as_ref().unwrap_or(&empty);
+        for (field, lines, outer) in [
+            ("uidMappings", &mut maps.uids, &linux.uid_mappings),
+            ("gidMappings", &mut maps.gids, &linux.gid_mappings),
+        ] {
+            *lines = IdMaps::inside(outer, lines).ok_or_else(|| {
+                let why = "the user namespace of the container does not map all of these ids, or its own mappings are not in the config";
+                PlanError::invalid(at.clone().then(field), why)
+            })?;
+        }
+    }
+    let step = RuntimeStep::MakeIdMapping {
+        slot,
+        target: mount.destination.to_string(),
+        maps,
+        nested,
+    };
+    draft.runtime(&at.then("uidMappings"), step);
+    Ok(())
 }
 
 /// Copied by the child in its user namespace, mounts would be slaves of the host's at most (mount_namespaces(7)).
@@ -120,14 +177,13 @@ fn copied_propagation(draft: &Draft<'_>, requested: &Namespaces) -> Result<u64, 
     }
 }
 
-fn own_maps(mount: &Mount<'_>) -> Option<IdMaps> {
-    (!mount.uid_mappings.is_empty()).then(|| IdMaps {
-        uids: mount.uid_mappings.clone(),
-        gids: mount.gid_mappings.clone(),
-        ..IdMaps::default()
-    })
+/// The mapping that a mount has for itself.
+fn own_maps(draft: &Draft<'_>, mount: &Mount<'_>) -> Option<IdMaps> {
+    let (uids, gids) = (&mount.uid_mappings, &mount.gid_mappings);
+    (!uids.is_empty()).then(|| crate::plan::namespaces::id_maps(uids, gids, draft.host))
 }
 
+/// The runtime maps the ids of a tree.
 fn add_mapping(
     draft: &mut Draft<'_>,
     mount: &Mount<'_>,
@@ -148,14 +204,18 @@ fn add_mapping(
     );
 }
 
-/// Trees that take the ids of the container's user namespace are mapped once the child is in it and it has its maps.
-pub(crate) fn map_trees(draft: &mut Draft<'_>, slots: &[Option<Slot<kind::Mount>>]) {
+/// Trees that take the ids of the container's user namespace are mapped once the child is in it and it has its maps; then
+/// others can be nested.
+pub(crate) fn map_trees(draft: &mut Draft<'_>, outside: &[Outside]) {
     for (index, mount) in draft.spec.mounts.iter().enumerate() {
         let options = options_of(mount);
+        if let Outside::Ids(slot) = outside[index] {
+            draft.part(|draft| make_mapping(draft, index, slot, true));
+        }
         if options.id_map.is_none() || !mount.uid_mappings.is_empty() {
             continue;
         }
-        if let Some(slot) = slots[index] {
+        if let Outside::Copied(slot) = outside[index] {
             add_mapping(draft, mount, &options, &field(index), slot, None);
         }
     }
@@ -183,7 +243,7 @@ pub(crate) fn mount(
         propagation,
         keep,
     };
-    if let Some(slot) = place.copied {
+    if let Outside::Copied(slot) = place.outside {
         draft.child(&at, attach(slot));
         return Ok(());
     }
@@ -213,7 +273,8 @@ pub(crate) fn mount(
         attributes: options.attributes(),
     };
     draft.child(&at, step);
-    add_mapping(draft, mount, options, &at, slot, own_maps(mount));
+    let maps = own_maps(draft, mount);
+    add_mapping(draft, mount, options, &at, slot, maps);
     draft.child(&at, attach(slot));
     Ok(())
 }

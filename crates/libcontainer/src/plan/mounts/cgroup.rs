@@ -52,6 +52,7 @@ fn unified(
             plain: false,
             inherit_mode: false,
             copy_up: false,
+            ids: Slot::NO_NAMESPACE,
         };
         draft.child(&at, step);
         return Ok(());
@@ -105,6 +106,7 @@ fn hierarchies(draft: &mut Draft<'_>, place: &MountEntry<'_>) -> Result<(), Plan
         plain: false,
         inherit_mode: false,
         copy_up: false,
+        ids: Slot::NO_NAMESPACE,
     };
     draft.child(&at, step);
     let host = draft.host;

@@ -44,10 +44,8 @@ pub(crate) fn mount(
             "longer than mount(2) takes",
         ));
     }
-    let source = draft.spec.mounts[place.index]
-        .source
-        .as_deref()
-        .unwrap_or(kind);
+    let mount = &draft.spec.mounts[place.index];
+    let source = mount.source.as_deref().unwrap_or(kind);
     let remount = options.is_remount();
     let tmpfs = kind == "tmpfs" && !remount;
     if remount && !place.options.propagation.is_empty() {
@@ -74,6 +72,7 @@ pub(crate) fn mount(
         plain: matches!(kind, "proc" | "sysfs"),
         inherit_mode: tmpfs && !options.data.iter().any(|word| word.starts_with("mode=")),
         copy_up: tmpfs && options.copy_up,
+        ids: place.ids(),
     };
     draft.child(&at, step);
     Ok(())

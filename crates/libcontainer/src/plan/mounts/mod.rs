@@ -18,7 +18,7 @@ use spec::{ConfigPath, Mount};
 use super::{Creation, Draft, Namespaces, PlanError};
 use options::Options;
 
-pub(crate) use bind::{copy_sources, map_trees};
+pub(crate) use bind::{map_trees, prepare};
 
 /// An empty part of the text.
 pub(crate) const NOTHING: Span = Span {
@@ -36,8 +36,27 @@ struct MountEntry<'a> {
     keep: Slot<kind::Mount>,
     /// The mount that a remount changes, if an earlier entry has made it.
     changed: Option<Slot<kind::Mount>>,
-    /// What the runtime has copied.
-    copied: Option<Slot<kind::Mount>>,
+    /// What the runtime has prepared for it.
+    outside: Outside,
+}
+
+impl MountEntry<'_> {
+    fn ids(&self) -> Slot<kind::Joinable> {
+        match self.outside {
+            Outside::Ids(slot) => slot,
+            _ => Slot::NO_NAMESPACE,
+        }
+    }
+}
+
+/// What the runtime prepares for a mount before the child starts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outside {
+    Nothing,
+    /// A copy of the source.
+    Copied(Slot<kind::Mount>),
+    /// A user namespace with the mount's own mapping of ids, for a new file system.
+    Ids(Slot<kind::Joinable>),
 }
 
 /// Whether a mount is a bind mount: that is for its options to say, not for its type.
@@ -191,13 +210,13 @@ fn read_only(slot: Slot<kind::Mount>) -> SetAttributes {
     }
 }
 
-/// Adds the mounts in the order of the list; `copied` are the slots of those that the runtime has copied. The answer is
+/// Adds the mounts in the order of the list; `outside` is what the runtime has prepared for each. The answer is
 /// for [`finish`].
 pub(crate) fn build(
     draft: &mut Draft<'_>,
     creation: &Creation,
     requested: &Namespaces,
-    copied: &[Option<Slot<kind::Mount>>],
+    outside: &[Outside],
 ) -> Vec<(usize, Slot<kind::Mount>)> {
     let spec = draft.spec;
     let targets: Vec<String> = spec
@@ -215,7 +234,7 @@ pub(crate) fn build(
             target: &targets[index],
             keep: kept.keep[index],
             changed: kept.changed(index),
-            copied: copied[index],
+            outside: outside[index],
         };
         draft.part(|draft| build_one(draft, creation, requested, &place));
         if is_late(mount, place.options) {
@@ -329,11 +348,15 @@ fn validate_id_mappings(
         let why = "an id-mapped mount needs mappings or a user namespace";
         return Err(PlanError::invalid(at.clone().then("options"), why));
     }
-    if (options.id_map.is_some() || uids) && options.bind.is_none() {
-        return Err(PlanError::unsupported(
-            at.clone(),
-            "id-mapped mounts are supported for bind mounts only",
-        ));
+    let mapped = options.id_map.is_some() || uids;
+    if mapped && options.is_remount() {
+        let why = "the ids of a mount are mapped when it is made, not when it is mounted anew";
+        return Err(PlanError::invalid(at.clone().then("options"), why));
+    }
+    if uids && options.bind.is_none() && matches!(mount.kind.as_deref(), Some("cgroup" | "cgroup2"))
+    {
+        let why = "control groups cannot be id-mapped";
+        return Err(PlanError::unsupported(at.clone().then("uidMappings"), why));
     }
     Ok(())
 }
