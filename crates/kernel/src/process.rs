@@ -53,6 +53,8 @@ pub struct Program<'a> {
     pub arguments: StringList<'a>,
     /// Environment.
     pub environment: StringList<'a>,
+    /// No signal is blocked in the program; else those that are blocked in the caller.
+    pub unblocked: bool,
     /// Descriptors from this one on are closed in the program, whoever opened them,
     pub closed_from: u32,
     /// except these.
@@ -170,7 +172,12 @@ fn prepare_and_execute(launch: &Launch<'_>) -> Fault {
         for fd in program.keep {
             file::set_close_on_exec(*fd, false)?;
         }
-        set_signal_mask(launch.old_mask).map(drop)
+        let mask = if program.unblocked {
+            0
+        } else {
+            launch.old_mask
+        };
+        set_signal_mask(mask).map(drop)
     };
     match prepare() {
         Err(fault) => fault,

@@ -186,6 +186,7 @@ pub fn spawn(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
         executable: executable.borrow(),
         arguments: list(&strings[..=count], &mut room)?,
         environment: StringList::EMPTY,
+        unblocked: false,
         closed_from: 3,
         keep: &[],
         standard: [None; 3],

@@ -261,8 +261,6 @@ fn privileged_in_the_foreground_its_status_is_passed_on() {
         let state = sandbox.runtime(["state", &id]).output();
         state.code == 0 && state.json()["status"] == "running"
     });
-    // The runtime passes signals on once it waits.
-    std::thread::sleep(std::time::Duration::from_secs(5));
     nix::sys::signal::kill(restoring.pid(), nix::sys::signal::Signal::SIGTERM).unwrap();
     restoring.finish().exits(42);
     sandbox

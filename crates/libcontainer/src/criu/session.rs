@@ -361,6 +361,8 @@ fn start(path: &Path, environment: &Environment, manner: &Manner<'_>) -> kernel:
         executable: executable.borrow(),
         arguments,
         environment,
+        // The caller may collect signals until the container is restored.
+        unblocked: true,
         closed_from: 3,
         keep: &keep,
         standard: manner.standard,

@@ -45,6 +45,7 @@ pub(crate) fn start(
         executable: image.borrow(),
         arguments,
         environment: StringList::EMPTY,
+        unblocked: false,
         closed_from: 3 + preserve_fds,
         keep: &keep,
         standard,

@@ -66,18 +66,22 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let options = options(global, invocation, foreground::console(detach, socket)?)?;
     let bundle = create::bundle(invocation)?;
     global.prepare_root()?;
-    if !detach && !invocation.switch(&NO_SUBREAPER) {
+    // What comes meanwhile is passed on then.
+    let waiting = match detach {
+        true => None,
+        false => Some(Waiting::begin()?),
+    };
+    if waiting.is_some() && !invocation.switch(&NO_SUBREAPER) {
         kernel::identity::set_child_subreaper(true)
             .map_err(|fault| Failure::io("become a subreaper", &fault.into()))?;
     }
     let restored = Container::restore(global.store(), id, &bundle, options)
         .map_err(|error| foreground::in_words_of_runc(error, has_socket))?;
-    if detach {
+    let Some(waiting) = waiting else {
         restored.process.release();
         return Ok(0);
-    }
-    // Not before: criu and all that it restores would inherit that signals are blocked.
-    let status = Waiting::begin()?.wait(restored.process, None);
+    };
+    let status = waiting.wait(restored.process, None);
     match restored.container.remove(true) {
         // Somebody else has deleted it.
         Err(error) if error.is_not_found() => {}
