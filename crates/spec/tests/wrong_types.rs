@@ -1,6 +1,8 @@
 //! Every property of the specification that an expected plan's config has, with a value of every other type of JSON: an error that
 //! names the property. What is wrong with values of the right type is the planner's to say, see the cases in `tests/plan`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
