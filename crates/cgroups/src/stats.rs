@@ -5,12 +5,13 @@ mod read;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Errno, Error, Group};
 
 /// What the cgroup has used. Serialised it is the `data` of a `stats` event.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Stats {
     /// Processor time.
     pub cpu: Cpu,
@@ -41,7 +42,8 @@ fn zero(value: &u64) -> bool {
 }
 
 /// Pressure (PSI): how long tasks waited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Pressure {
     /// At least one task waited.
     pub some: PressureData,
@@ -50,7 +52,8 @@ pub struct Pressure {
 }
 
 /// One line of a pressure file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PressureData {
     /// Percent of the last 10 seconds.
     pub avg10: f64,
@@ -63,7 +66,8 @@ pub struct PressureData {
 }
 
 /// Processor time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Cpu {
     /// In nanoseconds.
     pub usage: CpuUsage,
@@ -75,7 +79,8 @@ pub struct Cpu {
 }
 
 /// Processor time in nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct CpuUsage {
     #[serde(skip_serializing_if = "zero")]
@@ -91,7 +96,8 @@ pub struct CpuUsage {
 }
 
 /// Periods of the processor quota.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[serde(rename_all = "camelCase")]
 pub struct Throttling {
     /// How many there were.
@@ -106,7 +112,8 @@ pub struct Throttling {
 }
 
 /// Processors and memory nodes. The flags exist on v1 only.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the names are those of cpuset(7)")]
 pub struct CpuSet {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -125,7 +132,8 @@ pub struct CpuSet {
 }
 
 /// One kind of memory, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MemoryEntry {
     /// Limit; the largest number for none.
     pub limit: u64,
@@ -140,7 +148,8 @@ pub struct MemoryEntry {
 }
 
 /// Memory.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Memory {
     /// Page cache in bytes.
     #[serde(skip_serializing_if = "zero")]
@@ -163,7 +172,8 @@ pub struct Memory {
 }
 
 /// Tasks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Pids {
     /// How many there are.
     #[serde(skip_serializing_if = "zero")]
@@ -174,7 +184,8 @@ pub struct Pids {
 }
 
 /// One number of one device.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BlkioEntry {
     /// Major number.
     #[serde(skip_serializing_if = "zero")]
@@ -191,7 +202,8 @@ pub struct BlkioEntry {
 }
 
 /// Block devices.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[serde(rename_all = "camelCase")]
 #[allow(
     missing_docs,
@@ -220,7 +232,8 @@ pub struct Blkio {
 }
 
 /// Huge pages of one size, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HugeTlb {
     /// Present use.
     #[serde(skip_serializing_if = "zero")]
@@ -233,7 +246,8 @@ pub struct HugeTlb {
 }
 
 /// Host channel adapters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rdma {
     /// Limits.
     #[serde(rename = "rdmaLimit", skip_serializing_if = "Vec::is_empty")]
@@ -250,7 +264,8 @@ impl Rdma {
 }
 
 /// One adapter; the largest number for no limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct RdmaEntry {
@@ -260,7 +275,8 @@ pub struct RdmaEntry {
 }
 
 /// One resource of the misc controller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Misc {
     /// Present use.
     pub usage: u64,
@@ -269,7 +285,8 @@ pub struct Misc {
 }
 
 /// One network interface of the container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[serde(rename_all = "PascalCase")]
 #[allow(missing_docs, reason = "the names are those of the kernel's counters")]
 pub struct NetworkInterface {

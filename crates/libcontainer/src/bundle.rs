@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kernel::file::open;
 use spec::Spec;
 
 use crate::Error;
+use crate::config::Config;
 
 /// Longer files are refused unread: no config of this size is meant.
 const LONGEST: u64 = 64 << 20;
@@ -18,6 +21,7 @@ const LONGEST: u64 = 64 << 20;
 pub struct Bundle {
     directory: PathBuf,
     text: String,
+    root: Option<Arc<OwnedFd>>,
 }
 
 impl Bundle {
@@ -47,7 +51,17 @@ impl Bundle {
         Bundle {
             directory: directory.into(),
             text,
+            root: None,
         }
+    }
+
+    /// A bundle from a config made in code. Without a directory of its own, the root file system stands in its place: it is
+    /// what `state` and hooks are told, and what relative paths start from.
+    ///
+    /// # Errors
+    /// A root file system whose path is empty or not UTF-8.
+    pub fn of(config: &Config) -> Result<Bundle, Error> {
+        Ok(Bundle::from_text(config.rootfs()?, config.to_json()?))
     }
 
     /// A bundle from the types of the `oci-spec` crate.
@@ -63,6 +77,19 @@ impl Bundle {
         let text = serde_json::to_string(spec)
             .map_err(|error| Error::invalid(&error.to_string(), &directory))?;
         Ok(Bundle::from_text(directory, text))
+    }
+
+    /// The same with a root directory that the caller has opened, in the place of `root.path`: whatever becomes of the path by which it was
+    /// opened, the container gets this one or none. It must still have a path in the caller's mount namespace.
+    #[must_use]
+    pub fn with_root(mut self, root: impl Into<OwnedFd>) -> Bundle {
+        self.root = Some(Arc::new(root.into()));
+        self
+    }
+
+    /// The root directory that the caller has opened.
+    pub(crate) fn root(&self) -> Option<BorrowedFd<'_>> {
+        self.root.as_ref().map(|root| root.as_fd())
     }
 
     /// The config, parsed: it borrows from the bundle.

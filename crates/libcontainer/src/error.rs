@@ -4,15 +4,16 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kernel::Fault;
 use kernel::process::signals;
+use kernel::{Errno, Fault};
 use spec::ConfigPath;
 
-use crate::plan::PlanError;
+use crate::plan::{PlanError, Why};
 use crate::process::Exit;
 
 /// An error of this library. Its text is one line: config field, what was tried, call, errno, hint.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Error {
     /// `config.json` is not JSON, or not of the specification's shape.
     Config {
@@ -116,6 +117,34 @@ pub enum Error {
     },
 }
 
+/// What kind of error it is. The texts of errors may change; what kind one is stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument of the call cannot be, or does not fit another one.
+    InvalidArgument,
+    /// The config is wrong: its author can act.
+    InvalidConfig,
+    /// The config is right, but this library, this host or this caller cannot do what it says.
+    Unsupported,
+    /// There is no such container.
+    NotFound,
+    /// There is such a container already.
+    AlreadyExists,
+    /// The container is in another state than the operation needs.
+    WrongStatus,
+    /// A hook failed.
+    Hook,
+    /// A hook was ended because the caller asked for that.
+    Interrupted,
+    /// A cgroup could not be made, changed or removed.
+    Cgroup,
+    /// The kernel does not allow it to the caller.
+    PermissionDenied,
+    /// Another failure of a call.
+    System,
+}
+
 impl Error {
     pub(crate) fn file(doing: &'static str, path: &Path, source: io::Error) -> Error {
         Error::File {
@@ -187,6 +216,36 @@ impl Error {
                 text.strip_prefix(NOT_STARTED)
                     .map_or(text.clone(), str::to_owned)
             }
+        }
+    }
+
+    /// What kind of error it is, for programs that go on from there.
+    pub fn kind(&self) -> ErrorKind {
+        let of_errno = |errno| match errno {
+            Errno::EPERM | Errno::EACCES => ErrorKind::PermissionDenied,
+            _ => ErrorKind::System,
+        };
+        match self {
+            Error::Argument { .. } | Error::Invalid { .. } => ErrorKind::InvalidArgument,
+            Error::Plan(PlanError {
+                why: Why::Unsupported(_),
+                ..
+            }) => ErrorKind::Unsupported,
+            Error::Config { .. } | Error::Plan(_) => ErrorKind::InvalidConfig,
+            Error::NotFound { .. } => ErrorKind::NotFound,
+            Error::Exists { .. } => ErrorKind::AlreadyExists,
+            Error::WrongStatus { .. } => ErrorKind::WrongStatus,
+            Error::Hook {
+                interrupted: true, ..
+            } => ErrorKind::Interrupted,
+            Error::Hook { .. } => ErrorKind::Hook,
+            Error::Cgroup(_) => ErrorKind::Cgroup,
+            Error::ChildDied { .. } | Error::Criu { .. } => ErrorKind::System,
+            Error::Step { fault, .. } | Error::Call { fault, .. } => of_errno(fault.errno),
+            Error::File { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                _ => ErrorKind::System,
+            },
         }
     }
 
@@ -347,7 +406,25 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Config { error, .. } => Some(error),
+            Error::Plan(error) => Some(error),
+            Error::Step { fault, .. } | Error::Call { fault, .. } => Some(fault),
+            Error::Cgroup(error) => Some(error),
+            Error::File { source, .. } => Some(source),
+            Error::ChildDied { .. }
+            | Error::Criu { .. }
+            | Error::Hook { .. }
+            | Error::WrongStatus { .. }
+            | Error::NotFound { .. }
+            | Error::Exists { .. }
+            | Error::Argument { .. }
+            | Error::Invalid { .. } => None,
+        }
+    }
+}
 
 impl From<PlanError> for Error {
     fn from(error: PlanError) -> Error {
@@ -364,7 +441,7 @@ impl From<cgroups::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kernel::{Call, Errno};
+    use kernel::Call;
 
     #[test]
     fn only_what_is_started_cannot_be_started() {

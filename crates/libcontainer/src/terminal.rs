@@ -1,7 +1,8 @@
 //! A process's terminal, as its owner has it: where it goes, and what can be done with it.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::path::PathBuf;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 
 use kernel::terminal as pty;
 use kernel::{Call, Errno, Fault, Fd, socket};
@@ -81,6 +82,56 @@ impl AsRawFd for Terminal {
 impl From<Terminal> for OwnedFd {
     fn from(terminal: Terminal) -> OwnedFd {
         terminal.0
+    }
+}
+
+/// A socket at which terminals arrive, for programs that have other programs create containers (`--console-socket`), or
+/// get terminals from [`Console::Socket`].
+#[derive(Debug)]
+pub struct ConsoleSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl ConsoleSocket {
+    /// Listens at a path at which there is nothing yet. It goes when this is dropped.
+    ///
+    /// # Errors
+    /// As bind(2); a path of more than 107 bytes.
+    pub fn bind(path: impl Into<PathBuf>) -> Result<ConsoleSocket, Error> {
+        let path = path.into();
+        let listener =
+            UnixListener::bind(&path).map_err(|error| Error::file("listen at", &path, error))?;
+        Ok(ConsoleSocket { listener, path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next terminal. Waits until somebody connects, which the descriptor becomes readable for, and sends it.
+    ///
+    /// # Errors
+    /// Who connected has sent something else.
+    pub fn receive(&self) -> Result<Terminal, Error> {
+        let (connection, _) = (self.listener.accept())
+            .map_err(|error| Error::file("accept a terminal at", &self.path, error))?;
+        receive(&OwnedFd::from(connection).into(), true)
+    }
+}
+
+impl AsFd for ConsoleSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+impl Drop for ConsoleSocket {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            log::debug!("{} stays: {error}", self.path.display());
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use libcontainer::{
-    Console, Container, CreateOptions, Error, Exit, Process, Stdio, Streams, Terminal, TerminalSize,
+    Console, Container, CreateOptions, Error, Exit, Process, Status, Stdio, Streams, Terminal,
+    TerminalSize,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sandbox::{Sandbox, children, read, shell};
@@ -118,7 +119,7 @@ fn a_process_that_nobody_waits_for_keeps_nobody_waiting() {
                 }
                 _ => {
                     created.container.kill(KILL, false).unwrap();
-                    while created.container.state().unwrap().status != "stopped" {
+                    while created.container.state().unwrap().status != Status::Stopped {
                         assert!(started.elapsed() < Duration::from_secs(5), "{name}");
                         std::thread::sleep(Duration::from_millis(1));
                     }

@@ -1,31 +1,22 @@
 //! `hooks` (config.md, "POSIX-platform Hooks").
 
-use serde::Serialize;
-
 use crate::Text;
 use crate::object::object;
 
 /// `hooks`, one list for each point of the life cycle.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct Hooks<'a> {
     /// Deprecated; as `createRuntime`, before it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prestart: Vec<Hook<'a>>,
     /// After the namespaces exist, before pivot_root; in the runtime's namespaces.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub create_runtime: Vec<Hook<'a>>,
     /// As `createRuntime`, after it; in the container's namespaces.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub create_container: Vec<Hook<'a>>,
     /// At start, before the program; in the container.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub start_container: Vec<Hook<'a>>,
     /// After the program has been started; in the runtime's namespaces.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub poststart: Vec<Hook<'a>>,
     /// After the container was deleted; in the runtime's namespaces.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub poststop: Vec<Hook<'a>>,
 }
 
@@ -39,18 +30,15 @@ object! { Hooks<'a> in "hooks" {
 } }
 
 /// One program.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Hook<'a> {
     /// Absolute path.
     pub path: Text<'a>,
     /// Arguments, the name first; passed as they are.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<Text<'a>>,
     /// The whole environment, if it is given: none is not the same as an empty one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<Text<'a>>>,
     /// Seconds after which it is killed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i64>,
 }
 

@@ -71,17 +71,33 @@ pub struct Spec<'a> {
     /// The Linux part.
     pub linux: Option<Linux<'a>>,
     /// A config for another platform: only its presence is known.
-    pub solaris: Option<serde::de::IgnoredAny>,
+    pub solaris: Option<Foreign>,
     /// A config for another platform: only its presence is known.
-    pub windows: Option<serde::de::IgnoredAny>,
+    pub windows: Option<Foreign>,
     /// A config for another platform: only its presence is known.
-    pub vm: Option<serde::de::IgnoredAny>,
+    pub vm: Option<Foreign>,
     /// A config for another platform: only its presence is known.
-    pub zos: Option<serde::de::IgnoredAny>,
+    pub zos: Option<Foreign>,
     /// A config for another platform: only its presence is known.
-    pub freebsd: Option<serde::de::IgnoredAny>,
+    pub freebsd: Option<Foreign>,
     /// What was noticed while parsing, about the whole document.
     pub remarks: Vec<Remark>,
+}
+
+/// The part of a config that is for another platform: nothing is known of it but that it is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Foreign;
+
+impl<'de> serde::Deserialize<'de> for Foreign {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Foreign, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Foreign)
+    }
+}
+
+impl serde::Serialize for Foreign {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde::ser::SerializeMap::end(serializer.serialize_map(Some(0))?)
+    }
 }
 
 object! { Spec<'a> in "" {

@@ -1,7 +1,5 @@
 //! Namespaces, id mappings and clock offsets (config-linux.md).
 
-use serde::Serialize;
-
 use crate::Text;
 use crate::object::object;
 
@@ -20,13 +18,11 @@ object! { Namespace<'a> in "linux.namespaces[]" {
 } }
 
 /// One line of `linux.uidMappings`, `linux.gidMappings`, or of a mount's mappings (user_namespaces(7)).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IdMapping {
     /// First id inside.
-    #[serde(rename = "containerID")]
     pub container_id: u32,
     /// First id outside.
-    #[serde(rename = "hostID")]
     pub host_id: u32,
     /// How many.
     pub size: u32,

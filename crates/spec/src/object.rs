@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use serde::de::{Deserialize, Error, MapAccess};
 
-use crate::ConfigPath;
+use crate::{ConfigPath, Pairs, Text, Words};
 
 /// More remarks than this about one document help nobody.
 const MOST: usize = 100;
@@ -132,6 +132,79 @@ pub(crate) fn required<T, E: Error>(seen: Seen<T>, key: &'static str) -> Result<
     seen.flatten().ok_or_else(|| E::missing_field(key))
 }
 
+/// How properties are written.
+pub(crate) mod write {
+    use serde::Serialize;
+    use serde::ser::SerializeMap;
+
+    use super::Unset;
+
+    /// One that may be absent: only if it is set.
+    pub(crate) fn optional<M: SerializeMap, T: Unset + Serialize>(
+        object: &mut M,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), M::Error> {
+        match value.is_unset() {
+            true => Ok(()),
+            false => object.serialize_entry(key, value),
+        }
+    }
+
+    /// One that must be there.
+    pub(crate) fn required<M: SerializeMap, T: Serialize>(
+        object: &mut M,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), M::Error> {
+        object.serialize_entry(key, value)
+    }
+}
+
+/// A value that says no more than an absent property.
+pub(crate) trait Unset {
+    fn is_unset(&self) -> bool;
+}
+
+impl<T> Unset for Option<T> {
+    fn is_unset(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T> Unset for Vec<T> {
+    fn is_unset(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<V> Unset for Pairs<'_, V> {
+    fn is_unset(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Unset for Words<'_> {
+    fn is_unset(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Unset for Text<'_> {
+    fn is_unset(&self) -> bool {
+        self.as_str().is_empty()
+    }
+}
+
+macro_rules! unset_by_default {
+    ($($kind:ty),+) => { $(impl Unset for $kind {
+        fn is_unset(&self) -> bool {
+            *self == <$kind>::default()
+        }
+    })+ };
+}
+unset_by_default!(bool, i32, u32, i64, u64);
+
 /// `object! { Type<'a> in "place" { "key" => field: optional, … } }` reads a struct from a JSON object. A field that is no
 /// property may follow the table.
 macro_rules! object {
@@ -174,6 +247,15 @@ macro_rules! object {
                 }
 
                 deserializer.deserialize_map(Object(std::marker::PhantomData))
+            }
+        }
+
+        impl $(<$life>)? serde::Serialize for $name $(<$life>)? {
+            /// As the specification has it; what is not set is left out.
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut object = serializer.serialize_map(None)?;
+                $($crate::object::write::$need(&mut object, $key, &self.$field)?;)+
+                serde::ser::SerializeMap::end(object)
             }
         }
     };

@@ -43,6 +43,20 @@ pub fn whole_program(name: &str) -> String {
     path
 }
 
+/// criu(8), where it works with the kernel.
+pub fn criu() {
+    let output = std::process::Command::new(program("criu"))
+        .arg("check")
+        .output()
+        .expect("criu");
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let first = said.lines().next().unwrap_or_default();
+        skip!("criu does not work with this kernel: {first}");
+    }
+    cgroups();
+}
+
 /// A file or directory.
 pub fn file(path: &str) {
     if !Path::new(path).exists() {

@@ -13,6 +13,7 @@ cases![
     exit_codes_are_passed_on,
     container_along_its_life,
     memory_limit_ends_the_program,
+    privileged_a_checkpoint_and_back
 ];
 
 /// Podman with a storage of its own, and a root file system for its containers.
@@ -319,4 +320,39 @@ fn memory_limit_ends_the_program() {
     let options = ["--memory", "16m", "--memory-swap", "16m"];
     // tail keeps the longest line in memory.
     podman.run(&options, "exec tail /dev/zero").exits(137);
+}
+
+/// Podman asks whether the runtime knows the command, and has it dump what it has made itself.
+fn privileged_a_checkpoint_and_back() {
+    let podman = Podman::new();
+    need::criu();
+    let rootfs = podman.rootfs.to_str().unwrap();
+    let name = podman.sandbox.id("checkpoint");
+    let name = name.as_str();
+    // What it counts lives in its memory only.
+    let script = "n=0; trap 'echo $n' USR1; while :; do n=$((n + 1)); sleep 0.1; done";
+    let run = [
+        "run", "--detach", "--net", "none", "--name", name, "--rootfs", rootfs, "sh", "-c", script,
+    ];
+    podman.call(run).ok();
+    let state = || {
+        let output = podman.call(["inspect", "--format", "{{.State.Status}}", name]);
+        output.ok().stdout
+    };
+    let count = || -> u64 {
+        let lines = || podman.call(["logs", name]).ok().stdout.lines().count();
+        let before = lines();
+        podman.call(["kill", "--signal", "USR1", name]).ok();
+        wait_until("it tells", || lines() > before);
+        let logs = podman.call(["logs", name]).ok().stdout;
+        logs.lines().last().unwrap().parse().unwrap()
+    };
+    let first = count();
+    podman.call(["container", "checkpoint", name]).ok();
+    assert_eq!(state(), "exited\n");
+    podman.call(["container", "restore", name]).ok();
+    assert_eq!(state(), "running\n");
+    assert!(count() > first);
+    podman.call(["exec", name, "id"]).ok().prints("uid=0");
+    podman.call(["rm", "--force", "--time", "0", name]).ok();
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 
-use harness::{Bundle, ConsoleSocket, Output, Sandbox, cases, need, skip, wait_until};
+use harness::{Bundle, ConsoleSocket, Output, Sandbox, cases, need, wait_until};
 use serde_json::json;
 
 cases![
@@ -13,20 +13,6 @@ cases![
     privileged_memory_first_and_the_rest_later,
     privileged_a_dump_that_criu_refuses
 ];
-
-/// Skips where criu does not work with the kernel.
-fn criu() {
-    let output = std::process::Command::new(need::program("criu"))
-        .arg("check")
-        .output();
-    let output = output.expect("criu");
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let first = said.lines().next().unwrap_or_default().to_owned();
-        skip!("criu does not work with this kernel: {first}");
-    }
-    need::cgroups();
-}
 
 fn null() -> File {
     File::options()
@@ -158,7 +144,7 @@ fn facts(pid: i32) -> Vec<String> {
 
 fn privileged_a_container_comes_back_as_it_was() {
     let sandbox = Sandbox::new();
-    criu();
+    need::criu();
     let bundle = sandbox
         .bundle()
         .mount(
@@ -258,7 +244,7 @@ fn privileged_a_container_comes_back_as_it_was() {
 
 fn privileged_in_the_foreground_its_status_is_passed_on() {
     let sandbox = Sandbox::new();
-    criu();
+    need::criu();
     let bundle = sandbox.bundle().probe("wait-signal");
     let id = sandbox.id("a");
     run(&sandbox, &bundle, &id);
@@ -287,7 +273,7 @@ fn privileged_in_the_foreground_its_status_is_passed_on() {
 
 fn privileged_its_terminal_comes_back() {
     let sandbox = Sandbox::new();
-    criu();
+    need::criu();
     let bundle = sandbox
         .bundle()
         .set("/process/terminal", json!(true))
@@ -327,7 +313,7 @@ fn privileged_its_terminal_comes_back() {
 
 fn privileged_mounts_and_namespaces_from_outside() {
     let sandbox = Sandbox::new();
-    criu();
+    need::criu();
     let shared = sandbox.folder("shared");
     let holder = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "holder");
     let trace = sandbox.path.join("trace");
@@ -362,7 +348,7 @@ fn privileged_mounts_and_namespaces_from_outside() {
 
 fn privileged_memory_first_and_the_rest_later() {
     let sandbox = Sandbox::new();
-    criu();
+    need::criu();
     let bundle = sandbox.bundle().probe("sleep 1000");
     let id = sandbox.id("a");
     run(&sandbox, &bundle, &id);
@@ -423,7 +409,7 @@ fn privileged_memory_first_and_the_rest_later() {
 
 fn privileged_a_dump_that_criu_refuses() {
     let sandbox = Sandbox::new();
-    criu();
+    need::criu();
     // Its standard output is a file of the host's, which the container does not see.
     let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
     let check = sandbox

@@ -20,6 +20,8 @@ pub(super) struct Field {
     pub(super) floor: PathBuf,
     pub(super) floor_built: String,
     pub(super) runtimes: Vec<Runtime>,
+    /// A program that does it by the library.
+    pub(super) in_process: PathBuf,
     pub(super) payload: String,
     unified: bool,
 }
@@ -68,6 +70,7 @@ impl Field {
             floor,
             floor_built,
             runtimes: Vec::new(),
+            in_process: build_in_process()?,
             payload,
             unified,
         };
@@ -231,6 +234,19 @@ fn is_static(path: &Path) -> bool {
                     .map(|byte| **byte)
                     .eq(INTERPRETER.iter().copied())
             })
+}
+
+/// The library's example that measures itself.
+fn build_in_process() -> Result<PathBuf, String> {
+    let flags = [
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "tare-libcontainer",
+    ];
+    call::run(call::cargo(flags).args(["--example", "in_process"]))?;
+    Ok(call::target().join("release/examples/in_process"))
 }
 
 /// tare as it is meant to be measured: a static release build when that target is installed, else the usual one.

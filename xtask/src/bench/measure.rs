@@ -136,6 +136,46 @@ fn median(mut list: Vec<f64>) -> f64 {
     list.get(list.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// The life of a container from within a program that stays, in turns: by hand, by the library, and by the library in a program
+/// with 32 threads and a heap of 1 GiB. By hand is the same for both answers.
+pub(super) fn in_process(field: &Field, rounds: usize) -> (Rows, Rows) {
+    const TIMES: &str = "15";
+    let floor = || {
+        let mut command = field.floor();
+        command.args(["--times", TIMES]);
+        command.arg(field.folder.join("rootfs")).arg("/bin/true");
+        let output = command.stderr(Stdio::piped()).output().ok()?;
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("TOTAL"))?;
+        let microseconds: f64 = line.split_whitespace().next()?.parse().ok()?;
+        Some(microseconds / 1000.0)
+    };
+    let library = |more: &[&str]| {
+        let mut command = Command::new(&field.in_process);
+        command.arg(field.bundle("exits")).arg(TIMES).args(more);
+        let output = command.stdin(Stdio::null()).output().ok()?;
+        String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+    };
+    let mut times: [Option<Vec<f64>>; 3] = std::array::from_fn(|_| Some(Vec::new()));
+    for round in 0..rounds.max(1) {
+        for offset in 0..times.len() {
+            let which = (round + offset) % times.len();
+            let time = match which {
+                0 => floor(),
+                1 => library(&[]),
+                _ => library(&["32", "1024"]),
+            };
+            times[which] = times[which].take().zip(time).map(|(mut list, time)| {
+                list.push(time);
+                list
+            });
+        }
+    }
+    let [floor, small, large] = times.map(|list| list.map(median));
+    let rows = |library| vec![("floor".to_owned(), floor), ("tare".to_owned(), library)];
+    (rows(small), rows(large))
+}
+
 /// Eight loops at once: how many containers a second each contestant runs.
 pub(super) fn loops(field: &Field, rounds: usize) -> Rows {
     const WORKERS: usize = 8;

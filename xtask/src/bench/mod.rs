@@ -143,6 +143,9 @@ fn measure_all(field: &Field, rounds: usize) -> Vec<Table> {
             measure::interleaved(field, rounds, 15, Measured::State),
         ),
     ];
+    let (small, large) = measure::in_process(field, rounds);
+    tables.push(table("the same from within a program", small));
+    tables.push(table("the same with 32 threads and a heap of 1 GiB", large));
     tables.push(Table {
         title: "8 loops of run at once",
         unit: "containers per second",

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use libcontainer::{Bundle, Container, CreateOptions, Exit, Store};
+use libcontainer::{Bundle, Container, CreateOptions, Exit, Status, Store};
 
 /// Where a static program with a shell may be.
 const PROGRAMS: [&str; 3] = ["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox"];
@@ -181,7 +181,7 @@ fn one(store: &Store, id: &str, bundle: &Bundle, status: usize) -> Result<Durati
     let container = created.container;
     let took = started.elapsed();
     let state = container.state().map_err(text)?;
-    if state.status != "created" {
+    if state.status != Status::Created {
         return Err(format!("it is {}, not created", state.status));
     }
     container.start().map_err(text)?;

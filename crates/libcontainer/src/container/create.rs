@@ -1,12 +1,13 @@
 //! `create`: everything but the user's program.
 
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use kernel::process::Started;
 use kernel::{Call, Errno, Fault, Fd, process};
 
 use super::fence::Fence;
-use super::prepare::{CreateOptions, Prepared};
+use super::prepare::{CreateOptions, Prepared, identity_at};
 use super::{Container, Locked, pid_file};
 use crate::Error;
 use crate::bundle::Bundle;
@@ -188,9 +189,8 @@ fn perform(
     })?;
     warn_about_ambient(folder, performed.missing_ambient);
     let part = timings::part("apply late limits, and say which process it is");
-    let finished = expected
-        .map(Expected::receive)
-        .transpose()
+    let finished = confirm_root(bundle, &performed)
+        .and_then(|()| expected.map(Expected::receive).transpose())
         .and_then(|terminal| {
             finish(folder, group, prepared, &performed, options).map(|()| terminal)
         });
@@ -206,6 +206,18 @@ fn perform(
             performed.end()?;
             Err(error)
         }
+    }
+}
+
+/// A root directory that the caller has opened is the container's now, whatever became of its path meanwhile.
+fn confirm_root(bundle: &Bundle, performed: &Performed) -> Result<(), Error> {
+    let Some(root) = bundle.root() else {
+        return Ok(());
+    };
+    let given = identity_at(format!("/proc/self/fd/{}", root.as_raw_fd()))?;
+    match identity_at(format!("/proc/{}/root", performed.child.pid))? == given {
+        true => Ok(()),
+        false => Err(Error::argument("root", "its path led elsewhere meanwhile")),
     }
 }
 

@@ -29,7 +29,16 @@ impl Container {
         Ok(self.watched_group()?.stats()?)
     }
 
-    /// Hands events to `tell` until the container ends or `tell` answers false: statistics at once and after each
+    /// What happens in the container's cgroup, for a program with a loop of its own: when the descriptor is readable, ask it what
+    /// happened. It says whether memory ran out and, on cgroup v2, whether the last process has left.
+    ///
+    /// # Errors
+    /// As [`Container::stats`].
+    pub fn events(&self) -> Result<cgroups::Watch, Error> {
+        Ok(self.watched_group()?.watch()?)
+    }
+
+    /// The form of [`Container::events`] and [`Container::stats`] that blocks. Hands events to `tell` until the container ends or `tell` answers false: statistics at once and after each
     /// `interval`, and whenever memory runs out.
     ///
     /// # Errors

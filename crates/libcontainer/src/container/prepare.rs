@@ -1,5 +1,7 @@
 //! Before anything is done: what a config means on this host, down to the plan.
 
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use init::ChildStep;
@@ -374,6 +376,9 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
         why: plan::Why::Missing,
     };
     let given = &spec.root.as_ref().ok_or_else(missing)?.path;
+    if let Some(root) = bundle.root() {
+        return opened_root(root);
+    }
     if given.is_empty() {
         return Err(PlanError {
             at,
@@ -407,6 +412,41 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
         .into_os_string()
         .into_string()
         .map_err(|_| failed("is not UTF-8".to_owned()))
+}
+
+/// The path that an open root directory has at the moment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what cannot be looked at is refused"
+)]
+fn opened_root(root: BorrowedFd<'_>) -> Result<String, Error> {
+    let link = format!("/proc/self/fd/{}", root.as_raw_fd());
+    let path = std::fs::read_link(&link)
+        .map_err(|error| Error::file("look at", Path::new(&link), error))?;
+    let is_it = |found: &Identity| identity_at(&link).is_ok_and(|own| own == *found);
+    let wrong = match identity_at(&path) {
+        _ if path == Path::new("/") => "the host's root cannot be a container's",
+        Ok(found) if is_it(&found) => "",
+        _ => "has no path any more",
+    };
+    if !wrong.is_empty() {
+        return Err(Error::argument("root", wrong));
+    }
+    if !std::fs::metadata(&link).is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(Error::argument("root", "is not a directory"));
+    }
+    let path = path.into_os_string().into_string();
+    path.map_err(|_| Error::argument("root", "its path is not UTF-8"))
+}
+
+/// Device and inode number.
+pub(super) type Identity = (u64, u64);
+
+/// Of what this path leads to.
+pub(super) fn identity_at(path: impl AsRef<Path>) -> Result<Identity, Error> {
+    let path = path.as_ref();
+    let metadata = std::fs::metadata(path).map_err(|error| Error::file("look at", path, error))?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// The plan that `create` would walk, without touching anything: for people and for tests.

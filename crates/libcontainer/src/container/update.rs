@@ -1,21 +1,20 @@
 //! `update`: new limits for a container that exists.
 
-use spec::LinuxResources;
-
 use super::Container;
 use super::cgroup::{as_of, group_of};
 use crate::Error;
 use crate::plan::{PlanError, Why};
 use crate::resctrl::ResctrlShares;
+use crate::resources::Resources;
 use crate::state::Status;
 
 impl Container {
-    /// Applies limits, given as a `linux.resources` object in JSON: only what is given changes, everything is judged
-    /// first, and what had been changed when one fails is put back.
+    /// Applies limits: only what is given changes, everything is judged first, and what had been changed when one fails is put
+    /// back.
     ///
     /// # Errors
-    /// JSON that is no `linux.resources`, a value that cannot be, a container that has stopped, or one without a cgroup.
-    pub fn update(&self, resources: &str) -> Result<(), Error> {
+    /// A value that cannot be, a container that has stopped, or one without a cgroup.
+    pub fn update(&self, resources: &Resources<'_>) -> Result<(), Error> {
         self.update_with(resources, &ResctrlShares::default())
     }
 
@@ -23,22 +22,17 @@ impl Container {
     ///
     /// # Errors
     /// As [`Container::update`]; a container whose config has no `linux.intelRdt`, so no such group.
-    pub fn update_with(&self, resources: &str, shares: &ResctrlShares) -> Result<(), Error> {
+    pub fn update_with(
+        &self,
+        resources: &Resources<'_>,
+        shares: &ResctrlShares,
+    ) -> Result<(), Error> {
         let locked = self.lock()?;
         if locked.look()?.status == Status::Stopped {
             return Err(Error::wrong_status(self.id(), "container not running"));
         }
-        let mut resources = LinuxResources::parse(resources).map_err(|error| Error::Config {
-            path: "resources".into(),
-            error,
-        })?;
+        let mut resources = resources.spec().clone();
         for remark in &resources.remarks {
-            // Who misspells a limit believes it to be set.
-            if let (Some(key), false) = (remark.meant, remark.taken) {
-                let why = Why::Invalid(format!("unknown property: is `{key}` meant?"));
-                let at = remark.at.clone();
-                return Err(PlanError { at, why }.into());
-            }
             locked
                 .folder
                 .warn_at(&[(remark.at.clone(), remark.to_string())]);

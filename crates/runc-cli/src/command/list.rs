@@ -101,7 +101,7 @@ fn table(reports: &[StateReport]) -> String {
         [
             report.id.clone(),
             report.pid.to_string(),
-            report.status.clone(),
+            report.status.to_string(),
             report.bundle.clone(),
             report.created.clone(),
             report.owner.clone(),
@@ -158,6 +158,8 @@ fn user_name(passwd: &str, uid: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use libcontainer::Status;
+
     use super::*;
 
     #[test]
@@ -174,7 +176,7 @@ mod tests {
             oci_version: "1.3.0".to_owned(),
             id: "a-rather-long-id".to_owned(),
             pid: 12,
-            status: "running".to_owned(),
+            status: Status::Running,
             bundle: "/bündel".to_owned(),
             rootfs: "/bündel/rootfs".to_owned(),
             created: "2026-11-21T10:00:00.5Z".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use libcontainer::{Container, ResctrlShares};
+use libcontainer::{Container, ResctrlShares, Resources};
 use serde_json::{Map, Value};
 
 use super::{Arguments, Command};
@@ -162,10 +162,11 @@ static ROWS: &[Row] = &[
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     let container = Container::open(global.store(), invocation.id()?)?;
-    let resources = match invocation.text(&RESOURCES) {
+    let text = match invocation.text(&RESOURCES) {
         Some(file) if !file.is_empty() => read(file)?,
         _ => from_flags(invocation)?,
     };
+    let resources = Resources::from_json(&text)?;
     let shares = ResctrlShares {
         l3_cache_schema: invocation.text(&L3_CACHE_SCHEMA).map(str::to_owned),
         mem_bw_schema: invocation.text(&MEM_BW_SCHEMA).map(str::to_owned),
