@@ -1,9 +1,11 @@
 //! Bringing images into the store, and unpacking them: layers in parallel, each through its own stages.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 use oci_spec::image::{Descriptor, Digest};
 
@@ -238,6 +240,7 @@ impl<'a> Job<'a> {
     }
 
     fn run(&self, unpack: bool) -> Result<()> {
+        let lowers = Mutex::new(VecDeque::new());
         in_order(
             self.image.chain_ids.len(),
             self.options.parallel,
@@ -253,7 +256,11 @@ impl<'a> Job<'a> {
                 work().during(|| self.step(n))
             },
             |n, prepared| match prepared {
-                Some((staging, layer)) => self.place(n, &staging, layer).during(|| self.step(n)),
+                Some((staging, layer)) => {
+                    let mut lowers = lowers.lock().unwrap_or_else(PoisonError::into_inner);
+                    let place = self.place(n, &staging, layer, &mut lowers);
+                    place.during(|| self.step(n))
+                }
                 None => Ok(()),
             },
         )
@@ -308,10 +315,18 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Completes layer `n` with what is below it, and moves it to its place.
-    fn place(&self, n: usize, staging: &Staging, layer: Layer) -> Result<()> {
-        let lowers = (0..n).rev().map(|n| open_directory(&self.unpacked(n)?));
-        report(&layer.settle(&lowers.collect::<Result<Vec<OwnedFd>>>()?)?);
+    /// Completes layer `n` with what is below it, and moves it to its place. `lowers` has what was opened for those before it.
+    fn place(
+        &self,
+        n: usize,
+        staging: &Staging,
+        layer: Layer,
+        lowers: &mut VecDeque<OwnedFd>,
+    ) -> Result<()> {
+        while lowers.len() < n {
+            lowers.push_front(open_directory(&self.unpacked(lowers.len())?)?);
+        }
+        report(&layer.settle(lowers.make_contiguous())?);
         let target = self.store.layer(&self.image.chain_ids[n])?;
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent).at("make directory", parent)?;

@@ -54,8 +54,10 @@ pub fn pass_credentials(socket: BorrowedFd<'_>) -> Result<()> {
     .map(drop)
 }
 
-/// A stream socket connected to the socket file at `path`; `ENAMETOOLONG` beyond 107 bytes.
-pub fn connect(path: &[u8]) -> Result<Fd> {
+/// A stream socket connected to the socket file at `path`; `ENAMETOOLONG` beyond 107 bytes. `EAGAIN` when as many wait as
+/// may wait there, and nobody is accepted for so many seconds; what is sent has as long.
+pub fn connect(path: &[u8], patience: u64) -> Result<Fd> {
+    const SO_SNDTIMEO: usize = 21;
     #[repr(C)]
     struct Address {
         family: u16,
@@ -72,6 +74,20 @@ pub fn connect(path: &[u8]) -> Result<Fd> {
     // SAFETY: no pointers.
     let socket =
         unsafe { syscall!(Socket, SOCKET, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC) }.map(Fd::fresh)?;
+    // struct timeval: seconds and microseconds.
+    let patience = [patience, 0];
+    // SAFETY: the kernel reads `patience`.
+    unsafe {
+        syscall!(
+            Setsockopt,
+            SETSOCKOPT,
+            socket.raw(),
+            SOL_SOCKET,
+            SO_SNDTIMEO,
+            patience.as_ptr(),
+            size_of_val(&patience)
+        )
+    }?;
     // SAFETY: `address` is a whole `struct sockaddr_un`.
     unsafe {
         syscall!(

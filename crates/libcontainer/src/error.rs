@@ -12,19 +12,23 @@ use crate::plan::{PlanError, Why};
 use crate::process::Exit;
 
 /// An error of this library. Its text is one line: config field, what was tried, call, errno, hint.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// `config.json` is not JSON, or not of the specification's shape.
+    #[error("{}: {error}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
         /// Where and what.
+        #[source]
         error: spec::ParseError,
     },
     /// The config cannot be planned: its author can act.
-    Plan(PlanError),
+    #[error("{0}")]
+    Plan(#[from] PlanError),
     /// A step failed: the field it comes from, what it does, and how it failed.
+    #[error(fmt = write_step)]
     Step {
         /// The config field.
         at: ConfigPath,
@@ -33,18 +37,22 @@ pub enum Error {
         /// What callers know the failure as, if there is such a text.
         text: Option<String>,
         /// Call and errno.
+        #[source]
         fault: Fault,
         /// The next thing to try.
         hint: Option<&'static str>,
     },
     /// A call outside of the making of a container or process: what was tried, and how it failed.
+    #[error("{doing}: {fault}")]
     Call {
         /// What was tried.
         doing: String,
         /// Call and errno.
+        #[source]
         fault: Fault,
     },
     /// The process ended before it reached the user's program, without saying why.
+    #[error(fmt = write_death)]
     ChildDied {
         /// The config field of the step it was in.
         at: ConfigPath,
@@ -54,6 +62,7 @@ pub enum Error {
         exit: Option<Exit>,
     },
     /// A hook failed.
+    #[error("{NOT_STARTED}{text} ({at})")]
     Hook {
         /// The config field, such as `hooks.createRuntime[0]`.
         at: ConfigPath,
@@ -65,8 +74,10 @@ pub enum Error {
         interrupted: bool,
     },
     /// Control groups.
-    Cgroup(cgroups::Error),
+    #[error("{0}")]
+    Cgroup(#[from] cgroups::Error),
     /// criu(8) is missing, or has failed.
+    #[error("{text}{}", LogAt(log))]
     Criu {
         /// How.
         text: String,
@@ -76,6 +87,7 @@ pub enum Error {
         said: Vec<String>,
     },
     /// The container is in another state than the operation needs.
+    #[error("{text}")]
     WrongStatus {
         /// The container.
         id: String,
@@ -83,16 +95,19 @@ pub enum Error {
         text: String,
     },
     /// There is no such container.
+    #[error("container does not exist: {id:?}")]
     NotFound {
         /// The id asked for.
         id: String,
     },
     /// There is such a container already.
+    #[error("container with given ID already exists: {id:?}")]
     Exists {
         /// The id asked for.
         id: String,
     },
     /// A file outside the container.
+    #[error("{doing} {}: {}", path.display(), in_words(source))]
     File {
         /// What was tried.
         doing: &'static str,
@@ -102,6 +117,7 @@ pub enum Error {
         source: io::Error,
     },
     /// An argument of the call that cannot be, or does not fit another one.
+    #[error("{name}: {text}")]
     Argument {
         /// Its name; of a part of it, such as `streams.stdin`.
         name: &'static str,
@@ -109,6 +125,7 @@ pub enum Error {
         text: String,
     },
     /// A value given by the caller, not by the config.
+    #[error("{text}{}{what}", if what.is_empty() { "" } else { ": " })]
     Invalid {
         /// What is wrong.
         text: String,
@@ -330,111 +347,67 @@ impl fmt::Display for Prefix<'_> {
 /// What callers of runtimes look for before the reason.
 const NOT_STARTED: &str = "unable to start container process: ";
 
-impl fmt::Display for Error {
+fn write_step(
+    at: &ConfigPath,
+    step: &str,
+    text: &Option<String>,
+    fault: &Fault,
+    hint: &Option<&'static str>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    f.write_str(NOT_STARTED)?;
+    match text {
+        // A text that others match on stays whole; the field comes behind it.
+        Some(text) if at.is_none() => f.write_str(text)?,
+        Some(text) => write!(f, "{text} ({at})")?,
+        None => write!(
+            f,
+            "error during container init: {}{step}: {fault}",
+            Prefix(at)
+        )?,
+    }
+    hint.map_or(Ok(()), |hint| write!(f, " ({hint})"))
+}
+
+fn write_death(
+    at: &ConfigPath,
+    step: &str,
+    exit: &Option<Exit>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let how = match exit {
+        Some(Exit::Code(code)) => format!("ended with status {code}"),
+        Some(Exit::Signal(signals::SYS)) => {
+            "was ended by signal 31 (SIGSYS: a filter forbids a call; read, execve \
+             and exit_group are always needed)"
+                .to_owned()
+        }
+        Some(Exit::Signal(signal)) => format!("was ended by signal {signal}"),
+        Some(Exit::Unknown) | None => "ended".to_owned(),
+    };
+    write!(
+        f,
+        "{}{step}: the container's process {how} before it was done",
+        Prefix(at)
+    )
+}
+
+/// ` (log: PATH)` or nothing.
+struct LogAt<'a>(&'a Option<PathBuf>);
+
+impl fmt::Display for LogAt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Config { path, error } => write!(f, "{}: {error}", path.display()),
-            Error::Plan(error) => error.fmt(f),
-            Error::Step {
-                at,
-                step,
-                text,
-                fault,
-                hint,
-            } => {
-                f.write_str(NOT_STARTED)?;
-                match text {
-                    // A text that others match on stays whole; the field comes behind it.
-                    Some(text) if at.is_none() => f.write_str(text)?,
-                    Some(text) => write!(f, "{text} ({at})")?,
-                    None => write!(
-                        f,
-                        "error during container init: {}{step}: {fault}",
-                        Prefix(at)
-                    )?,
-                }
-                hint.map_or(Ok(()), |hint| write!(f, " ({hint})"))
-            }
-            Error::Call { doing, fault } => write!(f, "{doing}: {fault}"),
-            Error::ChildDied { at, step, exit } => {
-                let how = match exit {
-                    Some(Exit::Code(code)) => format!("ended with status {code}"),
-                    Some(Exit::Signal(signals::SYS)) => {
-                        "was ended by signal 31 (SIGSYS: a filter forbids a call; read, execve \
-                         and exit_group are always needed)"
-                            .to_owned()
-                    }
-                    Some(Exit::Signal(signal)) => format!("was ended by signal {signal}"),
-                    Some(Exit::Unknown) | None => "ended".to_owned(),
-                };
-                write!(
-                    f,
-                    "{}{step}: the container's process {how} before it was done",
-                    Prefix(at)
-                )
-            }
-            Error::Hook { at, text, .. } => write!(f, "{NOT_STARTED}{text} ({at})"),
-            Error::Cgroup(error) => error.fmt(f),
-            Error::Criu {
-                text, log: None, ..
-            } => f.write_str(text),
-            Error::Criu {
-                text,
-                log: Some(log),
-                ..
-            } => write!(f, "{text} (log: {})", log.display()),
-            Error::WrongStatus { text, .. } => f.write_str(text),
-            Error::NotFound { id } => write!(f, "container does not exist: {id:?}"),
-            Error::Exists { id } => {
-                write!(f, "container with given ID already exists: {id:?}")
-            }
-            Error::File {
-                doing,
-                path,
-                source,
-            } => {
-                let text = match source.raw_os_error() {
-                    Some(number) => kernel::Errno(number).text().to_owned(),
-                    None => source.to_string(),
-                };
-                write!(f, "{doing} {}: {text}", path.display())
-            }
-            Error::Argument { name, text } => write!(f, "{name}: {text}"),
-            Error::Invalid { text, what } if what.is_empty() => f.write_str(text),
-            Error::Invalid { text, what } => write!(f, "{text}: {what}"),
+        match self.0 {
+            Some(log) => write!(f, " (log: {})", log.display()),
+            None => Ok(()),
         }
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Error::Config { error, .. } => Some(error),
-            Error::Plan(error) => Some(error),
-            Error::Step { fault, .. } | Error::Call { fault, .. } => Some(fault),
-            Error::Cgroup(error) => Some(error),
-            Error::File { source, .. } => Some(source),
-            Error::ChildDied { .. }
-            | Error::Criu { .. }
-            | Error::Hook { .. }
-            | Error::WrongStatus { .. }
-            | Error::NotFound { .. }
-            | Error::Exists { .. }
-            | Error::Argument { .. }
-            | Error::Invalid { .. } => None,
-        }
-    }
-}
-
-impl From<PlanError> for Error {
-    fn from(error: PlanError) -> Error {
-        Error::Plan(error)
-    }
-}
-
-impl From<cgroups::Error> for Error {
-    fn from(error: cgroups::Error) -> Error {
-        Error::Cgroup(error)
+fn in_words(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => Errno(number).text().to_owned(),
+        None => error.to_string(),
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Span {
 }
 
 fn nanoseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u128(time.as_nanos())
+    serializer.serialize_u64(time.as_nanos() as u64)
 }
 
 /// What was recorded.
@@ -60,7 +60,7 @@ pub fn record<T>(work: impl FnOnce() -> T) -> (T, Timings) {
     let recorder = Recorder {
         began: now(),
         zero: clock::ticks(),
-        marks: Vec::with_capacity(128),
+        marks: Vec::with_capacity(16),
     };
     let before = RECORDER.replace(Some(recorder));
     let answer = work();

@@ -90,15 +90,18 @@ fn by(by: By) -> &'static str {
 
 /// Times in milliseconds.
 fn table(title: &str, timings: &Timings) -> String {
-    let mut text = String::with_capacity(ROOM);
+    let mut text = String::with_capacity(room(timings));
     text.push_str(title);
     let _ = writeln!(
         text,
         ": {} ms\n   begin  length  by",
-        Thousandths(timings.length.as_micros())
+        Thousandths(timings.length.as_micros() as u64)
     );
     for span in &timings.spans {
-        let (begin, length) = (span.begin.as_micros(), span.length.as_micros());
+        let (begin, length) = (
+            span.begin.as_micros() as u64,
+            span.length.as_micros() as u64,
+        );
         let _ = write!(
             text,
             "{:>4}.{:03} {:>3}.{:03}  ",
@@ -119,11 +122,15 @@ fn table(title: &str, timings: &Timings) -> String {
     text
 }
 
-/// For a whole recording; more is found when it is needed.
-const ROOM: usize = 24 * 1024;
+/// For a whole recording, and not much more: every page that is touched first costs as much as a line.
+fn room(timings: &Timings) -> usize {
+    const HEAD: usize = 512;
+    const LINE: usize = 192;
+    HEAD + LINE * timings.spans.len()
+}
 
 /// A number of thousandths, as a decimal fraction.
-struct Thousandths(u128);
+struct Thousandths(u64);
 
 impl fmt::Display for Thousandths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,7 +146,7 @@ fn json(title: &str, timings: &Timings) -> String {
 /// Written by hand, for this is a part of what is measured by whoever calls again and again.
 fn events(title: &str, timings: &Timings, after_last: &str) -> String {
     let pid = std::process::id();
-    let mut text = String::with_capacity(ROOM);
+    let mut text = String::with_capacity(room(timings));
     for (what, thread, name) in [
         ("process_name", 0, title),
         ("thread_name", 1, "runtime"),
@@ -154,8 +161,8 @@ fn events(title: &str, timings: &Timings, after_last: &str) -> String {
     }
     let mut event = |name: &str, thread: u32, begin: Duration, length: Duration, config: &str| {
         let (begin, length) = (
-            Thousandths(begin.as_nanos()),
-            Thousandths(length.as_nanos()),
+            Thousandths(begin.as_nanos() as u64),
+            Thousandths(length.as_nanos() as u64),
         );
         let _ = write!(
             text,

@@ -126,7 +126,7 @@ fn contained(path: &Path) {
             annotations: &annotations,
         },
     };
-    let agent = socket::connect(path.to_str().unwrap().as_bytes()).unwrap();
+    let agent = socket::connect(path.to_str().unwrap().as_bytes(), 10).unwrap();
     let message = message.to_json().unwrap();
     assert_eq!(
         socket::send(agent.borrow(), &message, &[listener.borrow()]).unwrap(),

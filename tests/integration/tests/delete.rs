@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use harness::{Sandbox, cases, need};
+use harness::{Sandbox, cases, need, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 cases![
@@ -11,6 +13,7 @@ cases![
     created_container_is_killed,
     force_kills,
     force_ends_a_foreground_run,
+    force_ends_what_does_not_go_on,
     force_is_silent_about_unknown_containers,
     unknown_container_does_not_exist,
     privileged_groups_made_inside_are_removed,
@@ -88,6 +91,34 @@ fn force_ends_a_foreground_run() {
         .output()
         .ok();
     assert_ne!(call.finish().code, 0);
+}
+
+/// Whoever makes a container waits for its first process, which hangs.
+fn force_ends_what_does_not_go_on() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle();
+    let before = sandbox.host(None);
+    let program = bundle.rootfs().join("bin/probe");
+    let hook = json!({"path": program, "args": ["probe", "sleep", "1"]});
+    let bundle = bundle.push("/hooks/createRuntime", hook);
+    let id = sandbox.id("a");
+    let create = sandbox.runtime(["create", "--bundle"]).arg(&bundle.path);
+    let create = create.arg(&id).limit(40).spawn();
+    let state = || sandbox.runtime(["state", &id]).output();
+    wait_until("the process", || {
+        let output = state();
+        output.code == 0 && output.json()["pid"] != json!(0)
+    });
+    let pid = state().json()["pid"].as_i64().unwrap() as i32;
+    // Until it continues, nothing is told to it but its end.
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let delete = sandbox.runtime(["delete", "--force", &id]);
+    delete.limit(20).output().ok();
+    assert_eq!(create.finish().code, 1);
+    wait_until("nothing is left", || {
+        sandbox.host(None).difference(&before).is_empty()
+    });
 }
 
 fn force_is_silent_about_unknown_containers() {

@@ -1,5 +1,7 @@
 //! `process.terminal`, the console socket, and terminals in the foreground.
 
+use std::os::fd::AsRawFd;
+
 use harness::{Console, ConsoleSocket, Sandbox, cases, need};
 use serde_json::json;
 
@@ -12,6 +14,7 @@ cases![
     terminal_needs_a_socket_when_detached,
     socket_without_a_terminal_is_refused,
     dead_socket_is_an_error,
+    socket_where_nobody_accepts_is_an_error,
     foreground_run_on_a_terminal,
     foreground_passes_on_size_and_restores_the_terminal,
     newlines_stay_newlines_in_the_foreground,
@@ -196,6 +199,36 @@ fn on_a_terminal(sandbox: &Sandbox, commands: &str) -> (Console, harness::Runnin
         .arg(&bundle.path);
     let running = call.arg(sandbox.id("a")).standard(&slave).spawn();
     (console, running, slave)
+}
+
+/// As many wait there as may: the next would wait for ever, and `delete --force` for it.
+fn socket_where_nobody_accepts_is_an_error() {
+    use nix::sys::socket;
+    let sandbox = Sandbox::new();
+    let path = sandbox.path.join("io/console");
+    let address = socket::UnixAddr::new(&path).unwrap();
+    let stream = || {
+        let (family, kind) = (socket::AddressFamily::Unix, socket::SockType::Stream);
+        socket::socket(family, kind, socket::SockFlag::SOCK_NONBLOCK, None).unwrap()
+    };
+    let listener = stream();
+    socket::bind(listener.as_raw_fd(), &address).unwrap();
+    socket::listen(&listener, socket::Backlog::new(0).unwrap()).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        waiting.push(stream());
+        if socket::connect(waiting[waiting.len() - 1].as_raw_fd(), &address).is_err() {
+            break;
+        }
+    }
+    let bundle = sandbox.bundle().set("/process/terminal", json!(true));
+    let before = sandbox.host(None);
+    let create = sandbox.runtime(["create", "--console-socket"]).arg(&path);
+    let create = create.arg("--bundle").arg(&bundle.path);
+    let texts = [path.to_str().unwrap(), "connection timed out"];
+    let create = create.arg(sandbox.id("a")).limit(30);
+    create.output().fails_with(1, &texts);
+    sandbox.host(None).same_as(&before);
 }
 
 fn foreground_run_on_a_terminal() {

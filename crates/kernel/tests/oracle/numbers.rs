@@ -191,6 +191,7 @@ const CONSTANTS: &[(&str, i128)] = &[
     ("socket::CREDENTIALS", (size_of::<libc::cmsghdr>() + size_of::<libc::ucred>()).next_multiple_of(8) as i128 / 4),
     ("socket::SCM_CREDENTIALS", libc::SCM_CREDENTIALS as i128),
     ("socket::SO_PASSCRED", libc::SO_PASSCRED as i128),
+    ("socket::connect::SO_SNDTIMEO", libc::SO_SNDTIMEO as i128),
     ("file::open::PATH", libc::O_PATH as i128),
     ("file::resolve::NO_XDEV", libc::RESOLVE_NO_XDEV as i128),
     ("file::resolve::NO_MAGICLINKS", libc::RESOLVE_NO_MAGICLINKS as i128),

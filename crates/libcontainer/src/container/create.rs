@@ -13,7 +13,8 @@ use crate::Error;
 use crate::bundle::Bundle;
 use crate::notify::{self, Readiness};
 use crate::perform::{
-    Cgroup, Console as Way, Given, HookState, Inside, Performed, own, run_hook, run_hooks, walk,
+    Cgroup, Console as Way, Given, HookState, Inside, Performed, connect, own, run_hook, run_hooks,
+    walk,
 };
 use crate::plan::{self, HookKind};
 use crate::process::Process;
@@ -259,7 +260,7 @@ pub(super) fn judge_preserved(count: u32) -> Result<(), Error> {
 
 pub(super) fn send_pidfd(path: &Path, child: &Started) -> Result<(), Error> {
     use std::os::unix::ffi::OsStrExt;
-    let sent = kernel::socket::connect(path.as_os_str().as_bytes()).and_then(|socket| {
+    let sent = connect(path.as_os_str().as_bytes()).and_then(|socket| {
         kernel::socket::send(socket.borrow(), b"pidfd", &[child.pidfd.borrow()])
     });
     sent.map(drop)

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use kernel::process::signals;
 
-use super::Locked;
 use super::cgroup::group_of;
+use super::{Locked, first_process};
 use crate::Error;
 use crate::container::Container;
 use crate::perform::{HookState, run_hooks};
@@ -55,8 +55,9 @@ impl Container {
     }
 }
 
-/// Whoever works on the container may be waiting for a hook that does not end: that is ended. Only `poststop` hooks, which
-/// clean up behind the container, have some time from their start.
+/// Whoever works on the container may be waiting for a hook or for the container's process, which do not go on: they are
+/// ended. `poststop` hooks, which clean up behind the container, have some time from their start, and so has the process,
+/// for most that is done to a container is done soon.
 fn lock_by_force(folder: &Folder) -> Result<Held, Error> {
     const PAUSE: Duration = Duration::from_millis(10);
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -69,6 +70,12 @@ fn lock_by_force(folder: &Folder) -> Result<Held, Error> {
             |hook: &Hook| hook.kind == HookKind::Poststop.name() && waited.max(hook.age) < PATIENCE;
         if let Some(hook) = observe::hook(folder)?.filter(|hook| !is_spared(hook)) {
             hook.end()?;
+        }
+        if waited >= PATIENCE
+            && let Some(record) = folder.record()?
+            && let Some(process) = first_process(&record)?
+        {
+            process.kill()?;
         }
         std::thread::sleep(PAUSE);
         waited += PAUSE;

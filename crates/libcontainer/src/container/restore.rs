@@ -376,7 +376,7 @@ impl<'a> Restoration<'a> {
             Way::None => return Ok(()),
             Way::Connected(fd) => fd,
             Way::Socket(path) => {
-                connected = socket::connect(path.as_os_str().as_bytes())?;
+                connected = crate::perform::connect(path.as_os_str().as_bytes())?;
                 &connected
             }
         };

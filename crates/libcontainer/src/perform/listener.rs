@@ -77,7 +77,7 @@ pub(super) fn forward(
             broken(Errno::EINVAL),
         )
     })?;
-    let socket = socket::connect(agent.path.as_bytes())
+    let socket = super::connect(agent.path.as_bytes())
         .map_err(|fault| agent.failed("failed to connect with seccomp agent", fault))?;
     let sent = socket::send(socket.borrow(), &message, &[listener.borrow()])
         .map_err(|fault| agent.failed("failed to send to seccomp agent", fault))?;

@@ -121,6 +121,16 @@ impl Performed {
     }
 }
 
+/// Connects to a socket of the caller's, where somebody is to accept before long: a container that waits for ever cannot
+/// be deleted.
+pub(crate) fn connect(path: &[u8]) -> kernel::Result<Fd> {
+    const PATIENCE: u64 = 5;
+    kernel::socket::connect(path, PATIENCE).map_err(|fault| match fault.is(Errno::EAGAIN) {
+        true => Fault::found(fault.call, Errno::ETIMEDOUT),
+        false => fault,
+    })
+}
+
 /// Kills a child with all of its process group, if it leads one, waits until it is dead and reaps what of that is ours:
 /// what a hook has started, or the process that the child may have become without saying so, which nobody else knows, and
 /// which would keep its pid namespace for ever as a zombie.

@@ -238,7 +238,7 @@ impl Walk<'_> {
     fn connect_console(&mut self, failed: impl Fn(Fault) -> Error) -> Result<Fd, Error> {
         match std::mem::replace(&mut self.given.console, Console::None) {
             Console::Connected(fd) => Ok(fd),
-            Console::Socket(path) => kernel::socket::connect(path.as_os_str().as_bytes())
+            Console::Socket(path) => super::connect(path.as_os_str().as_bytes())
                 .map_err(|fault| Error::file("connect to the console socket", &path, fault.into())),
             Console::None => Err(failed(Fault::found(Call::Connect, Errno::ENOENT))),
         }

@@ -234,8 +234,9 @@ impl Folder {
             let (damage, is_cut) = match Record::read(&bytes) {
                 Ok(Some(mut record)) => {
                     if !is_of_this_boot(&record)? {
-                        // A cgroup of that name is somebody else's now.
+                        // Groups of that name are somebody else's now.
                         record.cgroup = None;
+                        record.resctrl = None;
                     }
                     if let Some(place) = &mut record.cgroup {
                         place.use_session(self.store.known().session());
