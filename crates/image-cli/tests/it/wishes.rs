@@ -321,6 +321,15 @@ fn many_layers_become_one() {
     );
 }
 
+/// Takes the mount away, also when the test fails.
+struct Mounted<'a>(&'a Program, String);
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.try_run(&["umount", &self.1]);
+    }
+}
+
 #[test]
 fn privileged_images_are_mounted_changed_and_committed() {
     if !is_root() {
@@ -330,6 +339,7 @@ fn privileged_images_are_mounted_changed_and_committed() {
     image(&program, "localhost/app:1", "old");
     let target = program.path("at");
     let at = target.to_str().unwrap();
+    let _mounted = Mounted(&program, at.to_string());
     let device = || fs::metadata(&target).unwrap().dev();
     let before = {
         fs::create_dir_all(&target).unwrap();
