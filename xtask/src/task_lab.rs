@@ -1,9 +1,11 @@
 //! `cargo xtask lab [LAB OPTION…] [-- COMMAND…]`: the integration tests, or a command, in a small guest.
 //! `cargo xtask lab --cgroups [LAB OPTION…] [-- TEST…]`: the body of tests of the cgroups crate, below systemd through it.
 //!
+//! `cargo xtask lab --conformance VIEW [LAB OPTION…] [-- TEST…]`: the conformance suite on tare, with this view of control groups.
+//!
 //! The guest is described in tests/lab/README.md. Everything is built here and only run there.
 
-use crate::{Answer, call, task_test};
+use crate::{Answer, call, task_conformance, task_test};
 
 pub(crate) fn run(arguments: &[String]) -> Answer {
     let (options, command) = match arguments.iter().position(|argument| argument == "--") {
@@ -11,7 +13,14 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
         None => (arguments, &[] as &[String]),
     };
     let mut lab = call::program(call::workspace().join("tests/lab/lab"));
-    lab.args(options.iter().filter(|option| *option != "--cgroups"));
+    let suite = options.iter().position(|option| option == "--conformance");
+    let ours = |at: usize| suite.is_some_and(|suite| at == suite || at == suite + 1);
+    let others = options.iter().enumerate().filter(|(at, _)| !ours(*at));
+    lab.args(
+        others
+            .filter(|(_, option)| *option != "--cgroups")
+            .map(|(_, option)| option),
+    );
     for (name, value) in [("TARE_TEST_SLOW", "6"), ("TARE_TEST_CONTAINERS", "25")] {
         if std::env::var_os(name).is_none() {
             lab.env(name, value);
@@ -31,6 +40,16 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
         lab.arg(task_test::program("tare-cgroups", "live")?);
         // One after the other: some of them change the machine.
         lab.args(["--test-threads=1", "--nocapture"]).args(command);
+        return call::run(&mut lab);
+    }
+    if let Some(at) = suite {
+        let view = options.get(at + 1).ok_or("--conformance needs a view")?;
+        lab.arg("--").arg(task_conformance::build()?);
+        lab.args(["--runtime", "tare", "--slow", "6", "--cgroup", view]);
+        lab.args(["--deviations", &task_conformance::deviations()]);
+        for test in command {
+            lab.args(["--filter", test]);
+        }
         return call::run(&mut lab);
     }
     let (tests, _) = task_test::integration()?;

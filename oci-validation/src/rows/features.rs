@@ -128,6 +128,7 @@ pub(crate) const ROWS: &[Row] = &[
         Ok(())
     }),
     must("L9", "features-linux.md#memorypolicy", "every memory policy that is claimed is recognized", |c| {
+        super::kernel_settings::has_policies()?;
         for mode in words(c, "/linux/memoryPolicy/modes")? {
             let policy = match mode.as_str() {
                 "MPOL_DEFAULT" | "MPOL_LOCAL" => json!({"mode": mode}),

@@ -108,10 +108,16 @@ fn resctrl() -> Verdict<std::path::PathBuf> {
     }
 }
 
-fn policy(c: &Case, value: Value, wanted: &str) -> Verdict {
-    if !std::path::Path::new("/proc/self/numa_maps").exists() {
-        return skip("kernel: no memory policies (CONFIG_NUMA)");
+/// Not applicable where the kernel has no memory policies.
+pub(super) fn has_policies() -> Verdict {
+    match std::path::Path::new("/proc/self/numa_maps").exists() {
+        true => Ok(()),
+        false => skip("kernel: no memory policies (CONFIG_NUMA)"),
     }
+}
+
+fn policy(c: &Case, value: Value, wanted: &str) -> Verdict {
+    has_policies()?;
     let seen = c
         .bundle()
         .set("/linux/memoryPolicy", value)

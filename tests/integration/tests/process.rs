@@ -23,7 +23,6 @@ cases![
     no_new_privileges,
     oom_score_is_written_only_when_set,
     io_priority,
-    privileged_user_and_groups,
     privileged_callers_groups_do_not_leak,
     personality,
     session_keyring_is_new_unless_refused,
@@ -202,20 +201,6 @@ fn io_priority() {
         0,
         "8 is no I/O priority"
     );
-}
-
-fn privileged_user_and_groups() {
-    let sandbox = Sandbox::new();
-    let user = json!({"uid": 1000, "gid": 1001, "additionalGids": [5, 27]});
-    let bundle = sandbox.bundle().set("/process/user", user);
-    let seen = sandbox.see(bundle, "status Uid Gid Groups").ok();
-    let seen = seen
-        .prints("Uid:\t1000\t1000\t1000\t1000\n")
-        .prints("Gid:\t1001\t1001\t1001\t1001\n");
-    let groups = seen.stdout.lines().last().unwrap().to_owned();
-    let groups: Vec<&str> = groups.split_whitespace().skip(1).collect();
-    // Setting the primary group among the supplementary ones, as initgroups(3) does, is not asked for.
-    assert_eq!(groups, ["5", "27"]);
 }
 
 fn privileged_callers_groups_do_not_leak() {

@@ -1,4 +1,4 @@
-//! `docs/conformance.md`: each field of `config.json`, how far it is done, and what shows it. The table below is checked
+//! `docs/conformance/fields.md`: each field of `config.json`, how far it is done, and what shows it. The table below is checked
 //! against the golden cases, the integration tests and the types of the crate `spec`; the document is written from it.
 
 use std::collections::BTreeSet;
@@ -292,7 +292,7 @@ fn every_field_of_the_types_is_listed() {
 #[test]
 fn the_document_is_up_to_date() {
     let mut text = String::from(
-        "# Conformance\n\n\
+        "# Fields\n\n\
          Each field of `config.json` (OCI runtime specification 1.3.0, Linux), how far it is done, and what shows it: a folder of\n\
          `tests/plan` and a file of `tests/integration/tests`. Written from the table in\n\
          `crates/libcontainer/tests/conformance/mod.rs` by `cargo xtask golden`; a test fails when a field is missing here.\n\n\
@@ -317,13 +317,13 @@ fn the_document_is_up_to_date() {
          Of the operations (runtime.md) one differs: `delete` takes a container that waits for `start`, and ends it. The specification\n\
          wants an error for all that has not stopped; engines written for runc rely on the other.\n",
     );
-    let path = repository().join("docs/conformance.md");
+    let path = repository().join("docs/conformance/fields.md");
     if super::rewriting() {
         fs::write(&path, &text).unwrap();
     }
     let stored = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         stored == text,
-        "docs/conformance.md is out of date: run `cargo xtask golden`"
+        "docs/conformance/fields.md is out of date: run `cargo xtask golden`"
     );
 }
