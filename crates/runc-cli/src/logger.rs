@@ -146,7 +146,8 @@ fn write_line(line: &str) {
     match &settings().file {
         Some(file) => {
             if let Err(error) = (&mut &*file).write_all(line.as_bytes()) {
-                to_standard_error(&format!("write the log (--log): {error}: {line}"));
+                let why = Failure::io("write the log (--log)", &error).message;
+                to_standard_error(&format!("{why}: {line}"));
             }
         }
         None => to_standard_error(line),

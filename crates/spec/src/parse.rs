@@ -32,6 +32,13 @@ impl std::error::Error for ParseError {}
 
 /// Parses `text` once; only when that fails, once more with tracking of the place.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseError> {
+    if text.starts_with('\u{feff}') {
+        return Err(ParseError {
+            at: String::new(),
+            message: "begins with a byte order mark, which JSON has not".to_owned(),
+            position: Position::of(text, 0),
+        });
+    }
     // To serde a struct may also be an array of its values.
     if text.trim_ascii_start().starts_with('[') {
         return Err(ParseError {
@@ -51,7 +58,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
         _ => String::new(),
     };
     let at = if at == "." { String::new() } else { at };
-    let message = error.to_string();
+    let message = in_words_of_json(&error.to_string());
     let position = Position::of_line(text, error.line(), error.column());
     // To serde the place of a missing property is the object.
     if let Some((key, _)) = message
@@ -79,6 +86,41 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
         message,
         position,
     })
+}
+
+/// What serde says of its own types, and of Rust's, as JSON has it.
+fn in_words_of_json(message: &str) -> String {
+    const TYPES: [(&str, &str); 8] = [
+        ("u8", "an integer from 0 to 255"),
+        ("u16", "an integer from 0 to 65535"),
+        ("u32", "an integer from 0 to 4294967295"),
+        ("u64", "an integer from 0 to 18446744073709551615"),
+        ("i32", "an integer from -2147483648 to 2147483647"),
+        (
+            "i64",
+            "an integer from -9223372036854775808 to 9223372036854775807",
+        ),
+        ("a sequence", "an array"),
+        ("a map", "an object"),
+    ];
+    let message = match message.strip_prefix("invalid type: ") {
+        Some(rest) if rest.starts_with("map,") => message.replacen("map,", "object,", 1),
+        Some(rest) if rest.starts_with("sequence,") => message.replacen("sequence,", "array,", 1),
+        _ => message.to_owned(),
+    };
+    let Some((found, rest)) = message.rsplit_once(", expected ") else {
+        return message;
+    };
+    let (expected, place) = match rest.rsplit_once(" at line ") {
+        Some((expected, place)) => (expected, format!(" at line {place}")),
+        None => (rest, String::new()),
+    };
+    let expected = match TYPES.iter().find(|(name, _)| *name == expected) {
+        Some((_, words)) => words,
+        None if expected.starts_with("struct ") => "an object",
+        None => expected,
+    };
+    format!("{found}, expected {expected}{place}")
 }
 
 /// As [`parse`], with the remarks.
@@ -120,6 +162,31 @@ mod tests {
     use crate::Spec;
 
     #[test]
+    fn an_error_says_what_is_expected() {
+        let cases = [
+            (
+                r#"{"process":{"user":{"uid":-1}}}"#,
+                "invalid value: integer `-1`, expected an integer from 0 to 4294967295 at line 1 column 28",
+            ),
+            (
+                r#"{"process":{"args":{}}}"#,
+                "invalid type: object, expected an array at line 1 column 19",
+            ),
+            (
+                r#"{"linux":{"resources":{"memory":{"limit":[]}}}}"#,
+                "invalid type: array, expected an integer from -9223372036854775808 to 9223372036854775807 at line 1 column 41",
+            ),
+            (
+                r#"{"root":", expected u8"}"#,
+                "invalid type: string \", expected u8\", expected an object at line 1 column 23",
+            ),
+        ];
+        for (text, message) in cases {
+            assert_eq!(Spec::parse(text).unwrap_err().message, message);
+        }
+    }
+
+    #[test]
     fn an_error_names_the_property() {
         let cases = [
             (r#"{"process":{"user":{"uid":-1}}}"#, "process.user.uid"),
@@ -134,6 +201,7 @@ mod tests {
             (r#"{"process":{"#, ""),
             (r#"[1]"#, ""),
             (" []", ""),
+            ("\u{feff}{}", ""),
         ];
         for (text, at) in cases {
             let error = Spec::parse(text).unwrap_err();

@@ -50,7 +50,7 @@ fn messages_say_what_to_try() {
         (
             &["exec", "--process", process, &running.id],
             255,
-            &[process, "args", "expected a sequence"],
+            &[process, "args", "expected an array"],
         ),
         (
             &["exec", "--process", "/no/such.json", &running.id],

@@ -31,7 +31,11 @@ fn log_that_cannot_be_used() {
         .args(["state", &sandbox.id("x")])
         .output()
         .exits(1);
-    for text in ["write the log (--log): ", "container does not exist"] {
+    let texts = [
+        "write the log (--log): no space left on device: ",
+        "container does not exist",
+    ];
+    for text in texts {
         assert!(output.stderr.contains(text), "{output:?}");
     }
 }
