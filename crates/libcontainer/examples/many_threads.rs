@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     };
     let outcome = match (crowd(), crowd::missing()) {
         (Err(error), _) => Err(error.to_string()),
-        (_, Some(missing)) => Err(missing),
+        (_, Some(missing)) => Err(missing.to_owned()),
         (Ok(crowd), None) => crowd.run(),
     };
     // Lines for people: this program is a command line.

@@ -1,18 +1,19 @@
 //! What the example and its test do: a crowd of threads that each create, start, wait for and delete containers.
 
 use std::fmt;
-use std::fs;
 use std::hint::black_box;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use libcontainer::{Bundle, Container, CreateOptions, Exit, Status, Store};
 
-/// Where a static program with a shell may be.
-const PROGRAMS: [&str; 3] = ["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox"];
+#[path = "../shared/root.rs"]
+mod root;
+
+use root::Root;
+pub(crate) use root::missing;
 
 /// Threads that do nothing but allocate.
 const ALLOCATORS: usize = 3;
@@ -56,52 +57,6 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Why this cannot be done here.
-pub(crate) fn missing() -> Option<String> {
-    if !nix::unistd::geteuid().is_root() {
-        return Some("containers without a user namespace need root".to_owned());
-    }
-    match program() {
-        Some(_) => None,
-        None => Some("there is no static busybox for the root file system".to_owned()),
-    }
-}
-
-/// A busybox that needs no other file: one that has no interpreter.
-fn program() -> Option<&'static Path> {
-    let is_static = |path: &&Path| {
-        fs::read(path).is_ok_and(|bytes| {
-            let end = bytes.len().min(4096);
-            !bytes[..end]
-                .windows(8)
-                .any(|part| part == b"/ld-linu" || part == b"/ld-musl")
-        })
-    };
-    PROGRAMS.iter().map(Path::new).find(is_static)
-}
-
-/// A directory for bundle and state that goes with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> std::io::Result<Folder> {
-        let path = std::env::temp_dir().join(format!("tare-crowd-{}", std::process::id()));
-        fs::create_dir_all(path.join("rootfs/bin"))?;
-        let folder = Folder(path);
-        let copy = folder.0.join("rootfs/bin/busybox");
-        fs::copy(program().unwrap_or(Path::new("")), &copy)?;
-        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
-        fs::create_dir(folder.0.join("rootfs/proc"))?;
-        Ok(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn config(status: usize) -> String {
     format!(
         r#"{{"ociVersion":"1.3.0","root":{{"path":"rootfs","readonly":true}},
@@ -116,7 +71,7 @@ fn config(status: usize) -> String {
 impl Crowd {
     /// Runs them all; the first failure of any is the answer.
     pub(crate) fn run(self) -> Result<Figures, String> {
-        let folder = Folder::new().map_err(|error| format!("make the bundle: {error}"))?;
+        let root = Root::new("crowd").map_err(|error| format!("make the bundle: {error}"))?;
         // Touched, so that it is really there.
         let heap: Vec<u8> = (0..self.mebibytes << 20).map(|index| index as u8).collect();
         let (stop, allocations) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -131,7 +86,7 @@ impl Crowd {
                     }
                 });
             }
-            let folder = &folder.0;
+            let folder = root.folder();
             let workers: Vec<_> = (0..self.threads)
                 .map(|number| scope.spawn(move || self.work(folder, number)))
                 .collect();

@@ -1,4 +1,5 @@
-//! A root file system for the examples: a static busybox, in a directory that goes with it.
+//! A root file system for examples and tests: a static busybox, in a directory that goes with it.
+#![allow(dead_code, reason = "each uses a part")]
 
 use std::fs;
 use std::io;
@@ -49,6 +50,11 @@ impl Root {
             symlink("busybox", root.rootfs().join("bin").join(applet))?;
         }
         Ok(root)
+    }
+
+    /// What holds them.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0
     }
 
     pub(crate) fn rootfs(&self) -> PathBuf {

@@ -4,43 +4,23 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use libcontainer::{Bundle, Container, CreateOptions, Created, ExecRequest, Store, Streams};
 
-/// Where a static program with a shell may be.
-const PROGRAMS: [&str; 3] = ["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox"];
+#[path = "../../examples/shared/root.rs"]
+mod root;
 
-/// Why containers cannot be made here.
-pub(crate) fn missing() -> Option<&'static str> {
-    if !nix::unistd::geteuid().is_root() {
-        return Some("containers without a user namespace need root");
-    }
-    match program() {
-        Some(_) => None,
-        None => Some("there is no static busybox for the root file system"),
-    }
-}
-
-/// A busybox that needs no other file: one that has no interpreter.
-fn program() -> Option<&'static Path> {
-    let is_static = |path: &&Path| {
-        fs::read(path).is_ok_and(|bytes| {
-            let end = bytes.len().min(4096);
-            !bytes[..end]
-                .windows(8)
-                .any(|part| part == b"/ld-linu" || part == b"/ld-musl")
-        })
-    };
-    PROGRAMS.iter().map(Path::new).find(is_static)
-}
+use root::Root;
+pub(crate) use root::missing;
 
 /// What a test works in.
 pub(crate) struct Sandbox {
     pub(crate) path: PathBuf,
     pub(crate) store: Store,
     name: &'static str,
+    /// Goes last.
+    root: Root,
 }
 
 impl Sandbox {
@@ -52,17 +32,15 @@ impl Sandbox {
             let _ = std::io::stdout().write_all(line.as_bytes());
             return None;
         }
-        let path = std::env::temp_dir().join(format!("tare-{name}-{}", std::process::id()));
-        fs::create_dir_all(path.join("rootfs/bin")).unwrap();
-        for directory in ["proc", "dev", "sys", "tmp"] {
-            fs::create_dir_all(path.join("rootfs").join(directory)).unwrap();
-        }
-        let copy = path.join("rootfs/bin/busybox");
-        fs::copy(program().unwrap(), &copy).unwrap();
-        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-        std::os::unix::fs::symlink("busybox", path.join("rootfs/bin/sh")).unwrap();
-        let store = Store::open(path.join("state")).unwrap();
-        Some(Sandbox { path, store, name })
+        let root = Root::new(name).unwrap();
+        let path = root.folder().to_owned();
+        let store = Store::open(root.state()).unwrap();
+        Some(Sandbox {
+            path,
+            store,
+            name,
+            root,
+        })
     }
 
     /// An id that no other test has.
@@ -98,7 +76,6 @@ impl Drop for Sandbox {
         for id in self.store.ids().unwrap_or_default() {
             let _ = Container::delete(&self.store, &id, true);
         }
-        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
