@@ -62,13 +62,15 @@ fn write_state(to_stdin: Fd, json: &str) -> Result<(), Error> {
 }
 
 impl HookProcess {
-    /// Starts a hook by its plan. `pid` is the container's process as the hook sees it.
+    /// Starts a hook by its plan. `pid` is the container's process as the hook sees it; `note` is told the hook's before the
+    /// program runs, where the plan says so, else as soon as it does.
     pub(super) fn start(
         plan: &Plan,
         state: HookState<'_>,
         pid: Option<i32>,
         seat: Option<cgroups::Seat>,
         inputs: Vec<(Slot, Fd)>,
+        note: &mut dyn FnMut(&Started) -> Result<(), Error>,
     ) -> Result<HookProcess, Error> {
         let ((stdin, to_stdin), (from_out, out), (from_err, err)) = (pipe()?, pipe()?, pipe()?);
         let report = super::child::report_page()
@@ -87,7 +89,14 @@ impl HookProcess {
             state: Some(state),
             run_hook: None,
         };
-        let (performed, _) = walk(plan, given, &mut |_| Ok(()))?;
+        let mut noted = false;
+        let (performed, _) = walk(plan, given, &mut |child| {
+            noted = true;
+            note(child)
+        })?;
+        if !noted {
+            note(&performed.child)?;
+        }
         let failed = |fault| super::own("let the hook go", fault);
         if let Some(fault) = performed.release().map_err(failed)? {
             return Err(super::own("execute the hook", fault));
@@ -101,11 +110,6 @@ impl HookProcess {
             out: stream(from_out),
             err: stream(from_err),
         })
-    }
-
-    /// The process.
-    pub(super) fn started(&self) -> &Started {
-        &self.child
     }
 
     /// What it has written to standard output and error.

@@ -162,11 +162,17 @@ impl Start<'_> {
             init: state.init.or(pid),
             ..*state
         };
-        let process = HookProcess::start(&plan, known, seen_pid, seat, inputs)?;
-        if let Some(folder) = state.folder {
-            folder.note_hook(process.started(), self.kind.name())?;
-        }
-        Ok(process)
+        HookProcess::start(
+            &plan,
+            known,
+            seen_pid,
+            seat,
+            inputs,
+            &mut |hook| match state.folder {
+                Some(folder) => folder.note_hook(hook, self.kind.name()),
+                None => Ok(()),
+            },
+        )
     }
 
     /// A program of the container's: as its process in all but arguments and environment.

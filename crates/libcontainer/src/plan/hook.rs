@@ -59,6 +59,8 @@ pub(crate) fn hook(
     let path = draft.text(at, around.directory)?;
     let again = false;
     draft.child(at, Directory { path, again });
+    // Before it does anything: who ends it must know of it.
+    draft.runtime(at, RuntimeStep::RecordProcess);
     execute(&mut draft, hook, at, around.environment)?;
     draft.finish()
 }
