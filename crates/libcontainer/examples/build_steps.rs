@@ -7,7 +7,7 @@
 //! cargo run --example build_steps
 //! ```
 
-#[path = "shared/root.rs"]
+#[path = "busybox/root.rs"]
 mod root;
 
 use std::fs::File;

@@ -7,7 +7,7 @@
 //! cargo run --example supervisor
 //! ```
 
-#[path = "shared/root.rs"]
+#[path = "busybox/root.rs"]
 mod root;
 
 use std::fs::File;

@@ -7,7 +7,7 @@
 //! cargo run --example supervisor_tokio
 //! ```
 
-#[path = "shared/root.rs"]
+#[path = "busybox/root.rs"]
 mod root;
 
 use std::io::{ErrorKind, Write};

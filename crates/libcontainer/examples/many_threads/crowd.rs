@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use libcontainer::{Bundle, Container, CreateOptions, Exit, Status, Store};
 
-#[path = "../shared/root.rs"]
+#[path = "../busybox/root.rs"]
 mod root;
 
 use root::Root;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use libcontainer::{Bundle, Container, CreateOptions, Created, ExecRequest, Store, Streams};
 
-#[path = "../../examples/shared/root.rs"]
+#[path = "../../examples/busybox/root.rs"]
 mod root;
 
 use root::Root;
