@@ -63,7 +63,7 @@ fn write_state(to_stdin: Fd, json: &str) -> Result<(), Error> {
 
 impl HookProcess {
     /// Starts a hook by its plan. `pid` is the container's process as the hook sees it; `note` is told the hook's before the
-    /// program runs, where the plan says so, else as soon as it does.
+    /// program runs.
     pub(super) fn start(
         plan: &Plan,
         state: HookState<'_>,
@@ -89,14 +89,7 @@ impl HookProcess {
             state: Some(state),
             run_hook: None,
         };
-        let mut noted = false;
-        let (performed, _) = walk(plan, given, &mut |child| {
-            noted = true;
-            note(child)
-        })?;
-        if !noted {
-            note(&performed.child)?;
-        }
+        let (performed, _) = walk(plan, given, note)?;
         let failed = |fault| super::own("let the hook go", fault);
         if let Some(fault) = performed.release().map_err(failed)? {
             return Err(super::own("execute the hook", fault));

@@ -66,6 +66,8 @@ pub(crate) fn hook_inside(
     };
     let mut draft = Draft::new(&spec, host);
     let (around, _) = join(&mut draft, &process, joining)?;
+    // Before it does anything: who ends it must know of it.
+    draft.runtime(at, RuntimeStep::RecordProcess);
     draft.part(|draft| process::prepare_hook(draft, &process, around, hook, at));
     draft.finish()
 }
