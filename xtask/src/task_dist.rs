@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
 fn docs() -> Answer {
     // The tables are data of the programs, which do not carry along what is made of them: their tests make it.
     let tables = [
-        ("tare", "--bins", "reference::"),
+        ("tare-runtime", "--bins", "reference::"),
         ("tare-image-cli", "--bins", "reference::"),
         ("tare-libcontainer", "--lib", "hint::"),
     ];
@@ -54,7 +54,7 @@ fn epoch() -> Result<String, String> {
 }
 
 fn version() -> Result<String, String> {
-    let id = call::output(&mut call::cargo(["pkgid", "--package", "tare"]))?;
+    let id = call::output(&mut call::cargo(["pkgid", "--package", "tare-runtime"]))?;
     let version = id.trim().rsplit(['#', '@']).next().unwrap_or_default();
     Ok(version.to_owned())
 }
@@ -74,7 +74,7 @@ fn programs() -> Answer {
         "--target",
         TARGET,
         "--package",
-        "tare",
+        "tare-runtime",
         "--package",
         "tare-image-cli",
     ];
@@ -97,8 +97,8 @@ fn packager(name: &str) -> Result<std::process::Command, String> {
 
 fn debian(dist: &Path) -> Answer {
     for (package, variant) in [
-        ("tare", None),
-        ("tare", Some("runc")),
+        ("tare-runtime", None),
+        ("tare-runtime", Some("runc")),
         ("tare-image-cli", None),
     ] {
         let mut command = packager("deb")?;
@@ -160,7 +160,7 @@ fn materials(dist: &Path) -> Answer {
         "--target",
         TARGET,
         "--package",
-        "tare",
+        "tare-runtime",
         "--package",
         "tare-image-cli",
         "--format",

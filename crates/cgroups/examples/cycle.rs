@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use cgroups::{Driver, Group, Host, Place, settings};
+use tare_cgroups::{Driver, Group, Host, Place, settings};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count: u32 = std::env::args()
@@ -16,7 +16,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let controllers =
         std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
     // Five values where the host has the usual controllers; five of huge pages where v2 has only those.
-    let resources = if controllers.contains("memory") || host.version() != cgroups::Version::V2 {
+    let resources = if controllers.contains("memory") || host.version() != tare_cgroups::Version::V2
+    {
         r#"{"memory": {"limit": 67108864, "reservation": 33554432}, "cpu": {"shares": 512, "quota": 50000, "period": 100000},
             "pids": {"limit": 100}}"#
     } else {

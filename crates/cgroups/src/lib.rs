@@ -6,7 +6,7 @@
 //! use std::process::{Command, Stdio};
 //! use std::time::Duration;
 //!
-//! use cgroups::{Driver, Group, Host, Place, settings, spec::LinuxResources};
+//! use tare_cgroups::{Driver, Group, Host, Place, settings, spec::LinuxResources};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let host = Host::probe()?;

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use init::wire::{Header, Image, Sink, Wire, WireStep};
-use init::{ChildStep, Span, Step, StringTable, Strings};
 use proptest::prelude::*;
+use tare_init::wire::{Header, Image, Sink, Wire, WireStep};
+use tare_init::{ChildStep, Span, Step, StringTable, Strings};
 
 struct Bytes(Vec<u8>);
 

@@ -15,7 +15,7 @@ impl Fd {
     /// It is open, and nobody else owns it: it is closed when the `Fd` is dropped.
     ///
     /// ```compile_fail,E0133
-    /// let fd = kernel::Fd::adopt(7);
+    /// let fd = tare_kernel::Fd::adopt(7);
     /// ```
     pub const unsafe fn adopt(raw: i32) -> Fd {
         Fd(raw)
@@ -63,13 +63,13 @@ impl Drop for Fd {
 /// A number is none, and none outlives its owner:
 ///
 /// ```compile_fail,E0308
-/// kernel::file::status(7);
+/// tare_kernel::file::status(7);
 /// ```
 /// ```compile_fail,E0505
-/// let (ours, theirs) = kernel::socket::pair().unwrap();
-/// let watch = [kernel::process::PollFd::new(ours.borrow(), 1)];
+/// let (ours, theirs) = tare_kernel::socket::pair().unwrap();
+/// let watch = [tare_kernel::process::PollFd::new(ours.borrow(), 1)];
 /// drop(ours);
-/// kernel::process::poll(&mut { watch }, None);
+/// tare_kernel::process::poll(&mut { watch }, None);
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]

@@ -16,12 +16,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use libcontainer::{
-    Bundle, Config, Container, CreateOptions, ExecRequest, Exit, Process, Store, Streams,
-};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use root::Root;
+use tare_libcontainer::{
+    Bundle, Config, Container, CreateOptions, ExecRequest, Exit, Process, Store, Streams,
+};
 
 type Failure = Box<dyn std::error::Error>;
 

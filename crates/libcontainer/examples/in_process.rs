@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Barrier;
 use std::time::Instant;
 
-use libcontainer::{Bundle, Container, CreateOptions, Exit, Store, Streams};
+use tare_libcontainer::{Bundle, Container, CreateOptions, Exit, Store, Streams};
 
 type Failure = Box<dyn std::error::Error>;
 

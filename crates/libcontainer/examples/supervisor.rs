@@ -15,11 +15,11 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use libcontainer::{
-    Bundle, Config, Container, CreateOptions, Created, Exit, Process, Resources, Stdio, Store,
-};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use root::Root;
+use tare_libcontainer::{
+    Bundle, Config, Container, CreateOptions, Created, Exit, Process, Resources, Stdio, Store,
+};
 
 type Failure = Box<dyn std::error::Error>;
 

@@ -15,10 +15,10 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use libcontainer::{
+use root::Root;
+use tare_libcontainer::{
     Bundle, Config, Container, CreateOptions, Created, Exit, Process, Resources, Stdio, Store,
 };
-use root::Root;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;

@@ -14,9 +14,9 @@ use crate::resources::Resources;
 /// method is changed in [`Config::spec_mut`]. Values are judged when a container is made of it.
 ///
 /// ```no_run
-/// use libcontainer::{Bundle, Config, Container, CreateOptions, Resources, Store};
+/// use tare_libcontainer::{Bundle, Config, Container, CreateOptions, Resources, Store};
 ///
-/// # fn main() -> Result<(), libcontainer::Error> {
+/// # fn main() -> Result<(), tare_libcontainer::Error> {
 /// let config = Config::default_for("/var/lib/roots/web", ["/bin/server", "--port", "80"])
 ///     .env("LANG", "C.UTF-8")
 ///     .user(1000, 1000)

@@ -5,9 +5,9 @@
 //! program.
 //!
 //! ```no_run
-//! use libcontainer::{Bundle, Container, CreateOptions, Store};
+//! use tare_libcontainer::{Bundle, Container, CreateOptions, Store};
 //!
-//! # fn main() -> Result<(), libcontainer::Error> {
+//! # fn main() -> Result<(), tare_libcontainer::Error> {
 //! // A directory with `config.json` and a root file system, and a directory for the containers' state.
 //! let bundle = Bundle::load("/var/lib/bundles/web")?;
 //! let store = Store::open("/run/example")?;

@@ -6,8 +6,8 @@ mod sandbox;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use libcontainer::{Console, Container, CreateOptions, Streams};
 use sandbox::{Sandbox, shell};
+use tare_libcontainer::{Console, Container, CreateOptions, Streams};
 
 const THREADS: usize = 8;
 

@@ -18,7 +18,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use build_steps::{Outcome, Step};
-use libcontainer::Exit;
+use tare_libcontainer::Exit;
 
 fn skipped(name: &str) -> bool {
     let missing = sandbox::missing();

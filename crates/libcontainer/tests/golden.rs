@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 
 use difference::Row;
 use init::{ChildStep, StringTable};
-use libcontainer::cgroups::{self, Driver, Host, Place, Version};
-use libcontainer::host::HostFacts;
-use libcontainer::plan::{self, Creation, IdMaps, Joining, Namespaces, Plan, Step};
 use serde::Deserialize;
 use spec::{Process, Spec};
+use tare_libcontainer::cgroups::{self, Driver, Host, Place, Version};
+use tare_libcontainer::host::HostFacts;
+use tare_libcontainer::plan::{self, Creation, IdMaps, Joining, Namespaces, Plan, Step};
 
 /// `options.json`: what differs from the usual.
 #[derive(Deserialize)]

@@ -5,11 +5,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use libcontainer::cgroups::{self, Driver, Host, Place, Version};
-use libcontainer::host::HostFacts;
-use libcontainer::plan::{self, Creation, Joining};
 use serde_json::{Value, json};
 use spec::Spec;
+use tare_libcontainer::cgroups::{self, Driver, Host, Place, Version};
+use tare_libcontainer::host::HostFacts;
+use tare_libcontainer::plan::{self, Creation, Joining};
 
 /// Entries of the shorter list; the longer one has four times as many.
 const SHORT: usize = 25_000;

@@ -10,12 +10,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use libcontainer::{
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sandbox::{Sandbox, children, read, shell};
+use tare_libcontainer::{
     Console, Container, CreateOptions, Error, Exit, Process, Status, Stdio, Streams, Terminal,
     TerminalSize,
 };
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use sandbox::{Sandbox, children, read, shell};
 
 const KILL: i32 = 9;
 

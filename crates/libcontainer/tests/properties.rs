@@ -6,12 +6,12 @@ mod difference;
 
 use difference::Row;
 use init::wire::{Image, Wire, WireStep};
-use libcontainer::host::{Hierarchy, HostFacts};
-use libcontainer::plan::{self, Creation, Joining, Namespaces, Plan, RuntimeStep, Step};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use spec::Spec;
+use tare_libcontainer::host::{Hierarchy, HostFacts};
+use tare_libcontainer::plan::{self, Creation, Joining, Namespaces, Plan, RuntimeStep, Step};
 
 type Json = BoxedStrategy<Value>;
 

@@ -6,8 +6,10 @@ mod sandbox;
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 
-use libcontainer::{Bundle, Container, CreateOptions, Error, GcOptions, Store, Streams, Warning};
 use sandbox::Sandbox;
+use tare_libcontainer::{
+    Bundle, Container, CreateOptions, Error, GcOptions, Store, Streams, Warning,
+};
 
 #[test]
 fn a_store_is_absolute_and_need_not_be_there() {
@@ -16,7 +18,7 @@ fn a_store_is_absolute_and_need_not_be_there() {
     assert_eq!(store.root(), expected);
     assert_eq!(store.ids().unwrap(), [""; 0]);
     assert!(
-        libcontainer::gc(&store, &GcOptions::default())
+        tare_libcontainer::gc(&store, &GcOptions::default())
             .unwrap()
             .is_empty()
     );

@@ -6,12 +6,12 @@ mod sandbox;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use libcontainer::{
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sandbox::{Sandbox, read, shell};
+use tare_libcontainer::{
     Bundle, Config, Console, ConsoleSocket, Container, CreateOptions, Error, ErrorKind, Exit,
     Process, Resources, StateReport, Status, Stdio, Store, Streams, TerminalSize, cgroups,
 };
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use sandbox::{Sandbox, read, shell};
 
 fn sendable<T: Send + Sync>() {}
 

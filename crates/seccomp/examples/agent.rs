@@ -19,7 +19,7 @@ use kernel::file::{self, open, resolve};
 use kernel::process::{self, PollFd};
 use kernel::seccomp::{self as notify, Notification, Reply};
 use kernel::{BorrowedFd, Errno, socket};
-use seccomp::Architecture;
+use tare_seccomp::Architecture;
 
 /// The longest path that the kernel takes, with its end.
 const PATH_MAX: usize = 4096;
@@ -94,7 +94,7 @@ fn hello(connection: BorrowedFd<'_>) -> io::Result<(ProcessState, OwnedFd)> {
             if state
                 .fds
                 .get(index)
-                .is_some_and(|name| name == seccomp::agent::SECCOMP_FD) =>
+                .is_some_and(|name| name == tare_seccomp::agent::SECCOMP_FD) =>
         {
             Ok((state, fd))
         }

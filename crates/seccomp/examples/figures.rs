@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::time::Instant;
 
-use seccomp::{Support, compile};
+use tare_seccomp::{Support, compile};
 
 const PROFILES: [(&str, &str); 4] = [
     ("docker", include_str!("../tests/profiles/docker.json")),

@@ -7,7 +7,7 @@
 //! let profile = serde_json::from_str(
 //!     r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read", "exit_group"], "action": "SCMP_ACT_ALLOW"}]}"#,
 //! ).unwrap();
-//! let filter = seccomp::compile(&profile, &seccomp::Support::default()).unwrap();
+//! let filter = tare_seccomp::compile(&profile, &tare_seccomp::Support::default()).unwrap();
 //! assert!(filter.program.len() < 20);
 //! ```
 

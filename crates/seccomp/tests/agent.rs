@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::{env, fs};
 
 use kernel::{identity, socket};
-use seccomp::agent::{ProcessState, SECCOMP_FD};
-use seccomp::{Support, compile};
+use tare_seccomp::agent::{ProcessState, SECCOMP_FD};
+use tare_seccomp::{Support, compile};
 
 const BUNDLE: &str = include_str!("../../../bundles/seccomp-agent/config.json");
 /// Says to the started program which socket to use; without it, it is the test.

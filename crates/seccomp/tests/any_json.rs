@@ -8,8 +8,10 @@ use interpreter::{Call, run, verify};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use seccomp::{ACTIONS, ARCHITECTURES, Architecture, FLAGS, OPERATORS, Support, compile, describe};
 use serde_json::{Value, json};
+use tare_seccomp::{
+    ACTIONS, ARCHITECTURES, Architecture, FLAGS, OPERATORS, Support, compile, describe,
+};
 
 /// A word of the specification, mostly.
 fn word(known: &'static [&'static str]) -> impl Strategy<Value = Value> {
@@ -129,7 +131,7 @@ fn check(text: &str, native: Option<Architecture>, calls: &[Call]) {
             let described = describe(&profile, &kernel);
             // Only the length of the program is not known to the description.
             assert!(
-                described.is_err() || matches!(error.why, seccomp::Why::TooLong(_)),
+                described.is_err() || matches!(error.why, tare_seccomp::Why::TooLong(_)),
                 "{error}"
             );
         }
@@ -176,7 +178,7 @@ fn too_long_is_said() {
             Err(error) => {
                 long = true;
                 assert!(
-                    matches!(error.why, seccomp::Why::TooLong(length) if length > 4096),
+                    matches!(error.why, tare_seccomp::Why::TooLong(length) if length > 4096),
                     "{error}"
                 );
             }

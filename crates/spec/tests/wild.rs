@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
-use spec::{LinuxResources, Process, Spec};
+use tare_spec::{LinuxResources, Process, Spec};
 
 /// What the specification requires and the parser insists on. What the planner asks for with a text of its own
 /// (`ociVersion`, `root`, `process.cwd`, `process.args`, device numbers) may be absent here, and `pids.limit`: Go programs

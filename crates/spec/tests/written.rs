@@ -1,7 +1,7 @@
 //! What was read can be written: it says the same then.
 
 use serde_json::Value;
-use spec::Spec;
+use tare_spec::Spec;
 
 #[test]
 fn examples_are_written_as_they_were_read() {

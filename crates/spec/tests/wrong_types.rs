@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use spec::Spec;
+use tare_spec::Spec;
 
 /// A value's type; `null` is as good as absent everywhere.
 fn kind(value: &Value) -> &'static str {

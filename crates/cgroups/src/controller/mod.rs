@@ -25,7 +25,7 @@ use crate::{Host, Place, SettingError, Settings};
 /// A value that is wrong, that contradicts another, or that this kind of host cannot do.
 ///
 /// ```
-/// use cgroups::{Driver, Host, Place, settings};
+/// use tare_cgroups::{Driver, Host, Place, settings};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let resources: spec::LinuxResources =
 ///     serde_json::from_str(r#"{"pids": {"limit": 10}, "cpu": {"quota": 20000}}"#)?;

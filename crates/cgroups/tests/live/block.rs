@@ -24,7 +24,7 @@ fn numbers(device: &str) -> String {
 }
 
 /// How long a process inside takes to write 3 MiB past all caches.
-fn time_to_write(group: &cgroups::Group) -> Duration {
+fn time_to_write(group: &tare_cgroups::Group) -> Duration {
     let script =
         "read line; exec dd if=/dev/zero of=/dev/nullb0 bs=65536 count=48 oflag=direct 2>/dev/null";
     let mut writer = Process::start(script);

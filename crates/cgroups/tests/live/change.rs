@@ -1,6 +1,6 @@
 //! Updates: what is asked for changes, nothing else, and all or nothing.
 
-use cgroups::{Error, Settings};
+use tare_cgroups::{Error, Settings};
 
 use crate::sandbox::{Process, Sandbox, read, skip};
 
@@ -314,7 +314,7 @@ fn a_limit_that_the_start_would_not_fit_in_comes_last() {
     assert!(
         settings
             .iter()
-            .all(|setting| setting.when == cgroups::When::Late)
+            .all(|setting| setting.when == tare_cgroups::When::Late)
     );
     group.restrict(&settings).unwrap();
     assert_eq!(read(&dir, file), "524288");
@@ -337,9 +337,9 @@ fn either_limit_of_memory_and_swap_keeps_the_other() {
         skip!("no accounting of swap here");
     }
     let update = |text: &str| {
-        let mut resources = cgroups::spec::LinuxResources::parse(text).unwrap();
+        let mut resources = tare_cgroups::spec::LinuxResources::parse(text).unwrap();
         group.complete(&mut resources).unwrap();
-        let settings = cgroups::settings(&resources, &sandbox.host, &sandbox.place)?;
+        let settings = tare_cgroups::settings(&resources, &sandbox.host, &sandbox.place)?;
         group
             .update(&settings)
             .map_err(Box::<dyn std::error::Error>::from)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use cgroups::{Host, Version};
+use tare_cgroups::{Host, Version};
 
 /// The calls of so many rounds, one a line; `None` where they cannot be counted.
 fn trace(rounds: u32, words: &[&str]) -> Option<Vec<String>> {

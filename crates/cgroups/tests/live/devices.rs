@@ -151,7 +151,7 @@ fn rules_hold_from_inside_at_creation_and_after_updates() {
     for (number, rules) in TABLE.into_iter().enumerate() {
         let json = format!(r#"{{"devices": {rules}}}"#);
         let resources: LinuxResources<'_> = serde_json::from_str(&json).unwrap();
-        let settings = match cgroups::settings(&resources, &sandbox.host, &sandbox.place) {
+        let settings = match tare_cgroups::settings(&resources, &sandbox.host, &sandbox.place) {
             Ok(settings) => settings,
             Err(error) => {
                 println!("left out: {error}");
@@ -181,7 +181,7 @@ fn rules_hold_from_inside_at_creation_and_after_updates() {
 }
 
 type Inside = (
-    cgroups::Group,
+    tare_cgroups::Group,
     Process,
     BufReader<std::process::ChildStdout>,
 );
@@ -216,7 +216,7 @@ fn compare((_, process, output): &mut Inside, label: &str, rules: &[DeviceRule<'
     tried
 }
 
-fn enter(sandbox: &Sandbox, settings: &cgroups::Settings, dir: &Path) -> Inside {
+fn enter(sandbox: &Sandbox, settings: &tare_cgroups::Settings, dir: &Path) -> Inside {
     let mut group = sandbox.create(settings);
     let mut command = Command::new(std::env::current_exe().expect("the test's program"));
     command

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use cgroups::{Driver, Group, Host, Place, Version, settings};
+use tare_cgroups::{Driver, Group, Host, Place, Version, settings};
 
 use crate::sandbox::{Process, is_guest, read, skip};
 

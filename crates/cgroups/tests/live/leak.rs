@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cgroups::{Driver, Group, Host, Place};
+use tare_cgroups::{Driver, Group, Host, Place};
 
 use crate::sandbox::{Process, Sandbox, eventually, read, resolve};
 
@@ -26,7 +26,7 @@ fn worker() {
         std::fs::write(dir.join("next"), serde_json::to_vec(&place).unwrap()).unwrap();
         std::fs::rename(dir.join("next"), &record).unwrap();
         // Where the host has no pids controller: without limits.
-        let limits = cgroups::settings(&resources, &host, &place).unwrap_or_default();
+        let limits = tare_cgroups::settings(&resources, &host, &place).unwrap_or_default();
         let mut group = Group::create(&place, &limits).unwrap();
         if number % 5 == 0 || place.driver() != Driver::Direct {
             let child = Process::sleeping();

@@ -1,6 +1,6 @@
 //! Making, entering, killing, freezing, removing.
 
-use cgroups::{Error, Settings};
+use tare_cgroups::{Error, Settings};
 
 use crate::sandbox::{Process, Sandbox, eventually, skip};
 
@@ -185,7 +185,7 @@ fn a_unit_that_is_left_is_reclaimed() {
     if !sandbox.is_systemd() {
         skip!("units are systemd's");
     }
-    let user = sandbox.place.driver() == cgroups::Driver::Systemd { user: true };
+    let user = sandbox.place.driver() == tare_cgroups::Driver::Systemd { user: true };
     let unit = sandbox.place.unit().unwrap();
     let systemctl = |arguments: &[&str]| {
         let mut command = std::process::Command::new("systemctl");

@@ -28,7 +28,7 @@ fn huge_pages_are_refused_beyond_the_limit_when_they_are_reserved() {
     group.place(keeper.id()).unwrap();
     group.restrict(&limits).unwrap();
     // MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, never touched: only the reservation counts.
-    let map = |group: &cgroups::Group, megabytes: u32| {
+    let map = |group: &tare_cgroups::Group, megabytes: u32| {
         let script = format!(
             "read line; exec python3 -c 'import mmap; mmap.mmap(-1, {megabytes} << 20, flags=0x40022)'"
         );

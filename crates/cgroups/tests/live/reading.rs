@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cgroups::Settings;
+use tare_cgroups::Settings;
 
 use crate::sandbox::{Process, Sandbox, eventually, skip};
 
@@ -70,7 +70,7 @@ fn a_cgroup_that_is_gone_has_no_statistics() {
     assert!(
         matches!(
             error.errno(),
-            Some(cgroups::Errno::ENOENT | cgroups::Errno::ENODEV)
+            Some(tare_cgroups::Errno::ENOENT | tare_cgroups::Errno::ENODEV)
         ),
         "{error}"
     );
@@ -100,7 +100,7 @@ fn running_out_of_memory_is_told() {
         let events = watch.wait(LONG).unwrap();
         ooms += events.oom;
         assert!(
-            ooms > 0 || events != cgroups::Events::default() && !events.empty,
+            ooms > 0 || events != tare_cgroups::Events::default() && !events.empty,
             "it ended, or nothing came, without its having been told"
         );
     }
@@ -119,13 +119,13 @@ fn the_watch_wakes_for_freezing_and_for_the_end() {
     let process = Process::sleeping();
     group.place(process.id()).unwrap();
     let mut watch = group.watch().unwrap();
-    assert_eq!(watch.events().unwrap(), cgroups::Events::default());
+    assert_eq!(watch.events().unwrap(), tare_cgroups::Events::default());
     group.freeze().unwrap();
     assert_eq!(watch.wait(LONG).unwrap().frozen, Some(true));
     group.thaw().unwrap();
     assert_eq!(watch.wait(LONG).unwrap().frozen, Some(false));
     let start = Instant::now();
-    assert_eq!(watch.wait(SHORT).unwrap(), cgroups::Events::default());
+    assert_eq!(watch.wait(SHORT).unwrap(), tare_cgroups::Events::default());
     assert!(start.elapsed() >= SHORT);
     // Without waiting, for programs with a loop of their own.
     group.kill(9).unwrap();

@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use cgroups::{Driver, Group, Host, Place, Settings, settings};
+use tare_cgroups::{Driver, Group, Host, Place, Settings, settings};
 
 use crate::sandbox::{Process, skip};
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cgroups::{Driver, Error, Group, Host, Place, SettingError, Settings, settings};
+use tare_cgroups::{Driver, Error, Group, Host, Place, SettingError, Settings, settings};
 
 /// Says why a test does nothing here.
 macro_rules! skip {
@@ -29,7 +29,7 @@ impl Sandbox {
         let place = match try_resolve(&host, &name) {
             Ok(place) => place,
             Err(error @ Error::UserManagerOnV1) => {
-                assert!(host.version() != cgroups::Version::V2);
+                assert!(host.version() != tare_cgroups::Version::V2);
                 println!("SKIPPED: {error}");
                 return None;
             }

@@ -1,6 +1,6 @@
 //! What v2 demands of its tree: domains and threads, and processes in the leaves only (cgroups(7)).
 
-use cgroups::{Driver, Group, Place, Settings, Version, settings};
+use tare_cgroups::{Driver, Group, Place, Settings, Version, settings};
 
 use crate::sandbox::{Process, Sandbox, eventually, read};
 

@@ -27,7 +27,7 @@ fn type_of(text: &str) -> Option<(usize, usize)> {
         let (element, count) = list.split_once("; ")?;
         let (size, align) = type_of(element)?;
         let count = match count {
-            "MOST_FDS" => kernel::socket::MOST_FDS,
+            "MOST_FDS" => tare_kernel::socket::MOST_FDS,
             count => usize::try_from(value(count)?).ok()?,
         };
         return Some((size * count, align));

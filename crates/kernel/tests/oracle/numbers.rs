@@ -125,7 +125,7 @@ fn call_numbers_are_those_of_libc() {
 fn error_numbers_are_those_of_libc() {
     assert!(ERRORS.len() > 100);
     for (name, number) in ERRORS {
-        let ours = kernel::Errno(i32::try_from(*number).unwrap());
+        let ours = tare_kernel::Errno(i32::try_from(*number).unwrap());
         assert_eq!(ours.name(), *name, "{number}");
     }
 }

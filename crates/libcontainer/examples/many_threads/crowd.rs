@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use libcontainer::{Bundle, Container, CreateOptions, Exit, Status, Store};
+use tare_libcontainer::{Bundle, Container, CreateOptions, Exit, Status, Store};
 
 #[path = "../busybox/root.rs"]
 mod root;
@@ -130,7 +130,7 @@ impl Crowd {
 
 /// The life of one container; the answer is how long its create took.
 fn one(store: &Store, id: &str, bundle: &Bundle, status: usize) -> Result<Duration, String> {
-    let text = |error: libcontainer::Error| error.to_string();
+    let text = |error: tare_libcontainer::Error| error.to_string();
     let started = Instant::now();
     let created = Container::create(store, id, bundle, CreateOptions::default()).map_err(text)?;
     let container = created.container;

@@ -50,10 +50,10 @@ pub struct Verdict {
 /// Wrong shapes (a number where a string belongs) are skipped for the rest of the judgement, so that one look finds all.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), libcontainer::Error> {
-/// let bundle = libcontainer::Bundle::load("/var/lib/bundles/web")?;
-/// let store = libcontainer::Store::open("/run/example")?;
-/// for problem in libcontainer::check(&store, &bundle, &Default::default()).problems {
+/// # fn main() -> Result<(), tare_libcontainer::Error> {
+/// let bundle = tare_libcontainer::Bundle::load("/var/lib/bundles/web")?;
+/// let store = tare_libcontainer::Store::open("/run/example")?;
+/// for problem in tare_libcontainer::check(&store, &bundle, &Default::default()).problems {
 ///     println!("{}: {}", problem.config, problem.text);
 /// }
 /// # Ok(())

@@ -69,8 +69,8 @@ impl Store {
     /// ```no_run
     /// use std::sync::{Arc, Mutex};
     ///
-    /// # fn main() -> Result<(), libcontainer::Error> {
-    /// # let store = libcontainer::Store::open("/run/example")?;
+    /// # fn main() -> Result<(), tare_libcontainer::Error> {
+    /// # let store = tare_libcontainer::Store::open("/run/example")?;
     /// let warnings = Arc::new(Mutex::new(Vec::new()));
     /// let noted = Arc::clone(&warnings);
     /// let store = store.with_warnings(move |warning| {
@@ -78,7 +78,7 @@ impl Store {
     ///         warnings.push(warning);
     ///     }
     /// });
-    /// libcontainer::Container::delete(&store, "web", true)?;
+    /// tare_libcontainer::Container::delete(&store, "web", true)?;
     /// # Ok(())
     /// # }
     /// ```

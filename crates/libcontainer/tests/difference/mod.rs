@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use libcontainer::plan::{Plan, Step};
+use tare_libcontainer::plan::{Plan, Step};
 
 /// One line of a golden plan.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use libcontainer::{Bundle, Container, CreateOptions, Created, ExecRequest, Store, Streams};
+use tare_libcontainer::{Bundle, Container, CreateOptions, Created, ExecRequest, Store, Streams};
 
 #[path = "../../examples/busybox/root.rs"]
 mod root;

@@ -25,7 +25,7 @@ fn rules_without_conditions_and_the_default() {
         ask_number(&filter, Architecture::X86_64, u32::MAX, &[]),
         EPERM
     );
-    assert_eq!(filter.flags, seccomp::flags::SPEC_ALLOW);
+    assert_eq!(filter.flags, tare_seccomp::flags::SPEC_ALLOW);
     assert!(!filter.notify && filter.warnings.is_empty());
     assert_eq!(filter.bytes().len(), filter.program.len() * 8);
 }
@@ -135,7 +135,7 @@ fn engines_profiles() {
 
 #[test]
 fn all_architectures_in_one_filter() {
-    let architectures: Vec<String> = seccomp::ARCHITECTURES
+    let architectures: Vec<String> = tare_seccomp::ARCHITECTURES
         .iter()
         .map(|name| format!("{name:?}"))
         .collect();
@@ -145,7 +145,7 @@ fn all_architectures_in_one_filter() {
         architectures.join(",")
     );
     let filter = compiled(&profile, &x86_64());
-    for architecture in seccomp::ARCHITECTURES {
+    for architecture in tare_seccomp::ARCHITECTURES {
         assert_eq!(
             ask(&filter, architecture, "write", &[0, 9]),
             ALLOW,
@@ -166,7 +166,7 @@ fn the_description_says_what_the_program_does() {
             {"names":["read","write","open"],"action":"SCMP_ACT_ALLOW"},
             {"names":["dup"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":2,"op":"SCMP_CMP_GT"}]}]}"#,
     );
-    let text = seccomp::describe(&profile, &x86_64()).unwrap();
+    let text = tare_seccomp::describe(&profile, &x86_64()).unwrap();
     let want = "SCMP_ARCH_X86_64 (audit 0xc000003e)\n  0-2: allow: read write open\n  3-31: errno 1 (EPERM): close";
     assert!(text.starts_with(want), "{text}");
     assert!(

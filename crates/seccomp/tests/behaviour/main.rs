@@ -10,8 +10,8 @@ mod interpreter;
 mod profile;
 
 use interpreter::{Call, run, verify};
-use seccomp::{Architecture, Filter, Support, Why, compile};
 use spec::Seccomp;
+use tare_seccomp::{Architecture, Filter, Support, Why, compile};
 
 const ALLOW: u32 = 0x7fff_0000;
 const LOG: u32 = 0x7ffc_0000;

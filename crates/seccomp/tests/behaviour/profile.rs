@@ -37,7 +37,7 @@ fn what_is_refused_and_where() {
 #[test]
 fn kernels_that_know_less() {
     let old = Support::probe(
-        |flag| flag != seccomp::flags::WAIT_KILLABLE_RECV,
+        |flag| flag != tare_seccomp::flags::WAIT_KILLABLE_RECV,
         |action| action != LOG,
     );
     let flag = read(
