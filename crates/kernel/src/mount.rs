@@ -100,9 +100,20 @@ pub fn mount(
 
 /// umount2(2) with MNT_DETACH.
 pub fn detach(target: &CStr) -> Result<()> {
-    const MNT_DETACH: usize = 2;
+    unmount(target, how::DETACH)
+}
+
+/// Flags of umount2(2).
+#[allow(missing_docs, reason = "the names of umount2(2)")]
+pub mod how {
+    pub const DETACH: u64 = 2;
+    pub const NOFOLLOW: u64 = 8;
+}
+
+/// umount2(2).
+pub fn unmount(target: &CStr, how: u64) -> Result<()> {
     // SAFETY: `target` is a valid string.
-    unsafe { syscall!(Umount, UMOUNT2, target.as_ptr(), MNT_DETACH) }.map(drop)
+    unsafe { syscall!(Umount, UMOUNT2, target.as_ptr(), how) }.map(drop)
 }
 
 /// pivot_root(2).

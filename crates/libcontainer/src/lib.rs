@@ -27,7 +27,7 @@
 //! ```
 //!
 //! Configs can be made in code as well ([`Config`]); a process's streams and its terminal are values ([`Streams`], [`Console`]);
-//! what runs is a [`Process`]. The examples of this crate are programs of some size: a supervisor in one loop of epoll(7), the
+//! what runs is a [`Process`]; [`rootfs`] mounts what it runs in. The examples of this crate are programs of some size: a supervisor in one loop of epoll(7), the
 //! same on tokio, and a runner of build steps.
 //!
 //! # What is stable
@@ -40,7 +40,7 @@
 //! # What a call may wait for
 //! | call | waits for |
 //! |---|---|
-//! | [`Store::open`], [`Container::open`], [`Container::state`], [`Container::status`], [`Container::kill`], [`Container::stats`], [`Container::processes`], [`Process::try_wait`], [`Process::signal`], [`Process::kill`] | nothing but the kernel's answer; `state` and `status` read a few files |
+//! | [`Store::open`], [`Container::open`], [`Container::state`], [`Container::status`], [`Container::kill`], [`Container::stats`], [`Container::processes`], [`Process::try_wait`], [`Process::signal`], [`Process::kill`], [`rootfs::unmount`] | nothing but the kernel's answer; `state` and `status` read a few files |
 //! | [`Container::create`], [`Container::run`], [`Container::exec`] | the set-up: milliseconds, more where the kernel moves a process into cgroups of version 1, where systemd makes the cgroup (30 s at most), and as long as hooks run |
 //! | [`Container::start`] | hooks, and the program's execve(2) |
 //! | [`Container::pause`], [`Container::resume`] | the freezer, 10 s at most |
@@ -91,6 +91,7 @@ pub mod plan;
 mod process;
 mod resctrl;
 mod resources;
+pub mod rootfs;
 mod state;
 mod streams;
 mod terminal;

@@ -11,7 +11,7 @@ mod draft;
 mod exec;
 mod hook;
 mod hooks;
-mod mounts;
+pub(crate) mod mounts;
 mod namespaces;
 mod network;
 mod print;

@@ -1,0 +1,584 @@
+//! Mounts of a root file system: made before its container is, removed when that is gone, perhaps by another process.
+//!
+//! Engines hand over a root file system as a list of mounts, most often one overlay of an image's layers.
+//!
+//! ```no_run
+//! use tare_libcontainer::{rootfs, spec::Mount};
+//!
+//! # fn main() -> Result<(), tare_libcontainer::Error> {
+//! let overlay = Mount {
+//!     kind: Some("overlay".into()),
+//!     source: Some("overlay".into()),
+//!     options: ["lowerdir=/layers/2:/layers/1", "upperdir=/web/upper", "workdir=/web/work"].map(Into::into).to_vec(),
+//!     ..Mount::default()
+//! };
+//! let root = std::path::Path::new("/var/lib/bundles/web/rootfs");
+//! rootfs::mount(root, &[overlay])?;
+//! // … a container, from its creation to its removal …
+//! rootfs::unmount(root)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Nothing here follows a symbolic link out of the root file system, and none in the place of the root directory itself.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use init::inside;
+use kernel::file::{self, open, resolve};
+use kernel::mount::{self, Change, flags, how};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd};
+use spec::Mount;
+
+use crate::Error;
+use crate::plan::mounts::options::Options;
+
+/// Longest data of mount(2): a page, less the end.
+const LONGEST_DATA: usize = 4095;
+
+/// Longest value of fsconfig(2).
+const LONGEST_VALUE: usize = 255;
+
+/// Mounts all in the order of the list. A destination counts from the root directory, and none (or `/`) is that itself; it has to
+/// be there. Types and options are those of `mounts` in `config.json`, but for what concerns ids and `tmpcopyup`; options that
+/// begin with `x-` or `X-` are notes of other programs (mount(8)). The options of an overlay may be longer than a page.
+///
+/// Bind mounts share no mount events with their sources unless their options say so: what is unmounted here later is not
+/// unmounted there.
+///
+/// # Errors
+/// `rootfs` or an entry of `mounts` cannot be; the kernel refuses one of them. Nothing is left mounted then.
+pub fn mount(rootfs: &Path, mounts: &[Mount<'_>]) -> Result<(), Error> {
+    let place = Place::open(rootfs)?;
+    let requests = mounts.iter().enumerate();
+    let requests: Vec<Request<'_>> = requests
+        .map(|(index, mount)| Request::read(index, mount))
+        .collect::<Result<_, _>>()?;
+    let mut made = Made(Vec::new());
+    for request in &requests {
+        // There is always one on the root directory, with which the others can be taken away.
+        if made.0.is_empty() && !request.is_root() {
+            let tree = place
+                .root()
+                .and_then(|root| mount::clone_tree(root.borrow(), c"", true))
+                .and_then(|tree| isolate(tree.borrow()).map(|()| tree))
+                .and_then(|tree| {
+                    mount::attach(tree.borrow(), place.root()?.borrow()).map(|()| tree)
+                });
+            made.0.push(tree.map_err(|fault| {
+                Error::call(format!("mount {} on itself", place.path.display()), fault)
+            })?);
+        }
+        let tree = request
+            .make(&place)
+            .map_err(|fault| request.failed(&place, fault))?;
+        made.0.push(tree);
+    }
+    made.0.clear();
+    Ok(())
+}
+
+/// Takes away all that is mounted on a root directory, the last one first, with all that is mounted below. What somebody still
+/// uses goes from sight at once, and is released with its last user. Where nothing is mounted, nothing happens: this can be
+/// called again, and by who did not mount.
+///
+/// # Errors
+/// `rootfs` is no absolute path; umount2(2) is refused.
+pub fn unmount(rootfs: &Path) -> Result<(), Error> {
+    let failed = |fault| Error::call(format!("unmount {}", rootfs.display()), fault);
+    let place = match Place::open(rootfs) {
+        Err(Error::Call { fault, .. }) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {
+            return Ok(());
+        }
+        place => place?,
+    };
+    while place.is_mounted().map_err(failed)? {
+        match place.unmount_one() {
+            // Somebody else was faster.
+            Err(fault) if fault.is(Errno::EINVAL) && !place.is_mounted().map_err(failed)? => {}
+            answer => answer.map_err(failed)?,
+        }
+    }
+    Ok(())
+}
+
+/// A root directory by the one above it: what is mounted on it covers it.
+struct Place<'a> {
+    path: &'a Path,
+    above: Fd,
+    name: CString,
+}
+
+impl Place<'_> {
+    fn open(path: &Path) -> Result<Place<'_>, Error> {
+        let invalid = |why| Error::argument("rootfs", format_args!("{path:?} {why}"));
+        let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(invalid("does not end with a name"));
+        };
+        if !path.is_absolute() {
+            return Err(invalid("is not absolute"));
+        }
+        let c_string = |part: &[u8]| CString::new(part).map_err(|_| invalid("contains a NUL byte"));
+        let (above, name) = (
+            c_string(above.as_os_str().as_bytes())?,
+            c_string(name.as_bytes())?,
+        );
+        let above = file::open_at(file::HERE, &above, open::PATH | open::DIRECTORY, 0).map_err(
+            |fault| Error::call(format!("open the directory of {}", path.display()), fault),
+        )?;
+        Ok(Place { path, above, name })
+    }
+
+    /// The root directory, as what is mounted on it shows it.
+    fn root(&self) -> kernel::Result<Fd> {
+        let access = open::PATH | open::DIRECTORY;
+        file::open_how(
+            self.above.borrow(),
+            &self.name,
+            access,
+            0,
+            resolve::NO_SYMLINKS,
+        )
+    }
+
+    fn is_mounted(&self) -> kernel::Result<bool> {
+        let access = open::PATH | open::NOFOLLOW;
+        match file::open_how(self.above.borrow(), &self.name, access, 0, resolve::NO_XDEV) {
+            Ok(_) => Ok(false),
+            Err(fault) if fault.is(Errno::ENOENT) => Ok(false),
+            Err(fault) if fault.is(Errno::EXDEV) => Ok(true),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn unmount_one(&self) -> kernel::Result<()> {
+        let path = format!("{}/", path_of(self.above.borrow())).into_bytes();
+        let path = CString::new([path, self.name.to_bytes().to_vec()].concat())
+            .map_err(|_| invalid(Call::Umount))?;
+        match mount::unmount(&path, how::NOFOLLOW) {
+            Err(fault) if fault.is(Errno::EBUSY) => {
+                // What lies on it goes with it. If that is a copy which shares mount events with its source, as a container
+                // can have it, the source is not to be unmounted.
+                isolate(self.root()?.borrow())?;
+                mount::unmount(&path, how::NOFOLLOW | how::DETACH)
+            }
+            answer => answer,
+        }
+    }
+}
+
+/// Ends the sharing of mount events of a mount and all below it.
+fn isolate(tree: BorrowedFd<'_>) -> kernel::Result<()> {
+    propagate(tree, flags::PRIVATE | flags::REC)
+}
+
+fn propagate(tree: BorrowedFd<'_>, propagation: u64) -> kernel::Result<()> {
+    let change = Change {
+        propagation: propagation & !flags::REC,
+        ..Change::default()
+    };
+    mount::set_attributes(tree, c"", propagation & flags::REC != 0, &change)
+}
+
+/// What has been mounted so far; it is taken away again when this is dropped.
+struct Made(Vec<Fd>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        while let Some(tree) = self.0.pop() {
+            if let Ok(path) = CString::new(path_of(tree.borrow())) {
+                // It was mounted a moment ago: what may be mounted may be unmounted.
+                let _ = mount::detach(&path);
+            }
+        }
+    }
+}
+
+/// A descriptor as a path, for calls that take nothing else.
+fn path_of(fd: BorrowedFd<'_>) -> String {
+    format!("/proc/thread-self/fd/{}", fd.raw())
+}
+
+fn invalid(call: Call) -> Fault {
+    Fault::found(call, Errno::EINVAL)
+}
+
+fn c_string(text: &str) -> kernel::Result<CString> {
+    CString::new(text).map_err(|_| invalid(Call::Mount))
+}
+
+/// An entry of the list that can be.
+struct Request<'a> {
+    index: usize,
+    kind: &'a str,
+    source: &'a str,
+    target: CString,
+    options: Options,
+}
+
+impl<'a> Request<'a> {
+    fn read(index: usize, mount: &'a Mount<'_>) -> Result<Request<'a>, Error> {
+        let wrong = |field: &str, why: &str| {
+            Error::argument("mounts", format_args!("entry {index}: {field} {why}"))
+        };
+        let words = mount.options.iter().map(|word| word.as_str());
+        let words = words.filter(|word| !word.starts_with("x-") && !word.starts_with("X-"));
+        let options = Options::read(words);
+        let kind = mount.kind.as_deref().unwrap_or_default();
+        let source = mount.source.as_deref().unwrap_or(kind);
+        let texts = options.data.iter().map(String::as_str);
+        if texts.chain([kind, source]).any(|text| text.contains('\0')) {
+            return Err(wrong("a value", "contains a NUL byte"));
+        }
+        let target = CString::new(mount.destination.as_str())
+            .map_err(|_| wrong("destination", "contains a NUL byte"))?;
+        let mapped = |word: &String| word.starts_with("uidmap=") || word.starts_with("gidmap=");
+        if options.id_map.is_some()
+            || !mount.uid_mappings.is_empty()
+            || !mount.gid_mappings.is_empty()
+            || options.data.iter().any(mapped)
+        {
+            return Err(wrong("options", "that map ids are not supported here"));
+        }
+        for (is_there, word) in [
+            (options.copy_up, "tmpcopyup"),
+            (options.is_remount(), "remount"),
+            (options.data.iter().any(|word| word == "loop"), "loop"),
+        ] {
+            if is_there {
+                let why = format!("with {word:?} are not supported here");
+                return Err(wrong("options", &why));
+            }
+        }
+        match options.bind {
+            Some(_) if !source.starts_with('/') => {
+                return Err(wrong("source", "of a bind mount is not an absolute path"));
+            }
+            Some(_) if !options.data.is_empty() => {
+                let why = format!("of a bind mount are none of it: {}", options.data.join(","));
+                return Err(wrong("options", &why));
+            }
+            None if kind.is_empty() => return Err(wrong("type", "is missing")),
+            None if kind == "bind" => {
+                return Err(wrong("options", "of type bind need bind or rbind"));
+            }
+            _ => {}
+        }
+        Ok(Request {
+            index,
+            kind,
+            source,
+            target,
+            options,
+        })
+    }
+
+    fn is_root(&self) -> bool {
+        self.target.to_bytes().iter().all(|byte| *byte == b'/')
+    }
+
+    /// What is mounted at the destination, or what is to be covered there.
+    fn target(&self, place: &Place<'_>) -> kernel::Result<Fd> {
+        let root = place.root()?;
+        match self.is_root() {
+            true => Ok(root),
+            false => inside::open(root.borrow(), &self.target, open::PATH),
+        }
+    }
+
+    /// Mounts it; the answer is what was mounted.
+    fn make(&self, place: &Place<'_>) -> kernel::Result<Fd> {
+        let target = self.target(place)?;
+        let long = self.options.data.join(",").len() > LONGEST_DATA;
+        let tree = match self.options.bind {
+            Some(recursive) => self.copy(recursive)?,
+            None if long && self.kind == "overlay" => match self.overlay() {
+                // Before Linux 6.5 there is no option for a single layer.
+                Err(fault) if fault.is(Errno::EINVAL) => {
+                    let (_layers, data) = self.shortened()?;
+                    return self.make_in_place(place, &target, &data);
+                }
+                tree => tree?,
+            },
+            None => return self.make_in_place(place, &target, &self.options.data),
+        };
+        mount::attach(tree.borrow(), target.borrow())?;
+        self.finish(tree)
+    }
+
+    /// By mount(2), which attaches at once.
+    fn make_in_place(&self, place: &Place<'_>, target: &Fd, data: &[String]) -> kernel::Result<Fd> {
+        let (kind, source) = (c_string(self.kind)?, c_string(self.source)?);
+        let path = c_string(&path_of(target.borrow()))?;
+        let data = c_string(&data.join(","))?;
+        if data.count_bytes() > LONGEST_DATA {
+            return Err(Fault::found(Call::Mount, Errno::E2BIG));
+        }
+        let flags = self.options.flags;
+        mount::mount(Some(&source), &path, Some(&kind), flags, Some(&data))?;
+        match self.target(place) {
+            Ok(tree) => self.finish(tree),
+            Err(fault) => mount::detach(&path).and(Err(fault)),
+        }
+    }
+
+    /// What the options say of mount events, once it is mounted.
+    fn finish(&self, tree: Fd) -> kernel::Result<Fd> {
+        let mut made = Made(vec![tree]);
+        for propagation in &self.options.propagation {
+            propagate(made.0[0].borrow(), *propagation)?;
+        }
+        Ok(made.0.remove(0))
+    }
+
+    /// A copy of the source, with its attributes.
+    fn copy(&self, recursive: bool) -> kernel::Result<Fd> {
+        let tree = mount::clone_tree(file::HERE, &c_string(self.source)?, recursive)?;
+        self.options.attributes().apply(tree.borrow())?;
+        isolate(tree.borrow())?;
+        Ok(tree)
+    }
+
+    /// An overlay by fsconfig(2): an option, and a layer, at a time.
+    fn overlay(&self) -> kernel::Result<Fd> {
+        let context = mount::open_filesystem(c"overlay")?;
+        let configure = |key: &str, value: Option<&str>| {
+            let value = value.map(c_string).transpose()?;
+            mount::configure(context.borrow(), &c_string(key)?, value.as_deref())
+        };
+        configure("source", Some(self.source))?;
+        for (flag, name) in FLAGS {
+            if self.options.flags & flag != 0 {
+                configure(name, None)?;
+            }
+        }
+        for option in &self.options.data {
+            let directories = directories_of(option);
+            for (key, directory) in &directories {
+                if directory.len() <= LONGEST_VALUE {
+                    configure(key, Some(directory))?;
+                } else {
+                    let directory = open_directory(directory)?;
+                    configure(key, Some(&path_of(directory.borrow())))?;
+                }
+            }
+            match option.split_once('=') {
+                _ if !directories.is_empty() => {}
+                Some((key, value)) => configure(key, Some(value))?,
+                None => configure(option, None)?,
+            }
+        }
+        mount::create_mount(context.borrow(), mount::attributes::of(self.options.flags))
+    }
+
+    /// The options of an overlay with short names for its directories, which are good as long as the descriptors are open.
+    fn shortened(&self) -> kernel::Result<(Vec<Fd>, Vec<String>)> {
+        let (mut open, mut data) = (Vec::new(), Vec::new());
+        for option in &self.options.data {
+            let mut short = String::new();
+            for (key, path) in directories_of(option) {
+                let directory = open_directory(&path)?;
+                short += match key {
+                    _ if short.is_empty() && key.ends_with('+') => "lowerdir=",
+                    "lowerdir+" => ":",
+                    "datadir+" => "::",
+                    "upperdir" => "upperdir=",
+                    _ => "workdir=",
+                };
+                short += &path_of(directory.borrow());
+                open.push(directory);
+            }
+            data.push(if short.is_empty() {
+                option.clone()
+            } else {
+                short
+            });
+        }
+        Ok((open, data))
+    }
+
+    fn failed(&self, place: &Place<'_>, fault: Fault) -> Error {
+        let target = self.target.to_string_lossy();
+        let target = format!("{}/{}", place.path.display(), target.trim_matches('/'));
+        let mut doing = format!("mounts[{}]: mount ", self.index);
+        doing += match self.options.bind {
+            Some(_) => self.source,
+            None => self.kind,
+        };
+        doing += &format!(" at {}", target.trim_end_matches('/'));
+        let directories = self
+            .options
+            .data
+            .iter()
+            .flat_map(|option| directories_of(option));
+        // Which of its many directories it is, the kernel does not say.
+        for (key, path) in directories.filter(|_| self.kind == "overlay" && fault.is(Errno::ENOENT))
+        {
+            if let Err(missing) = open_directory(&path) {
+                let key = key.trim_end_matches('+');
+                return Error::call(format!("{doing}: {key} {path}"), missing);
+            }
+        }
+        Error::call(doing, fault)
+    }
+}
+
+/// The flags of mount(2) that are a file system's, as fsconfig(2) knows them.
+const FLAGS: [(u64, &str); 5] = [
+    (flags::RDONLY, "ro"),
+    (flags::SYNCHRONOUS, "sync"),
+    (flags::DIRSYNC, "dirsync"),
+    (flags::MANDLOCK, "mand"),
+    (flags::LAZYTIME, "lazytime"),
+];
+
+fn open_directory(path: &str) -> kernel::Result<Fd> {
+    file::open_at(
+        file::HERE,
+        &c_string(path)?,
+        open::PATH | open::DIRECTORY,
+        0,
+    )
+}
+
+/// The directories that an option of an overlay names, each with the key by which fsconfig(2) takes it alone. Between layers
+/// stands a colon, before those of which only the data are used two; a backslash makes the next character an ordinary one
+/// (Documentation/filesystems/overlayfs.rst).
+fn directories_of(option: &str) -> Vec<(&'static str, String)> {
+    let layers = match option.split_once('=') {
+        Some(("lowerdir", layers)) => layers,
+        Some(("upperdir", path)) => return vec![("upperdir", path.to_owned())],
+        Some(("workdir", path)) => return vec![("workdir", path.to_owned())],
+        _ => return Vec::new(),
+    };
+    let mut found = vec![("lowerdir+", String::new())];
+    let mut characters = layers.chars();
+    while let Some(character) = characters.next() {
+        let last = found.len() - 1;
+        match character {
+            ':' if found[last].1.is_empty() => found[last].0 = "datadir+",
+            ':' => found.push(("lowerdir+", String::new())),
+            '\\' => found[last].1.extend(characters.next()),
+            character => found[last].1.push(character),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_named_one_by_one() {
+        let layers = |text: &str| {
+            let found = directories_of(&format!("lowerdir={text}"));
+            let found: Vec<String> = found
+                .iter()
+                .map(|(key, path)| format!("{key}{path}"))
+                .collect();
+            found.join(" ")
+        };
+        assert_eq!(layers("/a"), "lowerdir+/a");
+        assert_eq!(
+            layers("/a:/b::/c::/d"),
+            "lowerdir+/a lowerdir+/b datadir+/c datadir+/d"
+        );
+        assert_eq!(
+            layers(r"/a\:b:/c\\:/d\,"),
+            r"lowerdir+/a:b lowerdir+/c\ lowerdir+/d,"
+        );
+        assert!(directories_of("volatile").is_empty() && directories_of("index=off").is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_is_said_before_anything_is_mounted() {
+        let entry = |destination: &'static str,
+                     kind: &'static str,
+                     source: &'static str,
+                     options: &[&'static str]| Mount {
+            destination: destination.into(),
+            kind: Some(kind.into()),
+            source: Some(source.into()),
+            options: options.iter().map(|word| (*word).into()).collect(),
+            ..Mount::default()
+        };
+        let place = std::env::temp_dir();
+        for (wrong, said) in [
+            (entry("", "", "/a", &[]), "type is missing"),
+            (entry("", "bind", "/a", &["ro"]), "need bind or rbind"),
+            (entry("", "bind", "a", &["rbind"]), "not an absolute path"),
+            (entry("", "bind", "/a", &["rbind", "size=1"]), "size=1"),
+            (entry("", "bind", "/a", &["rbind", "idmap"]), "map ids"),
+            (entry("", "overlay", "o", &["uidmap=0:1:1"]), "map ids"),
+            (entry("", "tmpfs", "t", &["tmpcopyup"]), "tmpcopyup"),
+            (entry("", "tmpfs", "t", &["remount"]), "remount"),
+            (entry("", "ext4", "/a", &["loop"]), "loop"),
+            (entry("a\0b", "tmpfs", "t", &[]), "NUL"),
+            (entry("", "tmpfs", "t\0", &[]), "NUL"),
+        ] {
+            let right = entry("", "tmpfs", "t", &["x-note", "X-other=1"]);
+            let error = mount(&place, &[right, wrong]).unwrap_err();
+            assert!(
+                matches!(error, Error::Argument { name: "mounts", .. }),
+                "{error}"
+            );
+            let text = error.to_string();
+            assert!(text.contains("entry 1: ") && text.contains(said), "{text}");
+        }
+        for path in ["", "/", "a/rootfs", "/a/..", "/a\0/rootfs"] {
+            for error in [mount(Path::new(path), &[]), unmount(Path::new(path))] {
+                let error = error.unwrap_err();
+                assert!(
+                    matches!(error, Error::Argument { name: "rootfs", .. }),
+                    "{error}"
+                );
+            }
+        }
+        assert!(unmount(Path::new("/nowhere/at/all")).is_ok());
+    }
+
+    /// What kernels before 6.5 get: this one takes it as well.
+    #[test]
+    fn directories_have_short_names() {
+        if kernel::identity::effective_user() != 0 {
+            return;
+        }
+        let place = std::env::temp_dir().join(format!("tare-short-{}", std::process::id()));
+        let root = place.join("rootfs");
+        std::fs::create_dir_all(&root).unwrap();
+        let layers: Vec<String> = (0..60)
+            .map(|n| format!("{}/{}{n}", place.display(), "long".repeat(20)))
+            .collect();
+        for layer in &layers {
+            std::fs::create_dir(layer).unwrap();
+        }
+        std::fs::write(format!("{}/file", layers[59]), "").unwrap();
+        let list = Mount {
+            kind: Some("overlay".into()),
+            options: [
+                format!("lowerdir={}", layers.join(":")),
+                "index=off".to_owned(),
+            ]
+            .map(Into::into)
+            .to_vec(),
+            ..Mount::default()
+        };
+        crate::criu::in_own_mounts(|| {
+            let place = Place::open(&root)?;
+            let request = Request::read(0, &list)?;
+            let (held, data) = request.shortened().unwrap();
+            assert_eq!((held.len(), data[1].as_str()), (60, "index=off"));
+            let target = request.target(&place).unwrap();
+            let made = request.make_in_place(&place, &target, &data).unwrap();
+            assert!(root.join("file").exists());
+            drop((held, made));
+            unmount(&root)
+        })
+        .unwrap();
+        std::fs::remove_dir_all(&place).unwrap();
+    }
+}
