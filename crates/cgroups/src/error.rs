@@ -126,6 +126,11 @@ impl Error {
         }
     }
 
+    /// Somebody is inside, or was a moment ago.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Error::Busy { .. }) || self.is(Errno::EBUSY) || self.is(Errno::ENOTEMPTY)
+    }
+
     pub(crate) fn is(&self, errno: Errno) -> bool {
         self.errno() == Some(errno)
     }

@@ -82,7 +82,7 @@ calls! {
     Umask = "umask", Umount = "umount", Unlinkat = "unlinkat", Unshare = "unshare", Utimensat = "utimensat", Wait = "wait", Write = "write",
     Eventfd = "eventfd2", InotifyAddWatch = "inotify_add_watch", InotifyInit = "inotify_init1",
     Linkat = "linkat", Lseek = "lseek", Sendfile = "sendfile", Pipe = "pipe2",
-    ClockGettime = "clock_gettime",
+    ClockGettime = "clock_gettime", TimerfdCreate = "timerfd_create", TimerfdSettime = "timerfd_settime",
 }
 
 impl Call {

@@ -47,12 +47,13 @@
 //! | [`Container::update`] | the kernel, and whoever else works on the same container |
 //! | [`Container::remove`] | `poststop` hooks, and that the cgroup becomes empty, a few seconds at most |
 //! | [`Container::delete`] | as `remove`; before that the end of the process, 10 s at most; with force, up to 5 s for a `poststop` hook of somebody else |
+//! | [`Container::try_remove`] | `poststop` hooks, and systemd where it has made the cgroup |
 //! | [`Process::wait`], [`Container::watch`], [`Readiness::wait`], [`ConsoleSocket::receive`] | as long as it takes |
 //!
 //! Whatever changes a container waits for others that change the same one, also in other processes. For each call that takes as long
 //! as it takes there is a descriptor to wait for instead: [`Process`] is its pidfd, [`Container::events`], [`Readiness`] and
 //! [`ConsoleSocket`] have one. A delete that must not wait is done in parts: [`Container::kill`] (or [`Process::kill`]), the pidfd,
-//! [`Container::remove`]. What is left to be done in another thread are calls of milliseconds. Hooks that take too long are ended by
+//! and [`Container::try_remove`], which says with a descriptor when to try again if something is still there. What is left to be done in another thread are calls of milliseconds. Hooks that take too long are ended by
 //! [`Store::with_interrupt`].
 //!
 //! # In programs with threads
@@ -104,8 +105,8 @@ pub use check::{Finding, Verdict, check};
 pub use config::Config;
 pub use container::{
     CgroupMode, CheckpointOptions, Container, CreateOptions, Created, Event, ExecRequest, Found,
-    GcOptions, Leftover, Outcome, Part, ProcessSource, RestoreOptions, StateReport, features, gc,
-    plan_of, seccomp_text,
+    GcOptions, Leftover, Obstacle, Outcome, Part, ProcessSource, RestoreOptions, StateReport,
+    features, gc, plan_of, seccomp_text,
 };
 pub use error::{Error, ErrorKind};
 pub use interrupt::Interrupt;

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sandbox::{Sandbox, children, read, shell};
 use tare_libcontainer::{
-    Console, Container, CreateOptions, Error, Exit, Process, Status, Stdio, Streams, Terminal,
-    TerminalSize,
+    Bundle, Console, Container, CreateOptions, Error, Exit, Process, Status, Stdio, Streams,
+    Terminal, TerminalSize,
 };
 
 const KILL: i32 = 9;
@@ -371,4 +371,56 @@ fn what_does_not_fit_is_named() {
     created.process.wait().unwrap();
     assert!(created.container.exec(shell("exit 0")).is_err());
     assert_eq!(children(), []);
+}
+
+/// In a program that never blocks: each call comes back at once, and says what to wait for.
+#[test]
+fn a_container_is_removed_without_waiting() {
+    let Some((_alone, sandbox)) = sandbox("obstacle") else {
+        return;
+    };
+    let text = sandbox.config("sleep 1000 & exit 3", false);
+    let text = text.text().replace(r#"{"type":"pid"},"#, "");
+    let bundle = Bundle::from_text(&sandbox.path, text);
+    let mut options = CreateOptions::default();
+    options.streams = Streams::null();
+    let created = Container::create(&sandbox.store, &sandbox.id("a"), &bundle, options).unwrap();
+    let container = &created.container;
+    let obstacle = || {
+        let started = Instant::now();
+        let obstacle = container.try_remove(false).unwrap();
+        assert!(started.elapsed() < Duration::from_secs(1));
+        obstacle
+    };
+    // Waits for its start.
+    assert_eq!(obstacle().unwrap().processes(), [created.process.pid()]);
+    container.start().unwrap();
+    assert_eq!(created.process.wait().unwrap(), Exit::Code(3));
+    // Has ended, but for a process that it has left.
+    let left = obstacle().unwrap();
+    let &[other] = left.processes() else {
+        panic!("{left:?}");
+    };
+    let mut watch = [PollFd::new(left.as_fd(), PollFlags::POLLIN)];
+    assert_eq!(poll(&mut watch, 20u8).unwrap(), 0);
+    // Somebody else works on it.
+    let folder = std::fs::File::open(sandbox.store.root().join(container.id())).unwrap();
+    let folder = kernel::Fd::from(OwnedFd::from(folder));
+    kernel::file::lock(folder.borrow()).unwrap();
+    let locked = obstacle().unwrap();
+    assert!(locked.processes().is_empty());
+    let mut watch = [PollFd::new(locked.as_fd(), PollFlags::POLLIN)];
+    assert_eq!(poll(&mut watch, 1000u16).unwrap(), 1);
+    drop(folder);
+    assert_eq!(container.status().unwrap(), Status::Stopped);
+    kernel::process::kill(other, KILL).unwrap();
+    let mut tries = 0;
+    while let Some(obstacle) = obstacle() {
+        let mut watch = [PollFd::new(obstacle.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut watch, 5000u16).unwrap(), 1);
+        tries += 1;
+        assert!(tries < 1000);
+    }
+    let error = container.try_remove(false).unwrap_err();
+    assert!(error.is_not_found(), "{error}");
 }

@@ -66,10 +66,27 @@ impl Group {
         self.remove_quietly()
     }
 
+    /// As [`Group::remove`], without waiting for anybody to leave (a systemd unit is waited for). The processes that are inside
+    /// still, if it could not be removed for that: none of them while the kernel lets go of those that have ended.
+    ///
+    /// # Errors
+    /// It cannot be removed for another reason.
+    pub fn try_remove(self) -> Result<Option<Vec<i32>>, Error> {
+        match self.remove_within(Duration::ZERO) {
+            Ok(()) => Ok(None),
+            Err(error) if error.is_busy() => self.processes().map(Some),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) fn remove_quietly(&self) -> Result<(), Error> {
+        self.remove_within(PATIENCE)
+    }
+
+    fn remove_within(&self, patience: Duration) -> Result<(), Error> {
         let stopped = self.stop_unit();
         let mut failed = Ok(());
-        let mut patience = Patience::of(PATIENCE);
+        let mut patience = Patience::of(patience);
         for location in &self.place.locations {
             match remove_tree(&location.path, &mut patience) {
                 // Rootless: what could not be made cannot be removed either.

@@ -381,6 +381,8 @@ const CONSTANTS: &[(&str, i128)] = &[
     ("terminal::TIOCSPTLCK", libc::TIOCSPTLCK as i128),
     ("terminal::TIOCGPTPEER", libc::TIOCGPTPEER as i128),
     ("terminal::TIOCGPTN", libc::TIOCGPTN as i128),
+    ("watch::timer::MONOTONIC", libc::CLOCK_MONOTONIC as i128),
+    ("watch::timer::CLOEXEC_NONBLOCK", (libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) as i128),
     ("watch::notifier::CLOEXEC_NONBLOCK", (libc::IN_CLOEXEC | libc::IN_NONBLOCK) as i128),
     ("watch::notify_of_changes::MODIFY", libc::IN_MODIFY as i128),
     ("watch::notify_of_changes::DELETE_SELF", libc::IN_DELETE_SELF as i128),

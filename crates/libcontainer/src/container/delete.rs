@@ -1,8 +1,10 @@
 //! `delete`: removes what `create` made.
 
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use kernel::process::signals;
+use kernel::{Errno, Fd};
 
 use super::cgroup::group_of;
 use super::{Locked, first_process};
@@ -53,6 +55,85 @@ impl Container {
         }
         locked.destroy(force)
     }
+
+    /// As [`Container::remove`], without waiting for anybody to end or to go on, and nothing is killed: `None` when it is done,
+    /// else what stands in the way. (`poststop` hooks are run, and systemd stops its unit: both take their time.)
+    ///
+    /// So a container is deleted in three parts in a program that never blocks: [`Container::kill`]; this, as often as what it
+    /// answers with is readable; and the end of that is `None`.
+    ///
+    /// # Errors
+    /// Something cannot be removed: then it can be tried again.
+    pub fn try_remove(&self, force: bool) -> Result<Option<Obstacle>, Error> {
+        let Some(folder) = self.folder.try_lock()? else {
+            return Obstacle::of(Vec::new()).map(Some);
+        };
+        let locked = Locked::of(folder)?;
+        if let Liveness::Alive(_) = observe::liveness(&locked.record)? {
+            return Obstacle::of(vec![locked.record.pid]).map(Some);
+        }
+        locked.end_hook()?;
+        if let Some(process) = locked.process()? {
+            process.try_wait()?;
+        }
+        if let Some(group) = locked.remaining_group()?
+            && let Some(inside) = group.try_remove()?
+        {
+            let is_strangers = locked.record.owns_pids && !inside.is_empty();
+            if !(force && is_strangers) {
+                return Obstacle::of(inside).map(Some);
+            }
+            let count = inside.len();
+            let why =
+                format_args!("the cgroup is left to its user: {count} process(es) still in it");
+            locked.folder.warn(why);
+        }
+        locked.finish(force).map(|()| None)
+    }
+}
+
+/// What keeps a container from being removed for now: processes, or, where there are none, somebody else who works on the
+/// container, or the kernel, which lets go of a cgroup some time after its processes have ended.
+///
+/// Its descriptor ([`AsFd`]) is readable when it is worth while to try again.
+#[derive(Debug)]
+pub struct Obstacle {
+    processes: Vec<i32>,
+    ready: Fd,
+}
+
+impl Obstacle {
+    fn of(processes: Vec<i32>) -> Result<Obstacle, Error> {
+        const PAUSE: Duration = Duration::from_millis(2);
+        let failed = |fault| Error::call("wait for what is still in the container", fault);
+        for pid in &processes {
+            match kernel::process::open(*pid) {
+                Ok(ready) => return Ok(Obstacle { processes, ready }),
+                // It has ended meanwhile, or is in a pid namespace that is not below the caller's.
+                Err(fault) if fault.is(Errno::ESRCH) || fault.is(Errno::EINVAL) => {}
+                Err(fault) => return Err(failed(fault)),
+            }
+        }
+        let ready = kernel::watch::timer(PAUSE.as_nanos() as u64).map_err(failed)?;
+        Ok(Obstacle { processes, ready })
+    }
+
+    /// The processes that are still in the container, by their numbers in the caller's pid namespace.
+    pub fn processes(&self) -> &[i32] {
+        &self.processes
+    }
+}
+
+impl AsFd for Obstacle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ready.as_fd()
+    }
+}
+
+impl AsRawFd for Obstacle {
+    fn as_raw_fd(&self) -> RawFd {
+        self.ready.as_raw_fd()
+    }
 }
 
 /// Whoever works on the container may be waiting for a hook or for the container's process, which do not go on: they are
@@ -84,12 +165,7 @@ fn lock_by_force(folder: &Folder) -> Result<Held, Error> {
 
 impl Locked {
     pub(super) fn destroy(self, force: bool) -> Result<(), Error> {
-        // Who waited for it would have the lock: it has lost its runtime.
-        if self.record.has_hooks
-            && let Some(hook) = observe::hook(&self.folder)?
-        {
-            hook.end()?;
-        }
+        self.end_hook()?;
         if let Some(process) = self.process()?
             && process.try_wait()?.is_none()
         {
@@ -100,20 +176,34 @@ impl Locked {
             self.end(&process)?;
         }
         let part = timings::part("remove the cgroup");
-        if let Some(place) = &self.record.cgroup
-            && !place.remove_if_empty()
-            && let Some(group) = group_of(&self.record)?
-        {
+        if let Some(group) = self.remaining_group()? {
             self.empty_and_remove(group, force)?;
         }
         drop(part);
-        if let Some(group) = &self.record.resctrl {
-            group.remove()?;
-        }
         self.finish(force)
     }
 
+    /// Who waited for it would have the lock: it has lost its runtime.
+    fn end_hook(&self) -> Result<(), Error> {
+        match self.record.has_hooks {
+            true => observe::hook(&self.folder)?.map_or(Ok(()), |hook| hook.end()),
+            false => Ok(()),
+        }
+    }
+
+    /// The cgroup, if it could not be removed at once.
+    fn remaining_group(&self) -> Result<Option<cgroups::Group>, Error> {
+        match &self.record.cgroup {
+            Some(place) if !place.remove_if_empty() => group_of(&self.record),
+            _ => Ok(None),
+        }
+    }
+
+    /// Removes the rest, without a cgroup.
     fn finish(self, force: bool) -> Result<(), Error> {
+        if let Some(group) = &self.record.resctrl {
+            group.remove()?;
+        }
         if self.record.has_hooks {
             let _part = timings::part("run poststop hooks");
             match self.run_poststop() {

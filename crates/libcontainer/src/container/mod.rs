@@ -30,6 +30,7 @@ use crate::state::{Folder, Held, Liveness, Record, Status, Store, observe};
 
 pub use checkpoint::{CgroupMode, CheckpointOptions};
 pub use create::Created;
+pub use delete::Obstacle;
 pub use events::Event;
 pub use exec::{ExecRequest, ProcessSource};
 pub use features::features;
