@@ -2,6 +2,6 @@
 
 fn main() {
     let here = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
-    println!("cargo::metadata=source={here}/src");
+    println!("cargo::metadata=source={here}");
     println!("cargo::rerun-if-changed=build.rs");
 }

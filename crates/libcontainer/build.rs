@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// The waiting init of every container holds this program in memory.
+/// The waiting init of every container holds this program in memory. `cargo xtask check` fails above that; whoever builds with
+/// another compiler, which may need some bytes more, gets a program that works.
 const LARGEST: u64 = 40 * 1024;
 
 fn main() {
@@ -29,8 +30,8 @@ fn main() {
         fs::write(&program, []).expect("OUT_DIR can be written");
         return;
     }
-    let kernel = source("../kernel/src", "DEP_TARE_KERNEL_SOURCE");
-    let init = source("../init", "DEP_TARE_INIT_SOURCE");
+    let kernel = source("../kernel", "tare-kernel", "DEP_TARE_KERNEL_SOURCE").join("src");
+    let init = source("../init", "tare-init", "DEP_TARE_INIT_SOURCE");
     for watched in [&kernel, &init.join("src"), &init.join("program")] {
         println!("cargo::rerun-if-changed={}", watched.display());
     }
@@ -42,15 +43,18 @@ fn main() {
     compiler.library("init", &init.join("src/lib.rs"), &["kernel"]);
     compiler.program(&init.join("program/main.rs"), &program);
     let size = fs::metadata(&program).expect("it was just built").len();
-    assert!(size <= LARGEST, "init is {size} bytes, more than {LARGEST}");
+    if size > LARGEST {
+        println!("cargo::warning=init is {size} bytes, more than {LARGEST}");
+    }
 }
 
 /// Where the sources of a crate are: beside this one, or, in a registry's cache, where its build script says. Cargo keeps what
 /// that said and what was watched, and a target folder may be copied to another working copy: a relative path fits there.
-fn source(beside: &str, said: &str) -> PathBuf {
-    let beside = PathBuf::from(beside);
-    match beside.is_dir() {
-        true => beside,
+/// Among vendored crates, what lies beside may be another's of that short name.
+fn source(beside: &str, package: &str, said: &str) -> PathBuf {
+    let manifest = fs::read_to_string(Path::new(beside).join("Cargo.toml")).unwrap_or_default();
+    match manifest.contains(&format!("name = \"{package}\"")) {
+        true => PathBuf::from(beside),
         false => PathBuf::from(env::var_os(said).expect("set by the crate's build script")),
     }
 }

@@ -160,6 +160,9 @@ fn perform(
         folder: Some(folder),
         ..prepared.hooks(folder.store())?
     };
+    let run_hook = |kind, index, inside: &Inside<'_>| {
+        run_hook(&hooks, kind, index, Some(inside), &prepared.host)
+    };
     let given = Given {
         store: folder.store(),
         report: folder.make_report()?,
@@ -175,9 +178,7 @@ fn perform(
         standard: ends.theirs(),
         inputs: Vec::new(),
         state: Some(hooks),
-        run_hook: Some(&|kind, index, inside: &Inside<'_>| {
-            run_hook(&hooks, kind, index, Some(inside), &prepared.host)
-        }),
+        run_hook: Some(&run_hook),
     };
     drop(part);
     let (mut performed, group) = walk(&prepared.plan, given, &mut |child: &Started| {

@@ -208,7 +208,7 @@ impl Locked {
             let _part = timings::part("run poststop hooks");
             match self.run_poststop() {
                 Err(error) if force => {
-                    let why = format_args!("poststop hooks are not run: {error}");
+                    let why = format!("poststop hooks are not run: {error}");
                     self.folder.warn(why);
                 }
                 answer => answer?,

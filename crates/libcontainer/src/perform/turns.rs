@@ -243,7 +243,7 @@ impl Walk<'_> {
         match super::end(&child) {
             Ok(exit) => exit,
             Err(fault) => {
-                let why = format_args!("the container's process may be left: {fault}");
+                let why = format!("the container's process may be left: {fault}");
                 let id = self.given.state.as_ref().map_or("", |state| state.id);
                 self.given.store.warnings().warn(id, why);
                 None
