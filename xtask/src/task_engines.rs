@@ -6,11 +6,12 @@ use std::process::Stdio;
 use crate::{Answer, call};
 
 /// Those that tests/engines knows.
-const ENGINES: [&str; 7] = [
+const ENGINES: [&str; 8] = [
     "docker",
     "containerd",
     "cri",
     "podman",
+    "rootless",
     "buildah",
     "install",
     "swarm",
