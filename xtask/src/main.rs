@@ -20,6 +20,7 @@ mod task_golden;
 mod task_hello;
 mod task_lab;
 mod task_lengths;
+mod task_publish;
 mod task_test;
 
 use std::process::ExitCode;
@@ -60,6 +61,16 @@ const TASKS: &[Task] = &[
         "dist",
         "[--docs] make packages in target/dist; --docs write the command line's reference, manual pages and completions anew",
         task_dist::run,
+    ),
+    (
+        "publish",
+        "show that each crate can be published: nothing is sent anywhere",
+        task_publish::run,
+    ),
+    (
+        "msrv",
+        "check everything with the oldest Rust that is promised",
+        task_publish::msrv,
     ),
     (
         "lengths",

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Answer, call, task_test};
+use crate::{Answer, call, task_publish, task_test};
 
 /// init's size limit in bytes.
 const LARGEST_INIT: u64 = 40 * 1024;
@@ -51,6 +51,8 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
         call::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
     });
     check("size of init", &init_size);
+    check("manifests and archives", &task_publish::manifests);
+    check("dependencies", &task_publish::dependencies);
     check("tests", &|| task_test::run(arguments));
     if failed.is_empty() {
         Ok(())
@@ -140,7 +142,7 @@ fn init_size() -> Answer {
     }
     match newest {
         None => Err("no init program was built".to_owned()),
-        Some((_, path, size)) if size >= LARGEST_INIT => {
+        Some((_, path, size)) if size > LARGEST_INIT => {
             Err(format!("{} has {size} bytes", path.display()))
         }
         Some((_, _, size)) => {

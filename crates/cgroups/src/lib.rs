@@ -91,3 +91,7 @@ pub use stats::Stats;
 pub use systemd::fuzzing;
 pub use systemd::{BusError, Session};
 pub use watch::{Events, Watch};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -97,3 +97,7 @@ pub use error::{Error, Kind, Result};
 pub use limits::Limits;
 #[cfg(fuzzing)]
 pub use registry::fuzzing;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -120,3 +120,7 @@ pub use state::{Record, Status, Store, Waiter};
 pub use streams::{Stdio, Streams};
 pub use terminal::{Console, ConsoleSocket, Terminal, TerminalSize};
 pub use warning::Warning;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

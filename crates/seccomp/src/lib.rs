@@ -195,3 +195,7 @@ pub fn compile(profile: &Seccomp<'_>, kernel: &Support) -> Result<Filter, Error>
         warnings: profile.warnings,
     })
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

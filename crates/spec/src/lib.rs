@@ -142,3 +142,7 @@ impl<'a> Spec<'a> {
         self.annotations.get(key)
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
