@@ -114,7 +114,10 @@ fn a_registry_that_refuses_ranges_is_asked_for_the_whole() {
         for fault in [416, 400, 403, 405, 501]
             .map(Fault::RefuseRange)
             .into_iter()
-            .chain([Fault::Without("content-range")])
+            .chain([
+                Fault::RefuseRangeThenClose(416),
+                Fault::Without("content-range"),
+            ])
         {
             proxy.clear();
             let program = Program::new();

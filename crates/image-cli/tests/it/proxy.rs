@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     IgnoreRange,
     /// This status for requests with a Range.
     RefuseRange(u16),
+    /// The same, and the connection stays open until the next request comes over it, which gets no answer.
+    RefuseRangeThenClose(u16),
     /// A page for people, as login pages and proxies send it.
     Page,
     /// The answer lacks a header.
@@ -159,7 +161,9 @@ fn serve(
         return out.shutdown(Shutdown::Both);
     }
     let refused = match &fault {
-        Some(Fault::RefuseRange(status)) if headers.contains_key("range") => {
+        Some(Fault::RefuseRange(status) | Fault::RefuseRangeThenClose(status))
+            if headers.contains_key("range") =>
+        {
             Some(format!("{status} No\r\nContent-Length: 0\r\n\r\n"))
         }
         Some(Fault::Page) => {
@@ -172,6 +176,9 @@ fn serve(
     };
     if let Some(answer) = refused {
         write!(out, "HTTP/1.1 {answer}")?;
+        if matches!(fault, Some(Fault::RefuseRangeThenClose(_))) {
+            reader.fill_buf()?;
+        }
         return out.shutdown(Shutdown::Both);
     }
     let mut server = TcpStream::connect(upstream)?;

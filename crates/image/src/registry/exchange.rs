@@ -1,7 +1,7 @@
 //! One request and its answer: authentication, redirects, retries, and errors that say what the registry said.
 
-use std::io::Read;
-use std::time::SystemTime;
+use std::io::{Cursor, Read};
+use std::time::{Duration, SystemTime};
 
 use ureq::http::{Request, Response};
 use ureq::{Body, SendBody};
@@ -21,6 +21,17 @@ pub(super) enum Payload<'a> {
         length: u64,
         open: &'a dyn Fn() -> Result<Box<dyn Read + Send>>,
     },
+}
+
+impl Payload<'_> {
+    /// Number of bytes, and these.
+    fn open(&self) -> Result<Option<(u64, Box<dyn Read>)>> {
+        Ok(Some(match self {
+            Payload::None => return Ok(None),
+            Payload::Bytes(bytes) => (bytes.len() as u64, Box::new(Cursor::new(bytes.to_vec()))),
+            Payload::Stream { length, open } => (*length, Box::new(open()?.take(*length))),
+        }))
+    }
 }
 
 /// A request.
@@ -159,39 +170,17 @@ impl Repository<'_> {
         address: &str,
         own: Vec<(String, String)>,
     ) -> Result<Response<Body>> {
-        let mut request = Request::builder().method(call.method).uri(address);
-        for (name, value) in &call.headers {
-            request = request.header(*name, value);
+        let mut result = request(endpoint, call, address, &own, false)?;
+        if ["GET", "HEAD"].contains(&call.method) && result.as_ref().is_err_and(is_closed) {
+            // A server may close a kept connection at any moment: then this is no failed attempt (RFC 9112, section 9.3.1).
+            result = request(endpoint, call, address, &own, true)?;
         }
-        for (name, value) in own {
-            request = request.header(name, value);
-        }
-        let bad = |e: ureq::http::Error| failure!(Protocol: "request to {address}: {e}");
-        let mut stream;
-        let result = match &call.payload {
-            Payload::None => endpoint
-                .agent
-                .run(request.body(SendBody::none()).map_err(bad)?),
-            Payload::Bytes(bytes) => endpoint.agent.run(request.body(*bytes).map_err(bad)?),
-            Payload::Stream { length, open } => {
-                stream = open()?.take(*length);
-                let request = request.header("Content-Length", length.to_string());
-                endpoint.agent.run(
-                    request
-                        .body(SendBody::from_reader(&mut stream))
-                        .map_err(bad)?,
-                )
-            }
-        };
         let response = result.map_err(|e| {
-            let ended =
-                matches!(&e, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::UnexpectedEof);
             let error = network_error(&e, &endpoint.host);
             // What a server does that is spoken to in a language it does not know.
-            if ended && address.starts_with("https:") {
-                error.hint(PLAIN)
-            } else {
-                error
+            match is_closed(&e) && address.starts_with("https:") {
+                true => error.hint(PLAIN),
+                false => error,
             }
         })?;
         for value in response.headers().get_all("warning") {
@@ -300,6 +289,53 @@ impl Auth {
             (Challenge::Basic, _) => None,
         }
     }
+}
+
+/// Sends a request over a connection that was kept, or over a `fresh` one.
+fn request(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    address: &str,
+    own: &[(String, String)],
+    fresh: bool,
+) -> Result<Result<Response<Body>, ureq::Error>> {
+    let mut request = Request::builder().method(call.method).uri(address);
+    for (name, value) in &call.headers {
+        request = request.header(*name, value);
+    }
+    for (name, value) in own {
+        request = request.header(name, value);
+    }
+    let body = match call.payload.open()? {
+        None => SendBody::none(),
+        Some((length, content)) => {
+            request = request.header("Content-Length", length.to_string());
+            SendBody::from_owned_reader(content)
+        }
+    };
+    let request = request.body(body);
+    let request = request.map_err(|e| failure!(Protocol: "request to {address}: {e}"))?;
+    Ok(match fresh {
+        true => {
+            let request = endpoint.agent.configure_request(request);
+            endpoint
+                .agent
+                .run(request.max_idle_age(Duration::ZERO).build())
+        }
+        false => endpoint.agent.run(request),
+    })
+}
+
+/// True if the connection ended before there was an answer.
+fn is_closed(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let ended = [
+        UnexpectedEof,
+        ConnectionReset,
+        ConnectionAborted,
+        BrokenPipe,
+    ];
+    matches!(error, ureq::Error::Io(e) if ended.contains(&e.kind()))
 }
 
 pub(super) fn header(response: &Response<Body>, name: &str) -> Option<String> {

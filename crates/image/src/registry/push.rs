@@ -261,7 +261,6 @@ impl Upload<'_> {
         }
         let mut call = self
             .call("POST", address.clone(), &[201, 202])
-            .header("Content-Length", 0)
             .payload(Payload::Bytes(&[]));
         call.scopes.extend(more);
         let response = repository.send(endpoint, &call)?;
