@@ -17,7 +17,7 @@ use crate::files;
 use crate::flatten::flatten;
 use crate::json::{parse_json, read_limited, to_json};
 use crate::manifest::Image;
-use crate::overlay;
+use crate::overlay::{self, Overlay};
 use crate::pull::{self, Options};
 use crate::store::Store;
 use crate::stubs;
@@ -92,11 +92,13 @@ pub enum Rootfs {
     Flat,
     /// The layers mounted over each other, with a writable directory on top; it is mounted until somebody unmounts it.
     Overlay,
+    /// The same, and what is written there is not needed any more once the container has ended.
+    Temporary,
 }
 
 impl Record {
     fn new(image: &Image, rootfs: Rootfs) -> Self {
-        let overlay = rootfs == Rootfs::Overlay;
+        let overlay = rootfs != Rootfs::Flat;
         let chain_ids = image.chain_ids.iter().filter(|_| overlay);
         Record {
             manifest: image.descriptor.clone(),
@@ -229,9 +231,9 @@ fn fill(
     record.write(folder)?;
     match rootfs {
         Rootfs::Flat => flatten(&store.source(&options.limits), store, image, &root, options)?,
-        Rootfs::Overlay => {
+        Rootfs::Overlay | Rootfs::Temporary => {
             remember(store, folder)?;
-            mount_layers(store, image, folder, &root, options)?;
+            mount_layers(store, image, folder, &root, rootfs, options)?;
         }
     }
     let spec = bundle::spec(image, &[&root], overrides, &options.limits)?;
@@ -263,7 +265,7 @@ pub fn mount(store: &Store, image: &Image, target: &Path, options: &Options) -> 
             ..Record::new(image, Rootfs::Overlay)
         };
         record.write(&folder)?;
-        mount_layers(store, image, &folder, &target, options)
+        mount_layers(store, image, &folder, &target, Rootfs::Overlay, options)
     };
     let result = work();
     if result.is_err() {
@@ -277,11 +279,17 @@ fn mount_layers(
     image: &Image,
     folder: &Path,
     root: &Path,
+    rootfs: Rootfs,
     options: &Options,
 ) -> Result<()> {
     pull::unpack(store, image, options)?;
-    let [upper, work] = ["upper", "work"].map(|name| folder.join(name));
-    overlay::mount(&pull::layers(store, image)?, &upper, &work, root)
+    let overlay = Overlay {
+        layers: &pull::layers(store, image)?,
+        upper: &folder.join("upper"),
+        work: &folder.join("work"),
+        volatile: rootfs == Rootfs::Temporary,
+    };
+    overlay::mount(&overlay, root)
 }
 
 /// The name of what [`mount`] makes for a directory.

@@ -15,8 +15,27 @@ use crate::error::{Doing, Error, Result};
 use crate::tar::Time;
 use crate::unpack::{copy_attributes, open_directory, overlay_namespace, timestamps};
 
-/// Mounts `layers` (the lowest first) at `target`, writable through `upper` with `work` beside it on the same file system.
-pub fn mount(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Result<()> {
+/// Layers to be mounted over each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Overlay<'a> {
+    /// The lowest first.
+    pub layers: &'a [PathBuf],
+    /// Where changes go.
+    pub upper: &'a Path,
+    /// Beside it, on the same file system.
+    pub work: &'a Path,
+    /// Nobody needs the changes after a crash of the machine: nothing waits for the disk, when it is unmounted above all.
+    pub volatile: bool,
+}
+
+/// Mounts an overlay at `target`; directories that are not there are made.
+pub fn mount(overlay: &Overlay<'_>, target: &Path) -> Result<()> {
+    let Overlay {
+        layers,
+        upper,
+        work,
+        ..
+    } = *overlay;
     for folder in [upper, work, target] {
         std::fs::create_dir_all(folder).at("make directory", folder)?;
     }
@@ -38,30 +57,37 @@ pub fn mount(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Re
         let times = timestamps(Time::modified(&stat));
         rustix::fs::futimens(&to, &times).at("set time of", upper)?;
     }
-    match mount_one_by_one(layers, upper, work, target) {
-        Err(e) if e.errno() == Some(Errno::INVAL.raw_os_error()) => {
-            mount_at_once(layers, upper, work, target)
-        }
+    let overlay = Overlay { layers, ..*overlay };
+    match mount_one_by_one(&overlay, target) {
+        Err(e) if e.errno() == Some(Errno::INVAL.raw_os_error()) => mount_at_once(&overlay, target),
         other => other,
     }
 }
 
+impl Overlay<'_> {
+    /// Options without a value.
+    fn flags(&self) -> impl Iterator<Item = &'static str> {
+        let user = (overlay_namespace() == "user").then_some("userxattr");
+        let volatile = self.volatile.then_some("volatile");
+        user.into_iter().chain(volatile)
+    }
+}
+
 /// Since Linux 6.5 each layer is added by a call of its own, so that their number and the length of paths do not matter.
-fn mount_one_by_one(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Result<()> {
+fn mount_one_by_one(overlay: &Overlay<'_>, target: &Path) -> Result<()> {
     let error =
         |what: &str, e: Errno| Error::system(format!("overlay at {}: {what}", target.display()), e);
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(|e| error("fsopen", e))?;
-    let (below, own) = (
-        layers.iter().rev().map(|l| ("lowerdir+", l.as_path())),
-        Path::new("overlay"),
-    );
-    let settings = [("source", own)].into_iter().chain(below);
-    for (key, path) in settings.chain([("upperdir", upper), ("workdir", work)]) {
+    let below = overlay.layers.iter().rev();
+    let below = below.map(|layer| ("lowerdir+", layer.as_path()));
+    let own = [("upperdir", overlay.upper), ("workdir", overlay.work)];
+    let settings = [("source", Path::new("overlay"))].into_iter();
+    for (key, path) in settings.chain(below).chain(own) {
         fsconfig_set_string(context.as_fd(), key, path)
             .map_err(|e| error(&format!("{key} {}", path.display()), e))?;
     }
-    if overlay_namespace() == "user" {
-        fsconfig_set_flag(context.as_fd(), "userxattr").map_err(|e| error("userxattr", e))?;
+    for flag in overlay.flags() {
+        fsconfig_set_flag(context.as_fd(), flag).map_err(|e| error(flag, e))?;
     }
     fsconfig_create(context.as_fd()).map_err(|e| error("create", e))?;
     let flags = (FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty());
@@ -71,21 +97,24 @@ fn mount_one_by_one(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path
 }
 
 /// Before that, all names have to fit into one page: short links stand in for the layers.
-fn mount_at_once(layers: &[PathBuf], upper: &Path, work: &Path, target: &Path) -> Result<()> {
-    let links = work.with_extension("l");
+fn mount_at_once(overlay: &Overlay<'_>, target: &Path) -> Result<()> {
+    let links = overlay.work.with_extension("l");
     std::fs::create_dir_all(&links).at("make directory", &links)?;
     let mut names = Vec::new();
-    for (n, layer) in layers.iter().enumerate().rev() {
+    for (n, layer) in overlay.layers.iter().enumerate().rev() {
         let link = links.join(format!("{n:x}"));
         symlink(layer, &link).at("make link", &link)?;
         names.push(link.display().to_string());
     }
-    let user = match overlay_namespace() {
-        "user" => ",userxattr",
-        _ => "",
-    };
-    let (names, upper, work) = (names.join(":"), upper.display(), work.display());
-    let options = format!("lowerdir={names},upperdir={upper},workdir={work}{user}");
+    let (names, upper, work) = (
+        names.join(":"),
+        overlay.upper.display(),
+        overlay.work.display(),
+    );
+    let mut options = format!("lowerdir={names},upperdir={upper},workdir={work}");
+    overlay
+        .flags()
+        .for_each(|flag| options += &format!(",{flag}"));
     let options = std::ffi::CString::new(options).map_err(|_| Errno::INVAL);
     let mounted = options.and_then(|options| {
         let (flags, kind) = (rustix::mount::MountFlags::empty(), "overlay");

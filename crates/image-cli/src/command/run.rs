@@ -44,9 +44,10 @@ pub(super) const FAILURE: u8 = runtime_log::NO_CONTAINER;
 fn run(line: &Line, options: &Options) -> Result<u8> {
     let overrides = super::bundle::overrides(line)?;
     let (keep, detach) = (line.has("--keep"), line.has("--detach"));
-    let rootfs = match line.has("--flat") {
-        true => Rootfs::Flat,
-        false => Rootfs::Overlay,
+    let rootfs = match (line.has("--flat"), keep) {
+        (true, _) => Rootfs::Flat,
+        (false, true) => Rootfs::Overlay,
+        (false, false) => Rootfs::Temporary,
     };
     let location = line.arguments[0].parse()?;
     let pull = line.parsed("--pull")?.unwrap_or(place::Pull::Missing);

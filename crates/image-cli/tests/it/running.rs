@@ -299,6 +299,28 @@ fn privileged_stores_that_cannot_be_written_to() {
 }
 
 #[test]
+fn privileged_nothing_waits_for_the_disk_where_changes_are_not_kept() {
+    for setup in Setup::all() {
+        let volatile = |more: &[&str]| {
+            let run = [
+                &["run"],
+                more,
+                &["localhost/app", "cat", "/proc/self/mountinfo"],
+            ]
+            .concat();
+            let (mounts, status) = setup.run(&run);
+            assert_eq!(status, Some(0));
+            mounts
+                .lines()
+                .any(|m| m.contains(" / / ") && m.contains("volatile"))
+        };
+        let kept = id("kept");
+        assert!(volatile(&[]) && !volatile(&["--keep", "--name", &kept]));
+        setup.run(&["remove", "--container", &kept]);
+    }
+}
+
+#[test]
 fn privileged_the_runtimes_log_is_listened_to() {
     let program = Program::new();
     make_image(&program, "localhost/app", 1);

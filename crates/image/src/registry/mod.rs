@@ -249,11 +249,10 @@ impl Registry {
             PlainHttp::Always => true,
         };
         let default_url = format!("{}://{api_host}", if plain { "http" } else { "https" });
-        let mut found = None;
-        for name in [host, api_host] {
-            if found.is_none() {
-                found = hosts::load(&options.hosts_folders, name, &default_url, &options.tls)?;
-            }
+        let load = |name| hosts::load(&options.hosts_folders, name, &default_url, &options.tls);
+        let mut found = load(host)?;
+        if found.is_none() && api_host != host {
+            found = load(api_host)?;
         }
         let found = match (found, entry) {
             (Some(found), _) => found,
