@@ -37,18 +37,14 @@ impl log::Log for Log {
 
 static LOG: Log = Log;
 
-/// Says something on one line. Names in images and answers of registries may hold what terminals obey.
+/// Says something on one line.
 fn say(text: &str) {
-    let mut line = String::from("tare-image: ");
-    for c in text.chars() {
-        match c {
-            c if c.is_control() => line.extend(c.escape_default()),
-            c => line.push(c),
-        }
-    }
-    line.push('\n');
+    let text = format!(
+        "tare-image: {}\n",
+        command::shown(&text.replace('\n', "\\n"))
+    );
     // Nobody may be listening any more; that is no reason to fail.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 fn main() -> ExitCode {

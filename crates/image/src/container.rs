@@ -21,9 +21,13 @@ use crate::overlay::{self, Overlay};
 use crate::pull::{self, Options};
 use crate::store::Store;
 use crate::stubs;
+use crate::unpack::remove_tree;
 
 /// More than any `config.json` has.
 const CONFIG_BYTES: u64 = 16 << 20;
+
+/// The name of the file with it.
+const RECORD: &str = "image.json";
 
 /// Where a bundle came from; `image.json` beside its `config.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,7 +85,7 @@ impl Runtime {
 pub(crate) enum Found {
     /// Its layers are needed.
     Used(Box<Record>),
-    /// A killed process left it in this folder.
+    /// A killed process left it in this folder, unless somebody is making one there just now.
     Left(PathBuf),
 }
 
@@ -115,12 +119,12 @@ impl Record {
     /// # Errors
     /// [`Kind::NotFound`] when it was not made from an image.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("image.json");
+        let path = folder.join(RECORD);
         if !path.exists() {
             fail!(NotFound: "{} was not made from an image", folder.display()
                 => "Bundles made by \"bundle --overlay\" or \"run --keep\" can be committed");
         }
-        parse_json(&read_limited(&path, 1 << 20)?, "image.json").map_err(|e| {
+        parse_json(&read_limited(&path, 1 << 20)?, RECORD).map_err(|e| {
             let shown = folder.display();
             let how = format!("Remove the container with: tare-image remove --container {shown}");
             e.hint(how).during(shown.to_string())
@@ -148,7 +152,7 @@ impl Record {
 
     fn write(&self, folder: &Path) -> Result<()> {
         // In one step: half a record would stand in the way of everybody who tidies up.
-        files::write(&folder.join("image.json"), 0o666, &to_json(self)?)
+        files::write(&folder.join(RECORD), 0o666, &to_json(self)?)
     }
 
     /// True when the process that was to remove the bundle is gone, and the container too.
@@ -161,7 +165,7 @@ impl Record {
     pub(crate) fn all(store: &Store) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         for path in files::list(&store.containers()) {
-            if path.join("image.json").exists() {
+            if path.join(RECORD).exists() {
                 let record = Record::read(&path)?;
                 found.push(match record.is_orphan() {
                     true => Found::Left(path),
@@ -169,6 +173,8 @@ impl Record {
                 });
             } else if path.is_symlink() {
                 fs::remove_file(&path).at("remove", &path)?;
+            } else if path.is_dir() {
+                found.push(Found::Left(path));
             }
         }
         Ok(found)
@@ -269,7 +275,7 @@ pub fn mount(store: &Store, image: &Image, target: &Path, options: &Options) -> 
     };
     let result = work();
     if result.is_err() {
-        let _ = crate::unpack::remove_tree(&folder);
+        let _ = remove_tree(&folder);
     }
     result.map(|()| id)
 }
@@ -355,7 +361,10 @@ pub fn stubs(store: &Store, base: &Image, folder: &Path) -> Result<BTreeSet<Vec<
 
 /// Removes what killed processes left: with the bundle what the runtime still knows of its container, which has ended.
 pub(crate) fn discard_left(store: &Store, folder: &Path) -> Result<()> {
-    if let Some(runtime) = Record::read(folder)?.runtime
+    if let Ok(Record {
+        runtime: Some(runtime),
+        ..
+    }) = Record::read(folder)
         && let Err(e) = runtime.call(&["delete", "--force"])
     {
         log::debug!("{}: {e}", runtime.program.display());
@@ -367,7 +376,11 @@ pub(crate) fn discard_left(store: &Store, folder: &Path) -> Result<()> {
 pub fn discard(store: &Store, folder: &Path) -> Result<()> {
     let target = Record::read(folder).ok().and_then(|record| record.target);
     overlay::unmount(&target.unwrap_or_else(|| folder.join("rootfs")))?;
-    crate::unpack::remove_tree(folder)?;
+    // The record last: who is killed on the way leaves something that can be told from other folders.
+    for path in files::list(folder).filter(|path| !path.ends_with(RECORD)) {
+        remove_tree(&path)?;
+    }
+    remove_tree(folder)?;
     let link = digest::of(folder.as_os_str().as_encoded_bytes());
     let _ = fs::remove_file(store.container(link.digest()));
     Ok(())

@@ -4,20 +4,21 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use serde_json::{Value, json};
 
-use crate::compression::{Compression, Compressor, decompress};
+use crate::compression::{Compression, Compressor};
 use crate::copy::Selection;
-use crate::digest::{self, Hasher, HashingWriter};
+use crate::digest::HashingWriter;
 use crate::error::{Doing, During, Error, Result};
 use crate::files::{self, Slice};
 use crate::index;
 use crate::json::{parse_document, to_json};
+use crate::layer::{self, Feed};
 use crate::limits::Limits;
 use crate::manifest::{
     self, Content, DOCKER_CONFIG, DOCKER_INDEX, DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST,
@@ -233,96 +234,16 @@ fn repack(
     options: &Options,
 ) -> Result<(Descriptor, File)> {
     source::persist(source, layer, || {
-        repack_once(source, layer, diff_id, wanted, options)
+        let fetch = |feed: &mut Feed<'_>| source::pass(source, layer, &mut |b| feed.pass(b));
+        layer::read(fetch, diff_id, &options.limits, |plain| {
+            let file = HashingWriter::new(files::unnamed(&std::env::temp_dir())?);
+            let output = Compressor::with_level(file, wanted, options.level);
+            let mut output = output.doing("compress")?;
+            io::copy(plain, &mut output).map_err(|e| layer::failed("write layer", e))?;
+            let (file, digest, size) = output.finish().doing("write layer")?.finish();
+            Ok((Descriptor::new(wanted.media_type(), size, digest), file))
+        })
     })
-}
-
-fn repack_once(
-    source: &dyn Source,
-    layer: &Descriptor,
-    diff_id: &Digest,
-    wanted: Compression,
-    options: &Options,
-) -> Result<(Descriptor, File)> {
-    let input = Checked {
-        input: source.open(layer, 0, None)?.reader,
-        hasher: Hasher::like(layer.digest())?,
-        count: 0,
-        failed: None,
-    };
-    let input = Mutex::new(input);
-    let mut plain =
-        decompress(BufReader::with_capacity(128 << 10, Shared(&input))).doing("decompress")?;
-    let file = files::unnamed(&std::env::temp_dir())?;
-    let packed = Compressor::with_level(HashingWriter::new(file), wanted, options.level);
-    let mut output = packed.doing("compress")?;
-    let mut hasher = Hasher::like(diff_id)?;
-    let (mut total, mut buffer) = (0, vec![0; crate::chunks::CHUNK]);
-    let copied = loop {
-        let n = match plain.read(&mut buffer) {
-            Ok(0) => break Ok(()),
-            Ok(n) => n,
-            Err(e) => break Err(failure!(Malformed: "decompress: {e}")),
-        };
-        total += n as u64;
-        if total > options.limits.layer_bytes {
-            let most = options.limits.layer_bytes;
-            fail!(Limit: "the layer is larger than {most} bytes");
-        }
-        hasher.update(&buffer[..n]);
-        output.write_all(&buffer[..n]).doing("write layer")?;
-    };
-    drop(plain);
-    let mut input = input.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // What follows the end of the packed content belongs to the blob. A connection that broke explains what came of it.
-    let rest = io::copy(&mut input, &mut io::sink());
-    if let (Some(e), _) | (None, Err(e)) = (input.failed.take(), rest) {
-        return Err(source::cut(layer, input.count, &e));
-    }
-    if input.count != layer.size() {
-        return Err(digest::wrong_size(layer, input.count));
-    }
-    digest::expect(&input.hasher.finish(), layer.digest())?;
-    copied?;
-    digest::expect(&hasher.finish(), diff_id)?;
-    let (file, digest, size) = output.finish().doing("write layer")?.finish();
-    Ok((Descriptor::new(wanted.media_type(), size, digest), file))
-}
-
-/// Hashes and counts what is read, and remembers why it ended.
-struct Checked {
-    input: Box<dyn Read + Send>,
-    hasher: Hasher,
-    count: u64,
-    failed: Option<io::Error>,
-}
-
-impl Read for Checked {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self.input.read(into) {
-            Ok(n) => {
-                self.hasher.update(&into[..n]);
-                self.count += n as u64;
-                Ok(n)
-            }
-            Err(e) => {
-                let kind = e.kind();
-                self.failed = Some(e);
-                Err(kind.into())
-            }
-        }
-    }
-}
-
-struct Shared<'a>(&'a Mutex<Checked>);
-
-impl Read for Shared<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .read(into)
-    }
 }
 
 impl Source for Converted<'_> {

@@ -6,6 +6,7 @@ use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType, Platform};
 
 use crate::error::{Error, Kind, Result};
 use crate::json::to_json;
+use crate::layout;
 use crate::limits::Limits;
 use crate::manifest::{Content, Document, Image, is_index};
 use crate::platform::{self, Wanted};
@@ -120,25 +121,26 @@ pub fn edit(
     limits: &Limits,
     change: impl FnOnce(&mut Vec<Descriptor>) -> Result<()>,
 ) -> Result<Descriptor> {
-    let layout = store.layout();
-    let old = match store.resolve(name) {
-        Err(e) if e.kind() == Kind::NotFound => None,
-        other => Some(layout.document(&other?, limits.manifest_bytes)?),
-    };
-    let mut index = match old.map(|old| old.content) {
-        Some(Content::Index(index)) => *index,
-        Some(Content::Manifest(_)) => fail!(Usage: "{name} is an image and no index"
-            => "Choose another name for the index"),
-        None => empty(),
-    };
-    let mut entries = index.manifests().clone();
-    change(&mut entries)?;
-    index.set_manifests(entries);
-    let media_type = index.media_type().as_ref().map(|t| t.to_string());
-    let document = Document::parse(to_json(&index)?, media_type.as_deref())?;
-    layout.put(&document.descriptor, &document.bytes)?;
-    layout.tag(Some(&name.to_string()), &document.descriptor)?;
-    Ok(document.descriptor)
+    let (layout, text) = (store.layout(), name.to_string());
+    // Others may change it at the same time: all of it is one step for them.
+    layout.edit(|names| {
+        let old = names.iter().find(|d| layout::ref_name(d) == Some(&text));
+        let old = old.map(|d| layout.document(d, limits.manifest_bytes));
+        let mut index = match old.transpose()?.map(|old| old.content) {
+            Some(Content::Index(index)) => *index,
+            Some(Content::Manifest(_)) => fail!(Usage: "{name} is an image and no index"
+                => "Choose another name for the index"),
+            None => empty(),
+        };
+        let mut entries = index.manifests().clone();
+        change(&mut entries)?;
+        index.set_manifests(entries);
+        let media_type = index.media_type().as_ref().map(|t| t.to_string());
+        let document = Document::parse(to_json(&index)?, media_type.as_deref())?;
+        layout.put(&document.descriptor, &document.bytes)?;
+        layout::name_entry(names, Some(&text), None, &document.descriptor);
+        Ok(document.descriptor)
+    })
 }
 
 pub(crate) fn empty() -> ImageIndex {

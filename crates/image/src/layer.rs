@@ -1,7 +1,6 @@
 //! The stages that a layer runs through, each in a thread of its own: source, decompression, then digest and writing.
 
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -12,7 +11,6 @@ use crate::compression;
 use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
 use crate::limits::Limits;
-use crate::unpack::{Form, Layer, Owner};
 
 /// The way into the stages.
 pub(crate) struct Feed<'a> {
@@ -36,31 +34,29 @@ impl Feed<'_> {
     }
 }
 
-/// Unpacks one layer into the empty `directory`. `source` runs on this thread and passes the compressed layer on; its
-/// result comes first, since what it reports explains what the other stages see.
+/// Runs a layer through the stages. `source` runs on this thread and passes the compressed layer on; `sink` reads the uncompressed
+/// one, of which it may leave a rest. What the source reports comes first, since it explains what the other stages see.
 ///
 /// # Errors
 /// The first failure in the order of the stages; [`Kind::Integrity`] when the content has another DiffID.
-pub(crate) fn unpack(
+pub(crate) fn read<T: Send>(
     source: impl FnOnce(&mut Feed<'_>) -> Result<()>,
-    directory: &Path,
     diff_id: &Digest,
-    how: (Form, Owner),
     limits: &Limits,
-) -> Result<Layer> {
+    sink: impl FnOnce(&mut ChunkReader) -> Result<T> + Send,
+) -> Result<T> {
     let (sender, input) = chunks::pipe();
     let (plain, output) = chunks::pipe();
+    let output = output.hash(Hasher::like(diff_id)?);
     let abort = AtomicBool::new(false);
-    let judged = |result: &Error| {
-        if matches!(result.kind(), Kind::Local | Kind::Limit) && !result.is_stopped() {
+    let judge = &|error: &Error| {
+        if matches!(error.kind(), Kind::Local | Kind::Limit) && !error.is_stopped() {
             abort.store(true, Ordering::Release);
         }
     };
     thread::scope(|scope| {
-        let judge = &judged;
         let inflating = scope.spawn(move || inflate(input, plain, limits).inspect_err(judge));
-        let writing =
-            scope.spawn(move || write(output, directory, diff_id, how, limits).inspect_err(judge));
+        let writing = scope.spawn(move || write(output, diff_id, sink).inspect_err(judge));
         let mut feed = Feed {
             sender,
             abort: &abort,
@@ -75,13 +71,10 @@ pub(crate) fn unpack(
         }
         let inflated = inflating.join().unwrap_or_else(|_| Err(Error::stopped()));
         let written = writing.join().unwrap_or_else(|_| Err(Error::stopped()));
-        let failures = [fetched.err(), inflated.err()];
-        match (
-            failures.into_iter().flatten().find(|e| !e.is_stopped()),
-            written,
-        ) {
-            (Some(error), _) => Err(error),
-            (None, written) => written,
+        let failures = [fetched.err(), inflated.err()].into_iter().flatten();
+        match { failures }.find(|e| !e.is_stopped()) {
+            Some(error) => Err(error),
+            None => written,
         }
     })
 }
@@ -89,6 +82,15 @@ pub(crate) fn unpack(
 impl From<Closed> for Error {
     fn from(_: Closed) -> Self {
         Error::stopped()
+    }
+}
+
+/// What a sink that copies reports.
+pub(crate) fn failed(doing: &str, error: io::Error) -> Error {
+    match error.kind() {
+        // The stage before stopped, and says why itself.
+        io::ErrorKind::BrokenPipe => Error::stopped(),
+        _ => Error::system(doing, error),
     }
 }
 
@@ -129,18 +131,15 @@ fn inflate(input: ChunkReader, mut output: Sender, limits: &Limits) -> Result<()
     }
 }
 
-fn write(
-    input: ChunkReader,
-    directory: &Path,
+fn write<T>(
+    mut input: ChunkReader,
     diff_id: &Digest,
-    how: (Form, Owner),
-    limits: &Limits,
-) -> Result<Layer> {
-    let mut layer = Layer::new(directory, how.0, how.1, limits)?;
-    let rest = layer.unpack(input.hash(Hasher::like(diff_id)?))?;
+    sink: impl FnOnce(&mut ChunkReader) -> Result<T>,
+) -> Result<T> {
+    let made = sink(&mut input)?;
     // What follows the end of the archive belongs to the layer's identity.
-    let found = rest.finish().map_err(|_| Error::stopped())?;
+    let found = input.finish().map_err(|_| Error::stopped())?;
     let found = found.ok_or_else(Error::stopped)?;
     digest::expect(&found, diff_id).during(|| "uncompressed layer (DiffID)".into())?;
-    Ok(layer)
+    Ok(made)
 }

@@ -302,8 +302,12 @@ impl<'a> Job<'a> {
                     &mut pass,
                 )
             };
-            let (diff_id, how) = (&self.image.diff_ids[n], (form, options.owner));
-            layer::unpack(fetch, &fs, diff_id, how, &options.limits)
+            let limits = &options.limits;
+            layer::read(fetch, &self.image.diff_ids[n], limits, |archive| {
+                let mut layer = Layer::new(&fs, form, options.owner, limits)?;
+                layer.unpack(archive)?;
+                Ok(layer)
+            })
         };
         match transfer::once_more(self.source, descriptor, &mut attempt) {
             // Stored content was right when it came; when it makes no sense, an accident may have happened to it since.

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use oci_spec::image::Descriptor;
 
+use crate::digest::{self, Hasher};
 #[cfg(doc)]
 use crate::error::Kind;
 use crate::error::{Error, Result, Retry};
@@ -110,15 +111,41 @@ pub fn read(source: &dyn Source, descriptor: &Descriptor, limit: u64) -> Result<
         return Ok(bytes);
     }
     persist(source, descriptor, || {
-        let content = source.open(descriptor, 0, None)?;
-        let mut bytes = Vec::new();
-        // One more than announced is enough to see that there is too much.
-        let mut reader = content.reader.take(descriptor.size() + 1);
-        let read = reader.read_to_end(&mut bytes);
-        read.map_err(|e| cut(descriptor, 0, &e))?;
-        crate::digest::verify(&bytes, descriptor)?;
-        Ok(bytes)
+        let mut all = Vec::new();
+        pass(source, descriptor, &mut |bytes| {
+            all.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok(all)
     })
+}
+
+/// Passes on content that is kept nowhere. Only at its end is known whether it was right.
+pub(crate) fn pass(
+    source: &dyn Source,
+    descriptor: &Descriptor,
+    each: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut hasher = Hasher::like(descriptor.digest())?;
+    // One more than announced is enough to see that there is too much.
+    let reader = source.open(descriptor, 0, None)?.reader;
+    let mut reader = reader.take(descriptor.size().saturating_add(1));
+    let (mut buffer, mut count) = (vec![0; crate::chunks::CHUNK], 0);
+    loop {
+        let n = match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(cut(descriptor, count, &e)),
+        };
+        hasher.update(&buffer[..n]);
+        count += n as u64;
+        each(&buffer[..n])?;
+    }
+    match count == descriptor.size() {
+        true => digest::expect(&hasher.finish(), descriptor.digest()),
+        false => Err(digest::wrong_size(descriptor, count)),
+    }
 }
 
 /// Runs `attempt` until it succeeds: as long as the source has other places, from there, and then again if that may help.

@@ -47,6 +47,7 @@ use crate::identity;
 use line::Line;
 use options::Options;
 use output::put;
+pub(crate) use output::shown;
 
 /// A verb.
 struct Command {

@@ -9,10 +9,22 @@ use tare_image::error::Doing;
 /// Writes, where the standard library's macro would panic: disks are full, and pipes end.
 pub(super) fn write(text: Arguments<'_>) -> Result<()> {
     let mut output = std::io::stdout().lock();
-    output
-        .write_fmt(text)
-        .and_then(|()| output.flush())
-        .doing("write to standard output")
+    let written = match output.is_terminal() {
+        true => output.write_all(shown(&text.to_string()).as_bytes()),
+        false => output.write_fmt(text),
+    };
+    let written = written.and_then(|()| output.flush());
+    written.doing("write to standard output")
+}
+
+/// Names in images and answers of registries may hold what terminals obey.
+pub(crate) fn shown(text: &str) -> String {
+    let escaped = |c: char| c.is_control() && c != '\n';
+    let show = |c: char| match escaped(c) {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(show).collect()
 }
 
 /// Writes bytes as they are, which is all that the verb does.

@@ -144,6 +144,7 @@ impl Target<'_> {
                         names,
                     }],
                     &path,
+                    options.limits(),
                 )
             }
             Some((layout, _staging, Location::Layout { path, .. })) => pack_layout(&layout, &path),

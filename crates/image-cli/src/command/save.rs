@@ -69,7 +69,7 @@ fn docker(names: &[Reference], path: &Path, options: &Options) -> Result<()> {
             }),
         }
     }
-    save_docker(&images, path)
+    save_docker(&images, path, options.limits())
 }
 
 fn oci(names: &[Reference], path: &Path, options: &Options) -> Result<()> {

@@ -205,14 +205,18 @@ fn files_of_killed_processes_go_and_are_counted() {
         store.join(".index.json.123.tmp"),
         container.join(".image.json.4.tmp"),
         store.join("ingest/sha256-x"),
+        // Of a container that was being removed, or made.
+        store.join("containers/half/upper"),
     ];
-    fs::create_dir_all(store.join("ingest")).unwrap();
+    for folder in ["ingest", "containers/half"] {
+        fs::create_dir_all(store.join(folder)).unwrap();
+    }
     for path in &left {
         fs::write(path, vec![0; 100_000]).unwrap();
     }
     let said = pulled.program.run(&["gc"]);
     assert!(
-        said.contains("0 blobs and 0 layers, and 3 leftovers"),
+        said.contains("0 blobs and 0 layers, and 4 leftovers"),
         "{said}"
     );
     assert!(!said.contains("freed 0 B"), "{said}");

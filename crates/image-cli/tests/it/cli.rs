@@ -357,6 +357,63 @@ fn run_without_a_container_ends_with_125() {
 }
 
 #[test]
+fn terminals_are_not_told_what_names_say() {
+    if !have("script") {
+        return;
+    }
+    let program = Program::new();
+    make_image(&program, "localhost/app", 0);
+    let layout = program.path("layout");
+    program.run(&[
+        "copy",
+        "-q",
+        "localhost/app",
+        &format!("oci:{}:x", layout.display()),
+    ]);
+    let index = fs::read_to_string(layout.join("index.json")).unwrap();
+    let evil = index.replace(r#"ref.name":"x""#, r#"ref.name":"a\u001b[31mb\u009bc""#);
+    assert_ne!(evil, index);
+    fs::write(layout.join("index.json"), evil).unwrap();
+    let list = format!(
+        "{} list oci:{}",
+        env!("CARGO_BIN_EXE_tare-image"),
+        layout.display()
+    );
+    let output = tool("script", ["-qec", &list, "/dev/null"]).stdout;
+    let shown = String::from_utf8_lossy(&output);
+    assert!(shown.contains(r"a\u{1b}[31mb\u{9b}c"), "{shown:?}");
+    // Programs get the name as it is.
+    let name = program.run(&["list", &format!("oci:{}", layout.display())]);
+    assert!(name.starts_with("a\u{1b}[31mb\u{9b}c "), "{name:?}");
+}
+
+#[test]
+fn layers_that_grow_without_end_are_not_saved() {
+    let program = Program::new();
+    fs::write(program.path("zeros"), vec![0; 40 << 20]).unwrap();
+    let (folder, tar) = (
+        program.folder.path().to_str().unwrap(),
+        program.path("zeros.tar"),
+    );
+    tool("tar", ["-C", folder, "-cf", tar.to_str().unwrap(), "zeros"]);
+    program.run(&["import", tar.to_str().unwrap(), "localhost/zeros"]);
+    let to = program.path("saved.tar");
+    let limit = ["--max-layer-bytes", "1000000"];
+    for arguments in [
+        &["save", "localhost/zeros", to.to_str().unwrap()][..],
+        &[
+            "copy",
+            "localhost/zeros",
+            &format!("docker-archive:{}", to.display()),
+        ],
+    ] {
+        let error = program.try_run(&[arguments, &limit].concat()).unwrap_err();
+        assert!(error.contains("larger than 1000000 bytes"), "{error}");
+        assert!(!to.exists());
+    }
+}
+
+#[test]
 fn output_that_nobody_takes() {
     use std::process::Stdio;
     let program = Program::new();

@@ -114,6 +114,24 @@ fn images_are_put_together_for_several_platforms() {
 }
 
 #[test]
+fn several_programs_add_to_one_index() {
+    let program = Program::new();
+    let names: Vec<String> = (0..8).map(|n| format!("localhost/i{n}:1")).collect();
+    for name in &names {
+        image(&program, name, name);
+    }
+    program.run(&["index", "create", "localhost/all:1"]);
+    std::thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| program.run(&["index", "add", "localhost/all:1", name]));
+        }
+    });
+    let index: Value =
+        serde_json::from_str(&program.run(&["inspect", "--raw", "localhost/all:1"])).unwrap();
+    assert_eq!(index["manifests"].as_array().unwrap().len(), names.len());
+}
+
+#[test]
 fn repositories_and_lists_are_copied_whole() {
     let Some(registry) = Registry::start(Protection::None) else {
         return;

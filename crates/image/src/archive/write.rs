@@ -8,15 +8,15 @@ use std::path::Path;
 use oci_spec::image::{Descriptor, Digest};
 use serde_json::json;
 
-use crate::compression::decompress;
-use crate::digest::{self, HashingWriter};
 use crate::error::{Doing, Error, Result};
 use crate::files;
 use crate::json::to_json;
+use crate::layer::{self, Feed};
 use crate::layout::Layout;
+use crate::limits::Limits;
 use crate::manifest::Image;
 use crate::reference::Reference;
-use crate::source::Source;
+use crate::source::{self, Source};
 use crate::tar::{Entry, Time, Writer};
 
 /// Packs a layout into a tar file that appears in one step; the same layout gives the same file.
@@ -49,7 +49,7 @@ pub struct ToSave<'a> {
 ///
 /// # Errors
 /// What sources and file system report; [`crate::Kind::Integrity`] when a layer is not what the configuration says.
-pub fn save_docker(images: &[ToSave<'_>], target: &Path) -> Result<()> {
+pub fn save_docker(images: &[ToSave<'_>], target: &Path, limits: &Limits) -> Result<()> {
     write_file(target, |writer| {
         let (mut list, mut written) = (Vec::new(), HashSet::new());
         for ToSave {
@@ -67,7 +67,7 @@ pub fn save_docker(images: &[ToSave<'_>], target: &Path) -> Result<()> {
             for (layer, diff_id) in image.manifest.layers().iter().zip(&image.diff_ids) {
                 let name = format!("{}.tar", diff_id.digest());
                 if written.insert(name.clone()) {
-                    let (mut file, size) = plain_layer(*source, layer, diff_id, target)?;
+                    let (mut file, size) = plain_layer(*source, layer, diff_id, limits, target)?;
                     add_stream(writer, &name, size, &mut file)?;
                 }
                 layers.push(name);
@@ -90,19 +90,18 @@ fn plain_layer(
     source: &dyn Source,
     layer: &Descriptor,
     diff_id: &Digest,
+    limits: &Limits,
     beside: &Path,
 ) -> Result<(File, u64)> {
-    let error = |e| Error::system(format!("decompress {}", layer.digest()), e);
-    let mut file = files::unnamed(&folder_for(beside))?;
-    let content = source.open(layer, 0, None)?;
-    let mut input =
-        decompress(BufReader::with_capacity(128 << 10, content.reader)).map_err(error)?;
-    let mut writer = HashingWriter::new(&mut file);
-    io::copy(&mut input, &mut writer).map_err(error)?;
-    let (_, found, size) = writer.finish();
-    digest::expect(&found, diff_id)?;
-    file.rewind().map_err(error)?;
-    Ok((file, size))
+    source::persist(source, layer, || {
+        let fetch = |feed: &mut Feed<'_>| source::pass(source, layer, &mut |b| feed.pass(b));
+        layer::read(fetch, diff_id, limits, |plain| {
+            let mut file = files::unnamed(&folder_for(beside))?;
+            let size = io::copy(plain, &mut file).map_err(|e| layer::failed("write layer", e))?;
+            file.rewind().doing("write layer")?;
+            Ok((file, size))
+        })
+    })
 }
 
 fn write_file(

@@ -122,7 +122,7 @@ pub fn spec(
         "hostname": overrides.hostname.as_deref().unwrap_or("tare"),
         "mounts": mounts(&config, overrides)?,
         "annotations": annotations(&image.config, &config),
-        "linux": linux(overrides),
+        "linux": linux(overrides)?,
     });
     serde_json::from_value(value).map_err(|e| failure!(Malformed: "runtime configuration: {e}"))
 }
@@ -299,7 +299,28 @@ fn annotations(image: &ImageConfiguration, config: &Config) -> BTreeMap<String, 
     all
 }
 
-fn linux(overrides: &Overrides) -> Value {
+/// Memory and swap together. Engines allow as much swap as memory, which matters only where there is some that is counted.
+fn swap(overrides: &Overrides, counted: bool) -> Result<Option<i64>> {
+    match (overrides.memory, overrides.memory_swap) {
+        (Some(memory), Some(swap)) if (0..memory).contains(&swap) => {
+            fail!(Usage: "--memory-swap is memory and swap together, and less than --memory")
+        }
+        (None, Some(0..)) => fail!(Usage: "--memory-swap is memory and swap together"
+            => "Give --memory too"),
+        (Some(memory), None) if counted => Ok(memory.checked_mul(2)),
+        (_, swap) => Ok(swap),
+    }
+}
+
+/// True if the system has swap, and counts for each container how much it has of it.
+fn counts_swap() -> bool {
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
+    let places = ["cgroup.controllers", "memory/memory.memsw.limit_in_bytes"];
+    let counts = |place: &&str| Path::new("/sys/fs/cgroup").join(place).exists();
+    swaps.lines().count() > 1 && places.iter().any(counts)
+}
+
+fn linux(overrides: &Overrides) -> Result<Value> {
     let mut namespaces = vec!["pid", "ipc", "uts", "mount"];
     if !overrides.host_network {
         namespaces.push("network");
@@ -336,7 +357,7 @@ fn linux(overrides: &Overrides) -> Value {
     let period = overrides.cpu_quota.map(|_| words::PERIOD);
     for (group, key, value) in [
         ("memory", "limit", json!(overrides.memory)),
-        ("memory", "swap", json!(overrides.memory_swap)),
+        ("memory", "swap", json!(swap(overrides, counts_swap())?)),
         ("cpu", "quota", json!(overrides.cpu_quota)),
         ("cpu", "period", json!(period)),
         ("cpu", "shares", json!(overrides.cpu_shares)),
@@ -347,7 +368,7 @@ fn linux(overrides: &Overrides) -> Value {
             linux["resources"][group][key] = value;
         }
     }
-    linux
+    Ok(linux)
 }
 
 #[cfg(test)]
@@ -493,6 +514,28 @@ mod tests {
         assert!(
             convert(r#"{"Cmd":["a"]}"#, &overrides).is_err(),
             "two at one place"
+        );
+    }
+
+    #[test]
+    fn as_much_swap_as_memory() {
+        let of = |memory, memory_swap, counted| {
+            let set = Overrides {
+                memory,
+                memory_swap,
+                ..Overrides::default()
+            };
+            swap(&set, counted).ok()
+        };
+        assert_eq!(of(Some(10), None, true), Some(Some(20)));
+        assert_eq!(of(Some(10), None, false), Some(None));
+        assert_eq!(of(None, None, true), Some(None));
+        assert_eq!(of(Some(10), Some(10), true), Some(Some(10)));
+        assert_eq!(of(Some(10), Some(-1), true), Some(Some(-1)));
+        assert_eq!(of(None, Some(-1), true), Some(Some(-1)));
+        assert_eq!(
+            (of(None, Some(10), true), of(Some(10), Some(9), true)),
+            (None, None)
         );
     }
 

@@ -75,12 +75,12 @@ impl Overrides {
             "--volume" => self.mounts.push(volume(value)?),
             "--mount" => self.mounts.push(mount(value)?),
             "--tmpfs" => self.mounts.push(tmpfs(value)?),
-            "--memory" => self.memory = Some(bytes(value)?),
-            "--memory-swap" => self.memory_swap = Some(bytes_or_any(value)?),
-            "--cpus" => self.cpu_quota = Some(processors(value)?),
-            "--cpu-shares" => self.cpu_shares = Some(number(name, value)?),
+            "--memory" => self.memory = limit(bytes(value)?),
+            "--memory-swap" => self.memory_swap = limit(bytes_or_any(value)?),
+            "--cpus" => self.cpu_quota = limit(processors(value)?),
+            "--cpu-shares" => self.cpu_shares = limit(number(name, value)?),
             "--cpuset-cpus" => self.cpuset = Some(value.into()),
-            "--pids-limit" => self.pids = Some(number(name, value)?),
+            "--pids-limit" => self.pids = limit(number(name, value)?),
             "--cap-add" => self.cap_add.extend(capabilities(value)?),
             "--cap-drop" => self.cap_drop.extend(capabilities(value)?),
             "--security-opt" => self.security(value)?,
@@ -249,6 +249,11 @@ fn mount(text: &str) -> Result<Mount> {
     Ok(mount)
 }
 
+/// To engines, 0 is none.
+fn limit<T: Default + PartialEq>(value: T) -> Option<T> {
+    Some(value).filter(|value| *value != T::default())
+}
+
 /// `512m`: a number of bytes, with a suffix in powers of 1024.
 fn bytes(text: &str) -> Result<i64> {
     let lower = text.to_ascii_lowercase();
@@ -268,7 +273,7 @@ fn bytes(text: &str) -> Result<i64> {
         .parse::<i64>()
         .ok()
         .and_then(|n| n.checked_mul(1i64.checked_shl(power)?));
-    count.filter(|n| *n > 0).ok_or_else(
+    count.filter(|n| *n >= 0).ok_or_else(
         || failure!(Usage: "{text:?} is no number of bytes" => "Write 1073741824, 1024m or 1g"),
     )
 }
@@ -284,7 +289,7 @@ fn processors(text: &str) -> Result<i64> {
     let count = text
         .parse::<f64>()
         .ok()
-        .filter(|n| *n >= 0.01 && *n < 100_000.0);
+        .filter(|n| *n == 0.0 || (0.01..100_000.0).contains(n));
     let count = count.ok_or_else(|| failure!(Usage: "--cpus {text}: no number of processors"))?;
     Ok((count * PERIOD as f64).round() as i64)
 }
@@ -331,6 +336,23 @@ mod tests {
             assert!(overrides.set(name, value)?, "{name}");
         }
         Ok(overrides)
+    }
+
+    #[test]
+    fn nothing_is_no_limit() {
+        let set = set(&[
+            ("--memory", "0"),
+            ("--memory-swap", "0"),
+            ("--cpus", "0"),
+            ("--cpu-shares", "0"),
+            ("--pids-limit", "0"),
+        ]);
+        let set = set.unwrap();
+        let (memory, cpu) = (
+            (set.memory, set.memory_swap),
+            (set.cpu_quota, set.cpu_shares),
+        );
+        assert_eq!((memory, cpu, set.pids), ((None, None), (None, None), None));
     }
 
     #[test]
@@ -405,6 +427,7 @@ mod tests {
     #[test]
     fn numbers() {
         for (text, wanted) in [
+            ("0", 0),
             ("1", 1),
             ("2k", 2048),
             ("3KiB", 3072),
@@ -413,11 +436,11 @@ mod tests {
         ] {
             assert_eq!(bytes(text).unwrap(), wanted);
         }
-        for text in ["", "m", "-1", "0", "1x", "1.5g", "9999999999g"] {
+        for text in ["", "m", "-1", "1x", "1.5g", "9999999999g"] {
             assert!(bytes(text).is_err(), "{text}");
         }
         assert_eq!(processors("1.5").unwrap(), 150_000);
-        for text in ["0", "-1", "x", "inf", "NaN"] {
+        for text in ["0.001", "-1", "x", "inf", "NaN"] {
             assert!(processors(text).is_err(), "{text}");
         }
     }

@@ -127,46 +127,37 @@ impl Layout {
         descriptor: &Descriptor,
     ) -> Result<()> {
         self.edit(|entries| {
-            let mut entry = descriptor.clone();
-            match name {
-                Some(name) => {
-                    entries.retain(|d| ref_name(d) != Some(name));
-                    let own = [(ANNOTATION_REF_NAME.to_string(), name.to_string())];
-                    let full = image.map(|i| (IMAGE_NAME.to_string(), i.to_string()));
-                    let annotations = own.into_iter().chain(full);
-                    entry.set_annotations(Some(annotations.collect::<HashMap<_, _>>()));
-                }
-                None if entries.iter().any(|d| d.digest() == descriptor.digest()) => return,
-                None => drop(entry.set_annotations(None)),
-            }
-            entries.push(entry);
+            name_entry(entries, name, image, descriptor);
+            Ok(())
         })
     }
 
     /// Removes the entry called `name`; false when there is none.
     pub fn untag(&self, name: &str) -> Result<bool> {
-        let mut found = false;
         self.edit(|entries| {
             let before = entries.len();
             entries.retain(|d| ref_name(d) != Some(name));
-            found = entries.len() != before;
-        })?;
-        Ok(found)
+            Ok(entries.len() != before)
+        })
     }
 
     /// Changes `index.json` under a lock, and replaces it in one step.
-    fn edit(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<()> {
+    pub(crate) fn edit<T>(
+        &self,
+        change: impl FnOnce(&mut Vec<Descriptor>) -> Result<T>,
+    ) -> Result<T> {
         // The directory itself carries the lock, so that nothing foreign lies in a layout.
         let lock = File::open(&self.root).at("open", &self.root)?;
         rustix::fs::flock(&lock, FlockOperation::LockExclusive).at("lock", &self.root)?;
         let mut index = self.index()?;
         let mut entries = index.manifests().clone();
-        change(&mut entries);
+        let result = change(&mut entries)?;
         index.set_manifests(entries);
         if index.media_type().is_none() {
             index.set_media_type(Some(MediaType::ImageIndex));
         }
-        self.replace("index.json", &to_json(&index)?)
+        self.replace("index.json", &to_json(&index)?)?;
+        Ok(result)
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
@@ -179,6 +170,28 @@ impl Layout {
             Ok(((), file))
         })
     }
+}
+
+/// Adds or replaces the entry called `name`, as [`Layout::tag`] does.
+pub(crate) fn name_entry(
+    entries: &mut Vec<Descriptor>,
+    name: Option<&str>,
+    image: Option<&Reference>,
+    descriptor: &Descriptor,
+) {
+    let mut entry = descriptor.clone();
+    match name {
+        Some(name) => {
+            entries.retain(|d| ref_name(d) != Some(name));
+            let own = [(ANNOTATION_REF_NAME.to_string(), name.to_string())];
+            let full = image.map(|i| (IMAGE_NAME.to_string(), i.to_string()));
+            let annotations = own.into_iter().chain(full);
+            entry.set_annotations(Some(annotations.collect::<HashMap<_, _>>()));
+        }
+        None if entries.iter().any(|d| d.digest() == descriptor.digest()) => return,
+        None => drop(entry.set_annotations(None)),
+    }
+    entries.push(entry);
 }
 
 fn annotation<'a>(descriptor: &'a Descriptor, key: &str) -> Option<&'a str> {
