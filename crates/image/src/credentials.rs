@@ -180,12 +180,13 @@ impl Config {
         let Some(auths) = self.0.get("auths").and_then(Value::as_object) else {
             return Ok(None);
         };
-        let mut scope = format!("{host}/{repository}");
-        let mut found = auths.get_key_value(&scope);
-        while let (None, Some(slash)) = (found, scope.rfind('/')) {
-            scope.truncate(slash);
-            found = auths.get_key_value(&scope);
-        }
+        let scope = format!("{host}/{repository}");
+        let ends = scope.rmatch_indices('/').map(|(slash, _)| slash);
+        let mut scopes = [scope.len()]
+            .into_iter()
+            .chain(ends)
+            .map(|end| &scope[..end]);
+        let found = scopes.find_map(|scope| auths.get_key_value(scope));
         // Docker once wrote whole addresses.
         let is_address = |name: &str| {
             let rest = name.split_once("://").map(|(_, rest)| rest);

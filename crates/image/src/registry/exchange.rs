@@ -117,10 +117,13 @@ impl Repository<'_> {
     }
 
     fn try_send(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<Response<Body>> {
-        let before = self.authorization(endpoint, call);
-        let mut response = self.follow(endpoint, call)?;
-        if response.status() == 401 && self.authenticate(endpoint, call, &response, before)? {
-            response = self.follow(endpoint, call)?;
+        let offered = self.authorization(endpoint, call);
+        let mut response = self.follow(endpoint, call, offered.as_deref())?;
+        if response.status() == 401 {
+            let better = self.authenticate(endpoint, call, &response, offered)?;
+            if let Some(better) = better {
+                response = self.follow(endpoint, call, Some(&better))?;
+            }
         }
         let status = response.status().as_u16();
         if call.accept.contains(&status) {
@@ -130,7 +133,12 @@ impl Repository<'_> {
     }
 
     /// Follows redirects. Credentials stay with the origin they are for (distribution-spec, "Redirects").
-    fn follow(&self, endpoint: &Endpoint, call: &Call<'_>) -> Result<Response<Body>> {
+    fn follow(
+        &self,
+        endpoint: &Endpoint,
+        call: &Call<'_>,
+        authorization: Option<&str>,
+    ) -> Result<Response<Body>> {
         let home = url::origin(&endpoint.base)?;
         let mut address = call.url.clone();
         for _ in 0..=REDIRECTS {
@@ -138,8 +146,7 @@ impl Repository<'_> {
             let mut own = Vec::new();
             if target == home {
                 own.clone_from(&endpoint.settings.headers);
-                let authorization = self.authorization(endpoint, call);
-                own.extend(authorization.map(|a| ("Authorization".to_string(), a)));
+                own.extend(authorization.map(|a| ("Authorization".to_string(), a.to_string())));
             }
             let response = self.once(endpoint, call, &address, own)?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
@@ -201,17 +208,17 @@ impl Repository<'_> {
         auth.header(credential.as_ref(), call)
     }
 
-    /// Answers a challenge. `refused` is what was offered; false when there is nothing else to offer.
+    /// What answers a challenge, when that is anything else than what was `refused`.
     fn authenticate(
         &self,
         endpoint: &Endpoint,
         call: &Call<'_>,
         response: &Response<Body>,
         refused: Option<String>,
-    ) -> Result<bool> {
+    ) -> Result<Option<String>> {
         let values = response.headers().get_all("www-authenticate").iter();
         let Some(challenge) = Challenge::parse(values.filter_map(|v| v.to_str().ok())) else {
-            return Ok(false);
+            return Ok(None);
         };
         // Whoever else waits for a token gets this one.
         let mut auth = lock(&endpoint.auth);
@@ -219,13 +226,13 @@ impl Repository<'_> {
         auth.challenge = Some(challenge.clone());
         let known = auth.header(credential.as_ref(), call);
         match (challenge, &credential) {
-            _ if known.is_some() && known != refused => Ok(true),
-            (Challenge::Basic, _) | (_, Some(Credential::RegistryToken(_))) => Ok(false),
+            _ if known.is_some() && known != refused => Ok(known),
+            (Challenge::Basic, _) | (_, Some(Credential::RegistryToken(_))) => Ok(None),
             (Challenge::Bearer(service), credential) => {
                 let pace = self.registry.options.pace;
                 let token = service.token(endpoint, &call.scopes, credential.as_ref(), pace)?;
                 auth.tokens.insert(call.scopes.join(" "), token);
-                Ok(true)
+                Ok(auth.header(credential.as_ref(), call))
             }
         }
     }
