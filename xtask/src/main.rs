@@ -14,6 +14,7 @@ mod task_check;
 mod task_conformance;
 mod task_dist;
 mod task_engines;
+mod task_faults;
 mod task_field_cost;
 mod task_foreign;
 mod task_golden;
@@ -76,6 +77,11 @@ const TASKS: &[Task] = &[
         "lengths",
         "list files over 400 lines and functions over 60",
         task_lengths::run,
+    ),
+    (
+        "faults",
+        "[--all] [--points N] [--seed N] [COMMAND…] kill or fail the runtime and init at their system calls",
+        task_faults::run,
     ),
     (
         "field-cost",

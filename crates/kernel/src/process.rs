@@ -268,9 +268,8 @@ impl Alone {
         if Stream::has(number) || !passes_on(number) {
             return None;
         }
-        // It is open, so this cannot fail.
-        fcntl(number, F_SETFD, FD_CLOEXEC);
-        Some(Fd::fresh(number as usize))
+        // It is open, so this fails only below a filter: then whoever needs it goes without, and ends.
+        (fcntl(number, F_SETFD, FD_CLOEXEC) == 0).then(|| Fd::fresh(number as usize))
     }
 
     /// clone3(2) as fork(2); the new process is a child of the caller's parent.

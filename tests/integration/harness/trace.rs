@@ -1,4 +1,4 @@
-//! Runs the runtime under ptrace(2): counts its system calls, or those of the process that it starts, and harms one.
+//! Runs the runtime under ptrace(2): lists its system calls and those of the processes that it starts, or harms one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::{Invocation, skip, slow};
 pub enum Whose {
     /// The runtime's own.
     Runtime,
-    /// Those of the container's process, or of the one that it forks from, until it executes the user's program.
+    /// Those of the processes that it starts and of what they fork, until they execute the user's program.
     Child,
 }
 
-/// What happens at the call.
+/// What happens at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
     /// The process is killed before it.
@@ -30,13 +30,24 @@ pub enum Harm {
     Fail(i32),
 }
 
+/// Where something happens.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    /// Whose calls are counted.
+    pub whose: Whose,
+    /// The number of the call; the first is 1.
+    pub at: u64,
+    /// What happens there.
+    pub harm: Harm,
+}
+
 /// How a call of the runtime went.
 #[derive(Debug)]
 pub struct Traced {
     /// How it ended and what it printed; `None`: it had not ended at the time limit and was killed.
     pub output: Option<crate::Output>,
-    /// How many system calls were counted.
-    pub calls: u64,
+    /// The system calls by number, if none was to be harmed.
+    pub calls: Vec<(Whose, u64)>,
     /// The number of the one that was harmed.
     pub harmed: Option<u64>,
     /// All other processes that were seen: who of them has ended may be ours to reap.
@@ -55,19 +66,18 @@ struct Tracee {
 
 struct Trace {
     runtime: Pid,
-    whose: Whose,
-    at: u64,
-    harm: Harm,
-    calls: u64,
+    point: Option<Point>,
+    counted: u64,
+    calls: Vec<(Whose, u64)>,
     harmed: Option<u64>,
     others: Vec<Pid>,
     begun: bool,
     tracees: HashMap<Pid, Tracee>,
 }
 
-/// Makes the call, prepared by [`crate::Caller::stopped`], and harms the system call `at` (the first is 1; 0 for none).
+/// Makes the call, prepared by [`crate::Caller::stopped`], and harms the system call at the point, or lists them all.
 #[track_caller]
-pub fn trace(call: Invocation, whose: Whose, at: u64, harm: Harm) -> Traced {
+pub fn trace(call: Invocation, point: Option<Point>) -> Traced {
     if !CAN_FAIL {
         skip!("where a call begins is not told on this architecture");
     }
@@ -105,10 +115,9 @@ pub fn trace(call: Invocation, whose: Whose, at: u64, harm: Harm) -> Traced {
     });
     let mut trace = Trace {
         runtime,
-        whose,
-        at,
-        harm,
-        calls: 0,
+        point,
+        counted: 0,
+        calls: Vec::new(),
         harmed: None,
         others: Vec::new(),
         begun: false,
@@ -142,11 +151,11 @@ impl Trace {
                 }
                 // Signals go where they were sent.
                 Ok(WaitStatus::Stopped(pid, signal)) if signal != Signal::SIGTRAP => {
-                    let _ = ptrace::syscall(pid, signal);
+                    self.go_on(pid, Some(signal));
                 }
                 Ok(status) => match status.pid() {
                     Some(pid) if code.is_some() => self.let_go(pid),
-                    Some(pid) => go_on(pid),
+                    Some(pid) => self.go_on(pid, None),
                     None => {}
                 },
                 Err(nix::errno::Errno::EINTR) => {}
@@ -196,40 +205,61 @@ impl Trace {
         } else {
             self.tracees.entry(pid).or_default();
         }
-        go_on(pid);
+        self.go_on(pid, None);
+    }
+
+    fn whose(&self, pid: Pid) -> Whose {
+        match pid == self.runtime {
+            true => Whose::Runtime,
+            false => Whose::Child,
+        }
+    }
+
+    /// To its next call, or just on, if its calls do not matter (any more). It may have been killed meanwhile.
+    fn go_on(&self, pid: Pid, signal: Option<Signal>) {
+        let failing = |tracee: &Tracee| tracee.failing.is_some();
+        let matters = match self.point {
+            None => true,
+            Some(point) if self.harmed.is_none() => self.whose(pid) == point.whose,
+            Some(_) => self.tracees.get(&pid).is_some_and(failing),
+        };
+        let _ = match matters {
+            true => ptrace::syscall(pid, signal),
+            false => ptrace::cont(pid, signal),
+        };
     }
 
     fn at_call(&mut self, pid: Pid) {
-        let counted = (pid == self.runtime) == (self.whose == Whose::Runtime) && self.begun;
+        let whose = self.whose(pid);
         let tracee = self.tracees.entry(pid).or_default();
-        let entry = at_entry(pid);
-        if !entry {
+        if !at_entry(pid) {
             if let Some(errno) = tracee.failing.take() {
                 answer(pid, i64::from(-errno));
             }
-        } else if counted {
-            self.calls += 1;
-            if self.calls == self.at {
-                self.harmed = number(pid);
-                match self.harm {
-                    Harm::Kill => {
-                        let _ = kill(pid, Signal::SIGKILL);
-                        return;
-                    }
-                    Harm::Fail(errno) => {
-                        leave_out(pid);
-                        tracee.failing = Some(errno);
+        } else if self.begun {
+            match self.point {
+                None => self.calls.extend(number(pid).map(|number| (whose, number))),
+                Some(point) if point.whose == whose && self.harmed.is_none() => {
+                    self.counted += 1;
+                    if self.counted == point.at {
+                        self.harmed = number(pid);
+                        match point.harm {
+                            Harm::Kill => {
+                                let _ = kill(pid, Signal::SIGKILL);
+                                return;
+                            }
+                            Harm::Fail(errno) => {
+                                leave_out(pid);
+                                tracee.failing = Some(errno);
+                            }
+                        }
                     }
                 }
+                Some(_) => {}
             }
         }
-        go_on(pid);
+        self.go_on(pid, None);
     }
-}
-
-fn go_on(pid: Pid) {
-    // It may have been killed meanwhile.
-    let _ = ptrace::syscall(pid, None);
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,14 +1,16 @@
-//! The runtime is killed at any moment; `delete --force` must remove whatever it had begun.
+//! The runtime is killed; `delete --force` must remove whatever it had begun. Each system call as the moment: `points.rs`.
 
-use std::time::Duration;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use harness::{Running, Sandbox, cases, wait_until};
+use harness::{Running, Sandbox, cases, need, skip, wait_until};
+use serde_json::json;
 
 cases![
-    killed_during_create,
-    killed_during_delete,
     killed_run_leaves_a_container_that_can_be_deleted,
     first_process_dies_when_its_creator_does,
+    another_containers_cgroup_survives_a_refused_create,
 ];
 
 /// Moments spread over the time that a call takes: dense at the beginning, where the side effects are.
@@ -42,15 +44,6 @@ pub(crate) fn killed_creates(every: usize, remove: impl Fn(&Sandbox, &str)) {
     }
 }
 
-fn killed_during_create() {
-    killed_creates(1, |sandbox, id| {
-        // Whatever state it is in, these must not hang.
-        sandbox.runtime(["state", id]).limit(20).output();
-        let delete = sandbox.runtime(["delete", "--force", id]);
-        delete.limit(20).output().ok();
-    });
-}
-
 /// A hook that never ends.
 pub(crate) const HOOK: &str = "probe sleep 30";
 
@@ -68,22 +61,6 @@ pub(crate) fn held_create(sandbox: &Sandbox, id: &str) -> Running {
         now.iter().any(|line| line.contains(HOOK))
     });
     call
-}
-
-fn killed_during_delete() {
-    let sandbox = Sandbox::new();
-    for moment in moments().step_by(4) {
-        let before = sandbox.host(None);
-        let container = sandbox.create(&sandbox.bundle().probe("sleep 1000"), "a");
-        let mut call = container.call("delete", &["--force"]).spawn();
-        std::thread::sleep(moment);
-        call.child.kill().unwrap();
-        call.finish();
-        container.force_delete();
-        container.wait();
-        let left = sandbox.host(None).difference(&before);
-        assert!(left.is_empty(), "{moment:?}: {left:#?}");
-    }
 }
 
 fn killed_run_leaves_a_container_that_can_be_deleted() {
@@ -122,4 +99,58 @@ fn first_process_dies_when_its_creator_does() {
     wait_until("nothing left", || {
         sandbox.host(None).difference(&before).is_empty()
     });
+}
+
+/// A container whose `create` is refused because something runs in its cgroup has no part in that cgroup, however it ends.
+fn another_containers_cgroup_survives_a_refused_create() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    if sandbox.rootless().is_some() {
+        skip!("an ordinary user's container may have no cgroup");
+    }
+    let bundle = sandbox.bundle().probe("sleep 1000");
+    let path = format!("/{}-groups/shared", sandbox.tag);
+    let bundle = bundle.set("/linux/cgroupsPath", json!(path));
+    let first = sandbox.detach(&bundle, "first");
+    let below: Vec<PathBuf> = sandbox
+        .host(None)
+        .groups()
+        .iter()
+        .filter(|group| group.ends_with("shared"))
+        .map(|group| group.join("empty"))
+        .collect();
+    for group in &below {
+        fs::create_dir(group).unwrap();
+    }
+    let id = sandbox.id("second");
+    let create = || {
+        let call = sandbox.runtime(["create", "--bundle"]);
+        call.arg(&bundle.path).arg(&id)
+    };
+    let begin = Instant::now();
+    create()
+        .output()
+        .fails_with(1, &["container's cgroup is not empty"]);
+    let longest = begin.elapsed();
+    assert!(
+        longest < Duration::from_secs(2),
+        "waited for another container"
+    );
+    for step in 0..20 {
+        let mut call = create().spawn();
+        std::thread::sleep(longest * step / 20);
+        call.child.kill().unwrap();
+        call.finish();
+        let kill_all = sandbox.runtime(["kill", "--all", &id, "9"]).limit(20);
+        kill_all.output();
+        let delete = sandbox.runtime(["delete", "--force", &id]).limit(20);
+        delete.output().ok();
+        assert_eq!(first.status(), "running", "step {step}");
+        for group in &below {
+            assert!(group.exists(), "step {step}: {}", group.display());
+        }
+    }
+    first.force_delete();
+    first.wait();
+    sandbox.remove_groups();
 }

@@ -3,18 +3,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use harness::{Bundle, Container, Output, Sandbox, cases, need, orphans};
+use harness::{Bundle, Container, Output, Sandbox, cases, need};
 use serde_json::json;
 
 cases![
     few_descriptors_lose_no_container,
     few_descriptors_and_delete_by_force,
-    calls_that_fail_lose_no_container,
-    calls_that_fail_under_delete_by_force,
-    calls_that_fail_under_exec_leave_the_filter_on,
-    calls_that_fail_under_create_leave_nothing,
     privileged_a_full_file_system_is_one_error,
     a_damaged_config_is_no_config_without_a_filter,
     a_damaged_record_loses_no_process,
@@ -121,171 +116,6 @@ fn few_descriptors_and_delete_by_force() {
     container.wait();
 }
 
-/// Which calls are made to fail, and with what: want of memory or descriptors, and broken media.
-const FAULTS: [(&str, &str); 15] = [
-    ("openat", "EMFILE"),
-    ("openat", "EIO"),
-    ("read", "EIO"),
-    ("fstat", "EIO"),
-    ("newfstatat", "EIO"),
-    ("fstatfs", "EIO"),
-    ("statfs", "EIO"),
-    ("fcntl", "EMFILE"),
-    ("flock", "ENOLCK"),
-    ("pidfd_open", "EMFILE"),
-    ("pidfd_open", "ENOMEM"),
-    ("ppoll", "ENOMEM"),
-    ("pidfd_send_signal", "EPERM"),
-    ("unlinkat", "EIO"),
-    ("waitid", "EINVAL"),
-];
-
-/// Calls the runtime with the fault at the call of this number; `None` when there are not so many of this call.
-fn with_fault(
-    sandbox: &Sandbox,
-    (call, errno): (&str, &str),
-    number: u32,
-    arguments: &[String],
-) -> Option<Output> {
-    let log = sandbox.path.join("io/strace");
-    let inject = format!("inject={call}:error={errno}:when={number}");
-    let traced = sandbox
-        .command(need::program("strace"))
-        .args(["-o".as_ref(), log.as_os_str()])
-        .args(["-e", &format!("trace={call}"), "-e", &inject]);
-    let output = traced
-        .arg(sandbox.program())
-        .arg("--root")
-        .arg(&sandbox.root)
-        .args(arguments)
-        .limit(60)
-        .output();
-    let text = fs::read_to_string(&log).unwrap();
-    text.contains("INJECTED").then_some(output)
-}
-
-fn calls_that_fail_lose_no_container() {
-    let sandbox = Sandbox::new();
-    let container = sandbox.detach(&sleeper(&sandbox), "a");
-    let mut hits = 0;
-    for command in HARMLESS {
-        let words = arguments(&container, command);
-        for fault in FAULTS {
-            for number in 1.. {
-                let Some(_) = with_fault(&sandbox, fault, number, &words) else {
-                    break;
-                };
-                hits += 1;
-                still_runs(&container, &format!("{words:?} with {fault:?} {number}"));
-            }
-        }
-    }
-    assert!(hits > 100, "{hits}");
-    reap_orphans();
-    container.force_delete();
-    container.wait();
-}
-
-/// Processes that `exec` had started when it failed are ours now, and until they are reaped the kernel does not let a
-/// container's first process go.
-fn reap_orphans() {
-    orphans::reap(|zombie| zombie.inside.is_some_and(|pid| pid != 1));
-}
-
-fn calls_that_fail_under_delete_by_force() {
-    let sandbox = Sandbox::new();
-    let bundle = sleeper(&sandbox);
-    let mut container = sandbox.detach(&bundle, "c0");
-    let mut made = 0;
-    for fault in FAULTS {
-        for number in 1.. {
-            let words = arguments(&container, (&["delete", "--force"], &[]));
-            let output = with_fault(&sandbox, fault, number, &words);
-            let whole = Output::ended_well();
-            let after = format!("with {fault:?} {number}");
-            if gone_or_known(&container, output.as_ref().unwrap_or(&whole), &after) {
-                container.wait();
-                made += 1;
-                container = sandbox.detach(&bundle, &format!("c{made}"));
-            }
-            if output.is_none() {
-                break;
-            }
-        }
-    }
-    container.force_delete();
-    container.wait();
-}
-
-/// With a hook, so that the way of a hook is gone as well.
-fn calls_that_fail_under_create_leave_nothing() {
-    let sandbox = Sandbox::new();
-    let program = sandbox.bundle().rootfs().join("bin/probe");
-    let hook = json!({"path": program, "args": ["probe", "true"]});
-    let bundle = sandbox.bundle().push("/hooks/createRuntime", hook);
-    let path = bundle.path.to_str().unwrap();
-    let before = sandbox.host(None);
-    let pid_file = sandbox.path.join("io/pid");
-    let id = sandbox.id("a");
-    let words = ["create", "--bundle", path, "--pid-file"].map(str::to_owned);
-    let words = [
-        &words[..],
-        &[pid_file.to_str().unwrap().to_owned(), id.clone()],
-    ]
-    .concat();
-    let more = [
-        ("mkdirat", "ENOSPC"),
-        ("mknodat", "ENOSPC"),
-        ("write", "ENOSPC"),
-        ("pwrite64", "EIO"),
-        ("clone3", "ENOMEM"),
-        ("memfd_create", "EMFILE"),
-        ("socketpair", "EMFILE"),
-        ("sendmsg", "ENOMEM"),
-        ("recvmsg", "ENOMEM"),
-        ("pipe2", "EMFILE"),
-        ("renameat2", "EIO"),
-    ];
-    let mut hits = 0;
-    for fault in FAULTS.into_iter().chain(more) {
-        for number in 1.. {
-            let Some(output) = with_fault(&sandbox, fault, number, &words) else {
-                sandbox.runtime(["delete", "--force", &id]).output().ok();
-                fs::remove_file(&pid_file).unwrap();
-                break;
-            };
-            hits += 1;
-            let after = format!("{fault:?} {number}: {output:?}");
-            if output.code == 0 {
-                sandbox.runtime(["delete", "--force", &id]).output().ok();
-                fs::remove_file(&pid_file).unwrap();
-            }
-            assert!(!pid_file.exists(), "{after}");
-            let mut left = Vec::new();
-            for _ in 0..500 {
-                reap_orphans();
-                left = sandbox.host(None).difference(&before);
-                if left.is_empty() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            // Of what could not be removed there is something to remove again.
-            let removal = ["unlinkat", "ppoll", "pidfd_send_signal", "waitid", "openat"];
-            if !left.is_empty() && removal.contains(&fault.0) {
-                sandbox.runtime(["delete", "--force", &id]).output().ok();
-                harness::wait_until(&format!("nothing left after {after}"), || {
-                    reap_orphans();
-                    sandbox.host(None).difference(&before).is_empty()
-                });
-                continue;
-            }
-            assert!(left.is_empty(), "{after}: {left:#?}");
-        }
-    }
-    assert!(hits > 100, "{hits}");
-}
-
 fn privileged_a_full_file_system_is_one_error() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle();
@@ -337,35 +167,6 @@ fn filtered(sandbox: &Sandbox) -> Bundle {
         .writable()
         .set("/linux/seccomp", profile)
         .set("/hooks", json!({}))
-}
-
-fn calls_that_fail_under_exec_leave_the_filter_on() {
-    let sandbox = Sandbox::new();
-    let container = sandbox.detach(&filtered(&sandbox), "a");
-    let process = json!({"args": ["/bin/probe", "mkdir", "/tmp/x"], "cwd": "/", "user": {"uid": 0, "gid": 0}});
-    let file = sandbox.path.join("io/process.json");
-    fs::write(&file, process.to_string()).unwrap();
-    let words = ["exec", "--process", file.to_str().unwrap(), &container.id].map(str::to_owned);
-    for fault in [
-        ("openat", "EIO"),
-        ("openat", "EMFILE"),
-        ("read", "EIO"),
-        ("fstat", "EIO"),
-    ] {
-        for number in 1.. {
-            let Some(output) = with_fault(&sandbox, fault, number, &words) else {
-                break;
-            };
-            assert_ne!(output.code, 0, "{fault:?} {number}");
-            assert!(
-                output.code != 1 || output.stdout.contains("ENOSPC"),
-                "{fault:?} {number}: {output:?}"
-            );
-        }
-    }
-    reap_orphans();
-    container.force_delete();
-    container.wait();
 }
 
 fn a_damaged_config_is_no_config_without_a_filter() {

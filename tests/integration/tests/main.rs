@@ -4,12 +4,10 @@
 //! ordinary user.
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
-mod accidents;
 mod binds;
 mod capabilities;
 mod cgroups;
 mod checkpoint;
-mod child_faults;
 mod concurrency;
 mod crash;
 mod delete;
@@ -39,6 +37,7 @@ mod net_devices;
 mod notify;
 mod pause;
 mod podman;
+mod points;
 mod process;
 mod propagation;
 mod ps;
@@ -67,12 +66,11 @@ fn main() -> std::process::ExitCode {
         return fake_criu::main();
     }
     harness::main(&[
-        accidents::CASES,
         binds::CASES,
         capabilities::CASES,
         cgroups::CASES,
         checkpoint::CASES,
-        child_faults::CASES,
+        points::CASES,
         concurrency::CASES,
         crash::CASES,
         delete::CASES,

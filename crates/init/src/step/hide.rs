@@ -56,7 +56,20 @@ impl Step for FetchNull {
     fn run(&self, context: &mut Context<'_>) -> Result<()> {
         const NODE: u64 = open::PATH | open::NOFOLLOW;
         let own = inside::open(context.root(), c"/dev/null", NODE).and_then(check);
-        let null = own.or_else(|_| file::open_at(HERE, c"/dev/null", NODE, 0).and_then(check))?;
+        // What it has may be of any shape. A look that failed is no answer.
+        const NONE: [Errno; 5] = [
+            Errno::ENOENT,
+            Errno::ENODEV,
+            Errno::ENOTDIR,
+            Errno::ELOOP,
+            Errno::EACCES,
+        ];
+        let null = match own {
+            Err(fault) if NONE.iter().any(|none| fault.is(*none)) => {
+                file::open_at(HERE, c"/dev/null", NODE, 0).and_then(check)?
+            }
+            own => own?,
+        };
         let tree = mount::clone_tree(null.borrow(), c"", false)?;
         let unchangeable = attributes::RDONLY | attributes::NOSUID | attributes::NOEXEC;
         change(tree.borrow(), unchangeable, 0, false)?;

@@ -31,6 +31,7 @@ impl Container {
         let liveness = observe::liveness(&self.record)?;
         // Without a pid namespace of its own the other processes outlive the first: what is to die dies as a whole.
         let whole = all || (signal == signals::KILL && !self.record.owns_pids);
+        let mut reached = false;
         // Without a recorded process nothing in that cgroup is known to be the container's.
         if whole
             && self.record.pid != 0
@@ -40,12 +41,15 @@ impl Container {
             if all || matches!(liveness, Liveness::Gone) {
                 return Ok(());
             }
+            reached = true;
         }
         let not_running = || Error::wrong_status(self.id(), "container not running");
         match liveness {
             Liveness::Gone if all => Ok(()),
             Liveness::Gone => Err(not_running()),
             Liveness::Alive(pidfd) => match process::signal(pidfd.borrow(), signal) {
+                // It was there, and who waits for it may have reaped it by now.
+                Err(fault) if fault.is(Errno::ESRCH) && reached => Ok(()),
                 Err(fault) if fault.is(Errno::ESRCH) => Err(not_running()),
                 Err(fault) => Err(Error::call(format!("send signal {signal}"), fault)),
                 // A frozen process does not see any signal but the last one, and that only once thawed on v1.
