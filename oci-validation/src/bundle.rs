@@ -13,18 +13,19 @@ use crate::runtime::{self, Output};
 use crate::verdict::{Setup, Stop, Verdict, fail};
 
 /// Where maps of user namespaces begin on the host, and how long they are.
-pub(crate) const BASE: u32 = 100_000;
+pub const BASE: u32 = 100_000;
 /// Length of those maps.
-pub(crate) const LENGTH: u32 = 65_536;
+pub const LENGTH: u32 = 65_536;
 
 /// A bundle; written when its container is created.
 #[derive(Debug, Clone)]
-pub(crate) struct Bundle<'a> {
-    pub(crate) case: &'a Case,
+pub struct Bundle<'a> {
+    /// The test that it is made for.
+    pub case: &'a Case,
     /// Its folder.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// Its configuration.
-    pub(crate) config: Value,
+    pub config: Value,
     /// Text that is written instead of the configuration.
     raw: Option<String>,
     /// What `launch` changes before each call of the runtime.
@@ -34,7 +35,8 @@ pub(crate) struct Bundle<'a> {
 }
 
 impl<'a> Bundle<'a> {
-    pub(crate) fn new(case: &'a Case, path: PathBuf) -> Bundle<'a> {
+    /// The plainest bundle, in this folder.
+    pub fn new(case: &'a Case, path: PathBuf) -> Bundle<'a> {
         let root = path.join("rootfs");
         for name in [
             "bin", "dev", "etc", "mnt", "proc", "run", "sys", "tmp", "log",
@@ -59,19 +61,19 @@ impl<'a> Bundle<'a> {
     }
 
     /// The folder with the root file system.
-    pub(crate) fn root(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         self.path.join("rootfs")
     }
 
     /// Sets what the test is about: its mutants must make the test fail.
-    pub(crate) fn set(self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
+    pub fn set(self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
         let value = value.into();
         self.note(pointer, &value);
         self.aid(pointer, value)
     }
 
     /// Appends what the test is about.
-    pub(crate) fn push(self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
+    pub fn push(self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
         let value = value.into();
         let list = self.config.pointer(pointer).and_then(Value::as_array);
         let index = list.map_or(0, Vec::len);
@@ -80,13 +82,13 @@ impl<'a> Bundle<'a> {
     }
 
     /// Sets what the test only needs.
-    pub(crate) fn aid(mut self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
+    pub fn aid(mut self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
         *place(&mut self.config, pointer) = value.into();
         self
     }
 
     /// Appends what the test only needs.
-    pub(crate) fn add(mut self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
+    pub fn add(mut self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
         let list = place(&mut self.config, pointer);
         match list.as_array_mut() {
             Some(list) => list.push(value.into()),
@@ -105,19 +107,19 @@ impl<'a> Bundle<'a> {
     }
 
     /// Removes a property.
-    pub(crate) fn without(mut self, pointer: &str) -> Bundle<'a> {
+    pub fn without(mut self, pointer: &str) -> Bundle<'a> {
         mutant::Mutant::Drop(pointer.to_owned()).config(&mut self.config);
         self
     }
 
     /// Replaces the configuration by any text.
-    pub(crate) fn raw(mut self, text: impl Into<String>) -> Bundle<'a> {
+    pub fn raw(mut self, text: impl Into<String>) -> Bundle<'a> {
         self.raw = Some(text.into());
         self
     }
 
     /// Adds a mount that the test is about.
-    pub(crate) fn mount(self, at: &str, kind: &str, from: &str, options: &[&str]) -> Bundle<'a> {
+    pub fn mount(self, at: &str, kind: &str, from: &str, options: &[&str]) -> Bundle<'a> {
         self.push(
             "/mounts",
             json!({"destination": at, "type": kind, "source": from, "options": options}),
@@ -125,7 +127,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Adds a bind mount that the test only needs.
-    pub(crate) fn bound(self, at: &str, from: &Path) -> Bundle<'a> {
+    pub fn bound(self, at: &str, from: &Path) -> Bundle<'a> {
         self.add(
             "/mounts",
             json!({"destination": at, "type": "none", "source": from, "options": ["rbind"]}),
@@ -133,7 +135,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Removes the mount on a destination.
-    pub(crate) fn without_mount(mut self, at: &str) -> Bundle<'a> {
+    pub fn without_mount(mut self, at: &str) -> Bundle<'a> {
         if let Some(mounts) = self.config["mounts"].as_array_mut() {
             mounts.retain(|mount| mount["destination"] != at);
         }
@@ -141,7 +143,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Removes a namespace.
-    pub(crate) fn without_namespace(mut self, kind: &str) -> Bundle<'a> {
+    pub fn without_namespace(mut self, kind: &str) -> Bundle<'a> {
         if let Some(all) = self.config["linux"]["namespaces"].as_array_mut() {
             all.retain(|namespace| namespace["type"] != kind);
         }
@@ -149,7 +151,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Adds a namespace that the test is about: new, or joined by a path.
-    pub(crate) fn namespace(self, kind: &str, path: Option<&str>) -> Bundle<'a> {
+    pub fn namespace(self, kind: &str, path: Option<&str>) -> Bundle<'a> {
         let entry = match path {
             Some(path) => json!({"type": kind, "path": path}),
             None => json!({"type": kind}),
@@ -159,7 +161,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Adds a new user namespace whose root is the user [`BASE`], and gives it the root file system.
-    pub(crate) fn user_namespace(self) -> Bundle<'a> {
+    pub fn user_namespace(self) -> Bundle<'a> {
         let map = json!([{"containerID": 0, "hostID": BASE, "size": LENGTH}]);
         let bundle = self
             .aid("/linux/uidMappings", map.clone())
@@ -170,7 +172,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Makes the runtime run as an ordinary user, with a user namespace in which that user is root.
-    pub(crate) fn rootless(self) -> Bundle<'a> {
+    pub fn rootless(self) -> Bundle<'a> {
         let map = json!([{"containerID": 0, "hostID": USER, "size": 1}]);
         let sys = json!({"destination": "/sys", "type": "none", "source": "/sys",
             "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]});
@@ -189,21 +191,21 @@ impl<'a> Bundle<'a> {
     }
 
     /// Changes what the runtime inherits: words for `launch`.
-    pub(crate) fn by(mut self, words: &[&str]) -> Bundle<'a> {
+    pub fn by(mut self, words: &[&str]) -> Bundle<'a> {
         self.before
             .extend(words.iter().map(|word| (*word).to_owned()));
         self
     }
 
     /// Adds flags of `create`.
-    pub(crate) fn flags(mut self, words: &[&str]) -> Bundle<'a> {
+    pub fn flags(mut self, words: &[&str]) -> Bundle<'a> {
         self.flags
             .extend(words.iter().map(|word| (*word).to_owned()));
         self
     }
 
     /// What the container runs: commands of the probe, words separated by spaces, commands by `--`.
-    pub(crate) fn runs(self, commands: &str) -> Bundle<'a> {
+    pub fn runs(self, commands: &str) -> Bundle<'a> {
         let words: Vec<&str> = std::iter::once("/bin/probe")
             .chain(commands.split_whitespace())
             .collect();
@@ -211,7 +213,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Writes config.json, as the mutant has it.
-    pub(crate) fn write(&self) -> Verdict {
+    pub fn write(&self) -> Verdict {
         let mut config = self.config.clone();
         if let Some(mutant) = &self.case.mutant {
             mutant.config(&mut config);
@@ -221,7 +223,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Calls `create` and returns what came of it.
-    pub(crate) fn try_create(&self, id: &str) -> Verdict<Output> {
+    pub fn try_create(&self, id: &str) -> Verdict<Output> {
         self.write()?;
         let path = self.path.display().to_string();
         let mut arguments = vec!["create", "--bundle", &path];
@@ -233,7 +235,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Creates the container.
-    pub(crate) fn create(&self) -> Verdict<Container<'a>> {
+    pub fn create(&self) -> Verdict<Container<'a>> {
         let id = self.case.id();
         let output = self.try_create(&id)?;
         if !output.ok() {
@@ -243,14 +245,14 @@ impl<'a> Bundle<'a> {
     }
 
     /// Creates and starts the container.
-    pub(crate) fn start(&self) -> Verdict<Container<'a>> {
+    pub fn start(&self) -> Verdict<Container<'a>> {
         let container = self.create()?;
         container.start()?;
         Ok(container)
     }
 
     /// Runs the container to its end; what its process said.
-    pub(crate) fn run(&self) -> Verdict<Seen> {
+    pub fn run(&self) -> Verdict<Seen> {
         let container = self.start()?;
         let seen = container.finish()?;
         container.delete()?;
@@ -258,12 +260,12 @@ impl<'a> Bundle<'a> {
     }
 
     /// Runs commands of the probe in the container; what they said.
-    pub(crate) fn see(self, commands: &str) -> Verdict<Seen> {
+    pub fn see(self, commands: &str) -> Verdict<Seen> {
         self.runs(commands).run()
     }
 
     /// Fails unless `create` gives an error and makes no container.
-    pub(crate) fn refused(&self) -> Verdict<String> {
+    pub fn refused(&self) -> Verdict<String> {
         let id = self.case.id();
         let output = self.try_create(&id)?;
         if output.ok() {
@@ -277,7 +279,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Fails unless `create` or `start` gives an error: what is about the process may be applied by either.
-    pub(crate) fn refused_in_the_end(&self) -> Verdict<String> {
+    pub fn refused_in_the_end(&self) -> Verdict<String> {
         match self.start() {
             Err(Stop::Refused(message)) => Ok(message),
             Err(other) => Err(other),
@@ -299,7 +301,7 @@ fn place<'v>(config: &'v mut Value, pointer: &str) -> &'v mut Value {
 }
 
 /// Gives a folder with all in it to a user; links are not followed, and the shared probe keeps its owner.
-pub(crate) fn own(path: &Path, user: u32) {
+pub fn own(path: &Path, user: u32) {
     let _ = chown(path, Some(user), Some(user));
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

@@ -13,22 +13,22 @@ use crate::runtime::{self, Output, Runtime};
 use crate::verdict::{Setup, Verdict};
 
 /// The ordinary user as whom rootless tests run.
-pub(crate) const USER: u32 = 1000;
+pub const USER: u32 = 1000;
 
 /// What all tests of one run share.
 #[derive(Debug)]
-pub(crate) struct Suite {
+pub struct Suite {
     /// The runtime under test, a copy in the work folder.
-    pub(crate) runtime: Arc<Runtime>,
+    pub runtime: Arc<Runtime>,
     /// The suite's folder.
-    pub(crate) work: PathBuf,
+    pub work: PathBuf,
     /// A word that is part of all names that the suite makes.
-    pub(crate) tag: String,
+    pub tag: String,
 }
 
 impl Suite {
     /// Puts what containers and ordinary users need into the work folder.
-    pub(crate) fn prepare(mut runtime: Runtime, work: &Path, tag: &str) -> std::io::Result<Suite> {
+    pub fn prepare(mut runtime: Runtime, work: &Path, tag: &str) -> std::io::Result<Suite> {
         let bin = work.join("bin");
         fs::create_dir_all(&bin)?;
         fs::write(bin.join("probe"), include_bytes!(env!("PROBE")))?;
@@ -49,26 +49,26 @@ impl Suite {
 
 /// One run of a test.
 #[derive(Debug)]
-pub(crate) struct Case {
+pub struct Case {
     /// What all tests share.
-    pub(crate) suite: Arc<Suite>,
+    pub suite: Arc<Suite>,
     /// The runtime under test.
-    pub(crate) runtime: Arc<Runtime>,
+    pub runtime: Arc<Runtime>,
     /// The test's folder.
-    pub(crate) folder: PathBuf,
+    pub folder: PathBuf,
     /// How runtime and suite are made to disagree.
-    pub(crate) mutant: Option<Mutant>,
+    pub mutant: Option<Mutant>,
     number: usize,
     count: Cell<usize>,
     /// Pointers to what the test put into configurations.
-    pub(crate) set: RefCell<BTreeSet<String>>,
+    pub set: RefCell<BTreeSet<String>>,
     /// Containers that may still exist, with what `launch` does before the runtime's calls.
-    pub(crate) open: RefCell<Vec<(String, Vec<String>, i32)>>,
+    pub open: RefCell<Vec<(String, Vec<String>, i32)>>,
 }
 
 impl Case {
     /// A case with a folder of its own.
-    pub(crate) fn new(suite: &Arc<Suite>, number: usize, mutant: Option<Mutant>) -> Verdict<Case> {
+    pub fn new(suite: &Arc<Suite>, number: usize, mutant: Option<Mutant>) -> Verdict<Case> {
         let folder = suite.work.join(format!("case{number}"));
         for name in ["", "state", "io"] {
             let path = folder.join(name);
@@ -94,12 +94,12 @@ impl Case {
     }
 
     /// An id that no other container has.
-    pub(crate) fn id(&self) -> String {
+    pub fn id(&self) -> String {
         format!("{}-{}-{}", self.suite.tag, self.number, self.next())
     }
 
     /// A control group that no other container has, as `cgroupsPath` has it.
-    pub(crate) fn group(&self) -> String {
+    pub fn group(&self) -> String {
         let name = format!("{}-{}-{}", self.suite.tag, self.number, self.next());
         match self.runtime.systemd {
             true => format!("system.slice:validation:{name}"),
@@ -108,39 +108,39 @@ impl Case {
     }
 
     /// The runtime's program.
-    pub(crate) fn program(&self) -> &Path {
+    pub fn program(&self) -> &Path {
         &self.runtime.program
     }
 
     /// The suite's own program, in its role as helper.
-    pub(crate) fn helper(&self) -> PathBuf {
+    pub fn helper(&self) -> PathBuf {
         self.suite.work.join("bin/suite")
     }
 
     /// The probe, outside of containers.
-    pub(crate) fn probe(&self) -> String {
+    pub fn probe(&self) -> String {
         self.suite.work.join("bin/probe").display().to_string()
     }
 
     /// The runtime's `--root`.
-    pub(crate) fn state(&self) -> PathBuf {
+    pub fn state(&self) -> PathBuf {
         self.folder.join("state")
     }
 
     /// Files for one call's output.
-    pub(crate) fn files(&self) -> (PathBuf, PathBuf) {
+    pub fn files(&self) -> (PathBuf, PathBuf) {
         let number = self.next();
         let file = |end: &str| self.folder.join(format!("io/{number}.{end}"));
         (file("out"), file("err"))
     }
 
     /// A path in the case's folder.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// A new folder in the case's folder that everybody may write.
-    pub(crate) fn folder(&self, name: &str) -> Verdict<PathBuf> {
+    pub fn folder(&self, name: &str) -> Verdict<PathBuf> {
         let path = self.path(name);
         fs::create_dir_all(&path).setup("make a folder")?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).setup("chmod")?;
@@ -148,19 +148,19 @@ impl Case {
     }
 
     /// A new file in the case's folder.
-    pub(crate) fn file(&self, name: &str, text: &str) -> Verdict<PathBuf> {
+    pub fn file(&self, name: &str, text: &str) -> Verdict<PathBuf> {
         let path = self.path(name);
         fs::write(&path, text).setup("write a file")?;
         Ok(path)
     }
 
     /// A new bundle, for root.
-    pub(crate) fn bundle(&self) -> Bundle<'_> {
+    pub fn bundle(&self) -> Bundle<'_> {
         Bundle::new(self, self.path(&format!("bundle{}", self.next())))
     }
 
     /// Calls the runtime.
-    pub(crate) fn call(&self, arguments: &[&str]) -> Verdict<Output> {
+    pub fn call(&self, arguments: &[&str]) -> Verdict<Output> {
         runtime::call(self, &[], arguments)
     }
 }

@@ -22,10 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_secs(2);
 
 /// Whether this run is one of negative controls.
-pub(crate) static CONTROLS: AtomicBool = AtomicBool::new(false);
+pub static CONTROLS: AtomicBool = AtomicBool::new(false);
 
 /// What time limits are multiplied by.
-pub(crate) static SLOW: AtomicU32 = AtomicU32::new(1);
+pub static SLOW: AtomicU32 = AtomicU32::new(1);
 
 /// How long to wait in this run.
 fn patience() -> Duration {
@@ -38,30 +38,30 @@ fn patience() -> Duration {
 
 /// What a container's process said and how it ended.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// Standard output and standard error.
-    pub(crate) text: String,
+    pub text: String,
     /// Exit status; 128 and the signal's number for a signal; `None` when the kernel tells only its parent.
-    pub(crate) code: Option<i32>,
+    pub code: Option<i32>,
 }
 
 impl Seen {
     /// Fails unless a text occurs.
-    pub(crate) fn has(&self, text: &str) -> Verdict {
+    pub fn has(&self, text: &str) -> Verdict {
         ensure(self.text.contains(text), || {
             format!("the container said {:?}, not {text:?}", short(&self.text))
         })
     }
 
     /// Fails unless a text is missing.
-    pub(crate) fn lacks(&self, text: &str) -> Verdict {
+    pub fn lacks(&self, text: &str) -> Verdict {
         ensure(!self.text.contains(text), || {
             format!("the container said {text:?}: {:?}", short(&self.text))
         })
     }
 
     /// Fails unless there are just these lines.
-    pub(crate) fn is(&self, lines: &[&str]) -> Verdict {
+    pub fn is(&self, lines: &[&str]) -> Verdict {
         let found: Vec<&str> = self.text.lines().collect();
         ensure(found == lines, || {
             format!("the container said {:?}, not {lines:?}", short(&self.text))
@@ -69,7 +69,7 @@ impl Seen {
     }
 
     /// What follows a word at the beginning of a line, without blanks around it.
-    pub(crate) fn after(&self, word: &str) -> Verdict<String> {
+    pub fn after(&self, word: &str) -> Verdict<String> {
         let mut lines = self.text.lines();
         match lines.find_map(|line| line.strip_prefix(word)) {
             Some(rest) => Ok(rest.trim().to_owned()),
@@ -79,12 +79,12 @@ impl Seen {
 }
 
 /// A text's beginning.
-pub(crate) fn short(text: &str) -> String {
+pub fn short(text: &str) -> String {
     text.chars().take(400).collect()
 }
 
 /// Waits until something is so.
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Verdict<T> {
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Verdict<T> {
     let begin = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -99,19 +99,23 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Ve
 
 /// A container.
 #[derive(Debug)]
-pub(crate) struct Container<'a> {
+pub struct Container<'a> {
     case: &'a Case,
     /// Its id.
-    pub(crate) id: String,
+    pub id: String,
     /// Its process, as this process sees it.
-    pub(crate) pid: i32,
+    pub pid: i32,
     before: Vec<String>,
     out: PathBuf,
     ended: Cell<Option<Option<i32>>>,
 }
 
 impl<'a> Container<'a> {
-    pub(crate) fn new(
+    /// What `create` has made, by its output.
+    ///
+    /// # Errors
+    /// `state` does not know its process.
+    pub fn new(
         case: &'a Case,
         id: String,
         before: Vec<String>,
@@ -136,7 +140,7 @@ impl<'a> Container<'a> {
     }
 
     /// Calls an operation on it, with more words after the id.
-    pub(crate) fn call(&self, operation: &[&str], rest: &[&str]) -> Verdict<Output> {
+    pub fn call(&self, operation: &[&str], rest: &[&str]) -> Verdict<Output> {
         let mut words = operation.to_vec();
         words.push(&self.id);
         words.extend(rest);
@@ -144,7 +148,7 @@ impl<'a> Container<'a> {
     }
 
     /// Calls an operation that must go well.
-    pub(crate) fn does(&self, operation: &[&str], rest: &[&str]) -> Verdict<Output> {
+    pub fn does(&self, operation: &[&str], rest: &[&str]) -> Verdict<Output> {
         let output = self.call(operation, rest)?;
         let name = operation.first().copied().unwrap_or_default();
         ensure(output.ok(), || format!("{name}: {}", output.said()))?;
@@ -152,7 +156,7 @@ impl<'a> Container<'a> {
     }
 
     /// Fails unless an operation gives an error.
-    pub(crate) fn refuses(&self, operation: &[&str], rest: &[&str]) -> Verdict<String> {
+    pub fn refuses(&self, operation: &[&str], rest: &[&str]) -> Verdict<String> {
         let output = self.call(operation, rest)?;
         let name = operation.first().copied().unwrap_or_default();
         ensure(!output.ok(), || format!("{name} gave no error"))?;
@@ -160,19 +164,19 @@ impl<'a> Container<'a> {
     }
 
     /// Its state.
-    pub(crate) fn state(&self) -> Verdict<Value> {
+    pub fn state(&self) -> Verdict<Value> {
         let output = self.does(&["state"], &[])?;
         serde_json::from_str(&output.out).setup("read what `state` printed")
     }
 
     /// Its status.
-    pub(crate) fn status(&self) -> Verdict<String> {
+    pub fn status(&self) -> Verdict<String> {
         let state = self.state()?;
         Ok(state["status"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Starts it.
-    pub(crate) fn start(&self) -> Verdict {
+    pub fn start(&self) -> Verdict {
         let output = self.call(&["start"], &[])?;
         match output.ok() {
             true => Ok(()),
@@ -181,23 +185,23 @@ impl<'a> Container<'a> {
     }
 
     /// Sends a signal.
-    pub(crate) fn kill(&self, signal: &str) -> Verdict {
+    pub fn kill(&self, signal: &str) -> Verdict {
         self.does(&["kill"], &[signal]).map(drop)
     }
 
     /// Deletes it.
-    pub(crate) fn delete(&self) -> Verdict {
+    pub fn delete(&self) -> Verdict {
         self.does(&["delete"], &[]).map(drop)
     }
 
     /// Kills it and waits for its end.
-    pub(crate) fn end(&self) -> Verdict {
+    pub fn end(&self) -> Verdict {
         self.kill("KILL")?;
         self.exit().map(drop)
     }
 
     /// Waits for its process to end; how it ended, where this process is its parent.
-    pub(crate) fn exit(&self) -> Verdict<Option<i32>> {
+    pub fn exit(&self) -> Verdict<Option<i32>> {
         if let Some(code) = self.ended.get() {
             return Ok(code);
         }
@@ -218,7 +222,7 @@ impl<'a> Container<'a> {
     }
 
     /// Waits for its end; what it said.
-    pub(crate) fn finish(&self) -> Verdict<Seen> {
+    pub fn finish(&self) -> Verdict<Seen> {
         let code = self.exit()?;
         Ok(Seen {
             text: self.said(),
@@ -227,37 +231,37 @@ impl<'a> Container<'a> {
     }
 
     /// What it said so far.
-    pub(crate) fn said(&self) -> String {
+    pub fn said(&self) -> String {
         let mut text = fs::read(&self.out).unwrap_or_default();
         text.extend(fs::read(self.out.with_extension("err")).unwrap_or_default());
         String::from_utf8_lossy(&text).into_owned()
     }
 
     /// Waits until it has said a text.
-    pub(crate) fn says(&self, text: &str) -> Verdict {
+    pub fn says(&self, text: &str) -> Verdict {
         wait_for(&format!("the container to say {text:?}"), || {
             self.said().contains(text).then_some(())
         })
     }
 
     /// A file of its process in /proc.
-    pub(crate) fn proc(&self, name: &str) -> Verdict<String> {
+    pub fn proc(&self, name: &str) -> Verdict<String> {
         fs::read_to_string(format!("/proc/{}/{name}", self.pid))
             .setup("read /proc of the container")
     }
 
     /// Path of a file of its process in /proc.
-    pub(crate) fn proc_path(&self, name: &str) -> String {
+    pub fn proc_path(&self, name: &str) -> String {
         format!("/proc/{}/{name}", self.pid)
     }
 
     /// One of its namespaces, as `kind:[number]`.
-    pub(crate) fn namespace(&self, kind: &str) -> Verdict<String> {
+    pub fn namespace(&self, kind: &str) -> Verdict<String> {
         namespace(&self.pid.to_string(), kind)
     }
 
     /// Runs a process of the probe inside, by `exec`.
-    pub(crate) fn exec(&self, process: &Value, flags: &[&str]) -> Verdict<Output> {
+    pub fn exec(&self, process: &Value, flags: &[&str]) -> Verdict<Output> {
         let file = self.case.path(&format!("process-{}.json", self.id));
         fs::write(&file, process.to_string()).setup("write a process")?;
         let file = file.display().to_string();
@@ -268,7 +272,7 @@ impl<'a> Container<'a> {
 }
 
 /// A namespace of a process, as `kind:[number]`.
-pub(crate) fn namespace(pid: &str, kind: &str) -> Verdict<String> {
+pub fn namespace(pid: &str, kind: &str) -> Verdict<String> {
     let link = fs::read_link(format!("/proc/{pid}/ns/{kind}")).setup("look at a namespace")?;
     Ok(link.display().to_string())
 }

@@ -14,7 +14,7 @@ use nix::sys::stat::{Mode, SFlag};
 
 /// Which control groups the runtime is to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum View {
+pub enum View {
     /// As the machine has them.
     Host,
     /// Version 1 alone.
@@ -27,7 +27,7 @@ pub(crate) enum View {
 
 /// Starts this program again, as the first process of new namespaces, with the word `inside` before its arguments.
 /// Returns its exit status.
-pub(crate) fn enter(arguments: &[String], view: View) -> io::Result<i32> {
+pub fn enter(arguments: &[String], view: View) -> io::Result<i32> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     let mut kinds = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWNET
@@ -46,7 +46,7 @@ pub(crate) fn enter(arguments: &[String], view: View) -> io::Result<i32> {
 }
 
 /// Prepares the mounts, in the first process of the new namespaces. `work` becomes a file system of its own.
-pub(crate) fn prepare(work: &Path, view: View) -> io::Result<()> {
+pub fn prepare(work: &Path, view: View) -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     // Containers' processes become children of this one, whatever the view.
     nix::sys::prctl::set_child_subreaper(true)?;
@@ -136,24 +136,19 @@ fn groups(work: &Path, view: View) -> io::Result<()> {
 }
 
 /// Mounts a new file system.
-pub(crate) fn mount(
-    source: &str,
-    target: impl AsRef<Path>,
-    kind: &str,
-    data: &str,
-) -> io::Result<()> {
+pub fn mount(source: &str, target: impl AsRef<Path>, kind: &str, data: &str) -> io::Result<()> {
     let none = MsFlags::empty();
     nix::mount::mount(Some(source), target.as_ref(), Some(kind), none, Some(data))
         .map_err(|errno| io::Error::other(format!("mount {}: {errno}", target.as_ref().display())))
 }
 
 /// Changes the propagation of a mount and of all below it.
-pub(crate) fn private(path: &str) -> io::Result<()> {
+pub fn private(path: &str) -> io::Result<()> {
     propagation(Path::new(path), MsFlags::MS_PRIVATE | MsFlags::MS_REC)
 }
 
 /// Sets the propagation of a mount.
-pub(crate) fn propagation(path: &Path, flags: MsFlags) -> io::Result<()> {
+pub fn propagation(path: &Path, flags: MsFlags) -> io::Result<()> {
     Ok(nix::mount::mount(
         None::<&str>,
         path,
@@ -164,7 +159,7 @@ pub(crate) fn propagation(path: &Path, flags: MsFlags) -> io::Result<()> {
 }
 
 /// Binds a folder or file onto another.
-pub(crate) fn bind(source: &Path, target: &Path) -> io::Result<()> {
+pub fn bind(source: &Path, target: &Path) -> io::Result<()> {
     let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
     Ok(nix::mount::mount(
         Some(source),

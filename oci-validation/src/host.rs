@@ -6,15 +6,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Begins the name of everything that the suite makes; the number of its process follows.
-pub(crate) const TAG: &str = "validation";
+pub const TAG: &str = "validation";
 
 /// Lines that describe the machine, sorted.
 #[derive(Debug)]
-pub(crate) struct HostState(BTreeSet<String>);
+pub struct HostState(BTreeSet<String>);
 
 impl HostState {
     /// Looks at the machine now. Only control groups whose name has `tag` count: others come and go by themselves.
-    pub(crate) fn now(tag: &str) -> HostState {
+    pub fn now(tag: &str) -> HostState {
         let mut lines = BTreeSet::new();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         // Other programs mount as well: what counts is what has the suite's name in it, and what lies on the root.
@@ -54,7 +54,7 @@ impl HostState {
     }
 
     /// What is new or gone since.
-    pub(crate) fn difference(&self, before: &HostState) -> Vec<String> {
+    pub fn difference(&self, before: &HostState) -> Vec<String> {
         let new = self
             .0
             .difference(&before.0)
@@ -81,7 +81,7 @@ fn groups(folder: &Path, tag: &str, depth: usize, lines: &mut BTreeSet<String>) 
 }
 
 /// Removes control groups with the suite's name that nobody uses any more.
-pub(crate) fn remove_groups(tag: &str) {
+pub fn remove_groups(tag: &str) {
     let mut lines = BTreeSet::new();
     groups(Path::new("/sys/fs/cgroup"), tag, 0, &mut lines);
     for line in lines {
@@ -101,7 +101,7 @@ fn remove_tree(folder: &Path) {
 }
 
 /// Unmounts everything below a folder, in the private world of the tests.
-pub(crate) fn detach_below(folder: &Path) {
+pub fn detach_below(folder: &Path) {
     let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     for mount in crate::tree::mounts(&text).iter().rev() {
         if Path::new(&mount.at).starts_with(folder) {
@@ -111,7 +111,7 @@ pub(crate) fn detach_below(folder: &Path) {
 }
 
 /// Removes what a run has left whose process was killed: its folder and its control groups. All else ended with it.
-pub(crate) fn remove_stale() {
+pub fn remove_stale() {
     let all = fs::read_dir(std::env::temp_dir())
         .into_iter()
         .flatten()

@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Pid, Uid};
 
 /// Applies the changes and executes; returns only what went wrong.
-pub(crate) fn run(arguments: &[String]) -> String {
+pub fn run(arguments: &[String]) -> String {
     let Some(end) = arguments.iter().position(|word| word == "--") else {
         return "launch: no program".to_owned();
     };

@@ -10,24 +10,14 @@
 )]
 
 mod arguments;
-mod bundle;
-mod case;
 mod cgroup;
-mod container;
 mod controls;
 mod deviations;
-mod frame;
-mod host;
-mod launch;
-mod mutant;
 mod namespaces;
 mod report;
 mod row;
 mod rows;
-mod runtime;
 mod schedule;
-mod tree;
-mod verdict;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -35,6 +25,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::{Value, json};
+
+use oci_validation::{
+    bundle, case, container, frame, host, launch, mutant, runtime, tree, verdict,
+};
 
 use arguments::{Arguments, Format};
 use deviations::Deviations;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// One way to be wrong.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Mutant {
+pub enum Mutant {
     /// The runtime never sees this property of the configuration.
     Drop(String),
     /// The runtime sees another value.
@@ -21,7 +21,7 @@ pub(crate) enum Mutant {
 }
 
 /// Begins a pointer into the features document, beside those into the configuration.
-pub(crate) const CLAIM: &str = "features:";
+pub const CLAIM: &str = "features:";
 
 /// The operations of the specification.
 const OPERATIONS: &[&str] = &[
@@ -30,7 +30,7 @@ const OPERATIONS: &[&str] = &[
 
 impl Mutant {
     /// The mutants of the operations.
-    pub(crate) fn of_operations() -> Vec<Mutant> {
+    pub fn of_operations() -> Vec<Mutant> {
         let mut all = Vec::new();
         for name in OPERATIONS {
             all.extend([Mutant::Idle(name), Mutant::Mute(name), Mutant::Wail(name)]);
@@ -49,7 +49,7 @@ impl Mutant {
     }
 
     /// The mutants of what a test touches: a property of the configuration, or a claim of the features document.
-    pub(crate) fn of(pointer: &str, features: Option<&Value>) -> Vec<Mutant> {
+    pub fn of(pointer: &str, features: Option<&Value>) -> Vec<Mutant> {
         let Some(claim) = pointer.strip_prefix(CLAIM) else {
             return vec![Mutant::Drop(pointer.to_owned())];
         };
@@ -70,7 +70,7 @@ impl Mutant {
     }
 
     /// What is tried when no test noticed a property's loss: another value.
-    pub(crate) fn second(&self) -> Option<Mutant> {
+    pub fn second(&self) -> Option<Mutant> {
         match self {
             Mutant::Drop(pointer) => Some(Mutant::Alter(pointer.clone())),
             _ => None,
@@ -78,7 +78,7 @@ impl Mutant {
     }
 
     /// What a runtime is shown instead of a configuration.
-    pub(crate) fn config(&self, config: &mut Value) {
+    pub fn config(&self, config: &mut Value) {
         match self {
             Mutant::Drop(pointer) => remove(config, pointer),
             Mutant::Alter(pointer) => {
@@ -91,7 +91,7 @@ impl Mutant {
     }
 
     /// What an operation's document becomes.
-    pub(crate) fn document(&self, operation: &str, text: String) -> String {
+    pub fn document(&self, operation: &str, text: String) -> String {
         let Mutant::Print(name, pointer, value) = self else {
             return text;
         };
@@ -110,7 +110,7 @@ impl Mutant {
     }
 
     /// The configuration's property, without the positions in arrays: what is counted as one field.
-    pub(crate) fn field(&self) -> Option<String> {
+    pub fn field(&self) -> Option<String> {
         let (Mutant::Drop(pointer) | Mutant::Alter(pointer)) = self else {
             return None;
         };
@@ -123,7 +123,7 @@ impl Mutant {
 }
 
 /// Pointers to all values that hold no others.
-pub(crate) fn leaves(value: &Value) -> Vec<String> {
+pub fn leaves(value: &Value) -> Vec<String> {
     let inner = |key: &str, value: &Value| {
         let key = key.replace('~', "~0").replace('/', "~1");
         leaves(value)

@@ -16,24 +16,24 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// A runtime.
 #[derive(Debug, Clone)]
-pub(crate) struct Runtime {
+pub struct Runtime {
     /// What the user called it.
-    pub(crate) name: String,
+    pub name: String,
     /// Its program.
-    pub(crate) program: PathBuf,
+    pub program: PathBuf,
     /// The first line of `--version`.
-    pub(crate) version: String,
+    pub version: String,
     /// The newest version of the specification that it says it knows.
-    pub(crate) spec: String,
+    pub spec: String,
     /// Its features document, if it has one.
-    pub(crate) features: Option<Value>,
+    pub features: Option<Value>,
     /// Whether control groups are to be made through systemd.
-    pub(crate) systemd: bool,
+    pub systemd: bool,
 }
 
 impl Runtime {
     /// Finds a runtime by name (beside this program, then in PATH) or path, and asks what it is.
-    pub(crate) fn find(name: &str, systemd: bool) -> Result<Runtime, String> {
+    pub fn find(name: &str, systemd: bool) -> Result<Runtime, String> {
         let program = path_of(name).ok_or_else(|| format!("{name}: no such program"))?;
         let ask = |argument: &str| {
             let output = Command::new(&program)
@@ -82,25 +82,25 @@ fn path_of(name: &str) -> Option<PathBuf> {
 
 /// What a call left behind.
 #[derive(Debug, Clone)]
-pub(crate) struct Output {
+pub struct Output {
     /// Exit status; 128 and the signal's number for a signal.
-    pub(crate) code: i32,
+    pub code: i32,
     /// Standard output.
-    pub(crate) out: String,
+    pub out: String,
     /// Standard error.
-    pub(crate) err: String,
+    pub err: String,
     /// The file with standard output, into which a container may still write.
-    pub(crate) file: PathBuf,
+    pub file: PathBuf,
 }
 
 impl Output {
     /// Whether it went well.
-    pub(crate) fn ok(&self) -> bool {
+    pub fn ok(&self) -> bool {
         self.code == 0
     }
 
     /// The last lines of what was said, short enough for a table.
-    pub(crate) fn said(&self) -> String {
+    pub fn said(&self) -> String {
         let text = if self.err.trim().is_empty() {
             &self.out
         } else {
@@ -114,7 +114,7 @@ impl Output {
 }
 
 /// Calls the runtime with its state in the case's folder. `before` are words for `launch`.
-pub(crate) fn call(case: &Case, before: &[String], arguments: &[&str]) -> Verdict<Output> {
+pub fn call(case: &Case, before: &[String], arguments: &[&str]) -> Verdict<Output> {
     let operation = arguments.first().copied().unwrap_or_default();
     if let Some(crate::mutant::Mutant::Idle(name)) = &case.mutant
         && *name == operation
@@ -144,14 +144,14 @@ pub(crate) fn call(case: &Case, before: &[String], arguments: &[&str]) -> Verdic
 }
 
 /// A command that goes through `launch` when there is something to change before.
-pub(crate) fn launched(case: &Case, before: &[String]) -> Command {
+pub fn launched(case: &Case, before: &[String]) -> Command {
     let mut command = Command::new(case.helper());
     command.arg("launch").args(before).arg("--");
     command
 }
 
 /// Runs a command to its end, its output in files.
-pub(crate) fn finish(case: &Case, command: &mut Command, limit: Duration) -> Verdict<Output> {
+pub fn finish(case: &Case, command: &mut Command, limit: Duration) -> Verdict<Output> {
     let (out, err) = case.files();
     let open = |path: &Path| File::create(path).setup("make a file for output");
     command

@@ -4,32 +4,32 @@ use crate::verdict::{Verdict, fail};
 
 /// One line.
 #[derive(Debug, Clone)]
-pub(crate) struct Mount {
+pub struct Mount {
     /// Where it is.
-    pub(crate) at: String,
+    pub at: String,
     /// Options of the mount.
-    pub(crate) options: Vec<String>,
+    pub options: Vec<String>,
     /// `shared:N`, `master:N`, `unbindable`.
-    pub(crate) propagation: Vec<String>,
+    pub propagation: Vec<String>,
     /// Type of the file system.
-    pub(crate) kind: String,
+    pub kind: String,
     /// Options of the file system.
-    pub(crate) data: Vec<String>,
+    pub data: Vec<String>,
 }
 
 impl Mount {
     /// Whether an option of the mount is set.
-    pub(crate) fn has(&self, option: &str) -> bool {
+    pub fn has(&self, option: &str) -> bool {
         self.options.iter().any(|one| one == option)
     }
 
     /// Whether an option of the file system is set.
-    pub(crate) fn data_has(&self, option: &str) -> bool {
+    pub fn data_has(&self, option: &str) -> bool {
         self.data.iter().any(|one| one == option)
     }
 
     /// Whether its propagation has a word, such as `shared`.
-    pub(crate) fn spreads(&self, word: &str) -> bool {
+    pub fn spreads(&self, word: &str) -> bool {
         self.propagation
             .iter()
             .any(|one| one.split(':').next() == Some(word))
@@ -37,7 +37,7 @@ impl Mount {
 }
 
 /// Reads /proc/PID/mountinfo.
-pub(crate) fn mounts(text: &str) -> Vec<Mount> {
+pub fn mounts(text: &str) -> Vec<Mount> {
     let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
     let line = |line: &str| {
         let (front, back) = line.split_once(" - ")?;
@@ -59,7 +59,7 @@ pub(crate) fn mounts(text: &str) -> Vec<Mount> {
 }
 
 /// The uppermost mount at a path.
-pub(crate) fn mount_at(text: &str, at: &str) -> Verdict<Mount> {
+pub fn mount_at(text: &str, at: &str) -> Verdict<Mount> {
     match mounts(text).into_iter().rev().find(|mount| mount.at == at) {
         Some(mount) => Ok(mount),
         None => fail(format!("nothing is mounted on {at}")),

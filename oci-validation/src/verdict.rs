@@ -2,7 +2,7 @@
 
 /// Why a test did not pass.
 #[derive(Debug, Clone)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// The runtime does not do what the row demands.
     Fail(String),
     /// `create` or `start` gave an error, though the configuration is valid. Not applicable where the row is a MAY.
@@ -12,32 +12,32 @@ pub(crate) enum Stop {
 }
 
 /// What a test and its steps return.
-pub(crate) type Verdict<T = ()> = Result<T, Stop>;
+pub type Verdict<T = ()> = Result<T, Stop>;
 
 /// Fails with a message.
-pub(crate) fn fail<T>(message: impl Into<String>) -> Verdict<T> {
+pub fn fail<T>(message: impl Into<String>) -> Verdict<T> {
     Err(Stop::Fail(message.into()))
 }
 
 /// Ends a test that says nothing on this machine.
-pub(crate) fn skip<T>(reason: impl Into<String>) -> Verdict<T> {
+pub fn skip<T>(reason: impl Into<String>) -> Verdict<T> {
     Err(Stop::Skip(reason.into()))
 }
 
 /// Fails unless something is true.
-pub(crate) fn ensure(truth: bool, message: impl FnOnce() -> String) -> Verdict {
+pub fn ensure(truth: bool, message: impl FnOnce() -> String) -> Verdict {
     if truth { Ok(()) } else { fail(message()) }
 }
 
 /// Fails unless two values are the same.
-pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> Verdict {
+pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> Verdict {
     ensure(found == wanted, || {
         format!("{what}: found {found:?}, wanted {wanted:?}")
     })
 }
 
 /// What the suite itself could not do is a failure with the call's name: never a silent pass.
-pub(crate) trait Setup<T> {
+pub trait Setup<T> {
     /// Turns an error of the test's own preparation into a failure.
     fn setup(self, what: &str) -> Verdict<T>;
 }
