@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kernel::{Fault, Fd};
+use kernel::{Call, Fault, Fd};
 
 use super::cgroup::seat_of;
 use super::{Container, Locked};
@@ -132,8 +132,12 @@ impl Locked {
     }
 
     /// The program was refused by execve(2). Init has said so where the program's own words would be, and the container
-    /// has run, with that status; only a filter that does not allow the call is the config's fault.
+    /// has run, with that status; only a filter that does not allow the call is the config's fault. Of any other call init
+    /// has said nothing: the program was not even reached.
     fn judge_refusal(&self, fault: Fault) -> Result<(), Error> {
+        if !matches!(fault.call, Call::Execve | Call::Execveat) {
+            return Err(Error::call("begin the program", fault));
+        }
         let config = observe::config(&self.folder)?;
         let spec = config.spec()?;
         let filter = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
