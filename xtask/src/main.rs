@@ -9,6 +9,7 @@ mod bench;
 mod call;
 #[path = "../../tests/integration/build_probe.rs"]
 mod probe;
+mod task_attack;
 mod task_bench_image;
 mod task_check;
 mod task_conformance;
@@ -77,6 +78,11 @@ const TASKS: &[Task] = &[
         "lengths",
         "list files over 400 lines and functions over 60",
         task_lengths::run,
+    ),
+    (
+        "attack",
+        "[--write] [--mutants] [SUITE OPTION…] run the attack suite; --write compares with runc and crun in docs/",
+        task_attack::run,
     ),
     (
         "faults",
