@@ -10,6 +10,9 @@ use serde_json::json;
 cases![
     few_descriptors_lose_no_container,
     few_descriptors_and_delete_by_force,
+    small_address_spaces_lose_no_container,
+    signals_in_bursts_reach_the_program_and_lose_nothing,
+    privileged_no_inodes_is_one_error,
     privileged_a_full_file_system_is_one_error,
     a_damaged_config_is_no_config_without_a_filter,
     a_damaged_record_loses_no_process,
@@ -86,6 +89,46 @@ fn sleeper(sandbox: &Sandbox) -> Bundle {
     sandbox.bundle().probe("sleep 1000")
 }
 
+fn small_address_spaces_lose_no_container() {
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sleeper(&sandbox), "a");
+    for command in HARMLESS {
+        let words = arguments(&container, command);
+        for kibibytes in (500..8000).step_by(750) {
+            let script = format!("ulimit -v {kibibytes}; exec \"$@\"");
+            let call = sandbox.command("/bin/sh").args(["-c", &script, "sh"]);
+            let call = call.arg(sandbox.program()).arg("--root").arg(&sandbox.root);
+            call.args(&words).limit(30).output();
+            still_runs(&container, &format!("{words:?} with {kibibytes} KiB"));
+        }
+    }
+    container.force_delete();
+    container.wait();
+}
+
+fn signals_in_bursts_reach_the_program_and_lose_nothing() {
+    use nix::sys::signal::{Signal, kill};
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("echo up -- wait-signal");
+    let run = sandbox.runtime(["run", "--bundle"]).arg(&bundle.path);
+    let run = run.arg(sandbox.id("a")).spawn();
+    harness::wait_until("the program", || run.stdout().contains("up"));
+    for _ in 0..500 {
+        for signal in [
+            Signal::SIGUSR1,
+            Signal::SIGUSR2,
+            Signal::SIGHUP,
+            Signal::SIGCHLD,
+            Signal::SIGWINCH,
+        ] {
+            kill(run.pid(), signal).unwrap();
+        }
+    }
+    harness::wait_until("the last kind of signal", || run.stdout().contains("USR2"));
+    kill(run.pid(), Signal::SIGTERM).unwrap();
+    run.finish().exits(42);
+}
+
 fn few_descriptors_lose_no_container() {
     let sandbox = Sandbox::new();
     let container = sandbox.detach(&sleeper(&sandbox), "a");
@@ -117,25 +160,39 @@ fn few_descriptors_and_delete_by_force() {
 }
 
 fn privileged_a_full_file_system_is_one_error() {
+    // Of 64 blocks so many are left.
+    let fill =
+        r#"head -c 1M /dev/zero >fill 2>/dev/null; truncate -s $(( (64 - free) * 4096 )) fill"#;
+    without_space("size=256k", fill);
+}
+
+fn privileged_no_inodes_is_one_error() {
+    // Two are the root and the state directory.
+    let fill = r#"i=$free; while [ $i -lt 10 ]; do : >fill$i; i=$((i + 1)); done"#;
+    without_space("nr_inodes=12", fill);
+}
+
+/// `create` where so little is left that it succeeds only sometimes: else it is one error, and nothing is left behind.
+fn without_space(options: &str, fill: &str) {
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle();
     let before = sandbox.host(None);
     let room = sandbox.folder("room");
     let script = r#"
         room=$1; free=$2; shift 2
-        mount -t tmpfs -o size=256k none "$room" && mkdir "$room/state" || exit 99
-        head -c 1M /dev/zero >"$room/fill" 2>/dev/null
-        truncate -s $(( (64 - free) * 4096 )) "$room/fill"
+        mount -t tmpfs -o "$OPTIONS" none "$room" && mkdir "$room/state" && cd "$room" || exit 99
+        eval "$FILL"
         "$@"; code=$?
         [ $code = 0 ] || ls -A "$room/state"
         [ $code != 0 ] || "${1}" --root "$room/state" delete --force "$ID"
         exit $code"#;
     let mut failed = 0;
-    for free in 0..6 {
+    for free in 0..10 {
         let id = sandbox.id(&format!("f{free}"));
         let call = sandbox
             .command("unshare")
             .args(["-m", "sh", "-c", script, "sh"]);
+        let call = call.env("OPTIONS", options).env("FILL", fill);
         let call = call.env("ID", &id).arg(&room).arg(free.to_string());
         let call = call
             .arg(sandbox.program())
@@ -152,7 +209,7 @@ fn privileged_a_full_file_system_is_one_error() {
             sandbox.host(None).difference(&before).is_empty()
         });
     }
-    assert!((1..6).contains(&failed), "{failed}");
+    assert!((1..10).contains(&failed), "{failed}");
 }
 
 fn filtered(sandbox: &Sandbox) -> Bundle {
