@@ -64,17 +64,11 @@ const PATHS: &[(&str, Touch)] = &[
 
 /// One attack for each path.
 pub(crate) fn attacks(few: Option<u64>) -> Vec<Attack> {
-    const ADVISORIES: &[&str] = &[
-        "crun CVE-2019-18837",
-        "runc CVE-2023-27561",
-        "youki CVE-2025-54867",
-    ];
+    const PROC: &[&str] = &["runc CVE-2023-27561", "youki CVE-2025-54867"];
+    const MOUNTS: &[&str] = &["crun CVE-2019-18837"];
+    const DEVICE: &[&str] = &["crun CVE-2026-47766"];
     const DEV: &[&str] = &["runc CVE-2026-41579", "crun CVE-2026-47766"];
-    const CONSOLE: &[&str] = &[
-        "crun CVE-2026-88264",
-        "crun CVE-2026-47766",
-        "runc CVE-2026-41579",
-    ];
+    const CONSOLE: &[&str] = &["crun CVE-2026-88264"];
     let number = |path: &str| u64::try_from(path.len()).unwrap_or(0);
     PATHS
         .iter()
@@ -83,7 +77,12 @@ pub(crate) fn attacks(few: Option<u64>) -> Vec<Attack> {
             let advisories = match touch {
                 Touch::OwnDev | Touch::Terminal if path.ends_with("console") => CONSOLE,
                 Touch::OwnDev | Touch::Terminal => DEV,
-                _ => ADVISORIES,
+                Touch::Usual if matches!(*path, "/proc" | "/sys") => PROC,
+                Touch::Mount(_) | Touch::BindFile | Touch::BindFolder | Touch::BindReadOnly => {
+                    MOUNTS
+                }
+                Touch::Device => DEVICE,
+                _ => &[],
             };
             let what = format!("{path}, {}, in all shapes", touch.what());
             // In the short form, a few shapes of each, others at each seed.

@@ -118,6 +118,9 @@ fn outside(words: &[String]) -> Result<i32, String> {
     for name in &arguments.runtimes {
         let report = one_runtime(name, &arguments, &attacks)?;
         eprintln!("{}", report.summary());
+        for line in &report.changed {
+            eprintln!("the machine is not as it was: {line}");
+        }
         reports.push(report);
     }
     match arguments.format {
@@ -128,7 +131,12 @@ fn outside(words: &[String]) -> Result<i32, String> {
         Format::Json => println!("{:#}", report::document(&attacks, &reports)),
         Format::Markdown => print!("{}", report::markdown(&attacks, &reports)),
     }
-    Ok(i32::from(reports.iter().any(Report::is_broken)))
+    let changed = reports.iter().any(|report| !report.changed.is_empty());
+    Ok(if changed {
+        2
+    } else {
+        i32::from(reports.iter().any(Report::is_broken))
+    })
 }
 
 fn one_runtime(name: &str, arguments: &Arguments, attacks: &[Attack]) -> Result<Report, String> {
@@ -180,10 +188,7 @@ fn one_runtime(name: &str, arguments: &Arguments, attacks: &[Attack]) -> Result<
     let status = child.wait().map_err(|error| error.to_string());
     host::remove_groups(&tag);
     let _ = std::fs::remove_dir(&work);
-    let changed = host::HostState::now(&tag).difference(&before);
-    if !changed.is_empty() {
-        return Err(format!("the machine is not as it was: {changed:#?}"));
-    }
+    report.changed = host::HostState::now(&tag).difference(&before);
     match status?.code() {
         Some(0) => Ok(report),
         code => Err(format!("the private world ended with {code:?}")),

@@ -69,6 +69,8 @@ pub(crate) struct Report {
     name: String,
     version: String,
     pub(crate) found: BTreeMap<String, Found>,
+    /// What is different on the machine afterwards.
+    pub(crate) changed: Vec<String>,
 }
 
 impl Report {
@@ -77,6 +79,7 @@ impl Report {
             name,
             version,
             found: BTreeMap::new(),
+            changed: Vec::new(),
         }
     }
 

@@ -126,7 +126,7 @@ pub(crate) const SHAPES: &[Shape] = &[
     shape("socket", |p| UnixListener::bind(p.path()).map(drop)),
     shape("null device", |p| p.node(SFlag::S_IFCHR, 1, 3)),
     shape("device that nobody has", |p| p.node(SFlag::S_IFCHR, 250, 250)),
-    shape("block device", |p| p.node(SFlag::S_IFBLK, 7, 255)),
+    shape("block device", |p| p.node(SFlag::S_IFBLK, 250, 250)),
     shape("whiteout", |p| p.node(SFlag::S_IFCHR, 0, 0)),
     shape("file", |p| fs::write(p.path(), "image")),
     shape("directory", |p| fs::create_dir(p.path())),
