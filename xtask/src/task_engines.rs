@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::{Answer, call};
 
 /// Those that tests/engines knows.
-const ENGINES: [&str; 8] = [
+const ENGINES: [&str; 9] = [
     "docker",
     "containerd",
     "cri",
@@ -15,6 +15,7 @@ const ENGINES: [&str; 8] = [
     "buildah",
     "install",
     "swarm",
+    "itself",
 ];
 
 pub(crate) fn run(arguments: &[String]) -> Answer {
