@@ -61,7 +61,7 @@ const TASKS: &[Task] = &[
     ("golden", "write the expected plans anew", task_golden::run),
     (
         "dist",
-        "[--docs] make packages in target/dist; --docs write the command line's reference, manual pages and completions anew",
+        "[--twice | --docs] make packages in target/dist; --twice in two clones, and compare; --docs write the command line's reference, manual pages and completions anew",
         task_dist::run,
     ),
     (

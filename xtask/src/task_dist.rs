@@ -1,4 +1,5 @@
 //! `cargo xtask dist`: what a release holds, in target/dist: static programs, packages, a tarball, checksums, and what they are made of.
+//! `cargo xtask dist --twice`: the same from two clones in different folders, which must be equal byte by byte.
 //! `cargo xtask dist --docs`: docs/cli.md, docs/man, docs/completions, docs/image and docs/troubleshooting.md, written anew from the tables.
 
 use std::fs;
@@ -13,7 +14,8 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     match arguments {
         [] => release(),
         [word] if word == "--docs" => docs(),
-        _ => Err("dist takes --docs, or nothing".to_owned()),
+        [word] if word == "--twice" => twice(),
+        _ => Err("dist takes --docs, --twice, or nothing".to_owned()),
     }
 }
 
@@ -47,6 +49,23 @@ fn release() -> Answer {
     call::run(call::program("bash").args(["-c", sums]).arg(dist))
 }
 
+/// Makes the packages of the last commit in two clones, whose folders, target folders and times differ.
+fn twice() -> Answer {
+    let top = call::target().join("twice");
+    let script = "set -e
+        rm -rf \"$1\" && mkdir -p \"$1/one\" \"$1/another/place\"
+        umask 022 && git clone --quiet . \"$1/one/tare\"
+        umask 077 && git clone --quiet . \"$1/another/place/of-it\"
+        for clone in \"$1/one/tare\" \"$1/another/place/of-it\"; do
+            (cd \"$clone\" && unset CARGO_TARGET_DIR && cargo xtask dist)
+        done
+        cd \"$1/one/tare/target/dist\" && for file in *; do
+            cmp \"$file\" \"$1/another/place/of-it/target/dist/$file\"
+        done
+        rm -rf \"$1\" && echo 'equal, byte by byte'";
+    call::run(call::program("bash").args(["-c", script, "twice"]).arg(top))
+}
+
 /// The time that files and packages bear: that of the last commit, so that two builds of it are equal.
 fn epoch() -> Result<String, String> {
     let time = call::output(call::program("git").args(["log", "-1", "--format=%ct"]))?;
@@ -64,21 +83,25 @@ fn programs() -> Answer {
     let home = std::env::var("CARGO_HOME")
         .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
         .unwrap_or_default();
+    // Not by RUSTFLAGS, which would be taken in place of those in .cargo/config.toml.
     let flags = format!(
-        "--remap-path-prefix={}=/tare --remap-path-prefix={home}=/cargo",
+        "target.{TARGET}.rustflags = [\"--remap-path-prefix={}=/tare\", \"--remap-path-prefix={home}=/cargo\"]",
         call::workspace().display()
     );
     let build = [
         "build",
         "--release",
+        "--locked",
         "--target",
         TARGET,
         "--package",
         "tare-runtime",
         "--package",
         "tare-image-cli",
+        "--config",
+        &flags,
     ];
-    call::run(call::cargo(build).env("RUSTFLAGS", flags)).map_err(|error| {
+    call::run(call::cargo(build).env_remove("RUSTFLAGS")).map_err(|error| {
         format!("{error}\nneeded: rustup target add {TARGET}; musl-gcc (Debian: musl-tools)")
     })
 }
