@@ -84,8 +84,7 @@ impl Container {
                 return Obstacle::of(inside).map(Some);
             }
             let count = inside.len();
-            let why =
-                format_args!("the cgroup is left to its user: {count} process(es) still in it");
+            let why = format!("the cgroup is left to its user: {count} process(es) still in it");
             locked.folder.warn(why);
         }
         locked.finish(force).map(|()| None)
