@@ -10,8 +10,8 @@ use std::sync::Arc;
 use kernel::file::open;
 use spec::Spec;
 
-use crate::Error;
 use crate::config::Config;
+use crate::{Error, argument};
 
 /// Longer files are refused unread: no config of this size is meant.
 const LONGEST: u64 = 64 << 20;
@@ -32,6 +32,7 @@ impl Bundle {
     pub fn load(directory: impl AsRef<Path>) -> Result<Bundle, Error> {
         let _part = crate::timings::part("read config.json");
         let given = directory.as_ref();
+        argument::path("bundle", given)?;
         let directory = given
             .canonicalize()
             .map_err(|error| Error::file("open bundle", given, error))?;

@@ -7,8 +7,8 @@ use spec::{
     Text,
 };
 
-use crate::Error;
 use crate::resources::Resources;
+use crate::{Error, argument};
 
 /// A config (the content of `config.json`) made in code. Each method changes one thing and hands the config back; what has no
 /// method is changed in [`Config::spec_mut`]. Values are judged when a container is made of it.
@@ -354,6 +354,7 @@ impl Config {
 
     /// The root file system, absolute.
     pub(crate) fn rootfs(&self) -> Result<PathBuf, Error> {
+        argument::path("rootfs", &self.rootfs)?;
         std::path::absolute(&self.rootfs).map_err(|error| Error::argument("rootfs", error))
     }
 

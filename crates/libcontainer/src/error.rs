@@ -1,5 +1,6 @@
 //! What can go wrong, sorted by who can act, and told in one line.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::process::Exit;
 #[non_exhaustive]
 pub enum Error {
     /// `config.json` is not JSON, or not of the specification's shape.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}", shown(path))]
     Config {
         /// The file.
         path: PathBuf,
@@ -107,7 +108,7 @@ pub enum Error {
         id: String,
     },
     /// A file outside the container.
-    #[error("{doing} {}: {}", path.display(), in_words(source))]
+    #[error("{doing} {}: {}", shown(path), in_words(source))]
     File {
         /// What was tried.
         doing: &'static str,
@@ -125,7 +126,7 @@ pub enum Error {
         text: String,
     },
     /// A value given by the caller, not by the config.
-    #[error("{text}{}{what}", if what.is_empty() { "" } else { ": " })]
+    #[error("{text}{}{}", if what.is_empty() { "" } else { ": " }, one_line(what))]
     Invalid {
         /// What is wrong.
         text: String,
@@ -258,6 +259,8 @@ impl Error {
             Error::Hook { .. } => ErrorKind::Hook,
             Error::Cgroup(_) => ErrorKind::Cgroup,
             Error::ChildDied { .. } | Error::Criu { .. } => ErrorKind::System,
+            // Whom it was about has ended.
+            Error::Call { fault, .. } if fault.is(Errno::ESRCH) => ErrorKind::WrongStatus,
             Error::Step { fault, .. } | Error::Call { fault, .. } => of_errno(fault.errno),
             Error::File { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
@@ -390,6 +393,18 @@ fn write_death(
         "{}{step}: the container's process {how} before it was done",
         Prefix(at)
     )
+}
+
+/// What others have named stays in its line.
+fn one_line(text: &str) -> Cow<'_, str> {
+    match text.contains(char::is_control) {
+        true => text.escape_debug().to_string().into(),
+        false => text.into(),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    one_line(&path.to_string_lossy()).into_owned()
 }
 
 /// ` (log: PATH)` or nothing.

@@ -76,6 +76,7 @@
 
 #![deny(clippy::disallowed_macros)]
 
+mod argument;
 mod bundle;
 mod check;
 mod config;

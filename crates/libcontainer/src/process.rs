@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use kernel::process::{self, PollFd, Started, signals};
 use kernel::{Errno, Fd, file, watch};
 
-use crate::Error;
 use crate::state::observe;
 use crate::streams::Ends;
 use crate::terminal::Terminal;
+use crate::{Error, argument};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +186,7 @@ impl Process {
     /// # Errors
     /// It has ended, or a signal that the kernel does not know.
     pub fn signal(&self, signal: i32) -> Result<(), Error> {
+        argument::signal(signal)?;
         process::signal(self.child.pidfd().borrow(), signal)
             .map_err(|fault| Error::call(format!("send signal {signal}"), fault))
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use kernel::terminal as pty;
 use kernel::{Call, Errno, Fault, Fd, socket};
 
-use crate::Error;
 use crate::perform::{Console as Way, own};
+use crate::{Error, argument};
 
 /// Where the terminal of a process goes whose config asks for one (`process.terminal`).
 #[derive(Debug)]
@@ -100,6 +100,7 @@ impl ConsoleSocket {
     /// As bind(2); a path of more than 107 bytes.
     pub fn bind(path: impl Into<PathBuf>) -> Result<ConsoleSocket, Error> {
         let path = path.into();
+        argument::socket_path("path", &path)?;
         let listener =
             UnixListener::bind(&path).map_err(|error| Error::file("listen at", &path, error))?;
         Ok(ConsoleSocket { listener, path })
@@ -183,8 +184,14 @@ impl Console {
                 "console",
                 "the process has a terminal (process.terminal): say where it goes",
             )),
-            Some(Console::Socket(path)) => Ok((Way::Socket(path), None)),
-            Some(Console::Connected(socket)) => Ok((Way::Connected(socket.into()), None)),
+            Some(Console::Socket(path)) => {
+                argument::path("console", &path)?;
+                Ok((Way::Socket(path), None))
+            }
+            Some(Console::Connected(socket)) => {
+                argument::socket("console", socket.as_fd().into())?;
+                Ok((Way::Connected(socket.into()), None))
+            }
             Some(Console::Return) => returned(),
             Some(Console::Relay { size }) => {
                 if let (None, Some(size)) = (process.console_size, size) {

@@ -13,7 +13,7 @@ use super::prepare::plan_of;
 use super::{Container, CreateOptions, Locked};
 use crate::criu::{self, External, Features, Manner, Options, Request, Session};
 use crate::state::{Folder, Record, Status, observe};
-use crate::{Bundle, Error, notify};
+use crate::{Bundle, Error, argument, notify};
 
 /// How a checkpoint is taken.
 #[derive(Clone, Debug, Default)]
@@ -136,6 +136,8 @@ impl Container {
     /// # Errors
     /// It does not run, criu is missing or fails: then the container runs on, and of the images nothing is left.
     pub fn checkpoint(&self, options: &CheckpointOptions) -> Result<(), Error> {
+        argument::path("image_path", &options.image_path)?;
+        argument::paths([("work_path", &options.work_path)])?;
         let locked = self.lock()?;
         let status = locked.look()?.status;
         if !matches!(status, Status::Running | Status::Paused) {

@@ -4,12 +4,11 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use kernel::process::Started;
-use kernel::{Call, Errno, Fault, Fd, process};
+use kernel::{Call, Errno, Fault, Fd};
 
 use super::fence::Fence;
 use super::prepare::{CreateOptions, Prepared, identity_at};
 use super::{Container, Locked, pid_file};
-use crate::Error;
 use crate::bundle::Bundle;
 use crate::notify::{self, Readiness};
 use crate::perform::{
@@ -19,10 +18,11 @@ use crate::perform::{
 use crate::plan::{self, HookKind};
 use crate::process::Process;
 use crate::resctrl;
-use crate::state::{Folder, Held, Record, Store, Waiter, judge_id, observe};
+use crate::state::{Folder, Held, Record, Store, Waiter, observe};
 use crate::streams::Ends;
 use crate::terminal::{Console, Expected};
 use crate::timings;
+use crate::{Error, argument};
 
 /// What [`Container::create`] and [`Container::run`] have made.
 #[derive(Debug)]
@@ -82,8 +82,8 @@ impl Container {
         mut options: CreateOptions,
         fence: Fence,
     ) -> Result<Made, Error> {
-        judge_id(id)?;
-        judge_preserved(options.preserve_fds)?;
+        argument::id(id)?;
+        options.validate()?;
         let mut spec = bundle.spec()?;
         if matches!(fence, Fence::Pipe) && spec.process.is_none() {
             let why = "process is required to run a container";
@@ -241,21 +241,6 @@ fn finish(
     match &options.pid_file {
         Some(path) => pid_file::write(path, performed.child.pid),
         None => Ok(()),
-    }
-}
-
-/// Descriptors that a container is to get must be there: a number that is too high would open what is not meant.
-pub(super) fn judge_preserved(count: u32) -> Result<(), Error> {
-    // Of those that are open this program's own are not meant: they are closed at the next execve.
-    let missing = (3..=i32::MAX)
-        .zip(0..count)
-        .find(|(number, _)| !process::passes_on(*number));
-    match missing {
-        None => Ok(()),
-        Some((fd, _)) => {
-            let why = format!("{count}: descriptor {fd} was not passed");
-            Err(Error::argument("preserve_fds", why))
-        }
     }
 }
 

@@ -7,10 +7,9 @@ use kernel::{BorrowedFd, Fd};
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
 use super::cgroup::seat_of;
-use super::create::{judge_preserved, send_pidfd, warn_about_ambient};
+use super::create::{send_pidfd, warn_about_ambient};
 use super::pid_file;
 use super::{Container, Look};
-use crate::Error;
 use crate::perform::{
     Cgroup, Console as Way, Given, HookState, Performed, WayIn, execution_failed, fence, walk,
 };
@@ -20,6 +19,7 @@ use crate::state::{Liveness, Status, observe};
 use crate::streams::Streams;
 use crate::terminal::{Console, Expected};
 use crate::timings;
+use crate::{Error, argument};
 
 /// What is to run in a container, and how.
 #[derive(Debug, Default)]
@@ -100,7 +100,11 @@ impl Container {
     /// # Errors
     /// The container does not run, the process cannot be planned, or a step failed.
     pub fn exec(&self, request: ExecRequest) -> Result<Process, Error> {
-        judge_preserved(request.preserve_fds)?;
+        argument::preserved(request.preserve_fds)?;
+        argument::paths([
+            ("pid_file", &request.pid_file),
+            ("pidfd_socket", &request.pidfd_socket),
+        ])?;
         let Look {
             status, liveness, ..
         } = self.look()?;

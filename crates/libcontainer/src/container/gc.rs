@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Locked;
-use crate::Error;
-use crate::state::{Held, Liveness, Record, Store, is_id, observe};
+use crate::state::{Held, Liveness, Record, Store, observe};
+use crate::{Error, argument};
 
 /// How [`gc`] works.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,7 +92,7 @@ pub fn gc(store: &Store, options: &GcOptions) -> Result<Vec<Leftover>, Error> {
     for entry in entries {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
-        let id = name.to_str().filter(|name| is_id(name));
+        let id = name.to_str().filter(|name| argument::is_id(name));
         if let Some(id) = id
             && entry.file_type().map_err(failed)?.is_dir()
         {

@@ -7,9 +7,9 @@ use kernel::{Errno, process};
 
 use super::Container;
 use super::cgroup::group_of;
-use crate::Error;
 use crate::process::Process;
 use crate::state::{Liveness, observe};
+use crate::{Error, argument};
 
 /// How long a killed process may take to die. One that waits for a dead file server, or in a cgroup of v1 below a frozen one,
 /// does not die at all.
@@ -28,6 +28,7 @@ impl Container {
     /// # Errors
     /// The container does not run (with `all` that is no error), or a signal that the kernel does not know.
     pub fn kill(&self, signal: i32, all: bool) -> Result<(), Error> {
+        argument::signal(signal)?;
         let liveness = observe::liveness(&self.record)?;
         // Without a pid namespace of its own the other processes outlive the first: what is to die dies as a whole.
         let whole = all || (signal == signals::KILL && !self.record.owns_pids);

@@ -92,7 +92,13 @@ impl Container {
         if !matches!(look.liveness, Liveness::Gone)
             || !observe::was_unfinished(&self.folder, &self.record)?
         {
-            return Ok(look);
+            return match look.status {
+                // Deleted since it was opened.
+                Status::Stopped if !self.folder.is_taken()? => Err(Error::NotFound {
+                    id: self.record.id.clone(),
+                }),
+                _ => Ok(look),
+            };
         }
         // It is being made, or was never finished: that depends on whether somebody is at work. If nobody is, whoever was
         // may have finished it meanwhile.

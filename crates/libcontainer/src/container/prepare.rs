@@ -9,7 +9,6 @@ use kernel::namespace::flags::NEWPID;
 use spec::{ConfigPath, LinuxResources, Spec};
 
 use super::cgroup::as_of;
-use crate::Error;
 use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
@@ -19,6 +18,7 @@ use crate::state::{PoststopHook, Record, Store, observe, time};
 use crate::streams::Streams;
 use crate::terminal::Console;
 use crate::timings;
+use crate::{Error, argument};
 
 /// How a container is created.
 #[derive(Debug, Default)]
@@ -56,6 +56,24 @@ pub struct CreateOptions {
     pub attended: bool,
     /// Newlines that the process writes to its terminal stay as they are.
     pub(crate) relays_terminal: bool,
+}
+
+impl CreateOptions {
+    /// What can be said of them without a config.
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        argument::preserved(self.preserve_fds)?;
+        if self.listen_fds > self.preserve_fds {
+            let (listen, all) = (self.listen_fds, self.preserve_fds);
+            let why = format_args!("{listen} of {all} descriptors (preserve_fds)");
+            return Err(Error::argument("listen_fds", why));
+        }
+        let notify = self.notify_socket.as_deref();
+        notify.map_or(Ok(()), |path| argument::socket_path("notify_socket", path))?;
+        argument::paths([
+            ("pid_file", &self.pid_file),
+            ("pidfd_socket", &self.pidfd_socket),
+        ])
+    }
 }
 
 /// What is known before anything is done.
@@ -370,6 +388,7 @@ fn as_mounted(hierarchy: &cgroups::Hierarchy) -> Hierarchy {
 
 /// The root directory as an absolute path; it must exist.
 fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
+    argument::absolute("bundle", bundle.directory())?;
     let at = ConfigPath::of("root.path");
     let missing = || PlanError {
         at: ConfigPath::of("root"),

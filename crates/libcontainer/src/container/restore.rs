@@ -21,10 +21,10 @@ use crate::criu::{self, Event, External, Manner, Options, Request, Session};
 use crate::perform::{Console as Way, HookState, Inside, Network, WayIn, own, run_hooks};
 use crate::plan::{HookKind, PlanError, RuntimeStep, Step, Why};
 use crate::process::Process;
-use crate::state::{Held, Record, Store, judge_id, observe};
+use crate::state::{Held, Record, Store, observe};
 use crate::streams::{Ends, Streams};
 use crate::terminal::{Console, Expected, Terminal};
-use crate::{Error, notify};
+use crate::{Error, argument, notify};
 
 /// How a container is restored.
 #[derive(Debug, Default)]
@@ -77,7 +77,12 @@ impl Container {
         bundle: &Bundle,
         mut options: RestoreOptions,
     ) -> Result<Created, Error> {
-        judge_id(id)?;
+        argument::id(id)?;
+        argument::path("image_path", &options.image_path)?;
+        argument::paths([
+            ("work_path", &options.work_path),
+            ("pid_file", &options.pid_file),
+        ])?;
         let mut spec = bundle.spec()?;
         let (console, expected) = Console::open(options.console.take(), spec.process.as_mut())?;
         let has_terminal = !matches!(console, Way::None);

@@ -97,6 +97,14 @@ impl HostFacts {
     /// whether it has groups. The kernel tells of processes what they may, so groups are taken to be allowed where the
     /// file is not one of a process.
     pub(crate) fn probe_joined(&mut self, kind: &str, path: &str) -> Result<(), crate::Error> {
+        if path.contains('\0') {
+            let why = format!("the path {path:?} of the {kind} namespace contains a NUL byte");
+            return Err(crate::plan::PlanError::invalid(
+                spec::ConfigPath::of("linux.namespaces"),
+                why,
+            )
+            .into());
+        }
         if probe::is_own_namespace(kind, path)? {
             self.own_namespaces.push(kind.to_owned());
             return Ok(());

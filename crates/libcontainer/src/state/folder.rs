@@ -216,7 +216,7 @@ impl Folder {
     }
 
     /// Whether there is a record.
-    pub(super) fn is_taken(&self) -> Result<bool, Error> {
+    pub(crate) fn is_taken(&self) -> Result<bool, Error> {
         self.has(RECORD)
     }
 

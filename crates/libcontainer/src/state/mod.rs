@@ -20,4 +20,3 @@ pub use record::{Record, Waiter};
 pub(crate) use runc::{PoststopHook, release as release_as_runc};
 pub use status::Status;
 pub use store::Store;
-pub(crate) use store::{is_id, judge_id};

@@ -10,11 +10,11 @@ use kernel::file::{self, open};
 use kernel::{Errno, Fault, Fd};
 
 use super::{Folder, Held};
-use crate::Error;
 use crate::environment::Environment;
 use crate::host::Known;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::warning::{Warning, Warnings};
+use crate::{Error, argument};
 
 /// The directory that holds all containers of one caller (`--root`), and what all calls about them have in common: the
 /// environment that the caller hands over, who gets warnings, and what is known of the host. Copies share it all.
@@ -35,8 +35,9 @@ impl Store {
     /// the current directory becomes.
     ///
     /// # Errors
-    /// An empty path, or a relative one while there is no current directory.
+    /// An empty path, one with a NUL byte, or a relative one while there is no current directory.
     pub fn open(root: impl AsRef<Path>) -> Result<Store, Error> {
+        argument::path("root", root.as_ref())?;
         let root =
             std::path::absolute(root.as_ref()).map_err(|error| Error::argument("root", error))?;
         Ok(Store {
@@ -138,7 +139,7 @@ impl Store {
         for entry in entries {
             // Names of other kinds are not containers: somebody may keep notes here.
             let name = entry.map_err(failed)?.file_name();
-            let Some(name) = name.to_str().filter(|name| is_id(name)) else {
+            let Some(name) = name.to_str().filter(|name| argument::is_id(name)) else {
                 continue;
             };
             let record = self.root.join(name).join("state.json");
@@ -157,7 +158,7 @@ impl Store {
     /// whoever holds the lock, and only where there is none. So it does not matter who made the folder, and one that
     /// was left empty, or in which a stranger keeps something, is nobody's.
     pub(crate) fn make(&self, id: &str) -> Result<Held, Error> {
-        judge_id(id)?;
+        argument::id(id)?;
         let exists = || Error::Exists { id: id.to_owned() };
         let name = c_path(Path::new(id))?;
         let parent = Arc::new(self.directory()?);
@@ -216,7 +217,7 @@ impl Store {
 
     /// Opens the folder of a container.
     pub(crate) fn folder(&self, id: &str) -> Result<Folder, Error> {
-        judge_id(id)?;
+        argument::id(id)?;
         match open_directory(&c_path(&self.root)?) {
             Ok(parent) => Folder::open(self, &Arc::new(parent), id),
             Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {
@@ -229,25 +230,6 @@ impl Store {
 
 fn open_directory(path: &CStr) -> kernel::Result<Fd> {
     file::open_at(file::HERE, path, open::PATH | open::DIRECTORY, 0)
-}
-
-/// The grammar of ids that engines rely on, and that keeps them safe as names of files and cgroups.
-pub(crate) fn judge_id(id: &str) -> Result<(), Error> {
-    let text = match id {
-        "" => "container id cannot be empty",
-        id if is_id(id) => return Ok(()),
-        _ => "invalid container ID format",
-    };
-    Err(Error::Invalid {
-        text: text.to_owned(),
-        what: id.to_owned(),
-    })
-}
-
-/// As [`judge_id`], without a reason.
-pub(crate) fn is_id(id: &str) -> bool {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
-    !matches!(id, "" | "." | "..") && id.len() <= 1024 && id.bytes().all(known)
 }
 
 /// Others may pass through, as tools that read cgroup paths do, but not look.

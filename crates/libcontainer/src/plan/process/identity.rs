@@ -22,6 +22,9 @@ pub(super) fn umask(draft: &mut Draft<'_>, process: &Process<'_>) -> Result<(), 
     Ok(())
 }
 
+/// NGROUPS_MAX (getgroups(2)).
+const MOST_GROUPS: usize = 65_536;
+
 pub(super) fn become_user(
     draft: &mut Draft<'_>,
     process: &Process<'_>,
@@ -43,6 +46,13 @@ pub(super) fn become_user(
                 format!("invalid id {id}: the kernel keeps it for \"no change\""),
             ));
         }
+    }
+    if user.additional_gids.len() > MOST_GROUPS {
+        let why = format!("more than the {MOST_GROUPS} that a process can have");
+        return Err(PlanError::invalid(
+            field("user").then("additionalGids"),
+            why,
+        ));
     }
     let mut bytes = Vec::with_capacity(user.additional_gids.len() * 4);
     for group in &user.additional_gids {
