@@ -133,7 +133,7 @@ mod tests {
         let mut foreign = [0; 64];
         foreign[..4].copy_from_slice(b"\x7fELF");
         foreign[18..20].copy_from_slice(&22u16.to_le_bytes());
-        for (head, errno, wanted) in [
+        for (head, errno, expected) in [
             (
                 &b"#!/bin/nosuch -x\necho"[..],
                 Errno::ENOENT,
@@ -164,7 +164,7 @@ mod tests {
             ),
             (b"", Errno::E2BIG, ""),
         ] {
-            assert_eq!(words(head, errno), wanted);
+            assert_eq!(words(head, errno), expected);
         }
     }
 

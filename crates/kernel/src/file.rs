@@ -576,12 +576,12 @@ pub fn status_flags(fd: BorrowedFd<'_>) -> Result<u64> {
 /// Sets or clears O_NONBLOCK.
 pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> Result<()> {
     let flags = status_flags(fd)?;
-    let wanted = if on {
+    let flags = if on {
         flags | open::NONBLOCK
     } else {
         flags & !open::NONBLOCK
     };
-    fcntl(fd, F_SETFL, wanted as usize).map(drop)
+    fcntl(fd, F_SETFL, flags as usize).map(drop)
 }
 
 /// pipe2(2): the end to read from and the one to write to, close-on-exec.

@@ -281,13 +281,13 @@ unsafe impl GlobalAlloc for ShortLived {
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller vouches that size and alignment form a layout.
-        let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-        if Self::class(layout) == Self::class(wanted) && Self::class(layout) < CLASSES {
+        let requested = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        if Self::class(layout) == Self::class(requested) && Self::class(layout) < CLASSES {
             return block;
         }
         // SAFETY: as for `alloc`, `copy` of the smaller size between disjoint blocks, and `dealloc`.
         unsafe {
-            let new = self.alloc(wanted);
+            let new = self.alloc(requested);
             if !new.is_null() {
                 core::ptr::copy_nonoverlapping(block, new, layout.size().min(size));
                 self.dealloc(block, layout);

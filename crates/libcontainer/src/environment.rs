@@ -16,7 +16,8 @@ impl Environment {
         Environment(variables.into_iter().collect())
     }
 
-    fn get(&self, name: &str) -> Option<&OsStr> {
+    /// The value of one.
+    pub(crate) fn get(&self, name: &str) -> Option<&OsStr> {
         let mut variables = self.0.iter();
         let found = variables.find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_os_str())

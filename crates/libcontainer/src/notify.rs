@@ -125,14 +125,14 @@ impl Readiness {
             };
             let mut lines = message[..length].split(|byte| *byte == b'\n');
             if lines.any(|line| line == b"READY=1") {
-                self.tell("READY=1\n")?;
-                self.tell(&format!("MAINPID={pid}\n"))?;
+                self.send("READY=1\n")?;
+                self.send(&format!("MAINPID={pid}\n"))?;
                 return Ok(true);
             }
         }
     }
 
-    fn tell(&self, text: &str) -> Result<(), Error> {
+    fn send(&self, text: &str) -> Result<(), Error> {
         let failed = |error| Error::file("tell the service manager at", &self.manager, error);
         let name = self.manager.as_os_str().as_bytes();
         // A name that begins with @ is an abstract one (unix(7)).

@@ -268,7 +268,7 @@ impl Child {
             .collect();
         register.children.push(Arc::clone(&child));
         for (_, news) in register.waiters.iter().filter(|(of, _)| *of == container) {
-            tell(news);
+            wake(news);
         }
         drop(register);
         for child in dropped {
@@ -352,7 +352,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn tell(news: &Fd) {
+fn wake(news: &Fd) {
     // It fails only where it has been told as often as can be counted.
     if let Err(fault) = file::write(news.borrow(), &1u64.to_ne_bytes()) {
         log::debug!("{fault}");

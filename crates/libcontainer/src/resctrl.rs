@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use spec::{ConfigPath, IntelRdt};
 
 use crate::Error;
+use crate::environment::Environment;
 use crate::plan::{PlanError, Why};
 use crate::state::observe;
 
@@ -51,6 +52,9 @@ pub struct Group {
     made: bool,
     /// It has the container's name.
     own: bool,
+    /// It is a directory like any other, of a test.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pretended: bool,
 }
 
 fn field(name: &'static str) -> ConfigPath {
@@ -170,10 +174,6 @@ impl ResctrlShares {
 
 /// Where the file system is mounted: the first in the list of mounts that really is one.
 fn mounted() -> Result<PathBuf, Error> {
-    #[cfg(debug_assertions)]
-    if let Some(path) = fake() {
-        return Ok(path);
-    }
     for path in observe::mounts_of("resctrl")? {
         // Others may be mounted over it.
         let there = std::ffi::CString::new(path.as_str()).map(|path| file::filesystem_at(&path));
@@ -191,23 +191,13 @@ fn mounted() -> Result<PathBuf, Error> {
     .into())
 }
 
-/// A directory that tests use instead, for few machines have the real thing. Programs that are built to be used do not know it.
-#[cfg(debug_assertions)]
-#[expect(clippy::disallowed_methods, reason = "not in what is built to be used")]
-fn fake() -> Option<PathBuf> {
-    std::env::var_os("TARE_TEST_RESCTRL").map(PathBuf::from)
-}
-
 /// Removes a group's directory. The files in it go with it, as in cgroups.
-fn remove_directory(path: &Path) -> io::Result<()> {
-    #[cfg(debug_assertions)]
-    if fake().is_some_and(|top| path.starts_with(top)) {
-        return match fs::remove_dir_all(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            answer => answer,
-        };
-    }
-    match fs::remove_dir(path) {
+fn remove_directory(path: &Path, pretended: bool) -> io::Result<()> {
+    let removed = match pretended {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_dir(path),
+    };
+    match removed {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         answer => answer,
     }
@@ -215,8 +205,16 @@ fn remove_directory(path: &Path) -> io::Result<()> {
 
 impl Group {
     /// The group that a config wants; makes nothing yet.
-    pub(crate) fn find(requested: &Requested) -> Result<Group, Error> {
-        Group::below(mounted()?, requested)
+    pub(crate) fn find(requested: &Requested, environment: &Environment) -> Result<Group, Error> {
+        // A directory that tests use instead, for few machines have the real thing. Programs that are built to be used do not
+        // know it.
+        match environment.get("TARE_TEST_RESCTRL") {
+            Some(path) if cfg!(debug_assertions) => Ok(Group {
+                pretended: true,
+                ..Group::below(path.into(), requested)?
+            }),
+            _ => Group::below(mounted()?, requested),
+        }
     }
 
     fn below(mount: PathBuf, requested: &Requested) -> Result<Group, Error> {
@@ -237,6 +235,7 @@ impl Group {
             own: requested.own,
             mount,
             path,
+            pretended: false,
         })
     }
 
@@ -260,8 +259,7 @@ impl Group {
             self.write("schemata", "schemata", &requested.schemata)?;
         }
         if let Some(monitor) = &self.monitor {
-            #[cfg(debug_assertions)]
-            if fake().is_some() {
+            if self.pretended {
                 fs::create_dir_all(self.path.join("mon_groups"))
                     .map_err(|error| self.failed("enableMonitoring", "make", monitor, error))?;
             }
@@ -308,10 +306,10 @@ impl Group {
             move |error| Error::file("remove", &path, error)
         };
         if let Some(monitor) = &self.monitor {
-            remove_directory(monitor).map_err(failed(monitor))?;
+            remove_directory(monitor, self.pretended).map_err(failed(monitor))?;
         }
         if self.made && (self.own || !self.is_used()?) {
-            remove_directory(&self.path).map_err(failed(&self.path))?;
+            remove_directory(&self.path, self.pretended).map_err(failed(&self.path))?;
         }
         Ok(())
     }

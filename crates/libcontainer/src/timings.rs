@@ -140,7 +140,7 @@ impl Recorder {
         self.marks.len() - 1
     }
 
-    fn tell_end(&self, mark: &Mark) {
+    fn log_end(&self, mark: &Mark) {
         if log::log_enabled!(log::Level::Debug) {
             let length = self.scale().time(mark.end.saturating_sub(mark.begin));
             log::debug!("{mark}: took {length:?}");
@@ -185,7 +185,7 @@ impl Drop for Part {
                 mark.end = clock::ticks();
             }
             if let Some(mark) = recorder.marks.get(index) {
-                recorder.tell_end(mark);
+                recorder.log_end(mark);
             }
         });
     }
@@ -246,7 +246,7 @@ pub(crate) fn child(plan: &Plan, stamps: impl Iterator<Item = u64>) {
                 name,
                 config: entry.from.clone(),
             };
-            recorder.tell_end(&mark);
+            recorder.log_end(&mark);
             recorder.push(mark);
         }
     });

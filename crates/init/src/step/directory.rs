@@ -58,7 +58,7 @@ step! {
 }
 
 /// What lies outside is named `(unreachable)…` by the kernel.
-fn judge(answer: kernel::Result<usize>, first: u8) -> kernel::Result<()> {
+fn validate(answer: kernel::Result<usize>, first: u8) -> kernel::Result<()> {
     match answer {
         Ok(_) if first == b'/' => Ok(()),
         Ok(_) => Err(Fault::found(Call::Getcwd, Errno::ENOENT)),
@@ -71,7 +71,7 @@ fn judge(answer: kernel::Result<usize>, first: u8) -> kernel::Result<()> {
 #[inline(never)]
 fn long_directory() -> kernel::Result<()> {
     let mut current = [0u8; 4096];
-    judge(file::current_directory(&mut current), current[0])
+    validate(file::current_directory(&mut current), current[0])
 }
 
 impl Step for Directory {
@@ -89,7 +89,7 @@ impl Step for Directory {
         let mut current = [0u8; 256];
         match file::current_directory(&mut current) {
             Err(fault) if fault.is(Errno::ERANGE) => long_directory(),
-            answer => judge(answer, current[0]),
+            answer => validate(answer, current[0]),
         }
     }
 

@@ -37,12 +37,12 @@ impl Step for Propagation {
 }
 
 /// Changes the propagation of the mount that `fd` stands for.
-pub(crate) fn propagate(fd: BorrowedFd<'_>, wanted: u64) -> kernel::Result<()> {
+pub(crate) fn propagate(fd: BorrowedFd<'_>, propagation: u64) -> kernel::Result<()> {
     let change = Change {
-        propagation: wanted & !flags::REC,
+        propagation: propagation & !flags::REC,
         ..Change::default()
     };
-    mount::set_attributes(fd, c"", wanted & flags::REC != 0, &change)
+    mount::set_attributes(fd, c"", propagation & flags::REC != 0, &change)
 }
 
 /// A propagation type as one byte of a list: the four types are neighbouring bits, and so is REC behind them.

@@ -8,7 +8,7 @@ use kernel::file::{self, open};
 use kernel::namespace::flags::NEWNET;
 use kernel::{Fd, process};
 
-use super::cgroup::group_of;
+use super::group::group_of;
 use super::prepare::plan_of;
 use super::{Container, CreateOptions, Locked};
 use crate::criu::{self, External, Features, Manner, Options, Request, Session};
@@ -91,7 +91,7 @@ pub(super) fn config_file(annotations: &[(String, String)]) -> Option<String> {
     }
 }
 
-pub(super) fn judge_version(version: u32, least: u32, what: &str) -> Result<(), Error> {
+pub(super) fn require_version(version: u32, least: u32, what: &str) -> Result<(), Error> {
     if version >= least {
         return Ok(());
     }
@@ -102,7 +102,7 @@ pub(super) fn judge_version(version: u32, least: u32, what: &str) -> Result<(), 
 }
 
 /// What criu's log says about a failure are warnings before the error.
-pub(super) fn tell(folder: &Folder, error: &Error) {
+pub(super) fn warn_of(folder: &Folder, error: &Error) {
     if let Error::Criu { said, .. } = error {
         for line in said {
             folder.warn(format_args!("criu: {line}"));
@@ -145,9 +145,9 @@ impl Container {
             return Err(Error::wrong_status(self.id(), text));
         }
         let images = Images::open(&options.image_path)?;
-        let dumped = judge(options).and_then(|()| locked.dump(options, &images));
+        let dumped = validate(options).and_then(|()| locked.dump(options, &images));
         if let Err(error) = dumped {
-            tell(&locked.folder, &error);
+            warn_of(&locked.folder, &error);
             images.discard(&locked.folder);
             locked.go_on(status);
             return Err(error);
@@ -159,7 +159,7 @@ impl Container {
     }
 }
 
-fn judge(options: &CheckpointOptions) -> Result<(), Error> {
+fn validate(options: &CheckpointOptions) -> Result<(), Error> {
     if let Some(parent) = &options.parent_path {
         if parent.is_absolute() {
             let text = "--parent-path must be relative to the images";
@@ -240,9 +240,9 @@ fn freezer(record: &Record) -> Result<Option<String>, Error> {
     if group_of(record)?.is_none() {
         return Ok(None);
     }
-    let named = |wanted: &str| {
+    let named = |key: &str| {
         let mut paths = record.cgroup.iter().flat_map(cgroups::Place::paths);
-        paths.find(|(name, _)| *name == wanted)
+        paths.find(|(name, _)| *name == key)
     };
     let found = named("freezer").or_else(|| named(""));
     Ok(found.map(|(_, path)| path.to_string_lossy().into_owned()))
@@ -269,13 +269,13 @@ impl Locked {
         let bundle = self.bundle()?;
         let spec = bundle.spec()?;
         let mut session = Session::start(self.folder.store().environment(), &Manner::default())?;
-        judge_version(session.version()?, LEAST_VERSION, "checkpoint")?;
-        let wanted = Features {
+        require_version(session.version()?, LEAST_VERSION, "checkpoint")?;
+        let requested = Features {
             mem_track: options.pre_dump,
             lazy_pages: options.lazy_pages,
         };
-        if wanted != Features::default() {
-            let missing = wanted.missing(session.features(wanted)?);
+        if requested != Features::default() {
+            let missing = requested.missing(session.features(requested)?);
             if !missing.is_empty() {
                 let text = format!("criu is missing features: {missing:?}");
                 return Err(Error::criu(text));
@@ -333,7 +333,7 @@ impl Locked {
         };
         session.perform(kind, &request, &mut |event| {
             if let ("status-ready", Some(fd)) = (event.script.as_str(), options.status_fd) {
-                tell_ready(fd)?;
+                report_ready(fd)?;
             }
             Ok(())
         })
@@ -364,7 +364,7 @@ impl Locked {
     }
 }
 
-fn tell_ready(fd: i32) -> Result<(), Error> {
+fn report_ready(fd: i32) -> Result<(), Error> {
     let path = PathBuf::from(format!("/proc/self/fd/{fd}"));
     let written = std::fs::OpenOptions::new()
         .write(true)
@@ -387,8 +387,8 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        assert!(judge_version(31_701, 31_600, "x").is_ok());
-        let error = judge_version(30_900, 31_600, "--lsm-profile").unwrap_err();
+        assert!(require_version(31_701, 31_600, "x").is_ok());
+        let error = require_version(30_900, 31_600, "--lsm-profile").unwrap_err();
         assert_eq!(
             error.to_string(),
             "--lsm-profile requires at least CRIU 3.16"

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::checkpoint::{LEAST_VERSION, judge_version};
+use super::checkpoint::{LEAST_VERSION, require_version};
 use super::{CheckpointOptions, Container, Locked};
 use crate::Error;
 use crate::criu::{self, Manner, Session};
@@ -71,7 +71,7 @@ impl Problems<'_> {
         let environment = self.locked.folder.store().environment();
         let answer = criu::check(environment).and_then(|()| {
             let session = Session::start(environment, &Manner::default())?;
-            judge_version(session.version()?, LEAST_VERSION, "checkpoint")
+            require_version(session.version()?, LEAST_VERSION, "checkpoint")
         });
         if let Err(error) = answer {
             self.add(error.to_string());
@@ -120,7 +120,7 @@ impl Problems<'_> {
 
     fn processes(&mut self) -> Result<(), Error> {
         let record = &self.locked.record;
-        let pids = match super::cgroup::group_of(record)? {
+        let pids = match super::group::group_of(record)? {
             Some(group) => group.processes()?,
             None => vec![record.pid],
         };

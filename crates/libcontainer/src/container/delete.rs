@@ -6,7 +6,7 @@ use std::time::Duration;
 use kernel::process::signals;
 use kernel::{Errno, Fd};
 
-use super::cgroup::group_of;
+use super::group::group_of;
 use super::{Locked, first_process};
 use crate::Error;
 use crate::container::Container;

@@ -7,7 +7,7 @@ use kernel::process::PollFd;
 use kernel::{Errno, process};
 
 use super::Container;
-use super::cgroup::group_of;
+use super::group::group_of;
 use crate::Error;
 use crate::state::{Liveness, Status, observe};
 

@@ -6,8 +6,8 @@ use kernel::namespace::flags::NEWUSER;
 use kernel::{BorrowedFd, Fd};
 use spec::{Capabilities, Process as ProcessSpec, Spec, Text, User};
 
-use super::cgroup::seat_of;
 use super::create::{send_pidfd, warn_about_ambient};
+use super::group::seat_of;
 use super::pid_file;
 use super::{Container, Look};
 use crate::perform::{
@@ -189,7 +189,7 @@ impl Container {
         warn_about_ambient(&self.folder, performed.missing_ambient);
         let terminal = expected.map(Expected::receive).transpose();
         let told =
-            terminal.and_then(|terminal| tell_caller(&request, &performed).map(|()| terminal));
+            terminal.and_then(|terminal| report_process(&request, &performed).map(|()| terminal));
         match told {
             Ok(terminal) => {
                 let (child, _) = performed.keep();
@@ -279,7 +279,7 @@ impl Container {
 }
 
 /// Tells the caller which process it is, in the ways asked for.
-fn tell_caller(request: &ExecRequest, performed: &Performed) -> Result<(), Error> {
+fn report_process(request: &ExecRequest, performed: &Performed) -> Result<(), Error> {
     if let Some(path) = &request.pidfd_socket {
         send_pidfd(path, &performed.child)?;
     }

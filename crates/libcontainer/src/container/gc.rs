@@ -143,7 +143,7 @@ fn examine(store: &Store, id: &str, options: &GcOptions) -> Result<Option<Leftov
     if record.is_runcs {
         return Ok(None);
     }
-    let Some(found) = judge(&held, &record)? else {
+    let Some(found) = classify(&held, &record)? else {
         return Ok(None);
     };
     let parts = parts(&record, &path)?;
@@ -169,7 +169,7 @@ fn finish(dry_run: bool, remove: impl FnOnce() -> Result<(), Error>) -> Outcome 
 }
 
 /// What has become of a recorded container that nobody works on; `None` for one that is in good order.
-fn judge(held: &Held, record: &Record) -> Result<Option<Found>, Error> {
+fn classify(held: &Held, record: &Record) -> Result<Option<Found>, Error> {
     if !observe::is_of_this_boot(record)? {
         return Ok(Some(Found::EarlierBoot));
     }

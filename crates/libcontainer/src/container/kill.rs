@@ -6,7 +6,7 @@ use kernel::process::signals;
 use kernel::{Errno, process};
 
 use super::Container;
-use super::cgroup::group_of;
+use super::group::group_of;
 use crate::process::Process;
 use crate::state::{Liveness, observe};
 use crate::{Error, argument};

@@ -4,7 +4,6 @@
     deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
 )]
 
-mod cgroup;
 mod checkpoint;
 mod checkpoint_check;
 mod create;
@@ -14,6 +13,7 @@ mod exec;
 mod features;
 mod fence;
 mod gc;
+mod group;
 mod kill;
 mod pause;
 mod pid_file;

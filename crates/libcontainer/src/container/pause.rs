@@ -1,6 +1,6 @@
 //! `pause`, `resume`: the freezer.
 
-use super::cgroup::group_of;
+use super::group::group_of;
 use super::{Container, Locked};
 use crate::Error;
 use crate::state::Status;

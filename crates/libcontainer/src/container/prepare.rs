@@ -8,7 +8,7 @@ use init::ChildStep;
 use kernel::namespace::flags::NEWPID;
 use spec::{ConfigPath, LinuxResources, Spec};
 
-use super::cgroup::as_of;
+use super::group::as_of;
 use crate::bundle::Bundle;
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
@@ -98,12 +98,12 @@ impl<'a> Prepared<'a> {
     ) -> Result<Prepared<'a>, Error> {
         let _part = timings::part("look at the host, and plan");
         let (prepared, problems) = Prepared::validate(store, id, bundle, spec, options)?;
-        prepared.tell();
+        prepared.log();
         problems.into_iter().next().map_or(Ok(prepared), Err)
     }
 
     /// What the debug log says before anything is done.
-    fn tell(&self) {
+    fn log(&self) {
         log::debug!("host: {:?}", self.host);
         match &self.place {
             Some(place) => {
@@ -157,7 +157,7 @@ impl<'a> Prepared<'a> {
             plan: Plan::default(),
         };
         prepared.place_cgroup(id, options.systemd_cgroup, rootless, &mut problems);
-        prepared.tell_hierarchies(&mut host);
+        prepared.add_hierarchies(&mut host);
         for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
             if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
                 problems.extend(host.probe_joined(&namespace.kind, path).err());
@@ -177,7 +177,7 @@ impl<'a> Prepared<'a> {
         prepared.creation = prepared.creation(id, bundle, root, options);
         let (plan, found) = plan::validate(spec, &prepared.creation, &prepared.host);
         prepared.plan = plan;
-        prepared.find_resctrl(&mut problems);
+        prepared.find_resctrl(store, &mut problems);
         let warnings = prepared.settings.warnings();
         prepared.plan.warnings.extend_from_slice(warnings);
         problems.extend(found.into_iter().map(Error::Plan));
@@ -226,16 +226,16 @@ impl<'a> Prepared<'a> {
         self.place = Some(place);
     }
 
-    fn find_resctrl(&mut self, problems: &mut Vec<Error>) {
-        let wanted = self
+    fn find_resctrl(&mut self, store: &Store, problems: &mut Vec<Error>) {
+        let requested = self
             .plan
             .entries
             .iter()
             .find_map(|entry| match &entry.step {
-                Step::Runtime(RuntimeStep::MakeResctrlGroup(wanted)) => Some(wanted),
+                Step::Runtime(RuntimeStep::MakeResctrlGroup(requested)) => Some(requested),
                 _ => None,
             });
-        match wanted.map(resctrl::Group::find) {
+        match requested.map(|requested| resctrl::Group::find(requested, store.environment())) {
             None => {}
             Some(Ok(group)) => self.resctrl = Some(group),
             Some(Err(error)) => problems.push(error),
@@ -243,7 +243,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// Where the container's cgroup is in each hierarchy, for mounts of type cgroup.
-    fn tell_hierarchies(&self, facts: &mut HostFacts) {
+    fn add_hierarchies(&self, facts: &mut HostFacts) {
         let Some(host) = self.cgroup_host else {
             return;
         };

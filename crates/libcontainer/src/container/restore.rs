@@ -11,7 +11,7 @@ use kernel::{BorrowedFd, Call, Errno, Fault, Fd, socket};
 use spec::ConfigPath;
 
 use super::checkpoint::{
-    CgroupMode, LEAST_VERSION, STREAMS, config_file, directory, judge_version, make, tell,
+    CgroupMode, LEAST_VERSION, STREAMS, config_file, directory, make, require_version, warn_of,
 };
 use super::create::{Created, clean_up, this_process};
 use super::prepare::{CreateOptions, Prepared};
@@ -130,7 +130,7 @@ impl Container {
                 })
             }
             Err(error) => {
-                tell(&folder, &error);
+                warn_of(&folder, &error);
                 restoration.undo();
                 let record = restoration.record;
                 clean_up(&prepared, folder, &record, &error);
@@ -176,10 +176,10 @@ impl<'a> Restoration<'a> {
         };
         self.has_group = group.is_some();
         for entry in &self.prepared.plan.entries {
-            if let Step::Runtime(RuntimeStep::MakeResctrlGroup(wanted)) = &entry.step
+            if let Step::Runtime(RuntimeStep::MakeResctrlGroup(requested)) = &entry.step
                 && let Some(group) = &self.prepared.resctrl
             {
-                group.make(wanted)?;
+                group.make(requested)?;
             }
         }
         let (plan, rootfs) = (&self.prepared.plan, Path::new(&self.record.rootfs));
@@ -213,13 +213,13 @@ impl<'a> Restoration<'a> {
             group.place(session.pid())?;
         }
         let version = session.version()?;
-        judge_version(version, LEAST_VERSION, "restore")?;
+        require_version(version, LEAST_VERSION, "restore")?;
         for (flag, value) in [
             ("--lsm-profile", &options.lsm_profile),
             ("--lsm-mount-context", &options.lsm_mount_context),
         ] {
             if value.is_some() {
-                judge_version(version, 31_600, flag)?;
+                require_version(version, 31_600, flag)?;
             }
         }
         session.logs_to(logs.join("restore.log"));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kernel::{Call, Fault, Fd};
 
-use super::cgroup::seat_of;
+use super::group::seat_of;
 use super::{Container, Locked};
 use crate::Error;
 use crate::notify::{self, Readiness};
@@ -103,7 +103,7 @@ impl Locked {
         fence::release(fence, &process)
             .map_err(|fault| crate::perform::own("let the container go", fault))?;
         if let Some(fault) = observe::report(&self.folder)?.and_then(|seen| seen.fault) {
-            self.judge_refusal(fault)?;
+            self.explain_refusal(fault)?;
         }
         drop(part);
         run_hooks(HookKind::Poststart, "running")
@@ -134,7 +134,7 @@ impl Locked {
     /// The program was refused by execve(2). Init has said so where the program's own words would be, and the container
     /// has run, with that status; only a filter that does not allow the call is the config's fault. Of any other call init
     /// has said nothing: the program was not even reached.
-    fn judge_refusal(&self, fault: Fault) -> Result<(), Error> {
+    fn explain_refusal(&self, fault: Fault) -> Result<(), Error> {
         if !matches!(fault.call, Call::Execve | Call::Execveat) {
             return Err(Error::call("begin the program", fault));
         }

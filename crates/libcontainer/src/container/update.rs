@@ -1,7 +1,7 @@
 //! `update`: new limits for a container that exists.
 
 use super::Container;
-use super::cgroup::{as_of, group_of};
+use super::group::{as_of, group_of};
 use crate::Error;
 use crate::plan::{PlanError, Why};
 use crate::resctrl::ResctrlShares;

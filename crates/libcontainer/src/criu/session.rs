@@ -173,18 +173,18 @@ impl Session {
         self.send(&request)?;
         let response = self.receive(Request::Version)?.0;
         log::debug!("criu: version {}", response.version);
-        self.judge(Request::Version, &response)?;
+        self.validate(Request::Version, &response)?;
         Ok(response.version)
     }
 
     /// Which of these abilities there are.
-    pub(crate) fn features(&self, wanted: Features) -> Result<Features, Error> {
+    pub(crate) fn features(&self, requested: Features) -> Result<Features, Error> {
         let mut request = request(Request::FeatureCheck);
         request.flag(4, true);
-        request.bytes(5, wanted.message().as_bytes());
+        request.bytes(5, requested.message().as_bytes());
         self.send(&request)?;
         let response = self.receive(Request::FeatureCheck)?.0;
-        self.judge(Request::FeatureCheck, &response)?;
+        self.validate(Request::FeatureCheck, &response)?;
         Ok(response.features)
     }
 
@@ -202,11 +202,11 @@ impl Session {
         loop {
             let (response, fd) = self.receive(kind)?;
             let Some((script, pid)) = response.notify.clone() else {
-                self.judge(kind, &response)?;
+                self.validate(kind, &response)?;
                 break;
             };
             if !response.success || response.kind != NOTIFY {
-                self.judge(kind, &response)?;
+                self.validate(kind, &response)?;
             }
             log::debug!("criu: {script}");
             let attended = attend(Event { script, pid, fd });
@@ -283,7 +283,7 @@ impl Session {
         self.error(&format!("type {}: it ended without an answer", kind.name()))
     }
 
-    fn judge(&self, kind: Request, response: &Response) -> Result<(), Error> {
+    fn validate(&self, kind: Request, response: &Response) -> Result<(), Error> {
         if response.success && response.kind == kind as i64 {
             return Ok(());
         }

@@ -4,7 +4,6 @@
     deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
 )]
 
-mod cgroup;
 pub(crate) mod child;
 mod explain;
 pub(crate) mod fence;
@@ -14,6 +13,7 @@ mod hooks;
 mod id_maps;
 mod image;
 mod listener;
+mod membership;
 mod namespace;
 mod net_devices;
 mod netlink;
@@ -36,11 +36,11 @@ use crate::Error;
 use crate::plan::HookKind;
 use crate::state::Store;
 
-pub(crate) use cgroup::Cgroup;
 pub(crate) use explain::{execution_failed, forbidden, forbids};
 pub(crate) use hook_state::{HookState, Inside};
 pub(crate) use hooks::{run as run_hook, run_all as run_hooks};
 pub(crate) use id_maps::outside;
+pub(crate) use membership::Cgroup;
 pub(crate) use namespace::WayIn;
 pub(crate) use network::Network;
 pub(crate) use walk::walk;

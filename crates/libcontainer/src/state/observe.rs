@@ -307,14 +307,14 @@ pub(crate) fn mounts_of(kind: &str) -> Result<Vec<String>, Error> {
     mounts(|found| found == kind)
 }
 
-fn mounts(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
+fn mounts(of_kind: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
     let path = Path::new("/proc/self/mountinfo");
     let text = std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))?;
     let mut found = Vec::new();
     for line in text.lines() {
         let (point, kind) = mount_in(line)
             .ok_or_else(|| Error::invalid("is no line of mountinfo", Path::new(line)))?;
-        if wanted(kind) {
+        if of_kind(kind) {
             found.push(unescape(point));
         }
     }

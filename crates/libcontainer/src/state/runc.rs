@@ -91,9 +91,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<Found> {
 impl Found {
     /// The same as a record of ours.
     pub(super) fn record(self, folder: &Folder) -> Result<Record, Error> {
-        let label = |wanted: &str| {
+        let label = |name: &str| {
             let mut pairs = self.config.labels.iter().flatten();
-            pairs.find_map(|label| label.strip_prefix(wanted)?.strip_prefix('='))
+            pairs.find_map(|label| label.strip_prefix(name)?.strip_prefix('='))
         };
         let annotations = self.config.labels.iter().flatten();
         let annotations = annotations

@@ -140,7 +140,7 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
 }
 
 fn options(invocation: &Invocation) -> Result<CheckpointOptions, Failure> {
-    judge_empty_namespaces(invocation)?;
+    validate_empty_namespaces(invocation)?;
     let mut options = CheckpointOptions::default();
     options.image_path = image_path(invocation)?;
     options.work_path = invocation.path(&WORK_PATH)?;
@@ -188,7 +188,7 @@ pub(super) fn cgroup_mode(invocation: &Invocation) -> Result<CgroupMode, Failure
 }
 
 /// Namespaces of the network are always left empty, and criu can do that with no others.
-pub(super) fn judge_empty_namespaces(invocation: &Invocation) -> Result<(), Failure> {
+pub(super) fn validate_empty_namespaces(invocation: &Invocation) -> Result<(), Failure> {
     match invocation
         .list(&EMPTY_NS)
         .iter()

@@ -69,7 +69,9 @@ impl Arguments {
     /// The rule that `count` arguments break, as a message continues after "requires".
     pub(crate) fn broken_by(self, count: usize) -> Option<String> {
         match self {
-            Arguments::Exactly(wanted) if count != wanted => Some(format!("exactly {wanted}")),
+            Arguments::Exactly(expected) if count != expected => {
+                Some(format!("exactly {expected}"))
+            }
             Arguments::AtLeast(least) | Arguments::Between(least, _) if count < least => {
                 Some(format!("a minimum of {least}"))
             }

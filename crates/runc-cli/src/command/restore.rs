@@ -96,7 +96,7 @@ fn options(
     invocation: &Invocation,
     console: Option<Console>,
 ) -> Result<RestoreOptions, Failure> {
-    checkpoint::judge_empty_namespaces(invocation)?;
+    checkpoint::validate_empty_namespaces(invocation)?;
     let mut options = RestoreOptions::default();
     options.image_path = checkpoint::image_path(invocation)?;
     options.work_path = invocation.path(&WORK_PATH)?;

@@ -1,7 +1,7 @@
 //! `mounts`: what is mounted inside, in the order of the list.
 
 mod bind;
-mod cgroup;
+mod cgroup_mount;
 mod filesystem;
 pub mod options;
 
@@ -257,7 +257,7 @@ fn build_one(
         (Some(_), _) => bind::mount(draft, creation, requested, place),
         // What is mounted anew is there, whatever its type is called.
         (None, Some(kind @ ("cgroup" | "cgroup2"))) if !place.options.is_remount() => {
-            cgroup::mount(draft, requested, place, kind)
+            cgroup_mount::mount(draft, requested, place, kind)
         }
         (None, kind) => filesystem::mount(draft, place, kind),
     }
