@@ -16,8 +16,6 @@ use crate::error::c_string;
 pub(crate) struct Dir {
     /// `None` for one that was just made to be entered and for nothing else.
     fd: Option<Fd>,
-    /// `cgroup.procs` of such a directory.
-    entrance: Option<Fd>,
     path: PathBuf,
 }
 
@@ -30,34 +28,27 @@ impl Dir {
     }
 
     fn opened(fd: Fd, path: PathBuf) -> Dir {
-        Dir {
-            fd: Some(fd),
-            entrance: None,
-            path,
-        }
+        Dir { fd: Some(fd), path }
     }
 
-    /// A new directory in which no value is to be set: only the file by which it is entered is opened. On v1 that is what
-    /// most hierarchies are made for, and opening their directories as well would be a tenth of a container's cost.
-    pub(crate) fn open_entrance(path: &Path) -> Result<Dir, Error> {
-        let name = path.join("cgroup.procs");
-        match file::open_at(HERE, &c_string(&name)?, open::WRONLY, 0) {
-            Ok(entrance) => Ok(Dir {
-                fd: None,
-                entrance: Some(entrance),
-                path: path.to_owned(),
-            }),
-            Err(fault) => Err(Error::file("open", name, fault)),
+    /// A new directory in which no value is to be set, by its name. On v1 that is what most hierarchies are made for, and opening
+    /// their directories as well would be a tenth of a container's cost.
+    pub(crate) fn named(path: &Path) -> Dir {
+        Dir {
+            fd: None,
+            path: path.to_owned(),
         }
     }
 
     /// Moves a process here, given by its number.
     pub(crate) fn enter(&self, number: &str) -> Result<(), Error> {
-        match &self.entrance {
-            Some(entrance) => write_all(entrance, number)
-                .map_err(|fault| Error::file("write", self.path.join("cgroup.procs"), fault)),
-            None => self.write("cgroup.procs", number),
-        }
+        self.write("cgroup.procs", number)
+    }
+
+    /// The file by which a thread moves itself here, on v1.
+    pub(crate) fn open_tasks(&self) -> Result<Fd, Error> {
+        self.open_file("tasks", open::WRONLY)
+            .map_err(|fault| Error::file("open", self.path.join("tasks"), fault))
     }
 
     pub(crate) fn path(&self) -> &Path {

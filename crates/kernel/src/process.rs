@@ -63,6 +63,9 @@ pub struct Program<'a> {
     pub standard: [Option<BorrowedFd<'a>>; 3],
     /// A cgroup v2 directory to start in.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// Files `tasks` of cgroup v1 directories, which it enters before it is executed. A thread that moves itself does not
+    /// wait for the rest of the machine, as whoever moves another process does.
+    pub tasks: &'a [BorrowedFd<'a>],
     /// Namespaces to start in, as [`namespace::flags`]; `EINVAL` for other flags, which would share what must not be.
     pub namespaces: u64,
 }
@@ -85,7 +88,7 @@ struct Launch<'a> {
 /// Starts a program with `clone3(CLONE_VM | CLONE_VFORK)` and execveat(2), as posix_spawn(3) does.
 ///
 /// Nothing is copied, so the cost does not depend on the caller's size; the calling thread is suspended until the
-/// program runs. Between the two calls the child only marks descriptors and sets its signal mask: it cannot allocate,
+/// program runs. Between the two calls the child only enters cgroups, marks descriptors and sets its signal mask: it cannot allocate,
 /// take a lock or unwind, which makes this safe in programs with threads.
 pub fn start(program: &Program<'_>) -> Result<Started> {
     const STACK: usize = 16 * 1024;
@@ -167,6 +170,9 @@ fn prepare_and_execute(launch: &Launch<'_>) -> Fault {
             if let Some(source) = source {
                 file::duplicate_onto(*source, stream)?;
             }
+        }
+        for tasks in program.tasks {
+            file::write(*tasks, b"0")?;
         }
         file::close_from_on_exec(program.closed_from)?;
         for fd in program.keep {

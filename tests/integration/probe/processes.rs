@@ -191,6 +191,7 @@ pub fn spawn(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
         keep: &[],
         standard: [None; 3],
         cgroup: None,
+        tasks: &[],
         namespaces: 0,
     })
     .map_err(Wrong::at(context.program))?;

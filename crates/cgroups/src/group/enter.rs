@@ -1,6 +1,6 @@
 //! Putting processes into cgroups.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use kernel::Errno;
@@ -21,15 +21,39 @@ pub struct Seat {
     unified: Option<usize>,
     /// The unit, and the path below its cgroup.
     unit: Option<(Unit, String)>,
+    is_frozen: bool,
 }
 
 impl Seat {
-    /// The directory of v2 for CLONE_INTO_CGROUP, if there is one. `None` also where the user's systemd has to do the move.
+    /// The directory of v2 for CLONE_INTO_CGROUP, if there is one. `None` also where the user's systemd has to do the move,
+    /// and in a cgroup that is frozen.
     pub fn entry(&self) -> Option<BorrowedFd<'_>> {
+        let dir = self.unified.filter(|_| self.can_be_entered())?;
+        self.dirs[dir].fd().map(AsFd::as_fd)
+    }
+
+    /// For a process of one thread that is to enter the hierarchies of v1 by itself, by writing 0 to each of these files: a
+    /// thread that moves itself does not wait for the rest of the machine, as whoever moves another process does. None where
+    /// that does not go, or there are none.
+    pub fn tasks(&self) -> Vec<OwnedFd> {
+        match self.can_be_entered() {
+            true => tasks_of(self.dirs.iter().enumerate(), self.unified),
+            false => Vec::new(),
+        }
+    }
+
+    fn can_be_entered(&self) -> bool {
         // Between parts of the tree that are not the user's only the manager can move.
         let by_manager = self.unit.as_ref().is_some_and(|(unit, _)| unit.user);
-        let dir = self.unified.filter(|_| !by_manager)?;
-        self.dirs[dir].fd().map(AsFd::as_fd)
+        !by_manager && !self.is_frozen
+    }
+
+    /// The same in a cgroup that is frozen: who is in there from the beginning never comes as far as to be executed, and whoever
+    /// waits for that cannot be interrupted. So it has to be moved.
+    #[must_use]
+    pub fn frozen(mut self) -> Seat {
+        self.is_frozen = true;
+        self
     }
 
     /// Whether who was cloned into [`Seat::entry`] has to be moved into hierarchies of v1 as well, by [`Seat::place_rest`].
@@ -89,7 +113,37 @@ fn place_all<'d>(dirs: impl Iterator<Item = &'d Dir>, pid: i32) -> Result<(), Er
     Ok(())
 }
 
+/// The files of these directories but for that of v2.
+fn tasks_of<'d>(
+    dirs: impl Iterator<Item = (usize, &'d Dir)>,
+    unified: Option<usize>,
+) -> Vec<OwnedFd> {
+    let rest = dirs.filter(|(index, _)| Some(*index) != unified);
+    let opened: Result<Vec<_>, Error> = rest.map(|(_, dir)| dir.open_tasks()).collect();
+    match opened {
+        Ok(opened) => opened.into_iter().map(OwnedFd::from).collect(),
+        // Who moves the process then says what is wrong.
+        Err(error) => {
+            log::debug!("{error}");
+            Vec::new()
+        }
+    }
+}
+
 impl Group {
+    /// As [`Seat::tasks`].
+    pub fn tasks(&self) -> Vec<OwnedFd> {
+        let by_manager = self.place.unit.as_ref().is_some_and(|unit| unit.user);
+        match by_manager || self.pending.is_some() {
+            true => Vec::new(),
+            false => {
+                let dirs = self.dirs.iter().enumerate();
+                let dirs = dirs.filter_map(|(index, dir)| Some((index, dir.as_ref()?)));
+                tasks_of(dirs, self.place.unified())
+            }
+        }
+    }
+
     /// Moves a process into the cgroup, in all hierarchies; with the systemd driver this starts the scope and applies
     /// what has to be there early. Not needed for a process that was cloned into [`Group::entry`].
     ///
@@ -266,6 +320,7 @@ impl Group {
             dirs,
             unified,
             unit,
+            is_frozen: false,
         })
     }
 }

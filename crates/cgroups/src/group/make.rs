@@ -61,7 +61,7 @@ fn make_one(
     let fresh = make_all(location)?;
     let mut requested = settings.list.iter().filter(|s| s.location == index);
     if fresh && !location.is_unified() && !location.has("devices") && requested.next().is_none() {
-        return Dir::open_entrance(&location.path);
+        return Ok(Dir::named(&location.path));
     }
     let dir = Dir::open(&location.path)?;
     if unused && !fresh {

@@ -125,7 +125,7 @@ impl Container {
         if !text.is_empty() {
             return Err(Error::wrong_status(self.id(), text));
         }
-        self.execute(pidfd, request)
+        self.execute(pidfd, request, status == Status::Paused)
     }
 }
 
@@ -143,7 +143,12 @@ struct Entrance<'a> {
 }
 
 impl Container {
-    fn execute(&self, pidfd: Fd, mut request: ExecRequest) -> Result<Process, Error> {
+    fn execute(
+        &self,
+        pidfd: Fd,
+        mut request: ExecRequest,
+        is_paused: bool,
+    ) -> Result<Process, Error> {
         let config = observe::config(&self.folder)?;
         let mut spec = config.spec()?;
         let streams = std::mem::take(&mut request.streams);
@@ -158,7 +163,10 @@ impl Container {
         spec.process = Some(process);
         let part = timings::part("look at the host, and plan");
         let host = self.folder.store().known().facts()?;
-        let seat = self.seat(&request)?;
+        let seat = self.seat(&request)?.map(|seat| match is_paused {
+            true => seat.frozen(),
+            false => seat,
+        });
         let joining = Joining {
             id: self.record.id.clone(),
             namespaces: self.record.namespaces,

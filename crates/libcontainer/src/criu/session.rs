@@ -367,6 +367,7 @@ fn start(path: &Path, environment: &Environment, manner: &Manner<'_>) -> kernel:
         keep: &keep,
         standard: manner.standard,
         cgroup: manner.cgroup,
+        tasks: &[],
         namespaces: 0,
     })?;
     Ok(Session {

@@ -17,6 +17,7 @@ pub(crate) fn start(
     slots: &[(Slot, BorrowedFd<'_>)],
     namespaces: u64,
     cgroup: Option<BorrowedFd<'_>>,
+    tasks: &[BorrowedFd<'_>],
     preserve_fds: u32,
     standard: [Option<BorrowedFd<'_>>; 3],
 ) -> kernel::Result<Started> {
@@ -50,6 +51,7 @@ pub(crate) fn start(
         keep: &keep,
         standard,
         cgroup,
+        tasks,
         namespaces,
     })
 }
@@ -129,7 +131,7 @@ impl Helper {
             (Slot::PEER.any(), theirs.borrow()),
         ];
         slots.extend(given);
-        let started = start(&plan, &slots, namespaces, None, 0, [None; 3])?;
+        let started = start(&plan, &slots, namespaces, None, &[], 0, [None; 3])?;
         Ok(Helper {
             started,
             lifeline,

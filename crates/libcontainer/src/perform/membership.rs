@@ -1,5 +1,7 @@
 //! The cgroup of a walk's child: made, entered, handed on.
 
+use std::os::fd::OwnedFd;
+
 use kernel::BorrowedFd;
 
 /// The cgroup of the child.
@@ -24,6 +26,17 @@ impl Cgroup<'_> {
             Cgroup::New { group, .. } => group.as_ref().and_then(cgroups::Group::entry),
         };
         entry.map(BorrowedFd::from)
+    }
+
+    /// Files by which the child enters the hierarchies of v1 by itself: all of them, or none where it has to be moved.
+    pub(super) fn tasks(&self) -> Vec<OwnedFd> {
+        match self {
+            Cgroup::Existing(seat) => seat.tasks(),
+            Cgroup::New { group, .. } => group
+                .as_ref()
+                .map(cgroups::Group::tasks)
+                .unwrap_or_default(),
+        }
     }
 
     /// The container's own, once it is made.

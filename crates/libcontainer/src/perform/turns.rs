@@ -1,8 +1,10 @@
 //! The child's part of a walk: its start, the turns that it and we take, and its end.
 
+use std::os::fd::AsFd;
+
 use init::{ChildStep, Slot};
 use kernel::process::{Exit, PollFd, Started};
-use kernel::{BorrowedFd, Errno, process, socket};
+use kernel::{BorrowedFd, Call, Errno, process, socket};
 
 use super::explain::explain;
 use super::walk::Walk;
@@ -30,19 +32,31 @@ impl Walk<'_> {
         // v1 has some: in v2 the child can begin.
         let placed = |entry: &Entry| matches!(entry.step, Step::Runtime(RuntimeStep::PlaceChild));
         let (start, place) = (self.plan.start(), self.plan.entries.iter().position(placed));
-        let cgroup = match place {
-            Some(place) if start.is_none_or(|start| place > start + 1) => None,
-            _ => self.given.cgroup.as_ref().and_then(Cgroup::entry),
-        };
+        let later = place.is_some_and(|place| start.is_none_or(|start| place > start + 1));
+        let given = self.given.cgroup.as_ref().filter(|_| !later);
+        let cgroup = given.and_then(Cgroup::entry);
         self.cloned_into_cgroup = cgroup.is_some();
-        let started = child::start(
-            self.plan,
-            &slots,
-            namespaces,
-            cgroup,
-            self.given.preserve_fds,
-            self.given.standard,
-        )?;
+        let start = |tasks: &[BorrowedFd<'_>]| {
+            child::start(
+                self.plan,
+                &slots,
+                namespaces,
+                cgroup,
+                tasks,
+                self.given.preserve_fds,
+                self.given.standard,
+            )
+        };
+        let tasks = given.map(Cgroup::tasks).unwrap_or_default();
+        let entered: Vec<BorrowedFd<'_>> = tasks.iter().map(|fd| fd.as_fd().into()).collect();
+        let started = match start(&entered) {
+            // What the kernel has against it, it says when the child is moved.
+            Err(fault) if fault.call == Call::Write && !entered.is_empty() => start(&[])?,
+            started => {
+                self.entered_tasks = !entered.is_empty();
+                started?
+            }
+        };
         self.peer = Some(ours);
         // In words that tools look for in logs of runtimes.
         log::debug!("nsexec container setup: init is process {}", started.pid);

@@ -32,6 +32,8 @@ pub(super) struct Walk<'a> {
     pub(super) has_forked: bool,
     /// Whether it was started in the cgroup of v2.
     pub(super) cloned_into_cgroup: bool,
+    /// Whether it has entered those of v1 by itself.
+    pub(super) entered_tasks: bool,
     devices: Vec<net_devices::Moved>,
 }
 
@@ -56,6 +58,7 @@ pub(crate) fn walk(
         has_left: false,
         has_forked: false,
         cloned_into_cgroup: false,
+        entered_tasks: false,
         devices: Vec::new(),
     };
     let walked = walk.run(record);
@@ -200,7 +203,9 @@ impl Walk<'_> {
             RuntimeStep::StartChild { namespaces } => self.start(*namespaces).map_err(failed)?,
             RuntimeStep::PlaceChild => {
                 let pid = self.pid()?;
-                if let Some(cgroup) = &mut self.given.cgroup {
+                if let Some(cgroup) = &mut self.given.cgroup
+                    && !self.entered_tasks
+                {
                     cgroup.place(pid, self.cloned_into_cgroup)?;
                 }
             }
