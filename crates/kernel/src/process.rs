@@ -318,6 +318,14 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// A status as wait(2) gives it, and `exit_code` of proc_pid_stat(5) is.
+    pub fn of(status: i32) -> Exit {
+        match status & 0x7f {
+            0 => Exit::Code(status >> 8 & 0xff),
+            signal => Exit::Signal(signal),
+        }
+    }
+
     /// The status as a shell shows it: the code, or 128 plus the signal.
     pub fn shell_status(self) -> i32 {
         match self {
@@ -387,6 +395,31 @@ pub fn user_namespace(pidfd: BorrowedFd<'_>) -> Result<Fd> {
     const PIDFD_GET_USER_NAMESPACE: usize = 0xff09;
     // SAFETY: this request takes no argument.
     unsafe { syscall!(Ioctl, IOCTL, pidfd.raw(), PIDFD_GET_USER_NAMESPACE) }.map(Fd::fresh)
+}
+
+/// `struct pidfd_info`, as Linux 6.15 has it.
+#[repr(C)]
+struct PidfdInfo {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit_code: i32,
+}
+
+/// PIDFD_GET_INFO with PIDFD_INFO_EXIT (Linux 6.15): how a process has ended, whosever child it was; `None` as long as its parent
+/// has not waited for it. On older kernels `ENOTTY`, or `ESRCH` when it is gone.
+pub fn exit_info(pidfd: BorrowedFd<'_>) -> Result<Option<Exit>> {
+    const PIDFD_GET_INFO: usize = 0xc040_ff0b;
+    const PIDFD_INFO_EXIT: u64 = 8;
+    let mut info = PidfdInfo {
+        mask: PIDFD_INFO_EXIT,
+        cgroup: 0,
+        ids: [0; 11],
+        exit_code: 0,
+    };
+    // SAFETY: `info` is a whole `struct pidfd_info` of the size that the request's number says.
+    unsafe { syscall!(Ioctl, IOCTL, pidfd.raw(), PIDFD_GET_INFO, &raw mut info) }?;
+    Ok((info.mask & PIDFD_INFO_EXIT != 0).then(|| Exit::of(info.exit_code)))
 }
 
 /// pidfd_send_signal(2); signal 0 only asks whether the process exists (a zombie does).

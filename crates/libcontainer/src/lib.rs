@@ -64,8 +64,8 @@
 //! close-on-exec, no process is waited for that the library has not started, and the environment is not read: what is to be known of it, the
 //! caller says ([`Store::with_environment`]).
 //!
-//! How a process ended is known as long as SIGCHLD is not ignored and nobody in the program waits for all children (waitpid(2) with
-//! -1): see [`Process`].
+//! How a process ended is known from Linux 6.15 on, whosever child it is. Before, it is as long as SIGCHLD is not ignored and nobody in the
+//! program waits for all children (waitpid(2) with -1): see [`Process`].
 //!
 //! # What is left when a call fails
 //! After [`Container::create`] and [`Container::run`] nothing, except where the cgroup could not be removed: then the container stays

@@ -19,8 +19,9 @@ pub enum Exit {
     Code(i32),
     /// This signal ended it.
     Signal(i32),
-    /// It has ended, and how is not known: only the parent of a process is told, and that only as long as it does not ignore
-    /// SIGCHLD and nobody else in the same program has waited for the process.
+    /// It has ended, and how is not known. The parent of a process is told, as long as it does not ignore SIGCHLD and nobody else in
+    /// the same program has waited for the process; others are told by Linux 6.15 and newer, and by older ones as long as
+    /// the parent has not waited.
     Unknown,
 }
 
@@ -52,8 +53,9 @@ impl From<process::Exit> for Exit {
 /// A process: the first one of a container, or one that was added to it. It is held by its pidfd, so its number cannot come to
 /// mean another one.
 ///
-/// How it ended is found out by waitid(2) for this pidfd alone: no other child of the program is ever waited for, and whoever
-/// waits for all children of the program takes this one's status away ([`Exit::Unknown`]).
+/// How it ended is found out by waitid(2) for this pidfd alone, or, of somebody else's child, by what the kernel keeps: no other
+/// child of the program is ever waited for. Before Linux 6.15 whoever waits for all children of the program takes this one's
+/// status away ([`Exit::Unknown`]).
 ///
 /// Dropping it neither ends the process nor waits for it. If it has ended by then, nothing is left of it. Else it is taken
 /// note of by whatever is done next with its container in this program, so that it cannot stay a zombie which keeps
@@ -295,7 +297,10 @@ impl Child {
                 Ok(seen) => break seen.map(Exit::from),
                 // Not our child, or not any more.
                 Err(fault) if fault.is(Errno::ECHILD) => {
-                    break observe::has_ended(self.pidfd())?.then_some(Exit::Unknown);
+                    break match observe::has_ended(self.pidfd())? {
+                        true => Some(observe::exit_of_other(self.started.pid, self.pidfd())?),
+                        false => None,
+                    };
                 }
                 Err(fault) => return Err(Error::call("wait for the process", fault)),
             }

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use init::report::Seen;
 use kernel::process::{self, PollFd, signals};
-use kernel::{Call, Errno, Fault, Fd, file};
+use kernel::{Call, Errno, Fault, Fd, file, identity};
 use spec::Spec;
 
 use super::folder::{CONFIG, FENCE, Folder, HOOK, REPORT};
 use super::{Record, Status, time};
+use crate::process::Exit;
 use crate::{Bundle, Error};
 
 /// Whether the recorded process still is.
@@ -82,6 +83,38 @@ pub(crate) fn has_ended(pidfd: &Fd) -> Result<bool, Error> {
     }
 }
 
+/// How a process ended that is not our child, or not any more: as the kernel keeps it for holders of its pidfd (Linux 6.15),
+/// or, until its parent has waited for it, as procfs shows it to those who may see that.
+pub(crate) fn exit_of_other(pid: i32, pidfd: &Fd) -> Result<Exit, Error> {
+    let kept = || match process::exit_info(pidfd.borrow()) {
+        Ok(exit) => Ok(exit.map(Exit::from)),
+        // Older kernels, processes that are gone there, and those of pid namespaces that are not below ours.
+        Err(Fault {
+            errno: Errno::ENOTTY | Errno::EINVAL | Errno::ESRCH | Errno::EREMOTE,
+            ..
+        }) => Ok(None),
+        Err(fault) => Err(Error::call("ask how the process ended", fault)),
+    };
+    let failed = |fault| Error::call("look at the process's end", fault);
+    if let Some(exit) = kept()? {
+        return Ok(exit);
+    }
+    const EXIT_CODE: usize = 52;
+    let shown: Option<i32> = stat(pid, EXIT_CODE).map_err(failed)?;
+    // As long as it can be signalled its number is its own.
+    let shown = match process::signal(pidfd.borrow(), 0) {
+        Err(fault) if fault.is(Errno::ESRCH) => None,
+        _ => shown,
+    };
+    match shown {
+        // Who may not see it is shown 0.
+        Some(0) if identity::effective_user() != 0 => Ok(Exit::Unknown),
+        Some(status) => Ok(process::Exit::of(status).into()),
+        // It has been waited for meanwhile.
+        None => Ok(kept()?.unwrap_or(Exit::Unknown)),
+    }
+}
+
 /// What tells a process from a later one with the same number, see [`Record::identity`]; `None` when it has been reaped.
 pub(crate) fn identity_of(pid: i32, pidfd: &Fd) -> kernel::Result<Option<u64>> {
     const PIDFS_MAGIC: u64 = 0x5049_4446;
@@ -121,6 +154,12 @@ pub(crate) fn is_of_this_boot(record: &Record) -> Result<bool, Error> {
 }
 
 pub(super) fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
+    const START_TIME: usize = 22;
+    stat(pid, START_TIME)
+}
+
+/// A field of proc_pid_stat(5), by its number there; `None` where there is no such process.
+fn stat<T: std::str::FromStr>(pid: i32, field: usize) -> kernel::Result<Option<T>> {
     let broken = Fault::found(Call::Read, Errno::EBADMSG);
     let text = match std::fs::read(format!("/proc/{pid}/stat")) {
         Ok(text) => text,
@@ -134,7 +173,8 @@ pub(super) fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
     // The name in parentheses may hold anything: count from its end.
     let end = text.iter().rposition(|byte| *byte == b')').ok_or(broken)?;
     let words = std::str::from_utf8(&text[end + 1..]).map_err(|_| broken)?;
-    let word = words.split_whitespace().nth(19).ok_or(broken)?;
+    // The third is the first after the name.
+    let word = words.split_whitespace().nth(field - 3).ok_or(broken)?;
     word.parse().map(Some).map_err(|_| broken)
 }
 
@@ -344,6 +384,56 @@ fn unescape(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_somebody_elses_child_ended_is_known() {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+        // Its parent waits for it, or never does.
+        let keeps =
+            process::open(process::id()).is_ok_and(|own| process::exit_info(own.borrow()).is_ok());
+        for (line, waits, exit) in [
+            (
+                "(sleep 0.2; exit 7) & echo $!; wait; exec sleep 20",
+                true,
+                Exit::Code(7),
+            ),
+            (
+                "sleep 20 & echo $!; sleep 0.2; kill -9 $!; wait; exec sleep 20",
+                true,
+                Exit::Signal(9),
+            ),
+            (
+                "(sleep 0.2; exit 9) & echo $!; exec sleep 20",
+                false,
+                Exit::Code(9),
+            ),
+        ] {
+            let mut parent = Command::new("sh")
+                .args(["-c", line])
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut pid = String::new();
+            BufReader::new(parent.stdout.take().unwrap())
+                .read_line(&mut pid)
+                .unwrap();
+            let pid = pid.trim().parse().unwrap();
+            let pidfd = process::open(pid).unwrap();
+            let reaped = || process::signal(pidfd.borrow(), 0).is_err();
+            while !has_ended(&pidfd).unwrap() || (waits && !reaped()) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let known = match waits {
+                true => keeps,
+                false => identity::effective_user() == 0,
+            };
+            let expected = if known { exit } else { Exit::Unknown };
+            assert_eq!(exit_of_other(pid, &pidfd).unwrap(), expected, "{line}");
+            parent.kill().unwrap();
+            parent.wait().unwrap();
+        }
+    }
 
     #[test]
     fn own_start_time_is_a_number_and_strangers_have_none() {
