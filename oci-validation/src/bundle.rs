@@ -72,6 +72,12 @@ impl<'a> Bundle<'a> {
         self.aid(pointer, value)
     }
 
+    /// Sets what the test is about where only the whole counts, as a value that is refused whatever else it holds.
+    pub(crate) fn whole(self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
+        self.case.set.borrow_mut().insert(pointer.to_owned());
+        self.aid(pointer, value)
+    }
+
     /// Appends what the test is about.
     pub fn push(self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
         let value = value.into();

@@ -38,7 +38,7 @@ pub enum Error {
         why: String,
     },
     /// The place for the cgroup cannot be derived from `linux.cgroupsPath`.
-    #[error("cgroupsPath {path:?}: {why}")]
+    #[error("linux.cgroupsPath: {path:?} {why}")]
     Path {
         /// The value.
         path: String,

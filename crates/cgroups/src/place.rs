@@ -56,6 +56,10 @@ pub(crate) struct Location {
     pub(crate) above: usize,
 }
 
+/// A path has 4095 bytes at most (path_resolution(7)), and there are files below the directory. What cannot be looked up could
+/// not be removed either.
+const LONGEST: usize = 4095 - 256;
+
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
@@ -131,10 +135,14 @@ impl Place {
                     "is the root of the hierarchy, which has to stay usable for others",
                 ));
             }
+            let path = hierarchy.mount.join(inside);
+            if path.as_os_str().len() > LONGEST {
+                return Err(wrong("is longer than the kernel takes"));
+            }
             place.locations.push(Location {
                 controllers: hierarchy.controllers.clone(),
                 mount: hierarchy.mount.clone(),
-                path: hierarchy.mount.join(inside),
+                path,
                 above: 0,
             });
         }

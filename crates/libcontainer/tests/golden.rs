@@ -9,6 +9,7 @@
 
 mod conformance;
 mod difference;
+mod wrong;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -147,12 +147,20 @@ const OPTIONS: &[&str] = &[
 ];
 
 fn maps() -> Json {
-    let line = prop_oneof![
-        20 => Just(json!({"containerID": 0, "hostID": 1000, "size": 1})).boxed(),
-        10 => Just(json!({"containerID": 1, "hostID": 100000, "size": 65535})).boxed(),
-        1 => whole([("containerID", number()), ("hostID", number()), ("size", number())]),
-    ];
-    vec(line, 1..3).prop_map(Value::Array).boxed()
+    let own = json!({"containerID": 0, "hostID": 1000, "size": 1});
+    let rest = json!({"containerID": 1, "hostID": 100000, "size": 65535});
+    let odd = whole([
+        ("containerID", number()),
+        ("hostID", number()),
+        ("size", number()),
+    ]);
+    prop_oneof![
+        20 => Just(json!([own, rest])).boxed(),
+        4 => Just(json!([own])).boxed(),
+        1 => Just(json!([rest, rest])).boxed(),
+        1 => odd.prop_map(|line| json!([line])).boxed(),
+    ]
+    .boxed()
 }
 
 fn mount() -> Json {

@@ -43,8 +43,11 @@ pub(crate) const ROWS: &[Row] = &[
             }
         }
     }),
-    must("F16", CPU, "`cpu.realtimeRuntime` and `cpu.realtimePeriod` are applied or an error", |c| {
-        applied(c, "cpu", json!({"cpu": {"realtimeRuntime": 5000, "realtimePeriod": 900_000}}), "cpu.rt_runtime_us", "5000")
+    must("F16", CPU, "`cpu.realtimeRuntime` is applied or an error", |c| {
+        applied(c, "cpu", json!({"cpu": {"realtimeRuntime": 5000}}), "cpu.rt_runtime_us", "5000")
+    }),
+    must("F16.period", CPU, "`cpu.realtimePeriod` is applied or an error", |c| {
+        applied(c, "cpu", json!({"cpu": {"realtimePeriod": 900_000}}), "cpu.rt_period_us", "900000")
     }),
     must("F19", IO, "`blockIO.leafWeight` is applied or an error", |c| {
         let controller = if cgroup::hierarchy("blkio").is_ok() { "blkio" } else { "io" };
@@ -55,7 +58,7 @@ pub(crate) const ROWS: &[Row] = &[
         network(c, "net_prio", json!({"network": {"priorities": [{"name": "lo", "priority": 5}]}}), "net_prio.ifpriomap", "lo 5")
     }),
     must("F23", RDMA, "`rdma` is applied, or an error where there is no such controller or device", |c| {
-        c.bundle().set("/linux/resources/rdma", json!({"nosuchdevice0": {"hcaHandles": 3, "hcaObjects": 100}})).refused().map(drop)
+        c.bundle().whole("/linux/resources/rdma", json!({"nosuchdevice0": {"hcaHandles": 3, "hcaObjects": 100}})).refused().map(drop)
     }),
     must("F23.empty", RDMA, "an entry of `rdma` without a limit is an error", |c| {
         c.bundle().aid("/linux/resources/rdma", json!({"mlx5_1": {}})).refused().map(drop)

@@ -1,10 +1,13 @@
 //! C. What the kernel keeps about the process: limits, capabilities, priorities, labels.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::row::{Row, may, must, should};
-use crate::verdict::{Stop, Verdict, ensure, fail, same, skip};
+use crate::verdict::{Setup, Stop, Verdict, ensure, fail, same, skip};
 
 const POSIX: &str = "config.md#posix-process";
 const LINUX: &str = "config.md#linux-process";
@@ -48,6 +51,17 @@ pub(crate) const ROWS: &[Row] = &[
         same("effective", seen.after("CapEff:")?.as_str(), "0000000000000020")?;
         same("ambient", seen.after("CapAmb:")?.as_str(), "0000000000000020")
     }),
+    must("C9.effective", LINUX, "effective capabilities are in force when the program is looked up", |c| {
+        let one = json!(["CAP_DAC_READ_SEARCH"]);
+        let bundle = c.bundle().set("/process/capabilities", json!({"bounding": one, "permitted": one, "effective": one}));
+        // A directory that only root may pass, for a user who is not root.
+        let hidden = bundle.root().join("hidden");
+        fs::create_dir(&hidden).setup("make a directory")?;
+        fs::copy(bundle.root().join("bin/probe"), hidden.join("probe")).setup("copy the probe")?;
+        fs::set_permissions(&hidden, fs::Permissions::from_mode(0o700)).setup("close the directory")?;
+        let bundle = bundle.aid("/process/user/uid", 1000).runs("status CapEff");
+        bundle.aid("/process/args/0", "/hidden/probe").run()?.after("CapEff:").map(drop)
+    }),
     must("C9.none", LINUX, "empty sets mean no capabilities", |c| {
         let none = json!([]);
         let sets = json!({"bounding": none, "effective": none, "permitted": none, "inheritable": none, "ambient": none});
@@ -86,6 +100,10 @@ pub(crate) const ROWS: &[Row] = &[
     may("C12.deadline", LINUX, "`scheduler`: SCHED_DEADLINE with runtime, deadline and period", |c| {
         let all = json!({"policy": "SCHED_DEADLINE", "runtime": 1_000_000, "deadline": 10_000_000, "period": 20_000_000});
         scheduler(c, all, "6", None)
+    }),
+    may("C12.deadline-period", LINUX, "`scheduler`: a period of SCHED_DEADLINE below the deadline is an error, as the kernel has it", |c| {
+        let all = json!({"policy": "SCHED_DEADLINE", "runtime": 1_000_000, "deadline": 10_000_000, "period": 5_000_000});
+        c.bundle().set("/process/scheduler", all).refused_in_the_end().map(drop)
     }),
     must("C13", LINUX, "`selinuxLabel` is the process's, or an error where SELinux is off", |c| {
         let label = "system_u:system_r:container_t:s0";

@@ -58,5 +58,5 @@ fn refuse(c: &Case, pointer: &str, value: serde_json::Value) -> Verdict {
         "/linux/timeOffsets" => c.bundle().add("/linux/namespaces", json!({"type": "time"})),
         _ => c.bundle(),
     };
-    bundle.set(pointer, value).refused_in_the_end().map(drop)
+    bundle.whole(pointer, value).refused_in_the_end().map(drop)
 }

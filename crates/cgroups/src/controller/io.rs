@@ -78,8 +78,11 @@ fn check_weight(at: &ConfigPath, weight: Option<u16>) -> Result<(), SettingError
 }
 
 fn check_device(at: &ConfigPath, major: i64, minor: i64) -> Result<(), SettingError> {
-    if u32::try_from(major).is_err() || u32::try_from(minor).is_err() {
-        return wrong(at, format!("{major}:{minor} is not a device number"));
+    for (name, number) in [("major", major), ("minor", minor)] {
+        if u32::try_from(number).is_err() {
+            let why = format!("{major}:{minor} is not a device number");
+            return wrong(&at.clone().then(name), why);
+        }
     }
     Ok(())
 }

@@ -170,7 +170,7 @@ fn wrong_values_are_refused_by_name() {
         ),
         (
             r#"{"blockIO": {"throttleReadBpsDevice": [{"major": -8, "minor": 0, "rate": 1}]}}"#,
-            "linux.resources.blockIO.throttleReadBpsDevice[0]: ",
+            "linux.resources.blockIO.throttleReadBpsDevice[0].major: ",
         ),
         (
             r#"{"hugepageLimits": [{"pageSize": "2M", "limit": 1}]}"#,

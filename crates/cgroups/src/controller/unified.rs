@@ -18,6 +18,9 @@ pub(crate) fn compile(
         if file.contains(['/', '\0']) {
             return wrong(&at, "must be a file name (no slashes)");
         }
+        if value.contains('\0') {
+            return wrong(&at, "holds a NUL byte");
+        }
         let Some((controller, _)) = file.split_once('.').filter(|(name, _)| !name.is_empty())
         else {
             return wrong(&at, "must be in the form CONTROLLER.PARAMETER");

@@ -158,9 +158,13 @@ impl<'a> Prepared<'a> {
         };
         prepared.place_cgroup(id, options.systemd_cgroup, rootless, &mut problems);
         prepared.add_hierarchies(&mut host);
-        for namespace in spec.linux.iter().flat_map(|linux| &linux.namespaces) {
-            if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty()) {
-                problems.extend(host.probe_joined(&namespace.kind, path).err());
+        let namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
+        for (index, namespace) in namespaces.enumerate() {
+            if let Some(path) = namespace.path.as_deref().filter(|path| !path.is_empty())
+                && let Err(error) = host.probe_joined(&namespace.kind, path)
+            {
+                let at = ConfigPath::of("linux.namespaces").index(index).then("path");
+                problems.push(PlanError::invalid(at, error.to_string()).into());
             }
         }
         if options.no_pivot {

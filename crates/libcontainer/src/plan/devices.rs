@@ -32,6 +32,10 @@ const LINKS: [(&str, &str, bool); 6] = [
     ("/dev/ptmx", "pts/ptmx", true),
 ];
 
+/// mknod(2) takes 12 bits of the one number and 20 of the other; of more it would make another device.
+const LAST_MAJOR: u32 = (1 << 12) - 1;
+const LAST_MINOR: u32 = (1 << 20) - 1;
+
 /// CAP_CHOWN and CAP_MKNOD, as bits.
 const MAKES: u64 = 1 | 1 << 27;
 
@@ -291,18 +295,30 @@ fn validate(at: &ConfigPath, listed: &spec::Device<'_>) -> Result<(u32, u64), Pl
             "must be absolute",
         ));
     }
-    let number = |field: &'static str, value: Option<i64>| -> Result<u32, PlanError> {
+    // To chown(2) this means "leave it as it is".
+    for (field, id) in [("uid", listed.uid), ("gid", listed.gid)] {
+        if id == Some(u32::MAX) {
+            let why = format!(
+                "invalid id {}: the kernel keeps it for \"no change\"",
+                u32::MAX
+            );
+            return Err(PlanError::invalid(at.clone().then(field), why));
+        }
+    }
+    let number = |field: &'static str, value: Option<i64>, most: u32| -> Result<u32, PlanError> {
         let at = at.clone().then(field);
         match value {
             None if kind == mode::FIFO => Ok(0),
             None => Err(PlanError::missing(at)),
             Some(value) => u32::try_from(value)
-                .map_err(|_| PlanError::invalid(at, format!("invalid device number {value}"))),
+                .ok()
+                .filter(|value| *value <= most)
+                .ok_or_else(|| PlanError::invalid(at, format!("invalid device number {value}"))),
         }
     };
     let device = match (
-        number("major", listed.major)?,
-        number("minor", listed.minor)?,
+        number("major", listed.major, LAST_MAJOR)?,
+        number("minor", listed.minor, LAST_MINOR)?,
     ) {
         _ if kind == mode::FIFO => 0,
         (major, minor) => device(major, minor),

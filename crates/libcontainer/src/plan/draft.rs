@@ -55,6 +55,14 @@ impl PlanError {
     }
 }
 
+/// What becomes a C string must not go on behind its end.
+pub(crate) fn without_nul(at: &ConfigPath, text: &str) -> Result<(), PlanError> {
+    match text.as_bytes().contains(&0) {
+        true => Err(PlanError::invalid(at.clone(), "holds a NUL byte")),
+        false => Ok(()),
+    }
+}
+
 impl<'a> Draft<'a> {
     pub(crate) fn new(spec: &'a Spec<'a>, host: &'a HostFacts) -> Draft<'a> {
         let plan = Plan {
@@ -168,9 +176,7 @@ impl<'a> Draft<'a> {
 
     /// Puts a string into the plan's text.
     pub(crate) fn text(&mut self, at: &ConfigPath, text: &str) -> Result<Span, PlanError> {
-        if text.as_bytes().contains(&0) {
-            return Err(PlanError::invalid(at.clone(), "holds a NUL byte"));
-        }
+        without_nul(at, text)?;
         let span = self.bytes(text.as_bytes());
         self.plan.text.push(0);
         Ok(span)

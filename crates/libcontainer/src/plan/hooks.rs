@@ -4,6 +4,7 @@ use init::step::ShareNamespaces;
 use kernel::namespace::flags::NEWUSER;
 use spec::{ConfigPath, Hook, Hooks};
 
+use super::draft::without_nul;
 use super::{Draft, Namespaces, PlanError, RuntimeStep};
 
 /// The six points of the life cycle.
@@ -72,12 +73,12 @@ fn validate_one(at: ConfigPath, hook: &Hook<'_>) -> Result<(), PlanError> {
     if !hook.path.starts_with('/') {
         return Err(PlanError::invalid(at.then("path"), "must be absolute"));
     }
-    let strings = hook.args.iter().chain(hook.env.iter().flatten());
-    if let Some(text) = std::iter::once(&hook.path)
-        .chain(strings)
-        .find(|text| text.contains('\0'))
-    {
-        return Err(PlanError::invalid(at, format!("{text:?} holds a NUL byte")));
+    without_nul(&at.clone().then("path"), &hook.path)?;
+    let env = hook.env.as_deref().unwrap_or_default();
+    for (name, list) in [("args", &hook.args[..]), ("env", env)] {
+        for (index, text) in list.iter().enumerate() {
+            without_nul(&at.clone().then(name).index(index), text)?;
+        }
     }
     if hook.timeout.is_some_and(|timeout| timeout <= 0) {
         return Err(PlanError::invalid(

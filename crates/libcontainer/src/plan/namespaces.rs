@@ -202,18 +202,34 @@ impl Namespaces {
     }
 }
 
-/// The kernel takes at most 340 lines, none of them empty (user_namespaces(7)).
+/// The kernel takes at most 340 lines, none of them empty, whose ranges do not overlap on either side (user_namespaces(7)).
 pub(crate) fn validate_mappings(at: &ConfigPath, mappings: &[IdMapping]) -> Result<(), PlanError> {
     if mappings.len() > 340 {
         return Err(PlanError::invalid(at.clone(), "more than 340 lines"));
     }
+    let meets = |one: u32, size: u32, other: u32, length: u32| {
+        u64::from(one) < u64::from(other) + u64::from(length)
+            && u64::from(other) < u64::from(one) + u64::from(size)
+    };
     for (index, line) in mappings.iter().enumerate() {
-        let end = |first: u32| first.checked_add(line.size).is_some();
-        if line.size == 0 || !end(line.container_id) || !end(line.host_id) {
-            return Err(PlanError::invalid(
-                at.clone().index(index),
-                "size must be positive and the range fit 32 bits",
-            ));
+        let at_line = at.clone().index(index);
+        if line.size == 0 {
+            return Err(PlanError::invalid(at_line.then("size"), "must be positive"));
+        }
+        for (name, first) in [("containerID", line.container_id), ("hostID", line.host_id)] {
+            if first.checked_add(line.size).is_none() {
+                let why = "the range must fit 32 bits";
+                let size = at_line.clone().then("size");
+                return Err(PlanError::conflicts(at_line.then(name), size, why));
+            }
+        }
+        let beside = mappings[..index].iter().position(|other| {
+            meets(line.container_id, line.size, other.container_id, other.size)
+                || meets(line.host_id, line.size, other.host_id, other.size)
+        });
+        if let Some(other) = beside {
+            let why = "the ranges overlap";
+            return Err(PlanError::conflicts(at_line, at.clone().index(other), why));
         }
     }
     Ok(())

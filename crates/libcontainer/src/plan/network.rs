@@ -41,6 +41,10 @@ pub(crate) fn configure(draft: &mut Draft<'_>, requested: &Namespaces) -> Result
         let taken = names.insert(new_name, name);
         if let Some(other) = taken.filter(|_| !new_name.contains("%d")) {
             let why = format!("two devices cannot be called {new_name:?}");
+            let at = match given {
+                Some(_) => at.then("name"),
+                None => at,
+            };
             return Err(PlanError::conflicts(at, list.key(other), why));
         }
         draft.runtime(

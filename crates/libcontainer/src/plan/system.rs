@@ -1,6 +1,6 @@
 //! `hostname`, `domainname`, `linux.sysctl`, `linux.maskedPaths`, `linux.readonlyPaths`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use init::step::{Domainname, Hide, Hostname, ReadOnlyPath, Sysctl};
 use kernel::namespace::flags::{NEWIPC, NEWNET, NEWUTS};
@@ -72,8 +72,18 @@ pub(crate) fn configure(draft: &mut Draft<'_>, requested: &Namespaces) -> Result
     let Some(linux) = &draft.spec.linux else {
         return Ok(());
     };
+    let mut seen: HashMap<String, (&str, &str)> = HashMap::new();
     for (key, value) in linux.sysctl.iter() {
-        draft.part(|draft| set_parameter(draft, requested, key, value));
+        let file = file_of(key);
+        draft.part(|draft| set_parameter(draft, requested, key, &file, value));
+        if let Some((other, before)) = seen.insert(file, (key, value))
+            && before != value
+        {
+            let list = ConfigPath::of("linux.sysctl");
+            let why = "the same parameter with another value";
+            let at = list.clone().key(key);
+            draft.note(Err(PlanError::conflicts(at, list.key(other), why)));
+        }
     }
     Ok(())
 }
@@ -82,17 +92,19 @@ fn set_parameter(
     draft: &mut Draft<'_>,
     requested: &Namespaces,
     key: &str,
+    file: &str,
     value: &str,
 ) -> Result<(), PlanError> {
     let at = ConfigPath::of("linux.sysctl").key(key);
-    let file = file_of(key);
     if file.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err(PlanError::invalid(
             at,
             "invalid sysctl name: words separated by dots, such as net.core.somaxconn",
         ));
     }
-    validate_owner(&at, key, &file, requested)?;
+    validate_owner(&at, key, file, requested)?;
+    // Writing nothing would change nothing: an empty line empties what holds text, and is an error elsewhere.
+    let value = if value.is_empty() { "\n" } else { value };
     let (path, value) = (
         draft.text(&at, &format!("sys/{file}"))?,
         draft.text(&at, value)?,

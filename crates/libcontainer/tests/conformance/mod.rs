@@ -168,7 +168,7 @@ const FIELDS: &[Row] = &[
 
 /// The properties of types of the crate `spec`, and where they stand. What they hold in turn is listed for itself.
 #[rustfmt::skip]
-const TYPES: &[(&[&str], &str)] = &[
+pub(super) const TYPES: &[(&[&str], &str)] = &[
     (spec::Spec::PROPERTIES, ""),
     (spec::Root::PROPERTIES, "root."),
     (spec::Mount::PROPERTIES, "mounts[]."),
@@ -201,7 +201,7 @@ const TYPES: &[(&[&str], &str)] = &[
 ];
 
 /// Other platforms' fields: the first five are refused, the last two mean nothing on Linux.
-const FOREIGN: &[&str] = &[
+pub(super) const FOREIGN: &[&str] = &[
     "solaris",
     "windows",
     "vm",

@@ -9,6 +9,7 @@ use spec::{ConfigPath, Linux, Mount};
 
 use super::options::Options;
 use super::{Creation, Draft, MountEntry, Namespaces, Outside, PlanError, field, options_of};
+use crate::plan::draft::without_nul;
 use crate::plan::{IdMaps, RuntimeStep, Tree};
 
 /// The source as an absolute path; a relative one counts from the bundle (config.md).
@@ -81,6 +82,9 @@ fn prepare_one(
     index: usize,
 ) -> Result<Outside, PlanError> {
     let (at, mount) = (field(index), &draft.spec.mounts[index]);
+    for (index, word) in mount.options.iter().enumerate() {
+        without_nul(&at.clone().then("options").index(index), word)?;
+    }
     let options = options_of(mount);
     if options.is_remount() {
         return Ok(Outside::Nothing);

@@ -4,7 +4,10 @@ use init::Slot;
 use init::step::Filesystem;
 use kernel::mount::flags;
 
+use spec::ConfigPath;
+
 use super::{Draft, MountEntry, PlanError, field};
+use crate::plan::draft::without_nul;
 
 /// Longest data of mount(2): a page, less the end.
 const LONGEST_DATA: usize = 4095;
@@ -31,7 +34,7 @@ pub(crate) fn mount(
     let mut data = options.data.join(",");
     if kind == "mqueue" || kind == "sysfs" || kind == "proc" {
         // Labels do not apply to these.
-    } else if let Some(label) = mount_label(draft) {
+    } else if let Some(label) = mount_label(draft)? {
         data = [data.as_str(), label.as_str()]
             .into_iter()
             .filter(|part| !part.is_empty())
@@ -78,13 +81,22 @@ pub(crate) fn mount(
     Ok(())
 }
 
-fn mount_label(draft: &Draft<'_>) -> Option<String> {
-    let label = draft
-        .spec
-        .linux
-        .as_ref()?
-        .mount_label
-        .as_deref()
-        .filter(|label| !label.is_empty())?;
-    Some(format!("context=\"{label}\""))
+/// The option with `linux.mountLabel`, in quotes, as labels may hold commas.
+fn mount_label(draft: &Draft<'_>) -> Result<Option<String>, PlanError> {
+    let linux = draft.spec.linux.as_ref();
+    let label = linux.and_then(|linux| linux.mount_label.as_deref());
+    let Some(label) = label.filter(|label| !label.is_empty()) else {
+        return Ok(None);
+    };
+    let at = ConfigPath::of("linux.mountLabel");
+    if !draft.host.selinux {
+        let why = "SELinux is not enabled on this host";
+        return Err(PlanError::unsupported(at, why));
+    }
+    without_nul(&at, label)?;
+    if label.contains('"') {
+        let why = "holds a quotation mark, behind which other options would begin";
+        return Err(PlanError::invalid(at, why));
+    }
+    Ok(Some(format!("context=\"{label}\"")))
 }

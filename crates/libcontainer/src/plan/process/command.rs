@@ -8,6 +8,7 @@ use init::wire::Strings;
 use spec::{ConfigPath, Hook, Process};
 
 use super::{Draft, PlanError, field};
+use crate::plan::draft::without_nul;
 
 /// What is executed.
 #[derive(Debug)]
@@ -73,10 +74,12 @@ fn environment(
     listen_fds: u32,
 ) -> Result<Command, PlanError> {
     for (index, entry) in process.env.iter().enumerate() {
+        let at = field("env").index(index);
         if entry.find('=').unwrap_or(0) == 0 {
             let why = format!("invalid environment variable {entry:?}: must be NAME=value");
-            return Err(PlanError::invalid(field("env").index(index), why));
+            return Err(PlanError::invalid(at, why));
         }
+        without_nul(&at, entry)?;
     }
     let mut entries = last_of_each(process.env.iter().map(|entry| entry.as_str()));
     // An empty HOME is as good as none: shells and many programs insist on one.

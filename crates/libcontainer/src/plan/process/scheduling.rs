@@ -151,7 +151,12 @@ pub(crate) fn mask_of(list: &str) -> Option<Vec<u8>> {
             .trim()
             .split_once('-')
             .unwrap_or((part.trim(), part.trim()));
-        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        // `parse` would take a sign.
+        let number = |text: &str| -> Option<usize> {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            digits.then(|| text.parse().ok())?
+        };
+        let (first, last) = (number(first)?, number(last)?);
         if first > last || last >= mask.len() * 8 {
             return None;
         }
@@ -193,16 +198,30 @@ fn scheduler(draft: &mut Draft<'_>, process: &Process<'_>) -> Result<(), PlanErr
             "only SCHED_FIFO and SCHED_RR have priorities",
         ));
     }
-    if policy != 6 && (given.runtime | given.deadline | given.period) != 0 {
+    let (runtime, deadline, period) = (given.runtime, given.deadline, given.period);
+    let times = [
+        ("runtime", runtime),
+        ("deadline", deadline),
+        ("period", period),
+    ];
+    if let Some((name, _)) = times
+        .into_iter()
+        .find(|(_, time)| policy != 6 && *time != 0)
+    {
         return Err(PlanError::conflicts(
-            at.clone().then("runtime"),
+            at.clone().then(name),
             at.then("policy"),
             "only SCHED_DEADLINE has runtime, deadline and period",
         ));
     }
-    let priority = u32::try_from(given.priority)
-        .map_err(|_| PlanError::invalid(at.clone().then("priority"), "must not be negative"))?;
-    let (runtime, deadline, period) = (given.runtime, given.deadline, given.period);
+    let priority = u32::try_from(given.priority).unwrap_or(0);
+    if matches!(policy, 1 | 2) && !(1..=99).contains(&priority) {
+        return Err(PlanError::conflicts(
+            at.clone().then("priority"),
+            at.then("policy"),
+            "must be within 1 and 99",
+        ));
+    }
     draft.child(
         &at,
         Scheduler {
@@ -264,7 +283,14 @@ fn memory_policy(draft: &mut Draft<'_>) -> Result<(), PlanError> {
     };
     let count: u32 = nodes.iter().map(|byte| byte.count_ones()).sum();
     let none = matches!(mode, 0 | 4);
-    if none && (count > 0 || !given.flags.is_empty()) {
+    if none && !given.flags.is_empty() {
+        return Err(PlanError::conflicts(
+            at.clone().then("flags"),
+            at.then("mode"),
+            "invalid memory policy: the mode has no flags",
+        ));
+    }
+    if none && count > 0 {
         let why = format!("invalid memory policy: mode requires 0 nodes but got {count}");
         return Err(PlanError::conflicts(
             at.clone().then("nodes"),
@@ -332,7 +358,7 @@ mod tests {
         assert_eq!(bits("0"), Some(1));
         assert_eq!(bits("0-3,7"), Some(0b1000_1111));
         assert_eq!(bits("31"), Some(1 << 31));
-        for bad in ["", "a", "3-1", "-1", "1-", "1024", "0,,1"] {
+        for bad in ["", "a", "3-1", "-1", "+1", "1-", "1024", "0,,1"] {
             assert_eq!(bits(bad), None, "{bad}");
         }
     }

@@ -5,6 +5,7 @@ use seccomp::{Filter, Support};
 use spec::{ConfigPath, Process};
 
 use super::{Draft, PlanError, field};
+use crate::plan::draft::without_nul;
 
 pub(super) fn label(draft: &mut Draft<'_>, process: &Process<'_>) -> Result<(), PlanError> {
     if let Some(profile) = process
@@ -58,6 +59,8 @@ pub(super) fn filter(draft: &mut Draft<'_>) -> Result<Option<Filter>, PlanError>
     else {
         return Ok(None);
     };
+    let listener = profile.listener_path.as_deref().unwrap_or_default();
+    without_nul(&ConfigPath::of("linux.seccomp.listenerPath"), listener)?;
     let filter = seccomp::compile(profile, &Support::default())
         .map_err(|error| PlanError::invalid(error.at, error.why.to_string()))?;
     for warning in &filter.warnings {
