@@ -239,6 +239,42 @@ impl Group {
         })
     }
 
+    /// A group that another runtime has recorded, if it is one of the file system that is mounted. `own`: it goes with its
+    /// container.
+    pub(crate) fn recorded(path: &str, own: bool) -> Result<Option<Group>, Error> {
+        let (mount, path) = (mounted()?, PathBuf::from(path));
+        let is_group = match path.strip_prefix(&mount).map(Path::to_str) {
+            Ok(Some(name)) => {
+                !name.is_empty()
+                    && matches!(validate_name(name), Ok(()))
+                    && mount.join(name) == path
+            }
+            Ok(None) | Err(_) => false,
+        };
+        Ok(is_group.then_some(Group {
+            mount,
+            path,
+            monitor: None,
+            made: own,
+            own,
+        }))
+    }
+
+    /// Its directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name by which the config asks for it; empty for the container's own.
+    pub(crate) fn class(&self) -> &str {
+        match self.path.strip_prefix(&self.mount).map(Path::to_str) {
+            _ if self.own => "",
+            Ok(Some(name)) if !name.is_empty() => name,
+            // The root group.
+            _ => "/",
+        }
+    }
+
     /// Makes what is not there, and gives it its shares.
     pub(crate) fn make(&self, requested: &Requested) -> Result<(), Error> {
         for (name, features) in &requested.measured {

@@ -6,7 +6,7 @@
 //! from the config stands in the bundle.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kernel::file::{self, open};
 use kernel::namespace::flags::{
@@ -20,6 +20,7 @@ use super::folder::{Folder, Held};
 use super::observe::{held, identity_of, start_time};
 use super::record::Record;
 use crate::Error;
+use crate::resctrl::Group;
 
 /// runc's names of the types of namespaces.
 const NAMESPACES: [(&str, u64); 8] = [
@@ -43,6 +44,8 @@ pub(super) struct Found {
     #[serde(default)]
     rootless: bool,
     cgroup_paths: Option<BTreeMap<String, PathBuf>>,
+    #[serde(default)]
+    intel_rdt_path: String,
     config: Config,
 }
 
@@ -54,6 +57,7 @@ struct Config {
     labels: Option<Vec<String>>,
     namespaces: Option<Vec<FoundNamespace>>,
     cgroups: Option<FoundCgroups>,
+    intel_rdt: Option<FoundResctrl>,
     #[serde(rename = "Hooks")]
     hooks: Option<FoundHooks>,
 }
@@ -70,6 +74,12 @@ struct FoundNamespace {
 struct FoundCgroups {
     #[serde(default)]
     systemd: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct FoundResctrl {
+    #[serde(rename = "closID", default)]
+    class: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,6 +122,7 @@ impl Found {
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .collect(),
             cgroup: self.place()?,
+            resctrl: self.resctrl()?,
             namespaces: NAMESPACES
                 .iter()
                 .filter(|(kind, _)| namespaces().any(|namespace| namespace.kind == *kind))
@@ -133,6 +144,16 @@ impl Found {
             }
         }
         Ok(record)
+    }
+
+    /// The group that it is in; as with runc, one that has a name of its own stays when the container goes.
+    fn resctrl(&self) -> Result<Option<Group>, Error> {
+        match &self.config.intel_rdt {
+            Some(given) if !self.intel_rdt_path.is_empty() => {
+                Group::recorded(&self.intel_rdt_path, given.class.is_empty())
+            }
+            _ => Ok(None),
+        }
     }
 
     fn place(&self) -> Result<Option<cgroups::Place>, Error> {
@@ -225,6 +246,7 @@ pub(crate) fn release(folder: &Held, record: &Record) -> Result<(), Error> {
 /// container.
 #[derive(Serialize)]
 pub(super) struct ForRunc<'a> {
+    intel_rdt_path: &'a Path,
     config: OurConfig<'a>,
 }
 
@@ -237,6 +259,8 @@ struct OurConfig<'a> {
     cgroups: OurCgroups<'a>,
     rootless_cgroups: bool,
     seccomp: NoFilter,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intel_rdt: Option<OurResctrl<'a>>,
     #[serde(rename = "Hooks")]
     hooks: OurHooks<'a>,
 }
@@ -264,6 +288,13 @@ struct OurCgroups<'a> {
 #[derive(Serialize)]
 struct NoFilter {
     default_action: u8,
+}
+
+/// runc removes the group of a container that has asked for none by its name.
+#[derive(Serialize)]
+struct OurResctrl<'a> {
+    #[serde(rename = "closID", skip_serializing_if = "str::is_empty")]
+    class: &'a str,
 }
 
 #[derive(Serialize)]
@@ -311,7 +342,9 @@ impl<'a> ForRunc<'a> {
         let unit = place.and_then(cgroups::Place::unit);
         // runc names a scope by a prefix and a name; one without a prefix it has to take for a plain directory.
         let unit = unit.and_then(|unit| unit.strip_suffix(".scope")?.split_once('-'));
+        let resctrl = record.resctrl.as_ref();
         ForRunc {
+            intel_rdt_path: resctrl.map_or(Path::new(""), Group::path),
             config: OurConfig {
                 rootfs: &record.rootfs,
                 version: &record.oci_version,
@@ -335,6 +368,9 @@ impl<'a> ForRunc<'a> {
                 },
                 rootless_cgroups: rootless,
                 seccomp: NoFilter { default_action: 0 },
+                intel_rdt: resctrl.map(|group| OurResctrl {
+                    class: group.class(),
+                }),
                 hooks: OurHooks {
                     poststop: &record.poststop,
                 },
