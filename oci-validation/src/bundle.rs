@@ -73,7 +73,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Sets what the test is about where only the whole counts, as a value that is refused whatever else it holds.
-    pub(crate) fn whole(self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
+    pub fn whole(self, pointer: &str, value: impl Into<Value>) -> Bundle<'a> {
         self.case.set.borrow_mut().insert(pointer.to_owned());
         self.aid(pointer, value)
     }

@@ -257,6 +257,7 @@ impl Group {
             monitor: None,
             made: own,
             own,
+            pretended: false,
         }))
     }
 
