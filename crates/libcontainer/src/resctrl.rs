@@ -242,7 +242,10 @@ impl Group {
     /// A group that another runtime has recorded, if it is one of the file system that is mounted. `own`: it goes with its
     /// container.
     pub(crate) fn recorded(path: &str, own: bool) -> Result<Option<Group>, Error> {
-        let (mount, path) = (mounted()?, PathBuf::from(path));
+        Ok(Group::found(mounted()?, PathBuf::from(path), own))
+    }
+
+    fn found(mount: PathBuf, path: PathBuf, own: bool) -> Option<Group> {
         let is_group = match path.strip_prefix(&mount).map(Path::to_str) {
             Ok(Some(name)) => {
                 !name.is_empty()
@@ -251,14 +254,14 @@ impl Group {
             }
             Ok(None) | Err(_) => false,
         };
-        Ok(is_group.then_some(Group {
+        is_group.then_some(Group {
             mount,
             path,
             monitor: None,
             made: own,
             own,
             pretended: false,
-        }))
+        })
     }
 
     /// Its directory.
@@ -689,5 +692,25 @@ mod tests {
             error.contains("linux.intelRdt.schemata") && error.contains("out of CLOSIDs"),
             "{error}"
         );
+    }
+
+    /// A record is a file: what it names is a group only right below the file system.
+    #[test]
+    fn groups_of_other_runtimes_are_those_of_the_mounted_file_system() {
+        let mount = Path::new("/sys/fs/resctrl");
+        let found = |path: &str, own| Group::found(mount.to_owned(), path.into(), own);
+        let made = found("/sys/fs/resctrl/made", true).unwrap();
+        assert!(made.made && made.class().is_empty());
+        let there = found("/sys/fs/resctrl/there", false).unwrap();
+        assert!(!there.made && there.class() == "there");
+        for outside in [
+            "/sys/fs/resctrl",
+            "/sys/fs/resctrl/../outside",
+            "/sys/fs/resctrl/a/b",
+            "/etc",
+            "",
+        ] {
+            assert!(found(outside, true).is_none(), "{outside}");
+        }
     }
 }
