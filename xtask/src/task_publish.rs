@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     call::run(call::cargo(dry).arg("--target-dir").arg(&target))?;
     stranger(&target.join("package"))?;
     if members()?.iter().any(|crate_| crate_.repository.is_empty()) {
-        println!("before it is published, `repository` in Cargo.toml has to be filled in");
+        println!("before it is published, `repository` has to be filled in: docs/releasing.md");
     }
     Ok(())
 }
