@@ -34,10 +34,6 @@ pub(super) struct SparseAttributes {
 }
 
 impl Attributes {
-    pub(super) fn clear(&mut self) {
-        *self = Attributes::default();
-    }
-
     /// Adds the records of one extended header.
     pub(super) fn add(&mut self, mut body: &[u8], limits: &Limits) -> Result<()> {
         while !body.is_empty() {

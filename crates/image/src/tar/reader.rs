@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 
 use super::entry::{Entry, EntryKind};
 use super::header::{Flavour, Header, malformed};
-use super::pax::Attributes;
+use super::pax::{Attributes, SparseAttributes};
 use super::sparse::{self, MapReader, Segment};
 use super::{BLOCK, Time};
 use crate::error::{Error, Kind, Result};
@@ -20,7 +20,6 @@ pub struct Reader<R> {
     ended: bool,
     /// There was a good header.
     started: bool,
-    pax: Attributes,
     body: Vec<u8>,
     count: u64,
     position: u64,
@@ -36,7 +35,6 @@ impl<R: BufRead> Reader<R> {
             padding: 0,
             ended: false,
             started: false,
-            pax: Attributes::default(),
             body: Vec::new(),
             count: 0,
             position: 0,
@@ -58,15 +56,12 @@ impl<R: BufRead> Reader<R> {
     /// # Errors
     /// [`Kind::Malformed`], [`Kind::Unsafe`], [`Kind::Limit`], or what the input reports.
     pub fn next(&mut self, entry: &mut Entry) -> Result<bool> {
-        let mut long_name: Option<Vec<u8>> = None;
-        let mut long_link: Option<Vec<u8>> = None;
-        let mut extended = false;
-        self.pax.clear();
+        let mut extended = Extended::default();
         loop {
             self.skip_rest()?;
             let mut block = [0u8; BLOCK];
             if self.ended || !self.read_header_block(&mut block)? {
-                if extended {
+                if extended.any {
                     return Err(malformed("the archive ends after an extended header"));
                 }
                 return Ok(false);
@@ -76,18 +71,10 @@ impl<R: BufRead> Reader<R> {
                 false => malformed("this is not a tar archive"),
             })?;
             self.started = true;
-            let kind = header.kind();
-            match kind {
-                b'x' | b'X' | b'g' | b'L' | b'K' => {
-                    let size = header.size()?;
-                    self.read_body(size)?;
-                    match kind {
-                        b'g' => Attributes::check_global(&self.body)?,
-                        b'L' => long_name = Some(gnu_name(&self.body)),
-                        b'K' => long_link = Some(gnu_name(&self.body)),
-                        _ => self.pax.add(&self.body, &self.limits)?,
-                    }
-                    extended |= kind != b'g';
+            match header.kind() {
+                kind @ (b'x' | b'X' | b'g' | b'L' | b'K') => {
+                    self.read_body(header.size()?)?;
+                    extended.add(kind, &self.body, &self.limits)?;
                 }
                 b'V' => self.set_data(header.size()?),
                 _ => {
@@ -95,7 +82,11 @@ impl<R: BufRead> Reader<R> {
                     if self.count > self.limits.entries {
                         fail!(Limit: "tar: more than {} entries", self.limits.entries);
                     }
-                    self.describe(&header, entry, long_name, long_link)?;
+                    let form = describe(&header, extended, entry)?;
+                    check_text(&entry.path, "path", &self.limits)?;
+                    check_text(&entry.link, "link target", &self.limits)?;
+                    self.set_data(entry.size);
+                    self.holes(form, &header, entry)?;
                     return Ok(true);
                 }
             }
@@ -143,86 +134,16 @@ impl<R: BufRead> Reader<R> {
         Ok(all)
     }
 
-    fn describe(
-        &mut self,
-        header: &Header,
-        entry: &mut Entry,
-        name: Option<Vec<u8>>,
-        link: Option<Vec<u8>>,
-    ) -> Result<()> {
-        let header_size = header.size()?;
-        let pax = &mut self.pax;
-        header.name(&mut entry.path);
-        header.link(&mut entry.link);
-        if let Some(path) = pax.path.take().or(name) {
-            entry.path = path;
-        }
-        if let Some(link) = pax.link.take().or(link) {
-            entry.link = link;
-        }
-        entry.kind = kind_of(header, &entry.path)?;
-        entry.mode = header.mode()?;
-        entry.uid = pax.uid.map_or_else(|| header.uid(), Ok)?;
-        entry.gid = pax.gid.map_or_else(|| header.gid(), Ok)?;
-        entry.mtime = match pax.mtime {
-            Some(time) => time,
-            None => Time {
-                seconds: header.mtime()?,
-                nanoseconds: 0,
-            },
+    /// Finds out where the data belongs, of which a part may be about that.
+    fn holes(&mut self, form: Form, header: &Header, entry: &mut Entry) -> Result<()> {
+        let (mut segments, real_size) = match form {
+            Form::Whole => return Ok(()),
+            Form::InHeader => self.gnu_segments(header)?,
+            Form::InData(size) => (self.map()?, size),
+            Form::Listed(segments, size) => (segments, size),
         };
-        entry.device = match entry.kind {
-            EntryKind::CharDevice | EntryKind::BlockDevice => header.device()?,
-            _ => (0, 0),
-        };
-        entry.xattrs.clear();
-        entry.xattrs.append(&mut self.pax.xattrs);
-        entry.sparse = None;
-        let stored = match self.pax.size {
-            // The PAX value exists because the other one is too small; two different sizes that both fit are an attempt
-            // to make readers disagree on where the next header is (CVE-2026-33055).
-            Some(size) if header_size != 0 && header_size != size && size < 1 << 33 => {
-                fail!(Unsafe: "tar: size is {header_size} in the header and {size} in PAX");
-            }
-            Some(size) => size,
-            None => header_size,
-        };
-        if entry.kind != EntryKind::File && stored != 0 {
-            fail!(Unsafe: "tar: an entry that cannot have data has a size: readers disagree on what follows");
-        }
-        self.set_data(stored);
-        entry.size = stored;
-        self.sparse(header, entry)?;
-        check_text(&entry.path, "path", &self.limits)?;
-        check_text(&entry.link, "link target", &self.limits)
-    }
-
-    fn sparse(&mut self, header: &Header, entry: &mut Entry) -> Result<()> {
-        let sparse = std::mem::take(&mut self.pax.sparse);
-        let (segments, real_size) = if header.kind() == b'S' {
-            self.gnu_segments(header)?
-        } else {
-            let segments = match (sparse.major, sparse.minor) {
-                (Some(1), Some(0)) => Some(self.map()?),
-                _ => sparse.segments,
-            };
-            let Some(segments) = segments else {
-                return Ok(());
-            };
-            let size = sparse.real_size;
-            (
-                segments,
-                size.ok_or_else(|| malformed("sparse file without its size"))?,
-            )
-        };
-        if entry.kind != EntryKind::File {
-            return Err(malformed("only files can be sparse"));
-        }
-        if let Some(name) = sparse.name {
-            entry.path = name;
-        }
         // An empty segment at the end states the size and carries nothing.
-        let segments: Vec<Segment> = segments.into_iter().filter(|s| s.length > 0).collect();
+        segments.retain(|s| s.length > 0);
         sparse::check(&segments, real_size, self.left)?;
         entry.size = real_size;
         entry.sparse = Some(segments);
@@ -329,6 +250,113 @@ impl<R: BufRead> Reader<R> {
         self.position += into.len() as u64;
         self.input.read_exact(into).map_err(input_error)
     }
+}
+
+/// What extended headers say about the entry that follows them.
+#[derive(Default)]
+struct Extended {
+    pax: Attributes,
+    /// GNU's headers for long names; what PAX says comes before them.
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    /// There were some.
+    any: bool,
+}
+
+impl Extended {
+    fn add(&mut self, kind: u8, body: &[u8], limits: &Limits) -> Result<()> {
+        match kind {
+            b'g' => return Attributes::check_global(body),
+            b'L' => self.name = Some(gnu_name(body)),
+            b'K' => self.link = Some(gnu_name(body)),
+            _ => self.pax.add(body, limits)?,
+        }
+        self.any = true;
+        Ok(())
+    }
+}
+
+/// How an archive says where a file has holes.
+enum Form {
+    /// It has none.
+    Whole,
+    /// GNU's old format: in the header, and in blocks after it.
+    InHeader,
+    /// PAX 1.0: where the data begins, for a file of this size.
+    InData(u64),
+    /// PAX 0.0 and 0.1: in extended headers.
+    Listed(Vec<Segment>, u64),
+}
+
+impl Form {
+    fn of(kind: u8, said: SparseAttributes) -> Result<Self> {
+        let version = (said.major, said.minor);
+        let size = said.real_size;
+        let size = size.ok_or_else(|| malformed("sparse file without its size"));
+        Ok(match said.segments {
+            _ if kind == b'S' => Form::InHeader,
+            _ if version == (Some(1), Some(0)) => Form::InData(size?),
+            Some(segments) => Form::Listed(segments, size?),
+            None => Form::Whole,
+        })
+    }
+}
+
+/// Puts together what all headers say. The size is that of the data that follows.
+fn describe(header: &Header, extended: Extended, entry: &mut Entry) -> Result<Form> {
+    let Extended {
+        mut pax,
+        name,
+        link,
+        ..
+    } = extended;
+    header.name(&mut entry.path);
+    header.link(&mut entry.link);
+    if let Some(path) = pax.path.or(name) {
+        entry.path = path;
+    }
+    if let Some(link) = pax.link.or(link) {
+        entry.link = link;
+    }
+    entry.kind = kind_of(header, &entry.path)?;
+    entry.mode = header.mode()?;
+    entry.uid = pax.uid.map_or_else(|| header.uid(), Ok)?;
+    entry.gid = pax.gid.map_or_else(|| header.gid(), Ok)?;
+    entry.mtime = match pax.mtime {
+        Some(time) => time,
+        None => Time {
+            seconds: header.mtime()?,
+            nanoseconds: 0,
+        },
+    };
+    entry.device = match entry.kind {
+        EntryKind::CharDevice | EntryKind::BlockDevice => header.device()?,
+        _ => (0, 0),
+    };
+    entry.xattrs = pax.xattrs;
+    entry.sparse = None;
+    let in_header = header.size()?;
+    entry.size = match pax.size {
+        // The PAX value exists because the other one is too small; two different sizes that both fit are an attempt
+        // to make readers disagree on where the next header is (CVE-2026-33055).
+        Some(size) if in_header != 0 && in_header != size && size < 1 << 33 => {
+            fail!(Unsafe: "tar: size is {in_header} in the header and {size} in PAX");
+        }
+        Some(size) => size,
+        None => in_header,
+    };
+    if entry.kind != EntryKind::File && entry.size != 0 {
+        fail!(Unsafe: "tar: an entry that cannot have data has a size: readers disagree on what follows");
+    }
+    let name = pax.sparse.name.take();
+    let form = Form::of(header.kind(), pax.sparse)?;
+    if !matches!(form, Form::Whole) {
+        if entry.kind != EntryKind::File {
+            return Err(malformed("only files can be sparse"));
+        }
+        entry.path = name.unwrap_or(std::mem::take(&mut entry.path));
+    }
+    Ok(form)
 }
 
 fn fill<R: BufRead>(input: &mut R) -> Result<&[u8]> {
