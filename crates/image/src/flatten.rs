@@ -6,7 +6,6 @@ use std::path::Path;
 #[cfg(doc)]
 use crate::error::Kind;
 use crate::error::{Doing, During, Result};
-use crate::files::{folder_of, list};
 use crate::manifest::Image;
 use crate::parallel::in_order;
 use crate::pull::{Job, Options, make_directory, report};
@@ -31,7 +30,7 @@ pub fn flatten(
         fail!(Local: "{} exists and is not empty", target.display()
             => "Name a new directory, or remove that one first");
     }
-    let staging = beside(target)?;
+    let staging = Staging::beside(target)?;
     let root = staging.path().join("root");
     make_directory(&root)?;
     // Where no layer says anything about the root: not the time of unpacking, so that the same image gives the same tree.
@@ -61,24 +60,4 @@ pub fn flatten(
         fs::remove_dir(target).at("replace", target)?;
     }
     fs::rename(&root, target).at("move root file system to", target)
-}
-
-/// A folder beside `target`, so that moving there is one step.
-fn beside(target: &Path) -> Result<Staging> {
-    let name = target
-        .file_name()
-        .ok_or_else(|| failure!(Usage: "{} is no name for a new directory", target.display()))?;
-    let parent = folder_of(target);
-    fs::create_dir_all(parent).at("make directory", parent)?;
-    let prefix = format!(".{}.unpacking-", name.to_string_lossy());
-    // What a killed process left for the same target.
-    for path in list(parent) {
-        let name = path.file_name().and_then(|n| n.to_str());
-        if let Some(pid) = name.and_then(|n| n.strip_prefix(&prefix))
-            && !Path::new("/proc").join(pid).exists()
-        {
-            remove_tree(&path)?;
-        }
-    }
-    Staging::at(parent.join(format!("{prefix}{}", std::process::id())))
 }

@@ -67,6 +67,24 @@ impl Staging {
             .at("make directory", &path)?;
         Ok(Staging { path, lock: None })
     }
+
+    /// A folder beside `target`, so that moving something there is one step. What killed processes left there goes.
+    pub fn beside(target: &Path) -> Result<Self> {
+        let name = target
+            .file_name()
+            .ok_or_else(|| failure!(Usage: "{} is no name for something new", target.display()))?;
+        let parent = files::folder_of(target);
+        fs::create_dir_all(parent).at("make directory", parent)?;
+        let prefix = format!(".{}.unfinished-", name.to_string_lossy());
+        for path in files::list(parent) {
+            let name = path.file_name().and_then(|n| n.to_str());
+            let process = name.and_then(|n| n.strip_prefix(&prefix)?.parse::<u32>().ok());
+            if process.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+                remove_tree(&path)?;
+            }
+        }
+        Staging::at(parent.join(format!("{prefix}{}", std::process::id())))
+    }
 }
 
 impl Drop for Staging {

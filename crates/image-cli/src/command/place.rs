@@ -182,9 +182,8 @@ fn known_elsewhere(
 
 /// A layout for what is to be in an archive at `path`, as long as the folder that it is in.
 pub(super) fn layout_beside(path: &Path) -> Result<(Layout, Staging)> {
-    let own = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = format!("{own}.{}.layout", std::process::id());
-    let staging = Staging::at(folder_for(path).join(name))?;
+    let place = folder_for(path).join(path.file_name().unwrap_or_default());
+    let staging = Staging::beside(&place)?;
     Ok((Layout::create(staging.path())?, staging))
 }
 

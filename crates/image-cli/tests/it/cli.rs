@@ -243,28 +243,40 @@ fn bundles_leave_nothing_when_they_fail() {
 }
 
 #[test]
-fn what_a_killed_unpack_leaves_is_removed() {
+fn what_killed_processes_leave_beside_a_target_is_removed() {
     let program = Program::new();
     make_image(&program, "localhost/app", 0);
-    // No process has this number.
-    let left = program.path(".out.unpacking-99999999");
-    fs::create_dir_all(left.join("0/fs")).unwrap();
-    program.run(&[
-        "unpack",
-        "localhost/app",
-        program.path("out").to_str().unwrap(),
-    ]);
-    assert!(!left.exists());
-    let beside: Vec<_> = fs::read_dir(program.folder.path())
-        .unwrap()
-        .map(|e| e.unwrap().file_name())
-        .collect();
-    assert!(
-        beside
-            .iter()
-            .all(|n| !n.to_string_lossy().contains("unpacking")),
-        "{beside:?}"
-    );
+    let to = |name: &str| program.path(name).to_str().unwrap().to_string();
+    let archive = |form: &str| format!("{form}:{}", to("out"));
+    let (oci, docker) = (format!("{}.tar", archive("oci")), archive("docker-archive"));
+    for (name, command) in [
+        ("out", &["unpack", "localhost/app", &to("out")][..]),
+        (
+            "out.tar",
+            &["save", "--format", "oci", "localhost/app", &to("out.tar")],
+        ),
+        ("out.tar", &["copy", "-q", "localhost/app", &oci]),
+        ("out", &["copy", "-q", "localhost/app", &docker]),
+    ] {
+        let target = program.path(name);
+        let _ = fs::remove_file(&target);
+        let _ = fs::remove_dir_all(&target);
+        // No process has this number; and what has none is somebody's.
+        let beside = |end: &str| program.path(&format!(".{name}.unfinished-{end}"));
+        let (left, own) = (beside("99999999"), beside("x"));
+        fs::create_dir_all(left.join("0/fs")).unwrap();
+        fs::create_dir_all(&own).unwrap();
+        program.run(command);
+        assert!(
+            target.exists() && own.exists() && !left.exists(),
+            "{command:?}"
+        );
+        fs::remove_dir(own).unwrap();
+        let entries = fs::read_dir(program.folder.path()).unwrap();
+        let names: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();
+        let is_left = |n: &std::ffi::OsString| n.to_string_lossy().contains("unfinished");
+        assert!(!names.iter().any(is_left), "{names:?}");
+    }
 }
 
 #[test]
