@@ -322,7 +322,7 @@ impl<'a> Prepared<'a> {
         let failed = |fault| Error::call("see which boot of the machine this is", fault);
         Ok(Record {
             id: self.creation.id.clone(),
-            boot: observe::boot().map_err(failed)?,
+            boot: observe::boot().map_err(failed)?.to_owned(),
             created: time::now(),
             oci_version: spec.oci_version.as_deref().unwrap_or_default().to_owned(),
             bundle: self.creation.bundle.clone(),

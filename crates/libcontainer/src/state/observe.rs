@@ -4,10 +4,13 @@
 //! Only the kernel's own words for it (`ENOENT`, `ESRCH`) and another identity mean that something is gone. Whatever else
 //! goes wrong is an error: what would destroy is not done then, and what is made is not made with less than was asked for.
 
+use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use init::report::Seen;
+use kernel::file::open;
 use kernel::process::{self, PollFd, signals};
 use kernel::{Call, Errno, Fault, Fd, file, identity};
 use spec::Spec;
@@ -124,7 +127,7 @@ pub(crate) fn identity_of(pid: i32, pidfd: &Fd) -> kernel::Result<Option<u64>> {
         start_time(pid)?
     };
     match in_this_boot {
-        Some(number) => identity(number, &boot()?).map(Some),
+        Some(number) => identity(number, boot()?).map(Some),
         None => Ok(None),
     }
 }
@@ -136,13 +139,28 @@ fn identity(number: u64, boot: &str) -> kernel::Result<u64> {
     Ok(number ^ (boot >> 64) as u64 ^ boot as u64)
 }
 
-/// Which boot of the machine this is.
-pub(crate) fn boot() -> kernel::Result<String> {
-    match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
-        Ok(text) => Ok(text.trim_end().to_owned()),
-        Err(error) => {
-            let errno = error.raw_os_error().map_or(Errno::EIO, Errno);
-            Err(Fault::found(Call::Openat, errno))
+/// Which boot of the machine this is: looked at once, for this program does not outlive it.
+pub(crate) fn boot() -> kernel::Result<&'static str> {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(boot) = BOOT.get() {
+        return Ok(boot);
+    }
+    let text = read_short(c"/proc/sys/kernel/random/boot_id")?;
+    let boot = std::str::from_utf8(&text).map_err(|_| Fault::found(Call::Read, Errno::EBADMSG))?;
+    Ok(BOOT.get_or_init(|| boot.trim_end().to_owned()))
+}
+
+/// A file of procfs that fits one read.
+fn read_short(path: &CStr) -> kernel::Result<Vec<u8>> {
+    let fd = file::open_at(file::HERE, path, open::RDONLY, 0)?;
+    let mut text = vec![0; 2048];
+    loop {
+        match file::read(fd.borrow(), &mut text) {
+            Err(fault) if fault.is(Errno::EINTR) => {}
+            length => {
+                text.truncate(length?);
+                return Ok(text);
+            }
         }
     }
 }
@@ -161,14 +179,10 @@ pub(super) fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
 /// A field of proc_pid_stat(5), by its number there; `None` where there is no such process.
 fn stat<T: std::str::FromStr>(pid: i32, field: usize) -> kernel::Result<Option<T>> {
     let broken = Fault::found(Call::Read, Errno::EBADMSG);
-    let text = match std::fs::read(format!("/proc/{pid}/stat")) {
-        Ok(text) => text,
-        Err(error) => {
-            return match error.raw_os_error() {
-                Some(number) if [Errno::ENOENT, Errno::ESRCH].contains(&Errno(number)) => Ok(None),
-                number => Err(Fault::found(Call::Openat, number.map_or(Errno::EIO, Errno))),
-            };
-        }
+    let path = CString::new(format!("/proc/{pid}/stat")).map_err(|_| broken)?;
+    let text = match read_short(&path) {
+        Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ESRCH) => return Ok(None),
+        text => text?,
     };
     // The name in parentheses may hold anything: count from its end.
     let end = text.iter().rposition(|byte| *byte == b')').ok_or(broken)?;
