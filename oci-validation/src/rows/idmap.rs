@@ -51,6 +51,13 @@ pub(crate) const ROWS: &[Row] = &[
             "uidMappings": map, "gidMappings": map});
         owners(c.bundle().rootless().push("/mounts", mount), "/mnt", 0)
     }),
+    may("B13.rootless-bind", OPTIONS, "`idmap` on a bind of the host's files without root is applied, or is an error", |c| {
+        let map = json!([{"containerID": 0, "hostID": crate::case::USER, "size": 1}]);
+        let from = c.folder("data")?;
+        let mount = json!({"destination": "/mnt", "type": "none", "source": from, "options": ["rbind", "idmap"],
+            "uidMappings": map, "gidMappings": map});
+        owners(c.bundle().rootless().push("/mounts", mount), "/mnt", 0)
+    }),
     should("B14", OPTIONS, "`ridmap` maps the mounts below as well, `idmap` does not", recursive),
     must("B14.none", OPTIONS, "`ridmap` without mappings and without a user namespace is an error", |c| {
         let data = Data::new(c)?;

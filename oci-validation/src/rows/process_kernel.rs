@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 
 use crate::case::Case;
+use crate::container::Seen;
 use crate::row::{Row, may, must, should};
 use crate::verdict::{Setup, Stop, Verdict, ensure, fail, same, skip};
 
@@ -94,9 +95,7 @@ pub(crate) const ROWS: &[Row] = &[
     may("C12.idle", LINUX, "`scheduler`: SCHED_IDLE", |c| scheduler(c, json!({"policy": "SCHED_IDLE"}), "5", None)),
     may("C12.fifo", LINUX, "`scheduler`: SCHED_FIFO with a priority", |c| scheduler(c, json!({"policy": "SCHED_FIFO", "priority": 12}), "1", Some("-13"))),
     may("C12.rr", LINUX, "`scheduler`: SCHED_RR with a priority", |c| scheduler(c, json!({"policy": "SCHED_RR", "priority": 3}), "2", Some("-4"))),
-    may("C12.reset", LINUX, "`scheduler`: SCHED_FLAG_RESET_ON_FORK is known", |c| {
-        scheduler(c, json!({"policy": "SCHED_BATCH", "flags": ["SCHED_FLAG_RESET_ON_FORK"]}), "3", None)
-    }),
+    may("C12.reset", LINUX, "`scheduler`: with SCHED_FLAG_RESET_ON_FORK what the process starts has no privileged nice value", reset_on_fork),
     may("C12.deadline", LINUX, "`scheduler`: SCHED_DEADLINE with runtime, deadline and period", |c| {
         let all = json!({"policy": "SCHED_DEADLINE", "runtime": 1_000_000, "deadline": 10_000_000, "period": 20_000_000});
         scheduler(c, all, "6", None)
@@ -183,17 +182,33 @@ fn capabilities(c: &Case) -> Verdict {
 }
 
 /// Policy and priority as proc_pid_stat(5) has them (fields 41 and 18).
+fn reset_on_fork(c: &Case) -> Verdict {
+    let value = json!({"policy": "SCHED_OTHER", "nice": -5, "flags": ["SCHED_FLAG_RESET_ON_FORK"]});
+    let commands = "spawn cat /proc/self/stat -- reap -- cat /proc/self/stat";
+    let seen = scheduled(c.bundle().set("/process/scheduler", value).see(commands))?;
+    let values = seen.text.lines().filter_map(|line| {
+        let (_, rest) = line.rsplit_once(')')?;
+        rest.split_whitespace().nth(16)
+    });
+    same("nice values", values.collect::<Vec<_>>(), vec!["0", "-5"])
+}
+
+/// Who may not raise priorities cannot tell.
+fn scheduled(seen: Verdict<Seen>) -> Verdict<Seen> {
+    match seen {
+        Err(Stop::Refused(reason)) if reason.contains("ermitted") || reason.contains("EPERM") => {
+            skip("privilege: CAP_SYS_NICE is not held")
+        }
+        other => other,
+    }
+}
+
 fn scheduler(c: &Case, value: Value, policy: &str, priority: Option<&str>) -> Verdict {
     let seen = c
         .bundle()
         .set("/process/scheduler", value)
         .see("cat /proc/self/stat");
-    let seen = match seen {
-        Err(Stop::Refused(reason)) if reason.contains("ermitted") || reason.contains("EPERM") => {
-            return skip("privilege: CAP_SYS_NICE is not held");
-        }
-        other => other?,
-    };
+    let seen = scheduled(seen)?;
     let Some((_, rest)) = seen.text.rsplit_once(')') else {
         return fail(format!("no stat: {:?}", seen.text));
     };
