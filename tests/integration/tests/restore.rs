@@ -1,89 +1,138 @@
 //! `checkpoint` and `restore` with the real criu: where the kernel has what it needs.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 
-use harness::{Bundle, ConsoleSocket, Output, Sandbox, cases, need, wait_until};
-use serde_json::json;
+use harness::{Bundle, ConsoleSocket, Output, Running, Sandbox, cases, need, wait_until};
+use serde_json::{Value, json};
+
+use crate::security_labels;
 
 cases![
     privileged_a_container_comes_back_as_it_was,
+    privileged_its_user_namespace_comes_back,
+    privileged_its_apparmor_profile_comes_back,
+    privileged_its_cgroup_of_systemd_comes_back,
+    privileged_its_tcp_connections_come_back,
     privileged_in_the_foreground_its_status_is_passed_on,
     privileged_its_terminal_comes_back,
     privileged_mounts_and_namespaces_from_outside,
     privileged_memory_first_and_the_rest_later,
+    privileged_memory_through_a_page_server,
+    privileged_memory_when_it_is_touched,
     privileged_a_dump_that_criu_refuses
 ];
 
-fn null() -> File {
-    File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/null")
-        .expect("/dev/null")
+/// A container that is dumped and comes back. Its images are in `images`, unless flags say otherwise.
+struct Traveller<'a> {
+    sandbox: &'a Sandbox,
+    bundle: Bundle,
+    id: String,
+    /// Flags before the command.
+    driver: &'static [&'static str],
 }
 
-/// A container whose streams criu can dump, and its process.
-#[track_caller]
-fn run(sandbox: &Sandbox, bundle: &Bundle, id: &str) -> i32 {
-    let path = bundle.path.to_str().unwrap();
-    let flags = [
-        "run",
-        "--detach",
-        "--pid-file",
-        "run.pid",
-        "--bundle",
-        path,
-        id,
-    ];
-    let call = sandbox
-        .runtime(flags)
-        .directory(&sandbox.path)
-        .standard(&null());
-    call.output().exits(0);
-    sandbox.adopt(&sandbox.path.join("run.pid"))
+impl<'a> Traveller<'a> {
+    #[track_caller]
+    fn new(sandbox: &'a Sandbox, bundle: Bundle) -> Traveller<'a> {
+        need::criu();
+        let id = sandbox.id("a");
+        Traveller {
+            sandbox,
+            bundle,
+            id,
+            driver: &[],
+        }
+    }
+
+    /// A call about the container, in the sandbox's folder.
+    fn invocation(&self, words: &[&str]) -> harness::Invocation {
+        let all = [self.driver, words, &[self.id.as_str()]].concat();
+        let call = self.sandbox.runtime(all).directory(&self.sandbox.path);
+        call.limit(300)
+    }
+
+    /// One whose streams criu can dump.
+    fn call(&self, words: &[&str]) -> harness::Invocation {
+        let null = File::options().read(true).write(true).open("/dev/null");
+        self.invocation(words).standard(&null.expect("/dev/null"))
+    }
+
+    /// `run --detach` or `restore --detach`, and the process.
+    #[track_caller]
+    fn detach(&self, command: &str, flags: &[&str]) -> i32 {
+        let path = self.bundle.path.to_str().unwrap();
+        let usual = [command, "--detach", "--pid-file", "pid", "--bundle", path];
+        self.call(&[&usual, flags].concat()).output().exits(0);
+        self.sandbox.adopt(&self.sandbox.path.join("pid"))
+    }
+
+    #[track_caller]
+    fn run(&self) -> i32 {
+        self.detach("run", &[])
+    }
+
+    fn checkpoint(&self, flags: &[&str]) -> Output {
+        let usual = [
+            "checkpoint",
+            "--image-path",
+            "images",
+            "--work-path",
+            "work",
+        ];
+        self.tare(&[&usual, flags].concat())
+    }
+
+    #[track_caller]
+    fn restore(&self, flags: &[&str]) -> i32 {
+        let usual = ["--image-path", "images", "--work-path", "work"];
+        self.detach("restore", &[&usual, flags].concat())
+    }
+
+    /// Another command about the container.
+    fn tare(&self, words: &[&str]) -> Output {
+        self.invocation(words).output()
+    }
+
+    #[track_caller]
+    fn state(&self) -> Value {
+        self.tare(&["state"]).ok().json()
+    }
+
+    /// What the probe prints inside.
+    #[track_caller]
+    fn exec(&self, words: &[&str]) -> String {
+        let all = [&["exec", self.id.as_str(), "/bin/probe"], words].concat();
+        self.sandbox.runtime(all).output().ok().stdout
+    }
+
+    /// criu as a server for images or memory.
+    fn criu(&self, command: &str, flags: &[&str]) -> Running {
+        let call = self.sandbox.command(need::program("criu")).arg(command);
+        let call = call.args(["--images-dir", "images", "--work-dir", "work"]);
+        let call = call.args(["--address", "127.0.0.1"]).args(flags);
+        call.directory(&self.sandbox.path).limit(300).spawn()
+    }
+
+    fn delete(&self) {
+        self.tare(&["delete", "--force"]).ok();
+    }
 }
 
-#[track_caller]
-fn checkpoint(sandbox: &Sandbox, flags: &[&str], id: &str) -> Output {
-    let mut all = vec![
-        "checkpoint",
-        "--image-path",
-        "images",
-        "--work-path",
-        "work",
-    ];
-    all.extend(flags);
-    all.push(id);
-    sandbox
-        .runtime(all)
-        .directory(&sandbox.path)
-        .limit(300)
-        .output()
+/// A port that nobody listens at.
+fn port() -> String {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().port().to_string()
 }
 
-/// `restore --detach`, and the process.
-#[track_caller]
-fn restore(sandbox: &Sandbox, bundle: &Bundle, id: &str) -> i32 {
-    let path = bundle.path.to_str().unwrap();
-    let flags = [
-        "restore",
-        "--detach",
-        "--pid-file",
-        "restore.pid",
-        "--image-path",
-        "images",
-        "--work-path",
-        "work",
-        "--bundle",
-        path,
-        id,
-    ];
-    let call = sandbox
-        .runtime(flags)
-        .directory(&sandbox.path)
-        .standard(&null());
-    call.limit(300).output().exits(0);
-    sandbox.adopt(&sandbox.path.join("restore.pid"))
+/// Whether somebody listens at a port.
+fn is_served(port: &str) -> bool {
+    let wanted = format!(":{:04X} ", port.parse::<u16>().unwrap());
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+    let mut lines = sockets
+        .lines()
+        .map(|line| line.split_whitespace().take(4).collect::<Vec<_>>());
+    lines.any(|line| format!("{} ", line[1]).ends_with(&wanted) && line[3] == "0A")
 }
 
 /// Says which facts differ, if any do.
@@ -144,7 +193,6 @@ fn facts(pid: i32) -> Vec<String> {
 
 fn privileged_a_container_comes_back_as_it_was() {
     let sandbox = Sandbox::new();
-    need::criu();
     let bundle = sandbox
         .bundle()
         .mount(
@@ -179,139 +227,193 @@ fn privileged_a_container_comes_back_as_it_was() {
         )
         .set("/linux/resources/pids", json!({"limit": 50}))
         .probe("sleep 1000");
-    let id = sandbox.id("a");
-    let before = run(&sandbox, &bundle, &id);
+    let it = Traveller::new(&sandbox, bundle);
+    let before = it.run();
     let known = facts(before);
-    let exec = |words: &[&str]| {
-        let mut all = vec!["exec", id.as_str(), "/bin/probe"];
-        all.extend(words);
-        sandbox.runtime(all).output().ok().stdout
-    };
-    exec(&["write", "/dev/shm/word", "kept"]);
-    sandbox
-        .runtime(["checkpoint", "--check", &id])
-        .output()
-        .ok()
-        .lines(&[]);
+    it.exec(&["write", "/dev/shm/word", "kept"]);
+    it.tare(&["checkpoint", "--check"]).ok().lines(&[]);
 
-    checkpoint(&sandbox, &["--leave-running"], &id).ok();
-    let state = || sandbox.runtime(["state", &id]).output().ok().json();
-    assert_eq!(state()["status"], "running");
+    it.checkpoint(&["--leave-running"]).ok();
+    assert_eq!(it.state()["status"], "running");
     assert_same(&facts(before), &known);
     fs::remove_dir_all(sandbox.path.join("images")).unwrap();
-    checkpoint(&sandbox, &[], &id).ok();
-    sandbox
-        .runtime(["state", &id])
-        .output()
-        .fails_with(1, &["does not exist"]);
+    it.checkpoint(&[]).ok();
+    it.tare(&["state"]).fails_with(1, &["does not exist"]);
 
-    let after = restore(&sandbox, &bundle, &id);
+    let after = it.restore(&[]);
     assert_same(&facts(after), &known);
-    assert_eq!(state()["pid"], json!(after));
-    assert_eq!(state()["status"], "running");
-    assert_eq!(exec(&["cat", "/dev/shm/word"]), "kept");
-    assert_eq!(
-        sandbox
-            .runtime(["ps", "-f", "json", &id])
-            .output()
-            .ok()
-            .json(),
-        json!([after])
-    );
-    sandbox.runtime(["pause", &id]).output().ok();
-    assert_eq!(state()["status"], "paused");
-    sandbox.runtime(["resume", &id]).output().ok();
-    sandbox
-        .runtime(["update", "--pids-limit", "40", &id])
-        .output()
-        .ok();
-    let stats = sandbox
-        .runtime(["events", "--stats", &id])
-        .output()
-        .ok()
-        .json();
+    assert_eq!(it.state()["pid"], json!(after));
+    assert_eq!(it.state()["status"], "running");
+    assert_eq!(it.exec(&["cat", "/dev/shm/word"]), "kept");
+    let all = it.tare(&["ps", "-f", "json"]).ok().json();
+    assert_eq!(all, json!([after]));
+    it.tare(&["pause"]).ok();
+    assert_eq!(it.state()["status"], "paused");
+    it.tare(&["resume"]).ok();
+    it.tare(&["update", "--pids-limit", "40"]).ok();
+    let stats = it.tare(&["events", "--stats"]).ok().json();
     assert_eq!(stats["data"]["pids"]["limit"], 40);
 
     // Once more, from the restored one.
     fs::remove_dir_all(sandbox.path.join("images")).unwrap();
-    checkpoint(&sandbox, &[], &id).ok();
-    let again = restore(&sandbox, &bundle, &id);
+    it.checkpoint(&[]).ok();
+    let again = it.restore(&[]);
     assert_same(&facts(again), &known);
-    sandbox.runtime(["kill", &id, "KILL"]).output().ok();
-    wait_until("the end", || state()["status"] == "stopped");
-    sandbox.runtime(["delete", &id]).output().ok();
+    sandbox.runtime(["kill", &it.id, "KILL"]).output().ok();
+    wait_until("the end", || it.state()["status"] == "stopped");
+    it.tare(&["delete"]).ok();
+}
+
+fn privileged_its_user_namespace_comes_back() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().in_user_namespace(65_536);
+    let it = Traveller::new(&sandbox, bundle.probe("sleep 1000"));
+    let before = facts(it.run());
+    it.tare(&["checkpoint", "--check"]).ok().lines(&[]);
+    it.checkpoint(&[]).ok();
+    // CRIU looks for images as root of that namespace.
+    let images = sandbox.path.join("images");
+    let allow = |mode| fs::set_permissions(&images, fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o700);
+    let path = it.bundle.path.to_str().unwrap();
+    it.tare(&["restore", "--image-path", "images", "--bundle", path])
+        .fails_with(1, &["user 100000", "images", "chmod o+x"]);
+    allow(0o711);
+    let pid = it.restore(&[]);
+    assert_same(&facts(pid), &before);
+    let map = fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap();
+    let map: Vec<&str> = map.split_whitespace().collect();
+    assert_eq!(map, ["0", "100000", "65536"]);
+    assert!(it.exec(&["status", "Uid"]).contains("0\t0\t0\t0"));
+    it.delete();
+}
+
+fn privileged_its_apparmor_profile_comes_back() {
+    let sandbox = Sandbox::new();
+    security_labels::need_profile("tare-restore", "file, signal, capability, ptrace, unix,");
+    let bundle = sandbox
+        .bundle()
+        .set("/process/apparmorProfile", json!("tare-restore"));
+    let it = Traveller::new(&sandbox, bundle.probe("sleep 1000"));
+    let before = facts(it.run());
+    assert!(
+        before
+            .iter()
+            .any(|fact| fact.trim() == "tare-restore (enforce)"),
+        "{before:#?}"
+    );
+    it.checkpoint(&[]).ok();
+    assert_same(&facts(it.restore(&[])), &before);
+    assert_eq!(
+        it.exec(&["cat", "/proc/self/attr/current"]).trim(),
+        "tare-restore (enforce)"
+    );
+    it.delete();
+}
+
+fn privileged_its_cgroup_of_systemd_comes_back() {
+    let sandbox = Sandbox::new();
+    if !std::path::Path::new("/run/systemd/system").exists() {
+        harness::skip!("systemd does not run here");
+    }
+    let place = format!("system.slice:tare:{}", sandbox.tag);
+    let bundle = sandbox
+        .bundle()
+        .set("/linux/cgroupsPath", json!(place))
+        .set("/linux/resources/pids", json!({"limit": 50}));
+    let mut it = Traveller::new(&sandbox, bundle.probe("sleep 1000"));
+    it.driver = &["--systemd-cgroup"];
+    let unit = format!("tare-{}.scope", sandbox.tag);
+    let property = |name: &str| {
+        let show = ["show", "--property", name, "--value", &unit];
+        let shown = sandbox
+            .command(need::program("systemctl"))
+            .args(show)
+            .output()
+            .ok();
+        shown.stdout.trim().to_owned()
+    };
+    it.run();
+    assert_eq!(property("ActiveState"), "active");
+    it.checkpoint(&[]).ok();
+    assert_eq!(property("ActiveState"), "inactive");
+    let pid = it.restore(&[]);
+    assert_eq!(property("ActiveState"), "active");
+    assert_eq!(property("TasksMax"), "50");
+    let group = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    assert!(group.contains(&format!("/system.slice/{unit}")), "{group}");
+    it.delete();
+    assert_eq!(property("ActiveState"), "inactive");
+}
+
+fn privileged_its_tcp_connections_come_back() {
+    let sandbox = Sandbox::new();
+    let busybox = need::program("busybox");
+    let bundle = sandbox.bundle().writable();
+    let bundle = bundle.mount("/tmp", "tmpfs", "tmp", &[]);
+    fs::copy(busybox, bundle.rootfs().join("busybox")).unwrap();
+    // What goes through the connection comes back through it.
+    let script = "/busybox nc -l -p 5000 -e /busybox cat & /busybox sleep 1
+        while :; do echo tick; /busybox sleep 1; done | /busybox nc 127.0.0.1 5000 > /tmp/out";
+    let it = Traveller::new(&sandbox, bundle.argv(&["/busybox", "sh", "-c", script]));
+    it.run();
+    let come = || {
+        let exec = ["exec", it.id.as_str(), "/busybox", "cat", "/tmp/out"];
+        sandbox.runtime(exec).output().stdout.lines().count()
+    };
+    wait_until("the first words", || come() > 1);
+    it.checkpoint(&["--tcp-established"]).ok();
+    it.restore(&["--tcp-established"]);
+    let before = come();
+    wait_until("further words", || come() > before + 1);
+    it.delete();
 }
 
 fn privileged_in_the_foreground_its_status_is_passed_on() {
     let sandbox = Sandbox::new();
-    need::criu();
     let bundle = sandbox.bundle().probe("wait-signal");
-    let id = sandbox.id("a");
-    run(&sandbox, &bundle, &id);
-    checkpoint(&sandbox, &[], &id).ok();
-    let path = bundle.path.to_str().unwrap();
-    let flags = ["restore", "--image-path", "images", "--bundle", path, &id];
-    let call = sandbox
-        .runtime(flags)
-        .directory(&sandbox.path)
-        .standard(&null())
-        .limit(300);
-    let restoring = call.spawn();
+    let it = Traveller::new(&sandbox, bundle);
+    it.run();
+    it.checkpoint(&[]).ok();
+    let path = it.bundle.path.to_str().unwrap();
+    let flags = ["restore", "--image-path", "images", "--bundle", path];
+    let restoring = it.call(&flags).spawn();
     wait_until("it runs", || {
-        let state = sandbox.runtime(["state", &id]).output();
+        let state = it.tare(&["state"]);
         state.code == 0 && state.json()["status"] == "running"
     });
     nix::sys::signal::kill(restoring.pid(), nix::sys::signal::Signal::SIGTERM).unwrap();
     restoring.finish().exits(42);
-    sandbox
-        .runtime(["state", &id])
-        .output()
-        .fails_with(1, &["does not exist"]);
+    it.tare(&["state"]).fails_with(1, &["does not exist"]);
 }
 
 fn privileged_its_terminal_comes_back() {
     let sandbox = Sandbox::new();
-    need::criu();
     let bundle = sandbox
         .bundle()
         .set("/process/terminal", json!(true))
         .probe("read-line -- read-line");
-    let id = sandbox.id("a");
-    let path = bundle.path.to_str().unwrap();
-    let socket = ConsoleSocket::listen(sandbox.path.join("first.sock"));
-    let flags = ["run", "--detach", "--bundle", path, "--console-socket"];
-    sandbox
-        .runtime(flags)
-        .arg(socket.path())
-        .arg(&id)
-        .output()
-        .ok();
-    let mut console = socket.receive();
+    let it = Traveller::new(&sandbox, bundle);
+    let path = it.bundle.path.to_str().unwrap();
+    let come = |name: &str, flags: &[&str]| {
+        let socket = ConsoleSocket::listen(sandbox.path.join(name));
+        let usual = ["--detach", "--bundle", path, "--console-socket", name];
+        it.tare(&[flags, &usual].concat()).ok();
+        socket.receive()
+    };
+    let mut console = come("first.sock", &["run"]);
     console.type_in("one\n");
     console.wait_for("one\r\none");
-    checkpoint(&sandbox, &[], &id).ok();
+    it.checkpoint(&[]).ok();
     drop(console);
-    let socket = ConsoleSocket::listen(sandbox.path.join("second.sock"));
-    let flags = [
-        "restore",
-        "--detach",
-        "--image-path",
-        "images",
-        "--bundle",
-        path,
-        "--console-socket",
-    ];
-    let call = sandbox.runtime(flags).arg(socket.path()).arg(&id);
-    call.directory(&sandbox.path).limit(300).output().ok();
-    let mut console = socket.receive();
+    let mut console = come("second.sock", &["restore", "--image-path", "images"]);
     console.type_in("two\n");
     console.wait_for("two\r\ntwo");
-    sandbox.runtime(["delete", "--force", &id]).output().ok();
+    it.delete();
 }
 
 fn privileged_mounts_and_namespaces_from_outside() {
     let sandbox = Sandbox::new();
-    need::criu();
     let shared = sandbox.folder("shared");
     let holder = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "holder");
     let trace = sandbox.path.join("trace");
@@ -325,84 +427,92 @@ fn privileged_mounts_and_namespaces_from_outside() {
             json!({"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", script]}]}),
         )
         .probe("sleep 1000");
-    let id = sandbox.id("a");
-    let before = facts(run(&sandbox, &bundle, &id));
+    let it = Traveller::new(&sandbox, bundle);
+    let before = facts(it.run());
     fs::remove_file(&trace).unwrap();
-    checkpoint(&sandbox, &[], &id).ok();
-    let pid = restore(&sandbox, &bundle, &id);
+    it.checkpoint(&[]).ok();
+    let pid = it.restore(&[]);
     assert_same(&facts(pid), &before);
     let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/net")).unwrap();
     assert_eq!(namespace(pid), namespace(holder.pid));
     fs::write(shared.join("later"), "seen").unwrap();
-    let exec = sandbox
-        .runtime(["exec", &id, "/bin/probe", "cat", "/mnt/later"])
-        .output()
-        .ok();
-    assert_eq!(exec.stdout, "seen");
-    let told: serde_json::Value = serde_json::from_slice(&fs::read(&trace).unwrap()).unwrap();
+    assert_eq!(it.exec(&["cat", "/mnt/later"]), "seen");
+    let told: Value = serde_json::from_slice(&fs::read(&trace).unwrap()).unwrap();
     assert_eq!(told["pid"], json!(pid));
-    sandbox.runtime(["delete", "--force", &id]).output().ok();
+    it.delete();
 }
 
 fn privileged_memory_first_and_the_rest_later() {
     let sandbox = Sandbox::new();
-    need::criu();
-    let bundle = sandbox.bundle().probe("sleep 1000");
-    let id = sandbox.id("a");
-    run(&sandbox, &bundle, &id);
-    let first = [
-        "checkpoint",
-        "--pre-dump",
-        "--image-path",
-        "images/1",
-        "--work-path",
-        "work",
-        &id,
-    ];
-    sandbox
-        .runtime(first)
-        .directory(&sandbox.path)
-        .limit(300)
-        .output()
+    let it = Traveller::new(&sandbox, sandbox.bundle().probe("sleep 1000"));
+    it.run();
+    it.tare(&["checkpoint", "--pre-dump", "--image-path", "images/1"])
         .ok();
-    let state = || sandbox.runtime(["state", &id]).output().ok().json();
-    assert_eq!(state()["status"], "running");
-    let second = [
+    assert_eq!(it.state()["status"], "running");
+    it.tare(&[
         "checkpoint",
         "--image-path",
         "images/2",
         "--parent-path",
         "../1",
+    ])
+    .ok();
+    it.detach("restore", &["--image-path", "images/2"]);
+    assert_eq!(it.state()["status"], "running");
+    it.delete();
+}
+
+fn privileged_memory_through_a_page_server() {
+    let sandbox = Sandbox::new();
+    let it = Traveller::new(&sandbox, sandbox.bundle().probe("sleep 1000"));
+    it.run();
+    for folder in ["images", "work"] {
+        fs::create_dir(sandbox.path.join(folder)).unwrap();
+    }
+    let port = port();
+    let server = it.criu("page-server", &["--port", &port]);
+    wait_until("the page server", || is_served(&port));
+    it.checkpoint(&["--page-server", &format!("127.0.0.1:{port}")])
+        .ok();
+    server.finish().exits(0);
+    it.restore(&[]);
+    assert_eq!(it.exec(&["echo", "works"]), "works\n");
+    it.delete();
+}
+
+fn privileged_memory_when_it_is_touched() {
+    let sandbox = Sandbox::new();
+    let mut it = Traveller::new(&sandbox, sandbox.bundle().probe("sleep 1000"));
+    it.run();
+    let port = port();
+    // Goes on until all memory has been asked for.
+    let server = format!("127.0.0.1:{port}");
+    let flags = [
+        "checkpoint",
+        "--image-path",
+        "images",
         "--work-path",
         "work",
-        &id,
+        "--lazy-pages",
+        "--page-server",
+        &server,
     ];
+    let dump = it.call(&flags).spawn();
+    wait_until("the server of memory", || is_served(&port));
+    let pages = it.criu("lazy-pages", &["--page-server", "--port", &port]);
+    let socket = sandbox.path.join("work/lazy-pages.socket");
+    wait_until("the socket for what is missing", || socket.exists());
+    // As on another machine, where nobody has the name.
+    let first = std::mem::replace(&mut it.id, sandbox.id("b"));
+    it.restore(&["--lazy-pages"]);
+    assert_eq!(it.exec(&["echo", "works"]), "works\n");
+    dump.finish().exits(0);
+    pages.finish().exits(0);
+    it.delete();
     sandbox
-        .runtime(second)
-        .directory(&sandbox.path)
-        .limit(300)
+        .runtime(["state", &first])
         .output()
-        .ok();
-    let path = bundle.path.to_str().unwrap();
-    let flags = [
-        "restore",
-        "-d",
-        "--pid-file",
-        "pid",
-        "--image-path",
-        "images/2",
-        "--bundle",
-        path,
-        &id,
-    ];
-    let call = sandbox
-        .runtime(flags)
-        .directory(&sandbox.path)
-        .standard(&null());
-    call.limit(300).output().exits(0);
-    sandbox.adopt(&sandbox.path.join("pid"));
-    assert_eq!(state()["status"], "running");
-    sandbox.runtime(["delete", "--force", &id]).output().ok();
+        .fails_with(1, &["does not exist"]);
 }
 
 fn privileged_a_dump_that_criu_refuses() {
@@ -418,7 +528,16 @@ fn privileged_a_dump_that_criu_refuses() {
         check.stdout.contains("outside of the container's mounts"),
         "{check:?}"
     );
-    checkpoint(&sandbox, &[], &container.id)
+    let dump = [
+        "checkpoint",
+        "--image-path",
+        "images",
+        "--work-path",
+        "work",
+        &container.id,
+    ];
+    let call = sandbox.runtime(dump).directory(&sandbox.path).limit(300);
+    call.output()
         .fails_with(1, &["criu failed: type DUMP", "mount", "dump.log"]);
     assert_eq!(container.status(), "running");
     assert_eq!(

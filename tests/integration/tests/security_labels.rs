@@ -55,16 +55,21 @@ fn load(profile: &str) -> bool {
     parser.wait().unwrap().success()
 }
 
-/// The profile holds for the program and for what is added to the container, and for neither before its execve(2).
-fn privileged_apparmor_confines_the_program() {
+/// Loads a profile with these rules, where the kernel can.
+#[track_caller]
+pub(crate) fn need_profile(name: &str, rules: &str) {
     if !has_apparmor() {
         harness::skip!("this kernel has no AppArmor");
     }
-    let rules =
-        "profile tare-test flags=(attach_disconnected) { file, signal, deny /etc/secret r, }\n";
-    if !load(rules) {
+    let profile = format!("profile {name} flags=(attach_disconnected) {{ {rules} }}\n");
+    if !load(&profile) {
         harness::skip!("no apparmor_parser, or it cannot load profiles here");
     }
+}
+
+/// The profile holds for the program and for what is added to the container, and for neither before its execve(2).
+fn privileged_apparmor_confines_the_program() {
+    need_profile("tare-test", "file, signal, deny /etc/secret r,");
     let sandbox = Sandbox::new();
     let bundle = sandbox
         .bundle()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cgroups::Driver;
 use kernel::file::{self, open};
-use kernel::namespace::flags::NEWNET;
+use kernel::namespace::flags::{NEWNET, NEWUSER};
 use kernel::{Fd, process};
 
 use super::group::group_of;
@@ -119,11 +119,12 @@ pub(super) fn directory(path: &Path) -> Result<Fd, Error> {
     file::open_at(file::HERE, &name, open::RDONLY | open::DIRECTORY, 0).map_err(failed)
 }
 
-pub(super) fn make(path: &Path) -> Result<(), Error> {
+/// `passable`: root of another user namespace may look up in it what it knows the name of, as CRIU does when it restores.
+pub(super) fn make(path: &Path, passable: bool) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt;
     let mut builder = std::fs::DirBuilder::new();
     builder
-        .mode(0o700)
+        .mode(if passable { 0o711 } else { 0o700 })
         .recursive(true)
         .create(path)
         .map_err(|error| Error::file("make", path, error))
@@ -144,7 +145,8 @@ impl Container {
             let text = format!("Container cannot be checkpointed in {status} state");
             return Err(Error::wrong_status(self.id(), text));
         }
-        let images = Images::open(&options.image_path)?;
+        let passable = locked.record.namespaces & NEWUSER != 0;
+        let images = Images::open(&options.image_path, passable)?;
         let dumped = validate(options).and_then(|()| locked.dump(options, &images));
         if let Err(error) = dumped {
             warn_of(&locked.folder, &error);
@@ -195,11 +197,11 @@ struct Images {
 }
 
 impl Images {
-    fn open(path: &Path) -> Result<Images, Error> {
+    fn open(path: &Path, passable: bool) -> Result<Images, Error> {
         let seen = path
             .try_exists()
             .map_err(|error| Error::file("look at", path, error))?;
-        make(path)?;
+        make(path, passable)?;
         let failed = |error| Error::file("list", path, error);
         let ours = std::fs::read_dir(path).map_err(failed)?.next().is_none();
         Ok(Images {
@@ -282,7 +284,7 @@ impl Locked {
             }
         }
         let log_path = options.work_path.as_ref().unwrap_or(&options.image_path);
-        make(log_path)?;
+        make(log_path, false)?;
         let work = directory(log_path)?;
         session.logs_to(log_path.join("dump.log"));
         let parent = options

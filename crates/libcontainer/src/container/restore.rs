@@ -8,7 +8,7 @@ use kernel::file::{self, open};
 use kernel::namespace::flags::{NEWNET, NEWTIME};
 use kernel::process::{self, PollFd, Started, signals};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, socket};
-use spec::ConfigPath;
+use spec::{ConfigPath, Spec};
 
 use super::checkpoint::{
     CgroupMode, LEAST_VERSION, STREAMS, config_file, directory, make, require_version, warn_of,
@@ -19,7 +19,7 @@ use super::{Container, Locked, pid_file};
 use crate::bundle::Bundle;
 use crate::criu::{self, Event, External, Manner, Options, Request, Session};
 use crate::perform::{Console as Way, HookState, Inside, Network, WayIn, own, run_hooks};
-use crate::plan::{HookKind, PlanError, RuntimeStep, Step, Why};
+use crate::plan::{HookKind, IdMaps, PlanError, RuntimeStep, Step, Why};
 use crate::process::Process;
 use crate::state::{Held, Record, Store, observe};
 use crate::streams::{Ends, Streams};
@@ -103,6 +103,7 @@ impl Container {
             record.waiter = Some(this_process()?);
         }
         let streams = streams(&options.image_path)?;
+        judge_passage(&options.image_path, &spec)?;
         let folder = store.make(id)?;
         let mut restoration = Restoration {
             prepared: &prepared,
@@ -191,7 +192,7 @@ impl<'a> Restoration<'a> {
         };
         let environment = self.folder.store().environment();
         let logs = options.work_path.as_ref().unwrap_or(&options.image_path);
-        make(logs)?;
+        make(logs, false)?;
         // CRIU mounts in these directories, which it can only in those of its own mount namespace.
         let (mut session, images, work) = criu::in_own_mounts(|| {
             criu::make_root(plan, rootfs, &root)?;
@@ -436,6 +437,27 @@ fn open_namespace(path: &Path) -> Result<Fd, Error> {
         true => file::duplicate_above(fd.borrow(), 3).map_err(failed),
         false => Ok(fd),
     }
+}
+
+/// In a user namespace CRIU looks for images as its root, who is nobody outside.
+fn judge_passage(images: &Path, spec: &Spec<'_>) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt;
+    let mappings = spec.linux.as_ref().map(|linux| &linux.uid_mappings);
+    let Some(root) = mappings.and_then(|mappings| IdMaps::outside(mappings, 0)) else {
+        return Ok(());
+    };
+    let found = std::fs::metadata(images).map_err(|error| Error::file("look at", images, error))?;
+    let bit = match found.uid() == root {
+        true => 0o100,
+        false => 0o001,
+    };
+    if root == 0 || found.mode() & bit != 0 {
+        return Ok(());
+    }
+    let why = format!(
+        "root of the container's user namespace, user {root} here, has to find the images: chmod o+x"
+    );
+    Err(Error::invalid(&why, images))
 }
 
 /// What the standard streams were.
