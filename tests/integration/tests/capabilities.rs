@@ -5,11 +5,9 @@ use serde_json::{Value, json};
 
 cases![
     sets_are_exactly_those_of_the_config,
-    no_capabilities_at_all,
     exec_gets_the_same_sets,
     exec_can_add_capabilities_but_never_inheritable_ones,
     privileged_sets_of_another_user,
-    unknown_capabilities_are_a_warning,
     only_the_specification_s_names_grant_anything,
     sets_outside_of_others_are_a_warning,
     exec_raises_ambient_what_is_inheritable,
@@ -54,19 +52,6 @@ fn sets_are_exactly_those_of_the_config() {
     // Root's execve makes all that is permitted effective (capabilities(7)).
     assert_eq!(effective, permitted);
     assert_eq!(ambient, KILL);
-}
-
-fn no_capabilities_at_all() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().set("/process/capabilities", json!({}));
-    assert_eq!(sets(&sandbox.see(bundle, FIELDS).ok().stdout), [0; 5]);
-    let bundle = sandbox.bundle().edit(|config| {
-        config["process"]
-            .as_object_mut()
-            .unwrap()
-            .remove("capabilities");
-    });
-    assert_eq!(sets(&sandbox.see(bundle, FIELDS).ok().stdout), [0; 5]);
 }
 
 fn exec_gets_the_same_sets() {
@@ -127,19 +112,6 @@ fn privileged_sets_of_another_user() {
     let [inheritable, permitted, effective, _, ambient] =
         sets(&sandbox.see(bundle, FIELDS).ok().stdout);
     assert_eq!([inheritable, permitted, effective, ambient], [0; 4]);
-}
-
-fn unknown_capabilities_are_a_warning() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox
-        .bundle()
-        .push("/process/capabilities/bounding", json!("CAP_TO_FLY"));
-    let seen = sandbox.see(bundle, "echo ran").ok().prints("ran");
-    assert!(
-        seen.stderr.contains("CAP_TO_FLY") && seen.stderr.contains("level=warning"),
-        "{}",
-        seen.stderr
-    );
 }
 
 fn ambient_without_inheritable_is_a_warning() {

@@ -23,6 +23,7 @@ cases![
     no_new_privileges_can_be_added,
     io_priority_and_scheduler,
     affinity,
+    limits_reach_exec_too,
     privileged_initial_affinity_precedes_the_cgroup,
     standard_input_is_passed,
     death_by_signal,
@@ -554,4 +555,20 @@ fn privileged_goes_where_init_was_moved() {
     container.force_delete();
     container.wait();
     sandbox.remove_groups();
+}
+
+fn limits_reach_exec_too() {
+    let sandbox = Sandbox::new();
+    let limit = json!([{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 101}]);
+    let container = sandbox.detach(
+        &sandbox
+            .bundle()
+            .set("/process/rlimits", limit)
+            .probe("sleep 1000"),
+        "a",
+    );
+    container
+        .exec("limits")
+        .ok()
+        .prints("RLIMIT_NOFILE 100 101\n");
 }

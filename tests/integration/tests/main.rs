@@ -43,7 +43,6 @@ mod propagation;
 mod ps;
 mod resctrl;
 mod restore;
-mod rlimits;
 mod rootless;
 mod run;
 mod runc;
@@ -53,7 +52,6 @@ mod security_labels;
 mod spec;
 mod state;
 mod symlinks;
-mod sysctl;
 mod systemd;
 mod terminal;
 mod timings;
@@ -102,7 +100,6 @@ fn main() -> std::process::ExitCode {
         process::CASES,
         propagation::CASES,
         ps::CASES,
-        rlimits::CASES,
         resctrl::CASES,
         rootless::CASES,
         restore::CASES,
@@ -114,7 +111,6 @@ fn main() -> std::process::ExitCode {
         spec::CASES,
         state::CASES,
         symlinks::CASES,
-        sysctl::CASES,
         systemd::CASES,
         terminal::CASES,
         timings::CASES,

@@ -6,19 +6,11 @@ use harness::{Bundle, Sandbox, cases, need};
 use serde_json::json;
 
 cases![
-    root_is_read_only_when_asked,
     root_path_may_be_absolute,
     usual_file_systems,
-    filesystem_options_become_flags,
-    order_is_kept,
     privileged_remount_changes_the_mount_that_is_there,
     a_mount_onto_the_root_becomes_the_root,
     destination_may_begin_with_the_root_s_path,
-    targets_are_made,
-    relative_destination_is_taken_from_the_root,
-    unknown_option_is_an_error_of_the_file_system,
-    mounts_inside_proc_are_refused,
-    symlink_to_outside_stays_inside,
     cgroup_mount_covers_the_hosts,
     cgroup_mount_shows_the_containers_group,
 ];
@@ -44,18 +36,6 @@ pub(crate) fn options(sandbox: &Sandbox, bundle: Bundle, target: &str) -> Vec<St
         .split(',')
         .map(str::to_owned)
         .collect()
-}
-
-fn root_is_read_only_when_asked() {
-    let sandbox = Sandbox::new();
-    sandbox
-        .see(sandbox.bundle(), "touch /etc/x")
-        .exits(1)
-        .lines(&["open /etc/x: EROFS"]);
-    let bundle = sandbox.bundle().writable();
-    let made = bundle.rootfs().join("etc/x");
-    sandbox.see(bundle, "touch /etc/x").ok();
-    assert!(made.exists());
 }
 
 fn root_path_may_be_absolute() {
@@ -85,59 +65,6 @@ fn usual_file_systems() {
     ] {
         assert!(seen.stdout.contains(wanted), "{wanted}: {}", seen.stdout);
     }
-}
-
-fn filesystem_options_become_flags() {
-    let sandbox = Sandbox::new();
-    let table: &[(&[&str], &[&str], &[&str])] = &[
-        (&[], &["rw", "relatime"], &["nosuid", "nodev", "noexec"]),
-        (&["ro"], &["ro"], &["rw"]),
-        (
-            &["nosuid", "nodev", "noexec"],
-            &["nosuid", "nodev", "noexec", "rw"],
-            &[],
-        ),
-        (
-            &["nosuid", "suid", "noexec", "exec"],
-            &[],
-            &["nosuid", "noexec"],
-        ),
-        (&["noatime"], &["noatime"], &["relatime"]),
-        (&["nodiratime"], &["nodiratime"], &[]),
-        (&["strictatime"], &[], &["relatime", "noatime"]),
-        (&["nosymfollow"], &["nosymfollow"], &[]),
-        (&["ro", "rw"], &["rw"], &["ro"]),
-    ];
-    for (given, with, without) in table {
-        // In a user namespace of an ordinary user nodev is forced upon a new tmpfs.
-        let bundle = sandbox.bundle().mount("/mnt", "tmpfs", "tmpfs", given);
-        let found = options(&sandbox, bundle, "/mnt");
-        for wanted in *with {
-            assert!(
-                found.iter().any(|option| option == wanted),
-                "{given:?}: no {wanted} in {found:?}"
-            );
-        }
-        for unwanted in without
-            .iter()
-            .filter(|option| **option != "nodev" || sandbox.rootless().is_none())
-        {
-            assert!(
-                !found.iter().any(|option| option == unwanted),
-                "{given:?}: {unwanted} in {found:?}"
-            );
-        }
-    }
-}
-
-fn order_is_kept() {
-    let sandbox = Sandbox::new();
-    let (first, second) = (sandbox.folder("first"), sandbox.folder("second"));
-    fs::write(first.join("one"), "").unwrap();
-    fs::write(second.join("two"), "").unwrap();
-    let bundle = sandbox.bundle().mount("/mnt", "bind", &first, &["bind"]);
-    let bundle = bundle.mount("/mnt", "bind", &second, &["bind"]);
-    sandbox.see(bundle, "ls /mnt").ok().lines(&["two"]);
 }
 
 fn privileged_remount_changes_the_mount_that_is_there() {
@@ -211,78 +138,6 @@ fn destination_may_begin_with_the_root_s_path() {
         .see(bundle, "stat /mnt")
         .ok()
         .prints("/mnt dir 0711");
-}
-
-fn targets_are_made() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox
-        .bundle()
-        .mount("/a/b/c", "tmpfs", "tmpfs", &["mode=755"]);
-    let made = bundle.rootfs().join("a/b/c");
-    sandbox
-        .see(bundle, "stat /a/b/c")
-        .ok()
-        .prints("/a/b/c dir 0755");
-    assert!(made.is_dir());
-}
-
-fn relative_destination_is_taken_from_the_root() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox
-        .bundle()
-        .mount("mnt", "tmpfs", "tmpfs", &["mode=711"]);
-    sandbox
-        .see(bundle, "stat /mnt")
-        .ok()
-        .prints("/mnt dir 0711");
-}
-
-fn unknown_option_is_an_error_of_the_file_system() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox
-        .bundle()
-        .mount("/mnt", "tmpfs", "tmpfs", &["nonsense=1"]);
-    sandbox
-        .run(&bundle)
-        .fails_with(1, &["/mnt", "invalid argument"]);
-}
-
-fn mounts_inside_proc_are_refused() {
-    let sandbox = Sandbox::new();
-    for target in ["/proc/self/attr", "/proc/sys", "/proc/1/root"] {
-        let bundle = sandbox.bundle().mount(target, "tmpfs", "tmpfs", &[]);
-        sandbox.run(&bundle).fails_with(1, &[target]);
-    }
-    // A short list of files stays allowed: resource views such as LXCFS give them.
-    let file = sandbox.folder("shared").join("uptime");
-    fs::write(&file, "1.00 1.00\n").unwrap();
-    let bundle = sandbox
-        .bundle()
-        .mount("/proc/uptime", "bind", &file, &["bind"]);
-    sandbox
-        .see(bundle, "cat /proc/uptime")
-        .ok()
-        .lines(&["1.00 1.00"]);
-}
-
-fn symlink_to_outside_stays_inside() {
-    let sandbox = Sandbox::new();
-    let outside = sandbox.folder("outside");
-    let bundle = sandbox
-        .bundle()
-        .mount("/link/x", "tmpfs", "tmpfs", &["mode=700"]);
-    std::os::unix::fs::symlink(&outside, bundle.rootfs().join("link")).unwrap();
-    let inside = bundle
-        .rootfs()
-        .join(outside.strip_prefix("/").unwrap())
-        .join("x");
-    sandbox.run(&bundle).ok();
-    assert!(inside.is_dir(), "the link is followed inside the root");
-    assert_eq!(
-        fs::read_dir(&outside).unwrap().count(),
-        0,
-        "nothing is made outside"
-    );
 }
 
 fn cgroup_mount_covers_the_hosts() {

@@ -2,23 +2,13 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use harness::{Bundle, Sandbox, cases, need, skip};
 use serde_json::json;
 
 cases![
-    listed_namespaces_are_new,
-    privileged_missing_namespaces_are_the_hosts,
-    privileged_namespaces_are_joined_by_path,
-    wrong_type_of_namespace_file_is_refused,
     privileged_own_namespaces_by_path_are_not_changed,
     privileged_own_namespaces_by_path_are_stayed_in,
-    missing_namespace_file_is_refused,
-    namespaces_listed_twice_are_refused,
-    unknown_namespace_is_refused,
-    host_and_domain_name,
-    privileged_host_name_needs_its_namespace,
     cgroup_namespace_hides_the_path,
     time_offsets,
     privileged_user_namespace_maps_ids,
@@ -28,99 +18,8 @@ cases![
     privileged_joined_user_namespace_maps_the_ids_of_mounts,
     privileged_joined_user_namespace_has_its_own_mappings,
     joined_user_namespace_without_groups,
-    mappings_need_a_user_namespace,
     loopback_is_up_in_a_new_network_namespace,
 ];
-
-fn own(kind: &str) -> String {
-    fs::read_link(format!("/proc/self/ns/{kind}"))
-        .unwrap()
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn inside(sandbox: &Sandbox, bundle: Bundle, kind: &str) -> String {
-    let seen = sandbox
-        .see(bundle, &format!("readlink /proc/self/ns/{kind}"))
-        .ok();
-    seen.stdout.trim().to_owned()
-}
-
-const KINDS: [(&str, &str); 5] = [
-    ("pid", "pid"),
-    ("ipc", "ipc"),
-    ("uts", "uts"),
-    ("mount", "mnt"),
-    ("network", "net"),
-];
-
-fn listed_namespaces_are_new() {
-    let sandbox = Sandbox::new();
-    for (kind, link) in KINDS.into_iter().chain([("cgroup", "cgroup")]) {
-        let bundle = sandbox
-            .bundle()
-            .without_namespace(kind)
-            .push("/linux/namespaces", json!({"type": kind}));
-        assert_ne!(inside(&sandbox, bundle, link), own(link), "{kind}");
-    }
-    if sandbox.rootless().is_some() {
-        assert_ne!(inside(&sandbox, sandbox.bundle(), "user"), own("user"));
-    }
-}
-
-fn privileged_missing_namespaces_are_the_hosts() {
-    let sandbox = Sandbox::new();
-    let bundle = || sandbox.bundle().without_mount("/dev/mqueue");
-    for (kind, link) in [
-        ("ipc", "ipc"),
-        ("network", "net"),
-        ("cgroup", "cgroup"),
-        ("user", "user"),
-    ] {
-        assert_eq!(
-            inside(&sandbox, bundle().without_namespace(kind), link),
-            own(link),
-            "{kind}"
-        );
-    }
-    let bundle = bundle().without_namespace("uts").edit(|config| {
-        config.as_object_mut().unwrap().remove("hostname");
-    });
-    assert_eq!(inside(&sandbox, bundle, "uts"), own("uts"));
-    let bundle = sandbox.bundle().without_namespace("pid");
-    assert_eq!(inside(&sandbox, bundle, "pid"), own("pid"));
-}
-
-fn privileged_namespaces_are_joined_by_path() {
-    let sandbox = Sandbox::new();
-    let first = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
-    for (kind, link) in KINDS {
-        if kind == "mount" {
-            continue;
-        }
-        let path = format!("/proc/{}/ns/{link}", first.pid);
-        let wanted = fs::read_link(&path).unwrap();
-        let mut bundle = sandbox.bundle().join_namespace(kind, &path);
-        if kind == "uts" {
-            bundle = bundle.set("/hostname", json!("joined"));
-        }
-        assert_eq!(Path::new(&inside(&sandbox, bundle, link)), wanted, "{kind}");
-    }
-    first
-        .exec("cat /proc/sys/kernel/hostname")
-        .ok()
-        .lines(&["joined"]);
-}
-
-fn wrong_type_of_namespace_file_is_refused() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().join_namespace("ipc", "/proc/self/ns/uts");
-    let why = "/proc/self/ns/uts is a namespace of type uts, not ipc";
-    sandbox.run(&bundle).fails_with(1, &[".path", why]);
-    let bundle = sandbox.bundle().join_namespace("ipc", "/etc/passwd");
-    let why = "/etc/passwd is not a namespace";
-    sandbox.run(&bundle).fails_with(1, &[".path", why]);
-}
 
 /// A namespace file that is the caller's own gives the container nothing of its own: what would be changed is the host's.
 fn privileged_own_namespaces_by_path_are_not_changed() {
@@ -206,58 +105,6 @@ fn privileged_own_namespaces_by_path_are_stayed_in() {
         assert_eq!(of(&container.pid.to_string()), of("self"), "{link}");
     }
     container.exec("true").ok();
-}
-
-fn missing_namespace_file_is_refused() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox.bundle().join_namespace("ipc", "/nowhere/ns");
-    sandbox
-        .run(&bundle)
-        .fails_with(1, &["/nowhere/ns", "no such file or directory"]);
-}
-
-fn namespaces_listed_twice_are_refused() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox
-        .bundle()
-        .push("/linux/namespaces", json!({"type": "uts"}));
-    assert_eq!(sandbox.run(&bundle).code, 1);
-}
-
-fn unknown_namespace_is_refused() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox
-        .bundle()
-        .push("/linux/namespaces", json!({"type": "wormhole"}));
-    sandbox.run(&bundle).fails_with(1, &["wormhole"]);
-}
-
-fn host_and_domain_name() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox
-        .bundle()
-        .set("/hostname", json!("name-of-host"))
-        .set("/domainname", json!("of.domain"));
-    let seen = sandbox
-        .see(
-            bundle,
-            "cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname",
-        )
-        .ok();
-    seen.lines(&["name-of-host", "of.domain"]);
-}
-
-fn privileged_host_name_needs_its_namespace() {
-    let sandbox = Sandbox::new();
-    let before = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-    assert_eq!(
-        sandbox.run(&sandbox.bundle().without_namespace("uts")).code,
-        1
-    );
-    assert_eq!(
-        fs::read_to_string("/proc/sys/kernel/hostname").unwrap(),
-        before
-    );
 }
 
 fn cgroup_namespace_hides_the_path() {
@@ -519,19 +366,6 @@ fn joined_user_namespace_without_groups() {
     sandbox
         .see(groups, "true")
         .fails_with(1, &["process.user.additionalGids"]);
-}
-
-fn mappings_need_a_user_namespace() {
-    let sandbox = Sandbox::new();
-    if sandbox.rootless().is_some() {
-        skip!("an ordinary user needs the namespace anyway");
-    }
-    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
-    let bundle = sandbox
-        .bundle()
-        .set("/linux/uidMappings", map.clone())
-        .set("/linux/gidMappings", map);
-    assert_eq!(sandbox.run(&bundle).code, 1);
 }
 
 fn loopback_is_up_in_a_new_network_namespace() {

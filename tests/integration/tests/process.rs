@@ -20,11 +20,8 @@ cases![
     first_process_is_pid_1_and_status_is_passed_on,
     death_by_signal_is_128_plus_number,
     standard_input_reaches_the_program,
-    no_new_privileges,
     oom_score_is_written_only_when_set,
-    io_priority,
     privileged_callers_groups_do_not_leak,
-    personality,
     session_keyring_is_new_unless_refused,
 ];
 
@@ -146,21 +143,6 @@ fn standard_input_reaches_the_program() {
         .lines(&["first", "second"]);
 }
 
-fn no_new_privileges() {
-    let sandbox = Sandbox::new();
-    sandbox
-        .see(sandbox.bundle(), "status NoNewPrivs")
-        .ok()
-        .lines(&["NoNewPrivs:\t1"]);
-    let bundle = sandbox
-        .bundle()
-        .set("/process/noNewPrivileges", json!(false));
-    sandbox
-        .see(bundle, "status NoNewPrivs")
-        .ok()
-        .lines(&["NoNewPrivs:\t0"]);
-}
-
 fn oom_score_is_written_only_when_set() {
     let sandbox = Sandbox::new();
     let own: i32 = std::fs::read_to_string("/proc/self/oom_score_adj")
@@ -178,29 +160,6 @@ fn oom_score_is_written_only_when_set() {
         .see(sandbox.bundle(), "cat /proc/self/oom_score_adj")
         .ok()
         .lines(&[&own.to_string()]);
-}
-
-fn io_priority() {
-    let sandbox = Sandbox::new();
-    for (class, level, seen) in [
-        ("IOPRIO_CLASS_BE", 7, "2 7"),
-        ("IOPRIO_CLASS_IDLE", 0, "3 0"),
-    ] {
-        let bundle = sandbox.bundle().set(
-            "/process/ioPriority",
-            json!({"class": class, "priority": level}),
-        );
-        sandbox.see(bundle, "io-priority").ok().lines(&[seen]);
-    }
-    let bundle = sandbox.bundle().set(
-        "/process/ioPriority",
-        json!({"class": "IOPRIO_CLASS_BE", "priority": 8}),
-    );
-    assert_ne!(
-        sandbox.see(bundle, "io-priority").code,
-        0,
-        "8 is no I/O priority"
-    );
 }
 
 fn privileged_callers_groups_do_not_leak() {
@@ -233,20 +192,6 @@ fn privileged_callers_groups_do_not_leak() {
         .output()
         .ok();
     assert_eq!(seen.stdout.trim(), "Groups:");
-}
-
-fn personality() {
-    if !cfg!(target_arch = "x86_64") {
-        harness::skip!("LINUX32 is for x86-64 here");
-    }
-    let sandbox = Sandbox::new();
-    let bundle = sandbox
-        .bundle()
-        .set("/linux/personality", json!({"domain": "LINUX32"}));
-    sandbox
-        .see(bundle, "cat /proc/self/personality")
-        .ok()
-        .lines(&["00000008"]);
 }
 
 fn session_keyring_is_new_unless_refused() {

@@ -3,15 +3,10 @@
 use harness::{Bundle, Sandbox, cases, need};
 use serde_json::json;
 
-use crate::mounts::line;
-
 cases![
-    propagation_of_a_mount,
-    propagation_of_the_root,
     privileged_propagation_shared_reaches_the_container,
     privileged_no_pivot,
     privileged_run_from_a_shared_mount_leaves_the_host_alone,
-    privileged_every_kind_in_both_directions,
     privileged_every_kind_without_pivot_root,
     privileged_every_kind_in_a_new_user_namespace,
     privileged_every_kind_in_a_joined_user_namespace,
@@ -118,10 +113,6 @@ fn judge(sandbox: &Sandbox, flag: &str, own_users: bool, change: impl Fn(Bundle)
     }
 }
 
-fn privileged_every_kind_in_both_directions() {
-    judge(&Sandbox::new(), "", false, |bundle| bundle);
-}
-
 fn privileged_every_kind_without_pivot_root() {
     judge(&Sandbox::new(), "--no-pivot", false, |bundle| bundle);
 }
@@ -148,70 +139,6 @@ fn privileged_every_kind_in_a_joined_user_namespace() {
         let bundle = bundle.join_namespace("user", &path("user"));
         bundle.join_namespace("network", &path("net"))
     });
-}
-
-/// The optional fields of a line of mountinfo.
-fn tags(line: &str) -> Vec<&str> {
-    let (front, _) = line.split_once(" - ").unwrap();
-    let tags = front.split(' ').skip(6);
-    tags.filter(|tag| !tag.is_empty()).collect()
-}
-
-fn propagation_of_a_mount() {
-    let sandbox = Sandbox::new();
-    let shared = sandbox.folder("shared");
-    let table = [
-        ("rprivate", "private"),
-        ("rshared", "shared:"),
-        ("runbindable", "unbindable"),
-        ("private", "private"),
-    ];
-    for (option, wanted) in table {
-        let bundle = sandbox
-            .bundle()
-            .mount("/mnt", "bind", &shared, &["rbind", option]);
-        let line = line(&sandbox, bundle, "/mnt");
-        let tags = tags(&line);
-        match wanted {
-            "private" => assert!(tags.is_empty(), "{option}: {line}"),
-            _ => assert!(
-                tags.iter().any(|tag| tag.starts_with(wanted)),
-                "{option}: {line}"
-            ),
-        }
-    }
-}
-
-fn propagation_of_the_root() {
-    let sandbox = Sandbox::new();
-    for (value, wanted) in [
-        ("private", ""),
-        ("rprivate", ""),
-        ("slave", ""),
-        ("shared", "shared:"),
-        ("unbindable", "unbindable"),
-    ] {
-        let bundle = sandbox
-            .bundle()
-            .set("/linux/rootfsPropagation", json!(value));
-        let line = line(&sandbox, bundle, "/");
-        let tags = tags(&line);
-        match value {
-            "shared" | "unbindable" => assert!(
-                tags.iter().any(|tag| tag.starts_with(wanted)),
-                "{value}: {line}"
-            ),
-            // A slave of a mount that is not shared is private.
-            _ => assert!(
-                !tags.iter().any(|tag| tag.starts_with("shared")),
-                "{value}: {line}"
-            ),
-        }
-    }
-    let bundle = sandbox
-        .bundle()
-        .set("/linux/rootfsPropagation", json!("sideways"));
-    sandbox.run(&bundle).fails_with(1, &["sideways"]);
 }
 
 /// A shell in a mount namespace of its own, for tests that mount on "the host".

@@ -3,14 +3,11 @@
 use std::process::Command;
 
 use harness::{Output, Sandbox, cases, need};
-use serde_json::{Value, json};
+use serde_json::json;
 
 cases![
-    policy_and_nice_value,
     privileged_real_time_priority,
     privileged_deadline_parameters,
-    memory_policy_of_the_program,
-    wrong_memory_policies_are_refused,
 ];
 
 /// Field of `/proc/self/stat` by its number in proc_pid_stat(5), which counts from 1.
@@ -24,25 +21,8 @@ fn number(stat: &str, field: usize) -> i64 {
     text.parse().unwrap()
 }
 
-const NICE: usize = 19;
 const REAL_TIME_PRIORITY: usize = 40;
 const POLICY: usize = 41;
-
-fn see(sandbox: &Sandbox, scheduler: Value) -> Output {
-    let bundle = sandbox.bundle().set("/process/scheduler", scheduler);
-    sandbox.see(bundle, "cat /proc/self/stat")
-}
-
-fn policy_and_nice_value() {
-    let sandbox = Sandbox::new();
-    // Below their own niceness ordinary users may not go, whoever runs these tests.
-    let own = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-    let nice = number(&own, NICE).max(7);
-    let seen = see(&sandbox, json!({"policy": "SCHED_BATCH", "nice": nice})).ok();
-    assert_eq!((field(&seen, POLICY), field(&seen, NICE)), (3, nice));
-    see(&sandbox, json!({"policy": "SCHED_WRONG"}))
-        .fails_with(1, &["process.scheduler.policy", "SCHED_WRONG"]);
-}
 
 fn privileged_real_time_priority() {
     let sandbox = Sandbox::new();
@@ -101,58 +81,4 @@ fn privileged_deadline_parameters() {
     let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
     assert!(shown.contains("SCHED_DEADLINE"), "{shown}");
     assert!(shown.contains("2000000/20000000/30000000"), "{shown}");
-}
-
-fn memory_policy_of_the_program() {
-    if !std::path::Path::new("/proc/self/numa_maps").exists() {
-        harness::skip!("this kernel has no memory policies");
-    }
-    let sandbox = Sandbox::new();
-    // What the kernel calls them in numa_maps (numa(7)).
-    let policies = [
-        (json!({"mode": "MPOL_BIND", "nodes": "0"}), " bind:0 "),
-        (
-            json!({"mode": "MPOL_INTERLEAVE", "nodes": "0"}),
-            " interleave:0 ",
-        ),
-        (
-            json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}),
-            " bind=static:0 ",
-        ),
-        (
-            json!({"mode": "MPOL_PREFERRED", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES"]}),
-            " prefer=relative:0 ",
-        ),
-        (json!({"mode": "MPOL_LOCAL"}), " local "),
-        (json!({"mode": "MPOL_DEFAULT"}), " default "),
-    ];
-    for (policy, shown) in policies {
-        let bundle = sandbox.bundle().set("/linux/memoryPolicy", policy.clone());
-        let seen = sandbox.see(bundle, "cat /proc/self/numa_maps").ok();
-        assert!(seen.stdout.contains(shown), "{policy}: {seen:?}");
-    }
-}
-
-fn wrong_memory_policies_are_refused() {
-    let sandbox = Sandbox::new();
-    for (policy, text) in [
-        (json!({"mode": "MPOL_X"}), "invalid memory policy mode"),
-        (
-            json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_X"]}),
-            "invalid memory policy flag",
-        ),
-        (
-            json!({"mode": "MPOL_BIND", "nodes": "a"}),
-            "invalid memory policy node",
-        ),
-        (
-            json!({"mode": "MPOL_LOCAL", "nodes": "0-7"}),
-            "mode requires 0 nodes but got 8",
-        ),
-    ] {
-        let bundle = sandbox.bundle().set("/linux/memoryPolicy", policy);
-        sandbox
-            .see(bundle, "true")
-            .fails_with(1, &["linux.memoryPolicy", text]);
-    }
 }
