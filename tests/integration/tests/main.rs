@@ -22,6 +22,7 @@ mod fd_hygiene;
 mod features;
 mod forgery;
 mod gc;
+mod hook_failures;
 mod hooks;
 mod host_objects;
 mod kill;
@@ -43,6 +44,7 @@ mod propagation;
 mod ps;
 mod resctrl;
 mod restore;
+mod restore_requests;
 mod rootless;
 mod run;
 mod runc;
@@ -69,6 +71,7 @@ fn main() -> std::process::ExitCode {
         cgroups::CASES,
         checkpoint::CASES,
         points::CASES,
+        restore_requests::CASES,
         concurrency::CASES,
         crash::CASES,
         delete::CASES,
@@ -83,6 +86,7 @@ fn main() -> std::process::ExitCode {
         forgery::CASES,
         gc::CASES,
         hooks::CASES,
+        hook_failures::CASES,
         host_objects::CASES,
         kill::CASES,
         leaks::CASES,

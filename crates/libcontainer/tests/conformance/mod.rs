@@ -78,7 +78,7 @@ const FIELDS: &[Row] = &[
     ("hooks.poststop[].path", "done", "hooks", "hooks.rs", ""),
     ("hooks.createRuntime[].args", "done", "hooks", "hooks.rs", ""),
     ("hooks.createRuntime[].env", "done", "hooks", "hooks.rs", "absent: the runtime's environment; for createContainer none, for startContainer the process's"),
-    ("hooks.createRuntime[].timeout", "done", "hooks", "hooks.rs", "kills the hook and its process group; without one a hook has all the time it wants, also below `delete --force`, until a signal"),
+    ("hooks.createRuntime[].timeout", "done", "hooks", "hook_failures.rs", "kills the hook and its process group; without one a hook has all the time it wants, also below `delete --force`, until a signal"),
     ("linux.namespaces[].type", "done", "namespaces-all", "namespaces.rs", ""),
     ("linux.namespaces[].type", "partly", "namespace-mount-shared", "namespaces.rs", "without `mount` the caller's is used, by chroot(2), where the config mounts nothing; not in a user namespace"),
     ("linux.namespaces[].path", "done", "join-pod", "namespaces.rs", ""),
