@@ -82,6 +82,12 @@ pub(crate) fn build_tare() -> Result<PathBuf, String> {
     Ok(target().join("debug/tare"))
 }
 
+/// Builds containerd's shim; the answer is the program.
+pub(crate) fn build_shim() -> Result<PathBuf, String> {
+    run(&mut cargo(["build", "--quiet", "--package", "tare-shim"]))?;
+    Ok(target().join("debug/containerd-shim-tare-v2"))
+}
+
 /// Tracked and new source files below a folder, relative to the workspace.
 pub(crate) fn rust_files() -> Result<Vec<String>, String> {
     let arguments = [

@@ -11,6 +11,7 @@ mod call;
 mod probe;
 mod task_attack;
 mod task_bench_image;
+mod task_bench_shim;
 mod task_check;
 mod task_conformance;
 mod task_dist;
@@ -106,7 +107,7 @@ const TASKS: &[Task] = &[
     ),
     (
         "engines",
-        "[--engine NAME] [--runtime tare|runc|PATH] [--filter WORD] [--short] [--newer] run real engines on the runtime",
+        "[--engine NAME] [--runtime tare|runc|PATH] [--shim] [--filter WORD] [--short] [--newer] run real engines on the runtime",
         task_engines::run,
     ),
     (
@@ -118,6 +119,11 @@ const TASKS: &[Task] = &[
         "bench-image",
         "[--rounds N] [--scale PERCENT] [--only WORD] [--tools A,B] measure the image library beside its peers and the floor",
         task_bench_image::run,
+    ),
+    (
+        "bench-shim",
+        "[--rounds N] measure containers of containerd's with its own shim and with tare's",
+        task_bench_shim::run,
     ),
 ];
 

@@ -100,6 +100,8 @@ fn programs() -> Answer {
         "tare-image-cli",
         "--config",
         &flags,
+        "--package",
+        "tare-shim",
     ];
     call::run(call::cargo(build).env_remove("RUSTFLAGS")).map_err(|error| {
         format!("{error}\nneeded: rustup target add {TARGET}; musl-gcc (Debian: musl-tools)")
@@ -123,6 +125,7 @@ fn debian(dist: &Path) -> Answer {
         ("tare-runtime", None),
         ("tare-runtime", Some("runc")),
         ("tare-image-cli", None),
+        ("tare-shim", None),
     ] {
         let mut command = packager("deb")?;
         command.args([
@@ -143,7 +146,7 @@ fn debian(dist: &Path) -> Answer {
 }
 
 fn rpm(dist: &Path) -> Answer {
-    for package in ["crates/runc-cli", "crates/image-cli"] {
+    for package in ["crates/runc-cli", "crates/image-cli", "crates/shim"] {
         let mut command = packager("generate-rpm")?;
         command.args(["--target", TARGET, "--package", package, "--source-date"]);
         call::run(command.arg(epoch()?).arg("--output").arg(dist))?;
@@ -156,7 +159,7 @@ fn tarball(dist: &Path) -> Answer {
     let script = "set -e
         top=$(mktemp -d) && trap 'rm -rf \"$top\"' EXIT
         folder=$top/$1 && mkdir \"$folder\"
-        cp \"$2\"/tare \"$2\"/tare-image \"$folder\"
+        cp \"$2\"/tare \"$2\"/tare-image \"$2\"/containerd-shim-tare-v2 \"$folder\"
         cp -r README.md LICENSE CHANGELOG.md docs \"$folder\"
         tar --sort=name --mtime=@\"$3\" --owner=0 --group=0 --numeric-owner --mode=go+u,go-w -C \"$top\" -c \"$1\" |
             gzip -9n >\"$4/$1.tar.gz\"";
@@ -186,6 +189,8 @@ fn materials(dist: &Path) -> Answer {
         "tare-runtime",
         "--package",
         "tare-image-cli",
+        "--package",
+        "tare-shim",
         "--format",
         "{p}\t{l}",
     ];

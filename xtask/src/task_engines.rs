@@ -9,6 +9,7 @@ use crate::{Answer, call};
 const ENGINES: [&str; 9] = [
     "docker",
     "containerd",
+    "shim",
     "cri",
     "podman",
     "rootless",
@@ -18,8 +19,12 @@ const ENGINES: [&str; 9] = [
     "itself",
 ];
 
+/// Those that use containerd's shims.
+const SHIMMED: [&str; 4] = ["containerd", "shim", "cri", "docker"];
+
 pub(crate) fn run(arguments: &[String]) -> Answer {
     let (mut runtime, mut engines, mut rest) = (None, Vec::new(), Vec::new());
+    let mut shim = false;
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         let mut value = || {
@@ -39,6 +44,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
                 engines.push(name);
             }
             "--filter" => rest.extend([word.clone(), value()?]),
+            "--shim" => shim = true,
             "--short" | "--newer" => rest.push(word.clone()),
             _ => return Err(format!("unknown option {word}")),
         }
@@ -47,8 +53,13 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
         None | Some("tare") => call::build_tare()?.into_os_string(),
         Some(other) => other.into(),
     };
+    if shim {
+        let path = call::build_shim()?;
+        rest.extend(["--shim".to_owned(), path.to_string_lossy().into_owned()]);
+    }
     if engines.is_empty() {
-        engines.extend(ENGINES.map(str::to_owned));
+        let all: &[&str] = if shim { &SHIMMED } else { &ENGINES };
+        engines.extend(all.iter().map(|&name| name.to_owned()));
     }
     let mut failed = Vec::new();
     for engine in engines {

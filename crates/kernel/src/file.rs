@@ -611,7 +611,7 @@ pub fn duplicate_above(fd: BorrowedFd<'_>, least: i32) -> Result<Fd> {
 }
 
 /// close_range(2) with CLOSE_RANGE_CLOEXEC: everything from `first` on is closed at the next execve.
-pub(crate) fn close_from_on_exec(first: u32) -> Result<()> {
+pub fn close_from_on_exec(first: u32) -> Result<()> {
     const CLOSE_RANGE_CLOEXEC: usize = 4;
     // SAFETY: no pointers.
     unsafe {

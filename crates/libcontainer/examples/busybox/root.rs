@@ -46,7 +46,10 @@ impl Root {
         let copy = root.rootfs().join("bin/busybox");
         fs::copy(program().unwrap_or(Path::new("")), &copy)?;
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
-        for applet in ["cat", "echo", "hostname", "id", "ls", "sh", "sleep", "sort"] {
+        for applet in [
+            "cat", "echo", "hostname", "id", "ls", "readlink", "sh", "sleep", "sort", "stty",
+            "true",
+        ] {
             symlink("busybox", root.rootfs().join("bin").join(applet))?;
         }
         Ok(root)

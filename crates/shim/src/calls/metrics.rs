@@ -1,0 +1,283 @@
+//! Statistics in the messages of containerd, one for each version of cgroups.
+
+use std::collections::BTreeMap;
+
+use containerd_shim_protos::cgroups::metrics as v1;
+use containerd_shim_protos::cgroups_v2::metrics as v2;
+use libcontainer::cgroups::stats::{
+    BlkioEntry, MemoryEntry, Pressure, PressureData, RdmaEntry, Stats,
+};
+use protobuf::MessageField;
+use protobuf::well_known_types::any::Any;
+
+use crate::events::any;
+
+/// As the message of the version that the container's controllers are of.
+pub(super) fn of(stats: &Stats) -> Any {
+    match is_v1(stats) {
+        true => any("io.containerd.cgroups.v1", &of_v1(stats)),
+        false => any("io.containerd.cgroups.v2", &of_v2(stats)),
+    }
+}
+
+/// Only v1 counts by processor, and has sums of what is below.
+fn is_v1(stats: &Stats) -> bool {
+    !stats.cpu.usage.percpu.is_empty() || stats.memory.raw.contains_key("total_rss")
+}
+
+fn entry_v1(from: &MemoryEntry) -> MessageField<v1::MemoryEntry> {
+    let mut entry = v1::MemoryEntry::new();
+    entry.limit = from.limit;
+    entry.usage = from.usage;
+    entry.max = from.max;
+    entry.failcnt = from.failcnt;
+    MessageField::some(entry)
+}
+
+/// Fields of a message from the lines of `memory.stat` that have the same name, or the one behind the arrow.
+macro_rules! from_lines {
+    ($raw:expr, $message:ident: $($field:ident $(<- $name:literal)?),* $(,)?) => {
+        $($message.$field = line($raw, from_lines!(@name $field $($name)?));)*
+    };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+}
+
+fn line(raw: &BTreeMap<String, u64>, name: &str) -> u64 {
+    raw.get(name).copied().unwrap_or(0)
+}
+
+fn of_v1(stats: &Stats) -> v1::Metrics {
+    let mut metrics = v1::Metrics::new();
+    let mut usage = v1::CPUUsage::new();
+    usage.total = stats.cpu.usage.total;
+    usage.kernel = stats.cpu.usage.kernel;
+    usage.user = stats.cpu.usage.user;
+    usage.per_cpu = stats.cpu.usage.percpu.clone();
+    let mut throttling = v1::Throttle::new();
+    throttling.periods = stats.cpu.throttling.periods;
+    throttling.throttled_periods = stats.cpu.throttling.throttled_periods;
+    throttling.throttled_time = stats.cpu.throttling.throttled_time;
+    let mut cpu = v1::CPUStat::new();
+    cpu.usage = MessageField::some(usage);
+    cpu.throttling = MessageField::some(throttling);
+    metrics.cpu = MessageField::some(cpu);
+    let mut pids = v1::PidsStat::new();
+    pids.current = stats.pids.current;
+    pids.limit = stats.pids.limit;
+    metrics.pids = MessageField::some(pids);
+    metrics.memory = MessageField::some(memory_v1(stats));
+    metrics.blkio = MessageField::some(blkio_v1(stats));
+    for (size, huge) in &stats.hugetlb {
+        let mut entry = v1::HugetlbStat::new();
+        entry.pagesize = size.clone();
+        entry.usage = huge.usage;
+        entry.max = huge.max;
+        entry.failcnt = huge.failcnt;
+        metrics.hugetlb.push(entry);
+    }
+    let rdma = |list: &[RdmaEntry]| {
+        let entry = |from: &RdmaEntry| {
+            let mut entry = v1::RdmaEntry::new();
+            entry.device = from.device.clone();
+            entry.hca_handles = from.hca_handles;
+            entry.hca_objects = from.hca_objects;
+            entry
+        };
+        list.iter().map(entry).collect()
+    };
+    let mut adapters = v1::RdmaStat::new();
+    adapters.current = rdma(&stats.rdma.current);
+    adapters.limit = rdma(&stats.rdma.limit);
+    metrics.rdma = MessageField::some(adapters);
+    metrics
+}
+
+fn memory_v1(stats: &Stats) -> v1::MemoryStat {
+    let raw = &stats.memory.raw;
+    let mut memory = v1::MemoryStat::new();
+    from_lines!(raw, memory: cache, rss, rss_huge, mapped_file, dirty, writeback, pg_pg_in <- "pgpgin", pg_pg_out <- "pgpgout",
+        pg_fault <- "pgfault", pg_maj_fault <- "pgmajfault", inactive_anon, active_anon, inactive_file, active_file, unevictable,
+        hierarchical_memory_limit, hierarchical_swap_limit <- "hierarchical_memsw_limit", total_cache, total_rss, total_rss_huge,
+        total_mapped_file, total_dirty, total_writeback, total_pg_pg_in <- "total_pgpgin", total_pg_pg_out <- "total_pgpgout",
+        total_pg_fault <- "total_pgfault", total_pg_maj_fault <- "total_pgmajfault", total_inactive_anon, total_active_anon,
+        total_inactive_file, total_active_file, total_unevictable);
+    memory.usage = entry_v1(&stats.memory.usage);
+    memory.swap = entry_v1(&stats.memory.swap);
+    memory.kernel = entry_v1(&stats.memory.kernel);
+    memory.kernel_tcp = entry_v1(&stats.memory.kernel_tcp);
+    memory
+}
+
+fn blkio_v1(stats: &Stats) -> v1::BlkIOStat {
+    let entries = |list: &[BlkioEntry]| {
+        let entry = |from: &BlkioEntry| {
+            let mut entry = v1::BlkIOEntry::new();
+            entry.op = from.op.clone();
+            entry.major = from.major;
+            entry.minor = from.minor;
+            entry.value = from.value;
+            entry
+        };
+        list.iter().map(entry).collect()
+    };
+    let from = &stats.blkio;
+    let mut blkio = v1::BlkIOStat::new();
+    blkio.io_service_bytes_recursive = entries(&from.io_service_bytes_recursive);
+    blkio.io_serviced_recursive = entries(&from.io_serviced_recursive);
+    blkio.io_queued_recursive = entries(&from.io_queued_recursive);
+    blkio.io_service_time_recursive = entries(&from.io_service_time_recursive);
+    blkio.io_wait_time_recursive = entries(&from.io_wait_time_recursive);
+    blkio.io_merged_recursive = entries(&from.io_merged_recursive);
+    blkio.io_time_recursive = entries(&from.io_time_recursive);
+    blkio.sectors_recursive = entries(&from.sectors_recursive);
+    blkio
+}
+
+const MICROSECOND: u64 = 1000;
+
+fn of_v2(stats: &Stats) -> v2::Metrics {
+    let mut metrics = v2::Metrics::new();
+    let mut cpu = v2::CPUStat::new();
+    cpu.usage_usec = stats.cpu.usage.total / MICROSECOND;
+    cpu.user_usec = stats.cpu.usage.user / MICROSECOND;
+    cpu.system_usec = stats.cpu.usage.kernel / MICROSECOND;
+    cpu.nr_periods = stats.cpu.throttling.periods;
+    cpu.nr_throttled = stats.cpu.throttling.throttled_periods;
+    cpu.throttled_usec = stats.cpu.throttling.throttled_time / MICROSECOND;
+    cpu.psi = pressure(stats.cpu.psi);
+    metrics.cpu = MessageField::some(cpu);
+    let mut pids = v2::PidsStat::new();
+    pids.current = stats.pids.current;
+    pids.limit = stats.pids.limit;
+    metrics.pids = MessageField::some(pids);
+    metrics.memory = MessageField::some(memory_v2(stats));
+    metrics.io = MessageField::some(io_v2(stats));
+    for (size, huge) in &stats.hugetlb {
+        let mut entry = v2::HugeTlbStat::new();
+        entry.pagesize = size.clone();
+        entry.current = huge.usage;
+        entry.max = huge.max;
+        entry.failcnt = huge.failcnt;
+        metrics.hugetlb.push(entry);
+    }
+    let rdma = |list: &[RdmaEntry]| {
+        let entry = |from: &RdmaEntry| {
+            let mut entry = v2::RdmaEntry::new();
+            entry.device = from.device.clone();
+            entry.hca_handles = from.hca_handles;
+            entry.hca_objects = from.hca_objects;
+            entry
+        };
+        list.iter().map(entry).collect()
+    };
+    let mut adapters = v2::RdmaStat::new();
+    adapters.current = rdma(&stats.rdma.current);
+    adapters.limit = rdma(&stats.rdma.limit);
+    metrics.rdma = MessageField::some(adapters);
+    metrics
+}
+
+fn memory_v2(stats: &Stats) -> v2::MemoryStat {
+    let raw = &stats.memory.raw;
+    let mut memory = v2::MemoryStat::new();
+    from_lines!(raw, memory: anon, file, kernel_stack, slab, sock, shmem, file_mapped, file_dirty, file_writeback,
+        anon_thp, inactive_anon, active_anon, inactive_file, active_file, unevictable, slab_reclaimable, slab_unreclaimable,
+        pgfault, pgmajfault, workingset_refault <- "workingset_refault_file", workingset_activate <- "workingset_activate_file",
+        workingset_nodereclaim, pgrefill, pgscan, pgsteal, pgactivate, pgdeactivate, pglazyfree, pglazyfreed, thp_fault_alloc,
+        thp_collapse_alloc);
+    let from = &stats.memory;
+    memory.usage = from.usage.usage;
+    memory.usage_limit = from.usage.limit;
+    memory.max_usage = from.usage.max;
+    // There it is memory and swap, here swap alone.
+    memory.swap_usage = from.swap.usage.saturating_sub(from.usage.usage);
+    memory.swap_limit = match from.swap.limit {
+        u64::MAX => u64::MAX,
+        limit => limit.saturating_sub(from.usage.limit),
+    };
+    memory.psi = pressure(from.psi);
+    memory
+}
+
+fn io_v2(stats: &Stats) -> v2::IOStat {
+    let mut devices: BTreeMap<(u64, u64), v2::IOEntry> = BTreeMap::new();
+    let mut add = |list: &[BlkioEntry], put: fn(&mut v2::IOEntry, &str, u64)| {
+        for from in list {
+            let entry = devices.entry((from.major, from.minor)).or_default();
+            (entry.major, entry.minor) = (from.major, from.minor);
+            put(entry, &from.op, from.value);
+        }
+    };
+    add(
+        &stats.blkio.io_service_bytes_recursive,
+        |entry, op, value| match op {
+            "Read" => entry.rbytes = value,
+            "Write" => entry.wbytes = value,
+            _ => {}
+        },
+    );
+    add(
+        &stats.blkio.io_serviced_recursive,
+        |entry, op, value| match op {
+            "Read" => entry.rios = value,
+            "Write" => entry.wios = value,
+            _ => {}
+        },
+    );
+    let mut io = v2::IOStat::new();
+    io.usage = devices.into_values().collect();
+    io.psi = pressure(stats.blkio.psi);
+    io
+}
+
+fn pressure(from: Option<Pressure>) -> MessageField<v2::PSIStats> {
+    let data = |from: &PressureData| {
+        let mut data = v2::PSIData::new();
+        data.avg10 = from.avg10;
+        data.avg60 = from.avg60;
+        data.avg300 = from.avg300;
+        data.total = from.total;
+        MessageField::some(data)
+    };
+    from.map(|from| {
+        let mut pressure = v2::PSIStats::new();
+        pressure.some = data(&from.some);
+        pressure.full = data(&from.full);
+        pressure
+    })
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protobuf::Message;
+
+    #[test]
+    fn the_version_is_told_by_the_type() {
+        let mut stats = Stats::default();
+        stats.cpu.usage.total = 5_000_000;
+        stats.memory.usage.usage = 4096;
+        stats.memory.raw.insert("anon".to_owned(), 7);
+        let any = of(&stats);
+        assert_eq!(any.type_url, "io.containerd.cgroups.v2.Metrics");
+        let metrics = v2::Metrics::parse_from_bytes(&any.value).expect("a message");
+        assert_eq!(
+            (
+                metrics.cpu.usage_usec,
+                metrics.memory.usage,
+                metrics.memory.anon
+            ),
+            (5000, 4096, 7)
+        );
+        stats.cpu.usage.percpu = vec![1, 2];
+        let any = of(&stats);
+        assert_eq!(any.type_url, "io.containerd.cgroups.v1.Metrics");
+        let metrics = v1::Metrics::parse_from_bytes(&any.value).expect("a message");
+        assert_eq!(
+            (metrics.cpu.usage.total, metrics.memory.usage.usage),
+            (5_000_000, 4096)
+        );
+    }
+}

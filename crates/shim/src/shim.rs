@@ -1,0 +1,440 @@
+//! The daemon: one loop in one thread. Everything that waits is a descriptor here, or a thread that lasts as long as a call.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use containerd_shim_protos::ttrpc::{Request, Response};
+use libcontainer::Store;
+use nix::sys::inotify::Inotify;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use protobuf::Message;
+
+use crate::calls::{self, Answer};
+use crate::connection::{Connection, Interest};
+use crate::events::Event;
+use crate::frame::{self, Frame};
+use crate::options::Options;
+use crate::orphans;
+use crate::poller::{Poller, Token};
+use crate::publisher::Publisher;
+use crate::status::Status;
+use crate::task::Task;
+use crate::workers::{Then, Workers};
+
+/// Who asked, and is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    connection: Token,
+    stream: u32,
+}
+
+/// A process: a container's id, and the name of one that was added, empty for the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) exec: String,
+}
+
+/// What an event is about.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Listener,
+    Signals,
+    Workers,
+    Connection,
+    /// A process has ended.
+    End(Key),
+    /// Memory has run out in a container.
+    Memory(String),
+    /// There is something to copy, or room.
+    Copy(Key),
+    /// Somebody has opened an output to read it.
+    Readers,
+}
+
+/// What the daemon is told at its start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Identity {
+    pub(crate) namespace: String,
+    /// containerd's socket for events.
+    pub(crate) events: Option<PathBuf>,
+    /// Its own socket, removed at the end.
+    pub(crate) socket: Option<PathBuf>,
+}
+
+/// How long the last events may take at the end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How long a shim lives on for somebody who was told of it and has not come yet.
+const EXPECTED: Duration = Duration::from_secs(10);
+
+pub(crate) const READ: Interest = Interest {
+    read: true,
+    write: false,
+};
+
+struct Peer {
+    connection: Connection,
+    watched: Interest,
+}
+
+/// The daemon.
+pub(crate) struct Shim {
+    pub(crate) poller: Poller,
+    pub(crate) sources: BTreeMap<Token, Source>,
+    pub(crate) tasks: BTreeMap<String, Task>,
+    pub(crate) identity: Identity,
+    /// Those whose outputs somebody may come to read.
+    pub(crate) readers: Option<(Token, Inotify)>,
+    listener: UnixListener,
+    signals: SignalFd,
+    peers: BTreeMap<Token, Peer>,
+    pub(crate) publisher: Publisher,
+    workers: Workers,
+    /// How many threads are at work.
+    busy: usize,
+    stores: BTreeMap<PathBuf, Store>,
+    /// Copies that have more to do at once.
+    pub(crate) hasty: Vec<(Key, Token)>,
+    /// Somebody has looked whether there is this shim, and will come.
+    expects_until: Option<Instant>,
+    /// Since it was asked to end, until when the last events are waited for.
+    ends_at: Option<Instant>,
+}
+
+impl Shim {
+    /// Serves at this socket. From here on SIGCHLD is collected, so this is called in a program's first thread.
+    pub(crate) fn new(listener: UnixListener, identity: Identity) -> std::io::Result<Shim> {
+        listener.set_nonblocking(true)?;
+        let mut set = SigSet::empty();
+        set.add(Signal::SIGCHLD);
+        set.thread_block()?;
+        let mut shim = Shim {
+            poller: Poller::new()?,
+            sources: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            publisher: Publisher::new(identity.events.clone(), &identity.namespace),
+            identity,
+            readers: None,
+            listener,
+            signals: SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?,
+            peers: BTreeMap::new(),
+            workers: Workers::new()?,
+            busy: 0,
+            stores: BTreeMap::new(),
+            hasty: Vec::new(),
+            expects_until: None,
+            ends_at: None,
+        };
+        for (source, token) in [
+            (Source::Listener, shim.poller.token()),
+            (Source::Signals, shim.poller.token()),
+            (Source::Workers, shim.poller.token()),
+        ] {
+            match source {
+                Source::Listener => shim.poller.add(&shim.listener, token, READ)?,
+                Source::Signals => shim.poller.add(&shim.signals, token, READ)?,
+                _ => shim.poller.add(&*shim.workers.news, token, READ)?,
+            }
+            shim.sources.insert(token, source);
+        }
+        Ok(shim)
+    }
+
+    /// The loop, until it was asked to end.
+    pub(crate) fn run(&mut self) -> std::io::Result<()> {
+        loop {
+            if self.may_end() {
+                return Ok(());
+            }
+            for token in self.poller.wait(self.deadline())? {
+                self.handle(token);
+            }
+            for (key, token) in std::mem::take(&mut self.hasty) {
+                self.copy(&key, token);
+            }
+            self.publisher.go_on(&mut self.poller);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if !self.hasty.is_empty() {
+            return Some(Instant::now());
+        }
+        let expected = self.ends_at.and(self.expects_until);
+        [self.publisher.deadline(), self.ends_at, expected]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn handle(&mut self, token: Token) {
+        if self.publisher.token() == Some(token) {
+            return self.publisher.go_on(&mut self.poller);
+        }
+        // Something that has gone since it was told about has no source any more.
+        match self.sources.get(&token) {
+            None => {}
+            Some(Source::Listener) => self.accept(),
+            Some(Source::Signals) => {
+                while let Ok(Some(_)) = self.signals.read_signal() {}
+                self.reap();
+            }
+            Some(Source::Workers) => {
+                for then in self.workers.take() {
+                    self.busy -= 1;
+                    then(self);
+                }
+                self.reap();
+            }
+            Some(Source::Connection) => self.serve(token),
+            Some(Source::End(key)) => {
+                let key = key.clone();
+                self.ended(&key);
+                self.reap();
+            }
+            Some(Source::Memory(id)) => {
+                let id = id.clone();
+                self.look_at_memory(&id);
+            }
+            Some(Source::Copy(key)) => {
+                let key = key.clone();
+                self.copy(&key, token);
+            }
+            Some(Source::Readers) => self.look_for_readers(),
+        }
+    }
+
+    fn accept(&mut self) {
+        loop {
+            let socket = match self.listener.accept() {
+                Ok((socket, _)) => socket,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return,
+            };
+            let token = self.poller.token();
+            let Ok(connection) = Connection::new(socket) else {
+                continue;
+            };
+            if self.poller.add(&connection, token, READ).is_ok() {
+                let watched = READ;
+                self.peers.insert(
+                    token,
+                    Peer {
+                        connection,
+                        watched,
+                    },
+                );
+                self.sources.insert(token, Source::Connection);
+            }
+        }
+    }
+
+    /// Answers what has come. A connection ends only when the other side ends it: to containerd, one that ends is a container
+    /// that has died.
+    fn serve(&mut self, token: Token) {
+        let Some(peer) = self.peers.get_mut(&token) else {
+            return;
+        };
+        let mut alive = peer.connection.flush() && peer.connection.receive();
+        while let Some(peer) = self.peers.get_mut(&token) {
+            let Some(frame) = peer.connection.frame() else {
+                break;
+            };
+            self.take(token, frame);
+        }
+        if let Some(peer) = self.peers.get_mut(&token) {
+            // What has been asked is answered, if only half of the connection is closed.
+            alive &= peer.connection.flush();
+            if !alive {
+                return self.hang_up(token);
+            }
+        }
+        self.watch(token);
+    }
+
+    fn take(&mut self, connection: Token, frame: Frame) {
+        let (stream, message) = match frame {
+            Frame::Whole {
+                stream,
+                kind: frame::REQUEST,
+                message,
+            } => (stream, message),
+            Frame::TooLong { stream, length } => {
+                let text = format!(
+                    "a message of {length} bytes: {} is the most",
+                    frame::LONGEST
+                );
+                return self.answer(Caller { connection, stream }, Err(Status::too_much(text)));
+            }
+            Frame::Whole {
+                kind: frame::KNOCK, ..
+            } => {
+                self.expects_until = Some(Instant::now() + EXPECTED);
+                return;
+            }
+            // Nothing else is ever asked for.
+            Frame::Whole { .. } => return,
+        };
+        let caller = Caller { connection, stream };
+        let answer = match Request::parse_from_bytes(&message) {
+            Ok(request) => calls::dispatch(self, caller, &request),
+            Err(error) => Err(Status::invalid(format!("not a request of ttrpc: {error}"))),
+        };
+        match answer {
+            Ok(Answer::Now(message)) => self.answer(caller, Ok(message)),
+            Ok(Answer::Later) => {}
+            Err(status) => self.answer(caller, Err(status)),
+        }
+    }
+
+    /// Answers a call. Whoever asked may be gone.
+    pub(crate) fn answer(&mut self, caller: Caller, answer: Result<Vec<u8>, Status>) {
+        let Some(peer) = self.peers.get_mut(&caller.connection) else {
+            return;
+        };
+        let mut response = Response::new();
+        match answer {
+            Ok(message) => response.payload = message,
+            Err(status) => response.status = protobuf::MessageField::some(status.to_message()),
+        }
+        let message = response.write_to_bytes().unwrap_or_default();
+        // A connection that has broken is seen to when its end is read.
+        let _ = peer
+            .connection
+            .send(frame::encode(caller.stream, frame::RESPONSE, &message));
+        self.watch(caller.connection);
+    }
+
+    fn watch(&mut self, token: Token) {
+        let Some(peer) = self.peers.get_mut(&token) else {
+            return;
+        };
+        let interest = peer.connection.interest();
+        if interest != peer.watched
+            && self
+                .poller
+                .change(&peer.connection, token, interest)
+                .is_ok()
+        {
+            peer.watched = interest;
+        }
+    }
+
+    fn hang_up(&mut self, token: Token) {
+        self.sources.remove(&token);
+        if let Some(peer) = self.peers.remove(&token) {
+            self.poller.remove(&peer.connection);
+        }
+    }
+
+    /// Does this in a thread; what it answers is done in the loop, unless there can be no more threads.
+    pub(crate) fn work(
+        &mut self,
+        work: impl FnOnce() -> Then + Send + 'static,
+    ) -> Result<(), Status> {
+        self.workers
+            .start(work)
+            .map_err(|error| Status::too_much(format!("start a thread: {error}")))?;
+        self.busy += 1;
+        Ok(())
+    }
+
+    pub(crate) fn publish(&mut self, event: &Event) {
+        self.publisher.publish(event, &mut self.poller);
+    }
+
+    /// Takes note of a source.
+    pub(crate) fn listen(
+        &mut self,
+        fd: impl std::os::fd::AsFd,
+        source: Source,
+    ) -> Result<Token, Status> {
+        let token = self.poller.token();
+        self.poller
+            .add(fd, token, READ)
+            .map_err(|errno| Status::failed(format!("watch a descriptor: {errno}")))?;
+        self.sources.insert(token, source);
+        Ok(token)
+    }
+
+    /// Where the state of a container with these options is. What is known of the host is found out once.
+    pub(crate) fn store(&mut self, options: &Options) -> Result<Store, Status> {
+        let root = options.store(&self.identity.namespace);
+        if let Some(store) = self.stores.get(&root) {
+            return Ok(store.clone());
+        }
+        let store = open_store(&root)?;
+        self.stores.insert(root, store.clone());
+        Ok(store)
+    }
+
+    /// Children of processes that have ended come to this one.
+    fn reap(&mut self) {
+        // A thread at work may have children of its own, and waits for them.
+        if self.busy > 0 {
+            return;
+        }
+        let tasks = &self.tasks;
+        orphans::reap(|pid| {
+            let mut known = tasks.values().flat_map(Task::processes);
+            known.any(|process| process.handle.is_some() && process.pid == pid)
+        });
+    }
+
+    /// Ends, if there is nothing left to do.
+    pub(crate) fn end(&mut self) {
+        self.ends_at = Some(Instant::now() + LAST_WORDS);
+    }
+
+    fn may_end(&mut self) -> bool {
+        let Some(until) = self.ends_at else {
+            return false;
+        };
+        if !self.tasks.is_empty() || self.busy > 0 {
+            self.ends_at = None;
+            return false;
+        }
+        let now = Instant::now();
+        let is_done = self.publisher.is_done()
+            && self.peers.values().all(|peer| peer.connection.is_flushed());
+        if !is_done && now < until {
+            return false;
+        }
+        // Nobody is told of this shim any more from here on, and who was told of it is waited for.
+        let _lock = self.identity.socket.as_deref().map(crate::address::lock);
+        self.accept();
+        let peers: Vec<Token> = self.peers.keys().copied().collect();
+        for token in peers {
+            self.serve(token);
+        }
+        if !self.tasks.is_empty() || self.busy > 0 {
+            return false;
+        }
+        if self.expects_until.is_some_and(|until| now < until) {
+            self.ends_at = self.expects_until;
+            return false;
+        }
+        if let Some(socket) = &self.identity.socket {
+            let _ = std::fs::remove_file(socket);
+        }
+        true
+    }
+}
+
+/// Opens a store as all parts of the shim do it.
+pub(crate) fn open_store(root: &Path) -> Result<Store, Status> {
+    let store = Store::open(root).map_err(|error| Status::of("", &error))?;
+    let environment = std::env::vars_os().filter(|(name, _)| name != "NOTIFY_SOCKET");
+    Ok(store
+        .with_environment(environment)
+        .with_warnings(|warning| crate::log::warn(&warning.container, &warning.to_string())))
+}
+
+/// A container as several threads have it.
+pub(crate) type Shared = Arc<libcontainer::Container>;
