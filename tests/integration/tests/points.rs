@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use harness::{
-    Bundle, Harm, HostState, Invocation, Output, Point, Sandbox, Traced, Whose, cases, orphans,
-    skip, trace,
+    Bundle, Harm, HostState, Invocation, Output, Point, Sandbox, Traced, Whose, cases, need,
+    orphans, skip, trace,
 };
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -99,6 +99,9 @@ fn exec() {
 }
 
 fn update() {
+    if !need::has_controller("pids") {
+        skip!("there is no pids controller");
+    }
     each_bundle(
         Status::Running,
         "update --pids-limit 77",
