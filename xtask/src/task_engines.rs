@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::{Answer, call};
 
 /// Those that tests/engines knows.
-const ENGINES: [&str; 9] = [
+const ENGINES: [&str; 10] = [
     "docker",
     "containerd",
     "shim",
