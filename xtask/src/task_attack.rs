@@ -69,11 +69,7 @@ fn mutants() -> Answer {
     let folder = call::target().join("mutants");
     let copy = folder.join("src");
     let wrong = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
-    for file in call::output(call::program("git").args([
-        "ls-files", "*.rs", "*.toml", "*.lock", "*.md", "*.json", "*.txt",
-    ]))?
-    .lines()
-    {
+    for file in call::output(call::program("git").arg("ls-files"))?.lines() {
         let (from, to) = (call::workspace().join(file), copy.join(file));
         let above = to.parent().unwrap_or(&copy);
         fs::create_dir_all(above).map_err(|error| wrong(above, error))?;

@@ -192,8 +192,8 @@ fn settings() -> Vec<Attack> {
 
 #[rustfmt::skip]
 fn parsing() -> Vec<Attack> {
-    const NUMBERS: &[&str] = &["runc CVE-2016-3697", "crun CVE-2026-30892"];
-    const OVERFLOWS: &[&str] = &["containerd CVE-2024-40635"];
+    const NUMBERS: &[&str] = &["CVE-2016-3697 (runc)", "CVE-2026-30892 (crun)"];
+    const OVERFLOWS: &[&str] = &["CVE-2024-40635 (containerd)"];
     let users = ["1", "1:1", "4294967294", "4294967295", "4294967296", "4294967297", "-1", "1x", "01", "0x1", "root", " 1", "1:4294967296", "18446744073709551616"];
     let mut all: Vec<Attack> = users.into_iter().map(|user| attack(format!("P1.{}", user.replace(' ', "_")), if user.len() > 9 { OVERFLOWS } else { NUMBERS }, format!("exec with --user {user:?} becomes root"), move |case, _| {
         let bundle = case.bundle();

@@ -67,7 +67,7 @@ fn volume(case: &Case, to: &Path) -> Verdict<(PathBuf, PathBuf, PathBuf)> {
 /// All races; in the short form each is one second.
 #[rustfmt::skip]
 pub(crate) fn attacks(short: bool) -> Vec<Attack> {
-    const MOUNTS: &[&str] = &["runc CVE-2021-30465"];
+    const MOUNTS: &[&str] = &["runc CVE-2021-30465", "runc CVE-2024-45310"];
     const MISSING: &[&str] = &["runc CVE-2024-45310"];
     let seconds = if short { 1 } else { 10 };
     let looks = "cat /proc/self/mountinfo -- cat /v/a/file /v/b/file /v/a/below/file /v/a/x/file";
@@ -126,7 +126,7 @@ pub(crate) fn attacks(short: bool) -> Vec<Attack> {
             }
         })
     }));
-    all.push(attack("R5.parameter", &["runc CVE-2025-52881", "youki CVE-2025-62596"], "a neighbour exchanges what lies on the way to a file of procfs that is written", move |case, canary| {
+    all.push(attack("R5.parameter", &["runc CVE-2025-52881", "runc CVE-2024-45310", "youki CVE-2025-62596"], "a neighbour exchanges what lies on the way to a file of procfs that is written", move |case, canary| {
         let (volume, folder, link) = volume(case, &canary.at("folder"))?;
         race(case, canary, seconds, (&folder, &link), || {
             let bundle = case.bundle().mount("/v", "bind", &volume.display().to_string(), &["rbind", "rw"])
