@@ -40,6 +40,7 @@ fn release() -> Answer {
     }
     fs::create_dir_all(&dist).map_err(|error| format!("{}: {error}", dist.display()))?;
     programs()?;
+    stamp()?;
     debian(&dist)?;
     rpm(&dist)?;
     tarball(&dist)?;
@@ -70,6 +71,19 @@ fn twice() -> Answer {
 fn epoch() -> Result<String, String> {
     let time = call::output(call::program("git").args(["log", "-1", "--format=%ct"]))?;
     Ok(time.trim().to_owned())
+}
+
+/// Gives what is packaged that time. Those who make packages only lower a time, and a file may be older than its commit.
+fn stamp() -> Answer {
+    let script = "git ls-files -z docs LICENSE README.md CHANGELOG.md |
+        xargs -0 touch --date=@\"$1\" \"$2\"/tare \"$2\"/tare-image --";
+    let programs = call::target().join(TARGET).join("release");
+    call::run(
+        call::program("bash")
+            .args(["-c", script, "stamp"])
+            .arg(epoch()?)
+            .arg(programs),
+    )
 }
 
 fn version() -> Result<String, String> {
