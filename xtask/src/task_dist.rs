@@ -76,7 +76,7 @@ fn epoch() -> Result<String, String> {
 /// Gives what is packaged that time. Those who make packages only lower a time, and a file may be older than its commit.
 fn stamp() -> Answer {
     let script = "git ls-files -z docs LICENSE README.md CHANGELOG.md |
-        xargs -0 touch --date=@\"$1\" \"$2\"/tare \"$2\"/tare-image --";
+        xargs -0 touch --date=@\"$1\" \"$2\"/tare \"$2\"/tare-image \"$2\"/containerd-shim-tare-v2 --";
     let programs = call::target().join(TARGET).join("release");
     call::run(
         call::program("bash")
