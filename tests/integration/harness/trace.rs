@@ -136,11 +136,26 @@ pub fn trace(call: Invocation, point: Option<Point>) -> Traced {
     }
 }
 
+const FORKS: [i32; 3] = [
+    ptrace::Event::PTRACE_EVENT_FORK as i32,
+    ptrace::Event::PTRACE_EVENT_VFORK as i32,
+    ptrace::Event::PTRACE_EVENT_CLONE as i32,
+];
+
 impl Trace {
     fn run(&mut self) -> i32 {
         let mut code = None;
+        let mut ended = None;
         while code.is_none() || !self.tracees.is_empty() {
-            match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
+            let mut flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
+            if code.is_some() {
+                flags |= WaitPidFlag::WNOHANG;
+                if ended.get_or_insert_with(Instant::now).elapsed() > slow(20) {
+                    break;
+                }
+            }
+            match waitpid(None, Some(flags)) {
+                Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
                 Ok(WaitStatus::Exited(pid, status)) => self.ended(pid, status, &mut code),
                 Ok(WaitStatus::Signaled(pid, signal, _)) => {
                     self.ended(pid, 128 + signal as i32, &mut code);
@@ -154,7 +169,15 @@ impl Trace {
                     self.go_on(pid, Some(signal));
                 }
                 Ok(status) => match status.pid() {
-                    Some(pid) if code.is_some() => self.let_go(pid),
+                    Some(pid) if code.is_some() => {
+                        // What it has just started is traced as well.
+                        if let WaitStatus::PtraceEvent(_, _, event) = status
+                            && FORKS.contains(&event)
+                        {
+                            self.started(pid);
+                        }
+                        self.let_go(pid);
+                    }
                     Some(pid) => self.go_on(pid, None),
                     None => {}
                 },
@@ -181,17 +204,18 @@ impl Trace {
         self.tracees.remove(&pid);
     }
 
+    /// The process that a traced one has started, which is traced from its beginning.
+    fn started(&mut self, pid: Pid) -> Option<Pid> {
+        let new = Pid::from_raw(ptrace::getevent(pid).ok()? as i32);
+        self.others.push(new);
+        self.tracees.entry(new).or_default();
+        Some(new)
+    }
+
     fn at_event(&mut self, pid: Pid, event: i32) {
-        const FORKS: [i32; 3] = [
-            ptrace::Event::PTRACE_EVENT_FORK as i32,
-            ptrace::Event::PTRACE_EVENT_VFORK as i32,
-            ptrace::Event::PTRACE_EVENT_CLONE as i32,
-        ];
         let executed = self.tracees.get(&pid).map_or(0, |tracee| tracee.executed);
         if FORKS.contains(&event) {
-            if let Ok(new) = ptrace::getevent(pid) {
-                let new = Pid::from_raw(new as i32);
-                self.others.push(new);
+            if let Some(new) = self.started(pid) {
                 let inherited = if pid == self.runtime { 0 } else { executed };
                 self.tracees.entry(new).or_default().executed += inherited;
             }
