@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Error;
 
-/// Now, as RFC 3339 in UTC with nanoseconds.
+/// Now, as RFC 3339 in UTC, with as many digits of the second as say something: so runc writes them, who reads our record and
+/// writes it anew.
 #[expect(
     clippy::disallowed_methods,
     reason = "a clock before 1970 is no reason to run nothing"
@@ -26,7 +27,9 @@ fn format(seconds: u64, nanoseconds: u32) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date_of(days as i64);
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z")
+    let part = format!(".{nanoseconds:09}");
+    let part = part.trim_end_matches('0').trim_end_matches('.');
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{part}Z")
 }
 
 /// Year, month and day of a day counted from 1970-01-01, by the Gregorian calendar: years are counted from March, so
@@ -57,15 +60,16 @@ mod tests {
     #[test]
     fn dates_are_those_of_date_1() {
         let cases = [
-            (0, "1970-01-01T00:00:00.000000000Z"),
-            (951_782_399, "2000-02-28T23:59:59.000000000Z"),
-            (951_782_400, "2000-02-29T00:00:00.000000000Z"),
-            (1_709_251_199, "2024-02-29T23:59:59.000000000Z"),
-            (4_107_542_400, "2100-03-01T00:00:00.000000000Z"),
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
         ];
         for (seconds, expected) in cases {
             assert_eq!(format(seconds, 0), expected);
         }
-        assert!(format(0, 5).ends_with(".000000005Z"));
+        assert!(format(0, 5).ends_with(":00.000000005Z"));
+        assert!(format(0, 500_000_000).ends_with(":00.5Z"));
     }
 }
