@@ -68,7 +68,7 @@ pub(crate) fn attacks(few: Option<u64>) -> Vec<Attack> {
     const MOUNTS: &[&str] = &["crun CVE-2019-18837"];
     const DEVICE: &[&str] = &["crun CVE-2026-47766"];
     const DEV: &[&str] = &["runc CVE-2026-41579", "crun CVE-2026-47766"];
-    const CONSOLE: &[&str] = &["crun CVE-2026-88264"];
+    const CONSOLE: &[&str] = &["crun CVE-2026-88264", "crun CVE-2026-47766"];
     let number = |path: &str| u64::try_from(path.len()).unwrap_or(0);
     PATHS
         .iter()

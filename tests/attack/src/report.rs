@@ -150,7 +150,8 @@ Written by `cargo xtask attack --write` from the [attack suite](../tests/attack/
 (nothing outside was changed or seen, and the runtime ended in time: by an error, or by doing it inside), *BROKEN*, *HUNG*, or *n/a*.
 
 Advisories are published ones of the same kind, each with the runtime that it is about. Other runtimes stand here as negative controls, in the
-versions of Debian 12: where an old one breaks, the attack is shown to attack. Cells are empty where no advisory names the runtime.
+versions of Debian 12: where an old one breaks, the attack is shown to attack. Cells are empty where no advisory names the runtime. Of all shapes of a path one that breaks is enough, such as a
+`/dev` that is a link: of several advisories it may be only one that was met.
 
 ";
 
