@@ -13,6 +13,8 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use nix::sys::signal::Signal;
+
 /// One test.
 #[derive(Clone, Copy)]
 pub struct Case {
@@ -109,6 +111,10 @@ pub fn main(groups: &[&[Case]]) -> ExitCode {
     }
     // Containers that outlive their runtime become our children, so that their exit status can be read.
     nix::sys::prctl::set_child_subreaper(true).expect("PR_SET_CHILD_SUBREAPER");
+    // What was started in the background ignores the terminal's signals, and so would all that it starts.
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+        kernel::process::default_action(signal as i32).expect("rt_sigaction(2)");
+    }
     panic::set_hook(Box::new(|info| {
         let text = text_of(info.payload());
         let place = info.location().map(ToString::to_string).unwrap_or_default();

@@ -37,6 +37,8 @@ pub struct Point {
     pub whose: Whose,
     /// The number of the call; the first is 1.
     pub at: u64,
+    /// Which call that was: where another way was taken, the next of the kind.
+    pub number: u64,
     /// What happens there.
     pub harm: Harm,
 }
@@ -265,7 +267,7 @@ impl Trace {
                 None => self.calls.extend(number(pid).map(|number| (whose, number))),
                 Some(point) if point.whose == whose && self.harmed.is_none() => {
                     self.counted += 1;
-                    if self.counted == point.at {
+                    if self.counted >= point.at && number(pid) == Some(point.number) {
                         self.harmed = number(pid);
                         match point.harm {
                             Harm::Kill => {

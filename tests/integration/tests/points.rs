@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 cases![
     create,
+    privileged_hooks_out_of_sight,
     start,
     run,
     exec,
@@ -72,6 +73,37 @@ fn create() {
         0,
         Status::Created,
     );
+}
+
+/// A runtime that cannot see what becomes of a hook's process ends it all the same: as a zombie that nobody knows it would keep
+/// the pid namespace, and with it whoever waits for the container's process.
+fn privileged_hooks_out_of_sight() {
+    use nix::libc::{EIO, SYS_pidfd_open, SYS_ppoll, SYS_recvmsg, SYS_waitid};
+    let looks = [SYS_pidfd_open, SYS_ppoll, SYS_recvmsg, SYS_waitid];
+    let choose = |calls: &[(Whose, u64)], _: u64| {
+        let ours = calls.iter().filter(|(whose, _)| *whose == Whose::Runtime);
+        let looks = ours
+            .zip(1..)
+            .filter(|((_, number), _)| looks.contains(&(*number as i64)));
+        let points = looks.map(|((whose, number), at)| Point {
+            whose: *whose,
+            at,
+            number: *number,
+            harm: Harm::Fail(EIO),
+        });
+        points.collect()
+    };
+    let trial = Trial {
+        before: Status::Nothing,
+        words: "create --bundle BUNDLE",
+        rest: "",
+        code: 0,
+        after: Status::Created,
+    };
+    let sandbox = Sandbox::new();
+    let bundle = with_hooks(sandbox.bundle());
+    let wrong = try_points(&sandbox, ("hooks", bundle), trial, &[], choose);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn start() {
@@ -165,7 +197,7 @@ fn each_bundle(before: Status, words: &'static str, rest: &'static str, code: i3
     }
     let mut wrong = Vec::new();
     for (name, bundle) in bundles(&sandbox) {
-        wrong.extend(try_points(&sandbox, (name, bundle), trial, &[]));
+        wrong.extend(try_points(&sandbox, (name, bundle), trial, &[], chosen));
     }
     stranger.force_delete();
     stranger.wait();
@@ -201,6 +233,7 @@ fn privileged_through_systemd() {
             ("systemd", sandbox.bundle()),
             trial,
             &["--systemd-cgroup"],
+            chosen,
         ));
     }
     let mut units = std::process::Command::new("systemctl");
@@ -292,6 +325,7 @@ fn chosen(calls: &[(Whose, u64)], seed: u64) -> Vec<Point> {
         all.extend(harms.map(|harm| Point {
             whose,
             at: *at,
+            number,
             harm,
         }));
     }
@@ -347,6 +381,7 @@ fn try_points(
     (name, bundle): (&str, Bundle),
     trial: Trial,
     flags: &[&str],
+    choose: impl Fn(&[(Whose, u64)], u64) -> Vec<Point>,
 ) -> Vec<String> {
     let end = match trial.words.starts_with("run") {
         true => END,
@@ -373,7 +408,7 @@ fn try_points(
     let calls = scene.attempt(None).expect("without harm").calls;
     scene.clean(None).expect("without harm");
     let seed = seed();
-    let points = chosen(&calls, seed);
+    let points = choose(&calls, seed);
     println!(
         "{} on {name}: {} calls, {} points, seed {seed}",
         trial.words,

@@ -142,6 +142,7 @@ fn layouts_are_those_of_libc() {
             "stack": stack, "stack_size": stack_size, "tls": tls, "set_tid": set_tid, "set_tid_size": set_tid_size,
             "cgroup": cgroup,
         },
+        "process::PidfdInfo" => libc::pidfd_info { "mask": mask, "cgroup": cgroupid, "exit_code": exit_code },
         "process::PollFd" => libc::pollfd { "fd": fd, "events": events, "came": revents },
         "network::InterfaceRequest" => libc::ifreq { "name": ifr_name },
         "scheduling::Attributes" => libc::sched_attr {

@@ -169,6 +169,7 @@ const OURS: &[&str] = &[
     "memory::SMALLEST",
     "process::start::STACK",
     "socket::MOST_FDS",
+    "watch::timer::SECOND",
 ];
 
 /// `module::part::NAME`, and what libc knows it as.
@@ -340,6 +341,8 @@ const CONSTANTS: &[(&str, i128)] = &[
     ("process::P_PIDFD", libc::P_PIDFD as i128),
     ("process::WNOWAIT", libc::WNOWAIT as i128),
     ("process::wait_any::P_ALL", libc::P_ALL as i128),
+    ("process::exit_info::PIDFD_GET_INFO", libc::PIDFD_GET_INFO as i128),
+    ("process::exit_info::PIDFD_INFO_EXIT", libc::PIDFD_INFO_EXIT as i128),
     ("process::user_namespace::PIDFD_GET_USER_NAMESPACE", libc::PIDFD_GET_USER_NAMESPACE as i128),
     ("process::signal_group::PIDFD_SIGNAL_PROCESS_GROUP", libc::PIDFD_SIGNAL_PROCESS_GROUP as i128),
     ("process::ignores::SIG_IGN", libc::SIG_IGN as i128),

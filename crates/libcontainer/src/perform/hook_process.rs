@@ -31,8 +31,11 @@ pub(super) enum End {
     Interrupted,
 }
 
+/// A hook that is dropped before its end was seen is killed and reaped: as a zombie it would keep the container's pid
+/// namespace, and who waits for that would wait for ever.
 pub(super) struct HookProcess {
     child: Started,
+    is_reaped: bool,
     out: Stream,
     err: Stream,
 }
@@ -90,19 +93,22 @@ impl HookProcess {
             run_hook: None,
         };
         let (performed, _) = walk(plan, given, note)?;
-        let failed = |fault| super::own("let the hook go", fault);
-        if let Some(fault) = performed.release().map_err(failed)? {
-            return Err(super::own("execute the hook", fault));
-        }
+        let released = performed.release();
         let stream = |end| Stream {
             from: Some(File::from(OwnedFd::from(end))),
             collected: Vec::new(),
         };
-        Ok(HookProcess {
+        let process = HookProcess {
             child: performed.child,
+            is_reaped: false,
             out: stream(from_out),
             err: stream(from_err),
-        })
+        };
+        match released {
+            Ok(None) => Ok(process),
+            Ok(Some(fault)) => Err(super::own("execute the hook", fault)),
+            Err(fault) => Err(super::own("let the hook go", fault)),
+        }
     }
 
     /// What it has written to standard output and error.
@@ -143,16 +149,36 @@ impl HookProcess {
                 self.out.drain()?;
                 self.err.drain()?;
                 // Not where the caller ignores SIGCHLD: then nobody knows whether it has failed.
-                return process::wait(self.child.pidfd.borrow(), true).map(End::Exit);
+                let exit = process::wait(self.child.pidfd.borrow(), true)?;
+                self.is_reaped = true;
+                return Ok(End::Exit(exit));
             }
             if interrupted {
-                super::end(&self.child)?;
+                self.end()?;
                 return Ok(End::Interrupted);
             }
             if count == 0 && deadline.is_some() {
-                super::end(&self.child)?;
+                self.end()?;
                 return Ok(End::TimedOut);
             }
+        }
+    }
+}
+
+impl HookProcess {
+    fn end(&mut self) -> kernel::Result<()> {
+        super::end(&self.child)?;
+        self.is_reaped = true;
+        Ok(())
+    }
+}
+
+impl Drop for HookProcess {
+    fn drop(&mut self) {
+        if !self.is_reaped
+            && let Err(fault) = self.end()
+        {
+            log::debug!("a hook may be left: {fault}");
         }
     }
 }

@@ -137,6 +137,13 @@ pub(crate) fn connect(path: &[u8]) -> kernel::Result<Fd> {
 ///
 /// The answer is how the child ended, also if it had before; that is not known where the caller ignores SIGCHLD.
 fn end(child: &Started) -> kernel::Result<Option<Exit>> {
+    let exit = kill(child)?;
+    bury(child)?;
+    Ok(exit)
+}
+
+/// The first part of [`end`]: afterwards all are dead, and as long as they are not reaped their numbers are their own.
+fn kill(child: &Started) -> kernel::Result<Option<Exit>> {
     let gone = |answer: kernel::Result<()>| match answer {
         Err(fault) if !fault.is(Errno::ESRCH) => Err(fault),
         _ => Ok(()),
@@ -145,9 +152,13 @@ fn end(child: &Started) -> kernel::Result<Option<Exit>> {
     let exit = patiently(|| process::ended(child.pidfd.borrow(), true))?;
     // It is dead and not reaped: nobody else can be in a group of this number.
     gone(process::kill_group(child.pid, signals::KILL))?;
-    while patiently(|| process::wait_group(child.pid).map(Some))?.is_some() {}
-    reap(&child.pidfd)?;
     Ok(exit.flatten())
+}
+
+/// The second.
+fn bury(child: &Started) -> kernel::Result<()> {
+    while patiently(|| process::wait_group(child.pid).map(Some))?.is_some() {}
+    reap(&child.pidfd)
 }
 
 /// Waits for the end of a child and reaps it, if it has not been.

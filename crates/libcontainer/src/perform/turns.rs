@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use init::{ChildStep, Slot};
 use kernel::process::{Exit, PollFd, Started};
-use kernel::{BorrowedFd, Call, Errno, process, socket};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, process, socket};
 
 use super::explain::explain;
 use super::walk::Walk;
@@ -90,7 +90,10 @@ impl Walk<'_> {
             let what = [(Some(peer.borrow()), PollFd::IN), self.end()];
             let [message, ended] = self.look(what, None)?;
             if message != 0 {
-                return self.take_turn().map_err(|_| self.died());
+                return match self.take_turn()? {
+                    true => Ok(()),
+                    false => Err(self.died()),
+                };
             }
             if ended != 0 && !self.left() {
                 return Err(self.died());
@@ -98,22 +101,49 @@ impl Walk<'_> {
         }
     }
 
-    /// Takes the message that has come.
-    fn take_turn(&mut self) -> kernel::Result<()> {
+    /// Takes the message that has come; false: it is that the other end was closed. A failed look says neither.
+    fn take_turn(&mut self) -> Result<bool, Error> {
         let Some(peer) = &self.peer else {
-            return Ok(());
+            return Ok(true);
         };
         let slots = &mut self.slots;
-        let sender = init::turn::receive(peer.borrow(), |slot, fd| {
+        let received = init::turn::receive(peer.borrow(), |slot, fd| {
             // What is ours stays ours, whatever the child sends.
             if let Err(_empty) = slots.get(slot) {
                 slots.set(slot, fd);
             }
-        })?;
+        });
+        let sender = match received {
+            Err(fault) if has_closed(fault) => return Ok(false),
+            answer => answer.map_err(|fault| own("take the child's message", fault))?,
+        };
         match &self.child {
-            Some(child) if sender > 0 && sender != child.pid => self.forked(sender),
-            _ => Ok(()),
+            Some(child) if sender > 0 && sender != child.pid => self
+                .forked(sender)
+                .map_err(|fault| own("follow the child to its new process", fault))?,
+            _ => {}
         }
+        Ok(true)
+    }
+
+    /// Ends the new process, if its announcement was read in vain, or has not been read.
+    fn end_announced(&self, peer: &Fd, child: i32) -> kernel::Result<()> {
+        let mut announced = self.announced;
+        while announced.is_none() {
+            let mut watches = [PollFd::optional(Some(peer.borrow()), PollFd::IN)];
+            if process::poll(&mut watches, Some(0))? == 0 {
+                return Ok(());
+            }
+            match init::turn::receive(peer.borrow(), |_, _| {}) {
+                Err(fault) if has_closed(fault) => return Ok(()),
+                sender => announced = Some(sender?).filter(|pid| *pid > 0 && *pid != child),
+            }
+        }
+        let Some(pid) = announced else {
+            return Ok(());
+        };
+        let pidfd = process::open(pid)?;
+        super::end(&Started { pid, pidfd }).map(drop)
     }
 
     /// What tells that the child has ended. After it has left for a new process, that one's socket tells.
@@ -164,6 +194,7 @@ impl Walk<'_> {
     /// The child has become a new process: what was started by us leaves.
     fn forked(&mut self, pid: i32) -> kernel::Result<()> {
         // It is our child, so the number is its own until we reap it.
+        self.announced = Some(pid);
         let pidfd = process::open(pid)?;
         if let Some(old) = self.child.replace(Started { pid, pidfd }) {
             // There is nothing left for it to do but to exit.
@@ -192,9 +223,7 @@ impl Walk<'_> {
                 self.end(),
             ];
             let [message, room, ended] = self.look(what, pause)?;
-            if message != 0
-                && let Err(_closed) = self.take_turn()
-            {
+            if message != 0 && !self.take_turn()? {
                 return match self.has_executed() {
                     true => Ok(()),
                     false => Err(self.died()),
@@ -251,10 +280,19 @@ impl Walk<'_> {
     }
 
     pub(super) fn end_child(&mut self) -> Option<Exit> {
-        // A new process that has not announced itself yet ends when it finds the socket closed.
-        self.peer = None;
+        let peer = self.peer.take();
         let child = self.child.take()?;
-        match super::end(&child) {
+        let ended = super::kill(&child).and_then(|exit| {
+            // The new process leaves the group only after it has announced itself: either it is dead by now, too, or this
+            // tells who it is.
+            let announced = match &peer {
+                Some(peer) if !self.has_forked => self.end_announced(peer, child.pid),
+                _ => Ok(()),
+            };
+            super::bury(&child)?;
+            announced.map(|()| exit)
+        });
+        match ended {
             Ok(exit) => exit,
             Err(fault) => {
                 let why = format!("the container's process may be left: {fault}");
@@ -264,4 +302,9 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// Nobody is at the other end any more.
+fn has_closed(fault: Fault) -> bool {
+    fault.is(Errno::EPIPE) || fault.is(Errno::ECONNRESET)
 }

@@ -28,7 +28,9 @@ pub(super) struct Walk<'a> {
     pub(super) child: Option<Started>,
     /// It has left for a new process, which has not announced itself yet.
     pub(super) has_left: bool,
-    /// That has.
+    /// Who that is.
+    pub(super) announced: Option<i32>,
+    /// It has taken the child's place.
     pub(super) has_forked: bool,
     /// Whether it was started in the cgroup of v2.
     pub(super) cloned_into_cgroup: bool,
@@ -56,6 +58,7 @@ pub(crate) fn walk(
         peer: None,
         child: None,
         has_left: false,
+        announced: None,
         has_forked: false,
         cloned_into_cgroup: false,
         entered_tasks: false,
