@@ -183,10 +183,11 @@ impl Walk<'_> {
             return false;
         };
         // It is not reaped yet: as long as its number is its own, so is its group's.
-        // Where SIGCHLD is ignored nobody is told how it ended: the socket tells whether somebody is left.
+        // Where SIGCHLD is ignored nobody is told how it ended, and a tracer is told before us: the socket tells whether
+        // somebody is left.
         self.has_left = matches!(
             process::ended(child.pidfd.borrow(), false),
-            Ok(Some(Exit::Code(0))) | Err(_)
+            Ok(Some(Exit::Code(0)) | None) | Err(_)
         );
         self.has_left
     }
