@@ -305,12 +305,10 @@ impl Random {
     }
 }
 
+/// The same each time, so that a change is judged by itself; others are tried by `cargo xtask faults --seed`.
 fn seed() -> u64 {
     let given = std::env::var("TARE_TEST_SEED").ok();
-    given.and_then(|text| text.parse().ok()).unwrap_or_else(|| {
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-        now.as_secs() ^ u64::from(now.subsec_nanos()) << 20
-    })
+    given.and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 /// The points that are tried, in the order of the calls.
@@ -574,6 +572,16 @@ impl Scene<'_> {
             self.pid = 0;
         }
         let state = self.settled().map_err(with)?;
+        // Init reads once more at the fence when `create` has ended: where that fails, what was created ends.
+        let at_fence = point.is_some_and(|point| point.whose == Whose::Child)
+            && call == Some(nix::libc::SYS_read as u64);
+        if output.code == 0
+            && at_fence
+            && self.trial.words.starts_with("create")
+            && self.status == Status::Stopped
+        {
+            return Ok(traced);
+        }
         if output.code == self.trial.code {
             self.succeeded(output, &state, call).map_err(with)?;
         } else {
