@@ -64,7 +64,7 @@ impl CreateOptions {
         argument::preserved(self.preserve_fds)?;
         if self.listen_fds > self.preserve_fds {
             let (listen, all) = (self.listen_fds, self.preserve_fds);
-            let why = format_args!("{listen} of {all} descriptors (preserve_fds)");
+            let why = format!("{listen} of {all} descriptors (preserve_fds)");
             return Err(Error::argument("listen_fds", why));
         }
         let notify = self.notify_socket.as_deref();
