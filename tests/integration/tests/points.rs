@@ -814,6 +814,8 @@ fn may_abort(call: u64) -> bool {
         libc::SYS_brk,
         libc::SYS_mremap,
         libc::SYS_sigaltstack,
+        // Elsewhere that is ppoll(2), and there is no tracer.
+        #[cfg(target_arch = "x86_64")]
         libc::SYS_poll,
     ];
     i64::try_from(call).is_ok_and(|call| all.contains(&call))
