@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use crate::frame::View;
+use oci_validation::format::Format;
+use oci_validation::frame::View;
 
 /// What is printed for `--help`.
 pub(crate) const HELP: &str = "\
@@ -23,19 +24,6 @@ Checks OCI runtimes against the runtime specification, through their standard op
 
 The status is 1 when a test failed or a listed deviation is none, 2 when the suite could not run or has changed the machine.
 ";
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// For people, while tests run.
-    Text,
-    /// Test Anything Protocol.
-    Tap,
-    /// One document.
-    Json,
-    /// A table.
-    Markdown,
-}
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -88,22 +76,12 @@ impl Arguments {
                 Long("runtime") => self.runtimes.push(parser.value()?.string()?),
                 Long("filter") => self.filters.push(parser.value()?.string()?),
                 Long("format") => {
-                    self.format = match parser.value()?.string()?.as_str() {
-                        "text" => Format::Text,
-                        "tap" => Format::Tap,
-                        "json" => Format::Json,
-                        "markdown" => Format::Markdown,
-                        other => return Err(format!("no such format: {other}").into()),
-                    }
+                    let word = parser.value()?.string()?;
+                    self.format = Format::of(&word).ok_or(format!("no such format: {word}"))?;
                 }
                 Long("cgroup") => {
-                    self.view = match parser.value()?.string()?.as_str() {
-                        "host" => View::Host,
-                        "v1" => View::V1,
-                        "v2" => View::V2,
-                        "systemd" => View::Systemd,
-                        other => return Err(format!("no such view: {other}").into()),
-                    }
+                    let word = parser.value()?.string()?;
+                    self.view = View::of(&word).ok_or(format!("no such view: {word}"))?;
                 }
                 Long("deviations") => {
                     let value = parser.value()?.string()?;

@@ -25,6 +25,22 @@ pub enum View {
     Systemd,
 }
 
+impl View {
+    /// All, by the words of command lines.
+    pub const WORDS: [(&'static str, View); 4] = [
+        ("host", View::Host),
+        ("v1", View::V1),
+        ("v2", View::V2),
+        ("systemd", View::Systemd),
+    ];
+
+    /// The one with this word.
+    pub fn of(word: &str) -> Option<View> {
+        let mut all = View::WORDS.into_iter();
+        all.find_map(|(known, view)| (known == word).then_some(view))
+    }
+}
+
 /// Starts this program again, as the first process of new namespaces, with the word `inside` before its arguments.
 /// Returns its exit status.
 pub fn enter(arguments: &[String], view: View) -> io::Result<i32> {

@@ -4,6 +4,7 @@
 pub mod bundle;
 pub mod case;
 pub mod container;
+pub mod format;
 pub mod frame;
 pub mod host;
 pub mod launch;

@@ -30,8 +30,9 @@ use oci_validation::{
     bundle, case, container, frame, host, launch, mutant, runtime, tree, verdict,
 };
 
-use arguments::{Arguments, Format};
+use arguments::Arguments;
 use deviations::Deviations;
+use oci_validation::format::Format;
 use report::{Outcome, Report};
 use row::Row;
 use runtime::Runtime;

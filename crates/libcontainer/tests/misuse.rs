@@ -646,6 +646,14 @@ fn stopped(sandbox: &Sandbox, findings: &mut Findings) {
     findings.expect("signal", kinds, "", process.signal(15));
     findings.expect("kill", kinds, "", container.kill(15, false));
     container.kill(15, true).unwrap();
+    needs_a_process(container, kinds, findings);
+    assert_eq!(container.processes().unwrap(), [0; 0]);
+    assert_eq!(container.status().unwrap(), Status::Stopped);
+    container.remove(false).unwrap();
+}
+
+/// What only a container with a process can do.
+fn needs_a_process(container: &Container, kinds: &'static [ErrorKind], findings: &mut Findings) {
     findings.expect("start", kinds, "", container.start());
     findings.expect("exec", kinds, "", container.exec(shell("exit 0")).map(drop));
     findings.expect("pause", kinds, "", container.pause());
@@ -665,9 +673,6 @@ fn stopped(sandbox: &Sandbox, findings: &mut Findings) {
         container.watch(Duration::ZERO, &mut |_| false),
     );
     findings.expect("checkpoint", kinds, "", container.checkpoint(&images()));
-    assert_eq!(container.processes().unwrap(), [0; 0]);
-    assert_eq!(container.status().unwrap(), Status::Stopped);
-    container.remove(false).unwrap();
 }
 
 /// Somebody else has deleted it since it was opened.
@@ -677,25 +682,7 @@ fn deleted(sandbox: &Sandbox, findings: &mut Findings) {
     Container::delete(&sandbox.store, container.id(), true).unwrap();
     let kinds = &[NotFound, WrongStatus];
     findings.expect("kill", kinds, "", container.kill(15, false));
-    findings.expect("start", kinds, "", container.start());
-    findings.expect("exec", kinds, "", container.exec(shell("exit 0")).map(drop));
-    findings.expect("pause", kinds, "", container.pause());
-    findings.expect("resume", kinds, "", container.resume());
-    findings.expect(
-        "update",
-        kinds,
-        "",
-        container.update(&Resources::new().pids(5)),
-    );
-    findings.expect("stats", kinds, "", container.stats().map(drop));
-    findings.expect("events", kinds, "", container.events().map(drop));
-    findings.expect(
-        "watch",
-        kinds,
-        "",
-        container.watch(Duration::ZERO, &mut |_| false),
-    );
-    findings.expect("checkpoint", kinds, "", container.checkpoint(&images()));
+    needs_a_process(container, kinds, findings);
     findings.expect("process", kinds, "", container.process().map(drop));
     findings.expect(
         "state",

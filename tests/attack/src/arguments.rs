@@ -1,6 +1,7 @@
 //! The command line.
 
 use lexopt::{Arg, Parser, ValueExt};
+use oci_validation::format::Format;
 use oci_validation::frame::View;
 
 /// What is printed for `--help`.
@@ -19,22 +20,6 @@ Attacks OCI runtimes by their standard operations, in a private world. Needs roo
 
 Each attack is held, broken, hung or n/a, with the reason. The status is 1 when one was not held, 2 when the suite could not run.
 ";
-
-const VIEWS: [(&str, View); 4] = [
-    ("host", View::Host),
-    ("v1", View::V1),
-    ("v2", View::V2),
-    ("systemd", View::Systemd),
-];
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    Text,
-    Tap,
-    Json,
-    Markdown,
-}
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -89,24 +74,12 @@ impl Arguments {
                         "seed" => all.seed = number()?,
                         "work" => all.work = Some(value),
                         "cgroup" => {
-                            all.view = VIEWS
-                                .iter()
-                                .find(|(word, _)| *word == value)
+                            all.view = View::of(&value)
                                 .ok_or(format!("--cgroup {value}: host, v1, v2 or systemd"))?
-                                .1
                         }
                         "format" => {
-                            all.format = match value.as_str() {
-                                "text" => Format::Text,
-                                "tap" => Format::Tap,
-                                "json" => Format::Json,
-                                "markdown" => Format::Markdown,
-                                other => {
-                                    return Err(format!(
-                                        "--format {other}: text, tap, json or markdown"
-                                    ));
-                                }
-                            }
+                            all.format = Format::of(&value)
+                                .ok_or(format!("--format {value}: text, tap, json or markdown"))?
                         }
                         _ => return Err(format!("unknown option --{name}")),
                     }
@@ -134,7 +107,7 @@ impl Arguments {
         for filter in &self.filters {
             words.extend(["--filter".to_owned(), filter.clone()]);
         }
-        let view = VIEWS.iter().find(|(_, view)| *view == self.view);
+        let view = View::WORDS.iter().find(|(_, view)| *view == self.view);
         words.extend(
             view.into_iter()
                 .flat_map(|(word, _)| ["--cgroup".to_owned(), (*word).to_owned()]),

@@ -39,7 +39,7 @@ fn hostile(
 pub(crate) fn attacks() -> Vec<Attack> {
     let cwd = |id: &str, to: &'static str| attack(id, &["runc CVE-2024-21626"], format!("exec's working directory has become a link to {}", if to.is_empty() { "a directory outside" } else { to }), move |case, canary| {
         let outside = canary.at("folder").display().to_string();
-        hostile(case, canary, |root| symlink(if to.is_empty() { &outside } else { to }, root.join("work")), "/work/new")
+        hostile(case, canary, |root| symlink(if to.is_empty() { &outside } else { to }, root.join("app")), "/app/new")
     });
     let mut all = vec![
         cwd("X2.outside", ""), cwd("X2.up", "../../../../../../../../canary"), cwd("X2.root", "/proc/1/root"), cwd("X2.self", "/proc/self/cwd"),

@@ -56,7 +56,7 @@ const PATHS: &[(&str, Touch)] = &[
     ("/dev/extra", Touch::Device), ("/opt/node", Touch::Device), ("/dev/deep/er/node", Touch::Device),
     ("/etc/secret", Touch::Masked), ("/opt/secrets", Touch::Masked), ("/opt/deep/secret", Touch::Masked),
     ("/etc/fixed", Touch::ReadOnly), ("/opt/fixed/deep", Touch::ReadOnly),
-    ("/work", Touch::Directory), ("/work/a/b", Touch::Directory),
+    ("/app", Touch::Directory), ("/app/a/b", Touch::Directory),
     ("/etc/passwd", Touch::User), ("/etc/group", Touch::User),
     ("/opt/program", Touch::Program),
     ("/proc/sys", Touch::Parameter), ("/proc/sys/net", Touch::Parameter),

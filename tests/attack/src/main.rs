@@ -30,9 +30,10 @@ use oci_validation::verdict::{Stop, Verdict};
 use oci_validation::{frame, host, launch};
 use serde_json::Value;
 
-use arguments::{Arguments, Format};
+use arguments::Arguments;
 use attack::Attack;
 use canary::Canary;
+use oci_validation::format::Format;
 use report::{Found, Report};
 
 fn main() -> ExitCode {
