@@ -12,7 +12,7 @@ use std::time::Duration;
 use init::report::Seen;
 use kernel::file::open;
 use kernel::process::{self, PollFd, signals};
-use kernel::{Call, Errno, Fault, Fd, file, identity};
+use kernel::{Call, Errno, Fault, Fd, file};
 use spec::Spec;
 
 use super::folder::{CONFIG, FENCE, Folder, HOOK, REPORT};
@@ -110,11 +110,22 @@ pub(crate) fn exit_of_other(pid: i32, pidfd: &Fd) -> Result<Exit, Error> {
         _ => shown,
     };
     match shown {
-        // Who may not see it is shown 0.
-        Some(0) if identity::effective_user() != 0 => Ok(Exit::Unknown),
+        Some(0) if is_hidden(pid).map_err(failed)? => Ok(Exit::Unknown),
         Some(status) => Ok(process::Exit::of(status).into()),
         // It has been waited for meanwhile.
         None => Ok(kept()?.unwrap_or(Exit::Unknown)),
+    }
+}
+
+/// Whether procfs shows 0 for how a process ended, because the caller may not see it: that takes what looking at its
+/// program takes (proc_pid_stat(5): PTRACE_MODE_READ_FSCREDS), and the program of a process that has ended is not there.
+fn is_hidden(pid: i32) -> kernel::Result<bool> {
+    let path = CString::new(format!("/proc/{pid}/exe"))
+        .map_err(|_| Fault::found(Call::Readlinkat, Errno::EINVAL))?;
+    match file::read_link(file::HERE, &path, &mut [0; 1]) {
+        Err(fault) if fault.is(Errno::EACCES) || fault.is(Errno::EPERM) => Ok(true),
+        Err(fault) if !fault.is(Errno::ENOENT) && !fault.is(Errno::ESRCH) => Err(fault),
+        _ => Ok(false),
     }
 }
 
@@ -422,6 +433,11 @@ mod tests {
                 false,
                 Exit::Code(9),
             ),
+            (
+                "(sleep 0.2; exit 0) & echo $!; exec sleep 20",
+                false,
+                Exit::Code(0),
+            ),
         ] {
             let mut parent = Command::new("sh")
                 .args(["-c", line])
@@ -440,7 +456,7 @@ mod tests {
             }
             let known = match waits {
                 true => keeps,
-                false => identity::effective_user() == 0,
+                false => kernel::identity::effective_user() == 0,
             };
             let expected = if known { exit } else { Exit::Unknown };
             assert_eq!(exit_of_other(pid, &pidfd).unwrap(), expected, "{line}");
