@@ -130,6 +130,11 @@ impl Settings {
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
+
+    /// Whether some of them are held back until [`crate::Group::restrict`].
+    pub fn restricts(&self) -> bool {
+        self.list.iter().any(|setting| setting.when == When::Late)
+    }
 }
 
 /// The list under construction.

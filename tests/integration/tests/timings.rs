@@ -7,6 +7,7 @@ use serde_json::Value;
 
 cases![
     each_side_has_its_steps,
+    run_goes_on_where_nothing_is_to_be_done,
     calls_fit_into_one_trace,
     failures_are_recorded,
     forms_and_files_that_cannot_be,
@@ -81,6 +82,27 @@ fn each_side_has_its_steps() {
     let delete = recorded(&call(&["delete", "--force"]).output().ok());
     assert_eq!(parts(&delete, "runtime", "end the process").len(), 1);
     assert_eq!(parts(&delete, "runtime", "remove the state").len(), 1);
+}
+
+/// Between set-up and program runtime and child only wait for each other where one of them has something to do.
+fn run_goes_on_where_nothing_is_to_be_done() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("exit 0");
+    let pid_file = sandbox.path.join("io/pid");
+    for (more, waits) in [(vec![], 0), (vec!["--pid-file"], 1)] {
+        let path = more.iter().map(|_| &pid_file);
+        let run = sandbox
+            .runtime(["run", "--timings", "json"])
+            .args(&more)
+            .args(path)
+            .arg("--bundle")
+            .arg(&bundle.path)
+            .arg(sandbox.id("a"));
+        let run = recorded(&run.output().ok());
+        let found = parts(&run, "runtime", "let the program go");
+        assert_eq!(found.len(), waits, "{more:?}: {run:#}");
+        assert_eq!(parts(&run, "child", "await start").len(), 1);
+    }
 }
 
 fn calls_fit_into_one_trace() {

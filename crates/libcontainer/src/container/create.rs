@@ -102,6 +102,15 @@ impl Container {
             fence,
         };
         let prepared = Prepared::new(store, id, bundle, &spec, &options)?;
+        let manner = match manner.fence {
+            Fence::Pipe if manner.expected.is_none() && prepared.goes_on(bundle, &options) => {
+                Manner {
+                    fence: Fence::Open,
+                    ..manner
+                }
+            }
+            _ => manner,
+        };
         for (at, text) in &prepared.plan.warnings {
             store.warnings().warn_at(id, at, text);
         }

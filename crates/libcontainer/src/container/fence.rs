@@ -1,7 +1,5 @@
 //! Where a container's init waits for `start`: one end is its own, the other ours.
 
-use kernel::Fd;
-
 use crate::Error;
 use crate::perform::fence;
 use crate::state::Held;
@@ -12,12 +10,15 @@ pub(super) enum Fence {
     Fifo,
     /// At a pipe, which only this process can use.
     Pipe,
+    /// Nowhere.
+    Open,
 }
 
 impl Fence {
     /// The child's end and ours.
-    pub(super) fn make(&self, folder: &Held) -> Result<(Fd, Fd), Error> {
+    pub(super) fn make(&self, folder: &Held) -> Result<fence::Ends, Error> {
         match self {
+            Fence::Open => fence::open(),
             Fence::Pipe => fence::pipe(),
             Fence::Fifo => fence::fifo(folder.make_fence()?),
         }

@@ -315,6 +315,23 @@ impl<'a> Prepared<'a> {
         }
     }
 
+    /// Whether nobody has anything to do between the set-up and the program.
+    pub(super) fn goes_on(&self, bundle: &Bundle, options: &CreateOptions) -> bool {
+        let filter = self
+            .spec
+            .linux
+            .iter()
+            .flat_map(|linux| &linux.seccomp)
+            .next();
+        let tells_agent = filter.is_some_and(|filter| filter.listener_path.is_some());
+        let tells_caller = options.pid_file.is_some()
+            || options.pidfd_socket.is_some()
+            || options.notify_socket.is_some();
+        let has_hooks = self.spec.hooks.is_some();
+        let is_confirmed = bundle.root().is_some();
+        !(tells_agent || tells_caller || has_hooks || is_confirmed || self.settings.restricts())
+    }
+
     pub(super) fn record(&self) -> Result<Record, Error> {
         let spec = self.spec;
         let paths = self.place.iter().flat_map(cgroups::Place::paths);

@@ -32,8 +32,9 @@ impl Container {
                 Some(manager) => Readiness::listen(&locked.folder, manager)?,
                 None => None,
             };
-            if let Some(fence) = &fence {
-                locked.release(fence)?;
+            match &fence {
+                Some(fence) => locked.release(fence)?,
+                None => locked.confirm_program()?,
             }
             Ok(readiness)
         })();

@@ -102,11 +102,17 @@ impl Locked {
         let part = timings::part("let the program go, and wait until it runs");
         fence::release(fence, &process)
             .map_err(|fault| crate::perform::own("let the container go", fault))?;
-        if let Some(fault) = observe::report(&self.folder)?.and_then(|seen| seen.fault) {
-            self.explain_refusal(fault)?;
-        }
+        self.confirm_program()?;
         drop(part);
         run_hooks(HookKind::Poststart, "running")
+    }
+
+    /// Whether the program runs, after init has come to its last step.
+    pub(super) fn confirm_program(&self) -> Result<(), Error> {
+        match observe::report(&self.folder)?.and_then(|seen| seen.fault) {
+            Some(fault) => self.explain_refusal(fault),
+            None => Ok(()),
+        }
     }
 
     fn run_start_hooks(

@@ -60,8 +60,8 @@ pub(crate) enum Console {
 pub(crate) struct Given<'a> {
     pub(crate) store: &'a Store,
     pub(crate) report: Fd,
-    /// The pipe or FIFO at which the child waits: its end, and ours.
-    pub(crate) fence: Option<(Fd, Fd)>,
+    /// The pipe or FIFO at which the child waits.
+    pub(crate) fence: Option<fence::Ends>,
     pub(crate) console: Console,
     pub(crate) cgroup: Option<Cgroup<'a>>,
     /// The container's resctrl group.

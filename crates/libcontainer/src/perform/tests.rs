@@ -173,7 +173,7 @@ impl Script {
         })
     }
 
-    fn walk(self, fence: Option<(Fd, Fd)>) -> (Result<Performed, Error>, Reading) {
+    fn walk(self, fence: Option<super::fence::Ends>) -> (Result<Performed, Error>, Reading) {
         let fd = file::memory_file(c"tare-report", false).unwrap();
         file::set_length(fd.borrow(), init::report::LENGTH as u64).unwrap();
         let report = Reading::map(fd.borrow(), false).unwrap();
@@ -251,12 +251,12 @@ impl Script {
 }
 
 /// One byte is in the pipe, and there is room for no more: see the step `AwaitStart`.
-fn fence() -> (Fd, Fd) {
+fn fence() -> super::fence::Ends {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
     let (read, write) = (Fd::from(read), Fd::from(write));
     file::set_pipe_size(write.borrow(), 4096).unwrap();
     file::write(write.borrow(), b"r").unwrap();
-    (read, write)
+    (read, Some(write))
 }
 
 /// As root many ids, else only the caller's.

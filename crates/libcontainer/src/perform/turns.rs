@@ -215,7 +215,7 @@ impl Walk<'_> {
             let Some(peer) = &self.peer else {
                 return Ok(());
             };
-            let fence = self.given.fence.as_ref().map(|(_, ours)| ours.borrow());
+            let fence = self.held_fence();
             // Nobody announces a listener: init may not be able to make any call any more. So look from time to time.
             let pause = agent.is_some().then_some(listener::LOOK_EVERY);
             let what = [
@@ -259,12 +259,20 @@ impl Walk<'_> {
         any.then(|| listener::Agent::of(self.given.state.as_ref()))
     }
 
-    /// The socket is closed and no fault is noted: by execve, if that was the step.
+    /// Our end of the fence, if the child does not pass it by itself.
+    fn held_fence(&self) -> Option<BorrowedFd<'_>> {
+        let (_, ours) = self.given.fence.as_ref()?;
+        ours.as_ref().map(Fd::borrow)
+    }
+
+    /// The socket is closed and no fault is noted: by execve, if that was the step. A container whose program was refused has
+    /// said so itself, and has run.
     fn has_executed(&self) -> bool {
-        let last = self.plan.entries.len() as u32 - 1;
-        self.given.fence.is_none()
-            && self.report.fault().is_none()
-            && self.report.step() == Some(last)
+        let last = self.plan.entries.len() - 1;
+        let tells = |step: &Step| matches!(step, Step::Child(ChildStep::Execute(step)) if step.prints_failure);
+        self.held_fence().is_none()
+            && self.report.step() == Some(last as u32)
+            && (self.report.fault().is_none() || tells(&self.plan.entries[last].step))
     }
 
     /// Why the child is no longer there.

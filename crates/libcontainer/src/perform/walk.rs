@@ -72,7 +72,7 @@ pub(crate) fn walk(
         return Err(error);
     }
     let missing_ambient = walk.report.missing_ambient();
-    let fence = walk.given.fence.take().map(|(_, ours)| ours);
+    let fence = walk.given.fence.take().and_then(|(_, ours)| ours);
     let group = match walk.given.cgroup {
         Some(Cgroup::New { group, .. }) => group,
         _ => None,
