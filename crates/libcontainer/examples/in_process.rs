@@ -1,7 +1,7 @@
 //! How long create, start, the end of a program, and delete take from within a program: the median, in milliseconds.
 //!
 //! ```sh
-//! cargo run --release --example in_process -- BUNDLE ROUNDS [THREADS MEBIBYTES]
+//! cargo run --release --example in_process -- BUNDLE STATE ROUNDS [THREADS MEBIBYTES]
 //! ```
 
 use std::hint::black_box;
@@ -47,11 +47,12 @@ fn measure(bundle: &Bundle, store: &Store, rounds: usize) -> Result<f64, Failure
 fn run() -> Result<f64, Failure> {
     let mut arguments = std::env::args_os().skip(1);
     let bundle = PathBuf::from(arguments.next().ok_or("which bundle?")?);
+    let folder = PathBuf::from(arguments.next().ok_or("which directory for states?")?)
+        .join(format!("in-process-{}", std::process::id()));
     let mut numbers = arguments.map(|word| word.to_string_lossy().parse::<usize>());
     let mut number = |usual| numbers.next().unwrap_or(Ok(usual));
     let (rounds, threads, mebibytes) = (number(100)?, number(0)?, number(0)?);
     let bundle = Bundle::load(bundle)?;
-    let folder = std::env::temp_dir().join(format!("in-process-{}", std::process::id()));
     let store = Store::open(&folder)?;
     // Touched, so that it is really there.
     let heap: Vec<u8> = (0..mebibytes << 20).map(|index| index as u8).collect();

@@ -4,9 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde_json::{Value, json};
+
 use crate::{call, probe};
 
 /// A runtime.
+#[derive(Clone)]
 pub(super) struct Runtime {
     pub(super) name: String,
     pub(super) path: PathBuf,
@@ -15,8 +18,11 @@ pub(super) struct Runtime {
 }
 
 /// Everything that takes part, and what they run.
+#[derive(Clone)]
 pub(super) struct Field {
     pub(super) folder: PathBuf,
+    /// State directories are in memory, as below `/run` on real hosts.
+    pub(super) state: PathBuf,
     pub(super) floor: PathBuf,
     pub(super) floor_built: String,
     pub(super) runtimes: Vec<Runtime>,
@@ -30,6 +36,7 @@ impl Field {
     /// Builds what is missing and finds the rest.
     pub(super) fn prepare(mode: &str) -> Result<Field, String> {
         let folder = super::folder();
+        let state = in_memory(&folder)?;
         let unified = fs::exists("/sys/fs/cgroup/cgroup.controllers").unwrap_or(false);
         let make = |path: PathBuf| {
             fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))
@@ -39,34 +46,18 @@ impl Field {
             "rootfs/proc",
             "rootfs/dev",
             "rootfs/sys",
+            "rootfs/mnt",
             "state",
-            "exits",
-            "sleeps",
             "build",
         ] {
             make(folder.join(name))?;
         }
         let (floor, floor_built) = build_floor(&folder)?;
         let payload = make_root(&folder)?;
-        for (name, arguments) in [
-            ("exits", "\"/bin/true\""),
-            ("sleeps", "\"/bin/sleep\", \"100000\""),
-        ] {
-            let template =
-                fs::read_to_string(call::workspace().join("benches/config.json")).map_err(text)?;
-            let namespace = if unified {
-                ", {\"type\": \"cgroup\"}"
-            } else {
-                ""
-            };
-            let config = template
-                .replace("ARGS", arguments)
-                .replace("CGROUP_NAMESPACE", namespace);
-            let config = config.replace("ROOTFS", &folder.join("rootfs").display().to_string());
-            fs::write(folder.join(name).join("config.json"), config).map_err(text)?;
-        }
+        write_bundles(&folder, unified)?;
         let mut field = Field {
             folder,
+            state,
             floor,
             floor_built,
             runtimes: Vec::new(),
@@ -85,6 +76,13 @@ impl Field {
         Ok(field)
     }
 
+    /// The same without the other runtimes.
+    pub(super) fn only(&self, name: &str) -> Field {
+        let mut field = self.clone();
+        field.runtimes.retain(|runtime| runtime.name == name);
+        field
+    }
+
     fn try_out(&self, name: &str, path: PathBuf) -> Result<Runtime, String> {
         let version = call::output(call::program(&path).arg("--version"))?;
         let version = version.lines().next().unwrap_or_default().to_owned();
@@ -99,26 +97,22 @@ impl Field {
 
     /// A call of a runtime, with its own state directory.
     pub(super) fn call(&self, runtime: &Runtime, arguments: &[&str]) -> Command {
-        let mut command = quiet(&runtime.path);
-        command
-            .arg("--root")
-            .arg(self.folder.join("state").join(&runtime.name))
-            .args(arguments);
-        command
+        call_in(&self.state, runtime, arguments)
     }
 
     /// `run` of the bundle that exits.
     pub(super) fn run(&self, runtime: &Runtime) -> Command {
-        let bundle = self.bundle("exits");
-        self.call(
-            runtime,
-            &[
-                "run",
-                "--bundle",
-                &bundle,
-                &format!("bench-{}-run", runtime.name),
-            ],
-        )
+        self.run_of(runtime, "exits")
+    }
+
+    /// `run` of a bundle.
+    pub(super) fn run_of(&self, runtime: &Runtime, bundle: &str) -> Command {
+        run_in(&self.state, runtime, &self.bundle(bundle))
+    }
+
+    /// `run` of the bundle that exits, with the state directory where the bundle is.
+    pub(super) fn run_on_disk(&self, runtime: &Runtime) -> Command {
+        run_in(&self.folder.join("state"), runtime, &self.bundle("exits"))
     }
 
     /// The path of a bundle.
@@ -143,14 +137,82 @@ impl Field {
     /// Removes containers that are left, and the folder.
     pub(super) fn clean(&self) {
         for runtime in &self.runtimes {
-            let state = self.folder.join("state").join(&runtime.name);
-            for entry in fs::read_dir(state).into_iter().flatten().flatten() {
+            for entry in fs::read_dir(self.state.join(&runtime.name))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
                 let id = entry.file_name().to_string_lossy().into_owned();
                 let _ = self.call(runtime, &["delete", "--force", &id]).status();
             }
         }
         let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_dir_all(&self.state);
     }
+}
+
+fn call_in(state: &Path, runtime: &Runtime, arguments: &[&str]) -> Command {
+    let mut command = quiet(&runtime.path);
+    command
+        .arg("--root")
+        .arg(state.join(&runtime.name))
+        .args(arguments);
+    command
+}
+
+fn run_in(state: &Path, runtime: &Runtime, bundle: &str) -> Command {
+    let id = format!("bench-{}-run", runtime.name);
+    call_in(state, runtime, &["run", "--bundle", bundle, &id])
+}
+
+/// A directory for states on a tmpfs.
+fn in_memory(folder: &Path) -> Result<PathBuf, String> {
+    use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+    let name = folder.file_name().unwrap_or_default();
+    let is_tmpfs =
+        |path: &&str| statfs(*path).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC);
+    let path = ["/run", "/dev/shm"].iter().copied().find(is_tmpfs);
+    let state = Path::new(path.ok_or("neither /run nor /dev/shm is a tmpfs")?).join(name);
+    fs::create_dir_all(&state).map_err(|error| format!("{}: {error}", state.display()))?;
+    Ok(state)
+}
+
+/// The bundles, which have one root directory and are one template with changes.
+fn write_bundles(folder: &Path, unified: bool) -> Result<(), String> {
+    let read = |path: &str| -> Result<Value, String> {
+        let text = fs::read_to_string(call::workspace().join(path)).map_err(text)?;
+        serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))
+    };
+    let mut template = read("benches/config.json")?;
+    template["root"]["path"] = json!(folder.join("rootfs"));
+    if unified && let Some(namespaces) = template["linux"]["namespaces"].as_array_mut() {
+        namespaces.push(json!({"type": "cgroup"}));
+    }
+    let profile = read("crates/seccomp/tests/profiles/docker.json")?;
+    let exits: &dyn Fn(&mut Value) = &|_| {};
+    let sleeps: &dyn Fn(&mut Value) =
+        &|config| config["process"]["args"] = json!(["/bin/sleep", "100000"]);
+    let filtered: &dyn Fn(&mut Value) = &|config| config["linux"]["seccomp"] = profile.clone();
+    let bound: &dyn Fn(&mut Value) = &|config| {
+        let source = folder.join("build");
+        let bind = |number| json!({"destination": format!("/mnt/{number}"), "source": source, "options": ["bind", "ro"]});
+        if let Some(mounts) = config["mounts"].as_array_mut() {
+            mounts.extend((0..100).map(bind));
+        }
+    };
+    for (name, change) in [
+        ("exits", exits),
+        ("sleeps", sleeps),
+        ("filtered", filtered),
+        ("bound", bound),
+    ] {
+        let mut config = template.clone();
+        change(&mut config);
+        let bundle = folder.join(name);
+        fs::create_dir_all(&bundle).map_err(text)?;
+        fs::write(bundle.join("config.json"), config.to_string()).map_err(text)?;
+    }
+    Ok(())
 }
 
 fn text(error: std::io::Error) -> String {

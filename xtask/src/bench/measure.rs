@@ -17,19 +17,23 @@ type Rows = Vec<(String, Option<f64>)>;
 /// What is timed.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Measured {
-    /// `run` of a program that exits at once.
-    Run,
+    /// `run` of a program that exits at once, from this bundle.
+    Run(&'static str),
+    /// The same, with the state directory on a disk.
+    RunOnDisk,
     /// `create`, `start`, waiting for the end, `delete`, each a process of its own.
     LifeCycle,
     /// `exec` in a running container.
     Exec,
     /// `state` of it.
     State,
+    /// `list`.
+    List,
 }
 
 /// Times all contestants in turns: in each round each has `runs` in a row, and another one begins.
 pub(super) fn interleaved(field: &Field, rounds: usize, runs: usize, what: Measured) -> Rows {
-    let running = matches!(what, Measured::Exec | Measured::State)
+    let running = matches!(what, Measured::Exec | Measured::State | Measured::List)
         .then(|| start_all(field))
         .unwrap_or_default();
     let names: Vec<&str> = std::iter::once("floor")
@@ -104,7 +108,9 @@ fn create(field: &Field, runtime: &Runtime, bundle: &str, id: &str) -> Option<i3
 fn once(field: &Field, name: &str, what: Measured, running: &BTreeMap<String, i32>) -> bool {
     let Some(runtime) = field.runtimes.iter().find(|one| one.name == name) else {
         return match what {
-            Measured::Run | Measured::LifeCycle => succeeds(&mut field.floor_run()),
+            Measured::Run(_) | Measured::RunOnDisk | Measured::LifeCycle => {
+                succeeds(&mut field.floor_run())
+            }
             Measured::Exec => running.values().next().is_some_and(|pid| {
                 succeeds(
                     field
@@ -112,11 +118,12 @@ fn once(field: &Field, name: &str, what: Measured, running: &BTreeMap<String, i3
                         .args(["--exec", &pid.to_string(), "/bin/true"]),
                 )
             }),
-            Measured::State => succeeds(field.floor().arg("--noop")),
+            Measured::State | Measured::List => succeeds(field.floor().arg("--noop")),
         };
     };
     match what {
-        Measured::Run => succeeds(&mut field.run(runtime)),
+        Measured::Run(bundle) => succeeds(&mut field.run_of(runtime, bundle)),
+        Measured::RunOnDisk => succeeds(&mut field.run_on_disk(runtime)),
         Measured::LifeCycle => {
             let id = format!("bench-{name}-cycle");
             let Some(pid) = create(field, runtime, "exits", &id) else {
@@ -128,12 +135,34 @@ fn once(field: &Field, name: &str, what: Measured, running: &BTreeMap<String, i3
         }
         Measured::Exec => succeeds(&mut field.call(runtime, &["exec", &id(runtime), "/bin/true"])),
         Measured::State => succeeds(&mut field.call(runtime, &["state", &id(runtime)])),
+        Measured::List => succeeds(&mut field.call(runtime, &["list"])),
     }
 }
 
 fn median(mut list: Vec<f64>) -> f64 {
     list.sort_by(f64::total_cmp);
     list.get(list.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// What is timed while each runtime of the field has this many containers that sleep.
+pub(super) fn beside(field: &Field, count: usize, rounds: usize, what: &[Measured]) -> Vec<Rows> {
+    let ids = || (0..count).map(|number| format!("crowd-{number}"));
+    for runtime in &field.runtimes {
+        let bundle = field.bundle("sleeps");
+        for id in ids() {
+            succeeds(&mut field.call(runtime, &["run", "--detach", "--bundle", &bundle, &id]));
+        }
+    }
+    let rows = what
+        .iter()
+        .map(|what| interleaved(field, rounds, 5, *what))
+        .collect();
+    for runtime in &field.runtimes {
+        for id in ids() {
+            succeeds(&mut field.call(runtime, &["delete", "--force", &id]));
+        }
+    }
+    rows
 }
 
 /// The life of a container from within a program that stays, in turns: by hand, by the library, and by the library in a program
@@ -152,7 +181,11 @@ pub(super) fn in_process(field: &Field, rounds: usize) -> (Rows, Rows) {
     };
     let library = |more: &[&str]| {
         let mut command = Command::new(&field.in_process);
-        command.arg(field.bundle("exits")).arg(TIMES).args(more);
+        command
+            .arg(field.bundle("exits"))
+            .arg(&field.state)
+            .arg(TIMES);
+        command.args(more);
         let output = command.stdin(Stdio::null()).output().ok()?;
         String::from_utf8_lossy(&output.stdout).trim().parse().ok()
     };

@@ -24,11 +24,9 @@ struct Options {
 
 /// A table of the report: for each contestant the median, or why there is none.
 struct Table {
-    title: &'static str,
+    title: String,
     unit: &'static str,
     rows: Vec<(String, Option<f64>)>,
-    /// Whether less is better, so that ratios to the floor and to the others make sense.
-    ratios: bool,
 }
 
 pub(crate) fn run(arguments: &[String]) -> Answer {
@@ -119,16 +117,27 @@ fn again(options: &Options) -> Answer {
 }
 
 fn measure_all(field: &Field, rounds: usize) -> Vec<Table> {
-    let table = |title, rows| Table {
-        title,
+    let table = |title: &str, rows| Table {
+        title: title.to_owned(),
         unit: "ms",
         rows,
-        ratios: true,
     };
     let mut tables = vec![
         table(
             "run a program that exits",
-            measure::interleaved(field, rounds, 15, Measured::Run),
+            measure::interleaved(field, rounds, 15, Measured::Run("exits")),
+        ),
+        table(
+            "the same, with the state directory on a disk",
+            measure::interleaved(field, rounds, 10, Measured::RunOnDisk),
+        ),
+        table(
+            "the same, with Docker's filter",
+            measure::interleaved(field, rounds, 10, Measured::Run("filtered")),
+        ),
+        table(
+            "the same, with 100 bind mounts",
+            measure::interleaved(field, rounds, 10, Measured::Run("bound")),
         ),
         table(
             "create, start, wait, delete",
@@ -143,46 +152,58 @@ fn measure_all(field: &Field, rounds: usize) -> Vec<Table> {
             measure::interleaved(field, rounds, 15, Measured::State),
         ),
     ];
+    tables.push(table(
+        "list of one container",
+        measure::interleaved(field, rounds, 15, Measured::List),
+    ));
+    let crowd = [Measured::List];
+    let listed = measure::beside(field, 200, rounds.min(8), &crowd);
+    tables.extend(listed.into_iter().map(|rows| table("list of 200", rows)));
+    let crowd = [Measured::Run("exits"), Measured::State, Measured::LifeCycle];
+    let alone = field.only("tare");
+    let beside = measure::beside(&alone, 1000, rounds.min(8), &crowd);
+    let titles = ["run", "state", "create, start, wait, delete"];
+    for (title, rows) in titles.into_iter().zip(beside) {
+        tables.push(table(&format!("{title}, beside 1,000 containers"), rows));
+    }
     let (small, large) = measure::in_process(field, rounds);
-    tables.push(table("the same from within a program", small));
+    tables.push(table(
+        "create, start, wait, delete from within a program",
+        small,
+    ));
     tables.push(table("the same with 32 threads and a heap of 1 GiB", large));
     tables.push(Table {
-        title: "8 loops of run at once",
+        title: "8 loops of run at once".to_owned(),
         unit: "containers per second",
         rows: measure::loops(field, rounds.min(4)),
-        ratios: false,
     });
     let (peak, cpu) = measure::usage(field, rounds);
     tables.push(Table {
-        title: "CPU time of run",
+        title: "CPU time of run".to_owned(),
         unit: "ms",
         rows: cpu,
-        ratios: true,
     });
     tables.push(Table {
-        title: "peak resident memory of run",
+        title: "peak resident memory of run".to_owned(),
         unit: "KiB",
         rows: peak,
-        ratios: false,
     });
     for (title, key) in [
         ("waiting init, anonymous memory", "Anonymous:"),
         ("waiting init, proportional share", "Pss:"),
     ] {
         tables.push(Table {
-            title,
+            title: title.to_owned(),
             unit: "KiB",
             rows: measure::waiting(field, key),
-            ratios: false,
         });
     }
     if let Some(strace) = call::installed("strace") {
         let rows = measure::system_calls(field, &strace);
         tables.push(Table {
-            title: "system calls of run",
+            title: "system calls of run".to_owned(),
             unit: "",
             rows,
-            ratios: true,
         });
     }
     tables

@@ -63,14 +63,10 @@ pub(super) fn section(mode: &str, field: &Field, rounds: usize, tables: &[Table]
             _ => "–".to_owned(),
         };
         let ratios: Vec<String> = others.iter().map(ratio).collect();
-        let title = if table.ratios {
-            table.title.to_owned()
-        } else {
-            format!("{} ", table.title).trim_end().to_owned()
-        };
         let _ = writeln!(
             text,
-            "| {title} | {} | {} | {} |",
+            "| {} | {} | {} | {} |",
+            table.title,
             table.unit,
             cells.join(" | "),
             ratios.join(" | ")
@@ -113,7 +109,8 @@ fn machine() -> String {
 const HEAD: &str = "# Benchmarks
 
 Written by `cargo xtask bench --mode host|v1|v2`. Times are medians of whole processes. *floor* is a C program that does only
-the kernel's work for the same container (`benches/floor/floor.c`); for `state` it is an empty process. Ratios are within
+the kernel's work for the same container (`benches/floor/floor.c`), without a filter and without bind mounts; for `state` and `list` it
+is an empty process. State directories are on a tmpfs, as below `/run` on real hosts, where nothing else is said. Ratios are within
 one run; compare nothing across machines or days.
 ";
 
