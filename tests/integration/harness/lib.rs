@@ -22,7 +22,7 @@ pub use host::HostState;
 pub use runner::{Case, Skip, main};
 pub use runtime::{Invocation, Output, Running, slow, wait_until};
 pub use sandbox::{Caller, Sandbox};
-pub use trace::{CAN_FAIL, Harm, Point, Traced, Whose, trace};
+pub use trace::{CAN_FAIL, Harm, Point, Traced, Whose, trace, with_descendants};
 
 /// Ends the test as skipped; the reason is printed in the list of results.
 #[macro_export]

@@ -37,6 +37,10 @@ pub fn reap(wanted: impl Fn(&Zombie) -> bool) {
         if field("PPid:") != own || !field("State:").starts_with('Z') {
             continue;
         }
+        // Its end is its tracer's first.
+        if field("TracerPid:") != "0" {
+            continue;
+        }
         let zombie = Zombie {
             name: field("Name:").to_owned(),
             inside: (field("NSpid:").split_whitespace().nth(1))

@@ -1,6 +1,7 @@
 //! Runs the runtime under ptrace(2): lists its system calls and those of the processes that it starts, or harms one.
 
 use std::collections::HashMap;
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::{Invocation, skip, slow};
+use crate::{Invocation, orphans, skip, slow};
 
 /// Whose system calls are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +47,8 @@ pub struct Point {
 /// How a call of the runtime went.
 #[derive(Debug)]
 pub struct Traced {
-    /// How it ended and what it printed; `None`: it had not ended at the time limit and was killed.
-    pub output: Option<crate::Output>,
+    /// How it ended and what it printed; or who waited where at the time limit, when it was killed.
+    pub output: Result<crate::Output, String>,
     /// The system calls by number, if none was to be harmed.
     pub calls: Vec<(Whose, u64)>,
     /// The number of the one that was harmed.
@@ -62,7 +63,6 @@ const SYSCALL_INFO_ENTRY: u8 = 1;
 
 #[derive(Default)]
 struct Tracee {
-    executed: u32,
     failing: Option<i32>,
 }
 
@@ -74,6 +74,7 @@ struct Trace {
     harmed: Option<u64>,
     others: Vec<Pid>,
     begun: bool,
+    /// Those that are traced now.
     tracees: HashMap<Pid, Tracee>,
 }
 
@@ -105,14 +106,15 @@ pub fn trace(call: Invocation, point: Option<Point>) -> Traced {
             let (mut waited, mut last) = (Duration::ZERO, Instant::now());
             while !ended.load(Ordering::Relaxed) {
                 if waited > slow(20) {
+                    let seen = what_is_seen(&with_descendants(runtime));
                     let _ = kill(runtime, Signal::SIGKILL);
-                    return true;
+                    return Err(seen);
                 }
                 std::thread::park_timeout(Duration::from_millis(50));
                 waited += last.elapsed().min(Duration::from_millis(100));
                 last = Instant::now();
             }
-            false
+            Ok(())
         }
     });
     let mut trace = Trace {
@@ -126,16 +128,50 @@ pub fn trace(call: Invocation, point: Option<Point>) -> Traced {
         tracees: HashMap::from([(runtime, Tracee::default())]),
     };
     kill(runtime, Signal::SIGCONT).expect("SIGCONT");
-    let code = trace.run();
+    let code = trace.until_it_ends();
     ended.store(true, Ordering::Relaxed);
     watchdog.thread().unpark();
-    let hung = watchdog.join().expect("the watchdog");
+    let in_time = watchdog.join().expect("the watchdog");
+    let all_gone = trace.let_all_go();
     Traced {
-        output: (!hung).then(|| running.ended_with(code)),
+        output: in_time.and(all_gone).map(|()| running.ended_with(code)),
         calls: trace.calls,
         harmed: trace.harmed,
         others: trace.others,
     }
+}
+
+/// The process and those below it, as far as they can be seen.
+pub fn with_descendants(first: Pid) -> Vec<Pid> {
+    let mut all = vec![first];
+    let mut at = 0;
+    while let Some(pid) = all.get(at) {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        all.extend(
+            (children.split_whitespace())
+                .filter_map(|pid| pid.parse().ok())
+                .map(Pid::from_raw),
+        );
+        at += 1;
+    }
+    all
+}
+
+/// What these processes are, and where they wait: the call and the kernel's function.
+fn what_is_seen(pids: &[Pid]) -> String {
+    let line = |pid: &Pid| {
+        let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}"));
+        let status = read("status").unwrap_or_default();
+        let wanted = |line: &&str| {
+            let field = line.split(':').next().unwrap_or_default();
+            ["Name", "State", "PPid", "TracerPid", "SigPnd", "ShdPnd"].contains(&field)
+        };
+        let fields: Vec<&str> = status.lines().filter(wanted).collect();
+        let place = ["syscall", "wchan", "stack"].map(|name| read(name).unwrap_or_default());
+        format!("{pid}: {} {}", fields.join(", "), place.join(" ")).replace(['\t', '\n'], " ")
+    };
+    pids.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
 const FORKS: [i32; 3] = [
@@ -145,91 +181,116 @@ const FORKS: [i32; 3] = [
 ];
 
 impl Trace {
-    fn run(&mut self) -> i32 {
-        let mut code = None;
-        let mut ended = None;
-        while code.is_none() || !self.tracees.is_empty() {
-            let mut flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
-            if code.is_some() {
-                flags |= WaitPidFlag::WNOHANG;
-                if ended.get_or_insert_with(Instant::now).elapsed() > slow(20) {
-                    break;
-                }
-            }
-            match waitpid(None, Some(flags)) {
-                Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
-                Ok(WaitStatus::Exited(pid, status)) => self.ended(pid, status, &mut code),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                    self.ended(pid, 128 + signal as i32, &mut code);
-                }
-                Ok(WaitStatus::PtraceSyscall(pid)) if code.is_none() => self.at_call(pid),
-                Ok(WaitStatus::PtraceEvent(pid, _, event)) if code.is_none() => {
-                    self.at_event(pid, event);
-                }
-                // Signals go where they were sent.
-                Ok(WaitStatus::Stopped(pid, signal)) if signal != Signal::SIGTRAP => {
-                    self.go_on(pid, Some(signal));
-                }
-                Ok(status) => match status.pid() {
-                    Some(pid) if code.is_some() => {
-                        // What it has just started is traced as well.
-                        if let WaitStatus::PtraceEvent(_, _, event) = status
-                            && FORKS.contains(&event)
-                        {
-                            self.started(pid);
-                        }
-                        self.let_go(pid);
+    /// Harms or lists calls until the runtime has ended; how it did.
+    fn until_it_ends(&mut self) -> i32 {
+        loop {
+            match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
+                Ok(status) => {
+                    if let Some(pid) = status.pid() {
+                        self.meet(pid);
                     }
-                    Some(pid) => self.go_on(pid, None),
-                    None => {}
-                },
+                    match status {
+                        WaitStatus::Exited(pid, code) if self.ended(pid) => return code,
+                        WaitStatus::Signaled(pid, signal, _) if self.ended(pid) => {
+                            return 128 + signal as i32;
+                        }
+                        WaitStatus::PtraceSyscall(pid) => self.at_call(pid),
+                        WaitStatus::PtraceEvent(pid, _, event) => self.at_event(pid, event),
+                        // Signals go where they were sent.
+                        WaitStatus::Stopped(pid, signal) => {
+                            self.go_on(pid, (signal != Signal::SIGTRAP).then_some(signal));
+                        }
+                        _ => {}
+                    }
+                }
                 Err(nix::errno::Errno::EINTR) => {}
+                Err(_) => return 255,
+            }
+        }
+    }
+
+    /// The container is left to itself: it goes on untraced from where it is. Who could not be let go, if somebody could not.
+    fn let_all_go(&mut self) -> Result<(), String> {
+        for pid in self.tracees.keys() {
+            let _ = ptrace::interrupt(*pid);
+        }
+        let (mut waited, mut last) = (Duration::ZERO, Instant::now());
+        while !self.tracees.is_empty() {
+            if waited > slow(20) {
+                let left: Vec<Pid> = self.tracees.keys().copied().collect();
+                return Err(format!("traced for ever: {}", what_is_seen(&left)));
+            }
+            waited += last.elapsed().min(Duration::from_millis(100));
+            last = Instant::now();
+            let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD | WaitPidFlag::WNOHANG;
+            let status = match waitpid(None, Some(flags)) {
+                Ok(WaitStatus::StillAlive) => {
+                    // Those that were let go became ours when the runtime ended. The first process of their pid namespace
+                    // does not end before they are reaped.
+                    for pid in &self.others {
+                        if !self.tracees.contains_key(pid) {
+                            orphans::has_ended(*pid);
+                        }
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+                Ok(status) => status,
+                Err(nix::errno::Errno::EINTR) => continue,
                 Err(_) => break,
+            };
+            let Some(pid) = status.pid() else { continue };
+            self.meet(pid);
+            match status {
+                WaitStatus::Exited(..) | WaitStatus::Signaled(..) => drop(self.ended(pid)),
+                WaitStatus::Stopped(_, signal) if signal != Signal::SIGTRAP => {
+                    self.let_go(pid, Some(signal));
+                }
+                WaitStatus::PtraceEvent(_, _, event) => {
+                    self.meet_child_of(pid, event);
+                    self.let_go(pid, None);
+                }
+                _ => self.let_go(pid, None),
             }
         }
-        code.unwrap_or(255)
+        Ok(())
     }
 
-    fn ended(&mut self, pid: Pid, status: i32, code: &mut Option<i32>) {
+    /// Whether that was the runtime.
+    fn ended(&mut self, pid: Pid) -> bool {
         self.tracees.remove(&pid);
-        if pid == self.runtime {
-            *code = Some(status);
-            // The container is left to itself: it goes on untraced from where it is.
-            for pid in self.tracees.keys() {
-                let _ = ptrace::interrupt(*pid);
-            }
+        pid == self.runtime
+    }
+
+    fn let_go(&mut self, pid: Pid, signal: Option<Signal>) {
+        let _ = ptrace::detach(pid, signal);
+        self.tracees.remove(&pid);
+    }
+
+    /// What a traced process has started is traced from its beginning. Which is told first is not certain, what it does itself
+    /// or that the other has started it: it may even have been let go, or have ended, when that is told.
+    fn meet(&mut self, pid: Pid) {
+        if pid != self.runtime && !self.others.contains(&pid) {
+            self.others.push(pid);
+            self.tracees.insert(pid, Tracee::default());
         }
     }
 
-    fn let_go(&mut self, pid: Pid) {
-        let _ = ptrace::detach(pid, None);
-        self.tracees.remove(&pid);
-    }
-
-    /// The process that a traced one has started, which is traced from its beginning.
-    fn started(&mut self, pid: Pid) -> Option<Pid> {
-        let new = Pid::from_raw(ptrace::getevent(pid).ok()? as i32);
-        self.others.push(new);
-        self.tracees.entry(new).or_default();
-        Some(new)
+    fn meet_child_of(&mut self, pid: Pid, event: i32) {
+        if FORKS.contains(&event)
+            && let Ok(new) = ptrace::getevent(pid)
+        {
+            self.meet(Pid::from_raw(new as i32));
+        }
     }
 
     fn at_event(&mut self, pid: Pid, event: i32) {
-        let executed = self.tracees.get(&pid).map_or(0, |tracee| tracee.executed);
-        if FORKS.contains(&event) {
-            if let Some(new) = self.started(pid) {
-                let inherited = if pid == self.runtime { 0 } else { executed };
-                self.tracees.entry(new).or_default().executed += inherited;
-            }
-        } else if event == ptrace::Event::PTRACE_EVENT_EXEC as i32 {
+        self.meet_child_of(pid, event);
+        if event == ptrace::Event::PTRACE_EVENT_EXEC as i32 {
             self.begun |= pid == self.runtime;
-            self.tracees.entry(pid).or_default().executed += 1;
-            // The first time it becomes init, the second time the user's program.
-            if pid != self.runtime && executed > 0 {
-                return self.let_go(pid);
+            if pid != self.runtime && !is_init(pid) {
+                return self.let_go(pid, None);
             }
-        } else {
-            self.tracees.entry(pid).or_default();
         }
         self.go_on(pid, None);
     }
@@ -286,6 +347,12 @@ impl Trace {
         }
         self.go_on(pid, None);
     }
+}
+
+/// Whether the process executes the runtime's init, which is a file in memory; otherwise it has become the user's program.
+fn is_init(pid: Pid) -> bool {
+    let program = fs::read_link(format!("/proc/{pid}/exe"));
+    program.is_ok_and(|path| path.as_os_str().as_encoded_bytes().starts_with(b"/memfd:"))
 }
 
 #[cfg(target_arch = "x86_64")]
