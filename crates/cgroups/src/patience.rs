@@ -1,8 +1,8 @@
 //! Waiting for the kernel in steps.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How much is still waited. It is counted by what was slept and not by the clock: while a machine stands still (suspended,
+/// How much is still waited. It is counted by steps that were slept or waited and not by the clock: while a machine stands still (suspended,
 /// saved as a snapshot, starved by others) those who are waited for have no time either.
 #[derive(Debug)]
 pub(crate) struct Patience {
@@ -16,13 +16,26 @@ impl Patience {
 
     /// Sleeps for a step; false when nothing is left.
     pub(crate) fn wait(&mut self, step: Duration) -> bool {
-        if self.left.is_zero() {
-            return false;
-        }
-        let step = step.min(self.left);
+        let step = self.step(step);
         std::thread::sleep(step);
-        self.left -= step;
-        true
+        self.pass(step)
+    }
+
+    /// How long to wait next, at most so long.
+    pub(crate) fn step(&self, most: Duration) -> Duration {
+        most.min(self.left)
+    }
+
+    /// A step has passed; false when nothing was left before.
+    fn pass(&mut self, step: Duration) -> bool {
+        let some = !self.left.is_zero();
+        self.left = self.left.saturating_sub(step);
+        some
+    }
+
+    /// Something was waited for since then, of which this step counts at most; false when nothing was left before.
+    pub(crate) fn waited(&mut self, begin: Instant, step: Duration) -> bool {
+        self.pass(begin.elapsed().min(step))
     }
 }
 
@@ -36,5 +49,16 @@ mod tests {
         let steps = (0..).take_while(|_| patience.wait(Duration::from_millis(2)));
         assert_eq!(steps.count(), 3);
         assert!(!patience.wait(Duration::ZERO));
+    }
+
+    #[test]
+    fn of_a_long_standstill_a_step_counts() {
+        let (mut patience, step) = (
+            Patience::of(Duration::from_secs(1)),
+            Duration::from_millis(400),
+        );
+        let long_ago = Instant::now() - Duration::from_secs(60);
+        let waits = (0..).take_while(|_| patience.waited(long_ago, step));
+        assert_eq!(waits.count(), 3);
     }
 }

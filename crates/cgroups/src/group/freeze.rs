@@ -123,7 +123,8 @@ impl Group {
 /// The kernel tells by an event in `cgroup.events`; false when it did not come in time.
 fn freeze_v2(dir: &Dir, patience: Duration) -> Result<bool, Error> {
     const POLLPRI: i16 = 2;
-    let deadline = Instant::now() + patience;
+    const STEP: Duration = Duration::from_millis(100);
+    let mut patience = Patience::of(patience);
     let events = dir.open_to_read("cgroup.events")?;
     let fail = |fault| Error::file("watch", dir.path().join("cgroup.events"), fault);
     dir.write("cgroup.freeze", "1")?;
@@ -135,13 +136,12 @@ fn freeze_v2(dir: &Dir, patience: Duration) -> Result<bool, Error> {
         if text.lines().any(|line| line == "frozen 1") {
             return Ok(true);
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(false);
-        }
+        let step = patience.step(STEP);
         let mut watch = [PollFd::new(events.borrow(), POLLPRI)];
-        match process::poll(&mut watch, Some(left.as_nanos() as u64)) {
+        let begin = Instant::now();
+        match process::poll(&mut watch, Some(step.as_nanos() as u64)) {
             Err(fault) if !fault.is(kernel::Errno::EINTR) => return Err(fail(fault)),
+            _ if !patience.waited(begin, step) => return Ok(false),
             _ => {}
         }
     }

@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::message::{Call, Malformed, Message, Reader, Writer, kind};
+use crate::patience::Patience;
 
 /// How long systemd may take for one answer or one job.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What of it counts at most between two looks.
+const STEP: Duration = Duration::from_millis(100);
 
 pub(super) const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
@@ -223,11 +227,11 @@ impl Bus {
     ) -> Result<(), BusError> {
         let answer = self.manager(member, signature, body, doing)?;
         let job = answer.body().text()?.to_owned();
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::of(PATIENCE);
         loop {
             let signal = match self.signals.pop() {
                 Some(signal) => signal,
-                None => self.next(deadline, doing)?,
+                None => self.next(&mut patience, doing)?,
             };
             if signal.kind != kind::SIGNAL || signal.member != "JobRemoved" {
                 continue;
@@ -249,9 +253,9 @@ impl Bus {
         self.serial += 1;
         let serial = self.serial;
         self.stream.write_all(&call.message(serial, body))?;
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::of(PATIENCE);
         loop {
-            let message = self.next(deadline, doing)?;
+            let message = self.next(&mut patience, doing)?;
             match message.kind {
                 kind::ANSWER if message.reply_to == serial => return Ok(message),
                 kind::ERROR if message.reply_to == serial => {
@@ -272,7 +276,7 @@ impl Bus {
         }
     }
 
-    fn next(&mut self, deadline: Instant, doing: &str) -> Result<Message, BusError> {
+    fn next(&mut self, patience: &mut Patience, doing: &str) -> Result<Message, BusError> {
         loop {
             if let Some((message, length)) = Message::take(&self.received)? {
                 self.received.drain(..length);
@@ -281,23 +285,24 @@ impl Bus {
             let time_out = || BusError::TimeOut {
                 doing: doing.to_owned(),
             };
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let step = patience.step(STEP);
+            if step.is_zero() {
                 return Err(time_out());
             }
-            self.stream.set_read_timeout(Some(left))?;
+            let begin = Instant::now();
+            self.stream.set_read_timeout(Some(step))?;
             let mut buffer = [0; 4096];
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err(BusError::Broken("systemd closed it".to_owned())),
                 Ok(length) => self.received.extend_from_slice(&buffer[..length]),
                 Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
-                {
-                    return Err(time_out());
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) => {}
                 Err(error) => return Err(error.into()),
             }
+            patience.waited(begin, step);
         }
     }
 }
