@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 
 cases![
     one_of_many_creates_with_the_same_id_wins,
+    a_thousand_creates_of_a_few_ids,
     parallel_loops,
     state_and_list_beside_create_and_delete,
     many_deletes_of_one_container,
@@ -59,6 +60,59 @@ fn one_of_many_creates_with_the_same_id_wins() {
         .unwrap();
     let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
     sandbox.host(Some(&bundle)).same_as(&before);
+}
+
+/// Each id has one owner at most at any time, who deletes it; the others are told that it exists. No more than 24 calls at a
+/// time, so that little machines can do it.
+fn a_thousand_creates_of_a_few_ids() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    const IDS: usize = 4;
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("true");
+    let before = sandbox.host(Some(&bundle));
+    let (made, next) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let owners = [(); IDS].map(|()| AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for worker in 0..24 {
+            let (caller, path, made, next, owners) =
+                (sandbox.caller(), &bundle.path, &made, &next, &owners);
+            let pid_file = sandbox.path.join(format!("pid{worker}"));
+            scope.spawn(move || {
+                let mut created = Vec::new();
+                loop {
+                    let number = next.fetch_add(1, Ordering::SeqCst);
+                    if number >= 1000 {
+                        break;
+                    }
+                    let which = number % IDS;
+                    let id = caller.id(&which.to_string());
+                    let create = caller.runtime(["create", "--bundle"]).arg(path);
+                    let create = create.arg("--pid-file").arg(&pid_file).arg(&id);
+                    let output = create.limit(120).output();
+                    if output.code != 0 {
+                        assert!(output.stderr.contains("already exists"), "{output:?}");
+                        continue;
+                    }
+                    assert_eq!(owners[which].fetch_add(1, Ordering::SeqCst), 0, "{id}");
+                    made.fetch_add(1, Ordering::SeqCst);
+                    let pid = std::fs::read_to_string(&pid_file).unwrap();
+                    created.push(Pid::from_raw(pid.parse().unwrap()));
+                    owners[which].fetch_sub(1, Ordering::SeqCst);
+                    let delete = caller.runtime(["delete", "--force", &id]);
+                    delete.limit(120).output().ok();
+                    created.retain(|pid| !orphans::has_ended(*pid));
+                }
+                harness::wait_until("the end of those that were created", || {
+                    created.retain(|pid| !orphans::has_ended(*pid));
+                    created.is_empty()
+                });
+            });
+        }
+    });
+    assert!(made.into_inner() >= IDS);
+    harness::wait_until("nothing left", || {
+        sandbox.host(Some(&bundle)).difference(&before).is_empty()
+    });
 }
 
 fn parallel_loops() {

@@ -11,7 +11,9 @@ cases![
     few_descriptors_lose_no_container,
     few_descriptors_and_delete_by_force,
     small_address_spaces_lose_no_container,
+    creates_with_little_of_everything_leave_nothing,
     signals_in_bursts_reach_the_program_and_lose_nothing,
+    standing_still_changes_nothing,
     privileged_no_inodes_is_one_error,
     privileged_a_full_file_system_is_one_error,
     a_damaged_config_is_no_config_without_a_filter,
@@ -106,6 +108,44 @@ fn small_address_spaces_lose_no_container() {
     container.wait();
 }
 
+/// `create` with so little memory, so few descriptors or processes that it succeeds only sometimes, also in init, which has
+/// the same limits: then what there is can be deleted as always.
+fn creates_with_little_of_everything_leave_nothing() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle();
+    let before = sandbox.host(Some(&bundle));
+    let spaces = (250..8000).step_by(500).map(|size| format!("-v {size}"));
+    let descriptors = (3..24).map(|count| format!("-n {count}"));
+    let sizes = (0..4).map(|blocks| format!("-f {blocks}"));
+    let mut failed = 0;
+    for (number, limit) in spaces.chain(descriptors).chain(sizes).enumerate() {
+        let id = sandbox.id(&format!("a{number}"));
+        let pid_file = sandbox.path.join("io/little.pid");
+        let _ = fs::remove_file(&pid_file);
+        let script = format!("ulimit {limit}; exec \"$@\"");
+        let call = sandbox.command("/bin/sh").args(["-c", &script, "sh"]);
+        let call = call.arg(sandbox.program()).arg("--root").arg(&sandbox.root);
+        let call = call.args(["create", "--pid-file"]).arg(&pid_file);
+        let call = call.arg("--bundle").arg(&bundle.path).arg(&id);
+        let output = call.limit(30).output();
+        failed += usize::from(output.code != 0);
+        if output.code == 0 {
+            let state = sandbox.runtime(["state", &id]).output().ok().json();
+            assert_eq!(state["status"], "created", "{limit}");
+        }
+        sandbox.runtime(["delete", "--force", &id]).output().ok();
+        let pid = fs::read_to_string(&pid_file).ok();
+        let pid = pid
+            .and_then(|pid| pid.parse().ok())
+            .map(nix::unistd::Pid::from_raw);
+        harness::wait_until("nothing left", || {
+            pid.is_none_or(harness::orphans::has_ended)
+                && sandbox.host(Some(&bundle)).difference(&before).is_empty()
+        });
+    }
+    assert!((4..40).contains(&failed), "{failed}");
+}
+
 fn signals_in_bursts_reach_the_program_and_lose_nothing() {
     use nix::sys::signal::{Signal, kill};
     let sandbox = Sandbox::new();
@@ -127,6 +167,59 @@ fn signals_in_bursts_reach_the_program_and_lose_nothing() {
     harness::wait_until("the last kind of signal", || run.stdout().contains("USR2"));
     kill(run.pid(), Signal::SIGTERM).unwrap();
     run.finish().exits(42);
+}
+
+/// The runtime and all below it are stopped and go on, again and again: nobody takes who stands still for one that has ended,
+/// and no wake-up is lost.
+fn standing_still_changes_nothing() {
+    use nix::sys::signal::{Signal, kill};
+    let sandbox = Sandbox::new();
+    let program = sandbox.bundle().rootfs().join("bin/probe");
+    let hook = json!({"path": program, "args": ["probe", "sleep", "0.05"]});
+    let bundle = sleeper(&sandbox).push("/hooks/createRuntime", hook);
+    let pid_file = sandbox.path.join("io/still.pid");
+    let pid_file = pid_file.to_str().unwrap();
+    let path = bundle.path.to_str().unwrap().to_owned();
+    for round in 0..4 {
+        let id = sandbox.id(&format!("a{round}"));
+        let commands: [&[&str]; 6] = [
+            &["create", "--pid-file", pid_file, "--bundle", &path, &id],
+            &["start", &id],
+            &["exec", &id, "/bin/probe", "sleep", "0.05"],
+            &["state", &id],
+            &["kill", &id, "KILL"],
+            &["delete", "--force", &id],
+        ];
+        let mut pids = Vec::new();
+        for words in commands {
+            let mut call = sandbox.runtime(words).spawn();
+            let mut stops = 0;
+            while call.child.try_wait().unwrap().is_none() {
+                // At other moments in each round.
+                std::thread::sleep(std::time::Duration::from_micros(700 + 500 * round));
+                // Who is not yet reaped keeps its number.
+                let all = match stops < 40 && call.child.try_wait().unwrap().is_none() {
+                    true => harness::with_descendants(call.pid()),
+                    false => continue,
+                };
+                for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
+                    for pid in &all {
+                        let _ = kill(*pid, signal);
+                    }
+                    std::thread::sleep(std::time::Duration::from_millis(3));
+                }
+                stops += 1;
+            }
+            call.finish().ok();
+            if words[0] == "create" {
+                let pid: i32 = fs::read_to_string(pid_file).unwrap().parse().unwrap();
+                pids.push(nix::unistd::Pid::from_raw(pid));
+                // It may have been stopped as it became the container's.
+                let _ = kill(pids[0], Signal::SIGCONT);
+            }
+        }
+        harness::wait_until("the end", || harness::orphans::has_ended(pids[0]));
+    }
 }
 
 fn few_descriptors_lose_no_container() {
