@@ -150,13 +150,13 @@ fn c_name(name: impl Into<Vec<u8>>) -> Result<CString, Fault> {
 
 /// The directories among the entries of a buffer that getdents64(2) filled: `d_type` is at offset 18 of each entry.
 /// Unlike a stat of every file, this costs nothing; cgroup file systems always fill it in.
-fn directories(entries: &[u8]) -> Vec<CString> {
+pub(crate) fn directories(entries: &[u8]) -> Vec<CString> {
     const DT_DIR: u8 = 4;
     let mut found = Vec::new();
     let mut rest = entries;
     while rest.len() > 19 {
         let length = usize::from(u16::from_ne_bytes([rest[16], rest[17]]));
-        let Some(entry) = rest.get(..length) else {
+        let Some(entry) = rest.get(..length).filter(|entry| entry.len() > 19) else {
             break;
         };
         if entry[18] == DT_DIR {

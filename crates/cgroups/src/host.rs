@@ -234,7 +234,7 @@ fn mounted_as_usual(mount: &Path, membership: &str) -> Result<Option<Vec<Hierarc
 }
 
 /// Finds the hierarchies in `/proc/self/mountinfo`, wherever they are; those that are not mounted are left out.
-fn mounted_anywhere(membership: &str, mountinfo: &str) -> Vec<Hierarchy> {
+pub(crate) fn mounted_anywhere(membership: &str, mountinfo: &str) -> Vec<Hierarchy> {
     let mut found = Vec::new();
     let mut unified = None;
     for line in memberships(membership) {

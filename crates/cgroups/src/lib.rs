@@ -65,6 +65,8 @@ mod devices;
 mod dir;
 mod error;
 mod frozen;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod group;
 mod host;
 mod patience;
@@ -87,8 +89,6 @@ pub use place::{CgroupMount, Driver, Place};
 pub use setting::{Setting, Settings, When};
 pub use spec;
 pub use stats::Stats;
-#[cfg(fuzzing)]
-pub use systemd::fuzzing;
 pub use systemd::{BusError, Session};
 pub use watch::{Events, Watch};
 

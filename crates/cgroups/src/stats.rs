@@ -330,3 +330,16 @@ impl Group {
         Ok(stats)
     }
 }
+
+/// A way in for [`crate::fuzzing`].
+#[cfg(any(test, fuzzing))]
+pub(crate) fn any_text(text: &str) {
+    let _ = read::pressure_in(text);
+    let mut blkio = Blkio::default();
+    block::v2(text, &mut blkio);
+    let _ = read::pairs(text).count();
+    for line in text.lines() {
+        let _ = (block::v1_line(line), read::rdma_line(line));
+        let _ = (read::size_name(line), read::list(line));
+    }
+}

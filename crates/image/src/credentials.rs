@@ -289,6 +289,24 @@ fn ask(helper: &str, verb: &str, input: &str) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    //! A way in for [`crate::fuzzing`].
+    use super::*;
+
+    /// `auth.json`, as far as it does not name programs to run.
+    pub(crate) fn find(data: &[u8]) {
+        let Ok(config) = parse_json(data, "file").map(Config) else {
+            return;
+        };
+        for (host, repository) in [("a.example", "b/c"), ("docker.io", "library/b")] {
+            if config.helper(Reference::credential_key(host)).is_none() {
+                let _ = config.find(host, repository);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

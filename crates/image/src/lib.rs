@@ -65,6 +65,8 @@ pub mod digest;
 mod env;
 mod files;
 pub mod flatten;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod gc;
 pub mod identity;
 pub mod index;
@@ -95,8 +97,6 @@ pub mod transfer;
 pub mod unpack;
 pub use error::{Error, Kind, Result};
 pub use limits::Limits;
-#[cfg(fuzzing)]
-pub use registry::fuzzing;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -249,3 +249,17 @@ pub fn sign(
 pub(crate) fn describe(media_type: &str, bytes: &[u8]) -> Descriptor {
     Descriptor::new(media_type.into(), bytes.len() as u64, digest::of(bytes))
 }
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    //! A way in for [`crate::fuzzing`].
+    use super::*;
+
+    /// A signed document, and a key with a signature by it.
+    pub(crate) fn signed(data: &[u8]) {
+        let _ = parse_document::<Payload>(data, "signed document");
+        if let Ok(key) = PublicKey::from_pem(data) {
+            assert!(!key.verifies(b"message", data));
+        }
+    }
+}

@@ -15,6 +15,8 @@
 
 mod apart;
 mod copy;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod inside;
 pub mod passwd;
 mod refused;

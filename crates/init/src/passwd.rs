@@ -23,10 +23,20 @@ pub fn home(root: BorrowedFd<'_>, uid: u32, home: &mut [u8]) -> Option<usize> {
     if file::status(fd.borrow()).ok()?.kind() != mode::REGULAR {
         return None;
     }
+    let read = |room: &mut [u8]| file::read(fd.borrow(), room).ok();
+    home_from(read, uid, home)
+}
+
+/// The same from the pieces of a file.
+fn home_from(
+    mut read: impl FnMut(&mut [u8]) -> Option<usize>,
+    uid: u32,
+    home: &mut [u8],
+) -> Option<usize> {
     let mut buffer = [0u8; 1024];
     let (mut filled, mut seen) = (0, 0);
     loop {
-        let got = file::read(fd.borrow(), &mut buffer[filled..]).ok()?;
+        let got = read(&mut buffer[filled..])?;
         filled += got;
         seen += got;
         while let Some(end) = buffer[..filled].iter().position(|byte| *byte == b'\n') {
@@ -69,6 +79,18 @@ pub fn number(digits: &[u8], radix: u32) -> Option<u32> {
     } else {
         digits.iter().map(digit).try_fold(0, add)
     }
+}
+
+/// A way in for [`crate::fuzzing`]: a file that comes in pieces of this many bytes at most.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn any_file(mut bytes: &[u8], piece: usize, uid: u32, home: &mut [u8]) -> Option<usize> {
+    let read = |room: &mut [u8]| {
+        let (now, later) = bytes.split_at(bytes.len().min(room.len()).min(piece));
+        room[..now.len()].copy_from_slice(now);
+        bytes = later;
+        Some(now.len())
+    };
+    home_from(read, uid, home)
 }
 
 #[cfg(test)]

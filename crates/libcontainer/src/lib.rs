@@ -84,6 +84,8 @@ mod container;
 mod criu;
 mod environment;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hint;
 pub mod host;
 mod interrupt;

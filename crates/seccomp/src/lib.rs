@@ -19,6 +19,8 @@ mod calls;
 mod condition;
 mod describe;
 pub mod flags;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod profile;
 mod program;
 mod slot;

@@ -53,7 +53,7 @@ fn v1(dir: &Dir, name: &str) -> Result<Vec<BlkioEntry>, Error> {
 }
 
 /// `8:0 Read 1024`, or `8:0 16` where kinds are not told apart. The last line is the sum of all devices.
-fn v1_line(line: &str) -> Option<BlkioEntry> {
+pub(super) fn v1_line(line: &str) -> Option<BlkioEntry> {
     let mut words = line.split_whitespace();
     let (major, minor) = words.next()?.split_once(':')?;
     let (first, second) = (words.next()?, words.next());
@@ -70,7 +70,7 @@ fn v1_line(line: &str) -> Option<BlkioEntry> {
 }
 
 /// `8:0 rbytes=90430464 wbytes=299008000 rios=8950 wios=1252 dbytes=50331648 dios=3021`.
-fn v2(text: &str, blkio: &mut Blkio) {
+pub(super) fn v2(text: &str, blkio: &mut Blkio) {
     for line in text.lines() {
         let mut words = line.split_whitespace();
         let Some((major, minor)) = words.next().and_then(|device| device.split_once(':')) else {

@@ -24,7 +24,7 @@ fn parse(text: &str) -> Option<u64> {
 }
 
 /// The pairs of a file with lines `key number`.
-fn pairs(text: &str) -> impl Iterator<Item = (&str, u64)> {
+pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, u64)> {
     text.lines().filter_map(|line| {
         let (key, value) = line.split_once(' ')?;
         Some((key, parse(value.trim())?))
@@ -47,19 +47,21 @@ pub(super) fn pressure(group: &Group, file: &str) -> Result<Option<Pressure>, Er
         Err(error) if error.is(Errno::EOPNOTSUPP) => None,
         result => result?,
     };
-    Ok(text.map(|text| {
-        let mut found = Pressure::default();
-        for line in text.lines() {
-            let mut words = line.split(' ');
-            let data = match words.next() {
-                Some("some") => &mut found.some,
-                Some("full") => &mut found.full,
-                _ => continue,
-            };
-            words.for_each(|word| set_pressure(data, word));
-        }
-        found
-    }))
+    Ok(text.as_deref().map(pressure_in))
+}
+
+pub(super) fn pressure_in(text: &str) -> Pressure {
+    let mut found = Pressure::default();
+    for line in text.lines() {
+        let mut words = line.split(' ');
+        let data = match words.next() {
+            Some("some") => &mut found.some,
+            Some("full") => &mut found.full,
+            _ => continue,
+        };
+        words.for_each(|word| set_pressure(data, word));
+    }
+    found
 }
 
 fn set_pressure(data: &mut PressureData, word: &str) {
@@ -143,7 +145,7 @@ fn cpuacct(dir: &Dir, cpu: &mut Cpu) -> Result<(), Error> {
 }
 
 /// A list such as `0-3,7`.
-fn list(text: &str) -> Vec<u16> {
+pub(super) fn list(text: &str) -> Vec<u16> {
     let ranges = text.trim().split(',').filter_map(|range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         Some(first.parse::<u16>().ok()?..=last.parse::<u16>().ok()?)
@@ -319,7 +321,7 @@ fn page_sizes() -> Result<&'static [String], Error> {
 }
 
 /// `hugepages-2048kB` → `2MB`.
-fn size_name(directory: &str) -> Option<String> {
+pub(super) fn size_name(directory: &str) -> Option<String> {
     let kilobytes: u64 = directory
         .strip_prefix("hugepages-")?
         .strip_suffix("kB")?
@@ -346,7 +348,7 @@ pub(super) fn rdma(group: &Group, rdma: &mut Rdma) -> Result<(), Error> {
     Ok(())
 }
 
-fn rdma_line(line: &str) -> Option<RdmaEntry> {
+pub(super) fn rdma_line(line: &str) -> Option<RdmaEntry> {
     let mut words = line.split_whitespace();
     let mut entry = RdmaEntry {
         device: words.next()?.to_owned(),

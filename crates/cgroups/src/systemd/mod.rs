@@ -10,13 +10,12 @@ mod property;
 mod scope;
 mod unit;
 
-#[cfg(fuzzing)]
-#[allow(missing_docs, reason = "nobody but the fuzzer sees it")]
-pub mod fuzzing {
-    //! Ways in for the fuzzer, to what is private otherwise.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    //! A way in for [`crate::fuzzing`].
 
     /// A message from a bus, and the value of an annotation.
-    pub fn from_outside(bytes: &[u8]) {
+    pub fn any_bytes(bytes: &[u8]) {
         if let Ok(Some((message, length))) = super::message::Message::take(bytes) {
             assert!(length <= bytes.len());
             let mut body = message.body();

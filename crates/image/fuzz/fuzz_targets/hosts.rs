@@ -1,6 +1,4 @@
 //! `hosts.toml`.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|text: &str| tare_image::fuzzing::hosts(text));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tare_image::fuzzing::hosts(data));

@@ -255,3 +255,13 @@ impl Source for ArchiveSource {
         Ok(self.files.slice(*place, start, end))
     }
 }
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    //! A way in for [`crate::fuzzing`].
+
+    /// What docker says that is in an archive.
+    pub(crate) fn list(data: &[u8]) {
+        let _ = super::parse_document::<Vec<super::Saved>>(data, "manifest.json");
+    }
+}

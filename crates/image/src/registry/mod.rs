@@ -318,11 +318,15 @@ impl Repository<'_> {
     }
 }
 
-/// Ways in for the fuzzer, to what is private otherwise.
-#[cfg(fuzzing)]
-pub mod fuzzing {
-    /// Headers that a registry fills.
-    pub fn headers(text: &str) {
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    //! Ways in for [`crate::fuzzing`].
+
+    /// Headers that a registry fills: `WWW-Authenticate`, `Location`, `Retry-After`.
+    pub fn headers(data: &[u8]) {
+        let Ok(text) = std::str::from_utf8(data) else {
+            return;
+        };
         let _ = super::Challenge::parse(std::iter::once(text));
         let base = "https://a.example/v2/x?y=z";
         if let Ok(joined) = super::url::join(base, text) {
@@ -334,10 +338,26 @@ pub mod fuzzing {
     }
 
     /// `hosts.toml`.
-    pub fn hosts(text: &str) {
+    pub fn hosts(data: &[u8]) {
         let (folder, base) = (std::path::Path::new("/f"), super::Tls::default());
-        if let Ok(hosts) = super::hosts::parse(text.as_bytes(), folder, "https://a", &base) {
+        if let Ok(hosts) = super::hosts::parse(data, folder, "https://a", &base) {
             assert!(hosts.last().is_some_and(|h| !h.mirror));
+        }
+    }
+
+    /// `registries.conf`.
+    pub(crate) fn registries(file: &std::path::Path) {
+        let Ok(registries) = super::conf::Registries::load(&[file.to_path_buf()]) else {
+            return;
+        };
+        for name in ["a.example/b/c:1", "b", "localhost:5000/a"] {
+            let Ok(reference) = name.parse() else {
+                continue;
+            };
+            let _ = registries.check_short(&reference);
+            if let Some(entry) = registries.find(&reference) {
+                let _ = entry.hosts(&reference, &super::Tls::default(), |_| false);
+            }
         }
     }
 }

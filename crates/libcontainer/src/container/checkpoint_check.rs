@@ -246,7 +246,7 @@ impl Problems<'_> {
 }
 
 /// Of a line of /proc/locks, the process.
-fn lock_owner(line: &str) -> Option<i32> {
+pub(crate) fn lock_owner(line: &str) -> Option<i32> {
     // `1: POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF`; `->` stands behind the number of those who wait.
     let words: Vec<&str> = line
         .split_whitespace()

@@ -24,6 +24,9 @@ mod run;
 mod start;
 mod update;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use checkpoint_check::lock_owner;
+
 use crate::Error;
 use crate::process::Process;
 use crate::state::{Folder, Held, Liveness, Record, Status, Store, observe};

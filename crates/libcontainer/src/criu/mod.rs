@@ -16,3 +16,15 @@ pub(crate) use inherited::take_on;
 pub(crate) use mounts::{External, in_own_mounts, make_root, outside};
 pub(crate) use options::{Features, Options, Request};
 pub(crate) use session::{Event, Manner, Session, check};
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    //! Ways in for [`crate::fuzzing`].
+
+    /// What CRIU answers.
+    pub fn any_bytes(bytes: &[u8]) {
+        let fields = super::message::fields(bytes).count();
+        assert!(fields <= bytes.len());
+        let _ = super::session::Response::read(bytes);
+    }
+}

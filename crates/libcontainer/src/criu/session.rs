@@ -30,7 +30,7 @@ pub(crate) struct Event {
 
 /// What CRIU answers (`criu_resp`).
 #[derive(Debug, Default)]
-struct Response {
+pub(super) struct Response {
     kind: i64,
     success: bool,
     notify: Option<(String, i32)>,
@@ -43,7 +43,7 @@ struct Response {
 const NOTIFY: i64 = 6;
 
 impl Response {
-    fn read(bytes: &[u8]) -> Response {
+    pub(super) fn read(bytes: &[u8]) -> Response {
         let mut response = Response::default();
         for (field, value) in fields(bytes) {
             match field {
@@ -81,7 +81,12 @@ impl Response {
                             _ => {}
                         }
                     }
-                    response.version = numbers[0] * 10_000 + numbers[1] * 100 + numbers[2];
+                    response.version = [10_000, 100, 1]
+                        .into_iter()
+                        .zip(numbers)
+                        .fold(0, |all: u32, (unit, number)| {
+                            all.saturating_add(number.saturating_mul(unit))
+                        });
                 }
                 _ => {}
             }

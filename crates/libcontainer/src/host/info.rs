@@ -414,6 +414,17 @@ fn version_of(release: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    //! Ways in for [`crate::fuzzing`].
+
+    /// passwd(5), subuid(5), and the kernel's release.
+    pub(crate) fn files_for_people(text: &str) {
+        let name = super::name_of(text, 0);
+        let _ = (super::ranges(text, name, 0), super::version_of(text));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

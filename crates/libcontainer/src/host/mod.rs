@@ -4,6 +4,9 @@
     deny(clippy::disallowed_methods, clippy::let_underscore_must_use)
 )]
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use info::fuzzing;
+
 mod info;
 mod known;
 mod probe;

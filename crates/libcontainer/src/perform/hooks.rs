@@ -236,12 +236,13 @@ fn pid_inside(pid: i32) -> Result<i32, Error> {
     let path = format!("/proc/{pid}/status");
     let status = std::fs::read_to_string(&path)
         .map_err(|error| Error::file("read", path.as_ref(), error))?;
+    pid_in(&status).ok_or_else(|| Error::invalid("has no NSpid", path.as_ref()))
+}
+
+pub(super) fn pid_in(status: &str) -> Option<i32> {
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    match line
-        .and_then(|line| line.split_whitespace().last())
-        .map(str::parse)
-    {
-        Some(Ok(inside)) => Ok(inside),
-        _ => Err(Error::invalid("has no NSpid", path.as_ref())),
-    }
+    let Ok(pid) = line?.split_whitespace().last()?.parse() else {
+        return None;
+    };
+    Some(pid)
 }

@@ -89,24 +89,35 @@ fn read(pid: i32, name: &str) -> Result<Vec<IdMapping>, Error> {
     let path = format!("/proc/{pid}/{name}");
     let text = std::fs::read_to_string(&path)
         .map_err(|error| Error::file("read", path.as_ref(), error))?;
-    let mut lines = Vec::new();
-    for line in text.lines() {
+    let what = "not an id mapping (user_namespaces(7))";
+    mappings_in(&text).ok_or_else(|| Error::invalid(what, path.as_ref()))
+}
+
+fn mappings_in(text: &str) -> Option<Vec<IdMapping>> {
+    let mapping = |line: &str| {
         let mut numbers = line.split_whitespace().map(str::parse);
-        let (Some(Ok(container_id)), Some(Ok(host_id)), Some(Ok(size))) =
-            (numbers.next(), numbers.next(), numbers.next())
+        let (Ok(container_id), Ok(host_id), Ok(size)) =
+            (numbers.next()?, numbers.next()?, numbers.next()?)
         else {
-            return Err(Error::invalid(
-                "not an id mapping (user_namespaces(7))",
-                path.as_ref(),
-            ));
+            return None;
         };
-        lines.push(IdMapping {
+        Some(IdMapping {
             container_id,
             host_id,
             size,
-        });
+        })
+    };
+    text.lines().map(mapping).collect()
+}
+
+/// A way in for [`crate::fuzzing`].
+#[cfg(any(test, fuzzing))]
+pub(crate) fn any_text(text: &str) {
+    if let Some(mappings) = mappings_in(text) {
+        for id in [0, 1, 1000, u32::MAX] {
+            let _ = IdMaps::outside(&mappings, id);
+        }
     }
-    Ok(lines)
 }
 
 /// What an id of a process's user namespace is in the caller's.

@@ -188,3 +188,15 @@ fn bring_back(devices: &mut Vec<net_devices::Moved>) {
 pub(crate) fn own(step: &str, fault: Fault) -> Error {
     Error::step(&ConfigPath::none(), step, fault)
 }
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    //! Ways in for [`crate::fuzzing`].
+    pub(crate) use super::id_maps::any_text as id_maps;
+    pub use super::netlink::fuzzing::any_bytes;
+
+    /// proc_pid_status(5).
+    pub(crate) fn status(text: &str) {
+        let _ = super::hooks::pid_in(text);
+    }
+}

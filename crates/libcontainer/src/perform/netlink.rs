@@ -85,14 +85,8 @@ impl Netlink {
         message.link(0, 0, 0).attribute(LINK_NAME, &c_name(name));
         let mut found = None;
         self.call(message, |kind, body| {
-            if kind == NEW_LINK
-                && let (Some(index), Some(flags)) = (number(body, 4), number(body, 8))
-            {
-                let up = flags & UP != 0;
-                found = Some(Link {
-                    index: index as i32,
-                    up,
-                });
+            if kind == NEW_LINK {
+                found = link_in(body).or(found);
             }
         })?;
         found.ok_or(Fault::found(Call::Recvmsg, Errno::ENODEV))
@@ -130,33 +124,9 @@ impl Netlink {
         message.body.extend_from_slice(&[0; 8]);
         let mut found = Vec::new();
         self.call(message, |kind, body| {
-            let [family, prefix, flags, scope] = match body.first_chunk::<4>() {
-                Some(head) => *head,
-                None => return,
-            };
-            if kind != NEW_ADDRESS || number(body, 4) != Some(index as u32) || scope != 0 {
-                return;
+            if kind == NEW_ADDRESS {
+                found.extend(address_in(body, index));
             }
-            let all = attributes(body.get(8..).unwrap_or_default());
-            let wide = all.iter().find(|(kind, _)| *kind == ADDRESS_FLAGS);
-            let flags = wide
-                .and_then(|(_, value)| number(value, 0))
-                .unwrap_or(flags.into());
-            if flags & PERMANENT == 0 {
-                return;
-            }
-            // The label is made of the old name, and the cache's ages are not the new one's.
-            let kept = all
-                .iter()
-                .filter(|(kind, _)| !matches!(*kind, ADDRESS_LABEL | ADDRESS_CACHE));
-            let mut copy = Message::new(0, 0);
-            for (kind, value) in kept {
-                copy.attribute(*kind, value);
-            }
-            found.push(Address {
-                head: [family, prefix, 0, scope],
-                attributes: copy.body,
-            });
         })?;
         Ok(found)
     }
@@ -180,20 +150,19 @@ impl Netlink {
         loop {
             let received = socket::receive(self.socket.borrow(), &mut room, &mut [], true)?;
             let mut rest = &room[..received.bytes];
-            while let (Some(length), Some(tail)) = (number(rest, 0), rest.get(16..)) {
-                let body_length = (length as usize).saturating_sub(16).min(tail.len());
-                let (body, kind) = (&tail[..body_length], (number(rest, 4).unwrap_or(0)) as u16);
+            while !rest.is_empty() {
+                let broken = Fault::found(Call::Recvmsg, Errno::EBADMSG);
+                let (kind, body) = take_message(&mut rest).ok_or(broken)?;
                 match kind {
                     DONE => return Ok(()),
                     ERROR => {
-                        return match number(body, 0).unwrap_or(0) as i32 {
+                        return match number(body, 0).ok_or(broken)? as i32 {
                             0 => Ok(()),
-                            error => Err(Fault::found(Call::Sendmsg, Errno(-error))),
+                            error => Err(Fault::found(Call::Sendmsg, Errno(error.wrapping_neg()))),
                         };
                     }
                     _ => each(kind, body),
                 }
-                rest = rest.get(aligned(length as usize)..).unwrap_or_default();
             }
             if !many && !acknowledged {
                 return Ok(());
@@ -260,6 +229,50 @@ fn number(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*four))
 }
 
+/// Takes a message, its type and its body, from the front; `None` when there is no whole one.
+fn take_message<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
+    let length = number(rest, 0)? as usize;
+    let taken = (number(rest, 4)? as u16, rest.get(16..length)?);
+    *rest = rest.get(aligned(length)..).unwrap_or_default();
+    Some(taken)
+}
+
+/// The device that a message describes.
+fn link_in(body: &[u8]) -> Option<Link> {
+    Some(Link {
+        index: number(body, 4)? as i32,
+        up: number(body, 8)? & UP != 0,
+    })
+}
+
+/// The address that a message describes, if it is one of those of a device that do not come and go by themselves.
+fn address_in(body: &[u8], index: i32) -> Option<Address> {
+    let [family, prefix, flags, scope] = *body.first_chunk::<4>()?;
+    if number(body, 4) != Some(index as u32) || scope != 0 {
+        return None;
+    }
+    let all = attributes(body.get(8..)?);
+    let wide = all.iter().find(|(kind, _)| *kind == ADDRESS_FLAGS);
+    let flags = wide
+        .and_then(|(_, value)| number(value, 0))
+        .unwrap_or(flags.into());
+    if flags & PERMANENT == 0 {
+        return None;
+    }
+    // The label is made of the old name, and the cache's ages are not the new one's.
+    let kept = all
+        .iter()
+        .filter(|(kind, _)| !matches!(*kind, ADDRESS_LABEL | ADDRESS_CACHE));
+    let mut copy = Message::new(0, 0);
+    for (kind, value) in kept {
+        copy.attribute(*kind, value);
+    }
+    Some(Address {
+        head: [family, prefix, 0, scope],
+        attributes: copy.body,
+    })
+}
+
 /// Attributes, as far as they are whole.
 fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
     let mut all = Vec::new();
@@ -276,6 +289,32 @@ fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
 
 fn c_name(name: &str) -> Vec<u8> {
     [name.as_bytes(), &[0]].concat()
+}
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    //! Ways in for [`crate::fuzzing`].
+    use super::*;
+
+    /// A datagram of the kernel's.
+    pub fn any_bytes(bytes: &[u8]) {
+        let (mut rest, mut count) = (bytes, 0);
+        while let Some((_, body)) = take_message(&mut rest) {
+            count += 1;
+            assert!(count * 16 <= bytes.len(), "a message has a head");
+            let _ = link_in(body);
+            let Some(address) = address_in(body, 2) else {
+                continue;
+            };
+            // What is given to the new device is what was read.
+            let head = [&address.head[..], &2i32.to_ne_bytes()].concat();
+            let flags = 8u16.to_ne_bytes();
+            let permanent = [&8u16.to_ne_bytes()[..], &flags, &PERMANENT.to_ne_bytes()].concat();
+            let again = [&head[..], &permanent, &address.attributes].concat();
+            let read = address_in(&again, 2).expect("a permanent address");
+            assert_eq!(read.attributes, [permanent, address.attributes].concat());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -298,6 +337,15 @@ mod tests {
     fn broken_attributes_end_the_reading() {
         for bytes in [&[0; 4][..], &[3, 0, 0, 0], &[9, 0, 1, 0, 1], &[1]] {
             assert_eq!(attributes(bytes), []);
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_head_is_none() {
+        // This length once made the same message come for ever.
+        for length in [0u32, 15, 17] {
+            let bytes = [&length.to_ne_bytes()[..], &[0; 12]].concat();
+            assert_eq!(take_message(&mut &bytes[..]), None, "{length}");
         }
     }
 

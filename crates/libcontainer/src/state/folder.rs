@@ -245,7 +245,7 @@ impl Folder {
                 }
                 Ok(None) => ("half a process".to_owned(), false),
                 Err(error) => match runc::read(&bytes) {
-                    Some(found) => return found.record(self).map(Some),
+                    Some(found) => return found.record(self.owner()?).map(Some),
                     None => (error.to_string(), error.is_eof()),
                 },
             };

@@ -7,6 +7,8 @@
 )]
 
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod observe;
 mod record;
 mod runc;

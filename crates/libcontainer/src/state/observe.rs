@@ -191,16 +191,23 @@ pub(super) fn start_time(pid: i32) -> kernel::Result<Option<u64>> {
 fn stat<T: std::str::FromStr>(pid: i32, field: usize) -> kernel::Result<Option<T>> {
     let broken = Fault::found(Call::Read, Errno::EBADMSG);
     let path = CString::new(format!("/proc/{pid}/stat")).map_err(|_| broken)?;
-    let text = match read_short(&path) {
-        Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ESRCH) => return Ok(None),
-        text => text?,
-    };
+    match read_short(&path) {
+        Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ESRCH) => Ok(None),
+        text => field_of_stat(&text?, field).map(Some).ok_or(broken),
+    }
+}
+
+pub(super) fn field_of_stat<T: std::str::FromStr>(text: &[u8], field: usize) -> Option<T> {
     // The name in parentheses may hold anything: count from its end.
-    let end = text.iter().rposition(|byte| *byte == b')').ok_or(broken)?;
-    let words = std::str::from_utf8(&text[end + 1..]).map_err(|_| broken)?;
+    let end = text.iter().rposition(|byte| *byte == b')')?;
+    let Ok(words) = std::str::from_utf8(&text[end + 1..]) else {
+        return None;
+    };
     // The third is the first after the name.
-    let word = words.split_whitespace().nth(field - 3).ok_or(broken)?;
-    word.parse().map(Some).map_err(|_| broken)
+    let Ok(value) = words.split_whitespace().nth(field - 3)?.parse() else {
+        return None;
+    };
+    Some(value)
 }
 
 /// A hook that runs.
@@ -216,13 +223,8 @@ pub(crate) struct Hook {
 /// The hook that was noted last, if it still runs.
 pub(crate) fn hook(folder: &Folder) -> Result<Option<Hook>, Error> {
     let bytes = folder.read(HOOK)?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let words: Vec<&str> = text.split(' ').collect();
     // What is no note is being written: whoever waits looks again.
-    let [pid, identity, since, kind] = words[..] else {
-        return Ok(None);
-    };
-    let (Ok(pid), Ok(identity), Ok(since)) = (pid.parse(), identity.parse(), since.parse()) else {
+    let Some((pid, identity, since, kind)) = hook_in(&bytes) else {
         return Ok(None);
     };
     let noted = Record {
@@ -235,10 +237,23 @@ pub(crate) fn hook(folder: &Folder) -> Result<Option<Hook>, Error> {
         Liveness::Alive(pidfd) => Some(Hook {
             pid,
             pidfd,
-            kind: kind.to_owned(),
+            kind,
             age: time::since_boot()?.saturating_sub(Duration::from_secs(since)),
         }),
     })
+}
+
+/// What a note says: the process, its identity, since when by the seconds since the boot, and the kind of hook.
+pub(super) fn hook_in(note: &[u8]) -> Option<(i32, u64, u64, String)> {
+    let text = String::from_utf8_lossy(note);
+    let words: Vec<&str> = text.split(' ').collect();
+    let [pid, identity, since, kind] = words[..] else {
+        return None;
+    };
+    match (pid.parse(), identity.parse(), since.parse()) {
+        (Ok(pid), Ok(identity), Ok(since)) => Some((pid, identity, since, kind.to_owned())),
+        _ => None,
+    }
 }
 
 impl Hook {
@@ -375,6 +390,10 @@ pub(crate) fn mounts_of(kind: &str) -> Result<Vec<String>, Error> {
 fn mounts(of_kind: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
     let path = Path::new("/proc/self/mountinfo");
     let text = std::fs::read_to_string(path).map_err(|error| Error::file("read", path, error))?;
+    mounts_in(&text, of_kind)
+}
+
+pub(super) fn mounts_in(text: &str, of_kind: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     for line in text.lines() {
         let (point, kind) = mount_in(line)

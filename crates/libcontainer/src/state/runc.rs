@@ -16,7 +16,7 @@ use kernel::process::{self, PollFd};
 use kernel::{Errno, Fault};
 use serde::{Deserialize, Serialize};
 
-use super::folder::{Folder, Held};
+use super::folder::Held;
 use super::observe::{held, identity_of, start_time};
 use super::record::Record;
 use crate::Error;
@@ -100,7 +100,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Found> {
 
 impl Found {
     /// The same as a record of ours.
-    pub(super) fn record(self, folder: &Folder) -> Result<Record, Error> {
+    pub(super) fn record(self, owner: u32) -> Result<Record, Error> {
         let label = |name: &str| {
             let mut pairs = self.config.labels.iter().flatten();
             pairs.find_map(|label| label.strip_prefix(name)?.strip_prefix('='))
@@ -117,7 +117,7 @@ impl Found {
             oci_version: self.config.version.clone(),
             bundle: label("bundle").unwrap_or_default().to_owned(),
             rootfs: self.config.rootfs.clone(),
-            owner: folder.owner()?,
+            owner,
             annotations: annotations
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .collect(),

@@ -1,0 +1,4 @@
+//! Headers that a registry fills.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tare_image::fuzzing::headers(data));

@@ -1,0 +1,4 @@
+//! The plan that init decodes.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| init::fuzzing::plan(data));

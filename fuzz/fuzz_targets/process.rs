@@ -1,0 +1,4 @@
+//! Any `process.json`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| libcontainer::fuzzing::process(data));
