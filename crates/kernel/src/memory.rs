@@ -258,7 +258,10 @@ impl State {
 unsafe impl GlobalAlloc for ShortLived {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let class = Self::class(layout);
-        if class >= CLASSES || layout.align() > 4096 {
+        if layout.align() > 4096 {
+            return self.found(null_mut());
+        }
+        if class >= CLASSES {
             let block = map_anonymous(layout.size()).map_or(null_mut(), |start| start as *mut u8);
             return self.found(block);
         }
@@ -267,7 +270,7 @@ unsafe impl GlobalAlloc for ShortLived {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let class = Self::class(layout);
-        if class >= CLASSES || layout.align() > 4096 {
+        if class >= CLASSES {
             // SAFETY: the block is a mapping of its own.
             let _ = unsafe { syscall!(Munmap, MUNMAP, block, layout.size()) };
             return;
@@ -330,6 +333,13 @@ mod tests {
             allocator.dealloc(first, layout);
             assert_eq!(allocator.alloc(layout), first);
         }
+    }
+
+    #[test]
+    fn alignments_beyond_a_page_are_refused() {
+        let layout = Layout::from_size_align(1, 1 << 13).unwrap();
+        // SAFETY: the layout has a size.
+        assert!(unsafe { ShortLived::new().alloc(layout) }.is_null());
     }
 
     #[test]

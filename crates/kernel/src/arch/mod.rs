@@ -17,7 +17,14 @@ pub(crate) use generic as nr;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use machine::nr;
 
-pub(crate) use machine::{clone_onto_stack, syscall6, ticks, trap};
+#[cfg(miri)]
+mod interpreted;
+
+#[cfg(miri)]
+pub(crate) use interpreted::syscall6;
+#[cfg(not(miri))]
+pub(crate) use machine::syscall6;
+pub(crate) use machine::{clone_onto_stack, ticks, trap};
 
 #[cfg(not(any(
     target_arch = "x86_64",
