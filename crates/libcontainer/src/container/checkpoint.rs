@@ -1,12 +1,13 @@
 //! `checkpoint`: the container's processes go to disk, with CRIU.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cgroups::Driver;
+use kernel::Fd;
 use kernel::file::{self, open};
 use kernel::namespace::flags::{NEWNET, NEWUSER};
-use kernel::{Fd, process};
 
 use super::group::group_of;
 use super::prepare::plan_of;
@@ -16,7 +17,7 @@ use crate::state::{Folder, Record, Status, observe};
 use crate::{Bundle, Error, argument, notify};
 
 /// How a checkpoint is taken.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct CheckpointOptions {
     /// The directory of the images, made if it is missing.
@@ -41,8 +42,8 @@ pub struct CheckpointOptions {
     pub file_locks: bool,
     /// Memory is left here and asked for later.
     pub lazy_pages: bool,
-    /// A descriptor that gets a byte when memory can be asked for.
-    pub status_fd: Option<i32>,
+    /// What gets a byte when memory can be asked for.
+    pub status: Option<File>,
     /// A page server that gets the memory: address and port.
     pub page_server: Option<(String, u16)>,
     /// Only memory, and the container runs on.
@@ -176,14 +177,7 @@ fn validate(options: &CheckpointOptions) -> Result<(), Error> {
             ));
         }
     }
-    let fd = options.status_fd.filter(|_| options.lazy_pages);
-    match fd {
-        Some(fd) if !process::passes_on(fd) => Err(Error::invalid(
-            "invalid --status-fd argument: no such descriptor was passed",
-            Path::new(&fd.to_string()),
-        )),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// The directory of the images.
@@ -333,12 +327,16 @@ impl Locked {
             true => Request::PreDump,
             false => Request::Dump,
         };
-        session.perform(kind, &request, &mut |event| {
-            if let ("status-ready", Some(fd)) = (event.script.as_str(), options.status_fd) {
-                report_ready(fd)?;
-            }
-            Ok(())
-        })
+        session.perform(
+            kind,
+            &request,
+            &mut |event| match (event.script.as_str(), &options.status) {
+                ("status-ready", Some(status)) => (&*status)
+                    .write_all(&[0])
+                    .map_err(|error| Error::argument("status", error)),
+                _ => Ok(()),
+            },
+        )
     }
 
     /// Mounts from outside are left out of the images under the names of their places.
@@ -364,15 +362,6 @@ impl Locked {
             self.folder.warn(error);
         }
     }
-}
-
-fn report_ready(fd: i32) -> Result<(), Error> {
-    let path = PathBuf::from(format!("/proc/self/fd/{fd}"));
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .and_then(|mut file| file.write_all(&[0]));
-    written.map_err(|error| Error::file("write to --status-fd", &path, error))
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! `checkpoint`: write a container's processes to disk with CRIU.
 
+use std::fmt::Display;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use libcontainer::{CgroupMode, CheckpointOptions, Container};
@@ -156,7 +159,7 @@ fn options(invocation: &Invocation) -> Result<CheckpointOptions, Failure> {
     options.shell_job = invocation.switch(&SHELL_JOB);
     options.file_locks = invocation.switch(&FILE_LOCKS);
     options.lazy_pages = invocation.switch(&LAZY_PAGES);
-    options.status_fd = status_fd(invocation)?;
+    options.status = status(invocation)?;
     options.page_server = invocation
         .text(&PAGE_SERVER)
         .filter(|text| !text.is_empty())
@@ -199,12 +202,23 @@ pub(super) fn validate_empty_namespaces(invocation: &Invocation) -> Result<(), F
     }
 }
 
-fn status_fd(invocation: &Invocation) -> Result<Option<i32>, Failure> {
-    let number = invocation.number(&STATUS_FD).filter(|number| *number != -1);
-    let wrong = |number| Failure::new(format!("invalid --status-fd argument {number}"));
-    number
-        .map(|number| i32::try_from(number).map_err(|_| wrong(number)))
-        .transpose()
+/// The descriptor that was passed, opened anew: only lazy pages have something to tell. A pipe at which nobody reads is not
+/// waited for.
+fn status(invocation: &Invocation) -> Result<Option<File>, Failure> {
+    let Some(number) = invocation.number(&STATUS_FD).filter(|number| *number != -1) else {
+        return Ok(None);
+    };
+    let wrong =
+        |why: &dyn Display| Failure::new(format!("invalid --status-fd argument {number}: {why}"));
+    let number = i32::try_from(number).map_err(|error| wrong(&error))?;
+    let open = || {
+        File::options()
+            .write(true)
+            .custom_flags(nix::libc::O_NONBLOCK)
+            .open(format!("/proc/self/fd/{number}"))
+            .map_err(|error| wrong(&error))
+    };
+    invocation.switch(&LAZY_PAGES).then(open).transpose()
 }
 
 /// An address, in brackets if it is one of IPv6, and a port.
