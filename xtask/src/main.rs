@@ -122,7 +122,7 @@ const TASKS: &[Task] = &[
     ),
     (
         "bench-shim",
-        "[--rounds N] measure containers of containerd's with its own shim and with tare's",
+        "[--rounds N] [--cgroup host|v2] measure containers of containerd's with its own shim and with tare's",
         task_bench_shim::run,
     ),
 ];

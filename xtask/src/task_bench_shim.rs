@@ -6,11 +6,15 @@ use crate::{Answer, call};
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
 pub(crate) fn run(arguments: &[String]) -> Answer {
-    let rounds = match arguments {
-        [] => "25",
-        [word, number] if word == "--rounds" => number,
-        _ => return Err("bench-shim takes --rounds N".to_owned()),
-    };
+    let (mut rounds, mut views) = ("25", vec!["", "v2"]);
+    for pair in arguments.chunks(2) {
+        match pair {
+            [word, number] if word == "--rounds" => rounds = number,
+            [word, view] if word == "--cgroup" && view == "host" => views = vec![""],
+            [word, view] if word == "--cgroup" && view == "v2" => views = vec!["v2"],
+            _ => return Err("bench-shim takes --rounds N and --cgroup host|v2".to_owned()),
+        }
+    }
     if call::ids().0 != 0 {
         return Err("only root can make the containers that are measured".to_owned());
     }
@@ -22,12 +26,16 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     let packages = ["--package", "tare-runtime", "--package", "tare-shim"];
     call::run(call::cargo(build).args(packages))?;
     let programs = call::target().join(TARGET).join("release");
-    call::run(
-        call::program(call::workspace().join("tests/engines/world"))
-            .arg(call::workspace().join("benches/shim/measure"))
-            .arg(programs.join("containerd-shim-tare-v2"))
-            .arg(programs.join("tare"))
-            .arg(runc)
-            .arg(rounds),
-    )
+    for view in views {
+        call::run(
+            call::program(call::workspace().join("tests/engines/world"))
+                .env("WORLD_CGROUPS", view)
+                .arg(call::workspace().join("benches/shim/measure"))
+                .arg(programs.join("containerd-shim-tare-v2"))
+                .arg(programs.join("tare"))
+                .arg(&runc)
+                .arg(rounds),
+        )?;
+    }
+    Ok(())
 }
