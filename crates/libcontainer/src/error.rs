@@ -217,11 +217,6 @@ impl Error {
         }
     }
 
-    /// True when a file could not be had for this reason.
-    pub(crate) fn is_errno(&self, errno: kernel::Errno) -> bool {
-        matches!(self, Error::File { source, .. } if source.raw_os_error() == Some(errno.0))
-    }
-
     /// The reason alone: without what callers look for before it, and without the field, as part of another error that
     /// has both.
     pub(crate) fn reason(&self) -> String {

@@ -7,13 +7,16 @@ use std::path::PathBuf;
 
 use kernel::terminal::{self, Size};
 use kernel::{Stream, file};
-use libcontainer::{Console, Error, Interrupt, Process, Readiness, Terminal, TerminalSize};
+use libcontainer::{
+    Console, Container, Error, Interrupt, Process, Readiness, Terminal, TerminalSize,
+};
 use nix::errno::Errno;
-use nix::libc::{SIGCHLD, SIGPIPE, SIGURG, SIGWINCH};
+use nix::libc::{SIGCHLD, SIGKILL, SIGPIPE, SIGURG, SIGWINCH};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::termios::{self, SetArg, Termios};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 
 use crate::failure::Failure;
 
@@ -204,6 +207,44 @@ impl Drop for EndingSignals {
 }
 
 /// Waits until one of these can be read, or has come to its end, and says which.
+/// Removes the container when its process has ended. Where that could not be waited for, as `status` says, it is ended: nobody
+/// would take notice of its end, and a command that has failed leaves nothing.
+pub(crate) fn remove(container: &Container, status: &Result<i32, Failure>) {
+    let removed = match status {
+        Ok(_) => container.remove(true),
+        Err(_) => end(container),
+    };
+    match removed {
+        // Somebody else has deleted it.
+        Err(error) if error.is_not_found() => {}
+        Err(error) => log::warn!("{error}"),
+        Ok(()) => {}
+    }
+}
+
+fn end(container: &Container) -> Result<(), Error> {
+    const ROUNDS: usize = 1000;
+    const PAUSE: u8 = 10;
+    // It may have ended by itself.
+    if let Err(error) = container.kill(SIGKILL, false) {
+        log::debug!("{error}");
+    }
+    for _ in 0..ROUNDS {
+        let Some(obstacle) = container.try_remove(true)? else {
+            return Ok(());
+        };
+        // Orphans of the container are ours, and nothing else is: as zombies they would keep its pid namespace.
+        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG))
+            && status.pid().is_some()
+        {}
+        let mut watch = [PollFd::new(obstacle.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut watch, PollTimeout::from(PAUSE)).is_err() {
+            std::thread::sleep(std::time::Duration::from_millis(PAUSE.into()));
+        }
+    }
+    container.remove(true)
+}
+
 fn wait_readable<const N: usize>(fds: [Option<BorrowedFd<'_>>; N]) -> nix::Result<[bool; N]> {
     let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
     let mut watches: Vec<PollFd<'_>> = fds.iter().flatten().copied().map(watch).collect();
@@ -221,7 +262,7 @@ fn wait_readable<const N: usize>(fds: [Option<BorrowedFd<'_>>; N]) -> nix::Resul
 /// As a subreaper we get the container's orphans. The container's own process is left for the wait by its pidfd. This
 /// program has no other children, so all may be waited for here; in the library nothing does.
 fn reap_orphans(child: &Process) {
-    use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+    use nix::sys::wait::{Id, WaitStatus, waitid};
     let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     while let Ok(status) = waitid(Id::All, peek) {
         match status.pid() {

@@ -22,6 +22,7 @@ use scene::Scene;
 cases![
     create,
     privileged_hooks_out_of_sight,
+    locks_and_waits_that_fail,
     start,
     run,
     exec,
@@ -103,6 +104,42 @@ fn privileged_hooks_out_of_sight() {
     let sandbox = Sandbox::new();
     let bundle = with_hooks(sandbox.bundle());
     let wrong = try_points(&sandbox, ("hooks", bundle), trial, &[], choose);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A lock that cannot be taken is an error; one that cannot be given back is in nobody's way, least of all in that of the
+/// same program. Who cannot wait in the foreground leaves nothing in the background.
+fn locks_and_waits_that_fail() {
+    use nix::libc::{EINTR, EIO, SYS_flock};
+    // Elsewhere that is ppoll(2), and there is no tracer.
+    #[cfg(target_arch = "x86_64")]
+    let wanted = [SYS_flock, nix::libc::SYS_poll];
+    #[cfg(not(target_arch = "x86_64"))]
+    let wanted = [SYS_flock];
+    let choose = |calls: &[(Whose, u64)], _: u64| {
+        let ours = calls.iter().filter(|(whose, _)| *whose == Whose::Runtime);
+        let locks = ours
+            .zip(1..)
+            .filter(|((_, number), _)| wanted.contains(&(*number as i64)));
+        let points = locks.flat_map(|((whose, number), at)| {
+            [EINTR, EIO].map(|errno| Point {
+                whose: *whose,
+                at,
+                number: *number,
+                harm: Harm::Fail(errno),
+            })
+        });
+        points.collect()
+    };
+    let trial = Trial {
+        before: Status::Nothing,
+        words: "run --bundle BUNDLE",
+        rest: "",
+        code: 7,
+        after: Status::Nothing,
+    };
+    let sandbox = Sandbox::new();
+    let wrong = try_points(&sandbox, ("plain", sandbox.bundle()), trial, &[], choose);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

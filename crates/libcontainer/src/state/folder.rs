@@ -36,7 +36,7 @@ const CRIU_ROOT: &CStr = c"criu-root";
 const OURS: [&CStr; 6] = [NOTIFY_SOCKET, HOOK, FENCE, REPORT, CONFIG, RECORD];
 
 /// A container's folder, to look at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Folder {
     id: String,
     path: PathBuf,
@@ -101,56 +101,45 @@ impl Folder {
         Error::file(doing, &self.path_of(name), fault.into())
     }
 
-    /// The same folder once more, for a lock of its own.
-    fn again(&self) -> Result<Folder, Error> {
-        let failed = |fault: Fault| Error::file("open", &self.path, fault.into());
+    /// The same folder once more, for a lock. It is closed with the lock: were it used for anything else, a lock that could not
+    /// be given back would be in the way of the next one of this program.
+    fn again(&self) -> Result<Fd, Error> {
         let flags = open::RDONLY | open::DIRECTORY;
-        let directory = file::open_at(self.directory.borrow(), c".", flags, 0).map_err(failed)?;
-        Ok(Folder {
-            id: self.id.clone(),
-            path: self.path.clone(),
-            directory: Arc::new(directory),
-            parent: Arc::clone(&self.parent),
-            store: self.store.clone(),
-        })
+        match file::open_at(self.directory.borrow(), c".", flags, 0) {
+            // Deleted: then there is no `.` in it any more.
+            Err(fault) if fault.is(Errno::ENOENT) => Err(self.gone()),
+            answer => answer.map_err(|fault| Error::file("open", &self.path, fault.into())),
+        }
     }
 
     /// Waits until nobody else works on this container.
     ///
     /// The folder may have been deleted meanwhile, and one of the same name made: that is another container.
     pub(crate) fn lock(&self) -> Result<Held, Error> {
-        let folder = match self.again() {
-            // Deleted: then there is no `.` in it any more.
-            Err(error) if error.is_errno(Errno::ENOENT) => return Err(self.gone()),
-            answer => answer?,
-        };
+        let file = self.again()?;
         loop {
-            match file::lock(folder.directory.borrow()) {
+            match file::lock(file.borrow()) {
                 Err(fault) if fault.is(Errno::EINTR) => {}
                 Err(fault) => return Err(Error::file("lock", &self.path, fault.into())),
-                Ok(()) => return folder.held(),
+                Ok(()) => return self.held(Lock(file)),
             }
         }
     }
 
     /// As [`Folder::lock`], at once; `None` when somebody else has it.
     pub(crate) fn try_lock(&self) -> Result<Option<Held>, Error> {
-        let folder = match self.again() {
-            Err(error) if error.is_errno(Errno::ENOENT) => return Err(self.gone()),
-            answer => answer?,
-        };
-        match file::try_lock(folder.directory.borrow()) {
+        let file = self.again()?;
+        match file::try_lock(file.borrow()) {
             Err(fault) if fault.is(Errno::EAGAIN) => Ok(None),
             Err(fault) => Err(Error::file("lock", &self.path, fault.into())),
-            Ok(()) => folder.held().map(Some),
+            Ok(()) => self.held(Lock(file)).map(Some),
         }
     }
 
     /// The lock is had; is this still the folder of that name? From here on it stays so, for only who has the lock
     /// removes it.
-    fn held(self) -> Result<Held, Error> {
+    fn held(&self, lock: Lock) -> Result<Held, Error> {
         let failed = |fault: Fault| Error::file("look at", &self.path, fault.into());
-        let lock = Lock(Arc::clone(&self.directory));
         let mine = file::status(self.directory.borrow()).map_err(failed)?;
         let name = c_path(Path::new(&self.id))?;
         let there = match file::status_at(self.parent.borrow(), &name) {
@@ -161,7 +150,7 @@ impl Folder {
             return Err(self.gone());
         }
         Ok(Held {
-            folder: self,
+            folder: self.clone(),
             _lock: lock,
         })
     }
@@ -299,11 +288,11 @@ impl Folder {
 /// A lock on a folder, until it is dropped. The lock belongs to an open file: it is given back in words, so that a copy
 /// that some child still has for a moment does not keep it.
 #[derive(Debug)]
-struct Lock(Arc<Fd>);
+struct Lock(Fd);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // It can only fail for a wrong descriptor.
+        // Where the file system cannot do it, closing the file does.
         if let Err(fault) = file::unlock(self.0.borrow()) {
             log::debug!("{fault}");
         }
@@ -482,8 +471,10 @@ impl Held {
         let failed = |fault: Fault| Error::file("list", &self.path, fault.into());
         let mut buffer = vec![0; 4096];
         let mut found = Vec::new();
+        // From the beginning, whoever has listed it before.
+        let directory = self.again()?;
         loop {
-            match file::read_directory(self.directory.borrow(), &mut buffer).map_err(failed)? {
+            match file::read_directory(directory.borrow(), &mut buffer).map_err(failed)? {
                 0 => return Ok(found),
                 length => found.extend(
                     file::names(&buffer[..length]).map(|name| name.to_string_lossy().into_owned()),

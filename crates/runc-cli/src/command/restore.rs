@@ -82,12 +82,7 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
         return Ok(0);
     };
     let status = waiting.wait(restored.process, None);
-    match restored.container.remove(true) {
-        // Somebody else has deleted it.
-        Err(error) if error.is_not_found() => {}
-        Err(error) => log::warn!("{error}"),
-        Ok(()) => {}
-    }
+    foreground::remove(&restored.container, &status);
     status
 }
 

@@ -91,12 +91,7 @@ fn create_and_run(global: &Global, invocation: &Invocation) -> Result<i32, Failu
     };
     let status = waiting.wait(running.process, running.readiness.as_ref());
     if !keep {
-        match running.container.remove(true) {
-            // Somebody else has deleted it.
-            Err(error) if error.is_not_found() => {}
-            Err(error) => log::warn!("{error}"),
-            Ok(()) => {}
-        }
+        foreground::remove(&running.container, &status);
     }
     status
 }
