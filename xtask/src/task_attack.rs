@@ -77,6 +77,27 @@ fn mutants() -> Answer {
         let _ = fs::copy(&from, &to);
     }
     let mut survived = Vec::new();
+    let make = || {
+        let mut build = call::cargo(["build", "--quiet", "--bin", "tare"]);
+        build
+            .current_dir(&copy)
+            .env("CARGO_TARGET_DIR", folder.join("target"))
+            .env("RUSTFLAGS", "-A warnings");
+        call::run(&mut build)
+    };
+    let judge = |attack: &str| {
+        let mut run = call::program(&suite);
+        run.arg("--runtime").arg(folder.join("target/debug/tare"));
+        let status = run.args(["--filter", attack]).status();
+        status.map_err(|error| error.to_string())
+    };
+    // An attack that is not there, or succeeds in any case, notices nothing.
+    make()?;
+    for (_, _, _, attack) in MUTANTS {
+        if judge(attack)?.code() != Some(0) {
+            return Err(format!("{attack} is not held without a mutant"));
+        }
+    }
     for (file, old, new, attack) in MUTANTS {
         let path = copy.join(file);
         let text = fs::read_to_string(&path).map_err(|error| wrong(&path, error))?;
@@ -84,21 +105,10 @@ fn mutants() -> Answer {
             return Err(format!("{file} does not hold {old:?} once"));
         }
         fs::write(&path, text.replace(old, new)).map_err(|error| wrong(&path, error))?;
-        let mut build = call::cargo(["build", "--quiet", "--bin", "tare"]);
-        build
-            .current_dir(&copy)
-            .env("CARGO_TARGET_DIR", folder.join("target"))
-            .env("RUSTFLAGS", "-A warnings");
-        call::run(&mut build)?;
-        let mut run = call::program(&suite);
-        let status = run
-            .arg("--runtime")
-            .arg(folder.join("target/debug/tare"))
-            .args(["--filter", attack])
-            .status();
+        make()?;
+        let status = judge(attack);
         // 2: not even an ordinary container runs any more.
-        let status = status.map_err(|error| error.to_string())?;
-        let caught = matches!(status.code(), Some(1 | 2));
+        let caught = matches!(status?.code(), Some(1 | 2));
         println!(
             "{}: {file}: {new}",
             if caught { "caught" } else { "SURVIVED" }

@@ -14,7 +14,7 @@ use crate::attack::{Attack, attack};
 use crate::canary::{Canary, SECRET};
 
 /// Descriptors of the host that a sloppy caller leaves open.
-fn leaks(canary: &Canary) -> Vec<String> {
+pub(crate) fn leaks(canary: &Canary) -> Vec<String> {
     let folder = canary.path.display().to_string();
     [folder.as_str(), "/", "/sys/fs/cgroup", folder.as_str()]
         .into_iter()

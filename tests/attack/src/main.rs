@@ -14,6 +14,7 @@ mod canary;
 mod configs;
 mod containers;
 mod images;
+mod neighbours;
 mod races;
 mod report;
 mod shapes;
@@ -86,6 +87,7 @@ fn attacks(arguments: &Arguments) -> Vec<Attack> {
         .into_iter()
         .chain(configs::attacks())
         .chain(containers::attacks())
+        .chain(neighbours::attacks())
         .chain(races::attacks(few.is_some()));
     all.filter(|attack| arguments.selects(&attack.id)).collect()
 }

@@ -126,6 +126,36 @@ pub(crate) fn attacks(short: bool) -> Vec<Attack> {
             }
         })
     }));
+    for (name, exchanged) in [("console", "console"), ("terminals", "pts")] {
+        let what = format!("a neighbour exchanges /dev/{exchanged} for a link while the terminal is put on /dev/console");
+        all.push(attack(format!("R4.{name}"), &["runc CVE-2025-52565"], what, move |case, canary| {
+            let dev = case.folder("dev")?;
+            let (one, other) = (dev.join(exchanged), dev.join("other"));
+            let to = match exchanged {
+                "pts" => fs::create_dir(&one).map(|()| canary.at("folder")),
+                _ => fs::create_dir(dev.join("pts")).and_then(|()| fs::write(&one, "")).map(|()| canary.at("file")),
+            };
+            symlink(to.setup("make a file")?, &other).setup("make a link")?;
+            let socket = case.path("console.sock");
+            let listener = std::os::unix::net::UnixListener::bind(&socket).setup("listen")?;
+            // Whoever connects is kept until the end: then its terminal hangs up.
+            std::thread::spawn(move || listener.incoming().flatten().collect::<Vec<_>>());
+            race(case, canary, seconds, (&one, &other), || {
+                let bundle = case.bundle().without_mount("/dev").without_mount("/dev/shm").without_mount("/dev/pts")
+                    .mount("/dev", "bind", &dev.display().to_string(), &["rbind", "rw"])
+                    .mount("/dev/pts", "devpts", "devpts", &["newinstance", "ptmxmode=0666", "mode=0620"])
+                    .set("/process/terminal", true).flags(&["--console-socket", &socket.display().to_string()]);
+                let container = bundle.runs("sleep 60").create()?;
+                let mounts = container.proc("mountinfo")?;
+                container.end()?;
+                // Where it was put may have been moved by the neighbour; what was put there is the terminal.
+                let place = |line: &str| line.split(' ').nth(4).is_some_and(|at| ["/dev/console", "/dev/other"].contains(&at));
+                let wrong = mounts.lines().find(|line| place(line) && !line.contains(" - devpts "));
+                ensure(wrong.is_none(), || format!("the console is {wrong:?}"))?;
+                ensure(!mounts.contains("/canary"), || "a file of the host is mounted".to_owned())
+            })
+        }));
+    }
     all.push(attack("R5.parameter", &["runc CVE-2025-52881", "runc CVE-2024-45310", "youki CVE-2025-62596"], "a neighbour exchanges what lies on the way to a file of procfs that is written", move |case, canary| {
         let (volume, folder, link) = volume(case, &canary.at("folder"))?;
         race(case, canary, seconds, (&folder, &link), || {

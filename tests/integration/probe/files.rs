@@ -247,6 +247,49 @@ pub fn meddle(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     })
 }
 
+/// What of a process may lead out of where one is, with the way to the root.
+const WAYS: [&str; 18] = [
+    "root", "cwd", "fd/0", "fd/1", "fd/2", "fd/3", "fd/4", "fd/5", "fd/6", "fd/7", "fd/8", "fd/9", "fd/10", "fd/11", "fd/12", "fd/13",
+    "fd/14", "fd/15",
+];
+const UP: &str = "/../../../../../../../../..";
+
+pub fn snoop(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
+    let path = need(&mut arguments, "snoop PATH")?.to_bytes();
+    let mut count = 0;
+    while count < 20 {
+        names(c"/proc", |name, _| {
+            if !name.to_bytes().first().is_some_and(u8::is_ascii_digit) {
+                return;
+            }
+            let mut room = [0; 512];
+            for way in WAYS {
+                let up = if way == "root" { "" } else { UP };
+                let parts = [b"/proc/", name.to_bytes(), b"/", way.as_bytes(), up.as_bytes(), path];
+                if file::open_at(HERE, joined(&mut room, &parts), flag::RDONLY | flag::NONBLOCK, 0).is_ok() {
+                    count += 1;
+                    context.out.line(format_args!("reached by {way}"));
+                    context.out.flush();
+                }
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// The parts one behind the other; nothing when there is no room.
+fn joined<'a>(room: &'a mut [u8], parts: &[&[u8]]) -> &'a CStr {
+    let mut end = 0;
+    for part in parts.iter().copied().chain([&b"\0"[..]]) {
+        let Some(place) = room.get_mut(end..end + part.len()) else {
+            return c"";
+        };
+        place.copy_from_slice(part);
+        end += part.len();
+    }
+    kernel::strings::first(room).unwrap_or_default()
+}
+
 fn file_at(path: &'static CStr) -> Result<kernel::Fd, Wrong> {
     file::open_at(HERE, path, flag::RDONLY | flag::NONBLOCK, 0).map_err(Wrong::at(path))
 }

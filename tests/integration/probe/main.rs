@@ -75,6 +75,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         "FILE… try to change permissions, owner, times, attributes and length, and print what that answers",
         files::meddle,
     ),
+    (
+        "snoop",
+        "PATH look for ever whether any process leads to this path of somebody else's",
+        files::snoop,
+    ),
     ("rm", "FILE… remove files", files::remove),
     ("mount", "SOURCE TARGET TYPE FLAGS mount", files::mount),
     (
