@@ -50,16 +50,17 @@ fn release() -> Answer {
     call::run(call::program("bash").args(["-c", sums]).arg(dist))
 }
 
-/// Makes the packages of the last commit in two clones, whose folders, target folders and times differ.
+/// Makes the packages of the last commit in two clones, whose folders, target folders, times and umasks differ.
 fn twice() -> Answer {
     let top = call::target().join("twice");
     let script = "set -e
         rm -rf \"$1\" && mkdir -p \"$1/one\" \"$1/another/place\"
-        umask 022 && git clone --quiet . \"$1/one/tare\"
-        umask 077 && git clone --quiet . \"$1/another/place/of-it\"
-        for clone in \"$1/one/tare\" \"$1/another/place/of-it\"; do
-            (cd \"$clone\" && unset CARGO_TARGET_DIR && cargo xtask dist)
-        done
+        release() {
+            umask \"$1\" && git clone --quiet . \"$2\"
+            (cd \"$2\" && unset CARGO_TARGET_DIR && cargo xtask dist)
+        }
+        release 022 \"$1/one/tare\"
+        release 077 \"$1/another/place/of-it\"
         cd \"$1/one/tare/target/dist\" && for file in *; do
             cmp \"$file\" \"$1/another/place/of-it/target/dist/$file\"
         done
@@ -187,9 +188,16 @@ fn tarball(dist: &Path) -> Answer {
     )
 }
 
+/// What a package is called inside of such a list: letters, digits, dots and hyphens (SPDX 2.3, 7.2). No two crates differ in `_` and
+/// `-` alone.
+fn spdx_id(name: &str, version: &str) -> String {
+    format!("SPDXRef-{name}-{version}").replace(['_', '+'], "-")
+}
+
 /// A list of the crates that the programs are made of, as SPDX 2.3 tag-value text.
 fn materials(dist: &Path) -> Answer {
     let version = version()?;
+    let programs = ["tare-runtime", "tare-image-cli", "tare-shim"];
     let tree = [
         "tree",
         "--edges",
@@ -224,6 +232,10 @@ fn materials(dist: &Path) -> Answer {
         "SPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\nSPDXID: SPDXRef-DOCUMENT\nDocumentName: tare-{version}\n\
          DocumentNamespace: https://spdx.org/spdxdocs/tare-{version}\nCreator: Tool: cargo-tree\nCreated: {time}"
     );
+    for program in programs {
+        let id = spdx_id(program, &version);
+        text += &format!("Relationship: SPDXRef-DOCUMENT DESCRIBES {id}\n");
+    }
     for line in lines {
         let (package, licence) = line.split_once('\t').unwrap_or((&line, ""));
         let mut words = package.split(' ');
@@ -243,11 +255,23 @@ fn materials(dist: &Path) -> Answer {
             licence
         };
         text += &format!(
-            "\nPackageName: {name}\nSPDXID: SPDXRef-{name}-{number}\nPackageVersion: {number}\nPackageDownloadLocation: {place}\n\
+            "\nPackageName: {name}\nSPDXID: {}\nPackageVersion: {number}\nPackageDownloadLocation: {place}\n\
              FilesAnalyzed: false\nPackageLicenseDeclared: {}\n",
+            spdx_id(name, number),
             licence.replace('/', " OR ")
         );
     }
     let path = dist.join(format!("tare-{version}.spdx"));
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spdx_id;
+
+    #[test]
+    fn ids_hold_only_what_spdx_allows() {
+        let id = spdx_id("toml_parser", "1.1.5+spec-1.1.0");
+        assert_eq!(id, "SPDXRef-toml-parser-1.1.5-spec-1.1.0");
+    }
 }
