@@ -8,8 +8,6 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-#[cfg(doc)]
-use crate::error::Kind;
 use crate::error::{Doing, Error, Result};
 use crate::limits::Limits;
 use crate::unpack::{lookup, open_directory};
@@ -34,9 +32,6 @@ const GROUPS: usize = 1024;
 /// `roots`, the uppermost first.
 ///
 /// A number is an id and never looked up as a name (CVE-2016-3697).
-///
-/// # Errors
-/// [`Kind::NotFound`] for names that the image does not have, [`Kind::Usage`] for ids out of range.
 pub fn resolve(text: &str, roots: &[&Path], limits: &Limits) -> Result<User> {
     let (name, group) = text.split_once(':').unwrap_or((text, ""));
     let id = match number(name)? {

@@ -27,10 +27,7 @@ pub enum What<'a> {
     Changes(&'a BTreeSet<Vec<u8>>),
 }
 
-/// Writes what is below `root` to `output`. Returns the newest time of modification seen.
-///
-/// # Errors
-/// What the file system reports; sockets are left out, as everywhere.
+/// Writes what is below `root` to `output`, all but sockets. Returns the newest time of modification seen.
 pub fn write<W: Write>(root: &Path, what: What<'_>, output: W) -> Result<(W, Time)> {
     let nothing = BTreeSet::new();
     let (upper, without) = match what {

@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 use crate::changes::{self, What};
 use crate::compression::{Compression, Compressor, decompress};
 use crate::digest::{self, HashingWriter};
-#[cfg(doc)]
-use crate::error::Kind;
 use crate::error::{Doing, During, Error, Result};
 use crate::json::{parse_json, to_json};
 use crate::limits::Limits;
@@ -67,9 +65,6 @@ pub fn commit(
 }
 
 /// Makes an image of one layer from the archive `input`, which may be compressed.
-///
-/// # Errors
-/// [`Kind::Malformed`] and others for what is no archive that could be unpacked.
 pub fn import(
     store: &Store,
     input: impl Read + Send,

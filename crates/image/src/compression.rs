@@ -118,17 +118,11 @@ pub enum Compressor<W: Write> {
 
 impl<W: Write> Compressor<W> {
     /// A compressor at the usual level of each format.
-    ///
-    /// # Errors
-    /// When memory is short.
     pub fn new(output: W, compression: Compression) -> io::Result<Self> {
         Self::with_level(output, compression, None)
     }
 
     /// The same at another level: 0 to 9 for gzip, 1 to 22 for zstd; what is beyond counts as the last.
-    ///
-    /// # Errors
-    /// When memory is short.
     pub fn with_level(output: W, compression: Compression, level: Option<i32>) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Compressor::None(output),

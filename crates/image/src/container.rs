@@ -10,8 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::{self, Overrides};
 use crate::digest;
-#[cfg(doc)]
-use crate::error::Kind;
 use crate::error::{Doing, During, Result};
 use crate::files;
 use crate::flatten::flatten;
@@ -115,9 +113,6 @@ impl Record {
     }
 
     /// The record of the bundle in `folder`.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`] when it was not made from an image.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(RECORD);
         if !path.exists() {
@@ -305,9 +300,6 @@ fn mounted_at(target: &Path) -> String {
 }
 
 /// Takes away what [`mount`] made at `target`, with all changes.
-///
-/// # Errors
-/// [`Kind::NotFound`] when no image is mounted there.
 pub fn unmount(store: &Store, target: &Path) -> Result<()> {
     let target = fs::canonicalize(target).at("resolve", target)?;
     let folder = store.container(&mounted_at(&target));
@@ -331,9 +323,6 @@ fn remember(store: &Store, folder: &Path) -> Result<()> {
 }
 
 /// What the runtime left in the changes of the bundle in `folder`, made with `base`, for its own mounts: no change of anybody's.
-///
-/// # Errors
-/// What the file system reports; [`Kind::Malformed`] for a `config.json` that is none.
 pub fn stubs(store: &Store, base: &Image, folder: &Path) -> Result<BTreeSet<Vec<u8>>> {
     #[derive(Deserialize)]
     struct Config {

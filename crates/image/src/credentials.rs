@@ -72,9 +72,6 @@ impl Credentials {
     }
 
     /// What is known for `host`, most specific first: an entry for `host/repository`, for each shorter path, for the host.
-    ///
-    /// # Errors
-    /// A file that exists but cannot be read, or a helper that fails.
     pub fn find(&self, host: &str, repository: &str) -> Result<Option<Credential>> {
         for path in &self.files {
             if let Some(config) = Config::read(path)? {

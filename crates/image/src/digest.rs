@@ -29,9 +29,6 @@ impl Default for Hasher {
 
 impl Hasher {
     /// The hash that `digest` was made with.
-    ///
-    /// # Errors
-    /// [`Kind::Unsupported`] for an algorithm that cannot be computed here.
     pub fn like(digest: &Digest) -> Result<Self> {
         match digest.algorithm() {
             DigestAlgorithm::Sha256 => Ok(Hasher::default()),
@@ -116,9 +113,6 @@ pub fn parse(text: &str) -> Result<Digest> {
 }
 
 /// Compares whole content with its descriptor: the size first, then the digest.
-///
-/// # Errors
-/// [`Kind::Integrity`] when either differs.
 pub fn verify(bytes: &[u8], descriptor: &Descriptor) -> Result<()> {
     if bytes.len() as u64 != descriptor.size() {
         return Err(wrong_size(descriptor, bytes.len() as u64));

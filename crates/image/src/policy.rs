@@ -109,9 +109,6 @@ impl Policy {
     }
 
     /// Judges an image that comes from a file or folder, which has no signatures.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Denied`].
     pub fn allow(&self, transport: &str, path: &Path) -> Result<()> {
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let scopes: Vec<_> = path.ancestors().map(|p| p.display().to_string()).collect();
@@ -128,9 +125,6 @@ impl Policy {
     }
 
     /// Fetches what the source's name stands for, and judges it. The source that is returned has no other.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Denied`] for what does not fit; what the registry answers.
     pub fn approve<'a>(
         &self,
         source: RegistrySource<'a>,

@@ -9,9 +9,6 @@ use crate::manifest::Content;
 use crate::store::Store;
 
 /// The names of all images that no container was made of, and that were neither pulled nor run for at least `age`.
-///
-/// # Errors
-/// What the file system reports.
 pub fn unused(store: &Store, age: Duration) -> Result<Vec<String>> {
     let mut needed = HashSet::new();
     for container in Record::all(store)? {

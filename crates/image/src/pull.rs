@@ -165,9 +165,6 @@ pub fn layers(store: &Store, image: &Image) -> Result<Vec<PathBuf>> {
 }
 
 /// The image for a platform, and the documents on the way to it.
-///
-/// # Errors
-/// [`Kind::NotFound`] when no entry suits; see [`Image::assemble`].
 pub fn choose(
     source: &dyn Source,
     root: &Document,

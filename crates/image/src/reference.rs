@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use oci_spec::image::Digest;
 
-#[cfg(doc)]
-use crate::error::Kind;
 use crate::error::{Error, Result};
 
 /// The registry of references that name none.
@@ -112,9 +110,6 @@ impl Reference {
     }
 
     /// The same repository with another tag.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] when `tag` does not fit the grammar.
     pub fn with_tag(&self, tag: &str) -> Result<Self> {
         if !is_tag(tag) {
             fail!(Usage: "{tag:?} is not a tag"
@@ -125,16 +120,6 @@ impl Reference {
             digest: None,
             ..self.clone()
         })
-    }
-
-    /// The same repository, by digest only.
-    #[must_use]
-    pub fn with_digest(&self, digest: &Digest) -> Self {
-        Reference {
-            tag: None,
-            digest: Some(digest.to_string()),
-            ..self.clone()
-        }
     }
 }
 

@@ -155,9 +155,6 @@ impl Store {
     }
 
     /// Opens the store at `root` to look at it: nothing is made or changed, so that its file system may be read-only.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`] when there is none, and what the file system reports.
     pub fn open_to_read(root: &Path) -> Result<Self> {
         if !root.join("oci-layout").exists() {
             fail!(NotFound: "there is no store at {}", root.display()
@@ -243,9 +240,6 @@ impl Store {
     }
 
     /// Where the unpacked layer with this ChainID is, or would be.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Unsupported`] for digests that cannot be verified.
     pub fn layer(&self, chain_id: &Digest) -> Result<PathBuf> {
         Hasher::like(chain_id)?;
         Ok(self

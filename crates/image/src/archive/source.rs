@@ -66,9 +66,6 @@ impl Form {
 
 impl Archive {
     /// The archive of a layout.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`] when it is none; [`Kind::Malformed`] and others.
     pub fn layout(path: &Path, limits: &Limits) -> Result<Self> {
         Self::open(path, limits, |files| Form::layout(files, limits))
     }

@@ -99,9 +99,6 @@ const OCI_VERSION: &str = "1.0.2";
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The runtime configuration for `image`, whose files are below `roots`, the uppermost first.
-///
-/// # Errors
-/// [`Kind::NotFound`] for a user that the image does not have; [`Kind::Usage`] when there is nothing to run.
 pub fn spec(
     image: &Image,
     roots: &[&Path],

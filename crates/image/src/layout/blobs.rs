@@ -106,9 +106,6 @@ impl Layout {
     }
 
     /// Reads and verifies small content.
-    ///
-    /// # Errors
-    /// [`Kind::Limit`] above `limit` bytes; [`Kind::Integrity`], [`Kind::NotFound`].
     pub fn read_blob(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>> {
         if let Some(bytes) = crate::manifest::embedded_within(descriptor, limit)? {
             return Ok(bytes);

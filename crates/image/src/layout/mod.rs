@@ -38,9 +38,6 @@ pub struct Layout {
 
 impl Layout {
     /// Opens an existing layout.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`] when there is none, [`Kind::Unsupported`] for another version.
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join("oci-layout");
         if !path.exists() {
@@ -84,9 +81,6 @@ impl Layout {
     }
 
     /// All entries of `index.json`.
-    ///
-    /// # Errors
-    /// [`Kind::Malformed`], or what the file system reports.
     pub fn index(&self) -> Result<ImageIndex> {
         let path = self.root.join("index.json");
         parse_document(&read_regular(&path, INDEX_LIMIT)?, "index.json")
@@ -107,9 +101,6 @@ impl Layout {
     }
 
     /// The entry called `name`; without a name the only entry.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`], listing what there is.
     pub fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
         pick(&self.index()?, name).during(|| self.root.display().to_string())
     }
@@ -205,9 +196,6 @@ pub(crate) fn ref_name(descriptor: &Descriptor) -> Option<&str> {
 }
 
 /// The image's name in full, as containerd and docker write it, or podman, which has it for `ref.name`; a tag alone is none.
-///
-/// # Errors
-/// [`Kind::Usage`] for a name that cannot be one.
 pub(crate) fn image_name(descriptor: &Descriptor) -> Result<Option<Reference>> {
     let own = annotation(descriptor, IMAGE_NAME);
     let name = own.or(ref_name(descriptor).filter(|n| n.contains(['/', ':', '@'])));
@@ -215,9 +203,6 @@ pub(crate) fn image_name(descriptor: &Descriptor) -> Result<Option<Reference>> {
 }
 
 /// The entry of an `index.json` that is called `name`, or has that digest; without a name the only entry.
-///
-/// # Errors
-/// [`Kind::NotFound`], listing what there is.
 pub(crate) fn pick(index: &ImageIndex, name: Option<&str>) -> Result<Descriptor> {
     let entries = index.manifests();
     let called = |d: &&Descriptor| {

@@ -139,9 +139,6 @@ impl Entry {
     }
 
     /// The addresses for `reference`: mirrors, then the place itself, which is for writing only where reading is led elsewhere.
-    ///
-    /// # Errors
-    /// [`Kind::Denied`] when all such names are blocked; [`Kind::Usage`] for locations that are none.
     pub(super) fn hosts(
         &self,
         reference: &Reference,

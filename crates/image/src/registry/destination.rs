@@ -54,9 +54,6 @@ impl<'a> RegistryDestination<'a> {
     }
 
     /// Gives the image `tags` too.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] for what cannot be a tag.
     pub fn also(mut self, tags: &[String]) -> Result<Self> {
         for tag in tags {
             self.repository.reference.with_tag(tag)?;

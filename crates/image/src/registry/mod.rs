@@ -174,9 +174,6 @@ impl Registry {
     }
 
     /// The repository that `reference` is in.
-    ///
-    /// # Errors
-    /// Settings for the host that cannot be read.
     pub fn repository(&self, reference: &Reference) -> Result<Repository<'_>> {
         let host = reference.host();
         let registries = self.registries()?;
@@ -205,9 +202,6 @@ impl Registry {
     }
 
     /// Asks the registry whether it takes these credentials.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Denied`] when it does not; [`crate::Kind::Network`].
     pub fn try_credentials(&self, reference: &Reference, user: &str, password: &str) -> Result<()> {
         let repository = self.repository(reference)?;
         let endpoint = repository.main()?;

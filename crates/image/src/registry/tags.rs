@@ -4,8 +4,6 @@ use oci_spec::image::Digest;
 
 use super::referrers::next_page;
 use super::{Endpoint, Repository, url};
-#[cfg(doc)]
-use crate::error::Kind;
 use crate::error::Result;
 use crate::json::parse_json;
 use crate::manifest::Document;
@@ -67,9 +65,6 @@ impl Repository<'_> {
     }
 
     /// Deletes the manifest `digest`, and with it all its tags.
-    ///
-    /// # Errors
-    /// [`Kind::Unsupported`] when the registry does not allow it; [`Kind::NotFound`], [`Kind::Denied`], [`Kind::Network`].
     pub fn delete_manifest(&self, digest: &Digest) -> Result<()> {
         // What it refers to must be known before it is gone.
         let subject = self

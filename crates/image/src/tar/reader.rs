@@ -52,9 +52,6 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// Moves to the next entry and describes it in `entry`; false at the end of the archive. Unread data is skipped.
-    ///
-    /// # Errors
-    /// [`Kind::Malformed`], [`Kind::Unsafe`], [`Kind::Limit`], or what the input reports.
     pub fn next(&mut self, entry: &mut Entry) -> Result<bool> {
         let mut extended = Extended::default();
         loop {
@@ -94,9 +91,6 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The next piece of the current entry's data; empty at its end. Call [`Reader::consume`] with what was used.
-    ///
-    /// # Errors
-    /// [`Kind::Malformed`] when the archive is cut short.
     pub fn data(&mut self) -> Result<&[u8]> {
         if self.left == 0 {
             return Ok(&[]);
@@ -114,24 +108,6 @@ impl<R: BufRead> Reader<R> {
         self.input.consume(bytes);
         self.position += bytes as u64;
         self.left -= bytes as u64;
-    }
-
-    /// Reads the whole data of the current entry, for small ones.
-    ///
-    /// # Errors
-    /// [`Kind::Limit`] above `limit` bytes.
-    pub fn read_all(&mut self, limit: u64) -> Result<Vec<u8>> {
-        if self.left > limit {
-            fail!(Limit: "tar: an entry of {} bytes where {limit} are allowed", self.left);
-        }
-        let mut all = Vec::with_capacity(self.left as usize);
-        while self.left > 0 {
-            let piece = self.data()?;
-            let n = piece.len();
-            all.extend_from_slice(piece);
-            self.consume(n);
-        }
-        Ok(all)
     }
 
     /// Finds out where the data belongs, of which a part may be about that.

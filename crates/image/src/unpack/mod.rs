@@ -72,9 +72,6 @@ pub struct Layer {
 
 impl Layer {
     /// Starts with the empty directory `directory`.
-    ///
-    /// # Errors
-    /// When it cannot be opened or is on a file system without what is needed.
     pub fn new(directory: &Path, form: Form, owner: Owner, limits: &Limits) -> Result<Self> {
         let root = open_directory(directory)?;
         let mut layer = Layer {
@@ -90,9 +87,6 @@ impl Layer {
     }
 
     /// Unpacks all entries of an uncompressed archive. What follows the end of the archive is left in `input`.
-    ///
-    /// # Errors
-    /// The first entry that is malformed, unsafe, too large or cannot be written, with its name.
     pub fn unpack<R: BufRead>(&mut self, input: R) -> Result<R> {
         let mut reader = Reader::new(input, self.limits.clone());
         let mut entry = Entry::default();
@@ -106,9 +100,6 @@ impl Layer {
 
     /// Completes what could only be known at the end. `lowers` are the finished layers below, the uppermost first:
     /// directories that the archive left out take their attributes from there, and links to their files are resolved.
-    ///
-    /// # Errors
-    /// A link without target, or what the file system reports.
     pub fn settle(mut self, lowers: &[OwnedFd]) -> Result<Summary> {
         settle::settle(&mut self, lowers)?;
         self.summary.opaque = self.marks.into_opaque();
