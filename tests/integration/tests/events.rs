@@ -11,6 +11,7 @@ cases![
     privileged_running_out_of_memory_is_told,
     privileged_events_end_at_any_interval,
     privileged_events_need_a_running_container,
+    privileged_events_that_cannot_be_printed_end_in_an_error,
 ];
 
 fn privileged_statistics_have_the_usual_shape() {
@@ -143,4 +144,19 @@ fn privileged_events_need_a_running_container() {
         .fails_with(1, &["duration interval must be greater than 0"]);
     let call = sandbox.runtime(["events", &sandbox.id("nosuch")]);
     call.output().fails_with(1, &["container does not exist"]);
+}
+
+fn privileged_events_that_cannot_be_printed_end_in_an_error() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    for flags in [&["--stats"][..], &["--interval", "10ms"]] {
+        let call = sandbox
+            .command("/bin/sh")
+            .args(["-c", "exec \"$@\" >/dev/full", "sh"]);
+        let call = call.arg(sandbox.program()).arg("--root").arg(&sandbox.root);
+        let call = call.arg("events").args(flags).arg(&container.id).limit(20);
+        call.output()
+            .fails_with(1, &["write to standard output: no space left on device"]);
+    }
 }

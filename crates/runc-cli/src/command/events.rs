@@ -1,6 +1,5 @@
 //! `events`: statistics and out-of-memory events as they come.
 
-use std::io::Write;
 use std::time::Duration;
 
 use libcontainer::{Container, Event};
@@ -10,6 +9,7 @@ use crate::failure::Failure;
 use crate::flag::Flag;
 use crate::global::Global;
 use crate::invocation::{Invocation, Order};
+use crate::output;
 
 static INTERVAL: Flag = Flag::duration("interval", "time between statistics (default: 5s)");
 static STATS: Flag = Flag::switch("stats", "print statistics once and end");
@@ -41,17 +41,19 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
     }
     let container = Container::open(global.store(), invocation.id()?)?;
     if invocation.switch(&STATS) {
-        print(&container, &Event::Stats(Box::new(container.stats()?)));
+        print(&container, &Event::Stats(Box::new(container.stats()?)))?;
         return Ok(0);
     }
+    let mut printed = Ok(());
     container.watch(interval.unwrap_or(USUAL_INTERVAL), &mut |event| {
-        print(&container, &event)
+        printed = print(&container, &event);
+        printed.is_ok()
     })?;
-    Ok(0)
+    printed.map(|()| 0)
 }
 
-/// Prints one document; false when nobody reads any more.
-fn print(container: &Container, event: &Event) -> bool {
+/// Prints one document.
+fn print(container: &Container, event: &Event) -> Result<(), Failure> {
     #[derive(serde::Serialize)]
     struct Document<'a> {
         r#type: &'static str,
@@ -68,7 +70,5 @@ fn print(container: &Container, event: &Event) -> bool {
         id: container.id(),
         data,
     };
-    let text = serde_json::to_string(&document).unwrap_or_default();
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
+    output::print(&output::line(&document)?)
 }
