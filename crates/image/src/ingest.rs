@@ -35,12 +35,18 @@ impl Ingest {
         let name = digest.to_string().replace(':', "-");
         let path = folder.join(name);
         loop {
-            fs::create_dir_all(&folder).at("make directory", &folder)?;
+            // Not by `create_dir_all`, which fails when the folder goes between its two looks.
+            match fs::create_dir(&folder) {
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => made.at("make directory", &folder)?,
+            }
             let mut how = OpenOptions::new();
             how.read(true).write(true).create(true).truncate(false);
             let file = match how.open(&path) {
-                // Another process has finished and removed the empty folder.
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                // Another one has finished and removed the empty folder. A link to nowhere would stay.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound && !folder.is_symlink() => {
+                    continue;
+                }
                 other => other.at("open", &path)?,
             };
             rustix::fs::flock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
@@ -265,6 +271,30 @@ mod tests {
             ingest.write(b"right and more").is_err(),
             "more than announced is never written"
         );
+    }
+
+    #[test]
+    fn many_come_and_go_at_the_same_time() {
+        let (_temporary, layout, _) = setup(b"");
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let layout = &layout;
+                scope.spawn(move || {
+                    for n in 0..300 {
+                        let content = format!("{thread} {n}").into_bytes();
+                        let (size, digest) = (content.len() as u64, digest::of(&content));
+                        let descriptor = Descriptor::new(MediaType::ImageLayer, size, digest);
+                        let mut ingest = layout.ingest(&descriptor).unwrap().unwrap();
+                        ingest.write(&content).unwrap();
+                        ingest.commit().unwrap();
+                    }
+                });
+            }
+        });
+        let ingest = layout.root().join("ingest");
+        std::os::unix::fs::symlink("nowhere", ingest).unwrap();
+        let descriptor = Descriptor::new(MediaType::ImageLayer, 1u64, digest::of(b"x"));
+        assert!(layout.ingest(&descriptor).is_err());
     }
 
     #[test]
