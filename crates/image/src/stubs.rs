@@ -20,8 +20,10 @@ use crate::unpack::{
 /// As many links as the kernel follows in one name.
 const LINKS: usize = 40;
 
-/// Mode of directories that runtimes make.
+/// Mode of directories that runtimes make, and of those that `tare` makes for a tmpfs to be mounted on, so that one without a
+/// mode has the same whenever the container is started.
 const MODE: u32 = 0o755;
+const FOR_TMPFS: u32 = 0o1777;
 
 /// The names below the overlay directory `upper` that only `destinations` of mounts are the reason for: what is there
 /// is empty, was not there in `lowers` (the uppermost first), and has nothing that somebody gave it. A directory that
@@ -155,7 +157,8 @@ impl View {
         let attributes = sorted(directory)?;
         Ok(match below {
             None => {
-                own.stat.st_mode & 0o7777 == MODE
+                let mode = own.stat.st_mode & 0o7777;
+                (mode == MODE || target && mode == FOR_TMPFS)
                     && own.stat.st_uid == rustix::process::geteuid().as_raw()
                     && own.stat.st_gid == rustix::process::getegid().as_raw()
                     && attributes.is_empty()
@@ -290,9 +293,19 @@ mod tests {
         case.dir("upper/a/b/c", MODE);
         case.dir("upper/etc", MODE);
         case.file("upper/etc/resolv.conf", "");
+        case.dir("upper/t/tmpfs", FOR_TMPFS);
         assert_eq!(
-            case.stubs(&["/proc", "a//b/./c/", "/etc/resolv.conf", "/dev"]),
-            ["a", "a/b", "a/b/c", "etc", "etc/resolv.conf", "proc"]
+            case.stubs(&["/proc", "a//b/./c/", "/etc/resolv.conf", "/dev", "/t/tmpfs"]),
+            [
+                "a",
+                "a/b",
+                "a/b/c",
+                "etc",
+                "etc/resolv.conf",
+                "proc",
+                "t",
+                "t/tmpfs"
+            ]
         );
         assert_eq!(case.stubs(&[]), Vec::<String>::new());
     }
@@ -304,10 +317,15 @@ mod tests {
         case.dir("upper/mine", MODE);
         case.dir("upper/full/x", MODE);
         case.dir("upper/mode", 0o700);
+        case.dir("upper/tmp/x", MODE);
+        case.dir("upper/tmp", FOR_TMPFS);
         case.dir("upper/a/b", MODE);
         case.file("upper/a/c", "");
         case.file("upper/file", "text");
-        assert_eq!(case.stubs(&["/full", "/mode", "/a/b", "/file"]), ["a/b"]);
+        assert_eq!(
+            case.stubs(&["/full", "/mode", "/a/b", "/file", "/tmp/x"]),
+            ["a/b", "tmp/x"]
+        );
     }
 
     #[test]
