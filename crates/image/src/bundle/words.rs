@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Mount, Overrides};
-use crate::error::{Doing, Error, Kind, Result};
+use crate::error::{Doing, During, Error, Kind, Result};
 
 /// A table of all that [`Overrides::set`] knows: names, what the value is called, two spaces, what it does.
 pub const WORDS: &str = "
@@ -58,7 +58,7 @@ impl Overrides {
     /// [`Kind::Usage`] for values that mean nothing, and what cannot be done without a daemon.
     pub fn set(&mut self, name: &str, value: &str) -> Result<bool> {
         match name {
-            "--env" => self.env.extend(variable(value)),
+            "--env" => self.env.extend(variable(value)?),
             "--env-file" => self.env.extend(file(Path::new(value))?),
             "--user" => self.user = Some(value.into()),
             "--workdir" => self.cwd = Some(value.into()),
@@ -113,13 +113,15 @@ impl Overrides {
 }
 
 /// A name alone means the caller's own value, if there is one.
-fn variable(text: &str) -> Option<String> {
-    match text.contains('=') {
-        true => Some(text.into()),
-        false => std::env::var(text)
-            .ok()
-            .map(|value| format!("{text}={value}")),
+fn variable(text: &str) -> Result<Option<String>> {
+    let name = text.split('=').next().unwrap_or_default();
+    if name.is_empty() {
+        fail!(Usage: "{text:?} is no variable" => "Write NAME=VALUE, or NAME alone");
     }
+    Ok(match text.contains('=') {
+        true => Some(text.into()),
+        false => (std::env::var(name).ok()).map(|value| format!("{name}={value}")),
+    })
 }
 
 fn file(path: &Path) -> Result<Vec<String>> {
@@ -129,10 +131,10 @@ fn file(path: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for line in lines {
         let name = line.split('=').next().unwrap_or_default();
-        if name.is_empty() || name.contains(char::is_whitespace) {
+        if name.contains(char::is_whitespace) {
             fail!(Usage: "{}: {line:?} is no variable", path.display());
         }
-        found.extend(variable(line));
+        found.extend(variable(line).during(|| path.display().to_string())?);
     }
     Ok(found)
 }
@@ -497,6 +499,12 @@ mod tests {
         assert_eq!(env, ["A=1 2", &path, "B=", "C=3"]);
         std::fs::write(temporary.path(), "a b=1\n").unwrap();
         assert!(file(temporary.path()).is_err());
+        for nameless in ["=1", "="] {
+            std::fs::write(temporary.path(), nameless).unwrap();
+            assert!(file(temporary.path()).is_err());
+            let error = set(&[("--env", nameless)]).unwrap_err();
+            assert_eq!(error.kind(), Kind::Usage, "{nameless}");
+        }
     }
 
     #[test]
