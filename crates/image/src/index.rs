@@ -27,9 +27,6 @@ pub(crate) fn check_depth(depth: usize) -> Result<()> {
 
 /// The image below `root` that suits `wanted` best, and the documents on the way to it, `root` left out. Where an index in an
 /// index has none, the next entry is looked into.
-///
-/// # Errors
-/// [`Kind::NotFound`] when no entry suits, listing what there is; what the source reports.
 pub(crate) fn find(
     source: &dyn Source,
     root: &Document,
@@ -40,13 +37,14 @@ pub(crate) fn find(
         wanted,
         seen: HashSet::new(),
         path: Vec::new(),
+        offered: Vec::new(),
         missing: None,
     };
     match search.below(root, 0)? {
         Some(found) => Ok((found, search.path)),
         None => Err(match (search.missing, &root.content) {
             (Some(missing), _) => missing,
-            (None, Content::Index(index)) => platform::nothing(index, wanted),
+            (None, Content::Index(_)) => platform::nothing(&search.offered, wanted),
             (None, Content::Manifest(_)) => failure!(NotFound: "no image"),
         }),
     }
@@ -58,6 +56,8 @@ struct Search<'a> {
     /// A few small indexes that list each other could stand for any number of requests.
     seen: HashSet<Digest>,
     path: Vec<Document>,
+    /// By all indexes that were looked into.
+    offered: Vec<Platform>,
     /// An index that is not there, where the image may have been.
     missing: Option<Error>,
 }
@@ -68,6 +68,11 @@ impl Search<'_> {
             return Ok(Some(document.clone()));
         };
         check_depth(depth + 1)?;
+        let platforms = index
+            .manifests()
+            .iter()
+            .filter_map(|d| d.platform().clone());
+        self.offered.extend(platforms);
         for entry in platform::candidates(index, self.wanted) {
             if !self.seen.insert(entry.digest().clone()) {
                 continue;

@@ -124,12 +124,8 @@ pub(crate) fn candidates<'a>(index: &'a ImageIndex, wanted: &Wanted) -> Vec<&'a 
 }
 
 /// The error when there are none, which lists what there is.
-pub(crate) fn nothing(index: &ImageIndex, wanted: &Wanted) -> Error {
-    let platforms = index
-        .manifests()
-        .iter()
-        .filter_map(|d| d.platform().clone());
-    let offered = platforms.map(|p| Wanted {
+pub(crate) fn nothing(offered: &[Platform], wanted: &Wanted) -> Error {
+    let offered = offered.iter().map(|p| Wanted {
         os: p.os().to_string(),
         architecture: p.architecture().to_string(),
         variant: p.variant().clone(),
@@ -222,7 +218,11 @@ mod tests {
     #[test]
     fn the_error_lists_what_is_offered() {
         let wanted = "linux/amd64".parse().unwrap();
-        let message = nothing(&index(&[("s390x", None)]), &wanted).to_string();
+        let index = index(&[("s390x", None)]);
+        let platforms: Vec<_> = (index.manifests().iter())
+            .filter_map(|d| d.platform().clone())
+            .collect();
+        let message = nothing(&platforms, &wanted).to_string();
         assert!(message.contains("linux/s390x"), "{message}");
     }
 

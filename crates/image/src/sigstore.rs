@@ -45,9 +45,6 @@ impl std::fmt::Debug for PublicKey {
 
 impl PublicKey {
     /// Reads PEM (RFC 7468) of an ECDSA key on P-256, as cosign makes them, or of an Ed25519 key.
-    ///
-    /// # Errors
-    /// [`Kind::Unsupported`] for other keys.
     pub fn from_pem(text: &[u8]) -> Result<Self> {
         // RFC 5480 and RFC 8410: what stands before the key itself.
         const P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
@@ -151,9 +148,6 @@ fn stored(source: &RegistrySource<'_>, digest: &Digest) -> Result<(Vec<Signed>, 
 }
 
 /// Makes sure that somebody with one of `keys` signed the image `digest`, under a name that `named` accepts.
-///
-/// # Errors
-/// [`Kind::Denied`] when nobody did, saying what there is instead.
 pub fn verify(
     source: &RegistrySource<'_>,
     digest: &Digest,
@@ -188,23 +182,24 @@ pub fn verify(
 
 /// Signs the image `digest` of a repository as `name`, with a key in PEM (PKCS #8, not encrypted) at `key`. Signatures that
 /// are there stay.
-///
-/// # Errors
-/// [`Kind::Unsupported`] for other keys than ECDSA on P-256; what the registry answers.
 pub fn sign(
     repository: Repository<'_>,
     digest: &Digest,
     name: &Reference,
     key: &Path,
 ) -> Result<()> {
-    let shown = || key.display().to_string();
-    let der = pem(&read_limited(key, LARGEST)?, "PRIVATE KEY").during(shown)?;
     let random = SystemRandom::new();
-    let pair =
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der, &random).map_err(|e| {
-            failure!(Unsupported: "{}: {e}", key.display()
-                => "Make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
-        })?;
+    let read = || {
+        let der = pem(&read_limited(key, LARGEST)?, "PRIVATE KEY")?;
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der, &random)
+            .map_err(|e| failure!(Unsupported: "{e}"))
+    };
+    let pair = read().map_err(|e| {
+        // Those that cosign makes are encrypted.
+        e.during(key.display().to_string()).hint(
+            "A key that is not encrypted: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+        )
+    })?;
     let payload = to_json(&json!({
         "critical": {
             "identity": {"docker-reference": name.to_string()},
