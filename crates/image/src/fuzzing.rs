@@ -185,7 +185,11 @@ pub fn documents(data: &[u8]) {
             let _ = crate::layout::image_name(entry);
         }
         let wanted = crate::platform::Wanted::host();
-        let _ = crate::platform::nothing(&index, &wanted);
+        let offered: Vec<_> = (index.manifests().iter())
+            .filter_map(|entry| entry.platform().clone())
+            .collect();
+        let _ = crate::platform::candidates(&index, &wanted);
+        let _ = crate::platform::nothing(&offered, &wanted);
     }
     let folder = Folder::new("documents");
     let file = folder.0.join("file");
