@@ -166,6 +166,9 @@ pub struct Memory {
     /// `memory.stat` as it is.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub raw: BTreeMap<String, u64>,
+    /// `memory.events` (v2) or `memory.oom_control` (v1) as it is; runc's form of the statistics has no place for it.
+    #[serde(skip)]
+    pub events: BTreeMap<String, u64>,
     /// Pressure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psi: Option<Pressure>,

@@ -197,9 +197,14 @@ pub(super) fn memory(group: &Group, memory: &mut Memory) -> Result<(), Error> {
     let Some(text) = dir.read_if_there("memory.stat")? else {
         return Ok(());
     };
-    memory.raw = pairs(&text)
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
+    let lines = |text: &str| {
+        pairs(text)
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
+    };
+    memory.raw = lines(&text);
+    let events = ["memory.oom_control", "memory.events"][usize::from(unified)];
+    memory.events = lines(&dir.read_if_there(events)?.unwrap_or_default());
     if !unified {
         memory.cache = memory.raw.get("cache").copied().unwrap_or(0);
         memory.usage = v1_entry(dir, "memory")?;
