@@ -271,6 +271,10 @@ impl Shim {
             self.sources.remove(&token);
             self.poller.remove(&handle);
         }
+        if !process.unread.is_empty() {
+            process.unread.clear();
+            self.look_for_readers();
+        }
     }
 
     fn wait_for_readers(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use protobuf::Message;
 
-use crate::calls::{self, Answer};
+use crate::calls::{self, Answer, Waiting};
 use crate::connection::{Connection, Interest};
 use crate::events::Event;
 use crate::frame::{self, Frame};
@@ -24,7 +24,7 @@ use crate::poller::{Poller, Token};
 use crate::publisher::Publisher;
 use crate::status::Status;
 use crate::task::Task;
-use crate::workers::{Then, Workers};
+use crate::workers::{STACK, Then, Workers};
 
 /// Who asked, and is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub(crate) enum Source {
     Copy(Key),
     /// Somebody has opened an output to read it.
     Readers,
+    /// What stands in the way of a container's removal.
+    Obstacle,
 }
 
 /// What the daemon is told at its start.
@@ -95,10 +97,12 @@ pub(crate) struct Shim {
     signals: SignalFd,
     peers: BTreeMap<Token, Peer>,
     pub(crate) publisher: Publisher,
-    workers: Workers,
+    pub(crate) workers: Workers,
     /// How many threads are at work.
     busy: usize,
     stores: BTreeMap<PathBuf, Store>,
+    /// Containers that something stands in the way of the removal of.
+    pub(crate) removals: Vec<Waiting>,
     /// Copies that have more to do at once.
     pub(crate) hasty: Vec<(Key, Token)>,
     /// Somebody has looked whether there is this shim, and will come.
@@ -124,9 +128,10 @@ impl Shim {
             listener,
             signals: SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?,
             peers: BTreeMap::new(),
-            workers: Workers::new()?,
+            workers: Workers::new(STACK)?,
             busy: 0,
             stores: BTreeMap::new(),
+            removals: Vec::new(),
             hasty: Vec::new(),
             expects_until: None,
             ends_at: None,
@@ -152,14 +157,21 @@ impl Shim {
             if self.may_end() {
                 return Ok(());
             }
-            for token in self.poller.wait(self.deadline())? {
-                self.handle(token);
-            }
-            for (key, token) in std::mem::take(&mut self.hasty) {
-                self.copy(&key, token);
-            }
-            self.publisher.go_on(&mut self.poller);
+            self.turn(self.deadline())?;
         }
+    }
+
+    /// Waits until then for something to happen, and does what is to be done.
+    pub(crate) fn turn(&mut self, deadline: Option<Instant>) -> std::io::Result<()> {
+        for token in self.poller.wait(deadline)? {
+            self.handle(token);
+        }
+        for (key, token) in std::mem::take(&mut self.hasty) {
+            self.copy(&key, token);
+        }
+        self.give_up_removals();
+        self.publisher.go_on(&mut self.poller);
+        Ok(())
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -167,8 +179,10 @@ impl Shim {
             return Some(Instant::now());
         }
         let expected = self.ends_at.and(self.expects_until);
+        let removals = self.removals.iter().map(|waiting| Some(waiting.until()));
         [self.publisher.deadline(), self.ends_at, expected]
             .into_iter()
+            .chain(removals)
             .flatten()
             .min()
     }
@@ -207,6 +221,7 @@ impl Shim {
                 self.copy(&key, token);
             }
             Some(Source::Readers) => self.look_for_readers(),
+            Some(Source::Obstacle) => self.obstacle_has_gone(token),
         }
     }
 
@@ -217,21 +232,26 @@ impl Shim {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => return,
             };
-            let token = self.poller.token();
-            let Ok(connection) = Connection::new(socket) else {
-                continue;
-            };
-            if self.poller.add(&connection, token, READ).is_ok() {
-                let watched = READ;
-                self.peers.insert(
-                    token,
-                    Peer {
-                        connection,
-                        watched,
-                    },
-                );
-                self.sources.insert(token, Source::Connection);
-            }
+            self.meet(socket);
+        }
+    }
+
+    /// Listens to somebody new.
+    pub(crate) fn meet(&mut self, socket: UnixStream) {
+        let Ok(connection) = Connection::new(socket) else {
+            return;
+        };
+        let token = self.poller.token();
+        if self.poller.add(&connection, token, READ).is_ok() {
+            let watched = READ;
+            self.peers.insert(
+                token,
+                Peer {
+                    connection,
+                    watched,
+                },
+            );
+            self.sources.insert(token, Source::Connection);
         }
     }
 

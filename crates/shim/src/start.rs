@@ -38,24 +38,23 @@ pub(crate) fn start(invocation: &Invocation) -> Result<(), String> {
     let socket = address::path(folder, &params.grpc, &params.namespace, &group);
     let place = address::claim(&socket)
         .map_err(|error| format!("listen at {}: {error}", socket.display()))?;
+    let uri = address::to_uri(&socket);
+    // containerd keeps its own note from 1.7 on. Before there is a daemon: it would have nobody who finds it.
+    let noted = write_whole(Path::new(FOUND_BY), &uri)
+        .map_err(|error| format!("write {FOUND_BY}: {error}"));
     if let Place::New(listener) = place {
         let daemon = Daemon {
             params: &params,
             options: &options,
-            group: if group == params.id {
-                &params.id
-            } else {
-                &group
-            },
+            group: &group,
             socket: &socket,
         };
-        daemon
-            .start(listener.into())
+        noted
+            .and_then(|()| daemon.start(listener.into()))
             .inspect_err(|_| address::remove_dead(&socket))?;
+    } else {
+        noted?;
     }
-    let uri = address::to_uri(&socket);
-    // containerd keeps its own note from 1.7 on.
-    write_whole(Path::new(FOUND_BY), &uri).map_err(|error| format!("write {FOUND_BY}: {error}"))?;
     let mut stdout = std::io::stdout();
     let written = stdout
         .write_all(&params.answer(&uri))

@@ -9,8 +9,8 @@ use crate::shim::Shim;
 /// What is to be done in the loop once a call has come back.
 pub(crate) type Then = Box<dyn FnOnce(&mut Shim) + Send>;
 
-/// The library's deepest call needs a tenth of it; what is not touched costs nothing.
-const STACK: usize = 512 << 10;
+/// For a thread's stack: the library's deepest call needs a tenth of it; what is not touched costs nothing.
+pub(crate) const STACK: usize = 512 << 10;
 
 /// Threads at work, and what they have brought back.
 #[derive(Clone)]
@@ -18,14 +18,16 @@ pub(crate) struct Workers {
     done: Arc<Mutex<Vec<Then>>>,
     /// Readable when something has been brought back.
     pub(crate) news: Arc<EventFd>,
+    stack: usize,
 }
 
 impl Workers {
-    pub(crate) fn new() -> nix::Result<Workers> {
+    pub(crate) fn new(stack: usize) -> nix::Result<Workers> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         Ok(Workers {
             done: Arc::default(),
             news: Arc::new(EventFd::from_flags(flags)?),
+            stack,
         })
     }
 
@@ -38,7 +40,7 @@ impl Workers {
         work: impl FnOnce() -> Then + Send + 'static,
     ) -> std::io::Result<()> {
         let workers = self.clone();
-        let thread = std::thread::Builder::new().stack_size(STACK);
+        let thread = std::thread::Builder::new().stack_size(self.stack);
         thread
             .spawn(move || {
                 let then = work();

@@ -123,6 +123,216 @@ fn a_create_that_fails_leaves_nothing_and_says_why() {
     assert_eq!(shim.wait("one", ""), 3);
 }
 
+/// The calls that are about a container.
+const ABOUT_A_CONTAINER: [&str; 14] = [
+    "State",
+    "Start",
+    "Delete",
+    "Pids",
+    "Pause",
+    "Resume",
+    "Checkpoint",
+    "Kill",
+    "Exec",
+    "ResizePty",
+    "CloseIO",
+    "Update",
+    "Wait",
+    "Stats",
+];
+
+/// A call with any name and any payload.
+fn raw_call(shim: &Shim, method: &str, payload: &[u8]) -> (Code, String) {
+    let client = containerd_shim_protos::ttrpc::Client::connect(&format!(
+        "unix://{}",
+        shim.address.display()
+    ));
+    let mut request = containerd_shim_protos::ttrpc::Request::new();
+    request.service = "containerd.task.v3.Task".to_owned();
+    request.method = method.to_owned();
+    request.payload = payload.to_vec();
+    refused(client.unwrap().request(request))
+}
+
+#[test]
+fn every_call_says_what_is_wrong_with_it() {
+    if skipped("every_call_says_what_is_wrong_with_it") {
+        return;
+    }
+    let shim = Shim::start("each");
+    shim.run("one", "sleep 1000");
+    let before = shim.uses().2;
+    // In all of these messages the first field is the id.
+    for method in ABOUT_A_CONTAINER {
+        let wanted = (Code::NOT_FOUND, "container x does not exist".to_owned());
+        assert_eq!(raw_call(&shim, method, b"\x0a\x01x"), wanted, "{method}");
+    }
+    for method in ABOUT_A_CONTAINER
+        .iter()
+        .chain(&["Create", "Connect", "Shutdown"])
+    {
+        let (code, text) = raw_call(&shim, method, &[255; 9]);
+        assert_eq!(code, Code::INVALID_ARGUMENT, "{method}: {text}");
+        assert!(text.contains("Request: "), "{method}: {text}");
+    }
+    // In these the second is the process.
+    for method in [
+        "State",
+        "Start",
+        "Delete",
+        "Kill",
+        "ResizePty",
+        "CloseIO",
+        "Wait",
+    ] {
+        let wanted = "process e does not exist in container one".to_owned();
+        let answer = raw_call(&shim, method, b"\x0a\x03one\x12\x01e");
+        assert_eq!(answer, (Code::NOT_FOUND, wanted), "{method}");
+    }
+    for method in ["Explode", "state", ""] {
+        let text = format!("method {method} of containerd.task.v3.Task is not known");
+        assert_eq!(raw_call(&shim, method, b""), (Code::UNIMPLEMENTED, text));
+    }
+    assert_eq!(shim.status("one"), Status::RUNNING);
+    assert!(
+        harness::soon(|| shim.uses().2 == before),
+        "descriptors are left open"
+    );
+    shim.kill("one", "", 9).unwrap();
+    shim.wait("one", "");
+    shim.delete("one", "").unwrap();
+}
+
+#[test]
+fn values_that_are_wrong_are_named() {
+    if skipped("values_that_are_wrong_are_named") {
+        return;
+    }
+    let shim = Shim::start("values");
+    let invalid = |text: &str| (Code::INVALID_ARGUMENT, text.to_owned());
+    let mut nameless = shim.request("two", "true");
+    nameless.id = String::new();
+    let answer = refused(shim.task.create(long(), &nameless));
+    assert_eq!(answer, invalid("the container has no id"));
+    for id in ["../two", "a/b", "."] {
+        let mut request = shim.request("two", "true");
+        request.id = id.to_owned();
+        let (code, text) = refused(shim.task.create(long(), &request));
+        assert_eq!(code, Code::INVALID_ARGUMENT, "{id}: {text}");
+    }
+    let mut elsewhere = shim.request("two", "true");
+    elsewhere.bundle = shim
+        .root
+        .folder()
+        .join("missing")
+        .to_string_lossy()
+        .into_owned();
+    let (_, text) = refused(shim.task.create(long(), &elsewhere));
+    assert!(text.contains("missing"), "{text}");
+    for field in ["stdout", "stderr"] {
+        let mut request = shim.request("two", "true");
+        let path = shim.root.folder().join("no/folder");
+        let path = path.to_string_lossy().into_owned();
+        match field {
+            "stdout" => request.stdout = path.clone(),
+            _ => request.stderr = path.clone(),
+        }
+        let (_, text) = refused(shim.task.create(long(), &request));
+        assert!(text.contains(&format!("open {field} {path}: ")), "{text}");
+    }
+    shim.run("one", "sleep 1000");
+    let (code, text) = refused(shim.kill("one", "", 4000));
+    assert_eq!(code, Code::INVALID_ARGUMENT, "{text}");
+    let exec = |name: &str, kind: &str, value: &[u8]| {
+        let mut request = shim.exec_request("one", name, "true");
+        request.spec = MessageField::some(any(kind, value));
+        refused(shim.task.exec(short(), &request))
+    };
+    let process = "types.containerd.io/opencontainers/runtime-spec/1/Process";
+    assert_eq!(
+        exec("", process, b"{}"),
+        invalid("the process has no name (exec_id)")
+    );
+    assert_eq!(exec("e", process, &[255]), invalid("spec is not UTF-8"));
+    assert_eq!(exec("e", "", b"{}"), invalid("spec is missing"));
+    // What the process is to be is judged when it starts; then it can be deleted.
+    for (text, wanted) in [
+        ("{", "EOF"),
+        ("{\"args\": []}", "user: is required"),
+        ("[]", ""),
+    ] {
+        let mut request = shim.exec_request("one", "e", "true");
+        request.spec = MessageField::some(any(process, text.as_bytes()));
+        shim.task.exec(short(), &request).unwrap();
+        assert_eq!(
+            refused(shim.task.exec(short(), &request)),
+            (
+                Code::ALREADY_EXISTS,
+                "process e exists already in container one".to_owned()
+            )
+        );
+        let (_, said) = refused(shim.begin("one", "e"));
+        assert!(
+            said.starts_with("OCI runtime exec failed: ") && said.contains(wanted),
+            "{said}"
+        );
+        shim.delete("one", "e").unwrap();
+    }
+    let update = |kind: &str, value: &[u8]| {
+        let mut request = UpdateTaskRequest::new();
+        request.id = "one".to_owned();
+        request.resources = MessageField::some(any(kind, value));
+        refused(shim.task.update(short(), &request))
+    };
+    let resources = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources";
+    assert_eq!(
+        update(process, b"{}"),
+        invalid(&format!(
+            "resources is of type {process}: a LinuxResources of the runtime specification is wanted"
+        ))
+    );
+    assert_eq!(update(resources, &[255]), invalid("resources is not UTF-8"));
+    let (_, text) = update(resources, b"{\"memory\": {\"limit\": \"much\"}}");
+    assert!(
+        text.starts_with("OCI runtime update failed: ") && text.contains("much"),
+        "{text}"
+    );
+    let mut checkpoint = CheckpointTaskRequest::new();
+    (checkpoint.id, checkpoint.path) = ("one".to_owned(), "/nowhere".to_owned());
+    checkpoint.options = MessageField::some(any("x.Options", b""));
+    assert_eq!(
+        refused(shim.task.checkpoint(short(), &checkpoint)),
+        invalid("options of type x.Options: containerd.runc.v1.CheckpointOptions are wanted")
+    );
+    let mut options = containerd_shim_protos::shim::oci::CheckpointOptions::new();
+    options.cgroups_mode = "hard".to_owned();
+    let value = protobuf::Message::write_to_bytes(&options).unwrap();
+    checkpoint.options = MessageField::some(any("containerd.runc.v1.CheckpointOptions", &value));
+    assert_eq!(
+        refused(shim.task.checkpoint(short(), &checkpoint)),
+        invalid("cgroups_mode hard is not known")
+    );
+    // Nothing of all that is left, and everything can be done still.
+    let states = std::fs::read_dir(shim.root.state().join("test")).unwrap();
+    assert_eq!(states.count(), 1);
+    shim.exec("one", "e", "exit 3");
+    assert_eq!(shim.wait("one", "e"), 3);
+    shim.kill("one", "", 9).unwrap();
+    assert_eq!(shim.wait("one", ""), 137);
+    let (code, text) = refused(
+        shim.task
+            .exec(short(), &shim.exec_request("one", "f", "true")),
+    );
+    assert_eq!(
+        (code, &*text),
+        (
+            Code::FAILED_PRECONDITION,
+            "cannot exec in a stopped container"
+        )
+    );
+    shim.delete("one", "").unwrap();
+}
+
 fn frame(stream: u32, kind: u8, message: &[u8]) -> Vec<u8> {
     let mut frame = (message.len() as u32).to_be_bytes().to_vec();
     frame.extend_from_slice(&stream.to_be_bytes());
@@ -189,6 +399,53 @@ fn garbage_changes_nothing() {
 
 fn any_byte() -> impl Strategy<Value = u8> {
     proptest::arbitrary::any::<u8>()
+}
+
+#[test]
+fn clients_that_go_or_do_not_read_are_no_harm() {
+    if skipped("clients_that_go_or_do_not_read_are_no_harm") {
+        return;
+    }
+    let shim = Shim::start("clients");
+    shim.run("one", "sleep 1000");
+    let before = shim.uses();
+    let mut request = containerd_shim_protos::ttrpc::Request::new();
+    request.service = "containerd.task.v2.Task".to_owned();
+    request.method = "State".to_owned();
+    request.payload = b"\x0a\x03one".to_vec();
+    let whole = frame(1, 1, &protobuf::Message::write_to_bytes(&request).unwrap());
+    // In the middle of a frame, at each of its bytes.
+    for length in 0..whole.len() {
+        let mut socket = UnixStream::connect(&shim.address).unwrap();
+        socket.write_all(&whole[..length]).unwrap();
+    }
+    // One that only asks: what is kept for it has an end, and so has what is taken from it.
+    let mut deaf = UnixStream::connect(&shim.address).unwrap();
+    deaf.set_write_timeout(Some(std::time::Duration::from_secs(1)))
+        .unwrap();
+    let many = whole.repeat(1000);
+    let mut is_refused = false;
+    for _ in 0..200 {
+        is_refused = deaf.write_all(&many).is_err();
+        if is_refused {
+            break;
+        }
+    }
+    assert!(is_refused, "200,000 questions were taken");
+    let meanwhile = shim.uses();
+    assert!(
+        meanwhile.0 < before.0 + 8192,
+        "KiB: {before:?} before, {meanwhile:?} with one that does not read"
+    );
+    assert_eq!(shim.status("one"), Status::RUNNING);
+    drop(deaf);
+    assert!(
+        harness::soon(|| shim.uses().2 == before.2),
+        "descriptors are left open"
+    );
+    shim.kill("one", "", 9).unwrap();
+    shim.wait("one", "");
+    shim.delete("one", "").unwrap();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::task::Phase;
 
 const NOT_RUNNING: &str = "process already finished: container not running";
 
-pub(super) fn kill(shim: &mut Shim, _: Caller, payload: &[u8]) -> Result<Answer, Status> {
+pub(super) fn kill(shim: &mut Shim, caller: Caller, payload: &[u8]) -> Result<Answer, Status> {
     let request: KillRequest = parse(payload)?;
     let task = shim.task(&request.id)?;
     let container = task.container.clone();
@@ -42,7 +42,15 @@ pub(super) fn kill(shim: &mut Shim, _: Caller, payload: &[u8]) -> Result<Answer,
     let Some(container) = container else {
         return Err(Status::refused("the container is not there yet"));
     };
-    container.kill(signal, request.all).map_err(failed)?;
+    // Whoever is to reach all of them stops them meanwhile, and waits for that.
+    if request.all || !container.record().owns_pids {
+        shim.work(move || {
+            let killed = container.kill(signal, request.all).map_err(failed);
+            Box::new(move |shim| shim.answer(caller, killed.map(|()| Vec::new())))
+        })?;
+        return Ok(Answer::Later);
+    }
+    container.kill(signal, false).map_err(failed)?;
     done()
 }
 

@@ -1,12 +1,16 @@
 //! Delete: what a process or a container has left; and Shutdown, the shim itself.
 
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
 use containerd_shim_protos::api::{DeleteRequest, DeleteResponse, ShutdownRequest};
-use libcontainer::{Container, Store};
+use libcontainer::{Container, Obstacle, Store};
 
 use super::{Answer, done, now, parse, to_bytes};
 use crate::events::{Event, timestamp};
+use crate::poller::Token;
 use crate::rootfs;
-use crate::shim::{Caller, Key, Shared, Shim};
+use crate::shim::{Caller, Key, Shared, Shim, Source};
 use crate::status::Status;
 use crate::task::{Ended, Phase};
 
@@ -37,39 +41,153 @@ pub(super) fn delete(shim: &mut Shim, caller: Caller, payload: &[u8]) -> Result<
         let options = task.options.clone();
         shim.store(&options)?
     };
-    let id = key.id.clone();
-    let started = shim.work(move || {
-        let removed = remove(&store, &id, container, was).and_then(|()| rootfs::unmount(&bundle));
-        Box::new(move |shim| {
-            let answer = removed.and_then(|()| shim.forget(&key));
-            if answer.is_err()
-                && let Some(process) = shim.find(&key)
-            {
-                process.phase = was;
+    let removal = Removal {
+        caller,
+        key,
+        was,
+        store,
+        container,
+        bundle,
+        until: Instant::now() + PATIENCE,
+    };
+    match shim.go_on(removal) {
+        Ok(()) => Ok(Answer::Later),
+        Err(status) => {
+            if let Ok(task) = shim.task(&request.id) {
+                task.init.phase = was;
             }
-            shim.answer(caller, answer);
-        })
-    });
-    if started.is_err()
-        && let Ok(task) = shim.task(&request.id)
-    {
-        task.init.phase = was;
+            Err(status)
+        }
     }
-    started.map(|()| Answer::Later)
 }
 
-fn remove(store: &Store, id: &str, container: Option<Shared>, was: Phase) -> Result<(), Status> {
-    let removed = match (container, was) {
-        (None, _) => return Ok(()),
-        (Some(container), Phase::Stopped) => match container.remove(true) {
-            // A start that failed has removed it already.
-            Err(error) if error.is_not_found() => Ok(()),
-            removed => removed,
-        },
-        // It waits to be started, and never will be.
-        (Some(_), _) => Container::delete(store, id, true),
-    };
-    removed.map_err(|error| Status::of("OCI runtime delete failed: ", &error))
+/// How long a container's last processes may take to end, and the kernel to let go of its cgroup.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const SIGKILL: i32 = 9;
+
+/// A container on its way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Removal {
+    caller: Caller,
+    key: Key,
+    /// Where it is again if it cannot be removed.
+    was: Phase,
+    store: Store,
+    container: Option<Shared>,
+    bundle: PathBuf,
+    until: Instant,
+}
+
+/// One that something stands in the way of: no thread waits for that, the loop does.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    removal: Removal,
+    token: Token,
+    obstacle: Obstacle,
+}
+
+impl Waiting {
+    pub(crate) fn until(&self) -> Instant {
+        self.removal.until
+    }
+}
+
+impl Removal {
+    /// Removes what can be removed now; what is in the way is the answer.
+    fn step(&self) -> Result<Option<Obstacle>, Status> {
+        let removed = match (&self.container, self.was) {
+            (None, _) => Ok(None),
+            (Some(container), Phase::Stopped) => match container.try_remove(true) {
+                // A start that failed has removed it already.
+                Err(error) if error.is_not_found() => Ok(None),
+                Ok(Some(obstacle))
+                    if !obstacle.processes().is_empty() && !container.record().owns_pids =>
+                {
+                    container.kill(SIGKILL, true).map(|()| Some(obstacle))
+                }
+                step => step,
+            },
+            // It waits to be started, and never will be.
+            (Some(_), _) => Container::delete(&self.store, &self.key.id, true).map(|()| None),
+        };
+        let left = removed.map_err(|error| Status::of("OCI runtime delete failed: ", &error))?;
+        if left.is_none() {
+            rootfs::unmount(&self.bundle)?;
+        }
+        Ok(left)
+    }
+}
+
+impl Shim {
+    fn go_on(&mut self, removal: Removal) -> Result<(), Status> {
+        self.work(move || {
+            let step = removal.step();
+            Box::new(move |shim| match step {
+                Ok(None) => {
+                    let answer = shim.forget(&removal.key);
+                    shim.answer(removal.caller, answer);
+                }
+                Ok(Some(obstacle)) => shim.wait_for(removal, obstacle),
+                Err(status) => shim.keep(&removal, status),
+            })
+        })
+    }
+
+    fn wait_for(&mut self, removal: Removal, obstacle: Obstacle) {
+        match self.listen(&obstacle, Source::Obstacle) {
+            Ok(token) => self.removals.push(Waiting {
+                removal,
+                token,
+                obstacle,
+            }),
+            Err(status) => self.keep(&removal, status),
+        }
+    }
+
+    /// What stood in the way of one may have gone.
+    pub(crate) fn obstacle_has_gone(&mut self, token: Token) {
+        if let Some(at) = self
+            .removals
+            .iter()
+            .position(|waiting| waiting.token == token)
+        {
+            let removal = self.let_go_of(at);
+            if let Err(status) = self.go_on(removal.clone()) {
+                self.keep(&removal, status);
+            }
+        }
+    }
+
+    /// Those that have waited for long enough are given up.
+    pub(crate) fn give_up_removals(&mut self) {
+        let now = Instant::now();
+        while let Some(at) = self
+            .removals
+            .iter()
+            .position(|waiting| waiting.until() <= now)
+        {
+            let inside = self.removals[at].obstacle.processes().to_vec();
+            let removal = self.let_go_of(at);
+            let text = format!("OCI runtime delete failed: processes {inside:?} do not end");
+            self.keep(&removal, Status::failed(text));
+        }
+    }
+
+    fn let_go_of(&mut self, at: usize) -> Removal {
+        let waiting = self.removals.swap_remove(at);
+        self.sources.remove(&waiting.token);
+        self.poller.remove(&waiting.obstacle);
+        waiting.removal
+    }
+
+    /// It could not be removed: it is where it was.
+    fn keep(&mut self, removal: &Removal, status: Status) {
+        if let Some(process) = self.find(&removal.key) {
+            process.phase = removal.was;
+        }
+        self.answer(removal.caller, Err(status));
+    }
 }
 
 fn response(pid: i32, ended: Option<Ended>) -> DeleteResponse {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use containerd_shim_protos::cgroups::metrics as v1;
 use containerd_shim_protos::cgroups_v2::metrics as v2;
 use libcontainer::cgroups::stats::{
-    BlkioEntry, MemoryEntry, Pressure, PressureData, RdmaEntry, Stats,
+    BlkioEntry, MemoryEntry, NetworkInterface, Pressure, PressureData, RdmaEntry, Stats,
 };
 use protobuf::MessageField;
 use protobuf::well_known_types::any::Any;
@@ -25,16 +25,40 @@ fn is_v1(stats: &Stats) -> bool {
     !stats.cpu.usage.percpu.is_empty() || stats.memory.raw.contains_key("total_rss")
 }
 
-fn entry_v1(from: &MemoryEntry) -> MessageField<v1::MemoryEntry> {
-    let mut entry = v1::MemoryEntry::new();
-    entry.limit = from.limit;
-    entry.usage = from.usage;
-    entry.max = from.max;
-    entry.failcnt = from.failcnt;
-    MessageField::some(entry)
+/// The interfaces of a process, as its `/proc/PID/net/dev` has them.
+pub(super) fn interfaces(text: &str) -> Vec<NetworkInterface> {
+    let of_line = |line: &str| {
+        let (name, numbers) = line.split_once(':')?;
+        let mut numbers = numbers.split_whitespace().map(str::parse);
+        let mut next = |skipped| numbers.nth(skipped)?.ok();
+        Some(NetworkInterface {
+            name: name.trim().to_owned(),
+            rx_bytes: next(0)?,
+            rx_packets: next(0)?,
+            rx_errors: next(0)?,
+            rx_dropped: next(0)?,
+            // Between them: fifo, frame, compressed, multicast.
+            tx_bytes: next(4)?,
+            tx_packets: next(0)?,
+            tx_errors: next(0)?,
+            tx_dropped: next(0)?,
+        })
+    };
+    text.lines().filter_map(of_line).collect()
 }
 
-/// Fields of a message from the lines of `memory.stat` that have the same name, or the one behind the arrow.
+/// A message with the fields of the same names, or those behind the arrows.
+macro_rules! message {
+    ($from:expr => $kind:ty: $($field:ident $(<- $other:ident)?),* $(,)?) => {{
+        let mut message = <$kind>::new();
+        $(message.$field = message!(@name $from, $field $($other)?).clone();)*
+        message
+    }};
+    (@name $from:expr, $field:ident) => { $from.$field };
+    (@name $from:expr, $field:ident $other:ident) => { $from.$other };
+}
+
+/// Fields of a message from the lines of a file such as `memory.stat` that have the same name, or the one behind the arrow.
 macro_rules! from_lines {
     ($raw:expr, $message:ident: $($field:ident $(<- $name:literal)?),* $(,)?) => {
         $($message.$field = line($raw, from_lines!(@name $field $($name)?));)*
@@ -49,47 +73,42 @@ fn line(raw: &BTreeMap<String, u64>, name: &str) -> u64 {
 
 fn of_v1(stats: &Stats) -> v1::Metrics {
     let mut metrics = v1::Metrics::new();
-    let mut usage = v1::CPUUsage::new();
-    usage.total = stats.cpu.usage.total;
-    usage.kernel = stats.cpu.usage.kernel;
-    usage.user = stats.cpu.usage.user;
-    usage.per_cpu = stats.cpu.usage.percpu.clone();
-    let mut throttling = v1::Throttle::new();
-    throttling.periods = stats.cpu.throttling.periods;
-    throttling.throttled_periods = stats.cpu.throttling.throttled_periods;
-    throttling.throttled_time = stats.cpu.throttling.throttled_time;
     let mut cpu = v1::CPUStat::new();
-    cpu.usage = MessageField::some(usage);
-    cpu.throttling = MessageField::some(throttling);
+    cpu.usage = MessageField::some(
+        message!(stats.cpu.usage => v1::CPUUsage: total, kernel, user, per_cpu <- percpu),
+    );
+    cpu.throttling = MessageField::some(message!(stats.cpu.throttling => v1::Throttle:
+        periods, throttled_periods, throttled_time));
     metrics.cpu = MessageField::some(cpu);
-    let mut pids = v1::PidsStat::new();
-    pids.current = stats.pids.current;
-    pids.limit = stats.pids.limit;
-    metrics.pids = MessageField::some(pids);
+    metrics.pids = MessageField::some(message!(stats.pids => v1::PidsStat: current, limit));
     metrics.memory = MessageField::some(memory_v1(stats));
+    let events = &stats.memory.events;
+    let mut control = v1::MemoryOomControl::new();
+    from_lines!(events, control: oom_kill_disable, under_oom, oom_kill);
+    metrics.memory_oom_control = MessageField::some(control);
     metrics.blkio = MessageField::some(blkio_v1(stats));
-    for (size, huge) in &stats.hugetlb {
-        let mut entry = v1::HugetlbStat::new();
+    let huge_pages = stats.hugetlb.iter().map(|(size, from)| {
+        let mut entry = message!(from => v1::HugetlbStat: usage, max, failcnt);
         entry.pagesize = size.clone();
-        entry.usage = huge.usage;
-        entry.max = huge.max;
-        entry.failcnt = huge.failcnt;
-        metrics.hugetlb.push(entry);
-    }
-    let rdma = |list: &[RdmaEntry]| {
-        let entry = |from: &RdmaEntry| {
-            let mut entry = v1::RdmaEntry::new();
-            entry.device = from.device.clone();
-            entry.hca_handles = from.hca_handles;
-            entry.hca_objects = from.hca_objects;
-            entry
-        };
-        list.iter().map(entry).collect()
-    };
+        entry
+    });
+    metrics.hugetlb = huge_pages.collect();
+    let adapter =
+        |from: &RdmaEntry| message!(from => v1::RdmaEntry: device, hca_handles, hca_objects);
     let mut adapters = v1::RdmaStat::new();
-    adapters.current = rdma(&stats.rdma.current);
-    adapters.limit = rdma(&stats.rdma.limit);
+    adapters.current = stats.rdma.current.iter().map(adapter).collect();
+    adapters.limit = stats.rdma.limit.iter().map(adapter).collect();
     metrics.rdma = MessageField::some(adapters);
+    let network = |from: &NetworkInterface| {
+        message!(from => v1::NetworkStat: name, rx_bytes, rx_packets, rx_errors, rx_dropped,
+        tx_bytes, tx_packets, tx_errors, tx_dropped)
+    };
+    metrics.network = stats
+        .network_interfaces
+        .iter()
+        .flatten()
+        .map(network)
+        .collect();
     metrics
 }
 
@@ -102,25 +121,19 @@ fn memory_v1(stats: &Stats) -> v1::MemoryStat {
         total_mapped_file, total_dirty, total_writeback, total_pg_pg_in <- "total_pgpgin", total_pg_pg_out <- "total_pgpgout",
         total_pg_fault <- "total_pgfault", total_pg_maj_fault <- "total_pgmajfault", total_inactive_anon, total_active_anon,
         total_inactive_file, total_active_file, total_unevictable);
-    memory.usage = entry_v1(&stats.memory.usage);
-    memory.swap = entry_v1(&stats.memory.swap);
-    memory.kernel = entry_v1(&stats.memory.kernel);
-    memory.kernel_tcp = entry_v1(&stats.memory.kernel_tcp);
+    let entry = |from: &MemoryEntry| {
+        MessageField::some(message!(from => v1::MemoryEntry: limit, usage, max, failcnt))
+    };
+    memory.usage = entry(&stats.memory.usage);
+    memory.swap = entry(&stats.memory.swap);
+    memory.kernel = entry(&stats.memory.kernel);
+    memory.kernel_tcp = entry(&stats.memory.kernel_tcp);
     memory
 }
 
 fn blkio_v1(stats: &Stats) -> v1::BlkIOStat {
-    let entries = |list: &[BlkioEntry]| {
-        let entry = |from: &BlkioEntry| {
-            let mut entry = v1::BlkIOEntry::new();
-            entry.op = from.op.clone();
-            entry.major = from.major;
-            entry.minor = from.minor;
-            entry.value = from.value;
-            entry
-        };
-        list.iter().map(entry).collect()
-    };
+    let entry = |from: &BlkioEntry| message!(from => v1::BlkIOEntry: op, major, minor, value);
+    let entries = |list: &[BlkioEntry]| list.iter().map(entry).collect();
     let from = &stats.blkio;
     let mut blkio = v1::BlkIOStat::new();
     blkio.io_service_bytes_recursive = entries(&from.io_service_bytes_recursive);
@@ -147,34 +160,35 @@ fn of_v2(stats: &Stats) -> v2::Metrics {
     cpu.throttled_usec = stats.cpu.throttling.throttled_time / MICROSECOND;
     cpu.psi = pressure(stats.cpu.psi);
     metrics.cpu = MessageField::some(cpu);
-    let mut pids = v2::PidsStat::new();
-    pids.current = stats.pids.current;
-    pids.limit = stats.pids.limit;
-    metrics.pids = MessageField::some(pids);
+    metrics.pids = MessageField::some(message!(stats.pids => v2::PidsStat: current, limit));
     metrics.memory = MessageField::some(memory_v2(stats));
+    let counted = &stats.memory.events;
+    let mut events = v2::MemoryEvents::new();
+    from_lines!(counted, events: low, high, max, oom, oom_kill, oom_group_kill);
+    metrics.memory_events = MessageField::some(events);
     metrics.io = MessageField::some(io_v2(stats));
-    for (size, huge) in &stats.hugetlb {
-        let mut entry = v2::HugeTlbStat::new();
+    let huge_pages = stats.hugetlb.iter().map(|(size, from)| {
+        let mut entry = message!(from => v2::HugeTlbStat: current <- usage, max, failcnt);
         entry.pagesize = size.clone();
-        entry.current = huge.usage;
-        entry.max = huge.max;
-        entry.failcnt = huge.failcnt;
-        metrics.hugetlb.push(entry);
-    }
-    let rdma = |list: &[RdmaEntry]| {
-        let entry = |from: &RdmaEntry| {
-            let mut entry = v2::RdmaEntry::new();
-            entry.device = from.device.clone();
-            entry.hca_handles = from.hca_handles;
-            entry.hca_objects = from.hca_objects;
-            entry
-        };
-        list.iter().map(entry).collect()
-    };
+        entry
+    });
+    metrics.hugetlb = huge_pages.collect();
+    let adapter =
+        |from: &RdmaEntry| message!(from => v2::RdmaEntry: device, hca_handles, hca_objects);
     let mut adapters = v2::RdmaStat::new();
-    adapters.current = rdma(&stats.rdma.current);
-    adapters.limit = rdma(&stats.rdma.limit);
+    adapters.current = stats.rdma.current.iter().map(adapter).collect();
+    adapters.limit = stats.rdma.limit.iter().map(adapter).collect();
     metrics.rdma = MessageField::some(adapters);
+    let network = |from: &NetworkInterface| {
+        message!(from => v2::NetworkStat: name, rx_bytes, rx_packets, rx_errors, rx_dropped,
+        tx_bytes, tx_packets, tx_errors, tx_dropped)
+    };
+    metrics.network = stats
+        .network_interfaces
+        .iter()
+        .flatten()
+        .map(network)
+        .collect();
     metrics
 }
 
@@ -233,12 +247,7 @@ fn io_v2(stats: &Stats) -> v2::IOStat {
 
 fn pressure(from: Option<Pressure>) -> MessageField<v2::PSIStats> {
     let data = |from: &PressureData| {
-        let mut data = v2::PSIData::new();
-        data.avg10 = from.avg10;
-        data.avg60 = from.avg60;
-        data.avg300 = from.avg300;
-        data.total = from.total;
-        MessageField::some(data)
+        MessageField::some(message!(from => v2::PSIData: avg10, avg60, avg300, total))
     };
     from.map(|from| {
         let mut pressure = v2::PSIStats::new();
@@ -254,12 +263,21 @@ mod tests {
     use super::*;
     use protobuf::Message;
 
+    const DEV: &str = "\
+Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo:     100       2    0    0    0     0          0         0      100       2    0    0    0     0       0          0
+  eth0:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16
+";
+
     #[test]
     fn the_version_is_told_by_the_type() {
         let mut stats = Stats::default();
         stats.cpu.usage.total = 5_000_000;
         stats.memory.usage.usage = 4096;
         stats.memory.raw.insert("anon".to_owned(), 7);
+        stats.memory.events.insert("oom_kill".to_owned(), 3);
+        stats.network_interfaces = Some(interfaces(DEV));
         let any = of(&stats);
         assert_eq!(any.type_url, "io.containerd.cgroups.v2.Metrics");
         let metrics = v2::Metrics::parse_from_bytes(&any.value).expect("a message");
@@ -271,6 +289,11 @@ mod tests {
             ),
             (5000, 4096, 7)
         );
+        assert_eq!(metrics.memory_events.oom_kill, 3);
+        assert_eq!(
+            (&*metrics.network[1].name, metrics.network[1].tx_dropped),
+            ("eth0", 12)
+        );
         stats.cpu.usage.percpu = vec![1, 2];
         let any = of(&stats);
         assert_eq!(any.type_url, "io.containerd.cgroups.v1.Metrics");
@@ -278,6 +301,11 @@ mod tests {
         assert_eq!(
             (metrics.cpu.usage.total, metrics.memory.usage.usage),
             (5_000_000, 4096)
+        );
+        assert_eq!(metrics.memory_oom_control.oom_kill, 3);
+        assert_eq!(
+            (&*metrics.network[1].name, metrics.network[1].rx_bytes),
+            ("eth0", 1)
         );
     }
 }

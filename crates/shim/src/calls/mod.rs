@@ -13,6 +13,8 @@ use containerd_shim_protos::ttrpc::Request;
 use protobuf::Message;
 use protobuf::well_known_types::any::Any;
 
+pub(crate) use delete::Waiting;
+
 use crate::shim::{Caller, Key, Shim};
 use crate::status::Status;
 
@@ -24,11 +26,11 @@ pub(crate) enum Answer {
     Later,
 }
 
-type Call = fn(&mut Shim, Caller, &[u8]) -> Result<Answer, Status>;
+pub(crate) type Call = fn(&mut Shim, Caller, &[u8]) -> Result<Answer, Status>;
 
-const SERVICES: [&str; 2] = ["containerd.task.v2.Task", "containerd.task.v3.Task"];
+pub(crate) const SERVICES: [&str; 2] = ["containerd.task.v2.Task", "containerd.task.v3.Task"];
 
-const CALLS: [(&str, Call); 17] = [
+pub(crate) const CALLS: [(&str, Call); 17] = [
     ("State", query::state),
     ("Create", create::create),
     ("Start", start::start),

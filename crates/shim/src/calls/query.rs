@@ -48,10 +48,15 @@ pub(super) fn state(shim: &mut Shim, _: Caller, payload: &[u8]) -> Result<Answer
 pub(super) fn pids(shim: &mut Shim, _: Caller, payload: &[u8]) -> Result<Answer, Status> {
     let request: PidsRequest = parse(payload)?;
     let container = shim.running(&request.id)?;
-    let pids = container
+    let mut pids = container
         .processes()
         .map_err(|error| Status::of("", &error))?;
     let task = shim.task(&request.id)?;
+    // containerd, from 1.7 on, takes a shim without processes for one that it has lost, and ends it: after a restart of containerd's
+    // nobody would be told how the container ended that did so meanwhile.
+    if pids.is_empty() {
+        pids.push(task.init.pid);
+    }
     let mut answer = PidsResponse::new();
     for pid in pids {
         let mut info = ProcessInfo::new();
@@ -88,9 +93,16 @@ pub(super) fn wait(shim: &mut Shim, caller: Caller, payload: &[u8]) -> Result<An
 pub(super) fn stats(shim: &mut Shim, caller: Caller, payload: &[u8]) -> Result<Answer, Status> {
     let request: StatsRequest = parse(payload)?;
     let container = shim.running(&request.id)?;
+    let init = &shim.task(&request.id)?.init;
+    // Here, where its end has not been collected, its number is nobody else's. Afterwards it has no network.
+    let network = init.handle.as_ref().map(|_| {
+        let text = std::fs::read_to_string(format!("/proc/{}/net/dev", init.pid));
+        metrics::interfaces(&text.unwrap_or_default())
+    });
     shim.work(move || {
         let stats = container.stats().map_err(|error| Status::of("", &error));
-        let answer = stats.and_then(|stats| {
+        let answer = stats.and_then(|mut stats| {
+            stats.network_interfaces = network;
             let mut answer = StatsResponse::new();
             answer.stats = MessageField::some(metrics::of(&stats));
             to_bytes(&answer)

@@ -25,9 +25,13 @@ use root::Root;
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_containerd-shim-tare-v2");
 
-/// Says why a test is skipped, past the capture of test output, so that it can be counted.
+/// Whether a test is skipped, and why.
 pub(crate) fn skipped(name: &str) -> bool {
-    let missing = root::missing();
+    skipped_if(name, root::missing())
+}
+
+/// Says why a test is skipped, past the capture of test output, so that it can be counted.
+pub(crate) fn skipped_if(name: &str, missing: Option<&str>) -> bool {
     if let Some(why) = missing {
         let line = format!("skipped: {name}: {why}\n");
         let _ = std::io::stdout().write_all(line.as_bytes());
