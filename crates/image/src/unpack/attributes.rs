@@ -64,7 +64,10 @@ impl Attributes {
         if let Some((uid, gid)) = self.owner(entry)? {
             fs::fchown(fd, Some(uid), Some(gid)).map_err(owner_error)?;
         }
-        fs::fchmod(fd, Mode::from_raw_mode(mode)).doing("change mode")?;
+        // Looking costs less than a change that is none.
+        if fs::fstat(fd).doing("read attributes")?.st_mode & 0o7777 != mode {
+            fs::fchmod(fd, Mode::from_raw_mode(mode)).doing("change mode")?;
+        }
         self.xattrs(entry, |key, value| {
             fs::fsetxattr(fd, key, value, XattrFlags::empty())
         })

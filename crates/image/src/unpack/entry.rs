@@ -118,7 +118,9 @@ impl Layer {
     ) -> Result<()> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let make = |p: &OwnedFd| fs::openat(p, name, flags, Mode::RUSR | Mode::WUSR);
+        // Most need no change of it afterwards. Nobody else can come here until the layer is whole.
+        let mode = Mode::from_raw_mode(entry.mode & 0o777) | Mode::RUSR | Mode::WUSR;
+        let make = |p: &OwnedFd| fs::openat(p, name, flags, mode);
         let fd = self.fresh(parent, name, make, "create file")?;
         let error = |e| Error::system("write", e);
         self.summary.bytes += entry.size;
