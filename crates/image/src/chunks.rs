@@ -1,4 +1,4 @@
-//! A pipe between two threads that passes whole buffers and reuses them.
+//! Content in large pieces: from any input, and through a pipe between two threads that reuses its buffers.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
@@ -8,11 +8,32 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use oci_spec::image::Digest;
 
 use crate::digest::Hasher;
+use crate::error::{Error, Result};
 
 /// Bytes of one buffer. Large enough that waking the other thread costs nothing, small enough for the cache.
 pub(crate) const CHUNK: usize = 128 << 10;
 /// Buffers on the way.
 const DEPTH: usize = 4;
+
+/// Passes on all that `input` has, piece by piece. Returns how much that was; when it breaks, `broken` is told how much came before.
+pub(crate) fn pass(
+    mut input: impl Read,
+    broken: impl Fn(u64, io::Error) -> Error,
+    each: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<u64> {
+    let (mut buffer, mut count) = (vec![0; CHUNK], 0);
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(count),
+            Ok(n) => {
+                each(&buffer[..n])?;
+                count += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(broken(count, e)),
+        }
+    }
+}
 
 /// The writing end.
 pub(crate) struct Sender {
@@ -54,7 +75,7 @@ pub(crate) fn pipe() -> (Sender, ChunkReader) {
 }
 
 impl Sender {
-    /// An empty buffer with room for [`CHUNK`] bytes.
+    /// A buffer with room for [`CHUNK`] bytes, in which something old may be.
     pub(crate) fn buffer(&mut self) -> Result<Vec<u8>, Closed> {
         match self.empty.try_recv() {
             Ok(buffer) => return Ok(buffer),
@@ -78,6 +99,7 @@ impl Sender {
         while !bytes.is_empty() {
             let mut buffer = self.buffer()?;
             let n = bytes.len().min(CHUNK);
+            buffer.clear();
             buffer.extend_from_slice(&bytes[..n]);
             self.send(buffer)?;
             bytes = &bytes[n..];
@@ -126,10 +148,9 @@ impl ChunkReader {
 impl BufRead for ChunkReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.at == self.current.len() && !self.ended {
-            let mut used = std::mem::take(&mut self.current);
+            let used = std::mem::take(&mut self.current);
             self.at = 0;
             if used.capacity() > 0 {
-                used.clear();
                 let _ = self.back.try_send(used);
             }
             match self.data.recv() {

@@ -18,7 +18,7 @@ use crate::error::{Doing, During, Error, Result};
 use crate::files::{self, Slice};
 use crate::index;
 use crate::json::{parse_document, to_json};
-use crate::layer::{self, Feed};
+use crate::layer;
 use crate::limits::Limits;
 use crate::manifest::{
     self, Content, DOCKER_CONFIG, DOCKER_INDEX, DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST,
@@ -73,9 +73,6 @@ pub struct Converted<'a> {
 
 impl<'a> Converted<'a> {
     /// Reads what `selection` says of `source`, and changes what is not as `options` want it.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Unsupported`] for what cannot be said in that format.
     pub fn new(source: &'a dyn Source, selection: &Selection, options: &Options) -> Result<Self> {
         if options.format == Some(Format::Docker) && options.compression == Some(Compression::Zstd)
         {
@@ -233,16 +230,13 @@ fn repack(
     wanted: Compression,
     options: &Options,
 ) -> Result<(Descriptor, File)> {
-    source::persist(source, layer, || {
-        let fetch = |feed: &mut Feed<'_>| source::pass(source, layer, &mut |b| feed.pass(b));
-        layer::read(fetch, diff_id, &options.limits, |plain| {
-            let file = HashingWriter::new(files::unnamed(&std::env::temp_dir())?);
-            let output = Compressor::with_level(file, wanted, options.level);
-            let mut output = output.doing("compress")?;
-            io::copy(plain, &mut output).map_err(|e| layer::failed("write layer", e))?;
-            let (file, digest, size) = output.finish().doing("write layer")?.finish();
-            Ok((Descriptor::new(wanted.media_type(), size, digest), file))
-        })
+    layer::reread(source, layer, diff_id, &options.limits, |plain| {
+        let file = HashingWriter::new(files::unnamed(&std::env::temp_dir())?);
+        let output = Compressor::with_level(file, wanted, options.level);
+        let mut output = output.doing("compress")?;
+        io::copy(plain, &mut output).map_err(|e| layer::failed("write layer", e))?;
+        let (file, digest, size) = output.finish().doing("write layer")?.finish();
+        Ok((Descriptor::new(wanted.media_type(), size, digest), file))
     })
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::Descriptor;
 use rustix::fs::FlockOperation;
 
+use crate::chunks;
 use crate::digest::{self, Hasher};
 use crate::error::{Doing, Error, Result};
 
@@ -201,16 +202,10 @@ pub(crate) fn is_whole(path: &Path, descriptor: &Descriptor) -> bool {
     fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() == descriptor.size())
 }
 
-/// Reads `file` from the start and passes it on.
-pub(crate) fn pass(mut file: impl Read, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut buffer = vec![0u8; crate::chunks::CHUNK];
-    loop {
-        let n = file.read(&mut buffer).doing("read stored content")?;
-        if n == 0 {
-            return Ok(());
-        }
-        each(&buffer[..n])?;
-    }
+/// Reads stored content from where `file` is, and passes it on.
+pub(crate) fn pass(file: impl Read, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let broken = |_, e| Error::system("read stored content", e);
+    chunks::pass(file, broken, each).map(drop)
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use oci_spec::image::Digest;
+use oci_spec::image::{Descriptor, Digest};
 
 use crate::chunks::{self, CHUNK, ChunkReader, Closed, Sender};
 use crate::compression;
 use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
 use crate::limits::Limits;
+use crate::source::{self, Source};
 
 /// The way into the stages.
 pub(crate) struct Feed<'a> {
@@ -79,6 +80,20 @@ pub(crate) fn read<T: Send>(
     })
 }
 
+/// Runs a layer of `source` through the stages, which is kept nowhere; from the start once more when it breaks off.
+pub(crate) fn reread<T: Send>(
+    source: &dyn Source,
+    layer: &Descriptor,
+    diff_id: &Digest,
+    limits: &Limits,
+    sink: impl Fn(&mut ChunkReader) -> Result<T> + Sync,
+) -> Result<T> {
+    source::persist(source, layer, || {
+        let fetch = |feed: &mut Feed<'_>| source::pass(source, layer, &mut |b| feed.pass(b));
+        read(fetch, diff_id, limits, &sink)
+    })
+}
+
 impl From<Closed> for Error {
     fn from(_: Closed) -> Self {
         Error::stopped()
@@ -104,6 +119,7 @@ fn inflate(input: ChunkReader, mut output: Sender, limits: &Limits) -> Result<()
     let mut total = 0u64;
     loop {
         let mut buffer = output.buffer()?;
+        // What is old in it is written over: nothing but the end of a short one is filled with zeros.
         buffer.resize(CHUNK, 0);
         let mut filled = 0;
         // Whole buffers only: decompressors return pieces of their own size.

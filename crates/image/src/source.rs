@@ -4,6 +4,7 @@ use std::io::Read;
 
 use oci_spec::image::Descriptor;
 
+use crate::chunks;
 use crate::digest::{self, Hasher};
 #[cfg(doc)]
 use crate::error::Kind;
@@ -129,19 +130,12 @@ pub(crate) fn pass(
     let mut hasher = Hasher::like(descriptor.digest())?;
     // One more than announced is enough to see that there is too much.
     let reader = source.open(descriptor, 0, None)?.reader;
-    let mut reader = reader.take(descriptor.size().saturating_add(1));
-    let (mut buffer, mut count) = (vec![0; crate::chunks::CHUNK], 0);
-    loop {
-        let n = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(cut(descriptor, count, &e)),
-        };
-        hasher.update(&buffer[..n]);
-        count += n as u64;
-        each(&buffer[..n])?;
-    }
+    let reader = reader.take(descriptor.size().saturating_add(1));
+    let broken = |count, e| cut(descriptor, count, &e);
+    let count = chunks::pass(reader, broken, &mut |bytes| {
+        hasher.update(bytes);
+        each(bytes)
+    })?;
     match count == descriptor.size() {
         true => digest::expect(&hasher.finish(), descriptor.digest()),
         false => Err(digest::wrong_size(descriptor, count)),

@@ -11,12 +11,12 @@ use serde_json::json;
 use crate::error::{Doing, Error, Result};
 use crate::files;
 use crate::json::to_json;
-use crate::layer::{self, Feed};
+use crate::layer;
 use crate::layout::Layout;
 use crate::limits::Limits;
 use crate::manifest::Image;
 use crate::reference::Reference;
-use crate::source::{self, Source};
+use crate::source::Source;
 use crate::tar::{Entry, Time, Writer};
 
 /// Packs a layout into a tar file that appears in one step; the same layout gives the same file.
@@ -46,9 +46,6 @@ pub struct ToSave<'a> {
 }
 
 /// Writes images as `docker save` would, with plain layers.
-///
-/// # Errors
-/// What sources and file system report; [`crate::Kind::Integrity`] when a layer is not what the configuration says.
 pub fn save_docker(images: &[ToSave<'_>], target: &Path, limits: &Limits) -> Result<()> {
     write_file(target, |writer| {
         let (mut list, mut written) = (Vec::new(), HashSet::new());
@@ -93,14 +90,11 @@ fn plain_layer(
     limits: &Limits,
     beside: &Path,
 ) -> Result<(File, u64)> {
-    source::persist(source, layer, || {
-        let fetch = |feed: &mut Feed<'_>| source::pass(source, layer, &mut |b| feed.pass(b));
-        layer::read(fetch, diff_id, limits, |plain| {
-            let mut file = files::unnamed(&folder_for(beside))?;
-            let size = io::copy(plain, &mut file).map_err(|e| layer::failed("write layer", e))?;
-            file.rewind().doing("write layer")?;
-            Ok((file, size))
-        })
+    layer::reread(source, layer, diff_id, limits, |plain| {
+        let mut file = files::unnamed(&folder_for(beside))?;
+        let size = io::copy(plain, &mut file).map_err(|e| layer::failed("write layer", e))?;
+        file.rewind().doing("write layer")?;
+        Ok((file, size))
     })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use oci_spec::image::Descriptor;
 
+use crate::chunks;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::ingest::{self, Ingest};
 use crate::layout::Layout;
@@ -102,18 +103,12 @@ fn stream(
     each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let position = ingest.position();
-    let mut reader = source.open(descriptor, position, None)?.skip_to(position)?;
-    let mut buffer = vec![0u8; crate::chunks::CHUNK];
-    loop {
-        let n = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(cut(descriptor, ingest.position(), &e)),
-        };
-        ingest.write(&buffer[..n])?;
-        each(&buffer[..n])?;
-    }
+    let reader = source.open(descriptor, position, None)?.skip_to(position)?;
+    let broken = |count, e| cut(descriptor, position + count, &e);
+    chunks::pass(reader, broken, &mut |bytes| {
+        ingest.write(bytes)?;
+        each(bytes)
+    })?;
     if ingest.position() < descriptor.size() {
         let (digest, size, position) = (descriptor.digest(), descriptor.size(), ingest.position());
         let what = format!("{digest} ended after {position} of {size} bytes");
