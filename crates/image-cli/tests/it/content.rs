@@ -311,6 +311,15 @@ fn indexes_in_indexes_are_searched_with_going_back() {
     gone["digest"] = json!(digest::of(b"not here"));
     let first = index(&[image("s390x"), index(&[image("ppc64le")])]);
     let second = index(&[other.clone(), index(&[image("arm64")])]);
+    let all = index(&[first.clone(), second.clone()]);
+    made.layout
+        .tag(Some("all"), &serde_json::from_value(all).unwrap())
+        .unwrap();
+    let place = format!("oci:{}:all", made.layout.root().display());
+    let pull = ["pull", "--platform", "linux/mips", &place, "localhost/mips"];
+    let said = made.program.try_run(&pull).unwrap_err();
+    let offer = "offers: linux/s390x, linux/ppc64le, linux/arm64;";
+    assert!(said.contains(offer), "{said}");
     let root = index(&[other, gone, first, second]);
     made.layout
         .tag(Some("x"), &serde_json::from_value(root).unwrap())
