@@ -146,10 +146,14 @@ fn median(mut list: Vec<f64>) -> f64 {
 
 /// What is timed while each runtime of the field has this many containers that sleep.
 pub(super) fn beside(field: &Field, count: usize, rounds: usize, what: &[Measured]) -> Vec<Rows> {
-    let ids = || (0..count).map(|number| format!("crowd-{number}"));
+    // Without a path of its own a container's cgroup has its id for a name: it must not be another runtime's.
+    let ids = |runtime: &Runtime| {
+        let name = runtime.name.clone();
+        (0..count).map(move |number| format!("crowd-{name}-{number}"))
+    };
     for runtime in &field.runtimes {
         let bundle = field.bundle("sleeps");
-        for id in ids() {
+        for id in ids(runtime) {
             succeeds(&mut field.call(runtime, &["run", "--detach", "--bundle", &bundle, &id]));
         }
     }
@@ -158,7 +162,7 @@ pub(super) fn beside(field: &Field, count: usize, rounds: usize, what: &[Measure
         .map(|what| interleaved(field, rounds, 5, *what))
         .collect();
     for runtime in &field.runtimes {
-        for id in ids() {
+        for id in ids(runtime) {
             succeeds(&mut field.call(runtime, &["delete", "--force", &id]));
         }
     }
