@@ -249,8 +249,8 @@ pub fn meddle(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
 
 /// What of a process may lead out of where one is, with the way to the root.
 const WAYS: [&str; 18] = [
-    "root", "cwd", "fd/0", "fd/1", "fd/2", "fd/3", "fd/4", "fd/5", "fd/6", "fd/7", "fd/8", "fd/9", "fd/10", "fd/11", "fd/12", "fd/13",
-    "fd/14", "fd/15",
+    "root", "cwd", "fd/0", "fd/1", "fd/2", "fd/3", "fd/4", "fd/5", "fd/6", "fd/7", "fd/8", "fd/9",
+    "fd/10", "fd/11", "fd/12", "fd/13", "fd/14", "fd/15",
 ];
 const UP: &str = "/../../../../../../../../..";
 
@@ -265,8 +265,22 @@ pub fn snoop(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
             let mut room = [0; 512];
             for way in WAYS {
                 let up = if way == "root" { "" } else { UP };
-                let parts = [b"/proc/", name.to_bytes(), b"/", way.as_bytes(), up.as_bytes(), path];
-                if file::open_at(HERE, joined(&mut room, &parts), flag::RDONLY | flag::NONBLOCK, 0).is_ok() {
+                let parts = [
+                    b"/proc/",
+                    name.to_bytes(),
+                    b"/",
+                    way.as_bytes(),
+                    up.as_bytes(),
+                    path,
+                ];
+                if file::open_at(
+                    HERE,
+                    joined(&mut room, &parts),
+                    flag::RDONLY | flag::NONBLOCK,
+                    0,
+                )
+                .is_ok()
+                {
                     count += 1;
                     context.out.line(format_args!("reached by {way}"));
                     context.out.flush();
