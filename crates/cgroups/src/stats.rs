@@ -166,8 +166,8 @@ pub struct Memory {
     /// `memory.stat` as it is.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub raw: BTreeMap<String, u64>,
-    /// `memory.events` (v2) or `memory.oom_control` (v1) as it is; runc's form of the statistics has no place for it.
-    #[serde(skip)]
+    /// `memory.events` (v2) or `memory.oom_control` (v1) as it is: a property that runc's form of the statistics does not have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub events: BTreeMap<String, u64>,
     /// Pressure.
     #[serde(skip_serializing_if = "Option::is_none")]
