@@ -95,22 +95,17 @@ impl Container {
         options.relays_terminal = options.console.as_ref().is_some_and(Console::relays);
         let (console, expected) = Console::open(options.console.take(), spec.process.as_mut())?;
         let has_terminal = !matches!(console, Way::None);
-        let manner = Manner {
+        let mut manner = Manner {
             console,
             expected,
             ends: std::mem::take(&mut options.streams).open(has_terminal)?,
             fence,
         };
         let prepared = Prepared::new(store, id, bundle, &spec, &options)?;
-        let manner = match manner.fence {
-            Fence::Pipe if manner.expected.is_none() && prepared.goes_on(bundle, &options) => {
-                Manner {
-                    fence: Fence::Open,
-                    ..manner
-                }
-            }
-            _ => manner,
-        };
+        let may_go_on = matches!(manner.fence, Fence::Pipe) && manner.expected.is_none();
+        if may_go_on && prepared.goes_on(bundle, &options) {
+            manner.fence = Fence::Open;
+        }
         for (at, text) in &prepared.plan.warnings {
             store.warnings().warn_at(id, at, text);
         }
