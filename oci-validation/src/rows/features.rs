@@ -115,7 +115,7 @@ pub(crate) const ROWS: &[Row] = &[
         for flag in words(c, "/linux/seccomp/supportedFlags")? {
             ensure(known.contains(&flag), || format!("{flag} is supported, and not known"))?;
             match flag.as_str() {
-                "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => named(&flag, super::seccomp_agent::with_flag(c, &flag))?,
+                "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => named(&flag, super::seccomp_agent::waits_killable(c))?,
                 _ => named(&flag, rule(c.bundle().aid("/linux/seccomp/flags", json!([flag])), json!({"action": "SCMP_ACT_ERRNO"})).see("true"))?,
             }
         }

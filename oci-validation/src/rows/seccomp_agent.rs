@@ -2,15 +2,18 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use kernel::seccomp::Reply;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::seccomp::rule;
 use crate::bundle::Bundle;
 use crate::case::Case;
-use crate::container::wait_for;
+use crate::container::{Container, Seen, wait_for};
 use crate::row::{Row, must};
 use crate::verdict::{Setup, Verdict, ensure, fail, same};
 
@@ -61,10 +64,26 @@ pub(crate) const ROWS: &[Row] = &[
     }),
 ];
 
-/// A filter with a listener and one flag more.
-pub(crate) fn with_flag(c: &Case, flag: &str) -> Verdict {
+/// SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: a call that the agent has taken is not given up for a signal that does not kill.
+pub(crate) fn waits_killable(c: &Case) -> Verdict {
     let agent = Agent::new(c)?;
-    let (seen, _) = agent.serve(agent.bundle(c).set("/linux/seccomp/flags", json!([flag])))?;
+    let flags = json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]);
+    let bundle = agent.bundle(c).set("/linux/seccomp/flags", flags);
+    let (seen, _) = agent.serve_while(bundle, |container| {
+        // Without the flag the caller leaves the call and stops; it would make it once more when it goes on.
+        let send = |signal| kill(Pid::from_raw(container.pid), signal).setup("send a signal");
+        send(Signal::SIGSTOP)?;
+        let begin = Instant::now();
+        let mut stopped = false;
+        while !stopped && begin.elapsed() < Duration::from_millis(200) {
+            stopped = container.proc("status")?.contains("State:\tT");
+            sleep(Duration::from_millis(5));
+        }
+        send(Signal::SIGCONT)?;
+        ensure(!stopped, || {
+            "a signal that does not kill took a call away from the agent".to_owned()
+        })
+    })?;
     seen.has("EADDRNOTAVAIL")
 }
 
@@ -90,13 +109,22 @@ impl Agent {
         bundle.aid("/linux/seccomp/listenerPath", self.path.as_str())
     }
 
-    /// Runs the container, answers its calls with an error, and returns what it said and what the agent was sent.
-    fn serve(&self, bundle: Bundle) -> Verdict<(crate::container::Seen, Value)> {
+    /// Runs the container, answers its call with an error, and returns what it said and what the agent was sent.
+    fn serve(&self, bundle: Bundle) -> Verdict<(Seen, Value)> {
+        self.serve_while(bundle, |_| Ok(()))
+    }
+
+    /// The same, with something done between taking the call and answering it.
+    fn serve_while(
+        &self,
+        bundle: Bundle,
+        meanwhile: impl Fn(&Container) -> Verdict,
+    ) -> Verdict<(Seen, Value)> {
         let container = bundle.runs("mkdir /tmp/x").start()?;
         let (stream, _) = wait_for("a connection to the agent", || self.listener.accept().ok())?;
         let (text, filter) = receive(&stream)?;
         let state: Value = serde_json::from_str(&text).setup("read the container process state")?;
-        answer(&filter)?;
+        answer(&filter, || meanwhile(&container))?;
         let seen = container.finish()?;
         container.delete()?;
         Ok((seen, state))
@@ -135,7 +163,7 @@ fn receive(stream: &UnixStream) -> Verdict<(String, OwnedFd)> {
 }
 
 /// Answers the container's first call with an error; runtimes' own calls before it go through.
-fn answer(filter: &OwnedFd) -> Verdict {
+fn answer(filter: &OwnedFd, meanwhile: impl Fn() -> Verdict) -> Verdict {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(10) {
         let mut watch = [kernel::process::PollFd::new(
@@ -147,6 +175,7 @@ fn answer(filter: &OwnedFd) -> Verdict {
             let Ok(call) = kernel::seccomp::receive(filter.as_fd().into()) else {
                 return Ok(());
             };
+            meanwhile()?;
             let error = Reply::Error(kernel::Errno(99));
             let sent = kernel::seccomp::reply(filter.as_fd().into(), call.id, error);
             return sent

@@ -127,6 +127,11 @@ const COMMANDS: &[(&str, &str, Command)] = &[
         processes::personality,
     ),
     (
+        "foreign",
+        "i386|x32 print what mkdir(2) of no path answers through the kernel's other entries",
+        processes::foreign,
+    ),
+    (
         "umask",
         "print the file mode creation mask",
         processes::umask,

@@ -119,6 +119,24 @@ pub fn personality(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     scheduling::set_personality(persona).map_err(Wrong::at(c"personality"))
 }
 
+/// What a filter says to mkdir(2) when it is called in another way than the machine's own.
+pub fn foreign(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
+    const USAGE: &str = "foreign i386|x32, on x86-64";
+    let name = need(&mut arguments, USAGE)?;
+    let answer = match name.to_bytes() {
+        #[cfg(target_arch = "x86_64")]
+        b"i386" => crate::entry::mkdir_as_i386(),
+        #[cfg(target_arch = "x86_64")]
+        b"x32" => crate::entry::mkdir_as_x32(),
+        _ => return Err(Wrong::Usage(USAGE)),
+    };
+    let errno = kernel::Errno(-answer as i32);
+    context
+        .out
+        .line(format_args!("{} {}", Bytes(name.to_bytes()), errno.name()));
+    Ok(())
+}
+
 pub fn umask(context: &mut Context, _: &[&'static CStr]) -> Answer {
     let mask = file::set_mask(0);
     file::set_mask(mask);
