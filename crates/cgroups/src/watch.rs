@@ -21,11 +21,12 @@ pub struct Events {
     pub empty: bool,
 }
 
-/// A watch over one cgroup: [`Watch::wait`] for something to happen. A program with a loop of its own waits until
-/// [`Watch::as_fd`] is readable, then asks [`Watch::events`].
+/// A watch over one cgroup: [`Watch::wait`] for something to happen. A program with a loop of its own asks [`Watch::events`] once,
+/// and again whenever [`Watch::as_fd`] is readable. On v2 that stays readable until it was asked, and the removal of a cgroup
+/// that was empty already is not told there.
 #[derive(Debug)]
 pub struct Watch {
-    /// An inotify instance on v2, an eventfd on v1.
+    /// An epoll instance over the files on v2, an eventfd on v1.
     fd: Fd,
     source: Source,
 }
@@ -67,25 +68,20 @@ impl Group {
 }
 
 fn watch_v2(dir: &Dir) -> Result<Watch, Error> {
-    let fail = |fault| Error::file("watch", dir.path(), fault);
-    let fd = watch::notifier().map_err(fail)?;
     let memory = match dir.open_to_read("memory.events") {
         Ok(file) => Some(file),
         Err(error) if error.is(Errno::ENOENT) => None,
         Err(error) => return Err(error),
     };
-    for file in ["memory.events", "cgroup.events"] {
-        if file == "memory.events" && memory.is_none() {
-            continue;
-        }
-        let path = crate::error::c_string(&dir.path().join(file))?;
-        watch::notify_of_changes(fd.borrow(), &path).map_err(fail)?;
-    }
+    let cgroup = dir.open_to_read("cgroup.events")?;
+    let files = std::iter::once(&cgroup).chain(&memory).map(Fd::borrow);
+    let fd = watch::changes_of(&files.collect::<Vec<_>>())
+        .map_err(|fault| Error::file("watch", dir.path(), fault))?;
     let mut watch = Watch {
         fd,
         source: Source::V2 {
             memory,
-            cgroup: dir.open_to_read("cgroup.events")?,
+            cgroup,
             oom_kills: 0,
             frozen: false,
         },
@@ -149,7 +145,6 @@ impl Watch {
     /// # Errors
     /// Whatever the kernel refuses; a cgroup that is gone is `empty`.
     pub fn events(&mut self) -> Result<Events, Error> {
-        let signalled = self.drain()?;
         let mut events = Events::default();
         match &mut self.source {
             Source::V1 { directory, .. } => {
@@ -162,6 +157,7 @@ impl Watch {
                             return Err(Error::file("look at", directory.as_path(), fault));
                         }
                     };
+                let signalled = counted(&self.fd)?;
                 events.oom = if events.empty { 0 } else { signalled };
             }
             Source::V2 {
@@ -188,20 +184,15 @@ impl Watch {
         }
         Ok(events)
     }
+}
 
-    /// Takes what made the descriptor readable; for v1 the number of events.
-    fn drain(&self) -> Result<u64, Error> {
-        // Aligned and large enough for several inotify events, whose content does not matter.
-        let mut buffer = [0; 4096];
-        match kernel::file::read(self.fd.borrow(), &mut buffer) {
-            Ok(8) => Ok(u64::from_ne_bytes([
-                buffer[0], buffer[1], buffer[2], buffer[3], buffer[4], buffer[5], buffer[6],
-                buffer[7],
-            ])),
-            Ok(_) => Ok(0),
-            Err(fault) if fault.is(Errno::EAGAIN) || fault.is(Errno::EINTR) => Ok(0),
-            Err(fault) => Err(Error::file("read events of", "cgroup", fault)),
-        }
+/// What an eventfd has counted since it was read last.
+fn counted(fd: &Fd) -> Result<u64, Error> {
+    let mut count = [0; 8];
+    match file::read(fd.borrow(), &mut count) {
+        Ok(_) => Ok(u64::from_ne_bytes(count)),
+        Err(fault) if fault.is(Errno::EAGAIN) || fault.is(Errno::EINTR) => Ok(0),
+        Err(fault) => Err(Error::file("read events of", "cgroup", fault)),
     }
 }
 

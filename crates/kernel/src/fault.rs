@@ -80,7 +80,7 @@ calls! {
     Setresuid = "setresuid", Setsid = "setsid", Setsockopt = "setsockopt", Setxattr = "setxattr", Sigaction = "sigaction",
     Sigprocmask = "sigprocmask", Sigtimedwait = "sigtimedwait", Socket = "socket", Socketpair = "socketpair", Stat = "stat", Symlinkat = "symlinkat",
     Umask = "umask", Umount = "umount", Unlinkat = "unlinkat", Unshare = "unshare", Utimensat = "utimensat", Wait = "wait", Write = "write",
-    Eventfd = "eventfd2", InotifyAddWatch = "inotify_add_watch", InotifyInit = "inotify_init1",
+    EpollCreate = "epoll_create1", EpollCtl = "epoll_ctl", Eventfd = "eventfd2",
     Linkat = "linkat", Lseek = "lseek", Sendfile = "sendfile", Pipe = "pipe2",
     ClockGettime = "clock_gettime", TimerfdCreate = "timerfd_create", TimerfdSettime = "timerfd_settime",
 }
