@@ -2,7 +2,7 @@
 //!
 //! No cargo, no C library and no musl target are involved, so this works with any stable toolchain.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,6 +30,11 @@ pub(crate) fn build_probe(
     let compiler = || {
         let mut command = Command::new(rustc);
         command.args(common);
+        // No program holds the paths of the machine that it was built on.
+        let mut here = OsString::from("--remap-path-prefix=");
+        here.push(workspace);
+        here.push("=/tare");
+        command.arg(here);
         if let Some(target) = other {
             command.arg("--target").arg(target);
         }

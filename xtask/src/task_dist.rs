@@ -3,12 +3,24 @@
 //! `cargo xtask dist --docs`: docs/cli.md, docs/man, docs/completions, docs/image and docs/troubleshooting.md, written anew from the tables.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Answer, call};
 
 /// The C library that static programs are linked with.
 const TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// The packages whose programs are released.
+const PACKAGES: [&str; 4] = [
+    "tare-runtime",
+    "tare-image-cli",
+    "tare-shim",
+    "oci-validation",
+];
+
+fn each_package() -> impl Iterator<Item = &'static str> {
+    PACKAGES.into_iter().flat_map(|name| ["--package", name])
+}
 
 pub(crate) fn run(arguments: &[String]) -> Answer {
     match arguments {
@@ -43,7 +55,7 @@ fn release() -> Answer {
     stamp()?;
     debian(&dist)?;
     rpm(&dist)?;
-    tarball(&dist)?;
+    tarballs(&dist)?;
     materials(&dist)?;
     let sums =
         "cd \"$0\" && sha256sum -- *.deb *.rpm *.tar.gz *.spdx >SHA256SUMS && cat SHA256SUMS";
@@ -109,16 +121,11 @@ fn programs() -> Answer {
         "--locked",
         "--target",
         TARGET,
-        "--package",
-        "tare-runtime",
-        "--package",
-        "tare-image-cli",
         "--config",
         &flags,
-        "--package",
-        "tare-shim",
     ];
-    call::run(call::cargo(build).env_remove("RUSTFLAGS")).map_err(|error| {
+    let mut build = call::cargo(build);
+    call::run(build.args(each_package()).env_remove("RUSTFLAGS")).map_err(|error| {
         format!("{error}\nneeded: rustup target add {TARGET}; musl-gcc (Debian: musl-tools)")
     })
 }
@@ -169,22 +176,40 @@ fn rpm(dist: &Path) -> Answer {
     Ok(())
 }
 
-fn tarball(dist: &Path) -> Answer {
-    let name = format!("tare-{}-{TARGET}", version()?);
-    let script = "set -e
-        top=$(mktemp -d) && trap 'rm -rf \"$top\"' EXIT
-        folder=$top/$1 && mkdir \"$folder\"
-        cp \"$2\"/tare \"$2\"/tare-image \"$2\"/containerd-shim-tare-v2 \"$folder\"
-        cp -r README.md LICENSE CHANGELOG.md docs \"$folder\"
-        tar --sort=name --mtime=@\"$3\" --owner=0 --group=0 --numeric-owner --mode=go+u,go-w -C \"$top\" -c \"$1\" |
-            gzip -9n >\"$4/$1.tar.gz\"";
+/// The runtime's programs, and, by itself, the conformance suite: for people of other runtimes.
+fn tarballs(dist: &Path) -> Answer {
     let programs = call::target().join(TARGET).join("release");
+    let of = |names: &[&str]| -> Vec<_> { names.iter().map(|name| programs.join(name)).collect() };
+    let ours = of(&["tare", "tare-image", "containerd-shim-tare-v2"]);
+    tarball(
+        dist,
+        "tare",
+        &ours,
+        &["README.md", "LICENSE", "CHANGELOG.md", "docs"],
+    )?;
+    let texts = [
+        "oci-validation/README.md",
+        "oci-validation/runtime-tools",
+        "LICENSE",
+    ];
+    tarball(dist, "oci-validation", &of(&["oci-validation"]), &texts)
+}
+
+fn tarball(dist: &Path, name: &str, programs: &[PathBuf], texts: &[&str]) -> Answer {
+    let name = format!("{name}-{}-{TARGET}", version()?);
+    let script = "set -e
+        name=$1 time=$2 dist=$3 && shift 3
+        top=$(mktemp -d) && trap 'rm -rf \"$top\"' EXIT
+        mkdir \"$top/$name\" && cp -r -- \"$@\" \"$top/$name\"
+        tar --sort=name --mtime=@\"$time\" --owner=0 --group=0 --numeric-owner --mode=go+u,go-w -C \"$top\" -c \"$name\" |
+            gzip -9n >\"$dist/$name.tar.gz\"";
     call::run(
         call::program("bash")
             .args(["-c", script, "tarball", &name])
-            .arg(programs)
             .arg(epoch()?)
-            .arg(dist),
+            .arg(dist)
+            .args(programs)
+            .args(texts),
     )
 }
 
@@ -197,7 +222,6 @@ fn spdx_id(name: &str, version: &str) -> String {
 /// A list of the crates that the programs are made of, as SPDX 2.3 tag-value text.
 fn materials(dist: &Path) -> Answer {
     let version = version()?;
-    let programs = ["tare-runtime", "tare-image-cli", "tare-shim"];
     let tree = [
         "tree",
         "--edges",
@@ -207,16 +231,10 @@ fn materials(dist: &Path) -> Answer {
         "--no-dedupe",
         "--target",
         TARGET,
-        "--package",
-        "tare-runtime",
-        "--package",
-        "tare-image-cli",
-        "--package",
-        "tare-shim",
         "--format",
         "{p}\t{l}",
     ];
-    let mut lines: Vec<String> = call::output(&mut call::cargo(tree))?
+    let mut lines: Vec<String> = call::output(call::cargo(tree).args(each_package()))?
         .lines()
         .filter(|line| !line.is_empty())
         .map(str::to_owned)
@@ -232,7 +250,7 @@ fn materials(dist: &Path) -> Answer {
         "SPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\nSPDXID: SPDXRef-DOCUMENT\nDocumentName: tare-{version}\n\
          DocumentNamespace: https://spdx.org/spdxdocs/tare-{version}\nCreator: Tool: cargo-tree\nCreated: {time}"
     );
-    for program in programs {
+    for program in PACKAGES {
         let id = spdx_id(program, &version);
         text += &format!("Relationship: SPDXRef-DOCUMENT DESCRIBES {id}\n");
     }
