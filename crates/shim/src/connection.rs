@@ -40,8 +40,8 @@ impl Connection {
 
     /// Reads what has come, but not for ever; false when the other side has closed the connection.
     pub(crate) fn receive(&mut self) -> bool {
-        let mut buffer = [0; 8192];
-        for _ in 0..32 {
+        let mut buffer = [0; 4096];
+        for _ in 0..64 {
             match self.socket.read(&mut buffer) {
                 Ok(0) => return false,
                 Ok(length) => {
