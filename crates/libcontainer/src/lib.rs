@@ -90,6 +90,7 @@ mod hint;
 pub mod host;
 mod interrupt;
 mod notify;
+mod own_mounts;
 mod perform;
 pub mod plan;
 mod process;

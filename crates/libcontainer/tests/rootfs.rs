@@ -5,7 +5,7 @@ mod sandbox;
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use kernel::mount::{self, flags};
@@ -167,6 +167,161 @@ fn an_overlay_of_130_layers() {
                 .contains(&format!("lowerdir {}: ", layers[50].display())),
             "{error}"
         );
+        assert_eq!(mounts_below(place).len(), 0);
+    });
+}
+
+/// A mount with ids from 0 on mapped, users to 200,000 and more, groups to 300,000 and more.
+fn mapped(mut mount: Mount<'static>) -> Mount<'static> {
+    let words = [
+        "uidmap=0:200000:65536",
+        "gidmap=0:300000:1000,1000:301000:64536",
+    ];
+    mount.options.extend(words.map(Into::into));
+    mount
+}
+
+fn owner(path: &Path) -> (u32, u32) {
+    let status = fs::symlink_metadata(path).unwrap();
+    (status.uid(), status.gid())
+}
+
+/// Those of the container's own upper directory are the container's already.
+#[test]
+fn ids_of_layers_are_mapped() {
+    in_own_mounts("mapped", |place| {
+        let root = place.join("bundle/rootfs");
+        let layers = [layer(place, "c"), layer(place, "b"), layer(place, "a")];
+        chown(layers[0].join("name"), Some(1000), Some(1001)).unwrap();
+        chown(layers[2].join("a"), Some(65535), Some(0)).unwrap();
+        chown(layers[1].join("b"), Some(65536), Some(0)).unwrap();
+        symlink("/etc/passwd", layers[1].join("link")).unwrap();
+        let list = [mapped(overlay(place, &layers))];
+        for upper in ["name", "again"] {
+            rootfs::mount(&root, &list).unwrap();
+            assert_eq!(mounts_below(place).len(), 1);
+            assert_eq!(owner(&root.join("c")), (200_000, 300_000));
+            assert_eq!(owner(&root.join("a")), (265_535, 300_000));
+            assert_eq!(owner(&root.join("b")).0, 65534, "nobody");
+            assert_eq!(owner(&root.join("link")), (200_000, 300_000));
+            assert_eq!(owner(&root.join("name")), (201_000, 301_001));
+            if upper == "name" {
+                fs::write(root.join("new"), "").unwrap();
+                chown(root.join("new"), Some(200_007), Some(300_008)).unwrap();
+                fs::write(root.join("name"), "copied up").unwrap();
+            }
+            assert_eq!(owner(&root.join("new")), (200_007, 300_008));
+            rootfs::unmount(&root).unwrap();
+            assert_eq!(mounts_below(place).len(), 0);
+        }
+        assert_eq!(owner(&place.join("upper/new")), (200_007, 300_008));
+        assert_eq!(owner(&place.join("upper/name")), (201_000, 301_001));
+        assert_eq!(owner(&layers[0].join("name")), (1000, 1001));
+        assert_eq!(fs::read_to_string(layers[0].join("name")).unwrap(), "c");
+    });
+}
+
+/// More than mount(2) has room for, even with short names.
+#[test]
+fn ids_of_200_layers_are_mapped() {
+    in_own_mounts("mapped-layers", |place| {
+        let root = place.join("bundle/rootfs");
+        let folder = "long/".repeat(20);
+        for count in [130, 200] {
+            let layers: Vec<PathBuf> = (0..count)
+                .map(|n| layer(place, &format!("{folder}{n}")))
+                .collect();
+            let mut view = mapped(overlay(place, &layers));
+            view.options
+                .retain(|word| !word.contains("dir=") || word.starts_with("lowerdir="));
+            for mount in [mapped(overlay(place, &layers)), view] {
+                rootfs::mount(&root, &[mount]).unwrap();
+                assert_eq!(fs::read_dir(&root).unwrap().count(), count + 1);
+                for entry in fs::read_dir(&root).unwrap() {
+                    assert_eq!(owner(&entry.unwrap().path()), (200_000, 300_000));
+                }
+                rootfs::unmount(&root).unwrap();
+                assert_eq!(mounts_below(place).len(), 0);
+            }
+        }
+    });
+}
+
+#[test]
+fn ids_of_other_mounts_are_mapped() {
+    in_own_mounts("mapped-binds", |place| {
+        let (root, source) = (place.join("bundle/rootfs"), layer(place, "source"));
+        fs::create_dir(source.join("inner")).unwrap();
+        mount_tmpfs(&source.join("inner"));
+        fs::write(source.join("inner/file"), "").unwrap();
+        for options in ["rbind,ro", "rbind,rw", "bind"] {
+            let list = [mapped(entry("bind", &source, "", &words(options)))];
+            rootfs::mount(&root, &list).unwrap();
+            assert_eq!(owner(&root.join("name")), (200_000, 300_000));
+            let inner = root.join("inner/file");
+            assert_eq!(inner.exists(), options.contains("rbind"));
+            if inner.exists() {
+                assert_eq!(owner(&inner), (200_000, 300_000));
+            }
+            assert_eq!(
+                fs::write(root.join("name"), "").is_ok(),
+                !options.ends_with("ro")
+            );
+            rootfs::unmount(&root).unwrap();
+            assert_eq!(mounts_below(place).len(), 1, "{options}");
+            assert_eq!(owner(&source.join("name")), (0, 0));
+        }
+        let tmpfs = mapped(entry("tmpfs", "t", "", &words("size=4k,mode=750,nodev")));
+        rootfs::mount(&root, &[tmpfs]).unwrap();
+        assert_eq!(owner(&root), (200_000, 300_000));
+        let lines = mounts_below(place);
+        assert!(lines.len() == 2 && lines[1].contains("nodev"), "{lines:?}");
+        rootfs::unmount(&root).unwrap();
+        assert_eq!(mounts_below(place).len(), 1);
+    });
+}
+
+#[test]
+fn ids_that_cannot_be_mapped_leave_nothing_mounted() {
+    in_own_mounts("unmapped", |place| {
+        let (root, data) = (place.join("bundle/rootfs"), layer(place, "data"));
+        let image = layer(place, "image");
+        fs::create_dir_all(image.join("srv/data")).unwrap();
+        symlink(place.join("outside"), image.join("out")).unwrap();
+        let outside = layer(place, "outside");
+        let over = mapped(overlay(place, &[image]));
+        let bind = |source: &Path, at| mapped(entry("bind", source, at, &words("rbind,ro")));
+        let proc = mapped(overlay(place, &[data.clone(), "/proc".into()]));
+        let missing = mapped(overlay(place, &[data.clone(), place.join("missing")]));
+        for (list, said) in [
+            (vec![over.clone(), bind(&data, "/out")], "mounts[1]: mount "),
+            (
+                vec![
+                    over.clone(),
+                    bind(&data, "../srv"),
+                    bind("/proc".as_ref(), "srv"),
+                ],
+                "mounts[2]: map ids of /proc: ",
+            ),
+            (
+                vec![over.clone(), mapped(entry("sysfs", "s", "srv", &[]))],
+                "mounts[1]: map ids of sysfs: ",
+            ),
+            (vec![proc], "mounts[0]: map ids of /proc: "),
+            (
+                vec![missing],
+                "/missing: open_tree: no such file or directory",
+            ),
+        ] {
+            let error = rootfs::mount(&root, &list).unwrap_err();
+            assert!(matches!(error, Error::Call { .. }), "{error}");
+            assert!(error.to_string().contains(said), "{error}");
+            assert_eq!(mounts_below(place), [""; 0]);
+        }
+        assert_eq!(fs::read_dir(outside).unwrap().count(), 2);
+        rootfs::mount(&root, &[over, bind(&data, "srv/data")]).unwrap();
+        assert_eq!(owner(&root.join("srv/data/name")), (200_000, 300_000));
+        rootfs::unmount(&root).unwrap();
         assert_eq!(mounts_below(place).len(), 0);
     });
 }

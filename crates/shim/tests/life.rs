@@ -5,6 +5,7 @@ mod harness;
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use containerd_shim_protos::api::*;
@@ -504,6 +505,59 @@ fn many_execs_do_not_add_up() {
     shim.kill("one", "", 9).unwrap();
     shim.wait("one", "");
     shim.delete("one", "").unwrap();
+}
+
+/// As containerd 2.1 asks for it, for a pod with a user namespace of its own.
+#[test]
+fn a_root_of_id_mapped_layers() {
+    if skipped("a_root_of_id_mapped_layers") {
+        return;
+    }
+    let shim = Shim::start("mapped");
+    let mut request = shim.request(
+        "one",
+        "test $(stat -c %u:%g /bin/busybox) = 0:0 && echo x > /new",
+    );
+    let config = shim.bundle("one").join("config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let mut spec: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let namespaces = spec["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.push(serde_json::json!({"type": "user"}));
+    let ids = serde_json::json!([{"containerID": 0, "hostID": 200_000, "size": 65_536}]);
+    spec["linux"]["uidMappings"] = ids.clone();
+    spec["linux"]["gidMappings"] = ids;
+    spec["root"]["path"] = "rootfs".into();
+    std::fs::write(&config, spec.to_string()).unwrap();
+    let path = |name: &str| shim.root.folder().join(name);
+    for name in ["upper", "work"] {
+        std::fs::create_dir(path(name)).unwrap();
+        std::os::unix::fs::chown(path(name), Some(200_000), Some(200_000)).unwrap();
+    }
+    let mut mount = Mount::new();
+    mount.type_ = "overlay".to_owned();
+    mount.source = "overlay".to_owned();
+    mount.options = vec![
+        "index=off".to_owned(),
+        format!("workdir={}", path("work").display()),
+        format!("upperdir={}", path("upper").display()),
+        format!("lowerdir={}", shim.root.rootfs().display()),
+        "uidmap=0:200000:65536".to_owned(),
+        "gidmap=0:200000:65536".to_owned(),
+    ];
+    request.rootfs = vec![mount];
+    shim.task.create(long(), &request).unwrap();
+    shim.begin("one", "").unwrap();
+    assert_eq!(shim.wait("one", ""), 0);
+    shim.delete("one", "").unwrap();
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(
+        !mounts.contains(&*shim.bundle("one").to_string_lossy()),
+        "{mounts}"
+    );
+    let new = std::fs::metadata(path("upper/new")).unwrap();
+    assert_eq!((new.uid(), new.gid()), (200_000, 200_000));
+    let layer = std::fs::metadata(shim.root.rootfs().join("bin/busybox")).unwrap();
+    assert_eq!((layer.uid(), layer.gid()), (0, 0));
 }
 
 #[test]

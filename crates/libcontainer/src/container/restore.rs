@@ -18,6 +18,7 @@ use super::prepare::{CreateOptions, Prepared};
 use super::{Container, Locked, pid_file};
 use crate::bundle::Bundle;
 use crate::criu::{self, Event, External, Manner, Options, Request, Session};
+use crate::own_mounts::in_own_mounts;
 use crate::perform::{Console as Way, HookState, Inside, Network, WayIn, own, run_hooks};
 use crate::plan::{HookKind, IdMaps, PlanError, RuntimeStep, Step, Why};
 use crate::process::Process;
@@ -194,7 +195,7 @@ impl<'a> Restoration<'a> {
         let logs = options.work_path.as_ref().unwrap_or(&options.image_path);
         make(logs, false)?;
         // CRIU mounts in these directories, which it can only in those of its own mount namespace.
-        let (mut session, images, work) = criu::in_own_mounts(|| {
+        let (mut session, images, work) = in_own_mounts(|| {
             criu::make_root(plan, rootfs, &root)?;
             criu::take_on(plan)?;
             let (images, work) = (directory(&options.image_path)?, directory(logs)?);

@@ -13,7 +13,7 @@ mod session;
 
 pub(crate) use external::{namespaces, pipes, streams};
 pub(crate) use inherited::take_on;
-pub(crate) use mounts::{External, in_own_mounts, make_root, outside};
+pub(crate) use mounts::{External, make_root, outside};
 pub(crate) use options::{Features, Options, Request};
 pub(crate) use session::{Event, Manner, Session, check};
 

@@ -7,9 +7,7 @@ use std::path::Path;
 use init::inside::{self, Last};
 use init::{ChildStep, Slot};
 use kernel::file::{self, mode, open};
-use kernel::mount::{self, flags};
-use kernel::namespace::flags::NEWNS;
-use kernel::namespace::unshare;
+use kernel::mount;
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd};
 
 use crate::Error;
@@ -87,27 +85,6 @@ pub(crate) fn outside(plan: &Plan) -> Vec<External> {
         })
     });
     external.collect()
-}
-
-/// Does this in a thread that has the mount namespace to itself: what it mounts, nobody else sees, and it is gone with the
-/// last process that is in there.
-pub(crate) fn in_own_mounts<T: Send>(
-    work: impl FnOnce() -> Result<T, Error> + Send,
-) -> Result<T, Error> {
-    let enter = || {
-        unshare(NEWNS)?;
-        mount::mount(None, c"/", None, flags::SLAVE | flags::REC, None)
-    };
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            enter().map_err(|fault| Error::call("make a mount namespace for criu", fault))?;
-            work()
-        });
-        match thread.join() {
-            Ok(answer) => answer,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
 }
 
 /// Shows the container's root directory at `place`, as CRIU wants it: a mount point whose parent nothing covers. In it are

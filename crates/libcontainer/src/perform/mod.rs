@@ -10,7 +10,7 @@ pub(crate) mod fence;
 mod hook_process;
 mod hook_state;
 mod hooks;
-mod id_maps;
+pub(crate) mod id_maps;
 mod image;
 mod listener;
 mod membership;
@@ -21,7 +21,7 @@ mod network;
 mod streams;
 #[cfg(test)]
 mod tests;
-mod trees;
+pub(crate) mod trees;
 mod turns;
 mod walk;
 

@@ -36,8 +36,8 @@ pub(crate) use hook::{HookSurroundings, Reach, hook};
 pub(crate) use hooks::HookKind;
 pub(crate) use mounts::is_bind;
 pub use mounts::options;
-pub(crate) use namespaces::name as namespace_name;
 pub use namespaces::{FLAGS as NAMESPACES, Namespaces};
+pub(crate) use namespaces::{name as namespace_name, validate_mappings};
 pub(crate) use process::capabilities::{
     names as names_of_capabilities, number as capability_number,
 };

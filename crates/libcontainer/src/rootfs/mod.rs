@@ -34,17 +34,22 @@ use kernel::{BorrowedFd, Call, Errno, Fault, Fd};
 use spec::Mount;
 
 use crate::Error;
+use crate::plan::IdMaps;
 use crate::plan::mounts::options::Options;
+
+mod ids;
+mod overlay;
 
 /// Longest data of mount(2): a page, less the end.
 const LONGEST_DATA: usize = 4095;
 
-/// Longest value of fsconfig(2).
-const LONGEST_VALUE: usize = 255;
-
 /// Mounts all in the order of the list. A destination counts from the root directory, and none (or `/`) is that itself; it has to
 /// be there. Types and options are those of `mounts` in `config.json`, but for what concerns ids and `tmpcopyup`; options that
 /// begin with `x-` or `X-` are notes of other programs (mount(8)). The options of an overlay may be longer than a page.
+///
+/// With the options `uidmap=CONTAINER:HOST:SIZE` and `gidmap=CONTAINER:HOST:SIZE`, each perhaps several with commas between, files
+/// of the users and groups on the left side belong to those on the right. Of an overlay these are the files of its layers, but
+/// not those of its `upperdir`, which belong to the container's ids already; `rbind` maps all that it copies.
 ///
 /// Bind mounts share no mount events with their sources unless their options say so: what is unmounted here later is not
 /// unmounted there.
@@ -72,10 +77,7 @@ pub fn mount(rootfs: &Path, mounts: &[Mount<'_>]) -> Result<(), Error> {
                 Error::call(format!("mount {} on itself", place.path.display()), fault)
             })?);
         }
-        let tree = request
-            .make(&place)
-            .map_err(|fault| request.failed(&place, fault))?;
-        made.0.push(tree);
+        made.0.push(request.make(&place)?);
     }
     made.0.clear();
     Ok(())
@@ -217,6 +219,7 @@ struct Request<'a> {
     source: &'a str,
     target: CString,
     options: Options,
+    ids: Option<IdMaps>,
 }
 
 impl<'a> Request<'a> {
@@ -226,7 +229,10 @@ impl<'a> Request<'a> {
         };
         let words = mount.options.iter().map(|word| word.as_str());
         let words = words.filter(|word| !word.starts_with("x-") && !word.starts_with("X-"));
-        let options = Options::read(words);
+        let (about_ids, words): (Vec<&str>, Vec<&str>) =
+            words.partition(|word| ids::is_about(word));
+        let options = Options::read(words.into_iter());
+        let ids = ids::read(&about_ids).map_err(|why| wrong("options", &why))?;
         let kind = mount.kind.as_deref().unwrap_or_default();
         let source = mount.source.as_deref().unwrap_or(kind);
         let texts = options.data.iter().map(String::as_str);
@@ -235,13 +241,12 @@ impl<'a> Request<'a> {
         }
         let target = CString::new(mount.destination.as_str())
             .map_err(|_| wrong("destination", "contains a NUL byte"))?;
-        let mapped = |word: &String| word.starts_with("uidmap=") || word.starts_with("gidmap=");
         if options.id_map.is_some()
             || !mount.uid_mappings.is_empty()
             || !mount.gid_mappings.is_empty()
-            || options.data.iter().any(mapped)
         {
-            return Err(wrong("options", "that map ids are not supported here"));
+            let why = "map ids by uidmap=CONTAINER:HOST:SIZE and gidmap=… only";
+            return Err(wrong("options", why));
         }
         for (is_there, word) in [
             (options.copy_up, "tmpcopyup"),
@@ -273,7 +278,12 @@ impl<'a> Request<'a> {
             source,
             target,
             options,
+            ids,
         })
+    }
+
+    fn is_overlay(&self) -> bool {
+        self.kind == "overlay"
     }
 
     fn is_root(&self) -> bool {
@@ -290,27 +300,52 @@ impl<'a> Request<'a> {
     }
 
     /// Mounts it; the answer is what was mounted.
-    fn make(&self, place: &Place<'_>) -> kernel::Result<Fd> {
-        let target = self.target(place)?;
-        let long = self.options.data.join(",").len() > LONGEST_DATA;
-        let tree = match self.options.bind {
-            Some(recursive) => self.copy(recursive)?,
-            None if long && self.kind == "overlay" => match self.overlay() {
-                // Before Linux 6.5 there is no option for a single layer.
-                Err(fault) if fault.is(Errno::EINVAL) => {
-                    let (_layers, data) = self.shortened()?;
-                    return self.make_in_place(place, &target, &data);
-                }
-                tree => tree?,
-            },
-            None => return self.make_in_place(place, &target, &self.options.data),
+    fn make(&self, place: &Place<'_>) -> Result<Fd, Error> {
+        let failed = |fault| self.failed(place, fault);
+        let target = self.target(place).map_err(failed)?;
+        let tree = match (&self.ids, self.options.bind) {
+            (None, None) => return self.make_in_place(place, &target).map_err(failed),
+            (None, Some(recursive)) => self.copy(recursive).map_err(failed)?,
+            (Some(maps), Some(recursive)) => {
+                let tree = self.copy(recursive).map_err(failed)?;
+                self.map(self.source, &tree, recursive, &self.ids(maps)?)?;
+                tree
+            }
+            (Some(maps), None) => self.make_mapped(place, &self.ids(maps)?)?,
         };
-        mount::attach(tree.borrow(), target.borrow())?;
-        self.finish(tree)
+        mount::attach(tree.borrow(), target.borrow()).map_err(failed)?;
+        self.finish(tree).map_err(failed)
     }
 
-    /// By mount(2), which attaches at once.
-    fn make_in_place(&self, place: &Place<'_>, target: &Fd, data: &[String]) -> kernel::Result<Fd> {
+    /// A new file system, attached.
+    fn make_in_place(&self, place: &Place<'_>, target: &Fd) -> kernel::Result<Fd> {
+        if let Some(tree) = self.create(target, &self.options.data)? {
+            mount::attach(tree.borrow(), target.borrow())?;
+            return self.finish(tree);
+        }
+        match self.target(place) {
+            Ok(tree) => self.finish(tree),
+            Err(fault) => mount::detach(&c_string(&path_of(target.borrow()))?).and(Err(fault)),
+        }
+    }
+
+    /// A new file system: by mount(2), which attaches it to `target`, or where its options are too long for that, detached.
+    fn create(&self, target: &Fd, data: &[String]) -> kernel::Result<Option<Fd>> {
+        if !self.is_overlay() || data.join(",").len() <= LONGEST_DATA {
+            return self.mount(target, data).map(|()| None);
+        }
+        match overlay::configure(self.source, self.options.flags, data) {
+            // Before Linux 6.5 there is no option for a single layer.
+            Err(fault) if fault.is(Errno::EINVAL) => {
+                let (_directories, data) = overlay::shortened(data)?;
+                self.mount(target, &data).map(|()| None)
+            }
+            tree => tree.map(Some),
+        }
+    }
+
+    /// mount(2).
+    fn mount(&self, target: &Fd, data: &[String]) -> kernel::Result<()> {
         let (kind, source) = (c_string(self.kind)?, c_string(self.source)?);
         let path = c_string(&path_of(target.borrow()))?;
         let data = c_string(&data.join(","))?;
@@ -318,11 +353,7 @@ impl<'a> Request<'a> {
             return Err(Fault::found(Call::Mount, Errno::E2BIG));
         }
         let flags = self.options.flags;
-        mount::mount(Some(&source), &path, Some(&kind), flags, Some(&data))?;
-        match self.target(place) {
-            Ok(tree) => self.finish(tree),
-            Err(fault) => mount::detach(&path).and(Err(fault)),
-        }
+        mount::mount(Some(&source), &path, Some(&kind), flags, Some(&data))
     }
 
     /// What the options say of mount events, once it is mounted.
@@ -342,82 +373,26 @@ impl<'a> Request<'a> {
         Ok(tree)
     }
 
-    /// An overlay by fsconfig(2): an option, and a layer, at a time.
-    fn overlay(&self) -> kernel::Result<Fd> {
-        let context = mount::open_filesystem(c"overlay")?;
-        let configure = |key: &str, value: Option<&str>| {
-            let value = value.map(c_string).transpose()?;
-            mount::configure(context.borrow(), &c_string(key)?, value.as_deref())
-        };
-        configure("source", Some(self.source))?;
-        for (flag, name) in FLAGS {
-            if self.options.flags & flag != 0 {
-                configure(name, None)?;
-            }
-        }
-        for option in &self.options.data {
-            let directories = directories_of(option);
-            for (key, directory) in &directories {
-                if directory.len() <= LONGEST_VALUE {
-                    configure(key, Some(directory))?;
-                } else {
-                    let directory = open_directory(directory)?;
-                    configure(key, Some(&path_of(directory.borrow())))?;
-                }
-            }
-            match option.split_once('=') {
-                _ if !directories.is_empty() => {}
-                Some((key, value)) => configure(key, Some(value))?,
-                None => configure(option, None)?,
-            }
-        }
-        mount::create_mount(context.borrow(), mount::attributes::of(self.options.flags))
-    }
-
-    /// The options of an overlay with short names for its directories, which are good as long as the descriptors are open.
-    fn shortened(&self) -> kernel::Result<(Vec<Fd>, Vec<String>)> {
-        let (mut open, mut data) = (Vec::new(), Vec::new());
-        for option in &self.options.data {
-            let mut short = String::new();
-            for (key, path) in directories_of(option) {
-                let directory = open_directory(&path)?;
-                short += match key {
-                    _ if short.is_empty() && key.ends_with('+') => "lowerdir=",
-                    "lowerdir+" => ":",
-                    "datadir+" => "::",
-                    "upperdir" => "upperdir=",
-                    _ => "workdir=",
-                };
-                short += &path_of(directory.borrow());
-                open.push(directory);
-            }
-            data.push(if short.is_empty() {
-                option.clone()
-            } else {
-                short
-            });
-        }
-        Ok((open, data))
-    }
-
     fn failed(&self, place: &Place<'_>, fault: Fault) -> Error {
         let target = self.target.to_string_lossy();
         let target = format!("{}/{}", place.path.display(), target.trim_matches('/'));
         let mut doing = format!("mounts[{}]: mount ", self.index);
-        doing += match self.options.bind {
-            Some(_) => self.source,
-            None => self.kind,
+        doing += match (self.options.bind, &self.ids) {
+            (Some(_), _) => self.source,
+            (None, Some(_)) if self.is_overlay() => {
+                "overlay of id-mapped layers, which Linux 5.19 and newer know,"
+            }
+            (None, _) => self.kind,
         };
         doing += &format!(" at {}", target.trim_end_matches('/'));
         let directories = self
             .options
             .data
             .iter()
-            .flat_map(|option| directories_of(option));
+            .flat_map(|option| overlay::directories_of(option));
         // Which of its many directories it is, the kernel does not say.
-        for (key, path) in directories.filter(|_| self.kind == "overlay" && fault.is(Errno::ENOENT))
-        {
-            if let Err(missing) = open_directory(&path) {
+        for (key, path) in directories.filter(|_| self.is_overlay() && fault.is(Errno::ENOENT)) {
+            if let Err(missing) = overlay::open_directory(&path) {
                 let key = key.trim_end_matches('+');
                 return Error::call(format!("{doing}: {key} {path}"), missing);
             }
@@ -426,73 +401,10 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The flags of mount(2) that are a file system's, as fsconfig(2) knows them.
-const FLAGS: [(u64, &str); 5] = [
-    (flags::RDONLY, "ro"),
-    (flags::SYNCHRONOUS, "sync"),
-    (flags::DIRSYNC, "dirsync"),
-    (flags::MANDLOCK, "mand"),
-    (flags::LAZYTIME, "lazytime"),
-];
-
-fn open_directory(path: &str) -> kernel::Result<Fd> {
-    file::open_at(
-        file::HERE,
-        &c_string(path)?,
-        open::PATH | open::DIRECTORY,
-        0,
-    )
-}
-
-/// The directories that an option of an overlay names, each with the key by which fsconfig(2) takes it alone. Between layers
-/// stands a colon, before those of which only the data are used two; a backslash makes the next character an ordinary one
-/// (Documentation/filesystems/overlayfs.rst).
-fn directories_of(option: &str) -> Vec<(&'static str, String)> {
-    let layers = match option.split_once('=') {
-        Some(("lowerdir", layers)) => layers,
-        Some(("upperdir", path)) => return vec![("upperdir", path.to_owned())],
-        Some(("workdir", path)) => return vec![("workdir", path.to_owned())],
-        _ => return Vec::new(),
-    };
-    let mut found = vec![("lowerdir+", String::new())];
-    let mut characters = layers.chars();
-    while let Some(character) = characters.next() {
-        let last = found.len() - 1;
-        match character {
-            ':' if found[last].1.is_empty() => found[last].0 = "datadir+",
-            ':' => found.push(("lowerdir+", String::new())),
-            '\\' => found[last].1.extend(characters.next()),
-            character => found[last].1.push(character),
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn layers_are_named_one_by_one() {
-        let layers = |text: &str| {
-            let found = directories_of(&format!("lowerdir={text}"));
-            let found: Vec<String> = found
-                .iter()
-                .map(|(key, path)| format!("{key}{path}"))
-                .collect();
-            found.join(" ")
-        };
-        assert_eq!(layers("/a"), "lowerdir+/a");
-        assert_eq!(
-            layers("/a:/b::/c::/d"),
-            "lowerdir+/a lowerdir+/b datadir+/c datadir+/d"
-        );
-        assert_eq!(
-            layers(r"/a\:b:/c\\:/d\,"),
-            r"lowerdir+/a:b lowerdir+/c\ lowerdir+/d,"
-        );
-        assert!(directories_of("volatile").is_empty() && directories_of("index=off").is_empty());
-    }
+    use crate::own_mounts::in_own_mounts;
 
     #[test]
     fn what_cannot_be_is_said_before_anything_is_mounted() {
@@ -513,7 +425,24 @@ mod tests {
             (entry("", "bind", "a", &["rbind"]), "not an absolute path"),
             (entry("", "bind", "/a", &["rbind", "size=1"]), "size=1"),
             (entry("", "bind", "/a", &["rbind", "idmap"]), "map ids"),
-            (entry("", "overlay", "o", &["uidmap=0:1:1"]), "map ids"),
+            (entry("", "overlay", "o", &["uidmap=0:1:1"]), "gidmap"),
+            (entry("", "overlay", "o", &["gidmap=0:1:1"]), "uidmap"),
+            (
+                entry("", "tmpfs", "t", &["uidmap=0:1", "gidmap=0:1:1"]),
+                "uidmap=0:1",
+            ),
+            (
+                entry("", "tmpfs", "t", &["uidmap=0:1:1", "gidmap=-1:1:1"]),
+                "gidmap=-1:1:1",
+            ),
+            (
+                entry("", "tmpfs", "t", &["uidmap=0:1:0", "gidmap=0:1:1"]),
+                "must be positive",
+            ),
+            (
+                entry("", "tmpfs", "t", &["uidmap=0:1:1,0:2:1", "gidmap=0:1:1"]),
+                "overlap",
+            ),
             (entry("", "tmpfs", "t", &["tmpcopyup"]), "tmpcopyup"),
             (entry("", "tmpfs", "t", &["remount"]), "remount"),
             (entry("", "ext4", "/a", &["loop"]), "loop"),
@@ -567,15 +496,15 @@ mod tests {
             .to_vec(),
             ..Mount::default()
         };
-        crate::criu::in_own_mounts(|| {
+        in_own_mounts(|| {
             let place = Place::open(&root)?;
             let request = Request::read(0, &list)?;
-            let (held, data) = request.shortened().unwrap();
+            let (held, data) = overlay::shortened(&request.options.data).unwrap();
             assert_eq!((held.len(), data[1].as_str()), (60, "index=off"));
             let target = request.target(&place).unwrap();
-            let made = request.make_in_place(&place, &target, &data).unwrap();
+            request.mount(&target, &data).unwrap();
             assert!(root.join("file").exists());
-            drop((held, made));
+            drop(held);
             unmount(&root)
         })
         .unwrap();
