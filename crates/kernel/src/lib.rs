@@ -10,7 +10,7 @@
 //!
 //! Functions are grouped by what a reader would look for: [`mod@file`], [`mount`], [`namespace`], [`process`],
 //! [`identity`], [`scheduling`], [`socket`], [`terminal`], [`seccomp`], [`bpf`], [`keyring`], [`memory`], [`strings`],
-//! [`network`], [`watch`], [`clock`].
+//! [`network`], [`watch`], [`clock`], [`loop_device`].
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod arch;
@@ -22,6 +22,7 @@ mod fd;
 pub mod file;
 pub mod identity;
 pub mod keyring;
+pub mod loop_device;
 pub mod memory;
 pub mod mount;
 pub mod namespace;

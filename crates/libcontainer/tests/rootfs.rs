@@ -281,6 +281,85 @@ fn ids_of_other_mounts_are_mapped() {
     });
 }
 
+/// An empty ext4 in a file, or nothing where nobody can make one.
+fn image_file(path: &Path) -> Option<()> {
+    fs::File::create(path).unwrap().set_len(8 << 20).unwrap();
+    let made = std::process::Command::new("mke2fs")
+        .args(["-q", "-F", "-t", "ext4"])
+        .arg(path)
+        .status();
+    made.is_ok_and(|status| status.success()).then_some(())
+}
+
+/// The loop devices that are this file.
+fn devices_of(file: &Path) -> usize {
+    let devices = fs::read_dir("/sys/block").unwrap().flatten();
+    let files = devices.map(|device| device.path().join("loop/backing_file"));
+    let files = files.filter_map(|path| fs::read_to_string(path).ok());
+    files
+        .filter(|text| text.trim_end() == file.to_str().unwrap())
+        .count()
+}
+
+#[test]
+fn a_file_is_mounted_by_a_loop_device() {
+    in_own_mounts("loop", |place| {
+        let (root, file) = (place.join("bundle/rootfs"), place.join("image.ext4"));
+        let missing = match image_file(&file) {
+            Some(()) if Path::new("/dev/loop-control").exists() => None,
+            Some(()) => Some("there are no loop devices"),
+            None => Some("there is no mke2fs"),
+        };
+        if let Some(why) = missing {
+            let line = format!("skipped: a_file_is_mounted_by_a_loop_device: {why}\n");
+            let _ = std::io::stdout().write_all(line.as_bytes());
+            return;
+        }
+        let gone = || {
+            // The last close frees it, which may be that of a worker of the kernel's.
+            (0..200).any(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                devices_of(&file) == 0
+            })
+        };
+        let looped = |options| entry("ext4", &file, "", &words(options));
+        rootfs::mount(&root, &[looped("loop")]).unwrap();
+        fs::write(root.join("new"), "x").unwrap();
+        assert_eq!(devices_of(&file), 1);
+        rootfs::unmount(&root).unwrap();
+        assert!(gone());
+        for list in [looped("ro,loop"), mapped(looped("loop,ro"))] {
+            let is_mapped = list.options.len() > 2;
+            rootfs::mount(&root, &[list]).unwrap();
+            assert_eq!(fs::read_to_string(root.join("new")).unwrap(), "x");
+            assert!(fs::write(root.join("new"), "").is_err());
+            let ids = if is_mapped {
+                (200_000, 300_000)
+            } else {
+                (0, 0)
+            };
+            assert_eq!(owner(&root.join("new")), ids);
+            rootfs::unmount(&root).unwrap();
+            assert_eq!(mounts_below(place).len(), 0);
+            assert!(gone());
+        }
+        let broken = place.join("broken");
+        fs::write(&broken, [0; 8192]).unwrap();
+        for (path, said) in [
+            (
+                place.join("missing"),
+                "/missing: openat: no such file or directory",
+            ),
+            (broken, "mounts[0]: mount ext4 at "),
+        ] {
+            let error = rootfs::mount(&root, &[entry("ext4", &path, "", &words("loop"))]);
+            let text = error.unwrap_err().to_string();
+            assert!(text.contains(said), "{text}");
+            assert_eq!((mounts_below(place).len(), devices_of(&path)), (0, 0));
+        }
+    });
+}
+
 #[test]
 fn ids_that_cannot_be_mapped_leave_nothing_mounted() {
     in_own_mounts("unmapped", |place| {

@@ -113,7 +113,7 @@ macro_rules! rows {
     };
 }
 
-/// What libc has no struct for: <linux/bpf.h> and <linux/capability.h>.
+/// What libc has no struct for: <linux/bpf.h>, <linux/capability.h> and <linux/loop.h>.
 const NOT_IN_LIBC: &[&str] = &[
     "bpf::Attach",
     "bpf::Info",
@@ -121,6 +121,7 @@ const NOT_IN_LIBC: &[&str] = &[
     "bpf::Load",
     "bpf::Query",
     "identity::CapabilityHeader",
+    "loop_device::Configuration",
 ];
 
 /// Structs of ours that are longer than libc's, as the kernel permits: they say how long they are. (libc knows sched_attr

@@ -38,6 +38,7 @@ use crate::plan::IdMaps;
 use crate::plan::mounts::options::Options;
 
 mod ids;
+mod loop_device;
 mod overlay;
 
 /// Longest data of mount(2): a page, less the end.
@@ -50,6 +51,9 @@ const LONGEST_DATA: usize = 4095;
 /// With the options `uidmap=CONTAINER:HOST:SIZE` and `gidmap=CONTAINER:HOST:SIZE`, each perhaps several with commas between, files
 /// of the users and groups on the left side belong to those on the right. Of an overlay these are the files of its layers, but
 /// not those of its `upperdir`, which belong to the container's ids already; `rbind` maps all that it copies.
+///
+/// With `loop` the source is a file with a file system in it, which gets a loop device for as long as it is mounted, with `direct-io` one
+/// that bypasses the page cache.
 ///
 /// Bind mounts share no mount events with their sources unless their options say so: what is unmounted here later is not
 /// unmounted there.
@@ -220,6 +224,8 @@ struct Request<'a> {
     target: CString,
     options: Options,
     ids: Option<IdMaps>,
+    /// The source is a file that has to become a device, perhaps one without the page cache.
+    on_loop_device: Option<bool>,
 }
 
 impl<'a> Request<'a> {
@@ -231,7 +237,13 @@ impl<'a> Request<'a> {
         let words = words.filter(|word| !word.starts_with("x-") && !word.starts_with("X-"));
         let (about_ids, words): (Vec<&str>, Vec<&str>) =
             words.partition(|word| ids::is_about(word));
-        let options = Options::read(words.into_iter());
+        let mut options = Options::read(words.into_iter());
+        let mut take = |word: &str| {
+            let before = options.data.len();
+            options.data.retain(|other| other != word);
+            options.data.len() < before
+        };
+        let on_loop_device = take("loop").then(|| take("direct-io"));
         let ids = ids::read(&about_ids).map_err(|why| wrong("options", &why))?;
         let kind = mount.kind.as_deref().unwrap_or_default();
         let source = mount.source.as_deref().unwrap_or(kind);
@@ -251,7 +263,10 @@ impl<'a> Request<'a> {
         for (is_there, word) in [
             (options.copy_up, "tmpcopyup"),
             (options.is_remount(), "remount"),
-            (options.data.iter().any(|word| word == "loop"), "loop"),
+            (
+                on_loop_device.is_some() && options.bind.is_some(),
+                "bind and loop",
+            ),
         ] {
             if is_there {
                 let why = format!("with {word:?} are not supported here");
@@ -266,6 +281,9 @@ impl<'a> Request<'a> {
                 let why = format!("of a bind mount are none of it: {}", options.data.join(","));
                 return Err(wrong("options", &why));
             }
+            None if on_loop_device.is_some() && !source.starts_with('/') => {
+                return Err(wrong("source", "of a loop device is not an absolute path"));
+            }
             None if kind.is_empty() => return Err(wrong("type", "is missing")),
             None if kind == "bind" => {
                 return Err(wrong("options", "of type bind need bind or rbind"));
@@ -279,6 +297,7 @@ impl<'a> Request<'a> {
             target,
             options,
             ids,
+            on_loop_device,
         })
     }
 
@@ -346,13 +365,21 @@ impl<'a> Request<'a> {
 
     /// mount(2).
     fn mount(&self, target: &Fd, data: &[String]) -> kernel::Result<()> {
-        let (kind, source) = (c_string(self.kind)?, c_string(self.source)?);
+        let flags = self.options.flags;
+        let (_device, source) = match self.on_loop_device {
+            Some(direct) => {
+                let read_only = flags & flags::RDONLY != 0;
+                let (device, path) = loop_device::make(self.source, read_only, direct)?;
+                (Some(device), path)
+            }
+            None => (None, c_string(self.source)?),
+        };
+        let kind = c_string(self.kind)?;
         let path = c_string(&path_of(target.borrow()))?;
         let data = c_string(&data.join(","))?;
         if data.count_bytes() > LONGEST_DATA {
             return Err(Fault::found(Call::Mount, Errno::E2BIG));
         }
-        let flags = self.options.flags;
         mount::mount(Some(&source), &path, Some(&kind), flags, Some(&data))
     }
 
@@ -376,6 +403,11 @@ impl<'a> Request<'a> {
     fn failed(&self, place: &Place<'_>, fault: Fault) -> Error {
         let target = self.target.to_string_lossy();
         let target = format!("{}/{}", place.path.display(), target.trim_matches('/'));
+        if self.on_loop_device.is_some() && matches!(fault.call, Call::Openat | Call::Ioctl) {
+            let devices = "a loop device (/dev/loop-control, /dev/loopN)";
+            let doing = format!("mounts[{}]: make {devices} of {}", self.index, self.source);
+            return Error::call(doing, fault);
+        }
         let mut doing = format!("mounts[{}]: mount ", self.index);
         doing += match (self.options.bind, &self.ids) {
             (Some(_), _) => self.source,
@@ -445,7 +477,8 @@ mod tests {
             ),
             (entry("", "tmpfs", "t", &["tmpcopyup"]), "tmpcopyup"),
             (entry("", "tmpfs", "t", &["remount"]), "remount"),
-            (entry("", "ext4", "/a", &["loop"]), "loop"),
+            (entry("", "ext4", "a", &["loop"]), "loop"),
+            (entry("", "bind", "/a", &["rbind", "loop"]), "loop"),
             (entry("a\0b", "tmpfs", "t", &[]), "NUL"),
             (entry("", "tmpfs", "t\0", &[]), "NUL"),
         ] {
