@@ -21,6 +21,7 @@ const MUTANTS: &[Mutant] = &[
     ("crates/init/src/step/identity.rs", "if self.set_groups {", "if self.set_groups && self.uid == 1 {", "A2.create"),
     ("crates/init/src/step/no_new_privileges.rs", "kernel::identity::no_new_privileges()", "Ok(())", "K3"),
     ("crates/init/src/step/seccomp.rs", "seccomp::install(context.text.bytes(self.program), self.flags)?", "None::<kernel::Fd>", "K2"),
+    ("crates/init/src/step/undumpable.rs", "identity::set_dumpable(false)", "Ok(())", "N1.pid-usual"),
 ];
 
 pub(crate) fn run(arguments: &[String]) -> Answer {

@@ -65,14 +65,22 @@ impl Snooper {
     }
 }
 
-fn found_nothing(container: &Container<'_>) -> Verdict {
+fn found_nothing(container: &Container<'_>, who: Snooper) -> Verdict {
     let said = container.said();
     ensure(!said.contains("reached"), || {
         format!("a file of the host was found: {:?}", short(&said))
+    })?;
+    // Who may trace everybody may trace the runtime.
+    let may = matches!(who, Snooper::Tracer);
+    ensure(may || !said.contains("traces"), || {
+        format!(
+            "a process of the runtime's was open to it: {:?}",
+            short(&said)
+        )
     })
 }
 
-/// A container that looks for ways out through all processes that it sees.
+/// A container that looks for ways out through all processes that it sees, and for programs that are not the container's.
 fn snooping<'a>(case: &'a Case, canary: &Canary, who: Snooper) -> Verdict<Container<'a>> {
     let leaks = crate::configs::leaks(canary);
     let leaks: Vec<&str> = leaks.iter().map(String::as_str).collect();
@@ -98,7 +106,7 @@ fn come_in(case: &Case, canary: &Canary, who: Snooper) -> Verdict {
     for _ in 0..100 {
         container.exec(&process, &[])?;
     }
-    found_nothing(&container)?;
+    found_nothing(&container, who)?;
     control(&container)?;
     // Who has found enough has ended.
     let _ = container.end();
@@ -125,7 +133,7 @@ fn share(case: &Case, canary: &Canary, (kind, file): (&str, &str), who: Snooper)
             }
             _ => {}
         }
-        found_nothing(&neighbour)?;
+        found_nothing(&neighbour, who)?;
         let harm = canary.harm();
         ensure(harm.is_empty(), || {
             format!("the host was changed: {harm:?}")
