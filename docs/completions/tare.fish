@@ -155,7 +155,7 @@ complete -c tare -n '__tare_in "exec"' -l no-new-privs -d 'forbid the process to
 complete -c tare -n '__tare_in "exec"' -l cap -s c -x -d 'add a capability'
 complete -c tare -n '__tare_in "exec"' -l preserve-fds -x -d 'pass N more descriptors on, after standard input, output, error and $LISTEN_FDS (default: 0)'
 complete -c tare -n '__tare_in "exec"' -l cgroup -x -d 'start in this existing cgroup below the container'\''s'
-complete -c tare -n '__tare_in "exec"' -l ignore-paused -d 'allow it in a paused container, where it waits for resume'
+complete -c tare -n '__tare_in "exec"' -l ignore-paused -d 'allow it in a paused container, where it and signals for it wait for resume'
 complete -c tare -n '__tare_in "exec"' -l timings -x -a 'table json trace' -d 'print to standard error where the time goes: table, json, or trace (trace events, which Perfetto and browsers open)'
 complete -c tare -n '__tare_in "exec"' -l help -s h -d 'show help'
 complete -c tare -n '__tare_in "features"' -l help -s h -d 'show help'

@@ -7,6 +7,7 @@ cases![
     privileged_container_is_paused_before_start,
     privileged_paused_container_is_deleted_and_killed,
     privileged_pause_and_resume_need_the_right_status,
+    privileged_signals_for_what_waits_come_at_resume,
     privileged_frozen_group_is_refused,
     privileged_delete_below_a_frozen_group_ends,
 ];
@@ -33,6 +34,25 @@ fn privileged_paused_container_stands_still() {
     quiet("resume");
     assert_eq!(container.status(), "running");
     container.exec("true").ok();
+}
+
+/// As with runc. A process that stands still in a cgroup of version 1 does not even die before it goes on.
+fn privileged_signals_for_what_waits_come_at_resume() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
+    let call = |command: &str| container.call(command, &[] as &[&str]).output().ok();
+    call("pause");
+    let exec = container.call("exec", &["--ignore-paused"]);
+    let exec = exec.args(["/bin/probe", "sleep", "1000"]).spawn();
+    let threads = format!("/proc/{0}/task/{0}/children", exec.pid());
+    let child = || std::fs::read_to_string(&threads).is_ok_and(|text| !text.is_empty());
+    harness::wait_until("the process that stands still", child);
+    nix::sys::signal::kill(exec.pid(), nix::sys::signal::SIGTERM).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert!(child(), "it has ended");
+    call("resume");
+    exec.finish().exits(143);
 }
 
 /// What waits for `start` is frozen like any other process: neither `start` nor `delete` may wait for it.

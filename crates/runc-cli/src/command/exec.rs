@@ -33,7 +33,7 @@ static CGROUP: Flag = Flag::list(
 );
 static IGNORE_PAUSED: Flag = Flag::switch(
     "ignore-paused",
-    "allow it in a paused container, where it waits for resume",
+    "allow it in a paused container, where it and signals for it wait for resume",
 );
 
 pub(crate) static COMMAND: Command = Command {
