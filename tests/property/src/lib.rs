@@ -10,6 +10,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+mod random;
+
+pub use random::Random;
+
 /// Longer files are none to start from: the fuzzer's inputs are no longer, either.
 const LONGEST: usize = 8192;
 
@@ -59,7 +63,7 @@ pub fn any_bytes(folder: &str, ending: &str, body: fn(&[u8])) {
             .step_by(step)
             .for_each(|end| attempt(&seed[..end]));
     }
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     let begin = Instant::now();
     let mut count = 0;
     while count < 20_000 && begin.elapsed() < TIME {
@@ -90,23 +94,6 @@ fn collect(folder: &Path, ending: &str, seeds: &mut Vec<Vec<u8>>) {
             seeds.push(fs::read(&path).unwrap());
             seeds.retain(|seed| seed.len() <= LONGEST);
         }
-    }
-}
-
-/// Numbers that are the same each time (Marsaglia's xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 32).unwrap() % end.max(1)
-    }
-
-    fn range(&mut self, length: usize) -> std::ops::Range<usize> {
-        let start = self.below(length + 1);
-        start..start + self.below((length - start).min(64) + 1)
     }
 }
 

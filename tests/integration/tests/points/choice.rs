@@ -1,18 +1,7 @@
 //! Which points are tried: each harm at each call, a sample of them by a seed, or those that were named.
 
 use harness::{Harm, Point, Whose};
-
-/// Numbers that are the same for the same seed (Marsaglia's xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 16).unwrap() % end
-    }
-}
+use property::Random;
 
 /// The same each time, so that a change is judged by itself; others are tried by `cargo xtask faults --seed`.
 pub(super) fn seed() -> u64 {
@@ -40,7 +29,7 @@ pub(super) fn chosen(calls: &[(Whose, u64)], seed: u64) -> Vec<Point> {
     if wanted.contains(' ') {
         all.retain(|point| wanted.split(", ").any(|name| name == name_of(point)));
     } else if wanted != "all" {
-        let mut random = Random(seed | 1);
+        let mut random = Random::new(seed);
         for _ in 0..all.len().saturating_sub(wanted.parse().unwrap_or(10)) {
             all.remove(random.below(all.len()));
         }
