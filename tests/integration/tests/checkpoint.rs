@@ -8,6 +8,7 @@ use harness::{Container, Invocation, Sandbox, cases, need};
 use serde_json::json;
 
 use crate::fake_criu;
+use crate::restore::with_a_file_of_the_host;
 
 cases![
     privileged_every_flag_reaches_criu,
@@ -177,7 +178,8 @@ fn privileged_without_flags_little_is_asked() {
     call.output().ok();
     let asked = asked(&sandbox);
     let mut names = names(&asked);
-    names.retain(|name| !matches!(*name, "ext_mnt" | "freeze_cgroup"));
+    // The tests' containers write to files of the host's.
+    names.retain(|name| !matches!(*name, "ext_mnt" | "external" | "freeze_cgroup"));
     names.sort_unstable();
     let expected = [
         "DUMP",
@@ -235,6 +237,7 @@ fn privileged_a_dump_before_the_dump() {
 }
 
 fn privileged_what_is_from_outside_is_named() {
+    use std::os::unix::fs::MetadataExt;
     let sandbox = Sandbox::new();
     let folder = sandbox.folder("shared");
     let file = sandbox.path.join("file");
@@ -277,6 +280,13 @@ fn privileged_what_is_from_outside_is_named() {
         let inode = link.to_str().unwrap().trim_start_matches("net:");
         let external = format!("external net{inode}:extRootNetNS");
         assert_eq!(asked.contains(&external), joins, "{external}: {asked:#?}");
+        // What it writes goes to a file of the host's: its number among the mounts, and its inode's.
+        let output = format!("/proc/{}/fd/1", container.pid);
+        let inode = fs::metadata(&output).unwrap().ino();
+        let streams = fs::read_to_string(sandbox.path.join("images/descriptors.json")).unwrap();
+        let streams: Vec<String> = serde_json::from_str(&streams).unwrap();
+        assert!(streams[1].ends_with(&format!(":{inode:x}]")), "{streams:?}");
+        assert_asked(&asked, &[&format!("external {}", streams[1])]);
     }
 }
 
@@ -418,21 +428,25 @@ fn privileged_only_what_runs_can_be_dumped() {
 
 fn privileged_the_check_names_what_would_fail() {
     let sandbox = Sandbox::new();
-    // What the tests' containers write goes to files of the host's.
-    let container = running(&sandbox);
+    let id = sandbox.id("a");
+    with_a_file_of_the_host(&sandbox, &sandbox.bundle().probe("sleep 1000"), &id);
+    let status = || {
+        let state = sandbox.runtime(["state", &id]).output().ok().json();
+        state["status"].clone()
+    };
     let check = |flags: &[&str], id: &str| {
         let mut all = vec!["checkpoint", "--check"];
         all.extend(flags);
         all.push(id);
         call(&sandbox, &all, "").output()
     };
-    let output = check(&[], &container.id).exits(1);
-    let outside = output
-        .stdout
-        .lines()
-        .filter(|line| line.contains("outside of the container's mounts"));
-    assert!(outside.count() >= 1, "{output:?}");
-    assert_eq!(container.status(), "running");
+    let output = check(&[], &id).exits(1);
+    let mut outside = output.stdout.lines();
+    let is_named = outside.any(|line| {
+        line.starts_with("descriptor 3 ") && line.contains("outside of the container's mounts")
+    });
+    assert!(is_named, "{output:?}");
+    assert_eq!(status(), "running");
     assert!(asked(&sandbox).is_empty(), "nothing is dumped");
 
     let null = fs::File::options()

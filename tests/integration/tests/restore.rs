@@ -1,7 +1,8 @@
 //! `checkpoint` and `restore` with the real criu: where the kernel has what it needs.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::io::Read;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 
 use harness::{Bundle, ConsoleSocket, Output, Running, Sandbox, cases, need, wait_until};
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ cases![
     privileged_its_tcp_connections_come_back,
     privileged_in_the_foreground_its_status_is_passed_on,
     privileged_its_terminal_comes_back,
+    privileged_streams_from_outside_are_replaced,
     privileged_mounts_and_namespaces_from_outside,
     privileged_memory_first_and_the_rest_later,
     privileged_memory_through_a_page_server,
@@ -412,6 +414,82 @@ fn privileged_its_terminal_comes_back() {
     it.delete();
 }
 
+/// Streams that lie where the container does not see them, FIFOs as engines make them, or files as a shell opens them: the restored
+/// one has those that `restore` is given.
+fn privileged_streams_from_outside_are_replaced() {
+    for kind in ["fifos", "files"] {
+        let sandbox = Sandbox::new();
+        let it = Traveller::new(&sandbox, sandbox.bundle().probe("wait-signal"));
+        let folder = sandbox.folder(kind);
+        let make = |name: &str| {
+            let path = folder.join(name);
+            match kind {
+                "fifos" => nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+                _ => fs::write(&path, "").unwrap(),
+            }
+            // Both ends: nobody waits for the other one.
+            let mut both = File::options();
+            both.read(true).write(true).custom_flags(NONBLOCK);
+            both.open(&path).unwrap()
+        };
+        let detach = |command: &str, streams: &str, flags: &[&str]| {
+            let script = format!(
+                "cd {} && {streams} && cd .. && exec \"$@\"",
+                folder.display()
+            );
+            let call = sandbox.command("/bin/sh").args(["-c", &script, "sh"]);
+            let call = call.arg(sandbox.program()).arg("--root").arg(&sandbox.root);
+            let path = it.bundle.path.to_str().unwrap();
+            let usual = [command, "--detach", "--pid-file", "pid", "--bundle", path];
+            let call = call.args(usual).args(flags).arg(&it.id).limit(300);
+            let code = call.directory(&sandbox.path).output().code;
+            let log = fs::read_to_string(sandbox.path.join("work/restore.log"));
+            assert_eq!(code, 0, "{command}, {kind}: {}", log.unwrap_or_default());
+            sandbox.adopt(&sandbox.path.join("pid"))
+        };
+        let signal = |output: &File, name: &str, wanted: &str| {
+            it.sandbox.runtime(["kill", &it.id, name]).output().ok();
+            read_until(output, wanted);
+        };
+        let [_in, output, _err] = ["in-1", "out-1", "err-1"].map(make);
+        detach("run", "exec <in-1 >out-1 2>err-1", &[]);
+        read_until(&output, "ready\n");
+        signal(&output, "USR1", "USR1\n");
+        it.tare(&["checkpoint", "--check"]).ok().lines(&[]);
+        it.checkpoint(&["--leave-running"]).ok();
+        signal(&output, "USR2", "USR2\n");
+        fs::remove_dir_all(sandbox.path.join("images")).unwrap();
+        it.checkpoint(&[]).ok();
+
+        let [_in, output, _err] = ["in-2", "out-2", "err-2"].map(make);
+        let flags = ["--image-path", "images", "--work-path", "work"];
+        let pid = detach("restore", "exec <in-2 >out-2 2>err-2", &flags);
+        for (number, name) in ["in-2", "out-2", "err-2"].iter().enumerate() {
+            let seen = fs::read_link(format!("/proc/{pid}/fd/{number}")).unwrap();
+            assert_eq!(seen, folder.join(name), "{kind}");
+        }
+        signal(&output, "HUP", "HUP\n");
+        it.delete();
+    }
+}
+
+const NONBLOCK: i32 = nix::libc::O_NONBLOCK;
+
+/// Waits until this, and nothing else, has come.
+#[track_caller]
+fn read_until(mut output: &File, wanted: &str) {
+    let mut seen = Vec::new();
+    wait_until(wanted, || {
+        let mut buffer = [0; 100];
+        // Nothing there is no end.
+        if let Ok(length) = output.read(&mut buffer) {
+            seen.extend_from_slice(&buffer[..length]);
+        }
+        seen.len() >= wanted.len()
+    });
+    assert_eq!(String::from_utf8_lossy(&seen), wanted);
+}
+
 fn privileged_mounts_and_namespaces_from_outside() {
     let sandbox = Sandbox::new();
     let shared = sandbox.folder("shared");
@@ -517,32 +595,38 @@ fn privileged_memory_when_it_is_touched() {
 
 fn privileged_a_dump_that_criu_refuses() {
     let sandbox = Sandbox::new();
-    need::criu();
-    // Its standard output is a file of the host's, which the container does not see.
-    let container = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "a");
-    let check = sandbox
-        .runtime(["checkpoint", "--check", &container.id])
-        .output()
-        .exits(1);
+    let it = Traveller::new(&sandbox, sandbox.bundle().probe("sleep 1000"));
+    with_a_file_of_the_host(&sandbox, &it.bundle, &it.id);
+    let check = it.tare(&["checkpoint", "--check"]).exits(1);
     assert!(
         check.stdout.contains("outside of the container's mounts"),
         "{check:?}"
     );
-    let dump = [
-        "checkpoint",
-        "--image-path",
-        "images",
-        "--work-path",
-        "work",
-        &container.id,
-    ];
-    let call = sandbox.runtime(dump).directory(&sandbox.path).limit(300);
-    call.output()
+    it.checkpoint(&[])
         .fails_with(1, &["criu failed: type DUMP", "mount", "dump.log"]);
-    assert_eq!(container.status(), "running");
-    assert_eq!(
-        container.exec("echo still-here").ok().stdout,
-        "still-here\n"
-    );
+    assert_eq!(it.state()["status"], "running");
+    assert_eq!(it.exec(&["echo", "still-here"]), "still-here\n");
     assert!(!sandbox.path.join("images").exists());
+    it.delete();
+}
+
+/// Runs a container whose program has a file of the host's open, which is none of its standard streams.
+#[track_caller]
+pub(crate) fn with_a_file_of_the_host(sandbox: &Sandbox, bundle: &Bundle, id: &str) {
+    let null = File::options().read(true).write(true).open("/dev/null");
+    let script = "exec 3>a-file-of-the-host && exec \"$@\"";
+    let call = sandbox.command("/bin/sh").args(["-c", script, "sh"]);
+    let call = call.arg(sandbox.program()).arg("--root").arg(&sandbox.root);
+    let flags = [
+        "run",
+        "--detach",
+        "--pid-file",
+        "pid",
+        "--preserve-fds",
+        "1",
+    ];
+    let call = call.args(flags).arg("--bundle").arg(&bundle.path).arg(id);
+    let call = call.standard(&null.expect("/dev/null"));
+    call.directory(&sandbox.path).output().exits(0);
+    sandbox.adopt(&sandbox.path.join("pid"));
 }

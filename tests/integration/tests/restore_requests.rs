@@ -20,7 +20,7 @@ cases![
 /// Images as a checkpoint leaves them, of a container with this bundle.
 fn images(sandbox: &Sandbox) -> PathBuf {
     let images = sandbox.folder("images");
-    let streams = json!(["/dev/null", "pipe:[12]", "pipe:[13]"]);
+    let streams = json!(["/dev/null", "pipe:[12]", "file[1b:2f]"]);
     fs::write(images.join("descriptors.json"), streams.to_string()).unwrap();
     images
 }
@@ -82,7 +82,7 @@ fn privileged_restore_asks_for_what_the_flags_say() {
         "lsm_profile apparmor:x",
         "lsm_mount_context c",
         "inherit_fd pipe:[12] 1",
-        "inherit_fd pipe:[13] 2",
+        "inherit_fd ile[1b:2f] 2",
         "join_ns ipc /proc/self/ns/ipc",
         "log_file restore.log",
         "ext_mnt /dev/null /dev/null",
@@ -93,6 +93,11 @@ fn privileged_restore_asks_for_what_the_flags_say() {
         ),
     ];
     assert_asked(&asked, &expected);
+    // By its whole name, too, with a descriptor of its own.
+    let file = asked
+        .iter()
+        .find(|line| line.starts_with("inherit_fd file[1b:2f] "));
+    assert!(file.is_some_and(|line| !line.ends_with(" 2")), "{asked:#?}");
     let network = asked
         .iter()
         .any(|line| line.starts_with("inherit_fd extRootNetNS "));

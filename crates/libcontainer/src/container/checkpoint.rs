@@ -318,6 +318,7 @@ impl Locked {
         if !options.pre_dump {
             request.ext_mnt = self.external_mounts(&bundle)?;
             let streams = criu::streams(self.record.pid)?;
+            request.external.extend(criu::left_out(&streams).cloned());
             let path = images.path.join(STREAMS);
             let text = serde_json::to_string(&streams)
                 .map_err(|error| Error::invalid(&error.to_string(), &path))?;

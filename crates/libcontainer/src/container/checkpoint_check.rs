@@ -6,7 +6,7 @@ use std::path::Path;
 use super::checkpoint::{LEAST_VERSION, require_version};
 use super::{CheckpointOptions, Container, Locked};
 use crate::Error;
-use crate::criu::{self, Manner, Session};
+use crate::criu::{self, Manner, Session, is_gone};
 use crate::host::HostFacts;
 use crate::state::Status;
 
@@ -41,6 +41,13 @@ struct Problems<'a> {
     found: Vec<String>,
 }
 
+/// What tells files of the outside from those of the container.
+struct Outside {
+    mounts: BTreeSet<u32>,
+    /// The streams of its first process: those from outside can be taken along.
+    streams: Vec<String>,
+}
+
 /// A file of a process's below /proc; `None` when it has ended.
 fn read(pid: i32, name: &str) -> Result<Option<String>, Error> {
     let path = format!("/proc/{pid}/{name}");
@@ -49,11 +56,6 @@ fn read(pid: i32, name: &str) -> Result<Option<String>, Error> {
         Err(error) if is_gone(&error) => Ok(None),
         Err(error) => Err(Error::file("read", path.as_ref(), error)),
     }
-}
-
-fn is_gone(error: &std::io::Error) -> bool {
-    let number = error.raw_os_error().map(kernel::Errno);
-    matches!(number, Some(kernel::Errno::ENOENT | kernel::Errno::ESRCH))
 }
 
 impl Problems<'_> {
@@ -124,13 +126,12 @@ impl Problems<'_> {
             Some(group) => group.processes()?,
             None => vec![record.pid],
         };
-        let mounts = read(record.pid, "mountinfo")?.unwrap_or_default();
-        let mounts: BTreeSet<&str> = mounts
-            .lines()
-            .filter_map(|line| line.split(' ').next())
-            .collect();
+        let outside = Outside {
+            mounts: criu::mounts(record.pid)?,
+            streams: criu::streams(record.pid)?,
+        };
         for pid in &pids {
-            self.process(*pid, &mounts)?;
+            self.process(*pid, &outside)?;
         }
         if !self.options.file_locks {
             let locks = std::fs::read_to_string("/proc/locks")
@@ -146,7 +147,7 @@ impl Problems<'_> {
         Ok(())
     }
 
-    fn process(&mut self, pid: i32, mounts: &BTreeSet<&str>) -> Result<(), Error> {
+    fn process(&mut self, pid: i32, outside: &Outside) -> Result<(), Error> {
         let Some(status) = read(pid, "status")? else {
             return Ok(());
         };
@@ -182,7 +183,7 @@ impl Problems<'_> {
             if let Some(inode) = target.strip_prefix("socket:[") {
                 sockets.insert(inode.trim_end_matches(']').to_owned());
             }
-            self.descriptor(pid, &number, &target, mounts)?;
+            self.descriptor(pid, &number, &target, outside)?;
         }
         self.connections(pid, &sockets)
     }
@@ -192,7 +193,7 @@ impl Problems<'_> {
         pid: i32,
         number: &str,
         target: &str,
-        mounts: &BTreeSet<&str>,
+        outside: &Outside,
     ) -> Result<(), Error> {
         const UNKNOWN: [&str; 4] = ["io_uring", "perf_event", "fanotify", "bpf"];
         let who = format!("descriptor {number} of process {pid} ({target})");
@@ -210,12 +211,15 @@ impl Problems<'_> {
                 "{who} has no name any more: --link-remap, if others have it open"
             ));
         }
-        let info = read(pid, &format!("fdinfo/{number}"))?.unwrap_or_default();
-        let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"));
-        if let Some(mount) = mount.map(str::trim).filter(|mount| !mounts.contains(mount)) {
+        let Ok(number) = number.parse() else {
+            return Ok(());
+        };
+        let foreign = criu::foreign(pid, number, target, &outside.mounts)?;
+        if let Some(foreign) = foreign.filter(|found| !outside.streams.contains(&found.key)) {
             let why = "is a file outside of the container's mounts, where a restored process does not find it";
             self.add(format!(
-                "{who} {why} (mount {mount}): use a pipe, or a file of the container's"
+                "{who} {why} (mount {}): use a pipe, or a file of the container's",
+                foreign.mount
             ));
         }
         Ok(())

@@ -7,7 +7,7 @@ use init::Report;
 use kernel::file::{self, open};
 use kernel::namespace::flags::{NEWNET, NEWTIME};
 use kernel::process::{self, PollFd, Started, signals};
-use kernel::{BorrowedFd, Call, Errno, Fault, Fd, socket};
+use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Stream, socket};
 use spec::{ConfigPath, Spec};
 
 use super::checkpoint::{
@@ -53,7 +53,7 @@ pub struct RestoreOptions {
     pub lsm_profile: Option<String>,
     /// SELinux context of mounts instead of the one of the dump.
     pub lsm_mount_context: Option<String>,
-    /// What takes the places of its standard streams that were pipes.
+    /// What takes the places of its standard streams that were pipes, or files and FIFOs outside of its mounts.
     pub streams: Streams,
     /// Where its terminal goes; needed if the config says that it has one.
     pub console: Option<Console>,
@@ -169,8 +169,8 @@ impl<'a> Restoration<'a> {
         self.folder.make_notify_directory()?;
         let root = self.folder.make_criu_root()?;
         let root_text = root.to_string_lossy().into_owned();
-        let (mut request, opened) = self.request(&root_text)?;
-        request.inherit_fd.extend(criu::pipes(streams));
+        let (mut request, mut opened) = self.request(&root_text)?;
+        give_streams(streams, ends, &mut request, &mut opened)?;
 
         let mut group = match &self.prepared.place {
             Some(place) => Some(cgroups::Group::create(place, &self.prepared.settings)?),
@@ -459,6 +459,29 @@ fn judge_passage(images: &Path, spec: &Spec<'_>) -> Result<(), Error> {
         "root of the container's user namespace, user {root} here, has to find the images: chmod o+x"
     );
     Err(Error::invalid(&why, images))
+}
+
+/// Has CRIU take our standard streams for those that were from outside: the first name is that of the stream itself.
+fn give_streams(
+    streams: &[String],
+    ends: &Ends,
+    request: &mut Options<'_>,
+    opened: &mut Vec<Fd>,
+) -> Result<(), Error> {
+    for ((was, stream), theirs) in streams.iter().zip(Stream::all()).zip(ends.theirs()) {
+        for (index, name) in criu::names_of(was).into_iter().enumerate() {
+            let mut number = stream.borrow().raw();
+            if index > 0 {
+                let end = theirs.unwrap_or(stream.borrow());
+                let copy = file::duplicate_above(end, 3)
+                    .map_err(|fault| own("copy a standard stream", fault))?;
+                number = copy.raw();
+                opened.push(copy);
+            }
+            request.inherit_fd.push((name.to_owned(), number));
+        }
+    }
+    Ok(())
 }
 
 /// What the standard streams were.

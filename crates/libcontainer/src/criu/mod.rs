@@ -11,7 +11,7 @@ mod mounts;
 mod options;
 mod session;
 
-pub(crate) use external::{namespaces, pipes, streams};
+pub(crate) use external::{foreign, is_gone, left_out, mounts, names_of, namespaces, streams};
 pub(crate) use inherited::take_on;
 pub(crate) use mounts::{External, make_root, outside};
 pub(crate) use options::{Features, Options, Request};
