@@ -67,6 +67,25 @@ macro_rules! from_lines {
     (@name $field:ident $name:literal) => { $name };
 }
 
+/// The parts of a message that are the same in both versions.
+macro_rules! in_both {
+    ($stats:ident, $metrics:ident, $version:ident) => {
+        $metrics.pids = MessageField::some(message!($stats.pids => $version::PidsStat: current, limit));
+        let adapter =
+            |from: &RdmaEntry| message!(from => $version::RdmaEntry: device, hca_handles, hca_objects);
+        let mut adapters = $version::RdmaStat::new();
+        adapters.current = $stats.rdma.current.iter().map(adapter).collect();
+        adapters.limit = $stats.rdma.limit.iter().map(adapter).collect();
+        $metrics.rdma = MessageField::some(adapters);
+        let network = |from: &NetworkInterface| {
+            message!(from => $version::NetworkStat: name, rx_bytes, rx_packets, rx_errors, rx_dropped,
+            tx_bytes, tx_packets, tx_errors, tx_dropped)
+        };
+        let interfaces = $stats.network_interfaces.iter().flatten();
+        $metrics.network = interfaces.map(network).collect();
+    };
+}
+
 fn line(raw: &BTreeMap<String, u64>, name: &str) -> u64 {
     raw.get(name).copied().unwrap_or(0)
 }
@@ -80,7 +99,6 @@ fn of_v1(stats: &Stats) -> v1::Metrics {
     cpu.throttling = MessageField::some(message!(stats.cpu.throttling => v1::Throttle:
         periods, throttled_periods, throttled_time));
     metrics.cpu = MessageField::some(cpu);
-    metrics.pids = MessageField::some(message!(stats.pids => v1::PidsStat: current, limit));
     metrics.memory = MessageField::some(memory_v1(stats));
     let events = &stats.memory.events;
     let mut control = v1::MemoryOomControl::new();
@@ -93,22 +111,7 @@ fn of_v1(stats: &Stats) -> v1::Metrics {
         entry
     });
     metrics.hugetlb = huge_pages.collect();
-    let adapter =
-        |from: &RdmaEntry| message!(from => v1::RdmaEntry: device, hca_handles, hca_objects);
-    let mut adapters = v1::RdmaStat::new();
-    adapters.current = stats.rdma.current.iter().map(adapter).collect();
-    adapters.limit = stats.rdma.limit.iter().map(adapter).collect();
-    metrics.rdma = MessageField::some(adapters);
-    let network = |from: &NetworkInterface| {
-        message!(from => v1::NetworkStat: name, rx_bytes, rx_packets, rx_errors, rx_dropped,
-        tx_bytes, tx_packets, tx_errors, tx_dropped)
-    };
-    metrics.network = stats
-        .network_interfaces
-        .iter()
-        .flatten()
-        .map(network)
-        .collect();
+    in_both!(stats, metrics, v1);
     metrics
 }
 
@@ -160,7 +163,6 @@ fn of_v2(stats: &Stats) -> v2::Metrics {
     cpu.throttled_usec = stats.cpu.throttling.throttled_time / MICROSECOND;
     cpu.psi = pressure(stats.cpu.psi);
     metrics.cpu = MessageField::some(cpu);
-    metrics.pids = MessageField::some(message!(stats.pids => v2::PidsStat: current, limit));
     metrics.memory = MessageField::some(memory_v2(stats));
     let counted = &stats.memory.events;
     let mut events = v2::MemoryEvents::new();
@@ -173,22 +175,7 @@ fn of_v2(stats: &Stats) -> v2::Metrics {
         entry
     });
     metrics.hugetlb = huge_pages.collect();
-    let adapter =
-        |from: &RdmaEntry| message!(from => v2::RdmaEntry: device, hca_handles, hca_objects);
-    let mut adapters = v2::RdmaStat::new();
-    adapters.current = stats.rdma.current.iter().map(adapter).collect();
-    adapters.limit = stats.rdma.limit.iter().map(adapter).collect();
-    metrics.rdma = MessageField::some(adapters);
-    let network = |from: &NetworkInterface| {
-        message!(from => v2::NetworkStat: name, rx_bytes, rx_packets, rx_errors, rx_dropped,
-        tx_bytes, tx_packets, tx_errors, tx_dropped)
-    };
-    metrics.network = stats
-        .network_interfaces
-        .iter()
-        .flatten()
-        .map(network)
-        .collect();
+    in_both!(stats, metrics, v2);
     metrics
 }
 
