@@ -106,9 +106,7 @@ fn one_that_was_never_started_can_be_deleted() {
         ["/tasks/create", "/tasks/exit", "/tasks/delete"]
     );
     shim.create("one", "true").unwrap();
-    shim.kill("one", "", 9).unwrap();
-    assert_eq!(shim.wait("one", ""), 137);
-    shim.delete("one", "").unwrap();
+    shim.end("one");
 }
 
 #[test]
@@ -219,9 +217,7 @@ fn a_terminal_is_copied_and_has_a_size() {
     assert_eq!(shim.wait("one", "f"), 0);
     let before = shim.uses();
     assert_eq!(before.1, 1, "threads");
-    shim.kill("one", "", 9).unwrap();
-    shim.wait("one", "");
-    shim.delete("one", "").unwrap();
+    shim.end("one");
 }
 
 #[test]
@@ -342,9 +338,7 @@ fn an_output_that_nobody_reads_holds_nobody_up() {
             "descriptors are left open"
         );
     }
-    shim.kill("one", "", 9).unwrap();
-    shim.wait("one", "");
-    shim.delete("one", "").unwrap();
+    shim.end("one");
 }
 
 #[test]
@@ -414,9 +408,7 @@ fn statistics_have_the_network_and_what_memory_did() {
     assert!(network.contains(&"lo".to_owned()), "{network:?}");
     assert!(!network.contains(&"eth0".to_owned()), "{network:?}");
     assert!(events);
-    shim.kill("one", "", 9).unwrap();
-    shim.wait("one", "");
-    shim.delete("one", "").unwrap();
+    shim.end("one");
 }
 
 #[test]
@@ -502,9 +494,7 @@ fn many_execs_do_not_add_up() {
         seen.iter().all(|uses| (uses.1, uses.2) == (1, before.2)),
         "{seen:?}"
     );
-    shim.kill("one", "", 9).unwrap();
-    shim.wait("one", "");
-    shim.delete("one", "").unwrap();
+    shim.end("one");
 }
 
 /// As containerd 2.1 asks for it, for a pod with a user namespace of its own.
@@ -629,9 +619,7 @@ fn events_outlive_containerd() {
     assert_eq!(shim.wait("one", "e"), 0);
     std::thread::sleep(Duration::from_millis(300));
     *shim.events.get_mut().unwrap() = harness::listen_for_events(&path);
-    shim.kill("one", "", 9).unwrap();
-    shim.wait("one", "");
-    shim.delete("one", "").unwrap();
+    shim.end("one");
     let seen = shim.topics(5);
     // The first may have gone to the old one, which has not answered for it.
     assert!(

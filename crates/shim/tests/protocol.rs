@@ -198,9 +198,7 @@ fn every_call_says_what_is_wrong_with_it() {
         harness::soon(|| shim.uses().2 == before),
         "descriptors are left open"
     );
-    shim.kill("one", "", 9).unwrap();
-    shim.wait("one", "");
-    shim.delete("one", "").unwrap();
+    shim.end("one");
 }
 
 #[test]
@@ -392,9 +390,7 @@ fn garbage_changes_nothing() {
         let mut answer = vec![0; u32::from_be_bytes(header[..4].try_into().unwrap()) as usize];
         socket.read_exact(&mut answer).unwrap();
     }
-    shim.kill("one", "", 9).unwrap();
-    assert_eq!(shim.wait("one", ""), 137);
-    shim.delete("one", "").unwrap();
+    shim.end("one");
 }
 
 fn any_byte() -> impl Strategy<Value = u8> {
@@ -443,9 +439,7 @@ fn clients_that_go_or_do_not_read_are_no_harm() {
         harness::soon(|| shim.uses().2 == before.2),
         "descriptors are left open"
     );
-    shim.kill("one", "", 9).unwrap();
-    shim.wait("one", "");
-    shim.delete("one", "").unwrap();
+    shim.end("one");
 }
 
 #[test]

@@ -172,6 +172,14 @@ impl Shim {
         self.task.delete(long(), &request)
     }
 
+    /// Ends a container and removes it.
+    #[track_caller]
+    pub(crate) fn end(&self, id: &str) {
+        self.kill(id, "", 9).unwrap();
+        assert_eq!(self.wait(id, ""), 137);
+        self.delete(id, "").unwrap();
+    }
+
     pub(crate) fn status(&self, id: &str) -> Status {
         let mut request = StateRequest::new();
         request.id = id.to_owned();
