@@ -75,6 +75,10 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long a shim lives on for somebody who was told of it and has not come yet.
 const EXPECTED: Duration = Duration::from_secs(10);
 
+/// How long a shim lives on without a container and without anybody who is connected. It happens where containerd has started it and
+/// then failed, or died.
+const DESERTED: Duration = Duration::from_secs(30);
+
 pub(crate) const READ: Interest = Interest {
     read: true,
     write: false,
@@ -109,6 +113,8 @@ pub(crate) struct Shim {
     expects_until: Option<Instant>,
     /// Since it was asked to end, until when the last events are waited for.
     ends_at: Option<Instant>,
+    /// Since there is no container, and nobody connected, until when somebody may come.
+    pub(crate) alone_until: Option<Instant>,
 }
 
 impl Shim {
@@ -135,6 +141,7 @@ impl Shim {
             hasty: Vec::new(),
             expects_until: None,
             ends_at: None,
+            alone_until: None,
         };
         for (source, token) in [
             (Source::Listener, shim.poller.token()),
@@ -180,11 +187,16 @@ impl Shim {
         }
         let expected = self.ends_at.and(self.expects_until);
         let removals = self.removals.iter().map(|waiting| Some(waiting.until()));
-        [self.publisher.deadline(), self.ends_at, expected]
-            .into_iter()
-            .chain(removals)
-            .flatten()
-            .min()
+        [
+            self.publisher.deadline(),
+            self.ends_at,
+            expected,
+            self.alone_until,
+        ]
+        .into_iter()
+        .chain(removals)
+        .flatten()
+        .min()
     }
 
     fn handle(&mut self, token: Token) {
@@ -296,6 +308,7 @@ impl Shim {
                 kind: frame::KNOCK, ..
             } => {
                 self.expects_until = Some(Instant::now() + EXPECTED);
+                self.alone_until = None;
                 return;
             }
             // Nothing else is ever asked for.
@@ -413,14 +426,18 @@ impl Shim {
     }
 
     fn may_end(&mut self) -> bool {
-        let Some(until) = self.ends_at else {
+        let now = Instant::now();
+        let is_idle = self.tasks.is_empty() && self.busy == 0;
+        let until = self.alone_until.unwrap_or(now + DESERTED);
+        self.alone_until = (is_idle && self.peers.is_empty()).then_some(until);
+        let is_deserted = self.alone_until.filter(|until| *until <= now);
+        let Some(until) = self.ends_at.or(is_deserted) else {
             return false;
         };
-        if !self.tasks.is_empty() || self.busy > 0 {
+        if !is_idle {
             self.ends_at = None;
             return false;
         }
-        let now = Instant::now();
         let is_done = self.publisher.is_done()
             && self.peers.values().all(|peer| peer.connection.is_flushed());
         if !is_done && now < until {
@@ -434,6 +451,10 @@ impl Shim {
             self.serve(token);
         }
         if !self.tasks.is_empty() || self.busy > 0 {
+            return false;
+        }
+        // Nobody has asked for this end: whoever has come now may want something.
+        if self.ends_at.is_none() && (self.alone_until.is_none() || !self.peers.is_empty()) {
             return false;
         }
         if self.expects_until.is_some_and(|until| now < until) {
@@ -458,3 +479,34 @@ pub(crate) fn open_store(root: &Path) -> Result<Store, Status> {
 
 /// A container as several threads have it.
 pub(crate) type Shared = Arc<libcontainer::Container>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_ends_when_nobody_comes_and_not_when_somebody_does() {
+        let folder = std::env::temp_dir().join(format!("tare-shim-alone-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let socket = folder.join("socket");
+        let listener = UnixListener::bind(&socket).expect("a socket");
+        let identity = Identity {
+            socket: Some(socket.clone()),
+            ..Identity::default()
+        };
+        let mut shim = Shim::new(listener, identity).expect("a shim");
+        let past = Instant::now();
+        assert!(!shim.may_end() && shim.alone_until > Some(past));
+        // Somebody comes at the last moment.
+        let visitor = UnixStream::connect(&socket).expect("to connect");
+        shim.alone_until = Some(past);
+        assert!(!shim.may_end() && socket.exists());
+        assert!(!shim.may_end() && shim.alone_until.is_none());
+        drop(visitor);
+        shim.turn(None).expect("to go on");
+        assert!(!shim.may_end() && shim.alone_until > Some(Instant::now()));
+        shim.alone_until = Some(past);
+        assert!(shim.may_end() && !socket.exists());
+        std::fs::remove_dir_all(folder).expect("to remove");
+    }
+}

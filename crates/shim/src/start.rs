@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::address::{self, Place};
 use crate::bootstrap::Params;
@@ -39,27 +39,42 @@ pub(crate) fn start(invocation: &Invocation) -> Result<(), String> {
     let place = address::claim(&socket)
         .map_err(|error| format!("listen at {}: {error}", socket.display()))?;
     let uri = address::to_uri(&socket);
-    // containerd keeps its own note from 1.7 on. Before there is a daemon: it would have nobody who finds it.
-    let noted = write_whole(Path::new(FOUND_BY), &uri)
-        .map_err(|error| format!("write {FOUND_BY}: {error}"));
-    if let Place::New(listener) = place {
-        let daemon = Daemon {
-            params: &params,
-            options: &options,
-            group: &group,
-            socket: &socket,
-        };
-        noted
-            .and_then(|()| daemon.start(listener.into()))
-            .inspect_err(|_| address::remove_dead(&socket))?;
-    } else {
-        noted?;
+    let daemon = Daemon {
+        params: &params,
+        options: &options,
+        group: &group,
+        socket: &socket,
+    };
+    let (listener, is_new) = match place {
+        Place::New(listener) => (Some(listener), true),
+        Place::Served => (None, false),
+    };
+    let mut child = None;
+    // What fails in here is why nobody is told where the daemon is: then there is to be none.
+    let told = (|| {
+        // containerd keeps its own note from 1.7 on. Before there is a daemon: it would have nobody who finds it.
+        write_whole(Path::new(FOUND_BY), &uri)
+            .map_err(|error| format!("write {FOUND_BY}: {error}"))?;
+        if let Some(listener) = listener {
+            let pid = child.insert(daemon.start(listener.into())?).id();
+            daemon.settle(pid)?;
+        }
+        let mut stdout = std::io::stdout();
+        let written = stdout
+            .write_all(&params.answer(&uri))
+            .and_then(|()| stdout.flush());
+        written.map_err(|error| format!("write the answer: {error}"))
+    })();
+    if told.is_err() {
+        if let Some(mut child) = child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if is_new {
+            address::remove_dead(&socket);
+        }
     }
-    let mut stdout = std::io::stdout();
-    let written = stdout
-        .write_all(&params.answer(&uri))
-        .and_then(|()| stdout.flush());
-    written.map_err(|error| format!("write the answer: {error}"))
+    told
 }
 
 struct Daemon<'a> {
@@ -71,7 +86,7 @@ struct Daemon<'a> {
 
 impl Daemon<'_> {
     /// Starts the daemon as a fresh program. It gets the socket as its standard input, and nothing else of what is open here.
-    fn start(&self, listener: OwnedFd) -> Result<(), String> {
+    fn start(&self, listener: OwnedFd) -> Result<Child, String> {
         let failed = |error: std::io::Error| format!("start the shim: {error}");
         kernel::file::close_from_on_exec(3).map_err(|fault| format!("start the shim: {fault}"))?;
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
@@ -85,13 +100,7 @@ impl Daemon<'_> {
             .stdin(Stdio::from(listener))
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let mut child = command.spawn().map_err(failed)?;
-        let settled = self.settle(child.id());
-        if settled.is_err() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        settled
+        command.spawn().map_err(failed)
     }
 
     fn settle(&self, pid: u32) -> Result<(), String> {

@@ -350,7 +350,26 @@ fn a_start_that_fails_leaves_no_daemon() {
     let bundle = shim.root.folder().join("full");
     // As on a disk that is full: the note about where the daemon is cannot be written.
     std::fs::create_dir_all(bundle.join("address.new")).unwrap();
+    let said = start_that_fails(&shim, &bundle, std::process::Stdio::piped());
+    assert!(said.starts_with("write address: "), "{said}");
+    // Afterwards: nobody is told where it is.
+    std::fs::remove_dir(bundle.join("address.new")).unwrap();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let said = start_that_fails(&shim, &bundle, full.into());
+    assert!(said.starts_with("write the answer: "), "{said}");
+}
+
+/// `start` for a container of its own, which fails, and what it says. Nothing of it is left.
+fn start_that_fails(shim: &Shim, bundle: &std::path::Path, stdout: std::process::Stdio) -> String {
     let id = format!("{}-full", shim.name);
+    let sockets = std::path::Path::new("/run/containerd/s");
+    let sockets = || {
+        let found = std::fs::read_dir(sockets).into_iter().flatten().flatten();
+        found
+            .map(|entry| entry.file_name())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = sockets();
     let output = std::process::Command::new(harness::PROGRAM)
         .args([
             "-namespace",
@@ -361,17 +380,19 @@ fn a_start_that_fails_leaves_no_daemon() {
             "/nowhere",
             "start",
         ])
-        .current_dir(&bundle)
+        .current_dir(bundle)
         .stdin(std::process::Stdio::null())
+        .stdout(stdout)
+        .stderr(std::process::Stdio::piped())
         .output()
         .unwrap();
     assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.starts_with("write address: "), "{said}");
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let mut lines = processes.filter_map(|found| std::fs::read(found.path().join("cmdline")).ok());
     let daemon = lines.find(|line| String::from_utf8_lossy(line).contains(&format!("-id\0{id}\0")));
     assert!(daemon.is_none(), "a daemon runs");
+    assert!(sockets().is_subset(&before), "a socket is left");
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
