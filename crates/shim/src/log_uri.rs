@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{PipeReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::status::Status;
 
@@ -27,7 +28,8 @@ pub(crate) fn is_program(name: &str) -> bool {
     name.starts_with("binary://")
 }
 
-/// The file that a name says, opened to be appended to; `None` where it says something else.
+/// The file that a name says, opened to be appended to, so that nothing is waited for (what is there may be a FIFO); `None` where it
+/// says something else.
 pub(crate) fn file(name: &str) -> Option<Result<File, Status>> {
     let path = name.strip_prefix("file://")?;
     let path = PathBuf::from(decode(path.split('?').next().unwrap_or_default()));
@@ -35,7 +37,10 @@ pub(crate) fn file(name: &str) -> Option<Result<File, Status>> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        File::options().append(true).create(true).open(&path)
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let mut options = File::options();
+        options.append(true).create(true).custom_flags(flags.bits());
+        options.open(&path)
     };
     Some(open().map_err(|error| Status::failed(format!("open log {}: {error}", path.display()))))
 }

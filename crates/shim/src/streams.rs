@@ -1,14 +1,12 @@
 //! The standard streams of a process: FIFOs that it gets itself, files, and programs that take a log.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
 
 use libcontainer::{Stdio, Streams};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag, fstat};
 
 use crate::log_uri::{self, Log};
 use crate::status::Status;
@@ -80,13 +78,13 @@ impl Opened {
             return Ok(None);
         }
         let failed = |errno| cannot_open("stdin", path, errno);
-        let read = match open(path, OFlag::O_RDONLY | FIFO, Mode::empty()) {
+        let place = match Place::find(path) {
             Err(Errno::ENOENT) => return Ok(None),
             answer => answer.map_err(failed)?,
         };
-        if is_fifo(path) {
-            let write = open(path, OFlag::O_WRONLY | FIFO, Mode::empty()).map_err(failed)?;
-            self.ends.stdin = Some(write);
+        let read = place.open(OFlag::O_RDONLY).map_err(failed)?;
+        if place.is_fifo {
+            self.ends.stdin = Some(place.open(OFlag::O_WRONLY).map_err(failed)?);
         }
         Ok(Some(read))
     }
@@ -96,17 +94,22 @@ impl Opened {
             return Ok(None);
         }
         if let Some(file) = log_uri::file(name) {
-            return file.map(|file| Some(file.into()));
+            let file = OwnedFd::from(file?);
+            set_blocking(&file)?;
+            return Ok(Some(file));
         }
         let failed = |errno| cannot_open(which, name, errno);
-        if !is_fifo(name) {
-            let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-            return open(name, flags, Mode::empty()).map(Some).map_err(failed);
+        let place = Place::find(name).map_err(failed)?;
+        let mut flags = OFlag::O_WRONLY;
+        match place.is_fifo {
+            true => self
+                .ends
+                .outputs
+                .push(place.open(OFlag::O_RDONLY).map_err(failed)?),
+            false => flags |= OFlag::O_APPEND,
         }
-        let read = open(name, OFlag::O_RDONLY | FIFO, Mode::empty()).map_err(failed)?;
-        let write = open(name, OFlag::O_WRONLY | FIFO, Mode::empty()).map_err(failed)?;
+        let write = place.open(flags).map_err(failed)?;
         set_blocking(&write)?;
-        self.ends.outputs.push(read);
         Ok(Some(write))
     }
 
@@ -115,19 +118,32 @@ impl Opened {
         if log_uri::is_program(&names.stdout) {
             let [stdout, _] = log.start(&names.stdout, false)?;
             self.output = Some(stdout);
-        } else if is_fifo(&names.stdout) {
-            let failed = |errno| cannot_open("stdout", &names.stdout, errno);
-            let both =
-                open(names.stdout.as_str(), OFlag::O_RDWR | FIFO, Mode::empty()).map_err(failed)?;
-            let again = both
-                .try_clone()
-                .map_err(|error| Status::failed(format!("stdout: {error}")))?;
-            self.ends.outputs.push(both);
-            self.output = Some(again);
-        } else {
-            self.output = self.open_output("stdout", &names.stdout)?;
+            return Ok(());
         }
+        self.output = self.open_output("stdout", &names.stdout)?;
         Ok(())
+    }
+}
+
+/// What a path says, found once: whatever comes to be there afterwards, this is what is opened.
+struct Place {
+    found: OwnedFd,
+    is_fifo: bool,
+}
+
+impl Place {
+    fn find(path: &str) -> nix::Result<Place> {
+        let found = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+        let mode = fstat(&found)?.st_mode;
+        let is_fifo = SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFIFO;
+        Ok(Place { found, is_fifo })
+    }
+
+    /// Nobody is waited for: neither at the other end of a FIFO, nor what a device may wait for.
+    fn open(&self, flags: OFlag) -> nix::Result<OwnedFd> {
+        let path = format!("/proc/self/fd/{}", self.found.as_raw_fd());
+        let never = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        open(path.as_str(), flags | never, Mode::empty())
     }
 }
 
@@ -164,10 +180,6 @@ pub(crate) fn is_read(write: &OwnedFd) -> bool {
             .contains(PollFlags::POLLERR),
         Err(_) => true,
     }
-}
-
-fn is_fifo(path: &str) -> bool {
-    std::fs::metadata(Path::new(path)).is_ok_and(|found| found.file_type().is_fifo())
 }
 
 fn set_blocking(fd: &OwnedFd) -> Result<(), Status> {

@@ -442,6 +442,95 @@ fn clients_that_go_or_do_not_read_are_no_harm() {
     shim.end("one");
 }
 
+/// Within some seconds a call is answered, whatever it is.
+fn in_time<T>(what: &str, call: impl FnOnce() -> T) -> T {
+    let begin = std::time::Instant::now();
+    let answer = call();
+    let took = begin.elapsed();
+    assert!(took < std::time::Duration::from_secs(8), "{what}: {took:?}");
+    answer
+}
+
+#[test]
+fn streams_of_any_kind_hold_nobody_up() {
+    if skipped("streams_of_any_kind_hold_nobody_up") {
+        return;
+    }
+    let shim = Shim::start("hostile");
+    shim.run("one", "sleep 1000");
+    let before = shim.uses();
+    let folder = shim.root.folder().to_owned();
+    let fifo = shim.fifo("fifo");
+    let socket = folder.join("a-socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let link = folder.join("link");
+    std::os::unix::fs::symlink("link", &link).unwrap();
+    let directory = folder.to_string_lossy().into_owned();
+    // What is there may be opened or not: the call comes back, and so does the shim's thread.
+    let paths = [
+        format!("file://{fifo}"),
+        socket.to_string_lossy().into_owned(),
+        link.to_string_lossy().into_owned(),
+        directory.clone(),
+        format!("file://{directory}"),
+        "/dev/full".to_owned(),
+        "/dev/tty".to_owned(),
+        "/dev/ptmx".to_owned(),
+        "/proc/self/mem".to_owned(),
+        "binary:///dev/null".to_owned(),
+        "binary://".to_owned(),
+        "file://".to_owned(),
+        "x".repeat(5000),
+        "a\0b".to_owned(),
+    ];
+    for path in &paths {
+        for field in ["stdin", "stdout", "stderr"] {
+            let mut request = shim.exec_request("one", "e", "exit 3");
+            match field {
+                "stdin" => request.stdin = path.clone(),
+                "stdout" => request.stdout = path.clone(),
+                _ => request.stderr = path.clone(),
+            }
+            shim.task.exec(short(), &request).unwrap();
+            let what = format!("{field} {path:.60}");
+            if in_time(&what, || shim.begin("one", "e")).is_ok() {
+                assert_eq!(in_time(&what, || shim.wait("one", "e")), 3, "{what}");
+            }
+            shim.delete("one", "e").unwrap();
+        }
+    }
+    assert!(
+        harness::soon(|| (shim.uses().1, shim.uses().2) == (1, before.2)),
+        "{before:?}, {:?}",
+        shim.uses()
+    );
+    shim.end("one");
+}
+
+#[test]
+fn a_container_that_keeps_streams_of_others_holds_nobody_up() {
+    if skipped("a_container_that_keeps_streams_of_others_holds_nobody_up") {
+        return;
+    }
+    let shim = Shim::start("keeper");
+    // Its first process takes both ends of whatever another one has for its output.
+    let line = "while :; do for p in /proc/[0-9]*; do case $p in /proc/1) ;; *) command exec 9<>$p/fd/1;; esac; done; done 2>/dev/null";
+    shim.run("one", line);
+    let before = shim.uses();
+    for number in 0..20 {
+        let name = format!("e{number}");
+        let mut request = shim.exec_request("one", &name, "echo word; sleep 0.1; exit 4");
+        request.stdout = shim.fifo(&format!("out-{number}"));
+        shim.task.exec(short(), &request).unwrap();
+        in_time("start", || shim.begin("one", &name)).unwrap();
+        assert_eq!(in_time("wait", || shim.wait("one", &name)), 4);
+        in_time("delete", || shim.delete("one", &name)).unwrap();
+    }
+    let after = shim.uses();
+    assert_eq!((after.1, after.2), (before.1, before.2));
+    shim.end("one");
+}
+
 #[test]
 fn both_versions_of_the_service_are_one() {
     if skipped("both_versions_of_the_service_are_one") {
