@@ -16,6 +16,8 @@ pub(crate) struct Connection {
     socket: UnixStream,
     frames: Frames,
     out: VecDeque<Vec<u8>>,
+    /// How long they are together.
+    waiting: usize,
     /// How much of the first of `out` has been sent.
     sent: usize,
 }
@@ -34,6 +36,7 @@ impl Connection {
             socket,
             frames: Frames::default(),
             out: VecDeque::new(),
+            waiting: 0,
             sent: 0,
         })
     }
@@ -65,6 +68,7 @@ impl Connection {
 
     /// Sends a frame, at once or when there is room; false when nobody is there any more.
     pub(crate) fn send(&mut self, frame: Vec<u8>) -> bool {
+        self.waiting += frame.len();
         self.out.push_back(frame);
         self.flush()
     }
@@ -79,6 +83,7 @@ impl Connection {
                 Err(_) => return false,
             }
             if self.sent == frame.len() {
+                self.waiting -= frame.len();
                 self.out.pop_front();
                 self.sent = 0;
             }
@@ -93,11 +98,15 @@ impl Connection {
     }
 
     pub(crate) fn interest(&self) -> Interest {
-        let waiting: usize = self.out.iter().map(Vec::len).sum();
         Interest {
-            read: waiting < MOST_WAITING,
-            write: waiting > 0,
+            read: self.waiting < MOST_WAITING,
+            write: self.waiting > 0,
         }
+    }
+
+    /// How much memory is kept for what is on its way.
+    pub(crate) fn held(&self) -> usize {
+        self.waiting + self.frames.held()
     }
 }
 

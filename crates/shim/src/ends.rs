@@ -298,11 +298,8 @@ impl Shim {
         if let Some((_, inotify)) = &self.readers {
             let _ = inotify.read_events();
         }
-        for task in self.tasks.values_mut() {
-            let processes = std::iter::once(&mut task.init).chain(task.execs.values_mut());
-            for process in processes {
-                process.unread.retain(|write| !is_read(write));
-            }
+        for process in self.tasks.values_mut().flat_map(Task::processes_mut) {
+            process.unread.retain(|write| !is_read(write));
         }
     }
 

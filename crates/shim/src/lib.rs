@@ -25,6 +25,7 @@ mod log;
 mod log_uri;
 mod options;
 mod orphans;
+mod peers;
 mod poller;
 mod publisher;
 mod rootfs;

@@ -20,6 +20,7 @@ use crate::events::Event;
 use crate::frame::{self, Frame};
 use crate::options::Options;
 use crate::orphans;
+use crate::peers::Peers;
 use crate::poller::{Poller, Token};
 use crate::publisher::Publisher;
 use crate::status::Status;
@@ -79,15 +80,13 @@ const EXPECTED: Duration = Duration::from_secs(10);
 /// then failed, or died.
 const DESERTED: Duration = Duration::from_secs(30);
 
+/// The most calls that wait at once: each has a thread.
+const MOST_BUSY: usize = 1024;
+
 pub(crate) const READ: Interest = Interest {
     read: true,
     write: false,
 };
-
-struct Peer {
-    connection: Connection,
-    watched: Interest,
-}
 
 /// The daemon.
 pub(crate) struct Shim {
@@ -98,8 +97,11 @@ pub(crate) struct Shim {
     /// Those whose outputs somebody may come to read.
     pub(crate) readers: Option<(Token, Inotify)>,
     listener: UnixListener,
+    listener_token: Token,
+    /// Nobody can be let in before, for want of descriptors.
+    closed_until: Option<Instant>,
     signals: SignalFd,
-    peers: BTreeMap<Token, Peer>,
+    peers: Peers,
     pub(crate) publisher: Publisher,
     pub(crate) workers: Workers,
     /// How many threads are at work.
@@ -132,8 +134,10 @@ impl Shim {
             identity,
             readers: None,
             listener,
+            listener_token: 0,
+            closed_until: None,
             signals: SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?,
-            peers: BTreeMap::new(),
+            peers: Peers::default(),
             workers: Workers::new(STACK)?,
             busy: 0,
             stores: BTreeMap::new(),
@@ -149,7 +153,10 @@ impl Shim {
             (Source::Workers, shim.poller.token()),
         ] {
             match source {
-                Source::Listener => shim.poller.add(&shim.listener, token, READ)?,
+                Source::Listener => {
+                    shim.listener_token = token;
+                    shim.poller.add(&shim.listener, token, READ)?;
+                }
                 Source::Signals => shim.poller.add(&shim.signals, token, READ)?,
                 _ => shim.poller.add(&*shim.workers.news, token, READ)?,
             }
@@ -177,6 +184,15 @@ impl Shim {
             self.copy(&key, token);
         }
         self.give_up_removals();
+        let now = Instant::now();
+        for token in self.peers.too_many(now) {
+            self.hang_up(token);
+        }
+        if self.closed_until.is_some_and(|until| until <= now) {
+            self.closed_until = None;
+            self.poller
+                .change(&self.listener, self.listener_token, READ)?;
+        }
         self.publisher.go_on(&mut self.poller);
         Ok(())
     }
@@ -187,16 +203,13 @@ impl Shim {
         }
         let expected = self.ends_at.and(self.expects_until);
         let removals = self.removals.iter().map(|waiting| Some(waiting.until()));
-        [
-            self.publisher.deadline(),
-            self.ends_at,
-            expected,
-            self.alone_until,
-        ]
-        .into_iter()
-        .chain(removals)
-        .flatten()
-        .min()
+        let others = [self.closed_until, self.alone_until, self.peers.deadline()];
+        [self.publisher.deadline(), self.ends_at, expected]
+            .into_iter()
+            .chain(others)
+            .chain(removals)
+            .flatten()
+            .min()
     }
 
     fn handle(&mut self, token: Token) {
@@ -206,7 +219,7 @@ impl Shim {
         // Something that has gone since it was told about has no source any more.
         match self.sources.get(&token) {
             None => {}
-            Some(Source::Listener) => self.accept(),
+            Some(Source::Listener) => drop(self.accept()),
             Some(Source::Signals) => {
                 while let Ok(Some(_)) = self.signals.read_signal() {}
                 self.reap();
@@ -237,15 +250,41 @@ impl Shim {
         }
     }
 
-    fn accept(&mut self) {
-        loop {
-            let socket = match self.listener.accept() {
-                Ok((socket, _)) => socket,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => return,
-            };
-            self.meet(socket);
+    /// Lets some of those in who wait; whether nobody waits any more, or none can be let in.
+    fn accept(&mut self) -> bool {
+        // Others have their turn, too.
+        for _ in 0..64 {
+            match self.listener.accept() {
+                Ok((socket, _)) => self.meet(socket),
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    ErrorKind::WouldBlock => return true,
+                    _ => return self.make_room(),
+                },
+            }
         }
+        false
+    }
+
+    /// There are no descriptors for more. Who has never said anything makes room; where everybody has, nobody is let in for a while:
+    /// being told again and again that somebody waits would take all the time there is.
+    fn make_room(&mut self) -> bool {
+        const WHILE: Duration = Duration::from_millis(100);
+        if let Some(token) = self.peers.most_silent() {
+            self.hang_up(token);
+            return false;
+        }
+        let none = Interest {
+            read: false,
+            write: false,
+        };
+        let changed = self
+            .poller
+            .change(&self.listener, self.listener_token, none);
+        if changed.is_ok() {
+            self.closed_until = Some(Instant::now() + WHILE);
+        }
+        true
     }
 
     /// Listens to somebody new.
@@ -255,32 +294,24 @@ impl Shim {
         };
         let token = self.poller.token();
         if self.poller.add(&connection, token, READ).is_ok() {
-            let watched = READ;
-            self.peers.insert(
-                token,
-                Peer {
-                    connection,
-                    watched,
-                },
-            );
+            self.peers.add(token, connection, READ);
             self.sources.insert(token, Source::Connection);
         }
     }
 
-    /// Answers what has come. A connection ends only when the other side ends it: to containerd, one that ends is a container
-    /// that has died.
+    /// Answers what has come. A connection ends when the other side ends it, or as [`Peers`] says.
     fn serve(&mut self, token: Token) {
-        let Some(peer) = self.peers.get_mut(&token) else {
+        let Some(peer) = self.peers.get(token) else {
             return;
         };
         let mut alive = peer.connection.flush() && peer.connection.receive();
-        while let Some(peer) = self.peers.get_mut(&token) {
+        while let Some(peer) = self.peers.get(token) {
             let Some(frame) = peer.connection.frame() else {
                 break;
             };
             self.take(token, frame);
         }
-        if let Some(peer) = self.peers.get_mut(&token) {
+        if let Some(peer) = self.peers.get(token) {
             // What has been asked is answered, if only half of the connection is closed.
             alive &= peer.connection.flush();
             if !alive {
@@ -314,6 +345,9 @@ impl Shim {
             // Nothing else is ever asked for.
             Frame::Whole { .. } => return,
         };
+        if let Some(peer) = self.peers.get(connection) {
+            peer.has_spoken = true;
+        }
         let caller = Caller { connection, stream };
         let answer = match Request::parse_from_bytes(&message) {
             Ok(request) => calls::dispatch(self, caller, &request),
@@ -328,7 +362,7 @@ impl Shim {
 
     /// Answers a call. Whoever asked may be gone.
     pub(crate) fn answer(&mut self, caller: Caller, answer: Result<Vec<u8>, Status>) {
-        let Some(peer) = self.peers.get_mut(&caller.connection) else {
+        let Some(peer) = self.peers.get(caller.connection) else {
             return;
         };
         let mut response = Response::new();
@@ -345,7 +379,7 @@ impl Shim {
     }
 
     fn watch(&mut self, token: Token) {
-        let Some(peer) = self.peers.get_mut(&token) else {
+        let Some(peer) = self.peers.get(token) else {
             return;
         };
         let interest = peer.connection.interest();
@@ -361,9 +395,15 @@ impl Shim {
 
     fn hang_up(&mut self, token: Token) {
         self.sources.remove(&token);
-        if let Some(peer) = self.peers.remove(&token) {
+        if let Some(peer) = self.peers.remove(token) {
             self.poller.remove(&peer.connection);
         }
+        // Whoever would have been told of an end is not there any more.
+        let processes = self.tasks.values_mut().flat_map(Task::processes_mut);
+        processes.for_each(|process| {
+            let waiters = &mut process.waiters;
+            waiters.retain(|caller| caller.connection != token);
+        });
     }
 
     /// Does this in a thread; what it answers is done in the loop, unless there can be no more threads.
@@ -371,6 +411,10 @@ impl Shim {
         &mut self,
         work: impl FnOnce() -> Then + Send + 'static,
     ) -> Result<(), Status> {
+        if self.busy >= MOST_BUSY {
+            let text = format!("{MOST_BUSY} calls are at work already");
+            return Err(Status::too_much(text));
+        }
         self.workers
             .start(work)
             .map_err(|error| Status::too_much(format!("start a thread: {error}")))?;
@@ -438,19 +482,17 @@ impl Shim {
             self.ends_at = None;
             return false;
         }
-        let is_done = self.publisher.is_done()
-            && self.peers.values().all(|peer| peer.connection.is_flushed());
+        let is_done = self.publisher.is_done() && self.peers.are_flushed();
         if !is_done && now < until {
             return false;
         }
         // Nobody is told of this shim any more from here on, and who was told of it is waited for.
         let _lock = self.identity.socket.as_deref().map(crate::address::lock);
-        self.accept();
-        let peers: Vec<Token> = self.peers.keys().copied().collect();
-        for token in peers {
+        let are_in = self.accept();
+        for token in self.peers.tokens() {
             self.serve(token);
         }
-        if !self.tasks.is_empty() || self.busy > 0 {
+        if !are_in || !self.tasks.is_empty() || self.busy > 0 {
             return false;
         }
         // Nobody has asked for this end: whoever has come now may want something.

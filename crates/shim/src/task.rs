@@ -117,4 +117,7 @@ impl Task {
     pub(crate) fn processes(&self) -> impl Iterator<Item = &Running> {
         std::iter::once(&self.init).chain(self.execs.values())
     }
+    pub(crate) fn processes_mut(&mut self) -> impl Iterator<Item = &mut Running> {
+        std::iter::once(&mut self.init).chain(self.execs.values_mut())
+    }
 }

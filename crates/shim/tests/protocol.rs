@@ -442,6 +442,140 @@ fn clients_that_go_or_do_not_read_are_no_harm() {
     shim.end("one");
 }
 
+/// Sets how many descriptors a shim may have.
+fn limit_descriptors(shim: &Shim, most: usize) {
+    let mut command = std::process::Command::new("prlimit");
+    command.arg(format!("--pid={}", shim.pid()));
+    let status = command.arg(format!("--nofile={most}")).status().unwrap();
+    assert!(status.success());
+}
+
+/// The processor time that a shim has taken.
+fn time_of(shim: &Shim) -> std::time::Duration {
+    let text = std::fs::read_to_string(format!("/proc/{}/schedstat", shim.pid())).unwrap();
+    let nanoseconds = text.split(' ').next().unwrap();
+    std::time::Duration::from_nanos(nanoseconds.parse().unwrap())
+}
+
+#[test]
+fn those_who_never_speak_are_no_harm() {
+    if skipped("those_who_never_speak_are_no_harm") {
+        return;
+    }
+    let shim = Shim::start("silent");
+    shim.run("one", "sleep 1000");
+    let before = shim.uses();
+    limit_descriptors(&shim, 400);
+    // More than there are descriptors, half of them with half of a message.
+    let half = frame(1, 1, &[0; 100]);
+    let silent: Vec<UnixStream> = (0..800)
+        .map(|number| {
+            let mut socket = UnixStream::connect(&shim.address).unwrap();
+            if number % 2 == 1 {
+                socket.write_all(&half[..50]).unwrap();
+            }
+            socket
+        })
+        .collect();
+    // Who speaks is heard, who comes anew, too, and there are descriptors to work with.
+    assert_eq!(shim.status("one"), Status::RUNNING);
+    let missing = (Code::NOT_FOUND, "container x does not exist".to_owned());
+    assert_eq!(raw_call(&shim, "State", b"\x0a\x01x"), missing);
+    shim.exec("one", "e", "exit 3");
+    assert_eq!(shim.wait("one", "e"), 3);
+    shim.delete("one", "e").unwrap();
+    let meanwhile = shim.uses();
+    assert!(
+        meanwhile.0 < before.0 + 1024,
+        "KiB: {before:?}, {meanwhile:?}"
+    );
+    assert!(meanwhile.2 < before.2 + 300, "{before:?}, {meanwhile:?}");
+    drop(silent);
+    assert!(
+        harness::soon(|| shim.uses().2 == before.2),
+        "descriptors are left open"
+    );
+    shim.end("one");
+}
+
+#[test]
+fn without_descriptors_for_more_the_others_are_served_at_rest() {
+    if skipped("without_descriptors_for_more_the_others_are_served_at_rest") {
+        return;
+    }
+    let shim = Shim::start("crowd");
+    let pid = shim.pid();
+    let connect = containerd_shim_protos::ttrpc::Request {
+        service: "containerd.task.v2.Task".to_owned(),
+        method: "Connect".to_owned(),
+        ..Default::default()
+    };
+    let connect = frame(1, 1, &protobuf::Message::write_to_bytes(&connect).unwrap());
+    limit_descriptors(&shim, 100);
+    // All of them have made a call, and so may be anybody.
+    let mut speaking: Vec<UnixStream> = Vec::new();
+    for _ in 0..200 {
+        let mut socket = UnixStream::connect(&shim.address).unwrap();
+        socket.write_all(&connect).unwrap();
+        speaking.push(socket);
+    }
+    assert_eq!(shim.pid(), pid);
+    let before = time_of(&shim);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let took = time_of(&shim) - before;
+    assert!(took.as_millis() < 200, "{took:?} of two seconds");
+    // When there is room again, who has waited is let in.
+    let last = speaking.pop().unwrap();
+    drop(speaking);
+    last.set_read_timeout(Some(std::time::Duration::from_secs(10)))
+        .unwrap();
+    (&last).read_exact(&mut [0; 10]).unwrap();
+}
+
+#[test]
+fn calls_that_are_too_many_are_refused() {
+    if skipped("calls_that_are_too_many_are_refused") {
+        return;
+    }
+    let shim = Shim::start("too-many");
+    shim.run("one", "sleep 1000");
+    let before = shim.uses();
+    // Processes that are never started.
+    let process = "types.containerd.io/opencontainers/runtime-spec/1/Process";
+    let large = vec![b' '; 3 << 20];
+    let add = |name: &str| {
+        let mut request = shim.exec_request("one", name, "true");
+        request.spec = MessageField::some(any(process, &large));
+        shim.task.exec(short(), &request)
+    };
+    let added = (0..20)
+        .take_while(|number| add(&format!("e{number}")).is_ok())
+        .count();
+    assert_eq!(added, 5);
+    let (code, text) = refused(add("last"));
+    assert_eq!(code, Code::RESOURCE_EXHAUSTED, "{text}");
+    for number in 0..added {
+        shim.delete("one", &format!("e{number}")).unwrap();
+    }
+    // Those who wait and go do not add up.
+    let mut wait = containerd_shim_protos::ttrpc::Request::new();
+    wait.service = "containerd.task.v2.Task".to_owned();
+    wait.method = "Wait".to_owned();
+    wait.payload = b"\x0a\x03one".to_vec();
+    let waits = frame(1, 1, &protobuf::Message::write_to_bytes(&wait).unwrap()).repeat(10_000);
+    for _ in 0..40 {
+        let mut socket = UnixStream::connect(&shim.address).unwrap();
+        socket.write_all(&waits).unwrap();
+    }
+    assert!(
+        harness::soon(|| shim.uses().2 == before.2),
+        "descriptors are left open"
+    );
+    let after = shim.uses();
+    assert!(after.0 < before.0 + 1024, "KiB: {before:?}, {after:?}");
+    shim.end("one");
+}
+
 /// Within some seconds a call is answered, whatever it is.
 fn in_time<T>(what: &str, call: impl FnOnce() -> T) -> T {
     let begin = std::time::Instant::now();

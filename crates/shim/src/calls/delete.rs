@@ -211,8 +211,7 @@ impl Shim {
                 key.id
             )));
         };
-        let processes = std::iter::once(&mut task.init).chain(task.execs.values_mut());
-        for process in processes {
+        for process in task.processes_mut() {
             self.let_go(process);
         }
         if let Some((token, _)) = &task.memory {

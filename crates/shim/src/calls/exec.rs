@@ -9,6 +9,9 @@ use crate::status::Status;
 use crate::streams::Names;
 use crate::task::{Phase, Running};
 
+/// The most bytes of the specifications of processes that are added to a container and not started.
+const MOST_KEPT: usize = 16 << 20;
+
 pub(super) fn exec(shim: &mut Shim, _: Caller, payload: &[u8]) -> Result<Answer, Status> {
     let request: ExecProcessRequest = parse(payload)?;
     let task = shim.task(&request.id)?;
@@ -29,6 +32,12 @@ pub(super) fn exec(shim: &mut Shim, _: Caller, payload: &[u8]) -> Result<Answer,
         return Err(Status::refused("cannot exec in a stopped container"));
     }
     let spec = json(request.spec.as_ref(), "Process", "spec")?;
+    let kept: usize = task.execs.values().map(|added| added.spec.len()).sum();
+    if kept + spec.len() > MOST_KEPT {
+        return Err(Status::too_much(format!(
+            "processes that are not started take {kept} bytes already: start or delete some"
+        )));
+    }
     let process = Running {
         phase: Phase::Created,
         names: Names {

@@ -75,6 +75,9 @@ pub(super) fn pids(shim: &mut Shim, _: Caller, payload: &[u8]) -> Result<Answer,
     now(&answer)
 }
 
+/// Those who have given up waiting do not say so: there may be many.
+const MOST_WAITERS: usize = 1 << 18;
+
 pub(super) fn wait(shim: &mut Shim, caller: Caller, payload: &[u8]) -> Result<Answer, Status> {
     let request: WaitRequest = parse(payload)?;
     let process = shim
@@ -83,6 +86,9 @@ pub(super) fn wait(shim: &mut Shim, caller: Caller, payload: &[u8]) -> Result<An
     match process.ended {
         // Until its end is told, it comes first that it has started.
         Some(ended) if process.phase != Phase::Starting => Ok(Answer::Now(wait_response(ended))),
+        _ if process.waiters.len() >= MOST_WAITERS => Err(Status::too_much(format!(
+            "{MOST_WAITERS} wait for it already"
+        ))),
         _ => {
             process.waiters.push(caller);
             Ok(Answer::Later)
