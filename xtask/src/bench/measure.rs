@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
@@ -29,6 +31,11 @@ pub(super) enum Measured {
     State,
     /// `list`.
     List,
+}
+
+/// As [`interleaved`] with few runs: what is timed beside a crowd takes long.
+pub(super) fn beside(field: &Field, rounds: usize, what: Measured) -> Rows {
+    interleaved(field, rounds.min(8), 5, what)
 }
 
 /// Times all contestants in turns: in each round each has `runs` in a row, and another one begins.
@@ -144,29 +151,73 @@ fn median(mut list: Vec<f64>) -> f64 {
     list.get(list.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// What is timed while each runtime of the field has this many containers that sleep.
-pub(super) fn beside(field: &Field, count: usize, rounds: usize, what: &[Measured]) -> Vec<Rows> {
-    // Without a path of its own a container's cgroup has its id for a name: it must not be another runtime's.
-    let ids = |runtime: &Runtime| {
-        let name = runtime.name.clone();
-        (0..count).map(move |number| format!("crowd-{name}-{number}"))
+/// Containers that sleep while something else is timed, with their processes, which are this program's children.
+#[derive(Default)]
+pub(super) struct Crowd(Vec<Member>);
+
+type Member = (Runtime, String, Option<Pid>);
+
+/// A crowd is made and ended by so many at once: nobody times that, and much of it is waiting.
+const HELPERS: usize = 8;
+
+impl Crowd {
+    /// Lets each runtime of the field have this many.
+    pub(super) fn grow(&mut self, field: &Field, count: usize) {
+        for runtime in &field.runtimes {
+            let mine = |(other, ..): &&Member| other.name == runtime.name;
+            let before = self.0.iter().filter(mine).count();
+            // Without a path of its own a container's cgroup has its id for a name: it must not be another runtime's.
+            let ids = (before..count).map(|number| format!("crowd-{}-{number}", runtime.name));
+            let made = at_once(ids.collect(), |id: String| {
+                let file = field.folder.join(&id).display().to_string();
+                let bundle = field.bundle("sleeps");
+                let call = [
+                    "run",
+                    "--detach",
+                    "--bundle",
+                    &bundle,
+                    "--pid-file",
+                    &file,
+                    &id,
+                ];
+                succeeds(&mut field.call(runtime, &call));
+                let pid = fs::read_to_string(&file)
+                    .ok()
+                    .and_then(|text| text.trim().parse().ok());
+                (runtime.clone(), id, pid.map(Pid::from_raw))
+            });
+            self.0.extend(made);
+        }
+    }
+
+    /// Ends those of all runtimes but this one.
+    pub(super) fn leave(&mut self, field: &Field, name: &str) {
+        let (stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|(runtime, ..)| runtime.name == name);
+        self.0 = stay;
+        // runc takes a tenth of a second to look whether who it has killed is dead.
+        for pid in go.iter().filter_map(|(.., pid)| *pid) {
+            let _ = kill(pid, Signal::SIGKILL);
+            let _ = waitpid(pid, None);
+        }
+        at_once(go, |(runtime, id, _)| {
+            succeeds(&mut field.call(&runtime, &["delete", "--force", &id]))
+        });
+    }
+}
+
+fn at_once<T: Send, A: Send>(work: Vec<T>, each: impl Fn(T) -> A + Sync) -> Vec<A> {
+    let work = Mutex::new(work.into_iter());
+    let helper = || {
+        let next = || work.lock().ok()?.next();
+        std::iter::from_fn(next).map(&each).collect::<Vec<A>>()
     };
-    for runtime in &field.runtimes {
-        let bundle = field.bundle("sleeps");
-        for id in ids(runtime) {
-            succeeds(&mut field.call(runtime, &["run", "--detach", "--bundle", &bundle, &id]));
-        }
-    }
-    let rows = what
-        .iter()
-        .map(|what| interleaved(field, rounds, 5, *what))
-        .collect();
-    for runtime in &field.runtimes {
-        for id in ids(runtime) {
-            succeeds(&mut field.call(runtime, &["delete", "--force", &id]));
-        }
-    }
-    rows
+    std::thread::scope(|scope| {
+        let helpers: Vec<_> = (0..HELPERS).map(|_| scope.spawn(helper)).collect();
+        let done = helpers.into_iter().filter_map(|helper| helper.join().ok());
+        done.flatten().collect()
+    })
 }
 
 /// The life of a container from within a program that stays, in turns: by hand, by the library, and by the library in a program

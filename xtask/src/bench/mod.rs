@@ -156,16 +156,24 @@ fn measure_all(field: &Field, rounds: usize) -> Vec<Table> {
         "list of one container",
         measure::interleaved(field, rounds, 15, Measured::List),
     ));
-    let crowd = [Measured::List];
-    let listed = measure::beside(field, 200, rounds.min(8), &crowd);
-    tables.extend(listed.into_iter().map(|rows| table("list of 200", rows)));
-    let crowd = [Measured::Run("exits"), Measured::State, Measured::LifeCycle];
+    let mut crowd = measure::Crowd::default();
+    crowd.grow(field, 200);
+    tables.push(table(
+        "list of 200",
+        measure::beside(field, rounds, Measured::List),
+    ));
+    crowd.leave(field, "tare");
     let alone = field.only("tare");
-    let beside = measure::beside(&alone, 1000, rounds.min(8), &crowd);
-    let titles = ["run", "state", "create, start, wait, delete"];
-    for (title, rows) in titles.into_iter().zip(beside) {
+    crowd.grow(&alone, 1000);
+    for (title, what) in [
+        ("run", Measured::Run("exits")),
+        ("state", Measured::State),
+        ("create, start, wait, delete", Measured::LifeCycle),
+    ] {
+        let rows = measure::beside(&alone, rounds, what);
         tables.push(table(&format!("{title}, beside 1,000 containers"), rows));
     }
+    crowd.leave(field, "");
     let (small, large) = measure::in_process(field, rounds);
     tables.push(table(
         "create, start, wait, delete from within a program",
