@@ -2,14 +2,6 @@
 
 use crate::{BorrowedFd, Fd, Result, syscall};
 
-/// `struct epoll_event`, which is packed on x86-64 only.
-#[cfg_attr(target_arch = "x86_64", repr(C, packed))]
-#[cfg_attr(not(target_arch = "x86_64"), repr(C))]
-struct Event {
-    events: u32,
-    data: u64,
-}
-
 /// epoll_create1(2), close-on-exec, with files added that say EPOLLPRI when their text has changed (cgroups(7)): readable from a
 /// change of any of them until that one is read.
 ///
@@ -21,11 +13,9 @@ pub fn changes_of(files: &[BorrowedFd<'_>]) -> Result<Fd> {
     // SAFETY: no pointers.
     let all = unsafe { syscall!(EpollCreate, EPOLL_CREATE1, CLOEXEC) }.map(Fd::fresh)?;
     for file in files {
-        let event = Event {
-            events: PRI,
-            data: 0,
-        };
-        // SAFETY: the kernel reads one event.
+        // `struct epoll_event`: after the events stand 64 bits for the caller, on some architectures with a gap before them.
+        let event = [PRI, 0, 0, 0];
+        // SAFETY: the kernel reads one event, of at most 16 bytes.
         unsafe {
             syscall!(
                 EpollCtl,
@@ -33,7 +23,7 @@ pub fn changes_of(files: &[BorrowedFd<'_>]) -> Result<Fd> {
                 all.raw(),
                 ADD,
                 file.raw(),
-                &raw const event
+                event.as_ptr()
             )
         }?;
     }

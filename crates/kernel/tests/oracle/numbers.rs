@@ -391,9 +391,9 @@ const CONSTANTS: &[(&str, i128)] = &[
     ("terminal::TIOCGPTN", libc::TIOCGPTN as i128),
     ("watch::timer::MONOTONIC", libc::CLOCK_MONOTONIC as i128),
     ("watch::timer::CLOEXEC_NONBLOCK", (libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) as i128),
-    ("watch::notifier::CLOEXEC_NONBLOCK", (libc::IN_CLOEXEC | libc::IN_NONBLOCK) as i128),
-    ("watch::notify_of_changes::MODIFY", libc::IN_MODIFY as i128),
-    ("watch::notify_of_changes::DELETE_SELF", libc::IN_DELETE_SELF as i128),
+    ("watch::changes_of::CLOEXEC", libc::EPOLL_CLOEXEC as i128),
+    ("watch::changes_of::ADD", libc::EPOLL_CTL_ADD as i128),
+    ("watch::changes_of::PRI", libc::EPOLLPRI as i128),
     ("watch::event_counter::CLOEXEC_NONBLOCK", (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as i128),
     ("socket::CONTROL_HEADER", size_of::<libc::cmsghdr>() as i128),
 ];
