@@ -72,6 +72,9 @@ struct Query {
     padding: u32,
 }
 
+/// How often a program is offered to the kernel while signals come.
+const MOST_ATTEMPTS: u32 = 100;
+
 /// Loads a device program and returns its descriptor. The verifier's log is not asked for.
 pub fn load_device_program(instructions: &[Instruction]) -> Result<Fd> {
     let attributes = Load {
@@ -86,17 +89,25 @@ pub fn load_device_program(instructions: &[Instruction]) -> Result<Fd> {
         flags: 0,
         name: NAME,
     };
-    // SAFETY: `attributes` and what it points at live until the call returns.
-    unsafe {
-        syscall!(
-            Bpf,
-            BPF,
-            PROG_LOAD,
-            &raw const attributes,
-            size_of::<Load>()
-        )
+    // The verifier gives up with EAGAIN when a signal comes, be it one to stop and go on; it is not restarted by itself.
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        // SAFETY: `attributes` and what it points at live until the call returns.
+        let answer = unsafe {
+            syscall!(
+                Bpf,
+                BPF,
+                PROG_LOAD,
+                &raw const attributes,
+                size_of::<Load>()
+            )
+        };
+        match answer {
+            Err(fault) if fault.errno == crate::Errno::EAGAIN && attempts < MOST_ATTEMPTS => {}
+            answer => return answer.map(Fd::fresh),
+        }
     }
-    .map(Fd::fresh)
 }
 
 /// Attaches a device program to a cgroup directory; `replace` names an attached program to be replaced atomically.

@@ -23,6 +23,7 @@ cases![
     create,
     privileged_hooks_out_of_sight,
     locks_and_waits_that_fail,
+    a_signal_while_the_kernel_verifies_a_program,
     start,
     run,
     exec,
@@ -141,6 +142,45 @@ fn locks_and_waits_that_fail() {
     let sandbox = Sandbox::new();
     let wrong = try_points(&sandbox, ("plain", sandbox.bundle()), trial, &[], choose);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// bpf(2) fails with EAGAIN when a signal comes while it verifies a program: that is no reason not to make a container.
+fn a_signal_while_the_kernel_verifies_a_program() {
+    use nix::libc::{EAGAIN, SYS_bpf};
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle();
+    let trial = Trial {
+        before: Status::Nothing,
+        words: "create --bundle BUNDLE",
+        rest: "",
+        code: 0,
+        after: Status::Created,
+    };
+    let mut scene = Scene::new(&sandbox, &bundle, trial, &[]);
+    let mut calls = Vec::new();
+    for _ in 0..2 {
+        calls = scene.attempt(None).expect("without harm").calls;
+        scene.clean(None).expect("without harm");
+    }
+    let mut ours = calls
+        .iter()
+        .filter(|(whose, _)| *whose == Whose::Runtime)
+        .zip(1..);
+    let Some(((whose, number), at)) =
+        ours.find(|((_, number), _)| i64::try_from(*number) == Ok(SYS_bpf))
+    else {
+        skip!("devices are not kept by a program here");
+    };
+    let point = Point {
+        whose: *whose,
+        at,
+        number: *number,
+        harm: Harm::Fail(EAGAIN),
+    };
+    let traced = scene.attempt(Some(point)).expect("a container");
+    assert_eq!(traced.harmed, Some(*number));
+    traced.output.expect("an end").ok();
+    scene.clean(None).expect("nothing left");
 }
 
 fn start() {

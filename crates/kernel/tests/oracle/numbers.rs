@@ -163,6 +163,7 @@ const NOT_IN_LIBC: &[&str] = &[
 /// What has nothing to do with the kernel's interface.
 const OURS: &[&str] = &[
     "bpf::NAME",
+    "bpf::MOST_ATTEMPTS",
     "namespace::flags::ALL",
     "strings::NO_ROOM",
     "strings::StringList::EMPTY",
