@@ -67,6 +67,14 @@ struct Trial {
     after: Status,
 }
 
+const CREATE: Trial = Trial {
+    before: Status::Nothing,
+    words: "create --bundle BUNDLE",
+    rest: "",
+    code: 0,
+    after: Status::Created,
+};
+
 fn create() {
     each_bundle(
         Status::Nothing,
@@ -95,16 +103,9 @@ fn privileged_hooks_out_of_sight() {
         });
         points.collect()
     };
-    let trial = Trial {
-        before: Status::Nothing,
-        words: "create --bundle BUNDLE",
-        rest: "",
-        code: 0,
-        after: Status::Created,
-    };
     let sandbox = Sandbox::new();
     let bundle = with_hooks(sandbox.bundle());
-    let wrong = try_points(&sandbox, ("hooks", bundle), trial, &[], choose);
+    let wrong = try_points(&sandbox, ("hooks", bundle), CREATE, &[], choose);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -149,14 +150,7 @@ fn a_signal_while_the_kernel_verifies_a_program() {
     use nix::libc::{EAGAIN, SYS_bpf};
     let sandbox = Sandbox::new();
     let bundle = sandbox.bundle();
-    let trial = Trial {
-        before: Status::Nothing,
-        words: "create --bundle BUNDLE",
-        rest: "",
-        code: 0,
-        after: Status::Created,
-    };
-    let mut scene = Scene::new(&sandbox, &bundle, trial, &[]);
+    let mut scene = Scene::new(&sandbox, &bundle, CREATE, &[]);
     let mut calls = Vec::new();
     for _ in 0..2 {
         calls = scene.attempt(None).expect("without harm").calls;
