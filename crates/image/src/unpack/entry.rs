@@ -8,9 +8,10 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::attributes::timestamps;
+use super::directory::open_child;
 use super::journal::Record;
 use super::path::{self, Whiteout};
-use super::tree::{is_directory, is_whiteout, open_child};
+use super::tree::{is_directory, is_whiteout};
 use super::{Layer, attributes};
 use crate::error::{Doing, Error, Result};
 use crate::tar::{Entry, EntryKind, Reader};

@@ -8,9 +8,10 @@ use rustix::fs::{self, AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use super::attributes::{self, Owner, timestamps};
+use super::directory::open_child;
 use super::marks::number;
 use super::remove::remove_at;
-use super::tree::{is_directory, is_whiteout, open_child};
+use super::tree::{is_directory, is_whiteout};
 use super::{Summary, children, entries, open_directory};
 use crate::error::{Doing, During, Error, Result};
 use crate::tar::Time;

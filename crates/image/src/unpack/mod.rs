@@ -9,6 +9,7 @@
 //! written to an unnamed file.
 
 mod attributes;
+mod directory;
 mod entry;
 mod journal;
 mod marks;
@@ -23,20 +24,18 @@ pub(crate) use attributes::{
     copy as copy_attributes, of_form as form_attributes, opaque_name, overlay_namespace,
     shown as shown_attributes, timestamps,
 };
+pub(crate) use directory::{children, entries, open_child, open_directory};
 pub use marks::Form;
 pub(crate) use marks::has_opaque_mark;
 pub use remove::remove_tree;
-pub(crate) use tree::{is_directory, is_whiteout, lookup, open_child};
+pub(crate) use tree::{is_directory, is_whiteout, lookup};
 
 use std::collections::HashSet;
 use std::io::BufRead;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Dir, DirEntry};
-use rustix::io::Errno;
-
-use crate::error::{Doing, During, Result};
+use crate::error::{During, Result};
 use crate::limits::Limits;
 use crate::tar::{Entry, Reader};
 
@@ -105,29 +104,4 @@ impl Layer {
         self.summary.opaque = self.marks.into_opaque();
         Ok(self.summary)
     }
-}
-
-/// What is in a directory, in no order.
-pub(crate) fn entries(
-    directory: impl AsFd,
-) -> Result<impl Iterator<Item = Result<DirEntry, Errno>>, Errno> {
-    let dots = [&b"."[..], b".."];
-    let is_dot = move |entry: &DirEntry| dots.contains(&entry.file_name().to_bytes());
-    let all = Dir::read_from(directory)?;
-    Ok(all.filter(move |entry| !entry.as_ref().is_ok_and(is_dot)))
-}
-
-/// Names in a directory, in no order.
-pub(crate) fn children(directory: &OwnedFd) -> Result<Vec<Vec<u8>>> {
-    let all = entries(directory).doing("read directory")?;
-    let name = |entry: DirEntry| entry.file_name().to_bytes().to_vec();
-    all.map(|entry| entry.map(name).doing("read directory"))
-        .collect()
-}
-
-/// Opens an existing directory to work below it.
-pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).at("open directory", path)
 }

@@ -6,8 +6,7 @@ use std::path::Path;
 use rustix::fs::{self, AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;
 
-use super::entries;
-use super::tree::open_child;
+use super::directory::{entries, open_child, open_directory};
 use crate::error::{Error, Result};
 use crate::files::folder_of;
 
@@ -20,7 +19,7 @@ pub fn remove_tree(path: &Path) -> Result<()> {
     let Some(name) = path.file_name() else {
         return Err(error(Errno::INVAL));
     };
-    let parent = match super::open_directory(folder_of(path)) {
+    let parent = match open_directory(folder_of(path)) {
         Err(e) if e.errno() == Some(Errno::NOENT.raw_os_error()) => return Ok(()),
         other => other?,
     };

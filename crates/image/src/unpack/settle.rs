@@ -6,9 +6,10 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::attributes::{self, Attributes, timestamps};
+use super::directory::open_child;
 use super::journal::Record;
 use super::marks::{Form, Marks, has_opaque_mark};
-use super::tree::{Tree, is_whiteout, lookup, open_child};
+use super::tree::{Tree, is_whiteout, lookup};
 use super::{Layer, path};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::tar::Time;

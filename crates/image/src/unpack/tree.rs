@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use super::directory::open_child;
 use super::path::split;
 use super::remove;
 use crate::error::{Error, Result};
@@ -154,12 +155,6 @@ pub(crate) fn lookup(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result
             other => return other,
         }
     }
-}
-
-/// Opens the child directory `name`, which must not be a link.
-pub(crate) fn open_child(parent: impl AsFd, name: &[u8]) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    fs::openat(parent, name, flags, Mode::empty())
 }
 
 pub(crate) fn is_directory(stat: &Stat) -> bool {
