@@ -51,9 +51,20 @@ extern "C" fn enter(stack: *const usize) -> ! {
     kernel::process::exit(crate::run(arguments, environment))
 }
 
+/// mkdir(2) of no path, called in another way than the machine's own; the raw answer. None where programs cannot do that.
+pub fn mkdir_as(entry: &[u8]) -> Option<isize> {
+    match entry {
+        #[cfg(target_arch = "x86_64")]
+        b"i386" => Some(mkdir_as_i386()),
+        #[cfg(target_arch = "x86_64")]
+        b"x32" => Some(mkdir_as_x32()),
+        _ => None,
+    }
+}
+
 /// mkdir(2) of no path through the kernel's entry for i386; the raw answer: minus EFAULT where nothing forbids it.
 #[cfg(target_arch = "x86_64")]
-pub fn mkdir_as_i386() -> isize {
+fn mkdir_as_i386() -> isize {
     let answer: i32;
     // SAFETY: the pointer is null, which the kernel refuses; rbx, which the compiler keeps to itself, is put back.
     unsafe {
@@ -65,7 +76,7 @@ pub fn mkdir_as_i386() -> isize {
 
 /// The same through the entry for x32: minus ENOSYS where nothing forbids it and the kernel was built without.
 #[cfg(target_arch = "x86_64")]
-pub fn mkdir_as_x32() -> isize {
+fn mkdir_as_x32() -> isize {
     let answer: isize;
     // SAFETY: the pointer is null, which the kernel refuses.
     unsafe {

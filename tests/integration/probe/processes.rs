@@ -123,13 +123,7 @@ pub fn personality(_: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
 pub fn foreign(context: &mut Context, mut arguments: &[&'static CStr]) -> Answer {
     const USAGE: &str = "foreign i386|x32, on x86-64";
     let name = need(&mut arguments, USAGE)?;
-    let answer = match name.to_bytes() {
-        #[cfg(target_arch = "x86_64")]
-        b"i386" => crate::entry::mkdir_as_i386(),
-        #[cfg(target_arch = "x86_64")]
-        b"x32" => crate::entry::mkdir_as_x32(),
-        _ => return Err(Wrong::Usage(USAGE)),
-    };
+    let answer = crate::entry::mkdir_as(name.to_bytes()).ok_or(Wrong::Usage(USAGE))?;
     let errno = kernel::Errno(-answer as i32);
     context
         .out
