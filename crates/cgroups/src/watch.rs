@@ -148,7 +148,8 @@ impl Watch {
         let mut events = Events::default();
         match &mut self.source {
             Source::V1 { directory, .. } => {
-                // The kernel signals the removal as well.
+                // The kernel signals the removal as well: looked at afterwards, it is not taken for a want of memory.
+                let signalled = counted(&self.fd)?;
                 events.empty =
                     match file::status_at(file::HERE, &crate::error::c_string(directory)?) {
                         Ok(_) => false,
@@ -157,7 +158,6 @@ impl Watch {
                             return Err(Error::file("look at", directory.as_path(), fault));
                         }
                     };
-                let signalled = counted(&self.fd)?;
                 events.oom = if events.empty { 0 } else { signalled };
             }
             Source::V2 {

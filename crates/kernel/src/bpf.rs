@@ -104,7 +104,7 @@ pub fn load_device_program(instructions: &[Instruction]) -> Result<Fd> {
             )
         };
         match answer {
-            Err(fault) if fault.errno == crate::Errno::EAGAIN && attempts < MOST_ATTEMPTS => {}
+            Err(fault) if fault.is(crate::Errno::EAGAIN) && attempts < MOST_ATTEMPTS => {}
             answer => return answer.map(Fd::fresh),
         }
     }

@@ -117,6 +117,8 @@ impl Task {
     pub(crate) fn processes(&self) -> impl Iterator<Item = &Running> {
         std::iter::once(&self.init).chain(self.execs.values())
     }
+
+    /// All its processes, to be changed.
     pub(crate) fn processes_mut(&mut self) -> impl Iterator<Item = &mut Running> {
         std::iter::once(&mut self.init).chain(self.execs.values_mut())
     }
