@@ -42,43 +42,16 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 /// As memcpy(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-    // SAFETY: the caller gives two disjoint areas of `count` bytes.
-    unsafe { copy_forwards(to, from, count) };
-    to
+    // SAFETY: the same contract.
+    unsafe { kernel::bytes::copy(to, from, count) }
 }
 
 /// # Safety
 /// As memmove(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-    // SAFETY: the caller gives two areas of `count` bytes; the direction keeps unread bytes intact.
-    unsafe {
-        if (to as usize).wrapping_sub(from as usize) >= count {
-            copy_forwards(to, from, count);
-        } else {
-            for index in (0..count).rev() {
-                to.add(index).write_volatile(from.add(index).read_volatile());
-            }
-        }
-    }
-    to
-}
-
-#[cfg(target_arch = "x86_64")]
-unsafe fn copy_forwards(to: *mut u8, from: *const u8, count: usize) {
-    // SAFETY: the caller gives areas of `count` bytes; the direction flag is clear by the ABI.
-    unsafe {
-        core::arch::asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _,
-                         options(nostack, preserves_flags));
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-unsafe fn copy_forwards(to: *mut u8, from: *const u8, count: usize) {
-    for index in 0..count {
-        // SAFETY: the caller gives areas of `count` bytes.
-        unsafe { to.add(index).write_volatile(from.add(index).read_volatile()) };
-    }
+    // SAFETY: the same contract.
+    unsafe { kernel::bytes::copy_overlapping(to, from, count) }
 }
 
 /// # Safety

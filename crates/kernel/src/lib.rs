@@ -10,11 +10,12 @@
 //!
 //! Functions are grouped by what a reader would look for: [`mod@file`], [`mount`], [`namespace`], [`process`],
 //! [`identity`], [`scheduling`], [`socket`], [`terminal`], [`seccomp`], [`bpf`], [`keyring`], [`memory`], [`strings`],
-//! [`network`], [`watch`], [`clock`], [`loop_device`].
+//! [`network`], [`watch`], [`clock`], [`loop_device`], [`bytes`].
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod arch;
 pub mod bpf;
+pub mod bytes;
 pub mod clock;
 pub mod errno;
 mod fault;
