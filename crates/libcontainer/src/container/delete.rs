@@ -68,7 +68,7 @@ impl Container {
         let Some(folder) = self.folder.try_lock()? else {
             return Obstacle::of(Vec::new()).map(Some);
         };
-        let locked = Locked::of(folder)?;
+        let locked = self.held(folder)?;
         if let Liveness::Alive(_) = observe::liveness(&locked.record)? {
             return Obstacle::of(vec![locked.record.pid]).map(Some);
         }

@@ -114,9 +114,20 @@ impl Container {
         }
     }
 
-    /// Waits until nobody else works on it. It is read anew: what was known before may have changed.
+    /// Waits until nobody else works on it.
     fn lock(&self) -> Result<Locked, Error> {
-        Locked::of(self.folder.lock()?)
+        self.held(self.folder.lock()?)
+    }
+
+    /// A record with a process is not written any more; runc writes its own anew.
+    fn held(&self, folder: Held) -> Result<Locked, Error> {
+        match &self.record {
+            record if record.pid == 0 || record.is_runcs => Locked::of(folder),
+            record => Ok(Locked {
+                folder,
+                record: record.clone(),
+            }),
+        }
     }
 }
 
