@@ -6,7 +6,7 @@ use kernel::{Fd, file, process};
 use crate::passwd::number;
 use crate::slots::{COUNT, Slots, kind};
 use crate::step::{Context, perform_next};
-use crate::wire::{Header, Image, RUNTIMES, take_bytes};
+use crate::wire::{AHEAD, Header, Image, RUNTIMES, take_bytes};
 use crate::{Report, Slot, turn};
 
 /// Exit status when a step failed; the report page says which and how.
@@ -85,7 +85,7 @@ fn walk(header: Header, mut entries: &[u8], context: &mut Context<'_>) -> ! {
     let report = context.report;
     let mut runtimes_turn = false;
     for index in 0..header.entries {
-        if entries.first() == Some(&RUNTIMES) {
+        if let Some(&whose @ (RUNTIMES | AHEAD)) = entries.first() {
             entries = &entries[1..];
             // What the runtime did before it started us is past, and its steps in a row are one turn.
             if index < header.first || runtimes_turn {
@@ -94,7 +94,8 @@ fn walk(header: Header, mut entries: &[u8], context: &mut Context<'_>) -> ! {
             runtimes_turn = true;
             report.enter(index);
             // At the very beginning the runtime does not wait for us.
-            settle(hand_over(context, index != header.first), report);
+            let is_awaited = whose == RUNTIMES && index != header.first;
+            settle(hand_over(context, is_awaited), report);
         } else {
             runtimes_turn = false;
             report.enter(index);

@@ -166,12 +166,16 @@ fn fill(source: &mut &[u8], words: &mut [u64]) -> bool {
 
 /// The byte that stands for a step of the runtime's.
 pub(crate) const RUNTIMES: u8 = 0;
+/// The byte that stands for one that the runtime performs without being told that it is its turn.
+pub(crate) const AHEAD: u8 = u8::MAX;
 
 /// One entry of the list as init sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WireStep {
     /// A step of the runtime's: what it is does not matter here, only whose turn it is.
     Runtime,
+    /// One that the runtime performs while we are still at ours.
+    Ahead,
     /// A step to perform.
     Child(ChildStep),
 }
@@ -180,16 +184,19 @@ impl Wire for WireStep {
     fn put(&self, sink: &mut dyn Sink) {
         match self {
             WireStep::Runtime => sink.put(&[RUNTIMES]),
+            WireStep::Ahead => sink.put(&[AHEAD]),
             WireStep::Child(step) => step.put(sink),
         }
     }
 
     fn take(source: &mut &[u8]) -> Option<Self> {
-        if *source.first()? == RUNTIMES {
-            *source = &source[1..];
-            return Some(WireStep::Runtime);
-        }
-        ChildStep::take(source).map(WireStep::Child)
+        let step = match *source.first()? {
+            RUNTIMES => WireStep::Runtime,
+            AHEAD => WireStep::Ahead,
+            _ => return ChildStep::take(source).map(WireStep::Child),
+        };
+        *source = &source[1..];
+        Some(step)
     }
 }
 

@@ -668,6 +668,7 @@ fn check_wire(plan: &Plan) -> Result<(), TestCaseError> {
     let mut source = image.entries;
     for entry in &plan.entries {
         let expected = match &entry.step {
+            Step::Runtime(step) if step.is_ahead() => WireStep::Ahead,
             Step::Runtime(_) => WireStep::Runtime,
             Step::Child(step) => WireStep::Child(*step),
         };

@@ -5,16 +5,22 @@ use std::collections::HashMap;
 use kernel::{Errno, Fd, bpf};
 
 use super::Group;
-use crate::Error;
 use crate::devices::DeviceRules;
 use crate::devices::exceptions::{Exceptions, v1_line};
 use crate::devices::program;
 use crate::devices::rule::{Devices, Rule};
 use crate::dir::{Dir, read_path};
+use crate::{Error, Settings};
 
 impl Group {
-    /// Sets the rules of a cgroup that was just made: nothing is attached to it yet, so nothing needs to be asked for.
-    pub(super) fn set_devices(&mut self, rules: &DeviceRules) -> Result<(), Error> {
+    /// Applies the rules about devices to a cgroup of [`Group::create_before_devices`].
+    ///
+    /// # Errors
+    /// What the kernel refuses. To a caller without privileges only what it refuses for another reason: see
+    /// [`Group::skipped`].
+    pub fn limit_devices(&mut self, settings: &Settings) -> Result<(), Error> {
+        // Nothing is attached to it yet, so nothing needs to be asked for.
+        let rules = &settings.devices;
         if rules.exceptions.is_none() && rules.rules.is_empty() {
             return Ok(());
         }

@@ -44,6 +44,24 @@ impl Group {
     /// An existing cgroup that is frozen or in which something runs; whatever the kernel refuses. What had been made is
     /// removed again.
     pub fn create(place: &Place, settings: &Settings) -> Result<Group, Error> {
+        Group::create_with(place, settings, Group::apply_early)
+    }
+
+    /// As [`Group::create`] without the rules about devices, for which the kernel needs longer than for all the rest: they follow
+    /// with [`Group::limit_devices`], perhaps while the first process is made ready. Until then its processes can use what the
+    /// cgroup above allows. (systemd applies them together with the rest.)
+    ///
+    /// # Errors
+    /// As [`Group::create`].
+    pub fn create_before_devices(place: &Place, settings: &Settings) -> Result<Group, Error> {
+        Group::create_with(place, settings, Group::write_early)
+    }
+
+    fn create_with(
+        place: &Place,
+        settings: &Settings,
+        apply: impl FnOnce(&mut Group, &Settings) -> Result<(), Error>,
+    ) -> Result<Group, Error> {
         let mut group = Group::at(place);
         if place.driver != Driver::Direct {
             group.pending = Some(settings.clone());
@@ -51,7 +69,7 @@ impl Group {
         }
         let made = group
             .make(settings, true)
-            .and_then(|()| group.apply_early(settings));
+            .and_then(|()| apply(&mut group, settings));
         if let Err(error) = made {
             // Only what this call made: an existing cgroup with processes in it is somebody else's.
             if !matches!(error, Error::NotEmpty(_) | Error::Frozen)

@@ -4,6 +4,8 @@ use std::os::fd::OwnedFd;
 
 use kernel::BorrowedFd;
 
+use crate::plan::Devices;
+
 /// The cgroup of the child.
 #[allow(clippy::large_enum_variant, reason = "a walk has one")]
 pub(crate) enum Cgroup<'a> {
@@ -47,7 +49,7 @@ impl Cgroup<'_> {
         }
     }
 
-    pub(super) fn make(&mut self) -> Result<(), cgroups::Error> {
+    pub(super) fn make(&mut self, devices: Devices) -> Result<(), cgroups::Error> {
         let Cgroup::New {
             place,
             settings,
@@ -56,11 +58,25 @@ impl Cgroup<'_> {
         else {
             return Ok(());
         };
-        let made = cgroups::Group::create(place, settings)?;
-        for skipped in made.skipped() {
-            log::debug!("cgroup: without {skipped}");
-        }
-        *group = Some(made);
+        let create = match devices {
+            Devices::Later => cgroups::Group::create_before_devices,
+            Devices::Now | Devices::IfPermitted => cgroups::Group::create,
+        };
+        note_skipped(group.insert(create(place, settings)?));
+        Ok(())
+    }
+
+    pub(super) fn limit_devices(&mut self) -> Result<(), cgroups::Error> {
+        let Cgroup::New {
+            settings,
+            group: Some(group),
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
+        group.limit_devices(settings)?;
+        note_skipped(group);
         Ok(())
     }
 
@@ -77,5 +93,11 @@ impl Cgroup<'_> {
             } => group.place(pid),
             Cgroup::New { group: None, .. } => Ok(()),
         }
+    }
+}
+
+fn note_skipped(group: &cgroups::Group) {
+    for skipped in group.skipped() {
+        log::debug!("cgroup: without {skipped}");
     }
 }

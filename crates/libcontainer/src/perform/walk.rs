@@ -129,16 +129,18 @@ impl Walk<'_> {
                     }
                 }
                 Step::Child(_) => {
-                    let next = plan.entries[index..]
-                        .iter()
-                        .position(|entry| matches!(entry.step, Step::Runtime(_)));
-                    match next {
-                        Some(distance) => {
-                            self.receive()?;
-                            index += distance;
-                        }
-                        None => return self.finish(),
+                    let mut rest = plan.entries.iter().enumerate().skip(index);
+                    let next = rest.find_map(|(index, entry)| match &entry.step {
+                        Step::Runtime(step) => Some((index, step)),
+                        Step::Child(_) => None,
+                    });
+                    let Some((ours, step)) = next else {
+                        return self.finish();
+                    };
+                    if !step.is_ahead() {
+                        self.receive()?;
                     }
+                    index = ours;
                 }
             }
         }
@@ -193,9 +195,14 @@ impl Walk<'_> {
                 let fd = self.connect_console(failed)?;
                 self.fill(*slot, fd);
             }
-            RuntimeStep::MakeCgroup { .. } => {
+            RuntimeStep::MakeCgroup { devices } => {
                 if let Some(cgroup) = &mut self.given.cgroup {
-                    cgroup.make()?;
+                    cgroup.make(*devices)?;
+                }
+            }
+            RuntimeStep::LimitDevices { .. } => {
+                if let Some(cgroup) = &mut self.given.cgroup {
+                    cgroup.limit_devices()?;
                 }
             }
             RuntimeStep::MakeResctrlGroup(requested) => {

@@ -4,7 +4,7 @@ use kernel::mount::flags;
 use kernel::namespace::flags::{NEWCGROUP, NEWUSER};
 use spec::ConfigPath;
 
-use super::{Creation, Draft, IdMaps, Namespaces, RuntimeStep, mounts};
+use super::{Creation, Devices, Draft, HookKind, IdMaps, Namespaces, RuntimeStep, mounts};
 
 fn from() -> ConfigPath {
     ConfigPath::of("linux.cgroupsPath")
@@ -13,15 +13,38 @@ fn from() -> ConfigPath {
 /// The cgroup is made, with its limits, before there is a process that could use it.
 pub(crate) fn make(draft: &mut Draft<'_>, creation: &Creation, requested: &Namespaces) {
     if creation.has_cgroup {
-        draft.runtime(
-            &from(),
-            RuntimeStep::MakeCgroup {
-                without_devices: draft.host.rootless(),
-            },
-        );
+        let devices = match delays_devices(draft, creation) {
+            true => Devices::Later,
+            false if draft.host.rootless() => Devices::IfPermitted,
+            false => Devices::Now,
+        };
+        draft.runtime(&from(), RuntimeStep::MakeCgroup { devices });
     }
     if creation.cloned_into_cgroup {
         delegate(draft, creation, requested, false);
+    }
+}
+
+/// On v2 the rules are a program, which takes the kernel longer than all the rest of the cgroup: the child sets up meanwhile,
+/// and waits for it before its last steps. Lists of v1 are written line by line, with a moment in which nothing is allowed,
+/// which would be in the child's way; and a hook finds the rules in their place, for there are some that change them.
+fn delays_devices(draft: &Draft<'_>, creation: &Creation) -> bool {
+    let before_root = [
+        HookKind::Prestart,
+        HookKind::CreateRuntime,
+        HookKind::CreateContainer,
+    ];
+    let mut hooks = draft.spec.hooks.iter();
+    let has_hook = hooks.any(|hooks| before_root.iter().any(|kind| !kind.of(hooks).is_empty()));
+    creation.cloned_into_cgroup && !has_hook
+}
+
+/// The rules about devices, where they were not applied with the limits.
+pub(crate) fn limit_devices(draft: &mut Draft<'_>, creation: &Creation) {
+    if creation.has_cgroup && delays_devices(draft, creation) {
+        let if_permitted = draft.host.rootless();
+        let from = ConfigPath::of("linux.resources.devices");
+        draft.runtime(&from, RuntimeStep::LimitDevices { if_permitted });
     }
 }
 

@@ -234,6 +234,30 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "device rules hold before hooks, a filter and the fence",
+        reason: "a hook may change them, the program may not run without them, and a filter need not let the child wait for them",
+        keeps: |view| {
+            let limited = view.runtime(|step| matches!(step, RuntimeStep::LimitDevices { .. }));
+            let hooks = view.runtime(|step| matches!(step, RuntimeStep::RunHook { .. }));
+            before(&limited, &view.child(is!(Seccomp | AwaitStart | Execute)))
+                && before(&limited, &hooks)
+        },
+    },
+    Rule {
+        name: "what the runtime does ahead stands between steps of the child",
+        reason: "the child does not say that it waits, so nothing for which it has to may be done in the same turn",
+        keeps: |view| {
+            let is_child = |index: Option<usize>| {
+                let entry = index.and_then(|index| view.0.entries.get(index));
+                entry.is_some_and(|entry| matches!(entry.step, Step::Child(_)))
+            };
+            let ahead = view.runtime(RuntimeStep::is_ahead);
+            ahead
+                .into_iter()
+                .all(|index| is_child(index.checked_sub(1)) && is_child(index.checked_add(1)))
+        },
+    },
+    Rule {
         name: "a resctrl group is made before the child starts, which is in it before it forks",
         reason: "what the child starts is in its group by itself, the child is not",
         keeps: |view| {

@@ -81,6 +81,7 @@ fn draft<'a>(spec: &'a Spec<'a>, creation: &Creation, host: &'a HostFacts) -> Dr
     draft.part(|draft| system::configure(draft, &requested));
     mounts::finish(draft, &late);
     draft.part(root::finish);
+    cgroup::limit_devices(draft, creation);
     draft.part(|draft| process::prepare_first(draft, creation, &requested));
     finished
 }

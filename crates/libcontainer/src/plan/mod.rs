@@ -42,7 +42,7 @@ pub(crate) use process::capabilities::{
     names as names_of_capabilities, number as capability_number,
 };
 pub(crate) use process::scheduling::{MEMORY_FLAGS, MEMORY_MODES};
-pub use steps::{IdMaps, RuntimeStep, Tree};
+pub use steps::{Devices, IdMaps, RuntimeStep, Tree};
 
 /// The list.
 #[derive(Clone, Debug, Default)]
@@ -167,6 +167,7 @@ impl Plan {
         let mut entries = Bytes(Vec::with_capacity(self.entries.len() * 24));
         for entry in &self.entries {
             match &entry.step {
+                Step::Runtime(step) if step.is_ahead() => WireStep::Ahead.put(&mut entries),
                 Step::Runtime(_) => WireStep::Runtime.put(&mut entries),
                 Step::Child(step) => WireStep::Child(*step).put(&mut entries),
             }

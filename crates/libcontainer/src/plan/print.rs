@@ -5,7 +5,7 @@ use std::fmt;
 use init::{Step as _, StringTable};
 use serde_json::json;
 
-use super::{Entry, IdMaps, NAMESPACES, Plan, RuntimeStep, Step, Tree};
+use super::{Devices, Entry, IdMaps, NAMESPACES, Plan, RuntimeStep, Step, Tree};
 
 impl fmt::Display for RuntimeStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,10 +46,17 @@ impl fmt::Display for RuntimeStep {
             RuntimeStep::ConnectConsole { slot } => {
                 write!(f, "connect to the console socket as slot {slot}")
             }
-            RuntimeStep::MakeCgroup { without_devices } => {
+            RuntimeStep::MakeCgroup { devices } => {
                 f.write_str("make cgroup and apply limits")?;
-                f.write_str(match without_devices {
-                    true => ", without device rules, which take privileges",
+                f.write_str(match devices {
+                    Devices::IfPermitted => ", without device rules, which take privileges",
+                    Devices::Now | Devices::Later => "",
+                })
+            }
+            RuntimeStep::LimitDevices { if_permitted } => {
+                f.write_str("apply device rules of the cgroup")?;
+                f.write_str(match if_permitted {
+                    true => ", if the caller may",
                     false => "",
                 })
             }

@@ -51,8 +51,13 @@ pub enum RuntimeStep {
     },
     /// Makes the cgroup and applies the limits.
     MakeCgroup {
-        /// Without the rules about devices, which take privileges.
-        without_devices: bool,
+        /// When those about devices.
+        devices: Devices,
+    },
+    /// Applies the cgroup's rules about devices, which the kernel does all at once.
+    LimitDevices {
+        /// They take privileges, which the caller does not seem to have.
+        if_permitted: bool,
     },
     /// Makes the resctrl group, or judges the one that is there, and gives it its shares.
     MakeResctrlGroup(Requested),
@@ -106,6 +111,25 @@ pub enum RuntimeStep {
         /// The program, for people.
         path: String,
     },
+}
+
+impl RuntimeStep {
+    /// Whether it needs nothing of what the child does before: the runtime does it ahead, while the child is at work, and the
+    /// child waits only if it comes to it first.
+    pub fn is_ahead(&self) -> bool {
+        matches!(self, RuntimeStep::LimitDevices { .. })
+    }
+}
+
+/// When a cgroup's rules about devices are applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Devices {
+    /// With the limits.
+    Now,
+    /// With the limits, if the caller has privileges after all.
+    IfPermitted,
+    /// By [`RuntimeStep::LimitDevices`].
+    Later,
 }
 
 /// A bind mount that is copied outside.
