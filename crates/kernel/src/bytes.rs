@@ -79,8 +79,14 @@ unsafe fn copy_many(to: *mut u8, from: *const u8, count: usize) {
     }
 }
 
-/// For programs that are linked with musl's C library, and ask for it: what compilers call.
-#[cfg(all(feature = "program", target_env = "musl", target_arch = "x86_64"))]
+/// For programs that are linked with musl's C library, and ask for it: what compilers call. (Without optimisation the functions
+/// above would call these.)
+#[cfg(all(
+    feature = "program",
+    target_env = "musl",
+    target_arch = "x86_64",
+    not(debug_assertions)
+))]
 mod symbols {
     /// # Safety
     /// As memcpy(3).
@@ -119,6 +125,21 @@ mod tests {
                 expected[offset..offset + count]
                     .copy_from_slice(&source[offset / 2..offset / 2 + count]);
                 assert_eq!(target, expected, "{count} bytes at {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_are_moved_over_themselves_in_both_directions() {
+        for count in [1, 3, 7, 8, 15, 30, 63, 64, 65, 100, 150] {
+            for (from, to) in [(0, 1), (0, 20), (40, 41), (41, 40), (45, 0), (9, 9)] {
+                let mut bytes: Vec<u8> = (0..200).collect();
+                let mut expected = bytes.clone();
+                expected.copy_within(from..from + count, to);
+                let start = bytes.as_mut_ptr();
+                // SAFETY: both areas lie in the vector.
+                unsafe { copy_overlapping(start.add(to), start.add(from), count) };
+                assert_eq!(bytes, expected, "{count} bytes from {from} to {to}");
             }
         }
     }
