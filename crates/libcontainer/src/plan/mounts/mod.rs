@@ -5,6 +5,7 @@ mod cgroup_mount;
 mod filesystem;
 pub mod options;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use init::Slot;
@@ -76,7 +77,15 @@ fn field(index: usize) -> ConfigPath {
 }
 
 /// A path without empty, `.` and `..` parts; one that does not begin with `/` counts from there.
-fn clean(path: &str) -> String {
+fn clean(path: &str) -> Cow<'_, str> {
+    let is_kept = |part: &str| !matches!(part, "" | "." | "..");
+    if path == "/"
+        || path
+            .strip_prefix('/')
+            .is_some_and(|path| path.split('/').all(is_kept))
+    {
+        return Cow::Borrowed(path);
+    }
     let mut clean: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
@@ -87,23 +96,23 @@ fn clean(path: &str) -> String {
             part => clean.push(part),
         }
     }
-    format!("/{}", clean.join("/"))
+    Cow::Owned(format!("/{}", clean.join("/")))
 }
 
 /// What a path of the host is called below the container's root, if its text says that it lies there.
 fn below_root(draft: &Draft<'_>, creation: &Creation, path: &str) -> Option<String> {
     let written = draft.spec.root.as_ref().map(|root| root.path.as_str());
     let written = match written {
-        Some(path) if path.starts_with('/') => path.to_owned(),
-        path => format!("{}/{}", creation.bundle, path.unwrap_or_default()),
+        Some(path) if path.starts_with('/') => Cow::Borrowed(path),
+        path => Cow::Owned(format!("{}/{}", creation.bundle, path.unwrap_or_default())),
     };
     let path = clean(path);
     [creation.root.as_str(), &written]
         .into_iter()
         .find_map(|root| {
             let root = clean(root);
-            let rest = path.strip_prefix(&root).filter(|_| root != "/")?;
-            (rest.is_empty() || rest.starts_with('/')).then(|| clean(rest))
+            let rest = path.strip_prefix(&*root).filter(|_| root != "/")?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| clean(rest).into_owned())
         })
 }
 
@@ -112,7 +121,7 @@ fn below_root(draft: &Draft<'_>, creation: &Creation, path: &str) -> Option<Stri
 pub(crate) fn destination(draft: &Draft<'_>, creation: &Creation, mount: &Mount<'_>) -> String {
     let path = &mount.destination;
     let given = below_root(draft, creation, path).filter(|_| path.starts_with('/'));
-    given.unwrap_or_else(|| clean(path))
+    given.unwrap_or_else(|| clean(path).into_owned())
 }
 
 /// Files of procfs that may be covered: what tools for containers fake there.
