@@ -9,32 +9,22 @@ use super::line::Line;
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "attach",
-    usage: "REFERENCE [FILE[:TYPE]...]",
-    about: "Store files about an image in its registry, as something that refers to it",
-    options: "
+pub(super) const VERB: &str = "
+attach REFERENCE [FILE[:TYPE]...]  Store files about an image in its registry, as something that refers to it
 --artifact-type TYPE  what they are together
 --annotation NAME=VALUE  about them; may be repeated
-",
-    run,
-};
+";
 
-pub(super) const REFERRERS: super::Command = super::Command {
-    name: "referrers",
-    usage: "REFERENCE",
-    about: "List what refers to an image in its registry: digest, size and kind",
-    options: "
+pub(super) const REFERRERS: &str = "
+referrers REFERENCE  List what refers to an image in its registry: digest, size and kind
 --artifact-type TYPE  only this kind
-",
-    run: referrers,
-};
+";
 
 fn reference(line: &Line) -> Result<Reference> {
     line.arguments[0].trim_start_matches("docker://").parse()
 }
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let Some(kind) = line.text("--artifact-type") else {
         fail!(Usage: "attach needs --artifact-type" => "For example application/vnd.cyclonedx+json");
     };
@@ -59,7 +49,7 @@ fn run(line: &Line, options: &Options) -> Result<u8> {
     Ok(0)
 }
 
-fn referrers(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn referrers(line: &Line, options: &Options) -> Result<u8> {
     let repository = options.registry.repository(&reference(line)?)?;
     let digest = repository.resolve()?;
     for found in repository.referrers(&digest, line.text("--artifact-type"))? {

@@ -11,16 +11,11 @@ use super::line::Line;
 use super::options::Options;
 use super::place;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "bundle",
-    usage: "LOCATION DIR [COMMAND...]",
-    about: "Make a bundle of an image: root file system and config.json",
-    options: "
+pub(super) const VERB: &str = "
+bundle LOCATION DIR [COMMAND...]  Make a bundle of an image: root file system and config.json
 --overlay  mount the layers over each other instead of copying them together
 --flat  copy them together, which is done anyway
-",
-    run,
-};
+";
 
 /// What the line says about the container.
 pub(super) fn overrides(line: &Line) -> Result<Overrides> {
@@ -35,7 +30,7 @@ pub(super) fn overrides(line: &Line) -> Result<Overrides> {
     Ok(overrides)
 }
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let mut overrides = overrides(line)?;
     let rootfs = match line.has("--overlay") && !line.has("--flat") {
         true => Rootfs::Overlay,

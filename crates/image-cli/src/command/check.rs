@@ -6,17 +6,12 @@ use super::line::Line;
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "check",
-    usage: "",
-    about: "Look for damaged blobs and unpacked layers in the store",
-    options: "
+pub(super) const VERB: &str = "
+check  Look for damaged blobs and unpacked layers in the store
 --repair  replace damaged layers; remove damaged blobs, to be pulled again
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let repair = line.has("--repair");
     let store = match repair {
         true => options.store_as_root()?,

@@ -27,13 +27,9 @@ pub(super) const DESCRIPTION: &str = "
 --label NAME=VALUE  a label, likewise
 ";
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "commit",
-    usage: "BUNDLE|CONTAINER REFERENCE",
-    about: "Make an image of another one and the changes in a container",
-    options: DESCRIPTION,
-    run,
-};
+pub(super) const VERB: &str = "
+commit BUNDLE|CONTAINER REFERENCE  Make an image of another one and the changes in a container
+";
 
 /// What the options say about the image.
 pub(super) fn description(line: &Line) -> Result<Description> {
@@ -66,7 +62,7 @@ pub(super) fn description(line: &Line) -> Result<Description> {
     })
 }
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let description = description(line)?;
     let (container, name) = (&line.arguments[0], line.arguments[1].parse()?);
     let store = options.store_as_root()?;

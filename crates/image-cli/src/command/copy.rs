@@ -20,28 +20,20 @@ pub(super) const OPTIONS: &str = "
 --push-chunk BYTES  larger layers are sent in pieces of this size (67108864)
 ";
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "copy",
-    usage: "LOCATION LOCATION",
-    about: "Copy an image from any place to any other, byte by byte or in another form",
-    options: OPTIONS,
-    run,
-};
+pub(super) const VERB: &str = "
+copy LOCATION LOCATION  Copy an image from any place to any other, byte by byte or in another form
+";
 
-pub(super) const PUSH: super::Command = super::Command {
-    name: "push",
-    usage: "REFERENCE [docker://REFERENCE]",
-    about: "Send an image to a registry",
-    options: OPTIONS,
-    run: push,
-};
+pub(super) const PUSH: &str = "
+push REFERENCE [docker://REFERENCE]  Send an image to a registry
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let (from, to) = (line.arguments[0].parse()?, line.arguments[1].parse()?);
     transfer(&from, &to, selection(line, options), line, options)
 }
 
-fn push(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn push(line: &Line, options: &Options) -> Result<u8> {
     let from = line.arguments[0].parse()?;
     let to = line.arguments.get(1).unwrap_or(&line.arguments[0]);
     let to = to.trim_start_matches("docker://").parse()?;

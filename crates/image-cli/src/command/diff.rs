@@ -10,17 +10,12 @@ use super::options::Options;
 use super::output::{self, put};
 use super::place;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "diff",
-    usage: "LOCATION LOCATION",
-    about: "List the files that the second image adds (A), changes (C) and has not (D)",
-    options: "
+pub(super) const VERB: &str = "
+diff LOCATION LOCATION  List the files that the second image adds (A), changes (C) and has not (D)
 --stat  only how many
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let store = options.store_to_use()?;
     let [a, b] = [&line.arguments[0], &line.arguments[1]].map(|l| tree(&store, l, options));
     let ((a, _a), (b, _b)) = (a?, b?);

@@ -12,15 +12,11 @@ use super::line::Line;
 use super::options::Options;
 use super::{output, place};
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "export",
-    usage: "LOCATION FILE|-",
-    about: "Write an image's files as one tar archive",
-    options: "",
-    run,
-};
+pub(super) const VERB: &str = "
+export LOCATION FILE|-  Write an image's files as one tar archive
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let location = line.arguments[0].parse()?;
     let file = Path::new(&line.arguments[1]);
     let store = options.store_to_use()?;

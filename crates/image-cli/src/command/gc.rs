@@ -6,15 +6,11 @@ use super::line::Line;
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "gc",
-    usage: "",
-    about: "Remove content that no name and no container leads to, and half-fetched layers",
-    options: "",
-    run,
-};
+pub(super) const VERB: &str = "
+gc  Remove content that no name and no container leads to, and half-fetched layers
+";
 
-fn run(_: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(_: &Line, options: &Options) -> Result<u8> {
     put!("{}", gc::collect(&options.store_as_root()?)?);
     Ok(0)
 }

@@ -8,15 +8,11 @@ use super::options::Options;
 use super::output::put;
 use super::place;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "history",
-    usage: "LOCATION",
-    about: "Show the steps that an image was made in, newest first",
-    options: "",
-    run,
-};
+pub(super) const VERB: &str = "
+history LOCATION  Show the steps that an image was made in, newest first
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let location = line.arguments[0].parse()?;
     let source = place::any_source(&location, options)?;
     let (image, _) = pull::choose(&*source, &source.root()?, &options.pull())?;

@@ -11,15 +11,11 @@ use super::line::Line;
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "import",
-    usage: "FILE|- REFERENCE",
-    about: "Make an image of a tar archive with a root file system",
-    options: super::commit::DESCRIPTION,
-    run,
-};
+pub(super) const VERB: &str = "
+import FILE|- REFERENCE  Make an image of a tar archive with a root file system
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let description = super::commit::description(line)?;
     let (file, name) = (Path::new(&line.arguments[0]), line.arguments[1].parse()?);
     let store = options.store()?;

@@ -14,21 +14,16 @@ use super::options::Options;
 use super::output::put;
 use super::{copy, place};
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "index",
-    usage: "create|add|remove|annotate|push NAME [IMAGE...]",
-    about: "Put images for several platforms together under one name of the store, and push them",
-    options: "
+pub(super) const VERB: &str = "
+index create|add|remove|annotate|push NAME [IMAGE...]  Put images for several platforms together under one name of the store, and push them
 --os OS  what the image is for; for add and annotate, like those that follow
 --arch ARCH  likewise
 --variant VARIANT  likewise
 --annotation NAME=VALUE  of the entry; may be repeated
 --also TAG  push: give it this tag in the registry too; may be repeated
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let name: Reference = line.arguments[1].parse()?;
     let images = &line.arguments[2..];
     let verb = line.arguments[0].as_str();

@@ -10,20 +10,15 @@ use super::options::Options;
 use super::output::{self, put};
 use super::place;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "inspect",
-    usage: "LOCATION",
-    about: "Show an image's manifest and configuration as JSON",
-    options: "
+pub(super) const VERB: &str = "
+inspect LOCATION  Show an image's manifest and configuration as JSON
 --format FORMAT  json: all of it; config or manifest: that document of the image, as it is (json)
 --raw  the document that the name stands for, as it is
 --referrers  what refers to the image instead
 --artifact-type TYPE  of these referrers, only this kind
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let location: Location = line.arguments[0].parse()?;
     let format = line.text("--format").unwrap_or("json");
     if !["json", "config", "manifest"].contains(&format) {

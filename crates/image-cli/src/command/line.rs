@@ -28,7 +28,7 @@ impl Line {
             Ok(text) => Ok(text),
             Err(value) => Err(failure!(Usage: "{value:?} is no text")),
         };
-        let places: Vec<&str> = command.usage.split_whitespace().collect();
+        let places: Vec<&str> = command.usage().split_whitespace().collect();
         let last = places.iter().position(|p| *p == "[COMMAND...]");
         let mut line = Line::default();
         let mut parser = Parser::from_args(arguments);

@@ -11,17 +11,12 @@ use super::line::{Line, counted};
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "list",
-    usage: "[oci:PATH]",
-    about: "List images",
-    options: "
+pub(super) const VERB: &str = "
+list [oci:PATH]  List images
 --json  for programs
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let layout = match line.arguments.first() {
         None => match options.store_to_read() {
             Ok(store) => Some(store.layout().clone()),

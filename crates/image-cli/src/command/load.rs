@@ -15,15 +15,11 @@ use super::line::Line;
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "load",
-    usage: "FILE|- [REFERENCE]",
-    about: "Read images from a file that save, docker save or podman save wrote",
-    options: "",
-    run,
-};
+pub(super) const VERB: &str = "
+load FILE|- [REFERENCE]  Read images from a file that save, docker save or podman save wrote
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let file = Path::new(&line.arguments[0]);
     let name = line.arguments.get(1).map(|name| name.parse::<Reference>());
     let name = name.transpose()?;

@@ -9,31 +9,22 @@ use super::line::Line;
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "login",
-    usage: "HOST",
-    about: "Keep credentials for a registry",
-    options: "
+pub(super) const VERB: &str = "
+login HOST  Keep credentials for a registry
 --username, -u NAME  asked for when missing
 --password-stdin  read the password from standard input
-",
-    run,
-};
+";
 
-pub(super) const LOGOUT: super::Command = super::Command {
-    name: "logout",
-    usage: "HOST",
-    about: "Forget the credentials for a registry",
-    options: "",
-    run: logout,
-};
+pub(super) const LOGOUT: &str = "
+logout HOST  Forget the credentials for a registry
+";
 
 /// A repository is only needed to have a whole reference.
 fn host(line: &Line) -> Result<Reference> {
     format!("{}/login", line.arguments[0]).parse()
 }
 
-fn logout(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn logout(line: &Line, options: &Options) -> Result<u8> {
     let reference = host(line)?;
     let credentials = &options.registry.options().credentials;
     if !credentials.erase(reference.host())? {
@@ -42,7 +33,7 @@ fn logout(line: &Line, options: &Options) -> Result<u8> {
     Ok(0)
 }
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let reference = host(line)?;
     let user = match line.text("--username") {
         Some(user) => user.to_string(),

@@ -9,23 +9,15 @@ use super::options::Options;
 use super::output::put;
 use super::place;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "mount",
-    usage: "LOCATION DIR",
-    about: "Show an image's files in a directory; what is written there can be committed",
-    options: "",
-    run,
-};
+pub(super) const VERB: &str = "
+mount LOCATION DIR  Show an image's files in a directory; what is written there can be committed
+";
 
-pub(super) const UMOUNT: super::Command = super::Command {
-    name: "umount",
-    usage: "DIR",
-    about: "Take away what mount has shown, with all changes",
-    options: "",
-    run: umount,
-};
+pub(super) const UMOUNT: &str = "
+umount DIR  Take away what mount has shown, with all changes
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     if !rustix::process::geteuid().is_root() {
         fail!(Unsupported: "a mount made without privilege ends with this program"
             => "\"unpack\" copies the files");
@@ -41,7 +33,7 @@ fn run(line: &Line, options: &Options) -> Result<u8> {
     Ok(0)
 }
 
-fn umount(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn umount(line: &Line, options: &Options) -> Result<u8> {
     container::unmount(&options.store_as_root()?, Path::new(&line.arguments[0]))?;
     Ok(0)
 }

@@ -8,19 +8,14 @@ use super::line::Line;
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "prune",
-    usage: "",
-    about: "Remove images that no container needs and nobody used for some time",
-    options: "
+pub(super) const VERB: &str = "
+prune  Remove images that no container needs and nobody used for some time
 --unused-for AGE  neither pulled nor run for so long: 30d, 12h, 90m or 45s
 --all  whenever they were used
 --dry-run  only say which
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let age = match line.text("--unused-for") {
         _ if line.has("--all") => Duration::ZERO,
         Some(age) => duration(age)?,

@@ -8,17 +8,12 @@ use super::options::Options;
 use super::output::put;
 use super::place;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "pull",
-    usage: "LOCATION [REFERENCE]",
-    about: "Bring an image into the store, ready to run",
-    options: "
+pub(super) const VERB: &str = "
+pull LOCATION [REFERENCE]  Bring an image into the store, ready to run
 --no-unpack  only the compressed layers
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     // Here a bare reference means the registry.
     let location = line.arguments[0].parse::<Location>()?.or_remote();
     let reference = match (line.arguments.get(1), location.reference()) {

@@ -38,9 +38,7 @@ fn page() -> String {
     };
     table(&mut page, &rows(options::COMMON).collect::<Vec<_>>());
     for command in COMMANDS {
-        let Command {
-            name, usage, about, ..
-        } = command;
+        let (name, usage, about) = (command.name(), command.usage(), command.about());
         let call = format!("tare-image {name} {usage}");
         let _ = write!(page, "\n## {name}\n\n{about}.\n\n`{}`\n", call.trim_end());
         let own = own(command);
@@ -83,7 +81,7 @@ fn manual() -> String {
     );
     let verbs: Vec<_> = COMMANDS
         .iter()
-        .map(|c| (format!("tare-image-{}(1)", c.name), c.about))
+        .map(|c| (format!("tare-image-{}(1)", c.name()), c.about()))
         .collect();
     let verbs: Vec<_> = verbs
         .iter()
@@ -125,8 +123,8 @@ fn manual() -> String {
 }
 
 fn manual_of(command: &Command) -> String {
-    let mut page = head(&format!("tare-image-{}", command.name), command.about);
-    let (name, usage) = (roff(command.name), roff(command.usage));
+    let mut page = head(&format!("tare-image-{}", command.name()), command.about());
+    let (name, usage) = (roff(command.name()), roff(command.usage()));
     let _ = write!(
         page,
         ".SH SYNOPSIS\n.B tare\\-image {name}\n[\\fIoptions\\fR] {usage}\n"
@@ -147,14 +145,14 @@ fn flags(command: &Command) -> Vec<(&'static str, bool)> {
 }
 
 fn bash() -> String {
-    let verbs: Vec<_> = COMMANDS.iter().map(|c| c.name).collect();
+    let verbs: Vec<_> = COMMANDS.iter().map(|c| c.name()).collect();
     let mut words = String::new();
     for command in COMMANDS {
         let names: Vec<_> = flags(command).into_iter().map(|(name, _)| name).collect();
         let _ = writeln!(
             words,
             "        {}) words=\"{}\" ;;",
-            command.name,
+            command.name(),
             names.join(" ")
         );
     }
@@ -174,7 +172,8 @@ fn fish() -> String {
     let mut script = String::from(
         "# fish completion for tare-image(1). Made of the tables in crates/image-cli.\n",
     );
-    for Command { name, about, .. } in COMMANDS {
+    for command in COMMANDS {
+        let (name, about) = (command.name(), command.about());
         let about = about.replace('\'', "\\'");
         let _ = writeln!(
             script,
@@ -188,7 +187,7 @@ fn fish() -> String {
                 None => format!("-s {}", option.trim_start_matches('-')),
             };
             let more = if value { " -r" } else { "" };
-            let name = command.name;
+            let name = command.name();
             let _ = writeln!(
                 script,
                 "complete -c tare-image -n '__fish_seen_subcommand_from {name}' {shape}{more}"
@@ -204,7 +203,8 @@ fn zsh() -> String {
         "#compdef tare-image\n# zsh completion for tare-image(1). Made of the tables in crates/image-cli.\n\
          local -a verbs\nverbs=(\n",
     );
-    for Command { name, about, .. } in COMMANDS {
+    for command in COMMANDS {
+        let (name, about) = (command.name(), command.about());
         let _ = writeln!(script, "  '{name}:{}'", quote(about));
     }
     script.push_str(")\nif ((CURRENT == 2)); then\n  _describe verb verbs\n  return\nfi\n");
@@ -214,7 +214,7 @@ fn zsh() -> String {
         let _ = writeln!(
             script,
             "  {}) compadd -- {} ;;",
-            command.name,
+            command.name(),
             all.join(" ")
         );
     }
@@ -229,7 +229,7 @@ fn files() -> BTreeMap<PathBuf, String> {
     add("man/tare-image.1".into(), manual());
     for command in COMMANDS {
         add(
-            format!("man/tare-image-{}.1", command.name),
+            format!("man/tare-image-{}.1", command.name()),
             manual_of(command),
         );
     }
@@ -272,13 +272,11 @@ fn the_files_are_current() {
 #[test]
 fn rows_are_whole_and_names_are_unique() {
     for command in COMMANDS {
-        let own = command.options.lines().filter(|line| !line.is_empty());
-        assert_eq!(
-            own.count(),
-            rows(command.options).count(),
-            "{}",
-            command.name
-        );
+        for table in command.0 {
+            let lines = table.lines().filter(|line| !line.is_empty());
+            assert_eq!(lines.count(), rows(table).count(), "{table}");
+        }
+        assert!(!command.name().is_empty());
         let mut seen = std::collections::BTreeSet::new();
         for (option, about) in command.all_options() {
             let (names, kind) = names(option);
@@ -292,7 +290,7 @@ fn rows_are_whole_and_names_are_unique() {
                 assert!(
                     seen.insert(name) || name.len() == 2,
                     "{} has {name} twice",
-                    command.name
+                    command.name()
                 );
             }
         }

@@ -13,18 +13,13 @@ use super::line::Line;
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "remove",
-    usage: "LOCATION...",
-    about: "Remove images from the store, or one from a registry",
-    options: "
+pub(super) const VERB: &str = "
+remove LOCATION...  Remove images from the store, or one from a registry
 --container  the names are of containers that \"run --keep\" left, or of bundles
 --no-gc  leave the content for \"gc\"
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     if line.has("--container") {
         return containers(&line.arguments, options);
     }

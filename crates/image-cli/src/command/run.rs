@@ -22,11 +22,8 @@ use super::output::put;
 use super::place;
 use super::runtime_log::{self, RuntimeLog};
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "run",
-    usage: "LOCATION [COMMAND...]",
-    about: "Run an image: pull if missing, unpack, write config.json, call the runtime",
-    options: "
+pub(super) const VERB: &str = "
+run LOCATION [COMMAND...]  Run an image: pull if missing, unpack, write config.json, call the runtime
 --name ID  of the container
 --keep  keep its files afterwards, for commit
 --interactive, -i  pass on standard input, which is always done
@@ -34,14 +31,12 @@ pub(super) const COMMAND: super::Command = super::Command {
 --rm  remove its files afterwards, which is always done
 --pull WHEN  always, missing (only what is not here) or never (missing)
 --flat  all layers in one directory instead of an overlay
-",
-    run,
-};
+";
 
 /// The exit status when there is no container whose status could be passed on.
 pub(super) const FAILURE: u8 = runtime_log::NO_CONTAINER;
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let overrides = super::bundle::overrides(line)?;
     let (keep, detach) = (line.has("--keep"), line.has("--detach"));
     let rootfs = match (line.has("--flat"), keep) {

@@ -14,17 +14,12 @@ use super::line::Line;
 use super::options::Options;
 use super::{output, place};
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "save",
-    usage: "REFERENCE... FILE|-",
-    about: "Write images to a file, as docker save does or as a layout",
-    options: "
+pub(super) const VERB: &str = "
+save REFERENCE... FILE|-  Write images to a file, as docker save does or as a layout
 --format FORMAT  docker or oci (docker)
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let (mut file, names) = match line.arguments.split_last() {
         Some((file, names)) => (file.as_str(), names.iter().map(|name| name.parse())),
         None => return Ok(0),

@@ -7,17 +7,12 @@ use super::line::Line;
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "sign",
-    usage: "REFERENCE",
-    about: "Sign an image in its registry, as cosign and podman do with a key",
-    options: "
+pub(super) const VERB: &str = "
+sign REFERENCE  Sign an image in its registry, as cosign and podman do with a key
 --key FILE  a private key in PEM (PKCS #8, not encrypted), ECDSA on P-256
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let Some(key) = line.path("--key") else {
         fail!(Usage: "sign needs --key");
     };

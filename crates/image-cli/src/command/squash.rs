@@ -7,15 +7,11 @@ use super::options::Options;
 use super::output::put;
 use super::{diff, place};
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "squash",
-    usage: "LOCATION REFERENCE",
-    about: "Make an image of one layer with the files of another, and its configuration",
-    options: super::commit::DESCRIPTION,
-    run,
-};
+pub(super) const VERB: &str = "
+squash LOCATION REFERENCE  Make an image of one layer with the files of another, and its configuration
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let description = super::commit::description(line)?;
     let (location, name) = (line.arguments[0].parse()?, line.arguments[1].parse()?);
     let store = options.store_as_root()?;

@@ -14,17 +14,12 @@ use super::options::Options;
 use super::output::put;
 use super::place;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "sync",
-    usage: "docker://REPOSITORY|FILE|- docker://PLACE|oci:DIR",
-    about: "Copy all images of a repository, or of a list, with all their platforms",
-    options: "
+pub(super) const VERB: &str = "
+sync docker://REPOSITORY|FILE|- docker://PLACE|oci:DIR  Copy all images of a repository, or of a list, with all their platforms
 --only PLATFORM  one platform of each instead of all
-",
-    run,
-};
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let [from, to] = [&line.arguments[0], &line.arguments[1]];
     let selection = match line.parsed("--only")? {
         Some(platform) => Selection::One(platform),

@@ -6,15 +6,11 @@ use tare_image::reference::Reference;
 use super::line::Line;
 use super::options::Options;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "tag",
-    usage: "REFERENCE NEW-REFERENCE",
-    about: "Give an image of the store another name",
-    options: "",
-    run,
-};
+pub(super) const VERB: &str = "
+tag REFERENCE NEW-REFERENCE  Give an image of the store another name
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let (old, new): (_, Reference) = (line.arguments[0].parse()?, line.arguments[1].parse()?);
     let store = options.store()?;
     let descriptor = store.resolve(&old)?;

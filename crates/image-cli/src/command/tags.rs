@@ -6,15 +6,11 @@ use super::line::Line;
 use super::options::Options;
 use super::output::put;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "tags",
-    usage: "REPOSITORY",
-    about: "List the tags of a repository in its registry",
-    options: "",
-    run,
-};
+pub(super) const VERB: &str = "
+tags REPOSITORY  List the tags of a repository in its registry
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let reference = line.arguments[0].trim_start_matches("docker://").parse()?;
     for tag in options.registry.repository(&reference)?.tags()? {
         put!("{tag}");

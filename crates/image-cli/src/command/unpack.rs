@@ -8,15 +8,11 @@ use super::line::Line;
 use super::options::Options;
 use super::place;
 
-pub(super) const COMMAND: super::Command = super::Command {
-    name: "unpack",
-    usage: "LOCATION DIR",
-    about: "Put an image's files into a new directory",
-    options: "",
-    run,
-};
+pub(super) const VERB: &str = "
+unpack LOCATION DIR  Put an image's files into a new directory
+";
 
-fn run(line: &Line, options: &Options) -> Result<u8> {
+pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let location = line.arguments[0].parse()?;
     let store = options.store_to_use()?;
     let image = place::local_or_pulled(&store, &location, options)?;
