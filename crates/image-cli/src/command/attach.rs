@@ -5,9 +5,7 @@ use tare_image::artifact::{self, Attachment};
 use tare_image::progress::size;
 use tare_image::reference::Reference;
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 pub(super) const VERB: &str = "
 attach REFERENCE [FILE[:TYPE]...]  Store files about an image in its registry, as something that refers to it

@@ -7,9 +7,7 @@ use tare_image::bundle::Overrides;
 use tare_image::container::{self, Rootfs};
 use tare_image::identity;
 
-use super::line::Line;
-use super::options::Options;
-use super::place;
+use super::{Line, Options, place};
 
 pub(super) const VERB: &str = "
 bundle LOCATION DIR [COMMAND...]  Make a bundle of an image: root file system and config.json

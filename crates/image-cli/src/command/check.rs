@@ -2,9 +2,7 @@
 
 use tare_image::{Result, check};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 pub(super) const VERB: &str = "
 check  Look for damaged blobs and unpacked layers in the store

@@ -9,9 +9,7 @@ use tare_image::container::{self, Record};
 use tare_image::pull;
 use tare_image::source::Source;
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 /// Options that describe a new image, shared with `import`.
 pub(super) const DESCRIPTION: &str = "

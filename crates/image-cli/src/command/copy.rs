@@ -5,10 +5,7 @@ use tare_image::copy::{Selection, copy};
 use tare_image::location::Location;
 use tare_image::{Result, compression::Compression};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
-use super::place;
+use super::{Line, Options, place, put};
 
 /// Options of both verbs.
 pub(super) const OPTIONS: &str = "

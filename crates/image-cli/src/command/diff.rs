@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 use tare_image::store::{Staging, Store};
 use tare_image::{Result, diff, flatten::flatten};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::{self, put};
-use super::place;
+use super::{Line, Options, output, place, put};
 
 pub(super) const VERB: &str = "
 diff LOCATION LOCATION  List the files that the second image adds (A), changes (C) and has not (D)

@@ -8,9 +8,7 @@ use tare_image::changes::{self, What};
 use tare_image::error::Doing;
 use tare_image::{Result, flatten::flatten};
 
-use super::line::Line;
-use super::options::Options;
-use super::{output, place};
+use super::{Line, Options, output, place};
 
 pub(super) const VERB: &str = "
 export LOCATION FILE|-  Write an image's files as one tar archive

@@ -2,9 +2,7 @@
 
 use tare_image::{Result, gc};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 pub(super) const VERB: &str = "
 gc  Remove content that no name and no container leads to, and half-fetched layers

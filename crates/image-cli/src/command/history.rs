@@ -3,10 +3,7 @@
 use tare_image::progress::size;
 use tare_image::{Result, pull};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
-use super::place;
+use super::{Line, Options, place, put};
 
 pub(super) const VERB: &str = "
 history LOCATION  Show the steps that an image was made in, newest first

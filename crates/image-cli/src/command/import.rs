@@ -7,9 +7,7 @@ use std::path::Path;
 use tare_image::error::Doing;
 use tare_image::{Result, commit};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 pub(super) const VERB: &str = "
 import FILE|- REFERENCE  Make an image of a tar archive with a root file system

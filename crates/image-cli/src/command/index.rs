@@ -9,10 +9,7 @@ use tare_image::reference::Reference;
 use tare_image::store::Store;
 use tare_image::{Error, Kind, Result, index};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
-use super::{copy, place};
+use super::{Line, Options, copy, place, put};
 
 pub(super) const VERB: &str = "
 index create|add|remove|annotate|push NAME [IMAGE...]  Put images for several platforms together under one name of the store, and push them

@@ -5,10 +5,7 @@ use tare_image::location::Location;
 use tare_image::manifest::Content;
 use tare_image::{Kind, Result, pull};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::{self, put};
-use super::place;
+use super::{Line, Options, output, place, put};
 
 pub(super) const VERB: &str = "
 inspect LOCATION  Show an image's manifest and configuration as JSON

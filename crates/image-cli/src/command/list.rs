@@ -7,9 +7,7 @@ use tare_image::manifest::Content;
 use tare_image::progress::size;
 use tare_image::{Kind, Result};
 
-use super::line::{Line, counted};
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, line::counted, put};
 
 pub(super) const VERB: &str = "
 list [oci:PATH]  List images

@@ -11,9 +11,7 @@ use tare_image::reference::Reference;
 use tare_image::store::Staging;
 use tare_image::{Result, store::Store};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 pub(super) const VERB: &str = "
 load FILE|- [REFERENCE]  Read images from a file that save, docker save or podman save wrote

@@ -5,9 +5,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use tare_image::reference::Reference;
 use tare_image::{Error, Result};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 pub(super) const VERB: &str = "
 login HOST  Keep credentials for a registry

@@ -4,10 +4,7 @@ use std::path::Path;
 
 use tare_image::{Result, container};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
-use super::place;
+use super::{Line, Options, place, put};
 
 pub(super) const VERB: &str = "
 mount LOCATION DIR  Show an image's files in a directory; what is written there can be committed

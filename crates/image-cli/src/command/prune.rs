@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use tare_image::{Result, gc, prune};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 pub(super) const VERB: &str = "
 prune  Remove images that no container needs and nobody used for some time

@@ -3,10 +3,7 @@
 use tare_image::Result;
 use tare_image::location::Location;
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
-use super::place;
+use super::{Line, Options, place, put};
 
 pub(super) const VERB: &str = "
 pull LOCATION [REFERENCE]  Bring an image into the store, ready to run

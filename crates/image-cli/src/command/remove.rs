@@ -9,9 +9,7 @@ use tare_image::reference::Reference;
 use tare_image::store::Store;
 use tare_image::{Kind, Result, gc};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 pub(super) const VERB: &str = "
 remove LOCATION...  Remove images from the store, or one from a registry

@@ -16,11 +16,8 @@ use tare_image::container::{self, Record, Rootfs, Runtime};
 use tare_image::error::Doing;
 use tare_image::{Error, Result};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
-use super::place;
 use super::runtime_log::{self, RuntimeLog};
+use super::{Line, Options, place, put};
 
 pub(super) const VERB: &str = "
 run LOCATION [COMMAND...]  Run an image: pull if missing, unpack, write config.json, call the runtime

@@ -10,9 +10,7 @@ use tare_image::source::Source;
 use tare_image::store::Store;
 use tare_image::{Result, pull};
 
-use super::line::Line;
-use super::options::Options;
-use super::{output, place};
+use super::{Line, Options, output, place};
 
 pub(super) const VERB: &str = "
 save REFERENCE... FILE|-  Write images to a file, as docker save does or as a layout

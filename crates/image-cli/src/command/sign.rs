@@ -3,9 +3,7 @@
 use tare_image::reference::Reference;
 use tare_image::{Result, sigstore};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 pub(super) const VERB: &str = "
 sign REFERENCE  Sign an image in its registry, as cosign and podman do with a key

@@ -2,10 +2,7 @@
 
 use tare_image::{Result, commit};
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
-use super::{diff, place};
+use super::{Line, Options, diff, place, put};
 
 pub(super) const VERB: &str = "
 squash LOCATION REFERENCE  Make an image of one layer with the files of another, and its configuration

@@ -9,10 +9,7 @@ use tare_image::location::Location;
 use tare_image::reference::Reference;
 use tare_image::{Error, Kind, Result};
 
-use super::line::{Line, counted};
-use super::options::Options;
-use super::output::put;
-use super::place;
+use super::{Line, Options, line::counted, place, put};
 
 pub(super) const VERB: &str = "
 sync docker://REPOSITORY|FILE|- docker://PLACE|oci:DIR  Copy all images of a repository, or of a list, with all their platforms

@@ -3,8 +3,7 @@
 use tare_image::Result;
 use tare_image::reference::Reference;
 
-use super::line::Line;
-use super::options::Options;
+use super::{Line, Options};
 
 pub(super) const VERB: &str = "
 tag REFERENCE NEW-REFERENCE  Give an image of the store another name

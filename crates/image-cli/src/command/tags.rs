@@ -2,9 +2,7 @@
 
 use tare_image::Result;
 
-use super::line::Line;
-use super::options::Options;
-use super::output::put;
+use super::{Line, Options, put};
 
 pub(super) const VERB: &str = "
 tags REPOSITORY  List the tags of a repository in its registry

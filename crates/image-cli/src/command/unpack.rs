@@ -4,9 +4,7 @@ use std::path::Path;
 
 use tare_image::{Result, flatten::flatten};
 
-use super::line::Line;
-use super::options::Options;
-use super::place;
+use super::{Line, Options, place};
 
 pub(super) const VERB: &str = "
 unpack LOCATION DIR  Put an image's files into a new directory
