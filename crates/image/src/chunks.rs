@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 
 /// Bytes of one buffer. Large enough that waking the other thread costs nothing, small enough for the cache.
 pub(crate) const CHUNK: usize = 128 << 10;
-/// Buffers on the way.
-const DEPTH: usize = 4;
+/// Full buffers on the way, besides the one that is being filled and the one that is being read.
+const DEPTH: usize = 1;
 
 /// Passes on all that `input` has, piece by piece. Returns how much that was; when it breaks, `broken` is told how much came before.
 pub(crate) fn pass(
