@@ -428,6 +428,41 @@ fn pipes_are_made_and_devices_only_with_privilege() {
 }
 
 #[test]
+fn what_is_in_a_directory_with_a_group_of_its_own_does_not_inherit_that() {
+    if !is_root() {
+        return;
+    }
+    let mut shared = dir("shared");
+    (shared.entry.mode, shared.entry.gid) = (0o2775, 50);
+    let mut link = item(EntryKind::Symlink, b"shared/link");
+    link.entry.link = b"file".to_vec();
+    let pipe = item(EntryKind::Fifo, b"shared/pipe");
+    let mut other = dir("again");
+    other.entry.uid = 1000;
+    let (file, inner) = (file("shared/file", ""), dir("shared/dir"));
+    let items = [shared, file, inner, link, pipe, other, dir("again")];
+    let temporary = quick_folder();
+    unpack_layers(temporary.path(), &[archive(&items)], &Limits::default()).unwrap();
+    let root = temporary.path().join("target");
+    for (name, gid) in [
+        ("", 50),
+        ("/file", 0),
+        ("/dir", 0),
+        ("/link", 0),
+        ("/pipe", 0),
+    ] {
+        let found = fs::symlink_metadata(root.join(format!("shared{name}"))).unwrap();
+        assert_eq!(found.gid(), gid, "{name}");
+    }
+    assert_eq!(
+        fs::metadata(root.join("shared")).unwrap().mode() & 0o7777,
+        0o2775
+    );
+    // Of two entries for a directory, the last one says whose it is.
+    assert_eq!(fs::metadata(root.join("again")).unwrap().uid(), 0);
+}
+
+#[test]
 fn names_are_bytes() {
     // The same letters to people and to some file systems, different names to Linux.
     let names = ["Case", "case", "caf\u{e9}", "cafe\u{301}", "caf\u{e9} "];

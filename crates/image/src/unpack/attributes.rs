@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{self, AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{self, AtFlags, Gid, Mode, Stat, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error, Result};
@@ -33,16 +33,13 @@ impl Owner {
 /// Applies attributes to fresh inodes.
 pub(super) struct Attributes {
     owner: Owner,
-    own: (u32, u32),
     warned: Cell<bool>,
 }
 
 impl Attributes {
     pub(super) fn new(owner: Owner) -> Self {
-        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         Attributes {
             owner,
-            own: (uid.as_raw(), gid.as_raw()),
             warned: Cell::new(false),
         }
     }
@@ -61,11 +58,13 @@ impl Attributes {
 
     /// Owner, then mode (a change of owner clears set-id bits), then attributes (it clears capabilities too).
     pub(super) fn apply(&self, fd: BorrowedFd<'_>, entry: &Entry, mode: u32) -> Result<()> {
-        if let Some((uid, gid)) = self.owner(entry)? {
+        // Looking costs less than a change that is none.
+        let stat = fs::fstat(fd).doing("read attributes")?;
+        if let Some((uid, gid)) = self.owner(entry, &stat)? {
             fs::fchown(fd, Some(uid), Some(gid)).map_err(owner_error)?;
         }
-        // Looking costs less than a change that is none.
-        if fs::fstat(fd).doing("read attributes")?.st_mode & 0o7777 != mode {
+        // Files are made without set-id bits, and directories keep theirs: what was seen before that is still true.
+        if stat.st_mode & 0o7777 != mode {
             fs::fchmod(fd, Mode::from_raw_mode(mode)).doing("change mode")?;
         }
         self.xattrs(entry, |key, value| {
@@ -82,7 +81,8 @@ impl Attributes {
         with_mode: bool,
     ) -> Result<()> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        if let Some((uid, gid)) = self.owner(entry)? {
+        let stat = fs::statat(parent, name, flags).doing("read attributes")?;
+        if let Some((uid, gid)) = self.owner(entry, &stat)? {
             fs::chownat(parent, name, Some(uid), Some(gid), flags).map_err(owner_error)?;
         }
         if with_mode {
@@ -119,7 +119,9 @@ impl Attributes {
         Ok(())
     }
 
-    fn owner(&self, entry: &Entry) -> Result<Option<(Uid, Gid)>> {
+    /// Whom the entry belongs to, if that is somebody else than what was made of it: in a directory with the set-group-id bit, that
+    /// has the directory's group.
+    fn owner(&self, entry: &Entry, made: &Stat) -> Result<Option<(Uid, Gid)>> {
         let id = |n: i64| {
             // The largest value means "no change" to the kernel.
             u32::try_from(n)
@@ -128,7 +130,7 @@ impl Attributes {
                 .ok_or_else(|| failure!(Unsafe: "{n} is not a user or group id"))
         };
         let (uid, gid) = (id(entry.uid)?, id(entry.gid)?);
-        if self.owner == Owner::Caller || (uid, gid) == self.own {
+        if self.owner == Owner::Caller || (uid, gid) == (made.st_uid, made.st_gid) {
             return Ok(None);
         }
         Ok(Some((Uid::from_raw(uid), Gid::from_raw(gid))))
