@@ -3,7 +3,6 @@
 use tare_image::Result;
 use tare_image::artifact::{self, Attachment};
 use tare_image::progress::size;
-use tare_image::reference::Reference;
 
 use super::{Line, Options, put};
 
@@ -17,10 +16,6 @@ pub(super) const REFERRERS: &str = "
 referrers REFERENCE  List what refers to an image in its registry: digest, size and kind
 --artifact-type TYPE  only this kind
 ";
-
-fn reference(line: &Line) -> Result<Reference> {
-    line.arguments[0].trim_start_matches("docker://").parse()
-}
 
 pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let Some(kind) = line.text("--artifact-type") else {
@@ -41,14 +36,14 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let annotations = line.all("--annotation");
     let annotations = annotations.iter().map(|a| super::index::pair(a));
     let annotations = annotations.collect::<Result<_>>()?;
-    let repository = options.registry.repository(&reference(line)?)?;
+    let repository = options.registry.repository(&line.remote(0)?)?;
     let stored = artifact::attach(&repository, kind, &files, &annotations)?;
     put!("{}", stored.digest());
     Ok(0)
 }
 
 pub(super) fn referrers(line: &Line, options: &Options) -> Result<u8> {
-    let repository = options.registry.repository(&reference(line)?)?;
+    let repository = options.registry.repository(&line.remote(0)?)?;
     let digest = repository.resolve()?;
     for found in repository.referrers(&digest, line.text("--artifact-type"))? {
         let (digest, bytes) = (found.digest(), size(found.size()));

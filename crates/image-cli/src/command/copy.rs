@@ -31,9 +31,10 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
 }
 
 pub(super) fn push(line: &Line, options: &Options) -> Result<u8> {
-    let from = line.arguments[0].parse()?;
-    let to = line.arguments.get(1).unwrap_or(&line.arguments[0]);
-    let to = to.trim_start_matches("docker://").parse()?;
+    let (from, to) = (
+        line.arguments[0].parse()?,
+        line.remote(line.arguments.len() - 1)?,
+    );
     let (from, to) = (Location::Store(from), Location::Registry(to));
     transfer(&from, &to, selection(line, options), line, options)
 }

@@ -4,24 +4,20 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use tare_image::Result;
 use tare_image::changes::{self, What};
 use tare_image::error::Doing;
-use tare_image::{Result, flatten::flatten};
 
-use super::{Line, Options, output, place};
+use super::{Line, Options, diff, output};
 
 pub(super) const VERB: &str = "
 export LOCATION FILE|-  Write an image's files as one tar archive
 ";
 
 pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
-    let location = line.arguments[0].parse()?;
     let file = Path::new(&line.arguments[1]);
     let store = options.store_to_use()?;
-    let image = place::local_or_pulled(&store, &location, options)?;
-    let (staging, source) = (store.staging()?, store.source(options.limits()));
-    let root = staging.path().join("root");
-    flatten(&source, &store, &image, &root, &options.pull())?;
+    let (root, _staging) = diff::tree(&store, &line.arguments[0], options)?;
     let target: Box<dyn Write> = match line.arguments[1].as_str() {
         "-" => {
             output::is_no_terminal()?;

@@ -25,8 +25,7 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let images = &line.arguments[2..];
     let verb = line.arguments[0].as_str();
     if verb == "push" {
-        let to = images.first().map_or(line.arguments[1].as_str(), |to| to);
-        let to = to.trim_start_matches("docker://").parse()?;
+        let to = line.remote(if images.is_empty() { 1 } else { 2 })?;
         let (from, to) = (Location::Store(name), Location::Registry(to));
         return copy::transfer(&from, &to, Selection::All, line, options);
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use lexopt::{Arg, Parser};
+use tare_image::reference::Reference;
 use tare_image::{Error, Kind, Limits, Result};
 
 use super::Command;
@@ -90,6 +91,11 @@ impl Line {
     pub(super) fn given(&self) -> impl Iterator<Item = (&str, &str)> {
         let given = self.given.iter();
         given.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
+    }
+
+    /// An argument that is the name of an image in a registry, with `docker://` or without.
+    pub(super) fn remote(&self, n: usize) -> Result<Reference> {
+        self.arguments[n].trim_start_matches("docker://").parse()
     }
 
     /// True if the option was given.

@@ -1,6 +1,5 @@
 //! `sign`: say with a key that an image is what it should be.
 
-use tare_image::reference::Reference;
 use tare_image::{Result, sigstore};
 
 use super::{Line, Options, put};
@@ -14,7 +13,7 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let Some(key) = line.path("--key") else {
         fail!(Usage: "sign needs --key");
     };
-    let reference: Reference = line.arguments[0].trim_start_matches("docker://").parse()?;
+    let reference = line.remote(0)?;
     let repository = options.registry.repository(&reference)?;
     let digest = repository.resolve()?;
     sigstore::sign(repository, &digest, &reference, &key)?;

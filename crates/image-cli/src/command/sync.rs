@@ -67,10 +67,7 @@ fn of_repository(repository: &str, to: &str, options: &Options) -> Result<Pairs>
         }
     };
     let pair = |reference: Reference| {
-        let place = match to.strip_prefix("docker://") {
-            Some(place) => registry_place(place, "", &reference)?,
-            None => layout_place(to, &reference)?,
-        };
+        let place = place_for(to, "", &reference)?;
         Ok((Location::Registry(reference), place))
     };
     references.into_iter().map(pair).collect()
@@ -89,16 +86,17 @@ fn of_list(file: &str, to: &str) -> Result<Pairs> {
     for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let from = line.parse::<Location>()?.or_remote();
         let name = from.default_name()?;
-        let place = match to.strip_prefix("docker://") {
-            Some(place) => registry_place(place, name.repository(), &name)?,
-            None => layout_place(to, &name)?,
-        };
+        let place = place_for(to, name.repository(), &name)?;
         pairs.push((from, place));
     }
     Ok(pairs)
 }
 
-fn registry_place(place: &str, below: &str, name: &Reference) -> Result<Location> {
+/// Where the image `name` is to go below `to`, in a registry in the repository `below` that.
+fn place_for(to: &str, below: &str, name: &Reference) -> Result<Location> {
+    let Some(place) = to.strip_prefix("docker://") else {
+        return layout_place(to, name);
+    };
     let place = format!("{place}/{below}");
     let place = place.trim_end_matches('/');
     let end = match (name.tag(), name.digest()) {

@@ -9,8 +9,7 @@ tags REPOSITORY  List the tags of a repository in its registry
 ";
 
 pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
-    let reference = line.arguments[0].trim_start_matches("docker://").parse()?;
-    for tag in options.registry.repository(&reference)?.tags()? {
+    for tag in options.registry.repository(&line.remote(0)?)?.tags()? {
         put!("{tag}");
     }
     Ok(0)
