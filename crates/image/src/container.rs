@@ -231,7 +231,7 @@ fn fill(
     };
     record.write(folder)?;
     match rootfs {
-        Rootfs::Flat => flatten(&store.source(&options.limits), store, image, &root, options)?,
+        Rootfs::Flat => flatten(store, image, &root, options)?,
         Rootfs::Overlay | Rootfs::Temporary => {
             remember(store, folder)?;
             mount_layers(store, image, folder, &root, rootfs, options)?;

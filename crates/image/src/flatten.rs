@@ -9,22 +9,16 @@ use crate::error::{Doing, During, Result};
 use crate::manifest::Image;
 use crate::parallel::in_order;
 use crate::pull::{Job, Options, make_directory, report};
-use crate::source::Source;
 use crate::store::{Staging, Store};
 use crate::tar::Time;
 use crate::unpack::{Form, merge, open_directory, remove_tree, timestamps};
 
-/// Makes one root file system of the image in `target`, which must not exist or be empty. It appears in one step.
+/// Makes one root file system of an image whose blobs are in the store. It appears at `target`, which must not exist or be empty,
+/// in one step.
 ///
 /// # Errors
 /// As [`crate::pull::pull`]; [`Kind::Local`] when `target` is in the way.
-pub fn flatten(
-    source: &dyn Source,
-    store: &Store,
-    image: &Image,
-    target: &Path,
-    options: &Options,
-) -> Result<()> {
+pub fn flatten(store: &Store, image: &Image, target: &Path, options: &Options) -> Result<()> {
     let occupied = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some());
     if occupied || (target.exists() && !target.is_dir()) {
         fail!(Local: "{} exists and is not empty", target.display()
@@ -36,7 +30,8 @@ pub fn flatten(
     // Where no layer says anything about the root: not the time of unpacking, so that the same image gives the same tree.
     rustix::fs::futimens(open_directory(&root)?, &timestamps(Time::default()))
         .at("set time of", &root)?;
-    let job = Job::new(source, store, image, options);
+    let source = store.source(&options.limits);
+    let job = Job::new(&source, store, image, options);
     let step = |n: usize| job.step(n);
     in_order(
         image.chain_ids.len(),

@@ -38,7 +38,6 @@ pub(super) fn tree(store: &Store, text: &str, options: &Options) -> Result<(Path
     let image = place::local_or_pulled(store, &text.parse()?, options)?;
     let staging = store.staging()?;
     let root: &Path = &staging.path().join("root");
-    let source = store.source(options.limits());
-    flatten(&source, store, &image, root, &options.pull())?;
+    flatten(store, &image, root, &options.pull())?;
     Ok((root.to_path_buf(), staging))
 }

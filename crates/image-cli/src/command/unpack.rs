@@ -14,10 +14,7 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     let location = line.arguments[0].parse()?;
     let store = options.store_to_use()?;
     let image = place::local_or_pulled(&store, &location, options)?;
-    let (source, target) = (
-        store.source(options.limits()),
-        Path::new(&line.arguments[1]),
-    );
-    flatten(&source, &store, &image, target, &options.pull())?;
+    let target = Path::new(&line.arguments[1]);
+    flatten(&store, &image, target, &options.pull())?;
     Ok(0)
 }
