@@ -168,8 +168,9 @@ fn known_elsewhere(
         if other.host() != reference.host() || other.repository() == reference.repository() {
             continue;
         }
-        for document in layout.documents([descriptor], options.limits().manifest_bytes) {
-            let document = document?;
+        let documents = layout.documents([descriptor], options.limits().manifest_bytes);
+        // What is damaged of other images is no reason not to send this one.
+        for document in documents.flatten() {
             if let Content::Manifest(_) = document.content {
                 let children = document.children().into_iter();
                 let own = || other.repository().to_string();

@@ -43,6 +43,19 @@ fn pieces(registry: &OwnRegistry) -> Vec<String> {
 }
 
 #[test]
+fn damage_of_another_image_is_no_reason_not_to_push() {
+    let (program, registry, name) = setup(Manner::default());
+    let other = format!("{}/team/other:1", registry.address);
+    let manifest = program.run(&["squash", "localhost/app", &other, "--label", "other=1"]);
+    let blob = manifest.replace(':', "/");
+    let blob = program.store().join("blobs").join(blob);
+    let length = std::fs::metadata(&blob).unwrap().len();
+    std::fs::write(&blob, vec![b'x'; length as usize]).unwrap();
+    push(&program, &name, "2000000");
+    check(&program, &registry, &name);
+}
+
+#[test]
 fn pieces_of_an_upload_go_on_where_they_broke() {
     let (program, registry, name) = setup(Manner::default());
     registry.mishap(Mishap::PieceBreaks(400_000));
