@@ -8,12 +8,12 @@ use std::io::{self, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, Stat};
 
 use crate::error::{Doing, During, Error, Result};
 use crate::tar::{Entry, EntryKind, Time, Writer};
 use crate::unpack::{
-    children, has_opaque_mark, is_whiteout, opaque_name, open_child, open_directory,
+    children, has_opaque_mark, is_whiteout, opaque_name, open_child, open_directory, open_file,
     shown_attributes,
 };
 
@@ -69,10 +69,8 @@ struct Walk<'a, W> {
 impl<W: Write> Walk<'_, W> {
     fn directory(&mut self, directory: &OwnedFd) -> Result<()> {
         let error = |e| Error::system("read directory", e);
-        let mut children = children(directory)?;
-        children.sort();
         let length = self.path.len();
-        for name in children {
+        for name in children(directory)? {
             let stat =
                 fs::statat(directory, &name[..], AtFlags::SYMLINK_NOFOLLOW).map_err(error)?;
             if self.upper && is_whiteout(&stat) {
@@ -111,8 +109,7 @@ impl<W: Write> Walk<'_, W> {
                 self.directory(&fd)
             }
             FileType::RegularFile => {
-                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                let fd = fs::openat(parent, name, flags, Mode::empty()).map_err(error)?;
+                let fd = open_file(parent, name).map_err(error)?;
                 self.entry(Some(&fd), None, stat)
             }
             FileType::Symlink => {

@@ -7,11 +7,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, Stat};
 
 use crate::error::{Doing, Error, Result};
 use crate::unpack::{
-    children, form_attributes, is_directory, open_child, open_directory, shown_attributes,
+    children, form_attributes, is_directory, open_child, open_directory, open_file,
+    shown_attributes,
 };
 
 /// How something differs.
@@ -51,14 +52,12 @@ fn directory(a: &OwnedFd, b: &OwnedFd, at: &[u8], each: Each<'_>) -> Result<bool
     if !same && !each(Change::Changed, at) {
         return Ok(false);
     }
-    let (mut left, mut right) = (children(a)?, children(b)?);
-    left.sort();
-    right.sort();
     let path = |name: &[u8]| match at {
         b"" => name.to_vec(),
         at => [at, b"/", name].concat(),
     };
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    let mut left = children(a)?.into_iter().peekable();
+    let mut right = children(b)?.into_iter().peekable();
     loop {
         let goes_on = match (left.peek(), right.peek()) {
             (None, None) => return Ok(true),
@@ -90,9 +89,7 @@ fn added(folder: &OwnedFd, name: &[u8], path: &[u8], each: Each<'_>) -> Result<b
         return Ok(true);
     }
     let folder = open_child(folder, name).doing("compare")?;
-    let mut names = children(&folder)?;
-    names.sort();
-    for name in names {
+    for name in children(&folder)? {
         if !added(&folder, &name, &[path, b"/", &name].concat(), each)? {
             return Ok(false);
         }
@@ -147,10 +144,7 @@ fn attributes(fd: &OwnedFd) -> Result<HashSet<(Vec<u8>, Vec<u8>)>> {
 }
 
 fn same_content(a: &OwnedFd, b: &OwnedFd, name: &[u8]) -> Result<bool> {
-    let open = |fd: &OwnedFd| {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        fs::openat(fd, name, flags, Mode::empty()).doing("open")
-    };
+    let open = |fd: &OwnedFd| open_file(fd, name).doing("open");
     let (x, y) = (open(a)?, open(b)?);
     if attributes(&x)? != attributes(&y)? {
         return Ok(false);

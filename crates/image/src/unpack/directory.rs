@@ -18,18 +18,27 @@ pub(crate) fn entries(
     Ok(all.filter(move |entry| !entry.as_ref().is_ok_and(is_dot)))
 }
 
-/// Names in a directory, in no order.
+/// Names in a directory, sorted.
 pub(crate) fn children(directory: &OwnedFd) -> Result<Vec<Vec<u8>>> {
-    let all = entries(directory).doing("read directory")?;
-    let name = |entry: DirEntry| entry.file_name().to_bytes().to_vec();
-    all.map(|entry| entry.map(name).doing("read directory"))
-        .collect()
+    let mut names = Vec::new();
+    for entry in entries(directory).doing("read directory")? {
+        let entry = entry.doing("read directory")?;
+        names.push(entry.file_name().to_bytes().to_vec());
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Opens an existing directory to work below it.
 pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     fs::open(path, flags, Mode::empty()).at("open directory", path)
+}
+
+/// Opens the file `name` to read it. It must not be a link, and a pipe in its place is not waited for.
+pub(crate) fn open_file(parent: impl AsFd, name: &[u8]) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    fs::openat(parent, name, flags, Mode::empty())
 }
 
 /// Opens the child directory `name`, which must not be a link.

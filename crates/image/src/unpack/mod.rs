@@ -24,7 +24,7 @@ pub(crate) use attributes::{
     copy as copy_attributes, of_form as form_attributes, opaque_name, overlay_namespace,
     shown as shown_attributes, timestamps,
 };
-pub(crate) use directory::{children, entries, open_child, open_directory};
+pub(crate) use directory::{children, entries, open_child, open_directory, open_file};
 pub use marks::Form;
 pub(crate) use marks::has_opaque_mark;
 pub use remove::remove_tree;

@@ -6,7 +6,7 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::attributes::{self, Attributes, timestamps};
-use super::directory::open_child;
+use super::directory::{open_child, open_file};
 use super::journal::Record;
 use super::marks::{Form, Marks, has_opaque_mark};
 use super::tree::{Tree, is_whiteout, lookup};
@@ -186,8 +186,7 @@ fn link(
     {
         return Ok(());
     }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let from = fs::openat(&from, target_name, flags, Mode::empty()).map_err(error)?;
+    let from = open_file(&from, target_name).map_err(error)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let to = fs::openat(&*parent, name, flags, Mode::RUSR | Mode::WUSR).map_err(error)?;
     let (mut from, mut to) = (std::fs::File::from(from), std::fs::File::from(to));
