@@ -8,13 +8,11 @@ use std::path::PathBuf;
 use oci_spec::image::{ANNOTATION_TITLE, Descriptor, MediaType};
 use serde_json::{Value, json};
 
-use crate::digest::Hasher;
+use crate::digest::{Hasher, describe};
 use crate::error::{Doing, During, Result};
 use crate::ingest::pass;
-use crate::json::to_json;
 use crate::manifest::Document;
 use crate::registry::Repository;
-use crate::sigstore::describe;
 
 /// A file, and what it is.
 #[derive(Clone, Debug)]
@@ -46,15 +44,14 @@ pub fn attach(
     if layers.is_empty() {
         layers.push(json!(config));
     }
-    let media_type = MediaType::ImageManifest;
     let mut manifest = json!({
-        "schemaVersion": 2, "mediaType": media_type, "artifactType": artifact_type, "config": config, "layers": layers,
+        "schemaVersion": 2, "mediaType": MediaType::ImageManifest, "artifactType": artifact_type, "config": config, "layers": layers,
         "subject": {"mediaType": subject.media_type(), "digest": subject.digest(), "size": subject.size()},
     });
     if !annotations.is_empty() {
         manifest["annotations"] = json!(annotations);
     }
-    let document = Document::parse(to_json(&manifest)?, Some(media_type.as_ref()))?;
+    let document = Document::made(&manifest)?;
     repository.push_manifest(&document, document.descriptor.digest().as_ref())?;
     Ok(document.descriptor)
 }

@@ -186,17 +186,12 @@ fn finish(
         change(&mut config["config"][key], key, value);
     }
     let config = to_json(&config)?;
-    let described = Descriptor::new(
-        MediaType::ImageConfig,
-        config.len() as u64,
-        digest::of(&config),
-    );
+    let described = digest::describe(MediaType::ImageConfig.as_ref(), &config);
     store.layout().put(&described, &config)?;
     layers.push(made.descriptor);
-    let manifest = json!({
+    let document = Document::made(&json!({
         "schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": described, "layers": layers,
-    });
-    let document = Document::parse(to_json(&manifest)?, Some(MediaType::ImageManifest.as_ref()))?;
+    }))?;
     store.layout().put(&document.descriptor, &document.bytes)?;
     let name = name.to_string();
     store.layout().tag(Some(&name), &document.descriptor)?;

@@ -17,7 +17,7 @@ use crate::digest::HashingWriter;
 use crate::error::{Doing, During, Error, Result};
 use crate::files::{self, Slice};
 use crate::index;
-use crate::json::{parse_document, to_json};
+use crate::json::parse_document;
 use crate::layer;
 use crate::limits::Limits;
 use crate::manifest::{
@@ -142,7 +142,7 @@ impl<'a> Converted<'a> {
         if options.format == Some(Format::Docker) {
             drop_annotations(&mut value);
         }
-        let document = Document::parse(to_json(&value)?, Some(media_type.as_ref()))?;
+        let document = Document::made(&value)?;
         let digest = document.descriptor.digest().clone();
         self.documents.insert(digest, document.clone());
         Ok(document)

@@ -107,6 +107,11 @@ pub fn of(bytes: &[u8]) -> Digest {
     hasher.finish()
 }
 
+/// The descriptor of `bytes`.
+pub(crate) fn describe(media_type: &str, bytes: &[u8]) -> Descriptor {
+    Descriptor::new(media_type.into(), bytes.len() as u64, of(bytes))
+}
+
 /// Parses a digest; upper-case hexadecimal and wrong lengths are refused.
 pub fn parse(text: &str) -> Result<Digest> {
     Digest::try_from(text).map_err(|e| failure!(Malformed: "digest {text:?}: {e}"))

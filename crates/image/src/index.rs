@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType, Platform};
 
 use crate::error::{Error, Kind, Result};
-use crate::json::to_json;
 use crate::layout;
 use crate::limits::Limits;
 use crate::manifest::{Content, Document, Image, is_index};
@@ -140,8 +139,7 @@ pub fn edit(
         let mut entries = index.manifests().clone();
         change(&mut entries)?;
         index.set_manifests(entries);
-        let media_type = index.media_type().as_ref().map(|t| t.to_string());
-        let document = Document::parse(to_json(&index)?, media_type.as_deref())?;
+        let document = Document::made(&index)?;
         layout.put(&document.descriptor, &document.bytes)?;
         layout::name_entry(names, Some(&text), None, &document.descriptor);
         Ok(document.descriptor)

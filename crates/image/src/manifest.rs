@@ -13,7 +13,7 @@ use crate::digest;
 #[cfg(doc)]
 use crate::error::Kind;
 use crate::error::{During, Result};
-use crate::json::{parse_document, parse_json};
+use crate::json::{parse_document, parse_json, to_json};
 use crate::limits::Limits;
 
 /// Docker's names for the same documents.
@@ -92,7 +92,7 @@ impl Document {
             (_, true) => MediaType::ImageIndex,
             (_, false) => MediaType::ImageManifest,
         };
-        let descriptor = Descriptor::new(media_type, bytes.len() as u64, digest::of(&bytes));
+        let descriptor = digest::describe(media_type.as_ref(), &bytes);
         let document = Document {
             descriptor,
             bytes,
@@ -104,6 +104,11 @@ impl Document {
             }
         }
         Ok(document)
+    }
+
+    /// A document that is made here, and says itself what it is.
+    pub(crate) fn made(value: &impl serde::Serialize) -> Result<Self> {
+        Document::parse(to_json(value)?, None)
     }
 
     /// As [`Document::parse`], for bytes that were verified against `descriptor`: what asks for the document by that digest,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use oci_spec::image::{Descriptor, Digest, MediaType};
+use oci_spec::image::{Digest, MediaType};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ED25519, EcdsaKeyPair,
@@ -14,7 +14,7 @@ use ring::signature::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::digest;
+use crate::digest::describe;
 use crate::error::{During, Kind, Result};
 use crate::json::{parse_document, parse_json, read_limited, to_json};
 use crate::limits::Limits;
@@ -213,8 +213,8 @@ pub fn sign(
     let source = RegistrySource::new(repository);
     let (_, old) = stored(&source, digest)?;
     let repository = source.repository();
-    let mut layer = serde_json::to_value(describe(PAYLOAD, &payload))
-        .map_err(|e| failure!(Malformed: "write JSON: {e}"))?;
+    let signed = describe(PAYLOAD, &payload);
+    let mut layer = json!(signed);
     layer["annotations"] = json!({SIGNATURE: STANDARD.encode(signature)});
     let mut layers: Vec<Value> = match &old {
         Some(old) => {
@@ -229,20 +229,15 @@ pub fn sign(
         "architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": digests},
     }))?;
     let config_descriptor = describe(MediaType::ImageConfig.as_ref(), &config);
-    repository.push_bytes(&describe(PAYLOAD, &payload), &payload)?;
+    repository.push_bytes(&signed, &payload)?;
     repository.push_bytes(&config_descriptor, &config)?;
-    let media_type = MediaType::ImageManifest;
-    let manifest = json!({"schemaVersion": 2, "mediaType": media_type, "config": config_descriptor, "layers": layers});
-    let bytes = to_json(&manifest)?;
-    if bytes.len() as u64 > Limits::default().manifest_bytes {
+    let document = Document::made(&json!({
+        "schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": config_descriptor, "layers": layers,
+    }))?;
+    if document.descriptor.size() > Limits::default().manifest_bytes {
         fail!(Limit: "there are too many signatures of {digest}");
     }
-    let document = Document::parse(bytes, Some(media_type.as_ref()))?;
     repository.push_manifest(&document, &tag(digest))
-}
-
-pub(crate) fn describe(media_type: &str, bytes: &[u8]) -> Descriptor {
-    Descriptor::new(media_type.into(), bytes.len() as u64, digest::of(bytes))
 }
 
 #[cfg(any(test, fuzzing))]

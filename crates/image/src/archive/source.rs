@@ -13,7 +13,7 @@ use crate::compression::Compression;
 use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
 use crate::ingest::pass;
-use crate::json::{parse_document, to_json};
+use crate::json::parse_document;
 use crate::layout;
 use crate::limits::Limits;
 use crate::manifest::Document;
@@ -195,11 +195,12 @@ impl Archive {
         config.set_media_type(MediaType::ImageConfig);
         let layers = image.layers.iter().flatten();
         let layers = layers.map(|name| find(name)).collect::<Result<Vec<_>>>()?;
-        let media_type = MediaType::ImageManifest;
-        let manifest = json!({"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers});
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": config, "layers": layers,
+        });
         Ok(ArchiveSource {
             files: self.files.clone(),
-            root: Document::parse(to_json(&manifest)?, Some(media_type.as_ref()))?,
+            root: Document::made(&manifest)?,
             places,
             limits: self.limits.clone(),
         })

@@ -5,7 +5,7 @@ use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
 use super::exchange::header;
 use super::{Repository, url};
 use crate::error::{Kind, Result};
-use crate::json::{parse_document, to_json};
+use crate::json::parse_document;
 use crate::manifest::{Content, Document};
 
 impl Repository<'_> {
@@ -127,7 +127,7 @@ impl Repository<'_> {
             return Ok(());
         }
         index.set_manifests(entries);
-        let document = Document::parse(to_json(&index)?, Some(MediaType::ImageIndex.as_ref()))?;
+        let document = Document::made(&index)?;
         self.push_manifest(&document, &tag)
     }
 }
