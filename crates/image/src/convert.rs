@@ -260,11 +260,8 @@ impl Source for Converted<'_> {
     ) -> Result<source::Content> {
         match self.layers.get(descriptor.digest()) {
             Some(file) => {
-                let whole = descriptor.size();
-                Ok(source::Content {
-                    reader: Box::new(Slice::new(file, start, end.unwrap_or(whole).min(whole))),
-                    start,
-                })
+                let whole = (0, descriptor.size());
+                Ok(Slice::content(file.clone(), whole, start, end))
             }
             None => self.source.open(descriptor, start, end),
         }

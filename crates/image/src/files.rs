@@ -11,6 +11,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 #[cfg(doc)]
 use crate::error::Kind;
 use crate::error::{Doing, Error, Result};
+use crate::source::Content;
 
 /// Ends the names of files that are to replace others.
 const SUFFIX: &str = ".tmp";
@@ -138,7 +139,7 @@ pub(crate) fn unnamed(folder: &Path) -> Result<File> {
     }
 }
 
-/// A stretch of a file that others read as well.
+/// A stretch of a file that others may read as well.
 pub(crate) struct Slice {
     file: Arc<File>,
     position: u64,
@@ -146,11 +147,22 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
-    pub(crate) fn new(file: &Arc<File>, position: u64, end: u64) -> Self {
-        Slice {
-            file: file.clone(),
-            position,
-            end,
+    /// What stands in `file` at a place, that is position and length: from byte `start` of it on, up to `end` if that is given.
+    pub(crate) fn content(
+        file: Arc<File>,
+        (position, length): (u64, u64),
+        start: u64,
+        end: Option<u64>,
+    ) -> Content {
+        let end = end.unwrap_or(length).min(length);
+        let slice = Slice {
+            file,
+            position: position + start.min(end),
+            end: position + end,
+        };
+        Content {
+            reader: Box::new(slice),
+            start,
         }
     }
 }

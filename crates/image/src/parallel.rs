@@ -51,19 +51,17 @@ impl Turns {
 struct Turn<'a> {
     turns: &'a Turns,
     n: usize,
-    over: bool,
 }
 
 impl Turn<'_> {
-    fn finish(mut self, result: Result<()>) {
-        self.over = true;
+    fn finish(self, result: Result<()>) {
         self.turns.finish(self.n, result);
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if !self.over && std::thread::panicking() {
+        if std::thread::panicking() {
             self.turns.finish(self.n, Err(Error::stopped()));
         }
     }
@@ -91,11 +89,7 @@ pub(crate) fn in_order<T: Send>(
                     if n >= count || turns.failed.load(Ordering::Acquire) {
                         return;
                     }
-                    let turn = Turn {
-                        turns: &turns,
-                        n,
-                        over: false,
-                    };
+                    let turn = Turn { turns: &turns, n };
                     match prepare(n, &turns.failed) {
                         Err(e) => return turn.finish(Err(e)),
                         Ok(prepared) if turns.wait(n) => turn.finish(commit(n, prepared)),

@@ -97,12 +97,7 @@ impl Files {
     }
 
     pub(super) fn slice(&self, place: (u64, u64), start: u64, end: Option<u64>) -> Content {
-        let stop = end.unwrap_or(place.1).min(place.1);
-        let reader = Slice::new(&self.file, place.0 + start.min(stop), place.0 + stop);
-        Content {
-            reader: Box::new(reader),
-            start,
-        }
+        Slice::content(self.file.clone(), place, start, end)
     }
 }
 

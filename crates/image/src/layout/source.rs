@@ -1,11 +1,12 @@
 //! Images in layouts, as a source and as a destination.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 use oci_spec::image::Descriptor;
 
 use super::Layout;
-use crate::error::{Doing, Result};
+use crate::error::Result;
+use crate::files::Slice;
 use crate::limits::Limits;
 use crate::manifest::Document;
 use crate::reference::Reference;
@@ -43,14 +44,8 @@ impl Source for LayoutSource {
     }
 
     fn open(&self, descriptor: &Descriptor, start: u64, end: Option<u64>) -> Result<Content> {
-        let mut file = self.layout.open_blob(descriptor)?;
-        file.seek(SeekFrom::Start(start))
-            .doing("seek in stored content")?;
-        let reader: Box<dyn Read + Send> = match end {
-            Some(end) => Box::new(file.take(end.saturating_sub(start))),
-            None => Box::new(file),
-        };
-        Ok(Content { reader, start })
+        let file = Arc::new(self.layout.open_blob(descriptor)?);
+        Ok(Slice::content(file, (0, descriptor.size()), start, end))
     }
 }
 

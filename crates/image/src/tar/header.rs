@@ -118,7 +118,7 @@ fn field_as_spaces(field: &[u8], value: impl Fn(u8) -> i64) -> i64 {
     field.iter().map(|b| 32 - value(*b)).sum()
 }
 
-fn until_nul(field: &[u8]) -> &[u8] {
+pub(super) fn until_nul(field: &[u8]) -> &[u8] {
     &field[..field.iter().position(|b| *b == 0).unwrap_or(field.len())]
 }
 

@@ -2,7 +2,7 @@
 
 use super::Time;
 use super::header::malformed;
-use super::sparse::Segment;
+use super::sparse::{self, Segment};
 use crate::error::Result;
 use crate::limits::Limits;
 
@@ -107,12 +107,11 @@ impl Attributes {
     }
 
     fn push_segment(&mut self, segment: Segment, limits: &Limits) -> Result<()> {
-        let segments = self.sparse.segments.get_or_insert_default();
-        if segments.len() >= limits.sparse_segments {
-            fail!(Limit: "tar: more than {} segments in a sparse file", limits.sparse_segments);
-        }
-        segments.push(segment);
-        Ok(())
+        sparse::push(
+            self.sparse.segments.get_or_insert_default(),
+            segment,
+            limits,
+        )
     }
 
     /// Last wins, as for every other key.

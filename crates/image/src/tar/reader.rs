@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 
 use super::entry::{Entry, EntryKind};
-use super::header::{Flavour, Header, malformed};
+use super::header::{Flavour, Header, malformed, until_nul};
 use super::pax::{Attributes, SparseAttributes};
 use super::sparse::{self, MapReader, Segment};
 use super::{BLOCK, Time};
@@ -243,8 +243,9 @@ impl Extended {
     fn add(&mut self, kind: u8, body: &[u8], limits: &Limits) -> Result<()> {
         match kind {
             b'g' => return Attributes::check_global(body),
-            b'L' => self.name = Some(gnu_name(body)),
-            b'K' => self.link = Some(gnu_name(body)),
+            // GNU puts a terminating NUL into the body.
+            b'L' => self.name = Some(until_nul(body).to_vec()),
+            b'K' => self.link = Some(until_nul(body).to_vec()),
             _ => self.pax.add(body, limits)?,
         }
         self.any = true;
@@ -348,11 +349,6 @@ fn input_error(error: io::Error) -> Error {
         return Error::stopped();
     }
     Error::system("read archive", error)
-}
-
-/// GNU puts a terminating NUL into the body.
-fn gnu_name(body: &[u8]) -> Vec<u8> {
-    body[..body.iter().position(|b| *b == 0).unwrap_or(body.len())].to_vec()
 }
 
 fn check_text(text: &[u8], what: &str, limits: &Limits) -> Result<()> {

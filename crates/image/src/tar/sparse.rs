@@ -33,6 +33,15 @@ pub(super) fn check(segments: &[Segment], real_size: u64, stored: u64) -> Result
     Ok(())
 }
 
+/// Adds a segment, if there may be one more.
+pub(super) fn push(into: &mut Vec<Segment>, segment: Segment, limits: &Limits) -> Result<()> {
+    if into.len() >= limits.sparse_segments {
+        return Err(too_many(limits));
+    }
+    into.push(segment);
+    Ok(())
+}
+
 /// Segments of GNU's old format: pairs of 12-byte numbers, an empty one ends the list.
 pub(super) fn parse_gnu(fields: &[u8], into: &mut Vec<Segment>, limits: &Limits) -> Result<()> {
     for pair in fields.chunks_exact(24) {
@@ -43,13 +52,8 @@ pub(super) fn parse_gnu(fields: &[u8], into: &mut Vec<Segment>, limits: &Limits)
             let value = number(field).and_then(|n| u64::try_from(n).ok());
             value.ok_or_else(|| malformed("sparse segment"))
         };
-        if into.len() >= limits.sparse_segments {
-            return Err(too_many(limits));
-        }
-        into.push(Segment {
-            offset: value(&pair[..12])?,
-            length: value(&pair[12..])?,
-        });
+        let (offset, length) = (value(&pair[..12])?, value(&pair[12..])?);
+        push(into, Segment { offset, length }, limits)?;
     }
     Ok(())
 }
