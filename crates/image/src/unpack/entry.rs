@@ -14,7 +14,7 @@ use super::path::{self, Whiteout};
 use super::tree::{is_directory, is_whiteout};
 use super::{Layer, attributes};
 use crate::error::{Doing, Error, Result};
-use crate::tar::{Entry, EntryKind, Reader};
+use crate::tar::{Entry, EntryKind, Reader, Segment};
 
 impl Layer {
     pub(super) fn apply<R: BufRead>(
@@ -124,33 +124,26 @@ impl Layer {
         let make = |p: &OwnedFd| fs::openat(p, name, flags, mode);
         let fd = self.fresh(parent, name, make, "create file")?;
         let error = |e| Error::system("write", e);
-        self.summary.bytes += entry.size;
-        match &entry.sparse {
-            None => loop {
+        let whole = [Segment {
+            offset: 0,
+            length: entry.size,
+        }];
+        if entry.sparse.is_some() {
+            if entry.size > self.limits.layer_bytes {
+                fail!(Limit: "a file of {} bytes", entry.size);
+            }
+            fs::ftruncate(&fd, entry.size).map_err(error)?;
+        }
+        for segment in entry.sparse.as_deref().unwrap_or(&whole) {
+            let mut done = 0;
+            while done < segment.length {
                 let piece = reader.data()?;
-                if piece.is_empty() {
-                    break;
-                }
-                let n = rustix::io::write(&fd, piece).map_err(error)?;
+                let most = usize::try_from(segment.length - done).unwrap_or(usize::MAX);
+                let piece = &piece[..piece.len().min(most)];
+                let written = rustix::io::pwrite(&fd, piece, segment.offset + done);
+                let n = written.map_err(error)?;
                 reader.consume(n);
-            },
-            Some(segments) => {
-                if entry.size > self.limits.layer_bytes {
-                    fail!(Limit: "a file of {} bytes", entry.size);
-                }
-                fs::ftruncate(&fd, entry.size).map_err(error)?;
-                for segment in segments {
-                    let mut done = 0;
-                    while done < segment.length {
-                        let piece = reader.data()?;
-                        let most = usize::try_from(segment.length - done).unwrap_or(usize::MAX);
-                        let piece = &piece[..piece.len().min(most)];
-                        let written = rustix::io::pwrite(&fd, piece, segment.offset + done);
-                        let n = written.map_err(error)?;
-                        reader.consume(n);
-                        done += n as u64;
-                    }
-                }
+                done += n as u64;
             }
         }
         self.attributes.apply(fd.as_fd(), entry, entry.mode)?;

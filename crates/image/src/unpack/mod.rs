@@ -49,8 +49,6 @@ use tree::Tree;
 pub struct Summary {
     /// Entries, whiteouts included.
     pub entries: u64,
-    /// Bytes of file content.
-    pub bytes: u64,
     /// Whiteouts of both kinds.
     pub whiteouts: u64,
     /// Devices that could not be made without privilege.
