@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Config, ImageConfiguration};
 use oci_spec::runtime as rt;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::accounts::{self, User};
@@ -70,11 +71,12 @@ pub struct Overrides {
 }
 
 /// A mount, in the words of the runtime specification.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mount {
     /// Inside.
     pub destination: String,
     /// Type.
+    #[serde(rename = "type")]
     pub kind: String,
     /// What is mounted.
     pub source: String,
@@ -83,13 +85,18 @@ pub struct Mount {
 }
 
 impl Mount {
-    fn tmpfs(destination: &str) -> Self {
+    /// Of a type with this source, and with options between which spaces are.
+    fn new(destination: &str, kind: &str, source: &str, options: &str) -> Self {
         Mount {
             destination: destination.into(),
-            kind: "tmpfs".into(),
-            source: "tmpfs".into(),
-            options: ["noexec", "nosuid", "nodev"].map(String::from).to_vec(),
+            kind: kind.into(),
+            source: source.into(),
+            options: options.split_whitespace().map(String::from).collect(),
         }
+    }
+
+    fn tmpfs(destination: &str) -> Self {
+        Mount::new(destination, "tmpfs", "tmpfs", "noexec nosuid nodev")
     }
 }
 
@@ -203,15 +210,9 @@ fn env(config: &Config, user: &User, overrides: &Overrides) -> Vec<String> {
     env
 }
 
-fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Value>> {
-    let mount = |to: &str, kind: &str, options: &str| {
-        let options: Vec<&str> = options.split_whitespace().collect();
-        json!({"destination": to, "type": kind, "source": kind, "options": options})
-    };
-    let bind = |path: &str, options: &str| {
-        let options: Vec<&str> = options.split_whitespace().collect();
-        json!({"destination": path, "type": "bind", "source": path, "options": options})
-    };
+fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Mount>> {
+    let mount = |to: &str, kind: &str, options: &str| Mount::new(to, kind, kind, options);
+    let bind = |path: &str, options: &str| Mount::new(path, "bind", path, options);
     // Without privilege the group "tty" is not mapped.
     let group = match overrides.rootless {
         true => "",
@@ -259,14 +260,12 @@ fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Value>> {
             fail!(Usage: "two mounts at {to}");
         }
         // The caller's is the one that is meant.
-        mounts.retain(|other| place(other["destination"].as_str().unwrap_or_default()) != to);
+        mounts.retain(|other| place(&other.destination) != to);
     }
-    let mut own: Vec<&Mount> = own.iter().collect();
+    let mut own = own.clone();
     // A mount would hide one below it that was there before.
     own.sort_by_key(|m| place(&m.destination).matches('/').count());
-    mounts.extend(own.into_iter().map(|m| {
-        json!({"destination": m.destination, "type": m.kind, "source": m.source, "options": m.options})
-    }));
+    mounts.extend(own);
     Ok(mounts)
 }
 

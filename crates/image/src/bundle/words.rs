@@ -158,10 +158,8 @@ fn volume(text: &str) -> Result<Mount> {
         return Err(bad("too many colons"));
     }
     let Some(destination) = second else {
-        return Ok(Mount {
-            options: ["nosuid", "nodev", "tmpcopyup"].map(String::from).to_vec(),
-            ..Mount::tmpfs(checked(first)?)
-        });
+        let (to, options) = (checked(first)?, "nosuid nodev tmpcopyup");
+        return Ok(Mount::new(to, "tmpfs", "tmpfs", options));
     };
     let mut mount = bind(first, destination)?;
     for option in options.into_iter().flat_map(|o| o.split(',')) {
@@ -197,12 +195,9 @@ fn bind(source: &str, destination: &str) -> Result<Mount> {
             => "Name a folder of the host, with a slash in it");
     }
     let path = std::fs::canonicalize(source).at("find", Path::new(source))?;
-    Ok(Mount {
-        destination: checked(destination)?.into(),
-        kind: "bind".into(),
-        source: path.to_string_lossy().into_owned(),
-        options: ["rbind", "rprivate"].map(String::from).to_vec(),
-    })
+    let source = path.to_string_lossy();
+    let destination = checked(destination)?;
+    Ok(Mount::new(destination, "bind", &source, "rbind rprivate"))
 }
 
 fn tmpfs(text: &str) -> Result<Mount> {
