@@ -78,10 +78,7 @@ impl<'a> Converted<'a> {
         {
             fail!(Unsupported: "docker's format has no layers of zstd");
         }
-        let mut root = source.root()?;
-        if let Selection::One(wanted) = selection {
-            root = index::find(source, &root, wanted)?.0;
-        }
+        let root = selection.root(source)?;
         let mut converted = Converted {
             source,
             root: root.clone(),

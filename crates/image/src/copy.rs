@@ -21,6 +21,17 @@ pub enum Selection {
     One(Wanted),
 }
 
+impl Selection {
+    /// What of `source` is meant.
+    pub(crate) fn root(&self, source: &dyn Source) -> Result<Document> {
+        let root = source.root()?;
+        match self {
+            Selection::All => Ok(root),
+            Selection::One(wanted) => Ok(index::find(source, &root, wanted)?.0),
+        }
+    }
+}
+
 /// Copies an image; content that is there already is not read. Returns what the name now stands for.
 pub fn copy(
     source: &dyn Source,
@@ -48,10 +59,7 @@ fn copy_as(
     parallel: usize,
     named: bool,
 ) -> Result<Descriptor> {
-    let mut root = source.root()?;
-    if let Selection::One(wanted) = selection {
-        root = index::find(source, &root, wanted)?.0;
-    }
+    let root = selection.root(source)?;
     let mut seen = HashSet::new();
     document(source, destination, &root, named, parallel, &mut seen, 0)?;
     Ok(root.descriptor)

@@ -121,7 +121,7 @@ impl Store {
             made.at("make directory", root)
                 .map_err(|e| e.hint(ELSEWHERE))?;
         }
-        let mut layout = Layout::create(root)?;
+        let layout = Layout::create(root)?;
         for name in ["layers", "staging"] {
             make_private(&root.join(name))?;
         }
@@ -133,13 +133,7 @@ impl Store {
             clear(&root.join("staging"))?;
         }
         flock(&lock, FlockOperation::LockShared).at("lock", &path)?;
-        let lock = Arc::new(lock);
-        layout.lock = Some(lock.clone());
-        Ok(Store {
-            layout,
-            lock,
-            writable: true,
-        })
+        Ok(Store::of(layout, lock, true))
     }
 
     /// Opens the store at `root` for what works without writing there too: where it is read-only or another user's, containers
@@ -160,19 +154,23 @@ impl Store {
             fail!(NotFound: "there is no store at {}", root.display()
                 => "\"pull\" and \"import\" make one; another place is named with --root");
         }
-        let mut layout = Layout::open(root)?;
+        let layout = Layout::open(root)?;
         let path = root.join("lock");
         // A layout made by another program has no such file.
         let path = if path.exists() { &path } else { root };
         let lock = File::open(path).at("open", path)?;
         flock(&lock, FlockOperation::LockShared).at("lock", path)?;
+        Ok(Store::of(layout, lock, false))
+    }
+
+    fn of(mut layout: Layout, lock: File, writable: bool) -> Self {
         let lock = Arc::new(lock);
         layout.lock = Some(lock.clone());
-        Ok(Store {
+        Store {
             layout,
             lock,
-            writable: false,
-        })
+            writable,
+        }
     }
 
     /// The images.
