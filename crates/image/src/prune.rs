@@ -27,7 +27,8 @@ pub fn unused(store: &Store, age: Duration) -> Result<Vec<String>> {
         }
         let used = all.iter().any(|d| needed.contains(d.digest()));
         let last = all.iter().filter_map(|d| layout.touched(d)).max();
-        let since = last.and_then(|t| SystemTime::now().duration_since(t).ok());
+        // What was used in the future, by a clock that was wrong, was used just now.
+        let since = last.map(|t| SystemTime::now().duration_since(t).unwrap_or_default());
         if !used && since.is_none_or(|since| since >= age) {
             found.push(name);
         }
