@@ -594,6 +594,12 @@ fn page(request: &Request, all: &[Value], size: usize) -> (Vec<Value>, Option<St
     if let Some(kind) = request.query.get("artifactType") {
         more += &format!("&artifactType={}", kind.replace('/', "%2F"));
     }
-    let next = (end < all.len()).then(|| format!("</v2/{}?{more}>; rel=\"next\"", request.path));
+    let next = (end < all.len()).then(|| {
+        // Several links in one header (RFC 8288, section 3).
+        format!(
+            "</v2/first>; rel=\"first\", </v2/{}?{more}>; rel=\"next\"",
+            request.path
+        )
+    });
     (all[start..end].to_vec(), next)
 }

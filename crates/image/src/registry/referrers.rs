@@ -143,12 +143,10 @@ pub(super) fn next_page(
     response: &ureq::http::Response<ureq::Body>,
     base: &str,
 ) -> Result<Option<String>> {
-    for value in response.headers().get_all("link") {
-        let value = value.to_str().unwrap_or_default().trim();
-        let link = value.strip_prefix('<').and_then(|v| v.split_once('>'));
-        let Some((address, parameters)) = link else {
-            continue;
-        };
+    let values = response.headers().get_all("link").iter();
+    // One header may have several.
+    let links = values.flat_map(|v| v.to_str().unwrap_or_default().split('<').skip(1));
+    for (address, parameters) in links.filter_map(|link| link.split_once('>')) {
         let parameters = parameters.to_ascii_lowercase().replace('"', "");
         if !parameters.contains("rel=next") {
             continue;
