@@ -28,6 +28,7 @@ impl Wanted {
             "arm" => ("arm", Some("v7")),
             "x86" => ("386", None),
             "powerpc64" => ("ppc64le", None),
+            "loongarch64" => ("loong64", None),
             other => (other, None),
         };
         Wanted {
