@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, MediaType};
 use tare_image::copy::{Selection, copy_content};
 use tare_image::location::Location;
 use tare_image::reference::Reference;
 use tare_image::store::Store;
-use tare_image::{Error, Kind, Result, index};
+use tare_image::{Error, Kind, Result, digest, index};
 
 use super::{Line, Options, copy, place, put};
 
@@ -37,7 +37,7 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     for image in images {
         given.push(match verb {
             "create" | "add" => entries(&store, image, line, options)?,
-            _ => vec![store.resolve(&image.parse()?)?],
+            _ => vec![entry(&store, image)?],
         });
     }
     let given: Vec<Descriptor> = given.into_iter().flatten().collect();
@@ -62,6 +62,16 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
     })?;
     put!("{}", made.digest());
     Ok(0)
+}
+
+/// Something with the digest of the entry that is meant, whose image needs to have no name here.
+fn entry(store: &Store, image: &str) -> Result<Descriptor> {
+    match (store.resolve(&image.parse()?), digest::parse(image)) {
+        (Err(e), Ok(digest)) if e.kind() == Kind::NotFound => {
+            Ok(Descriptor::new(MediaType::ImageManifest, 0, digest))
+        }
+        (resolved, _) => resolved,
+    }
 }
 
 /// The entries for an image that is here, or is brought here for that.

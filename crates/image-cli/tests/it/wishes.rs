@@ -83,6 +83,13 @@ fn images_are_put_together_for_several_platforms() {
     // From the registry into another one, with all its images.
     let again = program.run(&["index", "create", "--plain-http", "localhost/again:1", &to]);
     assert_eq!(again, pushed, "the same entries give the same index");
+    // Where its images have no names, an entry's digest says which is meant.
+    let fresh = Program::new();
+    fresh.run(&["index", "create", "--plain-http", "localhost/all:1", &to]);
+    let digest = index["manifests"][0]["digest"].as_str().unwrap();
+    fresh.run(&["index", "remove", "localhost/all:1", digest]);
+    let raw = fresh.run(&["inspect", "--raw", "localhost/all:1"]);
+    assert_eq!(platforms(&serde_json::from_str(&raw).unwrap()), ["arm/v6"]);
     program.run(&["index", "remove", "localhost/all:1", "localhost/b:1"]);
     assert_eq!(platforms(&shown()), [own]);
     for (words, said) in [
