@@ -102,6 +102,15 @@ impl Ended {
     }
 }
 
+impl Running {
+    /// How much memory is kept for one that is added under this name, of what the caller chooses.
+    pub(crate) fn kept(&self, name: &str) -> usize {
+        let names = &self.names;
+        let words = [name, &self.spec, &names.stdin, &names.stdout, &names.stderr];
+        size_of::<Running>() + words.into_iter().map(str::len).sum::<usize>()
+    }
+}
+
 impl Task {
     /// A process by its name, the empty one for the first.
     pub(crate) fn process(&mut self, id: &str, exec: &str) -> Result<&mut Running, Status> {

@@ -557,6 +557,19 @@ fn calls_that_are_too_many_are_refused() {
     for number in 0..added {
         shim.delete("one", &format!("e{number}")).unwrap();
     }
+    // What is long can be something else of them, and there can be very many.
+    let long = |name: &str| {
+        let mut request = shim.exec_request("one", name, "true");
+        request.stdout = "x".repeat(3 << 20);
+        shim.task.exec(short(), &request)
+    };
+    let added = (0..20)
+        .take_while(|number| long(&format!("e{number}")).is_ok())
+        .count();
+    assert_eq!(added, 5);
+    for number in 0..added {
+        shim.delete("one", &format!("e{number}")).unwrap();
+    }
     // Those who wait and go do not add up.
     let mut wait = containerd_shim_protos::ttrpc::Request::new();
     wait.service = "containerd.task.v2.Task".to_owned();

@@ -9,7 +9,7 @@ use crate::status::Status;
 use crate::streams::Names;
 use crate::task::{Phase, Running};
 
-/// The most bytes of the specifications of processes that are added to a container and not started.
+/// The most bytes of what is kept for the processes that are added to a container.
 const MOST_KEPT: usize = 16 << 20;
 
 pub(super) fn exec(shim: &mut Shim, _: Caller, payload: &[u8]) -> Result<Answer, Status> {
@@ -32,12 +32,6 @@ pub(super) fn exec(shim: &mut Shim, _: Caller, payload: &[u8]) -> Result<Answer,
         return Err(Status::refused("cannot exec in a stopped container"));
     }
     let spec = json(request.spec.as_ref(), "Process", "spec")?;
-    let kept: usize = task.execs.values().map(|added| added.spec.len()).sum();
-    if kept + spec.len() > MOST_KEPT {
-        return Err(Status::too_much(format!(
-            "processes that are not started take {kept} bytes already: start or delete some"
-        )));
-    }
     let process = Running {
         phase: Phase::Created,
         names: Names {
@@ -49,6 +43,13 @@ pub(super) fn exec(shim: &mut Shim, _: Caller, payload: &[u8]) -> Result<Answer,
         spec: spec.to_owned(),
         ..Running::default()
     };
+    let added = task.execs.iter().map(|(name, added)| added.kept(name));
+    let kept: usize = added.sum();
+    if kept + process.kept(&request.exec_id) > MOST_KEPT {
+        return Err(Status::too_much(format!(
+            "processes that were added take {kept} bytes already: start or delete some"
+        )));
+    }
     task.execs.insert(request.exec_id.clone(), process);
     shim.publish(&Event::exec_added(&request.id, &request.exec_id));
     done()
