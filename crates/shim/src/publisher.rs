@@ -18,6 +18,9 @@ use crate::poller::{Poller, Token};
 /// More are not kept while nobody takes them: the oldest go.
 const MOST: usize = 8192;
 
+/// Nor more bytes than these.
+const MOST_BYTES: usize = 16 << 20;
+
 /// Who does not answer for so long is asked anew.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -83,18 +86,26 @@ impl Publisher {
         if self.address.is_none() {
             return;
         }
-        let sent = usize::from(self.link.as_ref().is_some_and(|link| link.asked.is_some()));
-        if self.queue.len() >= MOST {
-            self.queue.remove(sent);
-        }
         let mut request = Request::new();
         request.service = "containerd.services.events.ttrpc.v1.Events".to_owned();
         request.method = "Forward".to_owned();
         request.timeout_nano = PATIENCE.as_nanos() as i64;
         request.payload = event.to_request(&self.namespace);
-        self.queue
-            .push_back(request.write_to_bytes().unwrap_or_default());
+        self.keep(request.write_to_bytes().unwrap_or_default());
         self.go_on(poller);
+    }
+
+    fn keep(&mut self, request: Vec<u8>) {
+        // The first one may be on its way.
+        let sent = usize::from(self.link.as_ref().is_some_and(|link| link.asked.is_some()));
+        let mut bytes = request.len() + self.queue.iter().map(Vec::len).sum::<usize>();
+        while self.queue.len() >= MOST || bytes > MOST_BYTES {
+            let Some(oldest) = self.queue.remove(sent) else {
+                break;
+            };
+            bytes -= oldest.len();
+        }
+        self.queue.push_back(request);
     }
 
     /// Connects, sends, takes answers, as far as that goes without waiting.
@@ -188,5 +199,28 @@ impl Publisher {
         {
             link.watched = interest;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_events_and_of_too_long_ones_the_last_are_kept() {
+        let mut publisher = Publisher::new(None, "test");
+        for number in 0..MOST + 5 {
+            publisher.keep(number.to_be_bytes().to_vec());
+        }
+        assert_eq!(publisher.queue.len(), MOST);
+        assert_eq!(publisher.queue[0], 5usize.to_be_bytes());
+        for length in 0..10 {
+            publisher.keep(vec![length; 4 << 20]);
+        }
+        let first: Vec<u8> = publisher.queue.iter().map(|request| request[0]).collect();
+        assert_eq!(first, [6, 7, 8, 9]);
+        // One that is too long by itself is told, too.
+        publisher.keep(vec![0; MOST_BYTES + 1]);
+        assert_eq!(publisher.queue.len(), 1);
     }
 }

@@ -304,11 +304,13 @@ impl Shim {
         let Some(peer) = self.peers.get(token) else {
             return;
         };
-        let mut alive = peer.connection.flush() && peer.connection.receive();
-        while let Some(peer) = self.peers.get(token) {
-            let Some(frame) = peer.connection.frame() else {
-                break;
-            };
+        let mut alive = peer.connection.flush();
+        // Answers may be much longer than questions: more is read, and what has been read is taken, when there is room for them.
+        alive &= !peer.connection.interest().read || peer.connection.receive();
+        while let Some(peer) = self.peers.get(token)
+            && peer.connection.interest().read
+            && let Some(frame) = peer.connection.frame()
+        {
             self.take(token, frame);
         }
         if let Some(peer) = self.peers.get(token) {

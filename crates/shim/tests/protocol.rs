@@ -442,6 +442,57 @@ fn clients_that_go_or_do_not_read_are_no_harm() {
     shim.end("one");
 }
 
+/// The most memory that a shim has had, in KiB.
+fn most_memory(shim: &Shim) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", shim.pid())).unwrap();
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn long_answers_to_short_questions_wait_for_who_reads_them() {
+    if skipped("long_answers_to_short_questions_wait_for_who_reads_them") {
+        return;
+    }
+    let shim = Shim::start("amplified");
+    shim.run("one", "sleep 1000");
+    let mut added = shim.exec_request("one", "e", "true");
+    added.stdout = "x".repeat(200 << 10);
+    shim.task.exec(short(), &added).unwrap();
+    let before = most_memory(&shim);
+    let mut request = containerd_shim_protos::ttrpc::Request::new();
+    request.service = "containerd.task.v2.Task".to_owned();
+    request.method = "State".to_owned();
+    request.payload = b"\x0a\x03one\x12\x01e".to_vec();
+    let message = protobuf::Message::write_to_bytes(&request).unwrap();
+    const ASKED: u32 = 1000;
+    let all: Vec<u8> = (0..ASKED)
+        .flat_map(|number| frame(number * 2 + 1, 1, &message))
+        .collect();
+    let mut socket = UnixStream::connect(&shim.address).unwrap();
+    socket.write_all(&all).unwrap();
+    // It has been served since then.
+    assert_eq!(shim.status("one"), Status::RUNNING);
+    let meanwhile = most_memory(&shim);
+    assert!(
+        meanwhile < before + 8192,
+        "KiB: {before} before, {meanwhile} with {ASKED} answers that nobody reads"
+    );
+    // Who reads gets all of them.
+    let mut header = [0; 10];
+    for number in 0..ASKED {
+        socket.read_exact(&mut header).unwrap();
+        assert_eq!(header[4..8], (number * 2 + 1).to_be_bytes());
+        let length = u32::from_be_bytes(header[..4].try_into().unwrap());
+        let mut answer = vec![0; length as usize];
+        socket.read_exact(&mut answer).unwrap();
+    }
+    drop(socket);
+    shim.delete("one", "e").unwrap();
+    shim.end("one");
+}
+
 /// Sets how many descriptors a shim may have.
 fn limit_descriptors(shim: &Shim, most: usize) {
     let mut command = std::process::Command::new("prlimit");
