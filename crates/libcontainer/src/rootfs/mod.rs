@@ -273,6 +273,11 @@ impl<'a> Request<'a> {
                 return Err(wrong("options", &why));
             }
         }
+        let is_single = |option: &String| overlay::is_single_layer(option);
+        if ids.is_some() && options.data.iter().any(is_single) {
+            let why = "that map ids are known with layers in one list: lowerdir=…";
+            return Err(wrong("options", why));
+        }
         match options.bind {
             Some(_) if !source.starts_with('/') => {
                 return Err(wrong("source", "of a bind mount is not an absolute path"));
@@ -474,6 +479,15 @@ mod tests {
             (
                 entry("", "tmpfs", "t", &["uidmap=0:1:1,0:2:1", "gidmap=0:1:1"]),
                 "overlap",
+            ),
+            (
+                entry(
+                    "",
+                    "overlay",
+                    "o",
+                    &["lowerdir+=/a", "uidmap=0:1:1", "gidmap=0:1:1"],
+                ),
+                "lowerdir=",
             ),
             (entry("", "tmpfs", "t", &["tmpcopyup"]), "tmpcopyup"),
             (entry("", "tmpfs", "t", &["remount"]), "remount"),

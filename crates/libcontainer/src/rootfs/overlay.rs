@@ -51,6 +51,11 @@ pub(super) fn directories_of(option: &str) -> Vec<(&'static str, String)> {
     found
 }
 
+/// Whether an option names one layer by itself, as fsconfig(2) takes it.
+pub(super) fn is_single_layer(option: &str) -> bool {
+    option.starts_with("lowerdir+=") || option.starts_with("datadir+=")
+}
+
 /// An overlay that is mounted nowhere yet: an option, and a layer, at a time.
 pub(super) fn configure(source: &str, flags: u64, data: &[String]) -> kernel::Result<Fd> {
     let context = mount::open_filesystem(c"overlay")?;
