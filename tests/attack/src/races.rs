@@ -55,6 +55,11 @@ fn race(
     })
 }
 
+/// A path of the host from far below, such as leads out of any root that does not hold.
+fn up_to(path: &Path) -> PathBuf {
+    PathBuf::from("../".repeat(30)).join(path.strip_prefix("/").unwrap_or(path))
+}
+
 /// A volume with a directory and a link out of it that can be exchanged.
 fn volume(case: &Case, to: &Path) -> Verdict<(PathBuf, PathBuf, PathBuf)> {
     let volume = case.folder("volume")?;
@@ -73,7 +78,7 @@ pub(crate) fn attacks(short: bool) -> Vec<Attack> {
     let looks = "cat /proc/self/mountinfo -- cat /v/a/file /v/b/file /v/a/below/file /v/a/x/file";
     let mounts = move |id: &str, advisories, what: &str, below: &'static str, kind: &'static str, up: bool| attack(id, advisories, what, move |case, canary| {
         let to = match up {
-            true => PathBuf::from("../".repeat(30) + &canary.at("folder").display().to_string()[1..]),
+            true => up_to(&canary.at("folder")),
             false => canary.at("folder"),
         };
         let (volume, folder, link) = volume(case, &to)?;
@@ -131,11 +136,13 @@ pub(crate) fn attacks(short: bool) -> Vec<Attack> {
         all.push(attack(format!("R4.{name}"), &["runc CVE-2025-52565"], what, move |case, canary| {
             let dev = case.folder("dev")?;
             let (one, other) = (dev.join(exchanged), dev.join("other"));
-            let to = match exchanged {
-                "pts" => fs::create_dir(&one).map(|()| canary.at("folder")),
-                _ => fs::create_dir(dev.join("pts")).and_then(|()| fs::write(&one, "")).map(|()| canary.at("file")),
+            let made = match exchanged {
+                "pts" => fs::create_dir(&one),
+                _ => fs::create_dir(dev.join("pts")).and_then(|()| fs::write(&one, "")),
             };
-            symlink(to.setup("make a file")?, &other).setup("make a link")?;
+            made.setup("make a file")?;
+            // A name that is not there yet: who follows it out makes a file or a directory there.
+            symlink(up_to(&canary.at("new")), &other).setup("make a link")?;
             let socket = case.path("console.sock");
             let listener = std::os::unix::net::UnixListener::bind(&socket).setup("listen")?;
             // Whoever connects is kept until the end: then its terminal hangs up.
@@ -152,6 +159,9 @@ pub(crate) fn attacks(short: bool) -> Vec<Attack> {
                 let place = |line: &str| line.split(' ').nth(4).is_some_and(|at| ["/dev/console", "/dev/other"].contains(&at));
                 let wrong = mounts.lines().find(|line| place(line) && !line.contains(" - devpts "));
                 ensure(wrong.is_none(), || format!("the console is {wrong:?}"))?;
+                // Mounted on something outside it is gone with the old root.
+                let terminal = |line: &str| line.contains(" - devpts ") && !line.contains(" / /");
+                ensure(mounts.lines().any(terminal), || format!("the console is on nothing inside: {mounts:?}"))?;
                 // What was mounted is the fourth word; where, the fifth, is a path inside, and a link may name any.
                 let of_host = |line: &&str| line.split(' ').nth(3).is_some_and(|root| root.contains("/canary"));
                 let found = mounts.lines().find(of_host);
