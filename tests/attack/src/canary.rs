@@ -60,11 +60,15 @@ impl Canary {
             "null",
             "console",
             "folder/file",
+            "folder/open",
             "folder/below/file",
         ] {
             fs::write(self.path.join(name), SECRET)?;
         }
-        fs::set_permissions(self.path.join("file"), fs::Permissions::from_mode(0o640))?;
+        // The second can be held by nothing but its mount.
+        for (name, mode) in [("file", 0o640), ("folder/open", 0o666)] {
+            fs::set_permissions(self.path.join(name), fs::Permissions::from_mode(mode))?;
+        }
         symlink("file", self.path.join("link"))?;
         fs::copy(
             self.path.with_file_name("bin/probe"),

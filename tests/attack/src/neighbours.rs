@@ -113,21 +113,28 @@ fn come_in(case: &Case, canary: &Canary, who: Snooper) -> Verdict {
     Ok(())
 }
 
-/// Containers are created that share a namespace with one that snoops, and its user namespace if it has one.
-fn share(case: &Case, canary: &Canary, (kind, file): (&str, &str), who: Snooper) -> Verdict {
+/// A namespace's name in a configuration, and its file's.
+type Shared = (&'static str, &'static str);
+
+/// Containers are created that share namespaces with one that snoops, and its user namespace if it has one. Its pid namespace is
+/// always among them: without that it sees none of their processes, whatever else it shares.
+fn share(case: &Case, canary: &Canary, all: &[Shared], who: Snooper) -> Verdict {
     let neighbour = snooping(case, canary, who)?;
     let path = |file: &str| neighbour.proc_path(&format!("ns/{file}"));
     for _ in 0..20 {
         let bundle = case.bundle();
-        let bundle = match who {
+        let mut bundle = match who {
             Snooper::Mapped => {
                 oci_validation::bundle::own(&bundle.root(), oci_validation::bundle::BASE);
                 bundle.namespace("user", Some(&path("user")))
             }
             _ => bundle,
         };
+        for (kind, file) in all {
+            bundle = bundle.namespace(kind, Some(&path(file)));
+        }
         // Refused is as good.
-        match bundle.namespace(kind, Some(&path(file))).see("true") {
+        match bundle.see("true") {
             Err(Stop::Fail(message)) if message.contains("did not end within") => {
                 return fail(message);
             }
@@ -190,7 +197,10 @@ fn everything(case: &Case, canary: &Canary, who: Snooper) -> Verdict {
                 .collect(),
         )?;
     }
-    let written = does(words("write /mnt/file x -- mkdir /mnt/new -- rm /mnt/file"))?.out;
+    let written = does(words(
+        "write /mnt/open x -- write /mnt/file x -- mkdir /mnt/new -- rm /mnt/file",
+    ))?
+    .out;
     container.end()?;
     let harm = canary.harm();
     ensure(harm.is_empty(), || {
@@ -201,6 +211,13 @@ fn everything(case: &Case, canary: &Canary, who: Snooper) -> Verdict {
 /// All of them.
 pub(crate) fn attacks() -> Vec<Attack> {
     const JOINING: &[&str] = &["runc CVE-2016-9962"];
+    const POD: &[Shared] = &[
+        ("pid", "pid"),
+        ("ipc", "ipc"),
+        ("uts", "uts"),
+        ("network", "net"),
+        ("mount", "mnt"),
+    ];
     let whos = [
         ("usual", "root with Docker's capabilities", Snooper::Usual),
         (
@@ -223,13 +240,15 @@ pub(crate) fn attacks() -> Vec<Attack> {
         ));
     }
     for (name, person, who) in [whos[0], whos[2]] {
-        for shared in [("pid", "pid"), ("ipc", "ipc"), ("mount", "mnt")] {
+        for (id, shared, title) in [
+            ("pid", &POD[..1], "its pid namespace"),
+            ("pod", POD, "all of its namespaces"),
+        ] {
             let what = format!(
-                "{person} looks for the host through a container that is created in its {} namespace",
-                shared.0
+                "{person} looks for the host through a container that is created in {title}"
             );
             all.push(attack(
-                format!("N1.{}-{name}", shared.0),
+                format!("N1.{id}-{name}"),
                 JOINING,
                 what,
                 move |case, canary| share(case, canary, shared, who),
