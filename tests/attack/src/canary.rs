@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 pub(crate) const SECRET: &str = "canary-secret";
 
 /// Parameters that runtimes were once made to write.
-const PARAMETERS: [&str; 6] = [
+const PARAMETERS: [&str; 7] = [
     "kernel/core_pattern",
     "kernel/hostname",
     "kernel/modprobe",
     "kernel/sysrq",
     "fs/suid_dumpable",
     "net/ipv4/ip_forward",
+    "net/ipv4/ip_default_ttl",
 ];
 
 /// The tree, and how it looked.

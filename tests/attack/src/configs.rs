@@ -165,8 +165,8 @@ fn settings() -> Vec<Attack> {
             ensure(output.out.trim() == "Groups:", || format!("{:?}", output.out))
         }),
         attack("A3", &[], "the environment and the umask of the caller reach the container", |case, _| {
-            let seen = case.bundle().by(&["--umask", "0"]).see("env")?;
-            ensure(!seen.text.contains("XDG_RUNTIME_DIR"), || format!("{:?}", seen.text))
+            let seen = case.bundle().by(&["--umask", "0"]).see("env -- status Umask")?;
+            ensure(!seen.text.contains("XDG_RUNTIME_DIR") && seen.after("Umask:")? != "0000", || format!("{:?}", seen.text))
         }),
         attack("K1.keyring", &[], "the container has the caller's session keyring", |case, _| {
             let first = case.bundle().see("keyring")?.text;
@@ -194,7 +194,7 @@ fn settings() -> Vec<Attack> {
 fn parsing() -> Vec<Attack> {
     const NUMBERS: &[&str] = &["CVE-2016-3697 (runc)", "CVE-2026-30892 (crun)"];
     const OVERFLOWS: &[&str] = &["CVE-2024-40635 (containerd)"];
-    let users = ["1", "1:1", "4294967294", "4294967295", "4294967296", "4294967297", "-1", "1x", "01", "0x1", "root", " 1", "1:4294967296", "18446744073709551616"];
+    let users = ["1", "1:1", "4294967294", "4294967295", "4294967296", "4294967297", "-1", "1x", "01", "0x1", " 1", "1:4294967296", "18446744073709551616"];
     let mut all: Vec<Attack> = users.into_iter().map(|user| attack(format!("P1.{}", user.replace(' ', "_")), if user.len() > 9 { OVERFLOWS } else { NUMBERS }, format!("exec with --user {user:?} becomes root"), move |case, _| {
         let bundle = case.bundle();
         // A name that looks like a number.
@@ -204,8 +204,7 @@ fn parsing() -> Vec<Attack> {
         let output = container.call(&["exec", "--user", user], &["/bin/probe", "status", "Uid", "Gid"])?;
         container.end()?;
         let root = output.ok() && output.out.lines().any(|line| line.starts_with("Uid:\t0"));
-        // Numbers are numbers; only the name of root is root's.
-        ensure(!root || user == "root", || "it is root".to_owned())
+        ensure(!root, || "it is root".to_owned())
     })).collect();
     type Make = fn(&std::path::Path) -> std::io::Result<()>;
     let hostile: [(&str, Make); 6] = [
@@ -315,17 +314,10 @@ fn labels_and_hooks() -> Vec<Attack> {
             .mount("/dev", "bind", &dev.display().to_string(), &["rbind", "rw"]);
         fs::write(bundle.root().join("tmp/open"), "neighbour").setup("write a file")?;
         fs::write(bundle.root().join("etc/secret"), SECRET).setup("write a file")?;
-        let seen = either(bundle.push("/linux/maskedPaths", "/etc/secret").see("cat /etc/secret -- write /etc/secret x -- cat /tmp/open"))?;
+        let seen = either(bundle.push("/linux/maskedPaths", "/etc/secret").see("cat /etc/secret"))?;
         let Some(seen) = seen else { return Ok(()) };
         ensure(!seen.text.contains(SECRET), || "the file is not masked".to_owned())?;
-        ensure(seen.text.matches("neighbour").count() == 1 && !seen.text.ends_with('x'), || "what masks it is the neighbour's".to_owned())
-    }));
-    all.push(attack("R3.gone", &["runc CVE-2025-31133", "youki CVE-2025-62161"], "masked files stay open because a neighbour has removed /dev/null", |case, _| {
-        let dev = case.folder("dev")?;
-        let bundle = case.bundle().without_mount("/dev").without_mount("/dev/shm").without_mount("/dev/pts")
-            .mount("/dev", "bind", &dev.display().to_string(), &["rbind", "rw"]);
-        fs::write(bundle.root().join("etc/secret"), SECRET).setup("write a file")?;
-        lacks(either(bundle.push("/linux/maskedPaths", "/etc/secret").see("cat /etc/secret"))?, SECRET, "the file is not masked")
+        ensure(!seen.text.contains("neighbour"), || "what masks it is the neighbour's".to_owned())
     }));
     all.push(attack("S5.null", &["crun CVE-2026-88265"], "/dev/null is a link to a file of the host that is mounted, and a standard stream is the null device", |case, canary| {
         let bundle = case.bundle().without_mount("/dev").without_mount("/dev/shm").without_mount("/dev/pts");

@@ -62,15 +62,22 @@ pub(crate) fn attacks() -> Vec<Attack> {
             }, "/")
         }),
     ];
-    let paths = ["/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/urandom", "/dev/pts", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/sys/firmware", "/sys/power/state", "/proc/self/fd/0", "/proc/self/fd/1"];
-    for (number, path) in paths.into_iter().enumerate() {
-        all.push(attack(format!("X5.{number:02}"), &[], format!("root of a container changes owner, mode, times or attributes of {path}, and the host sees it"), move |case, canary| {
-            let masked = json!(["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"]);
-            let bundle = case.bundle().aid("/linux/maskedPaths", masked).aid("/linux/readonlyPaths", json!(["/proc/sys", "/proc/sysrq-trigger"]));
-            bundle.see(&format!("meddle {path}"))?;
+    // What a runtime could have taken from the host: nodes, and what covers masked files.
+    let paths = [("00", "/dev/null"), ("01", "/dev/zero"), ("02", "/dev/full"), ("03", "/dev/tty"), ("04", "/dev/urandom"), ("06", "/proc/kcore"), ("07", "/proc/keys"), ("08", "/proc/timer_list"), ("13", "/proc/self/fd/0")];
+    for (number, path) in paths {
+        all.push(attack(format!("X5.{number}"), &[], format!("root of a container changes owner, mode, times or attributes of {path}, and the host sees it"), move |case, canary| {
+            let masked = json!(["/proc/kcore", "/proc/keys", "/proc/timer_list"]);
+            case.bundle().aid("/linux/maskedPaths", masked).see(&format!("meddle {path}"))?;
             let harm = canary.harm();
             ensure(harm.is_empty(), || format!("the host was changed: {harm:?}"))
         }));
     }
+    all.push(attack("X5.09", &[], "root of a container writes a kernel parameter that it shares with the host, below a read-only path", |case, canary| {
+        // The network is that of the suite's private world; of this one root may write without any capability.
+        let bundle = case.bundle().without_namespace("network").aid("/linux/readonlyPaths", json!(["/proc/sys"]));
+        let said = bundle.see("write /proc/sys/net/ipv4/ip_default_ttl 1")?.text;
+        let harm = canary.harm();
+        ensure(harm.is_empty(), || format!("the host was changed: {harm:?} ({said:?})"))
+    }));
     all
 }

@@ -53,7 +53,7 @@ const PATHS: &[(&str, Touch)] = &[
     ("/run/secrets/one", Touch::BindFile), ("/opt/a/b/c/d/file", Touch::BindFile), ("/dev/bound", Touch::BindFile),
     ("/mnt/volume", Touch::BindFolder), ("/var/lib/data", Touch::BindFolder), ("/srv/a/b/c", Touch::BindFolder),
     ("/home", Touch::BindReadOnly), ("/opt/config/read-only", Touch::BindReadOnly),
-    ("/dev/extra", Touch::Device), ("/opt/node", Touch::Device), ("/dev/deep/er/node", Touch::Device),
+    ("/dev/extra", Touch::Device), ("/opt/node", Touch::Device), ("/opt/deep/er/node", Touch::Device),
     ("/etc/secret", Touch::Masked), ("/opt/secrets", Touch::Masked), ("/opt/deep/secret", Touch::Masked),
     ("/etc/fixed", Touch::ReadOnly), ("/opt/fixed/deep", Touch::ReadOnly),
     ("/app", Touch::Directory), ("/app/a/b", Touch::Directory),

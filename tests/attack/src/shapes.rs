@@ -122,6 +122,7 @@ pub(crate) const SHAPES: &[Shape] = &[
     shape("directory above as a link to outside", |p| p.middle(p.canary("folder"))),
     shape("directory above as a link far up and out", |p| p.middle(p.overshoot("folder"))),
     shape("directory above as a link to a new name", |p| p.middle(p.canary("new"))),
+    shape("directory above as a link far up and out to a new name", |p| p.middle(p.overshoot("new"))),
     shape("FIFO", |p| Ok(nix::unistd::mkfifo(&p.path(), Mode::from_bits_truncate(0o666))?)),
     shape("socket", |p| UnixListener::bind(p.path()).map(drop)),
     shape("null device", |p| p.node(SFlag::S_IFCHR, 1, 3)),
