@@ -54,11 +54,27 @@ pub fn enter(arguments: &[String], view: View) -> io::Result<i32> {
         kinds |= CloneFlags::CLONE_NEWPID;
     }
     nix::sched::unshare(kinds)?;
+    close_inherited()?;
     let status = Command::new(std::env::current_exe()?)
         .arg("inside")
         .args(arguments)
         .status()?;
     Ok(status.code().unwrap_or(1))
+}
+
+/// Closes what whoever called the suite has left open. It is the machine's: a runtime that hands on what it inherits would give it
+/// to containers that change all that they have.
+fn close_inherited() -> io::Result<()> {
+    let names = fs::read_dir("/proc/self/fd")?.map(|entry| entry.map(|entry| entry.file_name()));
+    let names: Vec<_> = names.collect::<io::Result<_>>()?;
+    let numbers = names
+        .iter()
+        .filter_map(|name| name.to_str()?.parse::<i32>().ok());
+    for number in numbers.filter(|number| *number > 2) {
+        // The directory that was read is closed already.
+        let _ = nix::unistd::close(number);
+    }
+    Ok(())
 }
 
 /// Prepares the mounts, in the first process of the new namespaces. `work` becomes a file system of its own.
