@@ -7,6 +7,7 @@
 
 mod bench;
 mod call;
+mod mutant;
 #[path = "../../tests/integration/build_probe.rs"]
 mod probe;
 mod task_attack;
@@ -82,7 +83,7 @@ const TASKS: &[Task] = &[
     ),
     (
         "attack",
-        "[--write] [--mutants] [SUITE OPTION…] run the attack suite; --write compares with runc and crun in docs/",
+        "[--write] [--mutants [WORD]] [--controls [FAMILY…]] [SUITE OPTION…] run the attack suite; --write compares with runc and crun in docs/",
         task_attack::run,
     ),
     (
