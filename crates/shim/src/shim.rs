@@ -271,7 +271,11 @@ impl Shim {
     fn make_room(&mut self) -> bool {
         const WHILE: Duration = Duration::from_millis(100);
         if let Some(token) = self.peers.most_silent() {
-            self.hang_up(token);
+            // What it has said may not have been read yet.
+            self.serve(token);
+            if self.peers.get(token).is_some_and(|peer| !peer.has_spoken) {
+                self.hang_up(token);
+            }
             return false;
         }
         let none = Interest {
@@ -527,6 +531,29 @@ pub(crate) type Shared = Arc<libcontainer::Container>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_spoken_and_was_not_heard_yet_makes_no_room() {
+        use std::io::{Read, Write};
+        let folder = std::env::temp_dir().join(format!("tare-shim-room-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let listener = UnixListener::bind(folder.join("socket")).expect("a socket");
+        let mut shim = Shim::new(listener, Identity::default()).expect("a shim");
+        let mut meet = |said: &[u8]| {
+            let (here, mut there) = UnixStream::pair().expect("sockets");
+            there.write_all(said).expect("to send");
+            shim.meet(here);
+            there
+        };
+        let mut caller = meet(&frame::encode(1, frame::REQUEST, &[]));
+        let mut silent = meet(&[]);
+        // The one is heard; the other goes.
+        assert!(!shim.make_room() && !shim.make_room());
+        assert_eq!(silent.read(&mut [0; 1]).expect("the end"), 0);
+        caller.read_exact(&mut [0; 10]).expect("an answer");
+        assert!(shim.make_room() && !shim.peers.is_empty());
+        std::fs::remove_dir_all(folder).expect("to remove");
+    }
 
     #[test]
     fn it_ends_when_nobody_comes_and_not_when_somebody_does() {
