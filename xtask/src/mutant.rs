@@ -262,7 +262,7 @@ const MUTANTS: &[Mutant] = &[
     mutant("descriptors stay open, and lead to working directories", &[
         OPEN_DESCRIPTORS,
         ("crates/init/src/step/directory.rs", "Ok(_) => Err(Fault::found(Call::Getcwd, Errno::ENOENT)),", "Ok(_) => Ok(()),"),
-    ], &["F1.cwd", "F1.below", "F1.exec"]),
+    ], &["F1.cwd", "F1.up", "F1.below", "F1.exec"]),
     mutant("init is not sealed", &[("crates/libcontainer/src/perform/image.rs", "file::seal(image.borrow())?;", "")], &["F2.fence"]),
     mutant("users are told by any file", &[
         ("crates/init/src/passwd.rs", "open::RDONLY | open::NONBLOCK | open::NOCTTY", "open::RDONLY"),
