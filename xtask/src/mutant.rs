@@ -104,8 +104,12 @@ fn attack(suite: &Path, runtime: &str, attacks: &[&str]) -> Result<Found, String
     run.args(["--format", "json", "--cgroup", "v2", "--runtime", runtime]);
     run.args(attacks.iter().flat_map(|attack| ["--filter", attack]));
     let output = run.output().map_err(|error| format!("{run:?}: {error}"))?;
-    let document: serde_json::Value = serde_json::from_slice(&output.stdout)
-        .map_err(|_| format!("{runtime}: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let said = || format!("{runtime}: {}", String::from_utf8_lossy(&output.stderr));
+    // The suite could not run, or the machine is not as it was.
+    if !matches!(output.status.code(), Some(0 | 1)) {
+        return Err(said());
+    }
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|_| said())?;
     let all = document["attacks"].as_array().into_iter().flatten();
     let verdict = |attack: &serde_json::Value| {
         let runtimes = attack["runtimes"].as_object()?;
