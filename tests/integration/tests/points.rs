@@ -257,7 +257,7 @@ fn each_bundle(before: Status, words: &'static str, rest: &'static str, code: i3
         after,
     };
     let sandbox = Sandbox::new();
-    let stranger = sandbox.detach(&sandbox.bundle().probe("sleep 1000"), "stranger");
+    let stranger = sandbox.detach(&sandbox.bundle().probe("sleep 1000000"), "stranger");
     let cgroups = !sandbox.host(None).groups().is_empty();
     if !cgroups
         && ["update", "pause", "resume"]
