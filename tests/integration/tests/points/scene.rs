@@ -339,8 +339,9 @@ impl<'a> Scene<'a> {
             return Err("without harm".to_owned());
         };
         let name = self.trial.words.split(' ').next().unwrap();
-        // Without memory a program may just end, with what it had made.
-        let aborted = call.is_some_and(may_abort) && output.code >= 128;
+        // Without memory a program may just end, with what it had made; if it says why, so much the better.
+        let ended = output.code >= 128 || output.stderr.contains("out of memory");
+        let aborted = call.is_some_and(may_abort) && ended;
         if whose == Whose::Runtime && (harm == Harm::Kill || aborted) {
             return Ok(());
         }
