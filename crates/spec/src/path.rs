@@ -2,19 +2,28 @@
 
 use std::fmt;
 
-/// The path of a property, in the form users write it. Cheap to make: the names are static, only indexes vary, and hardly any
-/// path has more parts than there is room for.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+/// The path of a property, in the form users write it. Cheap to make: the names are static, only indexes vary, and most paths
+/// are `name`, `name.name`, `name[index]` or `name[index].name`, which need no memory. Small, for errors hold it.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ConfigPath {
-    parts: [Part; 4],
-    more: Vec<Part>,
+    head: &'static str,
+    index: Option<u32>,
+    rest: Rest,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Rest {
+    /// Empty: nothing follows.
+    Name(&'static str),
+    #[expect(
+        clippy::box_collection,
+        reason = "a vector itself would be the larger part of each path"
+    )]
+    Parts(Box<Vec<Part>>),
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Part {
-    /// There is no further one.
-    #[default]
-    End,
     Name(&'static str),
     Index(usize),
     Key(String),
@@ -24,21 +33,23 @@ enum Part {
 impl ConfigPath {
     /// The document itself: what comes from no property.
     pub const fn none() -> ConfigPath {
-        ConfigPath {
-            parts: [const { Part::End }; 4],
-            more: Vec::new(),
-        }
+        ConfigPath::of("")
     }
 
     /// A property by its dotted name, such as `process.cwd`.
-    pub fn of(name: &'static str) -> ConfigPath {
-        ConfigPath::none().with(Part::Name(name))
+    pub const fn of(name: &'static str) -> ConfigPath {
+        ConfigPath {
+            head: name,
+            index: None,
+            rest: Rest::Name(""),
+        }
     }
 
     fn with(mut self, part: Part) -> ConfigPath {
-        match self.parts.iter_mut().find(|part| **part == Part::End) {
-            Some(room) => *room = part,
-            None => self.more.push(part),
+        match &mut self.rest {
+            Rest::Parts(parts) => parts.push(part),
+            Rest::Name("") => self.rest = Rest::Parts(Box::new(vec![part])),
+            Rest::Name(name) => self.rest = Rest::Parts(Box::new(vec![Part::Name(name), part])),
         }
         self
     }
@@ -46,13 +57,33 @@ impl ConfigPath {
     /// A property of the property here.
     #[must_use]
     pub fn then(self, name: &'static str) -> ConfigPath {
-        self.with(Part::Name(name))
+        match self.rest {
+            Rest::Name("") if self.is_none() => ConfigPath::of(name),
+            Rest::Name("") => ConfigPath {
+                rest: Rest::Name(name),
+                ..self
+            },
+            _ => self.with(Part::Name(name)),
+        }
     }
 
     /// An element of the list here.
     #[must_use]
     pub fn index(self, index: usize) -> ConfigPath {
-        self.with(Part::Index(index))
+        match (u32::try_from(index), &self) {
+            (
+                Ok(small),
+                ConfigPath {
+                    index: None,
+                    rest: Rest::Name(""),
+                    ..
+                },
+            ) => ConfigPath {
+                index: Some(small),
+                ..self
+            },
+            _ => self.with(Part::Index(index)),
+        }
     }
 
     /// An entry of the map here, shown as `sysctl["net.ipv4.ip_forward"]`.
@@ -69,22 +100,36 @@ impl ConfigPath {
 
     /// True for [`ConfigPath::none`].
     pub fn is_none(&self) -> bool {
-        self.parts[0] == Part::End
+        *self == ConfigPath::none()
+    }
+}
+
+impl Default for ConfigPath {
+    fn default() -> ConfigPath {
+        ConfigPath::none()
     }
 }
 
 impl fmt::Display for ConfigPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, part) in self.parts.iter().chain(&self.more).enumerate() {
+        f.write_str(self.head)?;
+        if let Some(index) = self.index {
+            write!(f, "[{index}]")?;
+        }
+        let parts = match &self.rest {
+            Rest::Name("") => return Ok(()),
+            Rest::Name(name) => return write!(f, ".{name}"),
+            Rest::Parts(parts) => parts,
+        };
+        let mut dot = if self.head.is_empty() { "" } else { "." };
+        for part in parts.iter() {
             match part {
-                Part::End => {}
-                Part::Name(name) if position == 0 => f.write_str(name)?,
-                Part::Name(name) => write!(f, ".{name}")?,
+                Part::Name(name) => write!(f, "{dot}{name}")?,
                 Part::Index(index) => write!(f, "[{index}]")?,
                 Part::Key(key) => write!(f, "[{key:?}]")?,
-                Part::Unknown(name) if position == 0 => write!(f, "{}", name.escape_debug())?,
-                Part::Unknown(name) => write!(f, ".{}", name.escape_debug())?,
+                Part::Unknown(name) => write!(f, "{dot}{}", name.escape_debug())?,
             }
+            dot = ".";
         }
         Ok(())
     }
@@ -109,5 +154,12 @@ mod tests {
         assert_eq!(ConfigPath::none().to_string(), "");
         let path = ConfigPath::of("a").then("b").index(0).then("c").index(1);
         assert_eq!(path.then("d").to_string(), "a.b[0].c[1].d");
+        let path = ConfigPath::none().unknown("x\ny").then("z").index(7);
+        assert_eq!(path.to_string(), "x\\ny.z[7]");
+        let large = usize::try_from(u64::from(u32::MAX) + 1).unwrap_or(usize::MAX);
+        let path = ConfigPath::of("a").index(large).index(1).then("b");
+        assert_eq!(path.to_string(), format!("a[{large}][1].b"));
+        assert!(size_of::<ConfigPath>() <= 40);
+        assert!(ConfigPath::none().is_none() && !ConfigPath::none().index(0).is_none());
     }
 }
