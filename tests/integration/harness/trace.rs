@@ -16,7 +16,7 @@ use crate::{Invocation, orphans, skip, slow};
 /// Whose system calls are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// The runtime's own.
+    /// The runtime's own, those of its threads among them.
     Runtime,
     /// Those of the processes that it starts and of what they fork, until they execute the user's program.
     Child,
@@ -73,6 +73,8 @@ struct Trace {
     calls: Vec<(Whose, u64)>,
     harmed: Option<u64>,
     others: Vec<Pid>,
+    /// Threads of the runtime's.
+    threads: Vec<Pid>,
     begun: bool,
     /// Those that are traced now.
     tracees: HashMap<Pid, Tracee>,
@@ -124,6 +126,7 @@ pub fn trace(call: Invocation, point: Option<Point>) -> Traced {
         calls: Vec::new(),
         harmed: None,
         others: Vec::new(),
+        threads: Vec::new(),
         begun: false,
         tracees: HashMap::from([(runtime, Tracee::default())]),
     };
@@ -270,10 +273,15 @@ impl Trace {
     /// What a traced process has started is traced from its beginning. Which is told first is not certain, what it does itself
     /// or that the other has started it: it may even have been let go, or have ended, when that is told.
     fn meet(&mut self, pid: Pid) {
-        if pid != self.runtime && !self.others.contains(&pid) {
-            self.others.push(pid);
-            self.tracees.insert(pid, Tracee::default());
+        let known = pid == self.runtime || self.threads.contains(&pid);
+        if known || self.others.contains(&pid) {
+            return;
         }
+        match thread_group(pid) == Some(self.runtime) {
+            true => self.threads.push(pid),
+            false => self.others.push(pid),
+        }
+        self.tracees.insert(pid, Tracee::default());
     }
 
     fn meet_child_of(&mut self, pid: Pid, event: i32) {
@@ -296,7 +304,7 @@ impl Trace {
     }
 
     fn whose(&self, pid: Pid) -> Whose {
-        match pid == self.runtime {
+        match pid == self.runtime || self.threads.contains(&pid) {
             true => Whose::Runtime,
             false => Whose::Child,
         }
@@ -347,6 +355,13 @@ impl Trace {
         }
         self.go_on(pid, None);
     }
+}
+
+/// The process that the thread is part of.
+fn thread_group(thread: Pid) -> Option<Pid> {
+    let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    let process = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    process.trim().parse().ok().map(Pid::from_raw)
 }
 
 /// Whether the process executes the runtime's init, which is a file in memory; otherwise it has become the user's program.

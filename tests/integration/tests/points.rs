@@ -10,6 +10,8 @@
 mod choice;
 mod scene;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
@@ -35,6 +37,8 @@ cases![
     delete_by_force,
     state,
     list,
+    privileged_checkpoint,
+    privileged_restore,
     privileged_through_systemd
 ];
 
@@ -246,6 +250,48 @@ fn list() {
         0,
         Status::Running,
     );
+}
+
+/// criu itself is not harmed, only who asks it and must live with what it left.
+fn privileged_checkpoint() {
+    need::criu();
+    each_bundle(
+        Status::Running,
+        "checkpoint --leave-running --image-path IMAGES --work-path IMAGES",
+        "",
+        0,
+        Status::Running,
+    );
+}
+
+/// Each time from the same images.
+fn privileged_restore() {
+    need::criu();
+    let sandbox = Sandbox::new();
+    let images = sandbox.path.join("io/images");
+    let trial = Trial {
+        before: Status::Nothing,
+        words: "restore --detach --image-path IMAGES --work-path IMAGES --bundle BUNDLE",
+        rest: "",
+        code: 0,
+        after: Status::Running,
+    };
+    let mut wrong = Vec::new();
+    let mut bundles = bundles(&sandbox);
+    // Beside others its processes may not get the numbers that they had.
+    bundles.retain(|(name, _)| *name != "no pid namespace");
+    for (name, bundle) in bundles {
+        let bundle = bundle.probe(&format!("{TELL} -- sleep 1000"));
+        let traveller = sandbox.detach(&bundle, "traveller");
+        let dump = ["checkpoint", "--image-path", images.to_str().unwrap()];
+        let call = sandbox.runtime(dump.iter().chain(&[traveller.id.as_str()]));
+        call.limit(300).output().ok();
+        // Root of a user namespace has to find them, too.
+        fs::set_permissions(&images, fs::Permissions::from_mode(0o755)).unwrap();
+        traveller.force_delete();
+        wrong.extend(try_points(&sandbox, (name, bundle), trial, &[], chosen));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn each_bundle(before: Status, words: &'static str, rest: &'static str, code: i32, after: Status) {

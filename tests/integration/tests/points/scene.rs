@@ -60,13 +60,18 @@ impl<'a> Scene<'a> {
 
     fn words(&self) -> Vec<String> {
         let path = self.bundle.path.to_str().unwrap();
+        let images = self.sandbox.path.join("io/images");
         let tell = format!("{TELL} {END}");
         let words = self
             .flags
             .iter()
             .copied()
             .chain(self.trial.words.split_whitespace());
-        let words = words.map(|word| if word == "BUNDLE" { path } else { word });
+        let words = words.map(|word| match word {
+            "BUNDLE" => path,
+            "IMAGES" => images.to_str().unwrap(),
+            word => word,
+        });
         let id = (self.trial.rest != "LIST").then_some(self.id.as_str());
         let rest = self
             .trial
@@ -201,12 +206,12 @@ impl<'a> Scene<'a> {
         Ok(traced)
     }
 
-    /// The same once what was ended with the runtime is dead.
+    /// The same once what was ended with the runtime is dead, which a busy machine takes its time for.
     fn settled(&mut self) -> Result<Value, String> {
         let begin = Instant::now();
         loop {
             match self.state() {
-                Err(_) if begin.elapsed() < harness::slow(2) => {
+                Err(_) if begin.elapsed() < harness::slow(10) => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 answer => return answer,
@@ -361,7 +366,7 @@ impl<'a> Scene<'a> {
         }
         let harmless = matches!(
             name,
-            "exec" | "update" | "pause" | "resume" | "state" | "list"
+            "exec" | "update" | "pause" | "resume" | "state" | "list" | "checkpoint"
         );
         match harmless && !matches!(self.status, Status::Running | Status::Paused) {
             true => Err(format!("it is {:?}", self.status)),
