@@ -10,6 +10,7 @@ cases![
     privileged_path_is_made_and_removed,
     privileged_parent_that_existed_stays,
     privileged_group_with_processes_is_refused,
+    privileged_group_that_is_used_again_has_the_new_rules,
     privileged_default_path_names_the_container,
     privileged_limits_far_outside_are_refused,
     path_that_leaves_is_refused,
@@ -143,6 +144,53 @@ fn privileged_group_with_processes_is_refused() {
     );
     first.force_delete();
     first.wait();
+    sandbox.remove_groups();
+}
+
+fn privileged_group_that_is_used_again_has_the_new_rules() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let bundle = |allow: bool, commands: &str| {
+        let kmsg =
+            json!([{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}]);
+        let bundle = sandbox.bundle().set("/linux/devices", kmsg);
+        let bundle = bundle.set("/linux/cgroupsPath", json!(path(&sandbox, "a")));
+        bundle
+            .set(
+                "/linux/resources/devices",
+                json!([{"allow": allow, "access": "rwm"}]),
+            )
+            .probe(commands)
+    };
+    // With hooks the rules are applied before the child is started.
+    let hook = json!({"createRuntime": [{"path": "/bin/true"}]});
+    for (first, hooks) in [
+        (false, json!({})),
+        (true, json!({})),
+        (false, hook.clone()),
+        (true, hook),
+    ] {
+        let before = sandbox.create(&bundle(first, "sleep 1000"), "before");
+        before.kill("KILL").ok();
+        before.wait();
+        // Nobody has deleted that one yet; its group is empty.
+        let bundle = bundle(!first, "open /dev/kmsg w -- sleep 1000").set("/hooks", hooks);
+        let second = sandbox.detach(&bundle, "second");
+        let (now, then) = match first {
+            true => ("EPERM", "ok"),
+            false => ("ok", "EPERM"),
+        };
+        second.wait_for(&format!("open /dev/kmsg: {now}"));
+        let rules = json!({"devices": [{"allow": first, "access": "rwm"}]});
+        let call = second.call("update", &["--resources", "-"]);
+        call.input(rules.to_string()).output().ok();
+        let seen = second.exec("open /dev/kmsg w");
+        let text = format!("open /dev/kmsg: {then}");
+        assert!(seen.stdout.contains(&text), "{seen:?}");
+        second.force_delete();
+        second.wait();
+        before.delete().ok();
+    }
     sandbox.remove_groups();
 }
 

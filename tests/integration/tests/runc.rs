@@ -10,6 +10,7 @@ cases![
     privileged_a_running_container_of_runcs_is_deleted_by_force,
     privileged_a_container_of_runcs_without_pid_namespace_dies_as_a_whole,
     privileged_a_container_of_runcs_with_a_user_namespace,
+    privileged_device_rules_of_a_container_of_runcs_are_changed,
     privileged_runc_works_on_a_container_of_ours,
     privileged_runc_deletes_a_container_of_ours_by_force,
     a_record_of_runcs_whose_process_is_another_harms_nobody,
@@ -218,6 +219,32 @@ fn privileged_a_container_of_runcs_with_a_user_namespace() {
     let own = fs::read_link(format!("/proc/{pid}/ns/user")).unwrap();
     assert!(inside.stdout.contains(own.to_str().unwrap()), "{inside:?}");
     sandbox.runtime(["delete", "--force", &id]).output().ok();
+}
+
+fn privileged_device_rules_of_a_container_of_runcs_are_changed() {
+    let sandbox = Sandbox::new();
+    let id = sandbox.id("a");
+    let kmsg =
+        json!([{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}]);
+    let bundle = bundle(&sandbox).set("/linux/devices", kmsg).set(
+        "/linux/resources/devices",
+        json!([{"allow": false, "access": "rwm"}]),
+    );
+    create(&sandbox, &bundle, &id);
+    let tare = |arguments: &[&str]| sandbox.runtime(arguments);
+    tare(&["start", &id]).output().ok();
+    let opened = || {
+        let command = ["exec", &id, "/bin/probe", "open", "/dev/kmsg", "w"];
+        tare(&command).output().stdout
+    };
+    assert_eq!(opened(), "open /dev/kmsg: EPERM\n");
+    for (allow, answer) in [(true, "ok"), (false, "EPERM"), (true, "ok")] {
+        let rules = json!({"devices": [{"allow": allow, "access": "rwm"}]});
+        let call = tare(&["update", "--resources", "-", &id]);
+        call.input(rules.to_string()).output().ok();
+        assert_eq!(opened(), format!("open /dev/kmsg: {answer}\n"));
+    }
+    tare(&["delete", "--force", &id]).output().ok();
 }
 
 fn privileged_runc_works_on_a_container_of_ours() {

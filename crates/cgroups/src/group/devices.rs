@@ -19,7 +19,6 @@ impl Group {
     /// What the kernel refuses. To a caller without privileges only what it refuses for another reason: see
     /// [`Group::skipped`].
     pub fn limit_devices(&mut self, settings: &Settings) -> Result<(), Error> {
-        // Nothing is attached to it yet, so nothing needs to be asked for.
         let rules = &settings.devices;
         if rules.exceptions.is_none() && rules.rules.is_empty() {
             return Ok(());
@@ -27,7 +26,7 @@ impl Group {
         let result = match self.dir_of("devices") {
             None => return Ok(()),
             Some(dir) if self.on_v1() => self.v1_devices(dir, rules),
-            Some(dir) => load(dir, rules).and_then(|program| attach(dir, &program, None)),
+            Some(dir) => load(dir, rules).and_then(|program| put(dir, &program, &self.worn)),
         };
         match result {
             Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()?) => {
@@ -51,7 +50,7 @@ impl Group {
         let result = match self.dir_of("devices") {
             None => return Ok(()),
             Some(dir) if self.on_v1() => self.v1_devices(dir, rules),
-            Some(dir) => replace(dir, rules),
+            Some(dir) => self.replace(dir, rules),
         };
         match result {
             Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()?) => {
@@ -60,6 +59,11 @@ impl Group {
             }
             result => result,
         }
+    }
+
+    fn replace(&self, dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
+        let new = load(dir, rules)?;
+        put(dir, &new, &of_runtimes(dir, self.place.unit.is_some())?)
     }
 
     /// What is new is allowed first, then what is gone is denied: what is in both lists works throughout.
@@ -127,23 +131,68 @@ fn attach(dir: &Dir, program: &Fd, replaced: Option<&Fd>) -> Result<(), Error> {
         .map_err(|fault| Error::file("attach the device program to", dir.path(), fault))
 }
 
-/// Our program is replaced atomically. systemd may have attached one of its own, which is left alone: the kernel asks all of
-/// them.
-fn replace(dir: &Dir, rules: &DeviceRules) -> Result<(), Error> {
-    let fail = |fault| Error::file("look at the device programs of", dir.path(), fault);
-    let new = load(dir, rules)?;
-    let mut ids = [0; 64];
-    let count = dir
-        .descriptor()
-        .and_then(|dir| bpf::attached_device_programs(dir, &mut ids))
-        .map_err(fail)?;
-    for &id in &ids[..count.min(ids.len())] {
-        let program = bpf::program_by_id(id).map_err(fail)?;
-        if bpf::program_name(program.borrow()).map_err(fail)? == bpf::NAME {
-            return attach(dir, &new, Some(&program));
+/// In the place of these, which held until now: the kernel asks all that are attached, so that one that stays would deny what the
+/// new one allows. The first is replaced, so that there is no moment without any.
+fn put(dir: &Dir, new: &Fd, old: &[Fd]) -> Result<(), Error> {
+    let is_gone = |error: &Error| error.is(Errno::ENOENT);
+    let mut old = old.iter();
+    loop {
+        match old.next() {
+            None => return attach(dir, new, None),
+            Some(first) => match attach(dir, new, Some(first)) {
+                Err(error) if is_gone(&error) => {}
+                answer => break answer?,
+            },
         }
     }
-    attach(dir, &new, None)
+    for program in old {
+        let detached = (dir.descriptor())
+            .and_then(|dir| bpf::detach_device_program(dir, program.borrow()))
+            .map_err(|fault| Error::file("detach a device program from", dir.path(), fault));
+        match detached {
+            Err(error) if is_gone(&error) => {}
+            answer => answer?,
+        }
+    }
+    Ok(())
+}
+
+/// The programs that a runtime has attached here: ours, and those without a name, as runc's are. Those of others are left alone.
+/// systemd's are called `sd_devices`, but before its version 249 had no name either.
+fn of_runtimes(dir: &Dir, is_unit: bool) -> Result<Vec<Fd>, Error> {
+    const NAMELESS: [u8; 16] = [0; 16];
+    let fail = |fault| Error::file("look at the device programs of", dir.path(), fault);
+    let mut ids = [0; 64];
+    let count = (dir.descriptor())
+        .and_then(|dir| bpf::attached_device_programs(dir, &mut ids))
+        .map_err(fail)?;
+    let mut found = Vec::new();
+    for &id in &ids[..count.min(ids.len())] {
+        let program = match bpf::program_by_id(id) {
+            // Replaced meanwhile.
+            Err(fault) if fault.is(Errno::ENOENT) => continue,
+            program => program.map_err(fail)?,
+        };
+        let name = bpf::program_name(program.borrow()).map_err(fail)?;
+        found.push((name, program));
+    }
+    let has_name = !is_unit || found.iter().any(|(name, _)| name.starts_with(b"sd_"));
+    let is_runtimes = |name: &[u8; 16]| *name == bpf::NAME || (has_name && *name == NAMELESS);
+    found.retain(|(name, _)| is_runtimes(name));
+    Ok(found.into_iter().map(|(_, program)| program).collect())
+}
+
+/// The programs in a cgroup that is used again, which whoever was in it before has left. Not those that are attached later: then
+/// somebody else is about to use it, too, and is not to lose them.
+pub(super) fn left_behind(dir: &Dir) -> Result<Vec<Fd>, Error> {
+    match of_runtimes(dir, false) {
+        // Who may not look may not attach either.
+        Err(error) if error.is_refusal() => {
+            log::debug!("{error}");
+            Ok(Vec::new())
+        }
+        answer => answer,
+    }
 }
 
 /// Whether ids here are not those of the machine: then the kernel takes no device programs from anyone.

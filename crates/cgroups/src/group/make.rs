@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kernel::file::{self, HERE};
 use kernel::{Errno, Fault};
 
-use super::Group;
+use super::{Group, devices};
 use crate::dir::{Dir, read_whole, write_whole};
 use crate::error::c_string;
 use crate::place::Location;
@@ -32,7 +32,15 @@ impl Group {
         let usual: Vec<&str> = usual.map(|(name, _)| *name).collect();
         for (index, location) in place.locations.iter().enumerate() {
             match make_one(location, settings, index, unused, &usual) {
-                Ok(dir) => self.dirs[index] = Some(dir),
+                Ok((dir, reused)) => {
+                    if reused
+                        && location.is_unified()
+                        && place.location_of("devices") == Some(index)
+                    {
+                        self.worn = devices::left_behind(&dir)?;
+                    }
+                    self.dirs[index] = Some(dir);
+                }
                 Err(error) if self.place.optional && error.is_refusal() => {
                     if let Some(requested) = settings.list.iter().find(|s| s.location == index) {
                         return Err(error.at(&requested.at));
@@ -51,17 +59,18 @@ impl Group {
     }
 }
 
+/// Makes one of them, and says whether it was there already, used by somebody before.
 fn make_one(
     location: &Location,
     settings: &Settings,
     index: usize,
     unused: bool,
     usual: &[&str],
-) -> Result<Dir, Error> {
+) -> Result<(Dir, bool), Error> {
     let fresh = make_all(location)?;
     let mut requested = settings.list.iter().filter(|s| s.location == index);
     if fresh && !location.is_unified() && !location.has("devices") && requested.next().is_none() {
-        return Ok(Dir::named(&location.path));
+        return Ok((Dir::named(&location.path), false));
     }
     let dir = Dir::open(&location.path)?;
     if unused && !fresh {
@@ -73,7 +82,7 @@ fn make_one(
         let requested = requested.map(|s| s.controller.as_ref()).chain(usual);
         enable(location, &dir, requested)?;
     }
-    Ok(dir)
+    Ok((dir, unused && !fresh))
 }
 
 /// Makes the directory, and those above it which are missing. False when it was there already.

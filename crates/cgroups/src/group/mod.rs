@@ -13,6 +13,7 @@ mod remove;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use kernel::Fd;
 use spec::ConfigPath;
 
 use crate::dir::Dir;
@@ -29,6 +30,8 @@ pub struct Group {
     pub(crate) dirs: Vec<Option<Dir>>,
     /// With systemd: what the scope will be started with.
     pending: Option<Settings>,
+    /// Device programs that somebody has left in it who used it before.
+    worn: Vec<Fd>,
     /// What a rootless caller has to do without.
     skipped: Vec<&'static str>,
     /// What the kernel does not have any more.
@@ -105,6 +108,7 @@ impl Group {
             place: place.clone(),
             dirs: place.locations.iter().map(|_| None).collect(),
             pending: None,
+            worn: Vec::new(),
             skipped: Vec::new(),
             warnings: Mutex::default(),
         }
