@@ -530,9 +530,15 @@ pub fn end_on(signal: i32) -> Result<()> {
     set_action(signal, action)
 }
 
+const SIG_IGN: u64 = 1;
+
+/// rt_sigaction(2): the signal is ignored, here and, unless they change it, by programs that are executed.
+pub fn ignore(signal: i32) -> Result<()> {
+    set_action(signal, [SIG_IGN, 0, 0, 0])
+}
+
 /// rt_sigaction(2): whether this process ignores the signal.
 pub fn ignores(signal: i32) -> Result<bool> {
-    const SIG_IGN: u64 = 1;
     let mut action = [0u64; 4];
     // SAFETY: a whole `struct kernel_sigaction` to be written, and nothing is changed.
     unsafe { syscall!(Sigaction, RT_SIGACTION, signal, 0, action.as_mut_ptr(), 8) }?;
@@ -540,7 +546,7 @@ pub fn ignores(signal: i32) -> Result<bool> {
 }
 
 fn set_action(signal: i32, action: [u64; 4]) -> Result<()> {
-    // SAFETY: a whole `struct kernel_sigaction`: the default without flags, or a handler that never returns.
+    // SAFETY: a whole `struct kernel_sigaction`: the default or to be ignored, without flags, or a handler that never returns.
     unsafe { syscall!(Sigaction, RT_SIGACTION, signal, action.as_ptr(), 0, 8) }.map(drop)
 }
 

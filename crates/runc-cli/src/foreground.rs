@@ -11,7 +11,7 @@ use libcontainer::{
     Console, Container, Error, Interrupt, Process, Readiness, Terminal, TerminalSize,
 };
 use nix::errno::Errno;
-use nix::libc::{SIGCHLD, SIGKILL, SIGPIPE, SIGURG, SIGWINCH};
+use nix::libc::{SIGCHLD, SIGKILL, SIGPIPE, SIGURG, SIGWINCH, SIGXFSZ};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -134,6 +134,8 @@ impl Waiting {
                 SIGCHLD => reap_orphans(child),
                 // About us, not about the container.
                 SIGPIPE | SIGURG => {}
+                // The kernel has it come from whoever writes beyond the limit.
+                SIGXFSZ if info.ssi_pid == std::process::id() => {}
                 SIGWINCH => {
                     if let Some(relay) = relay {
                         relay.resize();

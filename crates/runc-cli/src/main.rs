@@ -47,6 +47,12 @@ fn main() {
         logger::fatal(&Failure::new(format!("take note of children: {fault}")));
         exit(1);
     }
+    // Beyond RLIMIT_FSIZE a write is to fail, so that the error says which, instead of ending us without a word. Init sets it to
+    // the default for the program.
+    if let Err(fault) = kernel::process::ignore(SIGXFSZ) {
+        logger::fatal(&Failure::new(format!("go on after large files: {fault}")));
+        exit(1);
+    }
     let mut words = std::env::args_os();
     let program = Program::from_argument(words.next());
     let words: Vec<OsString> = words.collect();
@@ -60,6 +66,7 @@ fn main() {
 }
 
 const SIGCHLD: i32 = 17;
+const SIGXFSZ: i32 = 25;
 
 /// Runs the whole command line; the answer is the exit code.
 fn run(program: Program, words: &[OsString]) -> Result<i32, Failure> {

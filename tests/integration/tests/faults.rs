@@ -21,6 +21,7 @@ cases![
     a_damaged_report_loses_no_process,
     ignored_ends_of_children_hide_no_failure,
     numbers_at_the_end_of_their_range,
+    files_that_may_not_grow_are_an_error_with_a_name
 ];
 
 /// What must not end or lose a running container, with its arguments before the id and after it.
@@ -456,6 +457,31 @@ fn ignored_ends_of_children_hide_no_failure() {
     let working = json!({"path": program, "args": ["probe", "true"]});
     let bundle = sandbox.bundle().push("/hooks/createRuntime", working);
     ignoring("run", &bundle.probe("exit 8"), "c").exits(8);
+}
+
+fn files_that_may_not_grow_are_an_error_with_a_name() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle();
+    let limited = |blocks: u32| {
+        // What it says is written by a program that has no limit.
+        let script =
+            format!("(ulimit -f {blocks}; \"$@\") 2>&1 | cat >&2; exit ${{PIPESTATUS[0]}}");
+        let call = sandbox
+            .command(need::program("bash"))
+            .args(["-c", &script, "sh"]);
+        let call = call.arg(sandbox.program()).arg("--root").arg(&sandbox.root);
+        let call = call.args(["run", "--bundle"]).arg(&bundle.path);
+        call.arg(sandbox.id("a")).output()
+    };
+    for blocks in 0..4 {
+        limited(blocks).fails_with(1, &["run failed: ", ": file too large"]);
+    }
+    // Init and the program find the default.
+    let bundle = sandbox.bundle().probe("status SigIgn");
+    sandbox
+        .run(&bundle)
+        .ok()
+        .lines(&["SigIgn:\t0000000000000000"]);
 }
 
 fn numbers_at_the_end_of_their_range() {

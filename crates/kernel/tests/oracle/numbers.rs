@@ -351,7 +351,7 @@ const CONSTANTS: &[(&str, i128)] = &[
     ("process::exit_info::PIDFD_INFO_EXIT", libc::PIDFD_INFO_EXIT as i128),
     ("process::user_namespace::PIDFD_GET_USER_NAMESPACE", libc::PIDFD_GET_USER_NAMESPACE as i128),
     ("process::signal_group::PIDFD_SIGNAL_PROCESS_GROUP", libc::PIDFD_SIGNAL_PROCESS_GROUP as i128),
-    ("process::ignores::SIG_IGN", libc::SIG_IGN as i128),
+    ("process::SIG_IGN", libc::SIG_IGN as i128),
     ("process::set_signal_mask::SIG_SETMASK", libc::SIG_SETMASK as i128),
     ("process::PollFd::IN", libc::POLLIN as i128),
     ("process::PollFd::OUT", libc::POLLOUT as i128),
