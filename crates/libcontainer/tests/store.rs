@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use sandbox::Sandbox;
 use tare_libcontainer::{
-    Bundle, Container, CreateOptions, Error, GcOptions, Store, Streams, Warning,
+    Bundle, Container, CreateOptions, Error, GcOptions, Status, Store, Streams, Warning,
 };
 
 #[test]
@@ -112,4 +112,40 @@ fn the_environment_is_what_the_caller_says() {
     let variable = (OsString::from("A"), OsString::from("b=c"));
     let store = sandbox.store.clone().with_environment([variable]);
     assert_eq!(seen(&store), ["A=b=c"]);
+}
+
+#[test]
+fn another_container_of_the_same_name_is_not_meant() {
+    let Some(sandbox) = Sandbox::new("another") else {
+        return;
+    };
+    let old = sandbox.idle("a");
+    let id = old.container.id().to_owned();
+    let opened = Container::open(&sandbox.store, &id).unwrap();
+    // A stranger's file keeps the folder, so that the next container of this id is in the same one.
+    std::fs::write(sandbox.store.root().join(&id).join("note"), "").unwrap();
+    Container::delete(&sandbox.store, &id, true).unwrap();
+    let is_gone = |error: &Error| error.is_not_found();
+    for stale in [&opened, &old.container] {
+        assert!(stale.status().is_err_and(|error| is_gone(&error)));
+    }
+
+    let bundle = sandbox.config("while :; do sleep 1000; done", false);
+    let new = Container::create(&sandbox.store, &id, &bundle, quiet()).unwrap();
+    for stale in [&opened, &old.container] {
+        assert!(stale.status().is_err_and(|error| is_gone(&error)));
+        assert!(stale.start().is_err_and(|error| is_gone(&error)));
+        assert!(stale.remove(true).is_err_and(|error| is_gone(&error)));
+        assert!(stale.try_remove(true).is_err_and(|error| is_gone(&error)));
+        assert!(stale.pause().is_err());
+        assert!(stale.kill(9, true).is_err_and(|error| is_gone(&error)));
+        assert!(stale.processes().is_err_and(|error| is_gone(&error)));
+        assert!(stale.stats().is_err());
+    }
+    let again = Container::open(&sandbox.store, &id).unwrap();
+    assert_eq!(again.status().unwrap(), Status::Created);
+    new.container.start().unwrap();
+    Container::delete(&sandbox.store, &id, true).unwrap();
+    std::fs::remove_file(sandbox.store.root().join(&id).join("note")).unwrap();
+    std::fs::remove_dir(sandbox.store.root().join(&id)).unwrap();
 }

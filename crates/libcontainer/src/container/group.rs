@@ -58,8 +58,11 @@ impl Container {
     /// The processes in the container, by their numbers in the caller's pid namespace.
     ///
     /// # Errors
-    /// The container has no cgroup, or it cannot be read.
+    /// The container has no cgroup, or it cannot be read, or it was deleted.
     pub fn processes(&self) -> Result<Vec<i32>, Error> {
+        if !self.is_there()? {
+            return Err(self.gone());
+        }
         match group_of(&self.record)? {
             Some(group) => Ok(group.processes()?),
             None => Err(Error::wrong_status(

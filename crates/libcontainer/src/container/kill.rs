@@ -38,6 +38,10 @@ impl Container {
             && self.record.pid != 0
             && let Some(group) = group_of(&self.record)?
         {
+            // Of a container that is deleted the group may be another's by now.
+            if matches!(liveness, Liveness::Gone) && !self.is_there()? {
+                return Err(self.gone());
+            }
             group.kill(signal)?;
             if all || matches!(liveness, Liveness::Gone) {
                 return Ok(());

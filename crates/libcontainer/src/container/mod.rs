@@ -97,9 +97,7 @@ impl Container {
         {
             return match look.status {
                 // Deleted since it was opened.
-                Status::Stopped if !self.folder.is_taken()? => Err(Error::NotFound {
-                    id: self.record.id.clone(),
-                }),
+                Status::Stopped if !self.is_there()? => Err(self.gone()),
                 _ => Ok(look),
             };
         }
@@ -121,12 +119,33 @@ impl Container {
 
     /// A record with a process is not written any more; runc writes its own anew.
     fn held(&self, folder: Held) -> Result<Locked, Error> {
-        match &self.record {
-            record if record.pid == 0 || record.is_runcs => Locked::of(folder),
-            record => Ok(Locked {
+        if self.may_change() {
+            return Locked::of(folder);
+        }
+        match folder.keeps(&self.record)? {
+            true => Ok(Locked {
                 folder,
-                record: record.clone(),
+                record: self.record.clone(),
             }),
+            false => Err(self.gone()),
+        }
+    }
+
+    fn may_change(&self) -> bool {
+        self.record.pid == 0 || self.record.is_runcs
+    }
+
+    /// Whether it was not deleted since it was opened.
+    fn is_there(&self) -> Result<bool, Error> {
+        match self.may_change() {
+            true => self.folder.is_taken(),
+            false => self.folder.keeps(&self.record),
+        }
+    }
+
+    fn gone(&self) -> Error {
+        Error::NotFound {
+            id: self.record.id.clone(),
         }
     }
 }

@@ -209,6 +209,35 @@ impl Folder {
         self.has(RECORD)
     }
 
+    /// Whether the record, which was read before and has a process, is still there, and not that of a later container for which
+    /// the folder was used again.
+    pub(crate) fn keeps(&self, record: &Record) -> Result<bool, Error> {
+        let fd = match file::open_at(
+            self.directory.borrow(),
+            RECORD,
+            open::RDONLY | open::NOFOLLOW,
+            0,
+        ) {
+            Err(fault) if fault.is(Errno::ENOENT) => return Ok(false),
+            answer => answer.map_err(|fault| self.failed("open", RECORD, fault))?,
+        };
+        let begin = Record::process_begin(record.pid, record.identity);
+        let mut bytes = [0; 128];
+        let bytes = &mut bytes[..begin.len()];
+        let length = loop {
+            match file::read_at(fd.borrow(), bytes, 0) {
+                Err(fault) if fault.is(Errno::EINTR) => {}
+                length => break length.map_err(|fault| self.failed("read", RECORD, fault))?,
+            }
+        };
+        if bytes[..length] == *begin.as_bytes() {
+            return Ok(true);
+        }
+        // As somebody else writes numbers.
+        let found = self.record()?;
+        Ok(found.is_some_and(|found| (found.pid, found.identity) == (record.pid, record.identity)))
+    }
+
     /// The record; `None` where there is none yet, because the runtime is about to write it or was killed before it had
     /// done so. Nothing had been made then.
     ///

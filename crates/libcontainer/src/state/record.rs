@@ -85,11 +85,16 @@ pub struct Waiter {
 impl Record {
     /// What stands at the beginning of the file about the process, always in the same number of bytes.
     pub(super) fn process_text(pid: i32, identity: u64, start: u64) -> String {
-        let check = check(pid, identity, start);
-        format!(
-            "{{\"init_process_pid\":{pid:<10},\"init_process_identity\":{identity:<20},\"init_process_start\":{start:<20},\
-             \"init_process_check\":{check:<20},"
-        )
+        let (begin, check) = (
+            Record::process_begin(pid, identity),
+            check(pid, identity, start),
+        );
+        format!("{begin}\"init_process_start\":{start:<20},\"init_process_check\":{check:<20},")
+    }
+
+    /// The part of it that tells which process that is.
+    pub(super) fn process_begin(pid: i32, identity: u64) -> String {
+        format!("{{\"init_process_pid\":{pid:<10},\"init_process_identity\":{identity:<20},")
     }
 
     /// The whole file.
