@@ -1,6 +1,7 @@
 //! `pause` and `resume`.
 
 use harness::{Sandbox, cases, need};
+use serde_json::json;
 
 cases![
     privileged_paused_container_stands_still,
@@ -8,6 +9,7 @@ cases![
     privileged_paused_container_is_deleted_and_killed,
     privileged_pause_and_resume_need_the_right_status,
     privileged_signals_for_what_waits_come_at_resume,
+    privileged_who_came_late_goes_with_the_container,
     privileged_frozen_group_is_refused,
     privileged_delete_below_a_frozen_group_ends,
 ];
@@ -53,6 +55,42 @@ fn privileged_signals_for_what_waits_come_at_resume() {
     assert!(child(), "it has ended");
     call("resume");
     exec.finish().exits(143);
+}
+
+/// An `exec` that stands still before it has joined a container whose process then ends would stay, and keep the group.
+fn privileged_who_came_late_goes_with_the_container() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let group = format!("/{}-late", sandbox.tag);
+    let bundle = sandbox.bundle().set("/linux/cgroupsPath", json!(group));
+    let bundle = bundle.probe("sleep 1000");
+    let before = sandbox.host(None);
+    for force in [false, true] {
+        let container = sandbox.detach(&bundle, "a");
+        container.call("pause", &[] as &[&str]).output().ok();
+        let exec = container.call("exec", &["--ignore-paused"]);
+        let exec = exec.args(["/bin/probe", "sleep", "1000"]).spawn();
+        let inside = || {
+            let list = container.call("ps", &["--format", "json"]).output().ok();
+            list.json().as_array().unwrap().len()
+        };
+        harness::wait_until("the process that stands still", || inside() == 2);
+        // On version 1 nobody dies in a frozen group, but who leaves it goes on.
+        let above = std::path::Path::new("/sys/fs/cgroup/freezer/cgroup.procs");
+        if !need::is_unified() {
+            std::fs::write(above, container.pid.to_string()).unwrap();
+        }
+        // Not by `kill`, which has all go on.
+        let first = nix::unistd::Pid::from_raw(container.pid);
+        nix::sys::signal::kill(first, nix::sys::signal::SIGKILL).unwrap();
+        container.wait();
+        assert_eq!(inside(), 1);
+        let flags = if force { &["--force"][..] } else { &[] };
+        let output = container.call("delete", flags).limit(20).output().ok();
+        assert!(output.stderr.is_empty(), "{output:?}");
+        exec.finish().exits(255);
+    }
+    sandbox.host(None).same_as(&before);
 }
 
 /// What waits for `start` is frozen like any other process: neither `start` nor `delete` may wait for it.

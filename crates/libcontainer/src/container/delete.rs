@@ -76,7 +76,11 @@ impl Container {
         if let Some(process) = locked.process()? {
             process.try_wait()?;
         }
-        if let Some(group) = locked.remaining_group()?
+        let group = locked.remaining_group()?;
+        if let Some(group) = &group {
+            locked.let_go_who_came_late(group)?;
+        }
+        if let Some(group) = group
             && let Some(inside) = group.try_remove()?
         {
             let is_strangers = locked.record.owns_pids && !inside.is_empty();
@@ -262,6 +266,7 @@ impl Locked {
         if !self.record.owns_pids && !group.processes()?.is_empty() {
             group.kill(signals::KILL)?;
         }
+        self.let_go_who_came_late(&group)?;
         match group.remove() {
             Err(error @ cgroups::Error::Busy { .. }) if force && self.record.owns_pids => {
                 self.folder.warn(format_args!("left to its user: {error}"));
@@ -269,6 +274,21 @@ impl Locked {
             }
             result => Ok(result?),
         }
+    }
+
+    /// Whoever was about to join a container (`exec`) when that was frozen, and then ended, does not go on any more, nor end by a
+    /// signal, and keeps the cgroup. Once it goes on, there is nothing to join, and it ends. Where somebody else is inside, the
+    /// cgroup was given to another container.
+    fn let_go_who_came_late(&self, group: &cgroups::Group) -> Result<(), Error> {
+        if !self.record.owns_pids || !group.is_frozen()? {
+            return Ok(());
+        }
+        for pid in group.processes()? {
+            if !observe::is_runtimes(pid)? {
+                return Ok(());
+            }
+        }
+        Ok(group.thaw()?)
     }
 
     /// Runs after a failed start or the end of a foreground run: failures are warnings here.

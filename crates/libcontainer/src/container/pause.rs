@@ -3,7 +3,7 @@
 use super::group::group_of;
 use super::{Container, Locked};
 use crate::Error;
-use crate::state::Status;
+use crate::state::{Liveness, Status, observe};
 
 impl Container {
     /// Freezes all processes of a running container.
@@ -13,9 +13,18 @@ impl Container {
     pub fn pause(&self) -> Result<(), Error> {
         let locked = self.lock()?;
         match locked.look()?.status {
-            Status::Running | Status::Created => Ok(locked.frozen_group()?.freeze()?),
-            _ => Err(Error::wrong_status(self.id(), "container not running")),
+            Status::Running | Status::Created => {
+                let group = locked.frozen_group()?;
+                group.freeze()?;
+                if let Liveness::Alive(_) = observe::liveness(&locked.record)? {
+                    return Ok(());
+                }
+                // It has ended meanwhile: what is being started in it is not to stand still for good.
+                group.thaw()?;
+            }
+            _ => {}
         }
+        Err(Error::wrong_status(self.id(), "container not running"))
     }
 
     /// Thaws a paused container.

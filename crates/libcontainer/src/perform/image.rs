@@ -6,11 +6,14 @@ use std::ffi::{CStr, CString};
 use kernel::file::{self, open};
 use kernel::{Call, Errno, Fault, Fd, mount};
 
+/// What the memory file is called.
+pub(crate) const INIT: &CStr = c"tare-init";
+
 /// A file with this content that can be executed and that nobody can write to: a sealed memory file. Where these may not be
 /// executed (vm.memfd_noexec=2), a file on a file system of its own, which is mounted nowhere and read-only for good; for a
 /// caller who cannot mount, a file without a name, which the kernel lets nobody open for writing while it is executed.
 pub(super) fn make(content: &[&[u8]]) -> kernel::Result<Fd> {
-    let refused = match file::memory_file(c"tare-init", true) {
+    let refused = match file::memory_file(INIT, true) {
         Ok(image) => {
             fill(&image, content)?;
             file::seal(image.borrow())?;

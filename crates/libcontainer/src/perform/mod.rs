@@ -40,6 +40,7 @@ pub(crate) use explain::{execution_failed, forbidden, forbids};
 pub(crate) use hook_state::{HookState, Inside};
 pub(crate) use hooks::{run as run_hook, run_all as run_hooks};
 pub(crate) use id_maps::outside;
+pub(crate) use image::INIT;
 pub(crate) use membership::Cgroup;
 pub(crate) use namespace::WayIn;
 pub(crate) use network::Network;

@@ -5,6 +5,8 @@
 //! goes wrong is an error: what would destroy is not done then, and what is made is not made with less than was asked for.
 
 use std::ffi::{CStr, CString};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use spec::Spec;
 
 use super::folder::{CONFIG, FENCE, Folder, HOOK, REPORT};
 use super::{Record, Status, time};
+use crate::perform;
 use crate::process::Exit;
 use crate::{Bundle, Error};
 
@@ -126,6 +129,35 @@ fn is_hidden(pid: i32) -> kernel::Result<bool> {
         Err(fault) if fault.is(Errno::EACCES) || fault.is(Errno::EPERM) => Ok(true),
         Err(fault) if !fault.is(Errno::ENOENT) && !fault.is(Errno::ESRCH) => Err(fault),
         _ => Ok(false),
+    }
+}
+
+/// Whether a process is this program's or init, not a container's program; also when it is gone.
+pub(crate) fn is_runtimes(pid: i32) -> Result<bool, Error> {
+    let path = PathBuf::from(format!("/proc/{pid}/exe"));
+    let is_gone = |error: &io::Error| {
+        error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH.0)
+    };
+    let failed = |error| Error::file("look at", &path, error);
+    let target = match std::fs::read_link(&path) {
+        Err(error) if is_gone(&error) => return Ok(true),
+        // Who may not see it has not started it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
+        target => target.map_err(failed)?,
+    };
+    // As the kernel names a memory file.
+    let init = format!("/memfd:{} (deleted)", perform::INIT.to_string_lossy());
+    if target == Path::new(&init) {
+        return Ok(true);
+    }
+    let own = Path::new("/proc/self/exe");
+    let own = std::fs::metadata(own).map_err(|error| Error::file("look at", own, error))?;
+    match std::fs::metadata(&path) {
+        Err(error) if is_gone(&error) => Ok(true),
+        other => {
+            let other = other.map_err(failed)?;
+            Ok((other.dev(), other.ino()) == (own.dev(), own.ino()))
+        }
     }
 }
 
