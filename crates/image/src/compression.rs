@@ -3,9 +3,13 @@
 //! What a layer is follows from its bytes and not from its media type: archives have none, and peers do the same. Nothing
 //! hangs on it, since the DiffID says what must come out.
 
+use std::borrow::BorrowMut;
 use std::io::{self, BufRead, Cursor, Read, Write};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::frames::Frames;
+use crate::windows::{Share, Windows};
 
 /// The forms of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,11 +59,10 @@ impl std::str::FromStr for Compression {
     }
 }
 
-/// Largest window of a zstd frame: 2^27 bytes is what the format's own tool accepts without being asked for more.
-const ZSTD_WINDOW_LOG: u32 = 27;
-
 /// KiB that reading xz may take: what the levels of the format's own tool need, and a little.
 const XZ_MEMORY: u32 = 80 << 10;
+/// Bytes that reading bzip2 takes: four for each of its largest blocks.
+const BZIP2_MEMORY: u64 = 4 * 900_000;
 /// How xz files begin.
 const XZ: &[u8] = b"\xfd7zXZ\0";
 /// How bzip2 files begin.
@@ -67,8 +70,15 @@ const BZIP2: &[u8] = b"BZh";
 const LONGEST_MARK: usize = XZ.len();
 
 /// Uncompressed bytes of `input`.
-pub fn decompress<'a>(
+pub fn decompress<'a>(input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let windows = Arc::new(Windows::new(u64::MAX));
+    decompress_within(input, windows.share())
+}
+
+/// The same, with memory only as far as `share` can grow. When it cannot, reading fails with [`io::ErrorKind::WouldBlock`].
+pub(crate) fn decompress_within<'a>(
     mut input: impl BufRead + Send + 'a,
+    mut share: impl BorrowMut<Share> + Send + 'a,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
     let mut start = Vec::with_capacity(LONGEST_MARK);
     while start.len() < LONGEST_MARK {
@@ -87,15 +97,17 @@ pub fn decompress<'a>(
     );
     let whole = Cursor::new(start).chain(input);
     Ok(match compression {
-        _ if is_xz => Box::new(lzma_rust2::XzReader::new_mem_limit(whole, true, XZ_MEMORY)),
-        _ if is_bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(whole)),
+        _ if is_xz => {
+            share.borrow_mut().grow(u64::from(XZ_MEMORY) << 10)?;
+            Box::new(lzma_rust2::XzReader::new_mem_limit(whole, true, XZ_MEMORY))
+        }
+        _ if is_bzip2 => {
+            share.borrow_mut().grow(BZIP2_MEMORY)?;
+            Box::new(bzip2::bufread::MultiBzDecoder::new(whole))
+        }
         Compression::None => Box::new(whole),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(whole)),
-        Compression::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(whole)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-            Box::new(decoder)
-        }
+        Compression::Zstd => Box::new(zstd::stream::zio::Reader::new(whole, Frames::new(share)?)),
     })
 }
 

@@ -1,6 +1,7 @@
 //! The stages that a layer runs through, each in a thread of its own: source, decompression, then digest and writing.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -12,6 +13,7 @@ use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
 use crate::limits::Limits;
 use crate::source::{self, Source};
+use crate::windows::{Share, Windows};
 
 /// The way into the stages.
 pub(crate) struct Feed<'a> {
@@ -36,7 +38,8 @@ impl Feed<'_> {
 }
 
 /// Runs a layer through the stages. `source` runs on this thread and passes the compressed layer on; `sink` reads the uncompressed
-/// one, of which it may leave a rest. What the source reports comes first, since it explains what the other stages see.
+/// one, of which it may leave a rest. When there is no room for its window, the content is fetched all the same, and then the
+/// result is [`Error::stopped`], and `share` knows. What the source reports comes first, since it explains what the other stages see.
 ///
 /// # Errors
 /// The first failure in the order of the stages; [`Kind::Integrity`] when the content has another DiffID.
@@ -44,6 +47,7 @@ pub(crate) fn read<T: Send>(
     source: impl FnOnce(&mut Feed<'_>) -> Result<()>,
     diff_id: &Digest,
     limits: &Limits,
+    share: &mut Share,
     sink: impl FnOnce(&mut ChunkReader) -> Result<T> + Send,
 ) -> Result<T> {
     let (sender, input) = chunks::pipe();
@@ -56,7 +60,8 @@ pub(crate) fn read<T: Send>(
         }
     };
     thread::scope(|scope| {
-        let inflating = scope.spawn(move || inflate(input, plain, limits).inspect_err(judge));
+        let inflating =
+            scope.spawn(move || inflate(input, plain, limits, share).inspect_err(judge));
         let writing = scope.spawn(move || write(output, diff_id, sink).inspect_err(judge));
         let mut feed = Feed {
             sender,
@@ -90,7 +95,9 @@ pub(crate) fn reread<T: Send>(
 ) -> Result<T> {
     source::persist(source, layer, || {
         let fetch = |feed: &mut Feed<'_>| source::pass(source, layer, &mut |b| feed.pass(b));
-        read(fetch, diff_id, limits, &sink)
+        // Nothing is kept that could be read later: it does not wait.
+        let windows = Arc::new(Windows::new(u64::MAX));
+        read(fetch, diff_id, limits, &mut windows.share(), &sink)
     })
 }
 
@@ -109,13 +116,18 @@ pub(crate) fn failed(doing: &str, error: io::Error) -> Error {
     }
 }
 
-fn inflate(input: ChunkReader, mut output: Sender, limits: &Limits) -> Result<()> {
+fn inflate(
+    input: ChunkReader,
+    mut output: Sender,
+    limits: &Limits,
+    share: &mut Share,
+) -> Result<()> {
     let error = |e: io::Error| match e.kind() {
-        io::ErrorKind::BrokenPipe => Error::stopped(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::WouldBlock => Error::stopped(),
         _ => failure!(Malformed: "decompress: {e}"),
     };
     let compressed = input.count();
-    let mut plain = compression::decompress(input).map_err(error)?;
+    let mut plain = compression::decompress_within(input, share).map_err(error)?;
     let mut total = 0u64;
     loop {
         let mut buffer = output.buffer()?;

@@ -65,6 +65,7 @@ pub mod digest;
 mod env;
 mod files;
 pub mod flatten;
+mod frames;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod gc;
@@ -95,6 +96,7 @@ pub mod stubs;
 pub mod tar;
 pub mod transfer;
 pub mod unpack;
+mod windows;
 pub use error::{Error, Kind, Result};
 pub use limits::Limits;
 

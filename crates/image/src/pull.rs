@@ -5,10 +5,11 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use oci_spec::image::{Descriptor, Digest};
 
+use crate::chunks::ChunkReader;
 use crate::error::{Doing, During, Error, Kind, Result};
 use crate::index;
 use crate::layer;
@@ -21,6 +22,7 @@ use crate::source::{self, Source};
 use crate::store::{Staging, Store};
 use crate::transfer;
 use crate::unpack::{Form, Layer, Owner, Summary, open_directory, remove_tree};
+use crate::windows::Windows;
 
 /// How images are brought in.
 #[derive(Clone, Debug)]
@@ -33,6 +35,9 @@ pub struct Options {
     pub transfer: transfer::Options,
     /// Layers at the same time.
     pub parallel: usize,
+    /// Bytes that decompressors of zstd, xz and bzip2 may take for all layers together. A layer for which there is no room is
+    /// only fetched, and unpacked later; one always goes on, whatever it needs.
+    pub windows: u64,
     /// Whom unpacked files belong to.
     pub owner: Owner,
 }
@@ -44,6 +49,8 @@ impl Default for Options {
             limits: Limits::default(),
             transfer: transfer::Options::default(),
             parallel: 3,
+            // One layer of zstd's usual level, or several of faster ones.
+            windows: 2 << 20,
             owner: Owner::for_caller(),
         }
     }
@@ -193,6 +200,7 @@ pub(crate) struct Job<'a> {
     pub(crate) store: &'a Store,
     pub(crate) image: &'a Image,
     pub(crate) options: &'a Options,
+    windows: Arc<Windows>,
 }
 
 impl<'a> Job<'a> {
@@ -207,6 +215,7 @@ impl<'a> Job<'a> {
             store,
             image,
             options,
+            windows: Arc::new(Windows::new(options.windows)),
         }
     }
 
@@ -286,7 +295,8 @@ impl<'a> Job<'a> {
         let (descriptor, layout, options) = (self.layer(n), self.store.layout(), self.options);
         let fs = folder.join("fs");
         let there = layout.has(descriptor)?;
-        let mut attempt = || {
+        let mut share = self.windows.share();
+        let mut attempt = || loop {
             remove_tree(&fs)?;
             make_directory(&fs)?;
             let fetch = |feed: &mut layer::Feed<'_>| {
@@ -300,11 +310,16 @@ impl<'a> Job<'a> {
                 )
             };
             let limits = &options.limits;
-            layer::read(fetch, &self.image.diff_ids[n], limits, |archive| {
+            let sink = |archive: &mut ChunkReader| {
                 let mut layer = Layer::new(&fs, form, options.owner, limits)?;
                 layer.unpack(archive)?;
                 Ok(layer)
-            })
+            };
+            match layer::read(fetch, &self.image.diff_ids[n], limits, &mut share, sink) {
+                // There was no room. Now that there is, the content comes from the store.
+                Err(e) if e.is_stopped() && share.wait() => {}
+                done => return done,
+            }
         };
         match transfer::once_more(self.source, descriptor, &mut attempt) {
             // Stored content was right when it came; when it makes no sense, an accident may have happened to it since.

@@ -5,6 +5,10 @@ use std::io::{BufWriter, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
+use oci_spec::image::Descriptor;
+use serde_json::json;
+use tare_image::digest;
+use tare_image::layout::Layout;
 use tare_image::tar::{Entry, EntryKind, Writer};
 
 use crate::support::*;
@@ -134,4 +138,53 @@ fn memory_does_not_grow_with_the_number_of_files() {
             "{verb}: {few} KiB for few, {many} KiB for many"
         );
     }
+}
+
+/// Makes an image of `count` layers, of 12 MB each, in frames of zstd with a window of 8 MiB. Returns its place.
+fn wide(program: &Program, count: usize) -> String {
+    let folder = program.path(&format!("wide{count}"));
+    let layout = Layout::create(&folder).unwrap();
+    let put = |media_type: &str, bytes: &[u8]| {
+        let descriptor = Descriptor::new(media_type.into(), bytes.len() as u64, digest::of(bytes));
+        layout.put(&descriptor, bytes).unwrap();
+        descriptor
+    };
+    let (mut layers, mut diff_ids) = (Vec::new(), Vec::new());
+    for n in 0..count {
+        let tar = archive(&[file(&format!("file{n}"), &"twelve bytes".repeat(1 << 20))]);
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(23).unwrap();
+        encoder.write_all(&tar).unwrap();
+        let packed = encoder.finish().unwrap();
+        layers.push(put("application/vnd.oci.image.layer.v1.tar+zstd", &packed));
+        diff_ids.push(digest::of(&tar));
+    }
+    let rootfs = json!({"type": "layers", "diff_ids": diff_ids});
+    let config = json!({"architecture": "amd64", "os": "linux", "rootfs": rootfs}).to_string();
+    let config = put(
+        "application/vnd.oci.image.config.v1+json",
+        config.as_bytes(),
+    );
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let manifest =
+        json!({"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers});
+    let manifest = put(media_type, manifest.to_string().as_bytes());
+    layout.tag(Some("wide"), &manifest).unwrap();
+    format!("oci:{}:wide", folder.display())
+}
+
+/// Six layers could take as many windows as there are threads.
+#[test]
+fn memory_does_not_grow_with_the_number_of_windows() {
+    let [one, six] = [1, 6].map(|count| {
+        let program = Program::new();
+        let place = wide(&program, count);
+        let pull = ["pull", "-q", "--parallel", "6", &place, "localhost/wide"];
+        peak(&program, &pull, None)
+    });
+    println!("KiB: {one} for one layer, {six} for six");
+    assert!(
+        six < one + 6144,
+        "{one} KiB for one layer, {six} KiB for six"
+    );
 }
