@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 
 use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType, Platform};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Kind, Result};
+use crate::json::{parse_document, parse_json};
 use crate::layout;
 use crate::limits::Limits;
 use crate::manifest::{Content, Document, Image, is_index};
@@ -93,23 +96,54 @@ impl Search<'_> {
     }
 }
 
+/// An index without entries.
+pub(crate) const EMPTY: &[u8] =
+    br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+
+/// Reads an index, and changes its entries as they stand there: the types do not know all that they may say (`os.version`), and
+/// what is written again must have it.
+pub(crate) fn change<T>(
+    bytes: &[u8],
+    what: &str,
+    change: impl FnOnce(&mut Vec<Value>) -> Result<T>,
+) -> Result<(Value, T)> {
+    parse_document::<ImageIndex>(bytes, what)?;
+    let mut index: Value = parse_json(bytes, what)?;
+    let entries = index.get_mut("manifests").and_then(Value::as_array_mut);
+    let result = change(entries.ok_or_else(|| failure!(Malformed: "{what} has no entries"))?)?;
+    if index["mediaType"].is_null() {
+        index["mediaType"] = json!(MediaType::ImageIndex);
+    }
+    Ok((index, result))
+}
+
+/// True for an entry of the content with that digest.
+pub fn is_of(entry: &Value, digest: &Digest) -> bool {
+    entry["digest"] == digest.as_ref()
+}
+
 /// The entries that an index has for a document of `store`: an image with its platform, or all that another index has.
-pub fn entries(store: &Store, descriptor: &Descriptor, limits: &Limits) -> Result<Vec<Descriptor>> {
+pub fn entries(store: &Store, descriptor: &Descriptor, limits: &Limits) -> Result<Vec<Value>> {
     let document = store.layout().document(descriptor, limits.manifest_bytes)?;
     let manifest = match document.content {
-        Content::Index(index) => return Ok(index.manifests().clone()),
+        Content::Index(_) => {
+            let copy = |entries: &mut Vec<Value>| Ok(entries.clone());
+            return Ok(change(&document.bytes, "index", copy)?.1);
+        }
         Content::Manifest(manifest) => manifest,
     };
-    let mut entry = document.descriptor.clone();
+    let mut entry = json!(document.descriptor);
     let config = (store.layout()).read_blob(manifest.config(), limits.config_bytes)?;
-    if let Ok(image) = Image::assemble(document.descriptor, *manifest, &config, limits) {
-        let mut platform = Platform::default();
-        platform.set_os(image.config.os().clone());
-        platform.set_architecture(image.config.architecture().clone());
-        platform.set_variant(image.config.variant().clone());
-        platform.set_os_version(image.config.os_version().clone());
-        platform.set_os_features(image.config.os_features().clone());
-        entry.set_platform(Some(platform));
+    if Image::assemble(document.descriptor, *manifest, &config, limits).is_ok() {
+        // Both have the same names for it.
+        let Value::Object(config) = parse_json(&config, "configuration")? else {
+            return Ok(vec![entry]);
+        };
+        let names = ["os", "architecture", "variant", "os.version", "os.features"];
+        let platform = config
+            .into_iter()
+            .filter(|(k, v)| names.contains(&k.as_str()) && !v.is_null());
+        entry["platform"] = Value::Object(platform.collect());
     }
     Ok(vec![entry])
 }
@@ -123,22 +157,25 @@ pub fn edit(
     store: &Store,
     name: &Reference,
     limits: &Limits,
-    change: impl FnOnce(&mut Vec<Descriptor>) -> Result<()>,
+    change: impl FnOnce(&mut Vec<Value>) -> Result<()>,
 ) -> Result<Descriptor> {
     let (layout, text) = (store.layout(), name.to_string());
     // Others may change it at the same time: all of it is one step for them.
     layout.edit(|names| {
-        let old = names.iter().find(|d| layout::ref_name(d) == Some(&text));
-        let old = old.map(|d| layout.document(d, limits.manifest_bytes));
-        let mut index = match old.transpose()?.map(|old| old.content) {
-            Some(Content::Index(index)) => *index,
-            Some(Content::Manifest(_)) => fail!(Usage: "{name} is an image and no index"
-                => "Choose another name for the index"),
-            None => empty(),
+        let named = names.iter().find(|d| layout::called(d) == Some(&text));
+        let old = match named.map(Descriptor::deserialize).transpose() {
+            Ok(None) => EMPTY.to_vec(),
+            Ok(Some(old)) => {
+                let old = layout.document(&old, limits.manifest_bytes)?;
+                if let Content::Manifest(_) = old.content {
+                    fail!(Usage: "{name} is an image and no index"
+                        => "Choose another name for the index");
+                }
+                old.bytes
+            }
+            Err(e) => fail!(Malformed: "index.json: {e}"),
         };
-        let mut entries = index.manifests().clone();
-        change(&mut entries)?;
-        index.set_manifests(entries);
+        let (index, ()) = self::change(&old, "index", change)?;
         let document = Document::made(&index)?;
         layout.put(&document.descriptor, &document.bytes)?;
         layout::name_entry(names, Some(&text), None, &document.descriptor);
@@ -146,9 +183,80 @@ pub fn edit(
     })
 }
 
-pub(crate) fn empty() -> ImageIndex {
-    let mut index = ImageIndex::default();
-    index.set_schema_version(2);
-    index.set_media_type(Some(MediaType::ImageIndex));
-    index
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A store with an index `a:1` whose entry has more than the types know.
+    fn store() -> (tempfile::TempDir, Store, Reference, Value) {
+        let temporary = tempfile::tempdir().unwrap();
+        let store = Store::open(temporary.path()).unwrap();
+        let index = json!({
+            "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "later": {"a": 1},
+            "manifests": [{
+                "mediaType": MediaType::ImageManifest, "size": 2, "digest": crate::digest::of(b"{}"), "later": [2],
+                "platform": {"os": "windows", "architecture": "amd64", "os.version": "10.0", "os.features": ["win32k"], "later": 3},
+            }],
+        });
+        let document = Document::made(&index).unwrap();
+        let (name, layout) = (
+            "localhost/a:1".parse::<Reference>().unwrap(),
+            store.layout(),
+        );
+        layout.put(&document.descriptor, &document.bytes).unwrap();
+        layout
+            .tag(Some(&name.to_string()), &document.descriptor)
+            .unwrap();
+        (temporary, store, name, index)
+    }
+
+    #[test]
+    fn what_the_types_do_not_know_survives_an_edit() {
+        let (_temporary, store, name, mut index) = store();
+        let limits = Limits::default();
+        let made = edit(&store, &name, &limits, |entries| {
+            entries[0]["annotations"]["b"] = json!("c");
+            Ok(())
+        });
+        let made = made.unwrap();
+        index["manifests"][0]["annotations"] = json!({"b": "c"});
+        let bytes = store.layout().read_blob(&made, 1 << 20).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), index);
+        let entries = entries(&store, &made, &limits).unwrap();
+        assert_eq!(json!(entries), index["manifests"]);
+    }
+
+    #[test]
+    fn what_the_types_do_not_know_survives_in_index_json() {
+        let (_temporary, store, _, index) = store();
+        let path = store.layout().root().join("index.json");
+        fs::write(&path, index.to_string()).unwrap();
+        let descriptor = crate::digest::describe("a/b", b"");
+        store.layout().tag(Some("new"), &descriptor).unwrap();
+        assert!(store.layout().untag("new").unwrap());
+        let left: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(left, index);
+    }
+
+    #[test]
+    fn the_platform_of_an_image_is_whole() {
+        let (_temporary, store, ..) = store();
+        let put = |media_type: MediaType, value: Value| {
+            let bytes = value.to_string().into_bytes();
+            let descriptor = crate::digest::describe(media_type.as_ref(), &bytes);
+            store.layout().put(&descriptor, &bytes).unwrap();
+            descriptor
+        };
+        let platform = json!({"os": "windows", "architecture": "amd64", "os.version": "10.0", "os.features": ["win32k"]});
+        let mut config = platform.clone();
+        config["rootfs"] = json!({"type": "layers", "diff_ids": []});
+        let config = put(MediaType::ImageConfig, config);
+        let media_type = MediaType::ImageManifest;
+        let manifest =
+            json!({"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": []});
+        let manifest = put(media_type, manifest);
+        let found = entries(&store, &manifest, &Limits::default()).unwrap();
+        assert_eq!(found[0]["platform"], platform);
+    }
 }

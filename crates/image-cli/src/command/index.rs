@@ -1,10 +1,9 @@
 //! `index`: images for several platforms under one name.
 
-use std::collections::HashMap;
-
-use oci_spec::image::{Descriptor, MediaType};
+use serde_json::{Value, json};
 use tare_image::copy::{Selection, copy_content};
 use tare_image::location::Location;
+use tare_image::platform::Wanted;
 use tare_image::reference::Reference;
 use tare_image::store::Store;
 use tare_image::{Error, Kind, Result, digest, index};
@@ -40,8 +39,8 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
             _ => vec![entry(&store, image)?],
         });
     }
-    let given: Vec<Descriptor> = given.into_iter().flatten().collect();
-    let is_given = |d: &Descriptor| given.iter().any(|g| g.digest() == d.digest());
+    let given: Vec<Value> = given.into_iter().flatten().collect();
+    let is_given = |d: &Value| given.iter().any(|g| g["digest"] == d["digest"]);
     let made = index::edit(&store, &name, options.limits(), |all| {
         match verb {
             "create" => *all = given.clone(),
@@ -65,17 +64,15 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
 }
 
 /// Something with the digest of the entry that is meant, whose image needs to have no name here.
-fn entry(store: &Store, image: &str) -> Result<Descriptor> {
+fn entry(store: &Store, image: &str) -> Result<Value> {
     match (store.resolve(&image.parse()?), digest::parse(image)) {
-        (Err(e), Ok(digest)) if e.kind() == Kind::NotFound => {
-            Ok(Descriptor::new(MediaType::ImageManifest, 0, digest))
-        }
-        (resolved, _) => resolved,
+        (Err(e), Ok(digest)) if e.kind() == Kind::NotFound => Ok(json!({"digest": digest})),
+        (resolved, _) => Ok(json!({"digest": resolved?.digest()})),
     }
 }
 
 /// The entries for an image that is here, or is brought here for that.
-fn entries(store: &Store, image: &str, line: &Line, options: &Options) -> Result<Vec<Descriptor>> {
+fn entries(store: &Store, image: &str, line: &Line, options: &Options) -> Result<Vec<Value>> {
     let location: Location = image.parse()?;
     let descriptor = match &location {
         Location::Store(reference) => store.resolve(reference)?,
@@ -93,26 +90,24 @@ fn entries(store: &Store, image: &str, line: &Line, options: &Options) -> Result
 }
 
 /// Adds to an entry what the options say.
-fn describe(entry: &mut Descriptor, line: &Line) -> Result<()> {
-    let (os, arch, variant) = (
-        line.text("--os"),
-        line.text("--arch"),
-        line.text("--variant"),
-    );
-    if os.or(arch).or(variant).is_some() {
-        let mut platform = entry.platform().clone().unwrap_or_default();
-        os.map(|os| platform.set_os(os.into()));
-        arch.map(|arch| platform.set_architecture(arch.into()));
-        variant.map(|variant| platform.set_variant(Some(variant.into())));
-        entry.set_platform(Some(platform));
+fn describe(entry: &mut Value, line: &Line) -> Result<()> {
+    let platform = [
+        ("os", "--os"),
+        ("architecture", "--arch"),
+        ("variant", "--variant"),
+    ];
+    for (field, option) in platform {
+        if let Some(value) = line.text(option) {
+            if entry["platform"].is_null() {
+                let host = Wanted::host();
+                entry["platform"] = json!({"os": host.os, "architecture": host.architecture});
+            }
+            entry["platform"][field] = json!(value);
+        }
     }
-    let mut all: HashMap<String, String> = entry.annotations().clone().unwrap_or_default();
     for annotation in line.all("--annotation") {
         let (key, value) = pair(&annotation)?;
-        all.insert(key, value);
-    }
-    if !all.is_empty() {
-        entry.set_annotations(Some(all));
+        entry["annotations"][key] = json!(value);
     }
     Ok(())
 }

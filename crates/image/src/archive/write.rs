@@ -22,9 +22,8 @@ use crate::tar::{Entry, Time, Writer};
 /// Packs a layout into a tar file that appears in one step; the same layout gives the same file.
 pub fn pack_layout(layout: &Layout, target: &Path) -> Result<()> {
     write_file(target, |writer| {
-        let index = layout.index()?;
         add(writer, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-        add(writer, "index.json", &to_json(&index)?)?;
+        add(writer, "index.json", &layout.index_bytes()?)?;
         for (digest, path) in layout.blobs() {
             let file = File::open(&path).at("open", &path)?;
             let size = file.metadata().at("read attributes of", &path)?.len();

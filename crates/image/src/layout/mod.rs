@@ -12,11 +12,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, MediaType};
+use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex};
 use rustix::fs::FlockOperation;
+use serde_json::{Value, json};
 
 use crate::error::{Doing, During, Error, Kind, Result};
 use crate::files;
+use crate::index;
 use crate::json::{parse_document, parse_json, read_regular, to_json};
 use crate::reference::Reference;
 
@@ -61,8 +63,7 @@ impl Layout {
         fs::create_dir_all(&blobs).at("make directory", &blobs)?;
         let layout = Layout::at(root);
         if !root.join("index.json").exists() {
-            let empty = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
-            layout.replace("index.json", empty.as_bytes())?;
+            layout.replace("index.json", index::EMPTY)?;
         }
         if !root.join("oci-layout").exists() {
             layout.replace("oci-layout", MARK.as_bytes())?;
@@ -82,11 +83,15 @@ impl Layout {
 
     /// All entries of `index.json`.
     pub fn index(&self) -> Result<ImageIndex> {
-        let path = self.root.join("index.json");
-        parse_document(&read_regular(&path, INDEX_LIMIT)?, "index.json")
+        parse_document(&self.index_bytes()?, "index.json")
             .map_err(|e| {
                 e.hint("Without that file, the store starts with no names; pull the images again")
             })
+            .during(|| self.root.display().to_string())
+    }
+
+    pub(crate) fn index_bytes(&self) -> Result<Vec<u8>> {
+        read_regular(&self.root.join("index.json"), INDEX_LIMIT)
             .during(|| self.root.display().to_string())
     }
 
@@ -127,26 +132,19 @@ impl Layout {
     pub fn untag(&self, name: &str) -> Result<bool> {
         self.edit(|entries| {
             let before = entries.len();
-            entries.retain(|d| ref_name(d) != Some(name));
+            entries.retain(|d| called(d) != Some(name));
             Ok(entries.len() != before)
         })
     }
 
     /// Changes `index.json` under a lock, and replaces it in one step.
-    pub(crate) fn edit<T>(
-        &self,
-        change: impl FnOnce(&mut Vec<Descriptor>) -> Result<T>,
-    ) -> Result<T> {
+    pub(crate) fn edit<T>(&self, change: impl FnOnce(&mut Vec<Value>) -> Result<T>) -> Result<T> {
         // The directory itself carries the lock, so that nothing foreign lies in a layout.
         let lock = File::open(&self.root).at("open", &self.root)?;
         rustix::fs::flock(&lock, FlockOperation::LockExclusive).at("lock", &self.root)?;
-        let mut index = self.index()?;
-        let mut entries = index.manifests().clone();
-        let result = change(&mut entries)?;
-        index.set_manifests(entries);
-        if index.media_type().is_none() {
-            index.set_media_type(Some(MediaType::ImageIndex));
-        }
+        // Not what `change` reports, which is not about that file.
+        self.index()?;
+        let (index, result) = index::change(&self.index_bytes()?, "index.json", change)?;
         self.replace("index.json", &to_json(&index)?)?;
         Ok(result)
     }
@@ -165,7 +163,7 @@ impl Layout {
 
 /// Adds or replaces the entry called `name`, as [`Layout::tag`] does.
 pub(crate) fn name_entry(
-    entries: &mut Vec<Descriptor>,
+    entries: &mut Vec<Value>,
     name: Option<&str>,
     image: Option<&Reference>,
     descriptor: &Descriptor,
@@ -173,16 +171,21 @@ pub(crate) fn name_entry(
     let mut entry = descriptor.clone();
     match name {
         Some(name) => {
-            entries.retain(|d| ref_name(d) != Some(name));
+            entries.retain(|d| called(d) != Some(name));
             let own = [(ANNOTATION_REF_NAME.to_string(), name.to_string())];
             let full = image.map(|i| (IMAGE_NAME.to_string(), i.to_string()));
             let annotations = own.into_iter().chain(full);
             entry.set_annotations(Some(annotations.collect::<HashMap<_, _>>()));
         }
-        None if entries.iter().any(|d| d.digest() == descriptor.digest()) => return,
+        None if (entries.iter()).any(|d| index::is_of(d, descriptor.digest())) => return,
         None => drop(entry.set_annotations(None)),
     }
-    entries.push(entry);
+    entries.push(json!(entry));
+}
+
+/// The same as [`ref_name`].
+pub(crate) fn called(entry: &Value) -> Option<&str> {
+    entry["annotations"][ANNOTATION_REF_NAME].as_str()
 }
 
 fn annotation<'a>(descriptor: &'a Descriptor, key: &str) -> Option<&'a str> {
@@ -234,6 +237,7 @@ pub(crate) fn pick(index: &ImageIndex, name: Option<&str>) -> Result<Descriptor>
 mod tests {
     use super::*;
     use crate::digest;
+    use oci_spec::image::MediaType;
 
     pub(super) fn layout() -> (tempfile::TempDir, Layout) {
         let temporary = tempfile::tempdir().unwrap();

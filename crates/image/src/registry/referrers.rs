@@ -1,10 +1,12 @@
 //! What refers to an image: signatures, bills of materials (distribution-spec, "Listing Referrers").
 
 use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
+use serde_json::{Value, json};
 
 use super::exchange::header;
 use super::{Repository, url};
 use crate::error::{Kind, Result};
+use crate::index;
 use crate::json::parse_document;
 use crate::manifest::{Content, Document};
 
@@ -73,7 +75,7 @@ impl Repository<'_> {
         self.edit_fallback(subject, |entries| {
             if entries
                 .iter()
-                .any(|d| d.digest() == document.descriptor.digest())
+                .any(|d| index::is_of(d, document.descriptor.digest()))
             {
                 return false;
             }
@@ -90,7 +92,7 @@ impl Repository<'_> {
             };
             entry.set_artifact_type(artifact_type);
             entry.set_annotations(annotations);
-            entries.push(entry);
+            entries.push(json!(entry));
             true
         })
     }
@@ -99,7 +101,7 @@ impl Repository<'_> {
     pub(super) fn remove_referrer(&self, subject: &Digest, deleted: &Digest) -> Result<()> {
         self.edit_fallback(subject, |entries| {
             let before = entries.len();
-            entries.retain(|d| d.digest() != deleted);
+            entries.retain(|d| !index::is_of(d, deleted));
             entries.len() != before
         })
     }
@@ -107,28 +109,27 @@ impl Repository<'_> {
     fn edit_fallback(
         &self,
         subject: &Digest,
-        change: impl FnOnce(&mut Vec<Descriptor>) -> bool,
+        change: impl FnOnce(&mut Vec<Value>) -> bool,
     ) -> Result<()> {
         let tag = fallback_tag(subject);
-        let mut index = match self.manifest(&tag) {
+        let old = match self.manifest(&tag) {
             Ok(Document {
-                content: Content::Index(index),
+                content: Content::Index(_),
+                bytes,
                 ..
-            }) => *index,
+            }) => bytes,
             Ok(_) => {
                 fail!(Protocol: "the tag {tag} is needed for referrers, but is no index"
                     => "Delete or rename that tag");
             }
-            Err(e) if e.kind() == Kind::NotFound => crate::index::empty(),
+            Err(e) if e.kind() == Kind::NotFound => index::EMPTY.to_vec(),
             Err(e) => return Err(e),
         };
-        let mut entries = index.manifests().clone();
-        if !change(&mut entries) {
-            return Ok(());
+        let (new, changed) = index::change(&old, &tag, |entries| Ok(change(entries)))?;
+        match changed {
+            true => self.push_manifest(&Document::made(&new)?, &tag),
+            false => Ok(()),
         }
-        index.set_manifests(entries);
-        let document = Document::made(&index)?;
-        self.push_manifest(&document, &tag)
     }
 }
 
