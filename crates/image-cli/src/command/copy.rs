@@ -54,12 +54,14 @@ pub(super) fn transfer(
     line: &Line,
     options: &Options,
 ) -> Result<u8> {
-    let level = line.number("--level")?.map(|level| level.min(22) as i32);
+    let level = line
+        .number("--level")?
+        .map(|level: u64| level.min(22) as i32);
     let compression: Option<Compression> = line.parsed("--compression")?;
     if level.is_some() && compression.is_none() {
         fail!(Usage: "--level is for --compression");
     }
-    let parallel = options.pull().parallel;
+    let parallel = options.parallel();
     let form = convert::Options {
         format: line.parsed("--format")?,
         compression,

@@ -79,7 +79,7 @@ fn entries(store: &Store, image: &str, line: &Line, options: &Options) -> Result
         location => {
             let source = place::source(location, options)?;
             let to = store.destination(&location.default_name()?, options.transfer());
-            copy_content(&*source, &to, &Selection::All, options.pull().parallel)?
+            copy_content(&*source, &to, &Selection::All, options.parallel())?
         }
     };
     let mut found = index::entries(store, &descriptor, options.limits())?;

@@ -47,7 +47,7 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
         }
         for name in names {
             let to = store.destination(name, options.transfer());
-            let load = || copy(&archive.image(n)?, &to, &Selection::All, 2);
+            let load = || copy(&archive.image(n)?, &to, &Selection::All, options.parallel());
             load().during(|| format!("load {name}"))?;
             put!("{name}");
         }

@@ -92,7 +92,8 @@ impl Options {
         if let Some(file) = line.path("--registries-conf") {
             registry.registries = vec![file];
         }
-        if let Some(seconds) = line.number("--timeout")? {
+        let seconds: Option<u64> = line.number("--timeout")?;
+        if let Some(seconds) = seconds {
             registry.stall_timeout = Duration::from_secs(seconds.max(1));
             registry.pace.window = registry.stall_timeout * 2;
         }
@@ -127,6 +128,11 @@ impl Options {
 
     pub(super) fn platform(&self) -> Wanted {
         self.pull.platform.clone()
+    }
+
+    /// Layers at the same time.
+    pub(super) fn parallel(&self) -> usize {
+        self.pull.parallel
     }
 
     /// How to pull.

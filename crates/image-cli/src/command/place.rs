@@ -145,6 +145,7 @@ impl Target<'_> {
                     }],
                     &path,
                     options.limits(),
+                    options.parallel(),
                 )
             }
             Some((layout, _staging, Location::Layout { path, .. })) => pack_layout(&layout, &path),

@@ -62,7 +62,7 @@ fn docker(names: &[Reference], path: &Path, options: &Options) -> Result<()> {
             }),
         }
     }
-    save_docker(&images, path, options.limits())
+    save_docker(&images, path, options.limits(), options.parallel())
 }
 
 fn oci(names: &[Reference], path: &Path, options: &Options) -> Result<()> {
@@ -82,7 +82,7 @@ fn oci(names: &[Reference], path: &Path, options: &Options) -> Result<()> {
             to = to.image(full);
         }
         let source = store.image(name, options.limits())?;
-        copy(&source, &to, &selection, 1)?;
+        copy(&source, &to, &selection, options.parallel())?;
     }
     pack_layout(&layout, path)
 }

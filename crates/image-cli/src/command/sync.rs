@@ -46,7 +46,7 @@ pub(super) fn run(line: &Line, options: &Options) -> Result<u8> {
 fn one(from: &Location, to: &Location, selection: &Selection, options: &Options) -> Result<String> {
     let source = place::source(from, options)?;
     let target = place::target(to, &[], from, options)?;
-    let copied = copy(&*source, &*target.to, selection, options.pull().parallel)?;
+    let copied = copy(&*source, &*target.to, selection, options.parallel())?;
     target.finish(options)?;
     Ok(copied.digest().to_string())
 }

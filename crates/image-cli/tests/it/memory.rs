@@ -141,7 +141,7 @@ fn memory_does_not_grow_with_the_number_of_files() {
 }
 
 /// Makes an image of `count` layers, of 12 MB each, in frames of zstd with a window of 8 MiB. Returns its place.
-fn wide(program: &Program, count: usize) -> String {
+pub(crate) fn wide(program: &Program, count: usize) -> String {
     let folder = program.path(&format!("wide{count}"));
     let layout = Layout::create(&folder).unwrap();
     let put = |media_type: &str, bytes: &[u8]| {

@@ -447,6 +447,30 @@ fn progress_in_every_form() {
     assert!(error.contains("bar, plain, json and none"), "{error}");
 }
 
+#[test]
+fn load_has_as_many_layers_on_their_way_as_it_is_told() {
+    let maker = Program::new();
+    let place = crate::memory::wide(&maker, 4);
+    maker.run(&["pull", "-q", &place, "localhost/wide:1"]);
+    let file = maker.path("wide.tar");
+    let file = file.to_str().unwrap();
+    maker.run(&["save", "--parallel", "2", "localhost/wide:1", file]);
+    let program = Program::new();
+    let words = ["load", "--parallel", "1", "--progress", "json", file];
+    let output = program.command(&words).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let (mut under_way, mut layers) = (0, 0);
+    for line in String::from_utf8(output.stderr).unwrap().lines() {
+        match serde_json::from_str::<Value>(line).unwrap()["event"].as_str() {
+            Some("begin") => under_way += 1,
+            Some("end") => (under_way, layers) = (under_way - 1, layers + 1),
+            _ => {}
+        }
+        assert!(under_way < 2);
+    }
+    assert!(layers >= 4, "{layers}");
+}
+
 /// Ends the work after so many bytes.
 #[derive(Debug)]
 struct Ends(u64, std::sync::atomic::AtomicU64);

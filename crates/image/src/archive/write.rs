@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use oci_spec::image::{Descriptor, Digest};
 use serde_json::json;
@@ -15,6 +16,7 @@ use crate::layer;
 use crate::layout::Layout;
 use crate::limits::Limits;
 use crate::manifest::Image;
+use crate::parallel::in_order;
 use crate::reference::Reference;
 use crate::source::Source;
 use crate::tar::{Entry, Time, Writer};
@@ -44,8 +46,13 @@ pub struct ToSave<'a> {
     pub names: Vec<Reference>,
 }
 
-/// Writes images as `docker save` would, with plain layers.
-pub fn save_docker(images: &[ToSave<'_>], target: &Path, limits: &Limits) -> Result<()> {
+/// Writes images as `docker save` would, with plain layers, of which `parallel` are made at the same time.
+pub fn save_docker(
+    images: &[ToSave<'_>],
+    target: &Path,
+    limits: &Limits,
+    parallel: usize,
+) -> Result<()> {
     write_file(target, |writer| {
         let (mut list, mut written) = (Vec::new(), HashSet::new());
         for ToSave {
@@ -59,15 +66,25 @@ pub fn save_docker(images: &[ToSave<'_>], target: &Path, limits: &Limits) -> Res
             if written.insert(config_name.clone()) {
                 add(writer, &config_name, &image.config_bytes)?;
             }
-            let mut layers = Vec::new();
-            for (layer, diff_id) in image.manifest.layers().iter().zip(&image.diff_ids) {
-                let name = format!("{}.tar", diff_id.digest());
-                if written.insert(name.clone()) {
-                    let (mut file, size) = plain_layer(*source, layer, diff_id, limits, target)?;
-                    add_stream(writer, &name, size, &mut file)?;
-                }
-                layers.push(name);
-            }
+            let layers: Vec<String> = (image.diff_ids.iter())
+                .map(|diff_id| format!("{}.tar", diff_id.digest()))
+                .collect();
+            let mut missing: Vec<usize> = (0..layers.len()).collect();
+            missing.retain(|n| written.insert(layers[*n].clone()));
+            let shared = Mutex::new(&mut *writer);
+            in_order(
+                missing.len(),
+                parallel,
+                |n, _| {
+                    let n = missing[n];
+                    let layer = &image.manifest.layers()[n];
+                    plain_layer(*source, layer, &image.diff_ids[n], limits, target)
+                },
+                |n, (mut file, size)| {
+                    let mut writer = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    add_stream(&mut writer, &layers[missing[n]], size, &mut file)
+                },
+            )?;
             let tags = names.iter().filter(|r| r.tag().is_some()).map(familiar);
             let tags: Vec<String> = tags.collect();
             list.push(json!({"Config": config_name, "RepoTags": tags, "Layers": layers}));
@@ -150,4 +167,68 @@ fn add_stream(
     };
     let written = writer.append(&entry, data);
     written.map_err(|e| Error::system(format!("write {name} to the archive"), e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest;
+    use crate::platform::Wanted;
+    use crate::source::Content;
+    use oci_spec::image::MediaType;
+    use std::sync::Condvar;
+    use std::time::Duration;
+
+    /// Gives a layer only when another one is asked for, too.
+    struct Pairs(Mutex<usize>, Condvar);
+
+    impl Source for Pairs {
+        fn open(&self, descriptor: &Descriptor, start: u64, _: Option<u64>) -> Result<Content> {
+            let mut asked = self.0.lock().unwrap();
+            *asked += 1;
+            self.1.notify_all();
+            let wait = self
+                .1
+                .wait_timeout_while(asked, Duration::from_secs(20), |n| *n < 2);
+            assert!(!wait.unwrap().1.timed_out(), "nobody else came");
+            let reader = Box::new(io::repeat(b'0').take(descriptor.size()));
+            Ok(Content { reader, start })
+        }
+    }
+
+    #[test]
+    fn layers_are_made_at_the_same_time_and_written_in_order() {
+        let blob = |size| {
+            let bytes = vec![b'0'; size];
+            digest::describe(MediaType::ImageLayer.as_ref(), &bytes)
+        };
+        let layers = [blob(1), blob(2)];
+        let diff_ids = layers.each_ref().map(|layer| layer.digest().clone());
+        let platform = Wanted::host();
+        let config = json!({"os": platform.os, "architecture": platform.architecture,
+            "rootfs": {"type": "layers", "diff_ids": diff_ids}});
+        let config = config.to_string().into_bytes();
+        let descriptor = digest::describe(MediaType::ImageConfig.as_ref(), &config);
+        let manifest = json!({"schemaVersion": 2, "config": descriptor, "layers": layers});
+        let manifest = serde_json::from_value(manifest).unwrap();
+        let limits = Limits::default();
+        let image = Image::assemble(descriptor, manifest, &config, &limits).unwrap();
+        let source = Pairs(Mutex::new(0), Condvar::new());
+        let images = [ToSave {
+            source: &source,
+            image,
+            names: Vec::new(),
+        }];
+        let temporary = tempfile::tempdir().unwrap();
+        let target = temporary.path().join("archive.tar");
+        save_docker(&images, &target, &limits, 2).unwrap();
+        let mut reader =
+            crate::tar::Reader::new(File::open(&target).map(BufReader::new).unwrap(), limits);
+        let (mut entry, mut names) = (Entry::default(), Vec::new());
+        while reader.next(&mut entry).unwrap() {
+            names.push(String::from_utf8(entry.path.clone()).unwrap());
+        }
+        let expected = diff_ids.map(|d| format!("{}.tar", d.digest()));
+        assert_eq!(names[1..3], expected);
+    }
 }
