@@ -161,7 +161,11 @@ fn finish(
     name: &Reference,
     description: &Description,
 ) -> Result<Descriptor> {
-    let created = rfc3339(description.created.unwrap_or(made.newest.seconds));
+    let created = description.created.unwrap_or(made.newest.seconds);
+    let created = rfc3339(created).ok_or_else(|| {
+        failure!(Usage: "created {created}: the year of that time has not four digits"
+            => "--created takes seconds since 1970, up to the year 9999")
+    })?;
     let mut history = json!({"created": created, "created_by": "tare-image"});
     if let Some(author) = &description.author {
         history["author"] = json!(author);
@@ -214,8 +218,12 @@ fn change(field: &mut Value, key: &str, value: &Value) {
     }
 }
 
-/// `2006-01-02T15:04:05Z` of seconds since 1970.
-pub fn rfc3339(seconds: i64) -> String {
+/// `2006-01-02T15:04:05Z` of seconds since 1970; none before the year 0 and after 9999, which RFC 3339 has no form for.
+pub fn rfc3339(seconds: i64) -> Option<String> {
+    // The first seconds of the years 0 and 10000.
+    if !(-62_167_219_200..253_402_300_800).contains(&seconds) {
+        return None;
+    }
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Days since 0000-03-01: years that start in March have the leap day at the end. A cycle is 400 years.
     let days = days + 719_468;
@@ -229,7 +237,9 @@ pub fn rfc3339(seconds: i64) -> String {
         _ => (year + cycle * 400 + 1, month - 9),
     };
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    Some(format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+    ))
 }
 
 #[cfg(test)]
@@ -256,10 +266,19 @@ mod tests {
 
     #[test]
     fn times() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(951_782_399), "2000-02-28T23:59:59Z");
-        assert_eq!(rfc3339(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(rfc3339(1_700_000_000), "2023-11-14T22:13:20Z");
-        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59Z");
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_700_000_000, "2023-11-14T22:13:20Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (-62_167_219_200, "0000-01-01T00:00:00Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(rfc3339(seconds).as_deref(), Some(text));
+        }
+        for seconds in [i64::MIN, -62_167_219_201, 253_402_300_800, i64::MAX] {
+            assert_eq!(rfc3339(seconds), None);
+        }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn description(line: &Line) -> Result<Description> {
         author: line.text("--author").map(String::from),
         comment: line.text("--message").map(String::from),
         compression: line.parsed("--compression")?.unwrap_or_default(),
-        created: line.number("--created")?.map(|seconds| seconds as i64),
+        created: line.number("--created")?,
         config: config.collect(),
     })
 }

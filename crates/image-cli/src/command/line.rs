@@ -130,7 +130,7 @@ impl Line {
     }
 
     /// The same for numbers.
-    pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
+    pub(super) fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>> {
         let number = |text: &str| match text.parse() {
             Ok(number) => Ok(number),
             Err(_) => Err(failure!(Usage: "{text:?} is not a number")),

@@ -177,6 +177,26 @@ fn the_same_input_gives_the_same_image() {
 }
 
 #[test]
+fn times_that_cannot_be_written_are_refused() {
+    let program = Program::new();
+    let tar = program.path("layer.tar");
+    fs::write(&tar, archive(&[file("a", "b")])).unwrap();
+    let import = |created: &str| {
+        let tar = tar.to_str().unwrap();
+        program.try_run(&["import", tar, "localhost/x", "--created", created])
+    };
+    for created in ["-62167219200", "-1", "253402300799"] {
+        import(created).unwrap();
+    }
+    for created in ["-62167219201", "253402300800", "9223372036854775807"] {
+        let error = import(created).unwrap_err();
+        assert!(error.contains("four digits"), "{error}");
+    }
+    let error = import("9223372036854775808").unwrap_err();
+    assert!(error.contains("is not a number"), "{error}");
+}
+
+#[test]
 fn export_is_what_was_imported() {
     let program = Program::new();
     make_image(&program, "localhost/app", 1);
