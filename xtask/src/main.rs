@@ -88,7 +88,7 @@ const TASKS: &[Task] = &[
     ),
     (
         "faults",
-        "[--all] [--points N] [--seed N] [COMMAND…] kill or fail the runtime and init at their system calls",
+        "[--all] [--points N] [--seed N] [--cgroup VIEW] [COMMAND…] kill or fail the runtime and init at their system calls",
         task_faults::run,
     ),
     (

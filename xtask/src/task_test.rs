@@ -189,7 +189,7 @@ pub(crate) const UNIFIED: &str =
     "umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"";
 
 /// The same for version 1, on a machine that has both.
-const WITHOUT_UNIFIED: &str = "umount /sys/fs/cgroup/unified && exec \"$@\"";
+pub(crate) const WITHOUT_UNIFIED: &str = "umount /sys/fs/cgroup/unified && exec \"$@\"";
 
 /// What depends on control groups, where one version alone is to be seen.
 fn views(sums: &mut Sums, integration: &Path, filter: &[&String]) -> Answer {
@@ -218,19 +218,16 @@ fn view(sums: &mut Sums, name: &str, script: &str, program: &Path, filter: &[&St
         sums.skip(name, "unshare is not installed");
         return;
     };
-    let mut command = call::program(unshare);
-    command
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-c",
-            script,
-            "sh",
-        ])
-        .arg(program);
+    let mut command = in_view(&unshare, script, program);
     sums.run(name, command.args(filter).env("TARE_TEST_CONTAINERS", "50"));
+}
+
+/// A program that sees what the script leaves to it.
+pub(crate) fn in_view(unshare: &Path, script: &str, program: &Path) -> Command {
+    let mut command = call::program(unshare);
+    let words = ["--mount", "--propagation", "private", "sh", "-c"];
+    command.args(words).args([script, "sh"]).arg(program);
+    command
 }
 
 impl Sums {
@@ -245,6 +242,7 @@ impl Sums {
     /// Runs a test program, shows its output and adds up its results.
     fn run(&mut self, name: &str, command: &mut Command) {
         println!("\n=== {name}");
+        let before = self.failed;
         let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut child = match started {
             Ok(child) => child,
@@ -262,9 +260,8 @@ impl Sums {
             }
             self.add(&line);
         }
-        let before = self.failed;
         match child.wait() {
-            Ok(status) if !status.success() && before == 0 => {
+            Ok(status) if !status.success() && self.failed == before => {
                 self.broken.push(format!("{name}: {status}"))
             }
             Ok(_) => {}
