@@ -60,6 +60,9 @@ pub enum Error {
     /// The cgroup existed and is frozen: whatever enters would never run.
     #[error("container's cgroup unexpectedly frozen")]
     Frozen,
+    /// Somebody else is making it ready, and has no process in it yet.
+    #[error("container's cgroup is being made ready for another container")]
+    Claimed,
     /// Some processes could not be frozen in time.
     #[error("cannot freeze {}: {report}", path.display())]
     NotFrozen {

@@ -3,11 +3,13 @@
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use harness::{Sandbox, cases, orphans};
+use harness::{Output, Sandbox, cases, need, orphans};
 use nix::unistd::Pid;
+use serde_json::{Value, json};
 
 cases![
     one_of_many_creates_with_the_same_id_wins,
+    privileged_one_of_two_creates_with_the_same_group_wins,
     a_thousand_creates_of_a_few_ids,
     parallel_loops,
     state_and_list_beside_create_and_delete,
@@ -60,6 +62,50 @@ fn one_of_many_creates_with_the_same_id_wins() {
         .unwrap();
     let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
     sandbox.host(Some(&bundle)).same_as(&before);
+}
+
+/// And has the device rules of its own config.
+fn privileged_one_of_two_creates_with_the_same_group_wins() {
+    need::cgroups();
+    let sandbox = Sandbox::new();
+    let kmsg =
+        json!([{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}]);
+    let bundle = |allow: bool, hooks: Value| {
+        let bundle = sandbox.bundle().set("/linux/devices", kmsg.clone());
+        let group = json!(format!("/{}-both", sandbox.tag));
+        let rules = json!([{"allow": allow, "access": "rwm"}]);
+        bundle
+            .set("/linux/cgroupsPath", group)
+            .set("/linux/resources/devices", rules)
+            .set("/hooks", hooks)
+            .probe("open /dev/kmsg w -- sleep 0.2")
+    };
+    let before = sandbox.host(None);
+    // With hooks the rules are there before the child is.
+    for hooks in [json!({}), json!({"createRuntime": [{"path": "/bin/true"}]})] {
+        let bundles = [false, true].map(|allow| bundle(allow, hooks.clone()));
+        for round in 0..25 {
+            let [denied, allowed] = [0, 1].map(|number: usize| {
+                let number = (number + round) % 2;
+                let call = sandbox.runtime(["run", "--bundle"]);
+                let call = call.arg(&bundles[number].path);
+                (number, call.arg(sandbox.id(&number.to_string())).spawn())
+            });
+            let mut outputs = [denied, allowed].map(|(number, call)| (number, call.finish()));
+            outputs.sort_by_key(|(number, _)| *number);
+            // On a busy machine one may have ended before the other begins.
+            let refused = |output: &Output| output.stderr.contains("cgroup is not empty");
+            let [denied, allowed] = outputs.map(|(_, output)| output);
+            assert!(!(refused(&denied) && refused(&allowed)));
+            if !refused(&denied) {
+                assert_eq!(denied.stdout, "open /dev/kmsg: EPERM\n", "{denied:?}");
+            }
+            if !refused(&allowed) {
+                assert_eq!(allowed.stdout, "open /dev/kmsg: ok\n", "{allowed:?}");
+            }
+        }
+    }
+    sandbox.host(None).same_as(&before);
 }
 
 /// Each id has one owner at most at any time, who deletes it; the others are told that it exists. No more than 24 calls at a

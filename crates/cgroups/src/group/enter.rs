@@ -158,7 +158,17 @@ impl Group {
         if self.place.unit.as_ref().is_some_and(|unit| unit.user) {
             return self.seat()?.place(pid);
         }
-        place_all(self.existing(), pid)
+        place_all(self.existing(), pid)?;
+        self.yield_claim();
+        Ok(())
+    }
+
+    /// There is a process, by which others see that it is in use.
+    fn yield_claim(&self) {
+        let fd = self.dir_of("devices").and_then(crate::dir::Dir::fd);
+        if let Some(Err(fault)) = fd.map(|fd| kernel::file::unlock(fd.borrow())) {
+            log::debug!("{fault}");
+        }
     }
 
     /// Moves a process that was cloned into [`Group::entry`] into the hierarchies of v1 that hybrid hosts have besides.
@@ -169,7 +179,9 @@ impl Group {
         let unified = self.place.unified();
         let dirs = self.dirs.iter().enumerate();
         let rest = dirs.filter(|(index, _)| Some(*index) != unified);
-        place_all(rest.filter_map(|(_, dir)| dir.as_ref()), pid)
+        place_all(rest.filter_map(|(_, dir)| dir.as_ref()), pid)?;
+        self.yield_claim();
+        Ok(())
     }
 
     /// A seat for a further process: the container's own cgroup, or, if that cannot hold processes because controllers

@@ -1,6 +1,7 @@
 //! Making directories, and enabling the controllers of v2.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kernel::file::{self, HERE};
 use kernel::{Errno, Fault};
@@ -8,6 +9,7 @@ use kernel::{Errno, Fault};
 use super::{Group, devices};
 use crate::dir::{Dir, read_whole, write_whole};
 use crate::error::c_string;
+use crate::patience::Patience;
 use crate::place::Location;
 use crate::{Error, Settings};
 
@@ -30,8 +32,13 @@ impl Group {
             .iter()
             .filter(|(_, v1)| !place.locations.iter().any(|location| location.has(v1)));
         let usual: Vec<&str> = usual.map(|(name, _)| *name).collect();
-        for (index, location) in place.locations.iter().enumerate() {
-            match make_one(location, settings, index, unused, &usual) {
+        // The hierarchy with the device rules first: who has that has the others.
+        let first = place.location_of("devices");
+        let rest = (0..place.locations.len()).filter(|index| Some(*index) != first);
+        for index in first.into_iter().chain(rest) {
+            let location = &place.locations[index];
+            let claim = unused && Some(index) == first;
+            match make_one(location, settings, index, unused, claim, &usual) {
                 Ok((dir, reused)) => {
                     if reused
                         && location.is_unified()
@@ -65,6 +72,7 @@ fn make_one(
     settings: &Settings,
     index: usize,
     unused: bool,
+    claims: bool,
     usual: &[&str],
 ) -> Result<(Dir, bool), Error> {
     let fresh = make_all(location)?;
@@ -73,6 +81,10 @@ fn make_one(
         return Ok((Dir::named(&location.path), false));
     }
     let dir = Dir::open(&location.path)?;
+    if claims && claim(&dir)? {
+        // Whoever had it may have removed it.
+        return make_one(location, settings, index, unused, claims, usual);
+    }
     if unused && !fresh {
         check_unused(&dir, location)?;
     }
@@ -83,6 +95,29 @@ fn make_one(
         enable(location, &dir, requested)?;
     }
     Ok((dir, unused && !fresh))
+}
+
+/// Two who make the same cgroup ready at once would both find it empty. One of them has the lock until its process is inside, or
+/// all is done; the other waits for that process. True when it was waited for in vain.
+fn claim(dir: &Dir) -> Result<bool, Error> {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let mut patience = Patience::of(PATIENCE);
+    let mut has_waited = false;
+    loop {
+        match dir.descriptor().and_then(file::try_lock) {
+            Err(fault) if fault.is(Errno::EAGAIN) => {}
+            answer => {
+                return answer
+                    .map(|()| has_waited)
+                    .map_err(|fault| Error::file("lock", dir.path(), fault));
+            }
+        }
+        match super::kill::processes_below(dir)?.len() {
+            0 if patience.wait(Duration::from_millis(1)) => has_waited = true,
+            0 => return Err(Error::Claimed),
+            count => return Err(Error::NotEmpty(count)),
+        }
+    }
 }
 
 /// Makes the directory, and those above it which are missing. False when it was there already.

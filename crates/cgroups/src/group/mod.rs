@@ -44,8 +44,8 @@ impl Group {
     /// With the systemd driver the scope is started by [`Group::place`], since it needs a process.
     ///
     /// # Errors
-    /// An existing cgroup that is frozen or in which something runs; whatever the kernel refuses. What had been made is
-    /// removed again.
+    /// An existing cgroup that is frozen or in which something runs, or one that somebody else is making ready: it is theirs until a
+    /// process is placed in it, or the handle is dropped. Whatever the kernel refuses. What had been made is removed again.
     pub fn create(place: &Place, settings: &Settings) -> Result<Group, Error> {
         Group::create_with(place, settings, Group::apply_early)
     }
@@ -75,7 +75,7 @@ impl Group {
             .and_then(|()| apply(&mut group, settings));
         if let Err(error) = made {
             // Only what this call made: an existing cgroup with processes in it is somebody else's.
-            if !matches!(error, Error::NotEmpty(_) | Error::Frozen)
+            if !matches!(error, Error::NotEmpty(_) | Error::Frozen | Error::Claimed)
                 && let Err(left) = group.remove_quietly()
             {
                 log::debug!("{left}");

@@ -273,7 +273,9 @@ pub(super) fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, e
     // A group that held others before, or was frozen by somebody, is theirs.
     let taken = matches!(
         error,
-        Error::Cgroup(cgroups::Error::NotEmpty(_) | cgroups::Error::Frozen)
+        Error::Cgroup(
+            cgroups::Error::NotEmpty(_) | cgroups::Error::Frozen | cgroups::Error::Claimed
+        )
     );
     if let Some(place) = &prepared.place
         && !taken
