@@ -9,7 +9,8 @@ cases![
     json_format,
     only_ids,
     missing_root_is_an_error,
-    foreign_folders_do_no_harm
+    foreign_folders_do_no_harm,
+    fifos_are_not_waited_for
 ];
 
 fn empty() {
@@ -126,4 +127,19 @@ fn foreign_folders_do_no_harm() {
         output.stdout.lines().any(|line| line == container.id),
         "{output:?}"
     );
+}
+
+fn fifos_are_not_waited_for() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.root.join(sandbox.id("odd"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+    nix::unistd::mkfifo(&folder.join("state.json"), mode).unwrap();
+    let call = |words: &[&str]| sandbox.runtime(words).limit(20).output();
+    let id = sandbox.id("odd");
+    call(&["list"]).ok();
+    call(&["state", &id]).fails_with(1, &["container does not exist"]);
+    call(&["gc"]).ok();
+    call(&["delete", "--force", &id]).ok();
+    assert!(!folder.exists());
 }

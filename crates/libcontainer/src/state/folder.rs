@@ -35,6 +35,9 @@ const CRIU_ROOT: &CStr = c"criu-root";
 /// In the order in which they are removed. The record last: a crash in between leaves what can be deleted again.
 const OURS: [&CStr; 6] = [NOTIFY_SOCKET, HOOK, FENCE, REPORT, CONFIG, RECORD];
 
+/// A FIFO of that name, in a directory that is not ours, is not waited for.
+const TO_READ: u64 = open::RDONLY | open::NOFOLLOW | open::NONBLOCK;
+
 /// A container's folder, to look at.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
@@ -163,12 +166,7 @@ impl Folder {
 
     /// The whole content of a file; `None` when there is none.
     pub(super) fn read(&self, name: &CStr) -> Result<Option<Vec<u8>>, Error> {
-        let fd = match file::open_at(
-            self.directory.borrow(),
-            name,
-            open::RDONLY | open::NOFOLLOW,
-            0,
-        ) {
+        let fd = match file::open_at(self.directory.borrow(), name, TO_READ, 0) {
             Ok(fd) => fd,
             Err(fault) if fault.is(Errno::ENOENT) => return Ok(None),
             Err(fault) => return Err(self.failed("open", name, fault)),
@@ -212,12 +210,7 @@ impl Folder {
     /// Whether the record, which was read before and has a process, is still there, and not that of a later container for which
     /// the folder was used again.
     pub(crate) fn keeps(&self, record: &Record) -> Result<bool, Error> {
-        let fd = match file::open_at(
-            self.directory.borrow(),
-            RECORD,
-            open::RDONLY | open::NOFOLLOW,
-            0,
-        ) {
+        let fd = match file::open_at(self.directory.borrow(), RECORD, TO_READ, 0) {
             Err(fault) if fault.is(Errno::ENOENT) => return Ok(false),
             answer => answer.map_err(|fault| self.failed("open", RECORD, fault))?,
         };
