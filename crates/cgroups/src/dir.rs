@@ -87,6 +87,18 @@ impl Dir {
             .map_err(|fault| Error::file("open", self.path.join(name), fault))
     }
 
+    /// Opens a file that only those who may change the cgroup can open. None where it is missing or somebody else's.
+    pub(crate) fn open_to_change(&self, name: &str) -> Result<Option<Fd>, Error> {
+        match self.open_file(name, open::WRONLY) {
+            Err(fault) if [Errno::ENOENT, Errno::EACCES, Errno::EPERM].contains(&fault.errno) => {
+                Ok(None)
+            }
+            opened => {
+                (opened.map(Some)).map_err(|fault| Error::file("open", self.path.join(name), fault))
+            }
+        }
+    }
+
     /// The whole content. Most files fit the first read; a second one (for the end) is made only for longer ones.
     pub(crate) fn read(&self, name: &str) -> Result<String, Error> {
         let fail = |fault| Error::file("read", self.path.join(name), fault);

@@ -165,8 +165,8 @@ impl Group {
 
     /// There is a process, by which others see that it is in use.
     fn yield_claim(&self) {
-        let fd = self.dir_of("devices").and_then(crate::dir::Dir::fd);
-        if let Some(Err(fault)) = fd.map(|fd| kernel::file::unlock(fd.borrow())) {
+        if let Some(Err(fault)) = (self.claim.as_ref()).map(|fd| kernel::file::unlock(fd.borrow()))
+        {
             log::debug!("{fault}");
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kernel::file::{self, HERE};
-use kernel::{Errno, Fault};
+use kernel::{Errno, Fault, Fd};
 
 use super::{Group, devices};
 use crate::dir::{Dir, read_whole, write_whole};
@@ -37,16 +37,14 @@ impl Group {
         let rest = (0..place.locations.len()).filter(|index| Some(*index) != first);
         for index in first.into_iter().chain(rest) {
             let location = &place.locations[index];
-            let claim = unused && Some(index) == first;
-            match make_one(location, settings, index, unused, claim, &usual) {
-                Ok((dir, reused)) => {
-                    if reused
-                        && location.is_unified()
-                        && place.location_of("devices") == Some(index)
-                    {
-                        self.worn = devices::left_behind(&dir)?;
+            let claims = unused && Some(index) == first;
+            match make_one(location, settings, index, unused, claims, &usual) {
+                Ok(made) => {
+                    if made.reused && claims && location.is_unified() {
+                        self.worn = devices::left_behind(&made.dir)?;
                     }
-                    self.dirs[index] = Some(dir);
+                    self.claim = made.claim.or(self.claim.take());
+                    self.dirs[index] = Some(made.dir);
                 }
                 Err(error) if self.place.optional && error.is_refusal() => {
                     if let Some(requested) = settings.list.iter().find(|s| s.location == index) {
@@ -66,7 +64,14 @@ impl Group {
     }
 }
 
-/// Makes one of them, and says whether it was there already, used by somebody before.
+struct Made {
+    dir: Dir,
+    /// It was there already, used by somebody before.
+    reused: bool,
+    claim: Option<Fd>,
+}
+
+/// Makes one of them.
 fn make_one(
     location: &Location,
     settings: &Settings,
@@ -74,16 +79,26 @@ fn make_one(
     unused: bool,
     claims: bool,
     usual: &[&str],
-) -> Result<(Dir, bool), Error> {
+) -> Result<Made, Error> {
     let fresh = make_all(location)?;
     let mut requested = settings.list.iter().filter(|s| s.location == index);
     if fresh && !location.is_unified() && !location.has("devices") && requested.next().is_none() {
-        return Ok((Dir::named(&location.path), false));
+        return Ok(Made {
+            dir: Dir::named(&location.path),
+            reused: false,
+            claim: None,
+        });
     }
     let dir = Dir::open(&location.path)?;
-    if claims && claim(&dir)? {
-        // Whoever had it may have removed it.
-        return make_one(location, settings, index, unused, claims, usual);
+    let mut claim = None;
+    if claims {
+        match take_claim(&dir, location)? {
+            Claim::Taken(fd) => claim = fd,
+            // Whoever had it may have removed it.
+            Claim::Waited => {
+                return make_one(location, settings, index, unused, claims, usual);
+            }
+        }
     }
     if unused && !fresh {
         check_unused(&dir, location)?;
@@ -94,23 +109,40 @@ fn make_one(
         let requested = requested.map(|s| s.controller.as_ref()).chain(usual);
         enable(location, &dir, requested)?;
     }
-    Ok((dir, unused && !fresh))
+    Ok(Made {
+        dir,
+        reused: unused && !fresh,
+        claim,
+    })
+}
+
+enum Claim {
+    /// With what holds it, if there is something that can.
+    Taken(Option<Fd>),
+    /// Somebody else had it for a while.
+    Waited,
 }
 
 /// Two who make the same cgroup ready at once would both find it empty. One of them has the lock until its process is inside, or
-/// all is done; the other waits for that process. True when it was waited for in vain.
-fn claim(dir: &Dir) -> Result<bool, Error> {
+/// all is done; the other waits for that process. The lock is on a file that nobody can open who may only look at the cgroup:
+/// users, or containers that see the hierarchy, could keep everybody off with one on the directory.
+fn take_claim(dir: &Dir, location: &Location) -> Result<Claim, Error> {
     const PATIENCE: Duration = Duration::from_secs(3);
+    let name = match location.is_unified() {
+        true => "cgroup.kill",
+        false => "devices.deny",
+    };
+    let Some(fd) = dir.open_to_change(name)? else {
+        return Ok(Claim::Taken(None));
+    };
     let mut patience = Patience::of(PATIENCE);
     let mut has_waited = false;
     loop {
-        match dir.descriptor().and_then(file::try_lock) {
+        match file::try_lock(fd.borrow()) {
+            Ok(()) if has_waited => return Ok(Claim::Waited),
+            Ok(()) => return Ok(Claim::Taken(Some(fd))),
             Err(fault) if fault.is(Errno::EAGAIN) => {}
-            answer => {
-                return answer
-                    .map(|()| has_waited)
-                    .map_err(|fault| Error::file("lock", dir.path(), fault));
-            }
+            Err(fault) => return Err(Error::file("lock", dir.path().join(name), fault)),
         }
         match super::kill::processes_below(dir)?.len() {
             0 if patience.wait(Duration::from_millis(1)) => has_waited = true,

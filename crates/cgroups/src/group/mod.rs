@@ -30,6 +30,8 @@ pub struct Group {
     pub(crate) dirs: Vec<Option<Dir>>,
     /// With systemd: what the scope will be started with.
     pending: Option<Settings>,
+    /// What keeps others from making it ready, too.
+    claim: Option<Fd>,
     /// Device programs that somebody has left in it who used it before.
     worn: Vec<Fd>,
     /// What a rootless caller has to do without.
@@ -108,6 +110,7 @@ impl Group {
             place: place.clone(),
             dirs: place.locations.iter().map(|_| None).collect(),
             pending: None,
+            claim: None,
             worn: Vec::new(),
             skipped: Vec::new(),
             warnings: Mutex::default(),

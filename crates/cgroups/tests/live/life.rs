@@ -101,6 +101,37 @@ fn a_populated_or_frozen_cgroup_is_refused_and_left_alone() {
     drop(sandbox.create(&Settings::default()));
 }
 
+/// Whoever may look at a cgroup can lock its directory, and the files that can be read: users, and containers that see the hierarchy.
+#[test]
+fn locks_of_onlookers_are_in_nobodys_way() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if sandbox.is_systemd() {
+        skip!("systemd makes the cgroups");
+    }
+    let group = sandbox.create(&Settings::default());
+    let paths = sandbox.paths();
+    let files = paths.iter().map(|path| path.join("cgroup.procs"));
+    let locks: Vec<_> = (paths.iter().cloned().chain(files))
+        .map(|path| {
+            let file = std::fs::File::open(path).unwrap();
+            file.lock().unwrap();
+            file
+        })
+        .collect();
+    // As long as it is being made ready by somebody, nobody else can.
+    let begin = std::time::Instant::now();
+    assert_eq!(
+        sandbox.refusal(),
+        "container's cgroup is being made ready for another container"
+    );
+    assert!(begin.elapsed().as_secs() >= 3);
+    drop(group);
+    drop(sandbox.create(&Settings::default()));
+    drop(locks);
+}
+
 #[test]
 fn a_frozen_process_stands_still_and_can_be_killed() {
     let Some(sandbox) = Sandbox::new() else {
