@@ -5,6 +5,21 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
+/// What a thread that panicked left is as good as ever: nothing here is changed in more than one step.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits as long as `condition` holds, and somebody says that it may have changed.
+pub(crate) fn wait_while<'a, T>(
+    changed: &Condvar,
+    state: MutexGuard<'a, T>,
+    condition: impl FnMut(&mut T) -> bool,
+) -> MutexGuard<'a, T> {
+    let woken = changed.wait_while(state, condition);
+    woken.unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Whose turn it is, and whether somebody failed.
 struct Turns {
     next: Mutex<(usize, Option<Error>)>,
@@ -13,24 +28,15 @@ struct Turns {
 }
 
 impl Turns {
-    fn lock(&self) -> MutexGuard<'_, (usize, Option<Error>)> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits for the turn of number `n`; false when another one failed.
     fn wait(&self, n: usize) -> bool {
-        let mut state = self.lock();
-        while state.0 < n && state.1.is_none() {
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        let is_early = |state: &mut (usize, Option<Error>)| state.0 < n && state.1.is_none();
+        let state = wait_while(&self.changed, lock(&self.next), is_early);
         state.1.is_none()
     }
 
     fn finish(&self, n: usize, result: Result<()>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.next);
         match result {
             Ok(()) => state.0 = n + 1,
             Err(e) => {
@@ -73,8 +79,10 @@ pub(crate) fn in_order<T: Send>(
     count: usize,
     threads: usize,
     prepare: impl Fn(usize, &AtomicBool) -> Result<T> + Sync,
-    commit: impl Fn(usize, T) -> Result<()> + Sync,
+    commit: impl FnMut(usize, T) -> Result<()> + Send,
 ) -> Result<()> {
+    // Whose turn it is has it for itself.
+    let commit = Mutex::new(commit);
     let turns = Turns {
         next: Mutex::new((0, None)),
         changed: Condvar::new(),
@@ -92,14 +100,14 @@ pub(crate) fn in_order<T: Send>(
                     let turn = Turn { turns: &turns, n };
                     match prepare(n, &turns.failed) {
                         Err(e) => return turn.finish(Err(e)),
-                        Ok(prepared) if turns.wait(n) => turn.finish(commit(n, prepared)),
+                        Ok(prepared) if turns.wait(n) => turn.finish(lock(&commit)(n, prepared)),
                         Ok(_) => return,
                     }
                 }
             });
         }
     });
-    let failure = turns.lock().1.take();
+    let failure = lock(&turns.next).1.take();
     failure.map_or(Ok(()), Err)
 }
 
@@ -109,15 +117,13 @@ pub(crate) fn all<T: Send>(
     threads: usize,
     make: impl Fn(usize) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
-    let made = Mutex::new(Vec::with_capacity(count));
+    let mut made = Vec::with_capacity(count);
     let keep = |_, one| {
-        made.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(one);
+        made.push(one);
         Ok(())
     };
     in_order(count, threads, |n, _| make(n), keep)?;
-    Ok(made.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(made)
 }
 
 /// Error for `prepare` when the flag is set.
@@ -137,7 +143,7 @@ mod tests {
 
     #[test]
     fn results_come_in_order() {
-        let order = Mutex::new(Vec::new());
+        let mut order = Vec::new();
         in_order(
             20,
             4,
@@ -146,15 +152,12 @@ mod tests {
                 Ok(n)
             },
             |n, m| {
-                order.lock().unwrap().push((n, m));
+                order.push((n, m));
                 Ok(())
             },
         )
         .unwrap();
-        assert_eq!(
-            order.into_inner().unwrap(),
-            (0..20).map(|n| (n, n)).collect::<Vec<_>>()
-        );
+        assert_eq!(order, (0..20).map(|n| (n, n)).collect::<Vec<_>>());
     }
 
     #[test]

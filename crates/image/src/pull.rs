@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use oci_spec::image::{Descriptor, Digest};
 
@@ -246,7 +246,7 @@ impl<'a> Job<'a> {
     }
 
     fn run(&self, unpack: bool) -> Result<()> {
-        let lowers = Mutex::new(VecDeque::new());
+        let mut lowers = VecDeque::new();
         in_order(
             self.image.chain_ids.len(),
             self.options.parallel,
@@ -263,7 +263,6 @@ impl<'a> Job<'a> {
             },
             |n, prepared| match prepared {
                 Some((staging, layer)) => {
-                    let mut lowers = lowers.lock().unwrap_or_else(PoisonError::into_inner);
                     let place = self.place(n, &staging, layer, &mut lowers);
                     place.during(|| self.step(n))
                 }

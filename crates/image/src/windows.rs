@@ -1,9 +1,11 @@
 //! Decompressors of zstd, and the memory in which they keep what later bytes refer to: the layers of one image share it.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 
 use zstd::stream::raw::{DParameter, Decoder, Operation};
+
+use crate::parallel::{lock, wait_while};
 
 /// Largest window of a frame: 2^27 bytes is what the format's own tool accepts without being asked for more.
 const WINDOW_LOG: u32 = 27;
@@ -49,16 +51,12 @@ impl Windows {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn decoder(&self) -> io::Result<Kept> {
         // The largest one, so that the others need not become as large.
-        let mut idle = std::mem::take(&mut self.lock().idle);
+        let mut idle = std::mem::take(&mut lock(&self.state).idle);
         idle.sort_by_key(|kept| kept.bytes);
         let kept = idle.pop();
-        self.lock().idle.append(&mut idle);
+        lock(&self.state).idle.append(&mut idle);
         if let Some(mut kept) = kept {
             kept.decoder.reinit()?;
             return Ok(kept);
@@ -98,7 +96,7 @@ impl Share {
         if bytes <= self.held {
             return Ok(());
         }
-        let mut state = self.windows.lock();
+        let mut state = lock(&self.windows.state);
         let others = state.held - self.held;
         if self.windows.have_room(others, bytes) {
             state.held = others.saturating_add(bytes);
@@ -122,11 +120,9 @@ impl Share {
             return false;
         };
         self.release();
-        let mut state = self.windows.lock();
-        while !self.windows.have_room(state.held, bytes) {
-            let freed = self.windows.freed.wait(state);
-            state = freed.unwrap_or_else(PoisonError::into_inner);
-        }
+        let windows = &self.windows;
+        let is_full = |state: &mut State| !windows.have_room(state.held, bytes);
+        let mut state = wait_while(&windows.freed, lock(&windows.state), is_full);
         let others = state.held;
         state.held = others.saturating_add(bytes);
         self.held = state.held - others;
@@ -134,7 +130,7 @@ impl Share {
     }
 
     fn release(&mut self) {
-        let mut state = self.windows.lock();
+        let mut state = lock(&self.windows.state);
         state.held -= std::mem::take(&mut self.held);
         state.idle.extend(self.decoder.take());
         drop(state);
@@ -162,7 +158,7 @@ mod tests {
         assert!(c.grow(1).is_err() && a.grow(5).is_err());
         drop(b);
         assert!(c.wait());
-        assert_eq!((windows.lock().held, c.held), (5, 1));
+        assert_eq!((lock(&windows.state).held, c.held), (5, 1));
         // It changed its need while it had something: from now on it has all or nothing.
         assert_eq!(a.refused, Some(u64::MAX));
         a.release();
@@ -171,7 +167,7 @@ mod tests {
         assert!(a.grow(1 << 40).is_ok(), "alone");
         assert!(windows.share().grow(1).is_err());
         drop(a);
-        assert_eq!(windows.lock().held, 0);
+        assert_eq!(lock(&windows.state).held, 0);
     }
 
     #[test]
@@ -198,7 +194,7 @@ mod tests {
                 });
             }
         });
-        assert_eq!(windows.lock().held, 0);
+        assert_eq!(lock(&windows.state).held, 0);
         assert!(most.into_inner() <= 10);
     }
 
@@ -214,6 +210,6 @@ mod tests {
         let mut share = windows.share();
         share.decoder().unwrap();
         assert_eq!(share.decoder.as_ref().unwrap().bytes, 4);
-        assert_eq!(windows.lock().idle.len(), 1);
+        assert_eq!(lock(&windows.state).idle.len(), 1);
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use oci_spec::image::{Descriptor, Digest};
 use serde_json::json;
@@ -71,7 +70,6 @@ pub fn save_docker(
                 .collect();
             let mut missing: Vec<usize> = (0..layers.len()).collect();
             missing.retain(|n| written.insert(layers[*n].clone()));
-            let shared = Mutex::new(&mut *writer);
             in_order(
                 missing.len(),
                 parallel,
@@ -80,10 +78,7 @@ pub fn save_docker(
                     let layer = &image.manifest.layers()[n];
                     plain_layer(*source, layer, &image.diff_ids[n], limits, target)
                 },
-                |n, (mut file, size)| {
-                    let mut writer = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                    add_stream(&mut writer, &layers[missing[n]], size, &mut file)
-                },
+                |n, (mut file, size)| add_stream(writer, &layers[missing[n]], size, &mut file),
             )?;
             let tags = names.iter().filter(|r| r.tag().is_some()).map(familiar);
             let tags: Vec<String> = tags.collect();
@@ -176,7 +171,7 @@ mod tests {
     use crate::platform::Wanted;
     use crate::source::Content;
     use oci_spec::image::MediaType;
-    use std::sync::Condvar;
+    use std::sync::{Condvar, Mutex};
     use std::time::Duration;
 
     /// Gives a layer only when another one is asked for, too.

@@ -24,7 +24,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ureq::Body;
@@ -39,6 +39,7 @@ use crate::env;
 use crate::error::{During, Kind, Result};
 use crate::limits::Limits;
 use crate::pace::{Pace, Paced};
+use crate::parallel::lock;
 use crate::reference::Reference;
 use crate::retry::Patience;
 
@@ -362,8 +363,4 @@ fn read_body(response: &mut Response<Body>, limit: u64, pace: Pace) -> io::Resul
     let reader = response.body_mut().as_reader();
     Paced::new(reader.take(limit.saturating_add(1)), pace).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,13 +6,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
 
 use oci_spec::image::Descriptor;
 
 use super::Options;
 use crate::error::{Doing, Error, Result, Retry};
 use crate::ingest::Ingest;
+use crate::parallel::{lock, wait_while};
 use crate::retry::Attempts;
 use crate::source::{Source, cut};
 
@@ -82,12 +83,12 @@ pub(crate) fn fetch(
             let end = ((piece as u64 + 1) * PIECE).min(descriptor.size());
             ingest.hash_until(end, each)
         });
-        fetch.lock().stop = true;
+        lock(&fetch.state).stop = true;
         result
     });
     match result {
         Ok(()) => Ok(true),
-        Err(_) if fetch.lock().ignored => {
+        Err(_) if lock(&fetch.state).ignored => {
             ingest.keep_hashed()?;
             Ok(false)
         }
@@ -113,26 +114,19 @@ fn finished(ingest: &mut Ingest, pieces: usize) -> Result<Vec<bool>> {
 }
 
 impl Fetch<'_> {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits until `piece` is there, or something failed.
     fn wait(&self, piece: usize) -> Result<()> {
-        let mut state = self.lock();
-        while !state.done[piece] {
-            if let Some(failure) = state.failure.take() {
-                return Err(failure);
-            }
-            let woken = self.changed.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
+        let is_open = |state: &mut State| !state.done[piece] && state.failure.is_none();
+        let mut state = wait_while(&self.changed, lock(&self.state), is_open);
+        match state.done[piece] {
+            true => Ok(()),
+            false => state.failure.take().map_or(Ok(()), Err),
         }
-        Ok(())
     }
 
     /// The next piece that nobody has or is at.
     fn next(&self) -> Option<usize> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         while state.done.get(state.next) == Some(&true) {
             state.next += 1;
         }
@@ -149,7 +143,7 @@ impl Fetch<'_> {
             let note = || (&self.list).write_all(&(piece as u32).to_le_bytes());
             let result = self.piece(piece as u64);
             let result = result.and_then(|()| note().doing("note finished piece"));
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             match result {
                 Ok(()) => state.done[piece] = true,
                 Err(e) => drop(state.failure.get_or_insert(e)),
@@ -179,7 +173,7 @@ impl Fetch<'_> {
     fn part(&self, position: &mut u64, end: u64) -> Result<()> {
         let mut content = self.source.open(self.descriptor, *position, Some(end))?;
         if content.start != *position {
-            self.lock().ignored = true;
+            lock(&self.state).ignored = true;
             return Err(Error::network("the source ignores ranges", Retry::Never));
         }
         let mut buffer = vec![0u8; crate::chunks::CHUNK];
@@ -195,7 +189,7 @@ impl Fetch<'_> {
             let written = self.file.write_all_at(&buffer[..n], *position);
             written.doing("write partial content")?;
             *position += n as u64;
-            if self.lock().stop {
+            if lock(&self.state).stop {
                 return Err(Error::stopped());
             }
         }
