@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::digest::{Hasher, describe};
 use crate::error::{Doing, During, Result};
-use crate::ingest::pass;
+use crate::ingest::hash;
 use crate::manifest::Document;
 use crate::registry::Repository;
 
@@ -59,14 +59,8 @@ pub fn attach(
 fn push(repository: &Repository<'_>, file: &Attachment) -> Result<Value> {
     let path = &file.path;
     let open = || File::open(path).at("open", path);
-    let (mut hasher, mut size) = (Hasher::default(), 0);
-    pass(open()?, &mut |bytes| {
-        hasher.update(bytes);
-        size += bytes.len() as u64;
-        Ok(())
-    })?;
-    let media_type = file.media_type.as_str().into();
-    let descriptor = Descriptor::new(media_type, size, hasher.finish());
+    let (digest, size) = hash(open()?, Hasher::default())?;
+    let descriptor = Descriptor::new(file.media_type.as_str().into(), size, digest);
     if !repository.has_blob(&descriptor)? {
         repository.push_blob(&descriptor, None, &|start| {
             let mut content = open()?;

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use oci_spec::image::Descriptor;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::bundle::{self, Overrides};
 use crate::digest;
@@ -74,7 +75,7 @@ impl Runtime {
         let Ok(output) = self.call(&["state"]) else {
             return false;
         };
-        let state: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let state: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         output.status.success() && state["status"] != "stopped"
     }
 }
@@ -324,25 +325,18 @@ fn remember(store: &Store, folder: &Path) -> Result<()> {
 
 /// What the runtime left in the changes of the bundle in `folder`, made with `base`, for its own mounts: no change of anybody's.
 pub fn stubs(store: &Store, base: &Image, folder: &Path) -> Result<BTreeSet<Vec<u8>>> {
-    #[derive(Deserialize)]
-    struct Config {
-        #[serde(default)]
-        mounts: Vec<Mount>,
-    }
-    #[derive(Deserialize)]
-    struct Mount {
-        destination: PathBuf,
-    }
-    // Not by the specification's types: the bundle may have been made ready for a runtime that knows more.
     let path = folder.join("config.json");
     if !path.exists() {
         // Only mounted: nobody else wrote there.
         return Ok(BTreeSet::new());
     }
     let text = read_limited(&path, CONFIG_BYTES)?;
-    let config = parse_json::<Config>(&text, "config.json");
+    // Not by the specification's types: the bundle may have been made ready for a runtime that knows more.
+    let config = parse_json::<Value>(&text, "config.json");
     let config = config.during(|| folder.display().to_string())?;
-    let destinations: Vec<_> = config.mounts.into_iter().map(|m| m.destination).collect();
+    let mounts = config["mounts"].as_array().into_iter().flatten();
+    let destinations = mounts.filter_map(|m| m["destination"].as_str().map(PathBuf::from));
+    let destinations: Vec<_> = destinations.collect();
     let mut lowers = pull::layers(store, base)?;
     lowers.reverse();
     stubs::find(&folder.join("upper"), &lowers, &destinations)

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, Digest};
 use rustix::fs::FlockOperation;
 
 use crate::chunks;
@@ -206,6 +206,17 @@ pub(crate) fn is_whole(path: &Path, descriptor: &Descriptor) -> bool {
 pub(crate) fn pass(file: impl Read, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let broken = |_, e| Error::system("read stored content", e);
     chunks::pass(file, broken, each).map(drop)
+}
+
+/// The digest that `hasher` makes of stored content, and its size.
+pub(crate) fn hash(file: impl Read, mut hasher: Hasher) -> Result<(Digest, u64)> {
+    let mut size = 0;
+    pass(file, &mut |bytes| {
+        hasher.update(bytes);
+        size += bytes.len() as u64;
+        Ok(())
+    })?;
+    Ok((hasher.finish(), size))
 }
 
 #[cfg(test)]

@@ -85,12 +85,9 @@ impl Layout {
 
     /// True if stored content is what its digest says.
     pub(crate) fn is_right(&self, descriptor: &Descriptor) -> Result<bool> {
-        let mut hasher = Hasher::like(descriptor.digest())?;
-        ingest::pass(self.open_blob(descriptor)?, &mut |bytes| {
-            hasher.update(bytes);
-            Ok(())
-        })?;
-        Ok(hasher.finish() == *descriptor.digest())
+        let hasher = Hasher::like(descriptor.digest())?;
+        let (found, _) = ingest::hash(self.open_blob(descriptor)?, hasher)?;
+        Ok(found == *descriptor.digest())
     }
 
     /// Removes stored content that is not what its digest says; false when it is right, or not there.
