@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// Bytes of one buffer. Large enough that waking the other thread costs nothing, small enough for the cache.
 pub(crate) const CHUNK: usize = 128 << 10;
+/// Of what comes in there is less, and more of it waits.
+pub(crate) const PIECE: usize = 64 << 10;
 /// Full buffers on the way, besides the one that is being filled and the one that is being read.
 const DEPTH: usize = 1;
 
@@ -21,7 +23,7 @@ pub(crate) fn pass(
     broken: impl Fn(u64, io::Error) -> Error,
     each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
-    let (mut buffer, mut count) = (vec![0; CHUNK], 0);
+    let (mut buffer, mut count) = (vec![0; PIECE], 0);
     loop {
         match input.read(&mut buffer) {
             Ok(0) => return Ok(count),
@@ -40,6 +42,7 @@ pub(crate) struct Sender {
     full: SyncSender<Message>,
     empty: Receiver<Vec<u8>>,
     made: usize,
+    size: usize,
 }
 
 enum Message {
@@ -51,8 +54,8 @@ enum Message {
 #[derive(Debug)]
 pub(crate) struct Closed;
 
-/// A pipe.
-pub(crate) fn pipe() -> (Sender, ChunkReader) {
+/// A pipe with buffers of `size` bytes.
+pub(crate) fn pipe(size: usize) -> (Sender, ChunkReader) {
     let (full, data) = sync_channel(DEPTH);
     let (back, empty) = sync_channel(DEPTH + 2);
     let reader = ChunkReader {
@@ -69,13 +72,14 @@ pub(crate) fn pipe() -> (Sender, ChunkReader) {
             full,
             empty,
             made: 0,
+            size,
         },
         reader,
     )
 }
 
 impl Sender {
-    /// A buffer with room for [`CHUNK`] bytes, in which something old may be.
+    /// A buffer with room for as many bytes, in which something old may be.
     pub(crate) fn buffer(&mut self) -> Result<Vec<u8>, Closed> {
         match self.empty.try_recv() {
             Ok(buffer) => return Ok(buffer),
@@ -84,7 +88,7 @@ impl Sender {
         }
         if self.made < DEPTH + 2 {
             self.made += 1;
-            return Ok(Vec::with_capacity(CHUNK));
+            return Ok(Vec::with_capacity(self.size));
         }
         self.empty.recv().map_err(|_| Closed)
     }
@@ -98,7 +102,7 @@ impl Sender {
     pub(crate) fn copy(&mut self, mut bytes: &[u8]) -> Result<(), Closed> {
         while !bytes.is_empty() {
             let mut buffer = self.buffer()?;
-            let n = bytes.len().min(CHUNK);
+            let n = bytes.len().min(self.size);
             buffer.clear();
             buffer.extend_from_slice(&bytes[..n]);
             self.send(buffer)?;
@@ -187,7 +191,7 @@ mod tests {
 
     #[test]
     fn everything_arrives_in_order() {
-        let (mut sender, mut reader) = pipe();
+        let (mut sender, mut reader) = pipe(CHUNK);
         let sent: Vec<u8> = (0..3_000_000u32).map(|n| (n * 7) as u8).collect();
         let copy = sent.clone();
         let thread = std::thread::spawn(move || {
@@ -203,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_writer_that_gives_up_is_an_error_for_the_reader() {
-        let (mut sender, mut reader) = pipe();
+        let (mut sender, mut reader) = pipe(CHUNK);
         sender.copy(b"half").unwrap();
         drop(sender);
         let mut received = Vec::new();
@@ -212,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_gives_up_stops_the_writer() {
-        let (mut sender, reader) = pipe();
+        let (mut sender, reader) = pipe(CHUNK);
         drop(reader);
         assert!(sender.copy(&vec![0; CHUNK * 20]).is_err());
     }

@@ -7,7 +7,7 @@ use std::thread;
 
 use oci_spec::image::{Descriptor, Digest};
 
-use crate::chunks::{self, CHUNK, ChunkReader, Closed, Sender};
+use crate::chunks::{self, CHUNK, ChunkReader, Closed, PIECE, Sender};
 use crate::compression;
 use crate::digest::{self, Hasher};
 use crate::error::{During, Error, Kind, Result};
@@ -50,8 +50,8 @@ pub(crate) fn read<T: Send>(
     share: &mut Share,
     sink: impl FnOnce(&mut ChunkReader) -> Result<T> + Send,
 ) -> Result<T> {
-    let (sender, input) = chunks::pipe();
-    let (plain, output) = chunks::pipe();
+    let (sender, input) = chunks::pipe(PIECE);
+    let (plain, output) = chunks::pipe(CHUNK);
     let output = output.hash(Hasher::like(diff_id)?);
     let abort = AtomicBool::new(false);
     let judge = &|error: &Error| {

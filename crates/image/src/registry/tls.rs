@@ -45,6 +45,7 @@ pub(super) fn agent(
         .timeout_per_write(Some(stall))
         .timeout_recv_response(Some(stall.max(Duration::from_secs(60))))
         .max_idle_connections_per_host(16)
+        .input_buffer_size(crate::chunks::PIECE)
         .no_delay(true);
     if origin.is_loopback() {
         // What the caller's own machine says is not asked of another one.
