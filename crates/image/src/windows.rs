@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
 
-use zstd::stream::raw::{DParameter, Decoder, Operation};
+use zstd::stream::raw::{DParameter, Decoder};
 
 use crate::parallel::{lock, wait_while};
 
@@ -53,13 +53,10 @@ impl Windows {
 
     fn decoder(&self) -> io::Result<Kept> {
         // The largest one, so that the others need not become as large.
-        let mut idle = std::mem::take(&mut lock(&self.state).idle);
-        idle.sort_by_key(|kept| kept.bytes);
-        let kept = idle.pop();
-        lock(&self.state).idle.append(&mut idle);
-        if let Some(mut kept) = kept {
-            kept.decoder.reinit()?;
-            return Ok(kept);
+        let idle = &mut lock(&self.state).idle;
+        let largest = (0..idle.len()).max_by_key(|n| idle[*n].bytes);
+        if let Some(largest) = largest {
+            return Ok(idle.swap_remove(largest));
         }
         let mut decoder = Decoder::new()?;
         decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG))?;
