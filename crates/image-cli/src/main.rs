@@ -14,6 +14,8 @@ mod identity;
 use std::io::Write;
 use std::process::ExitCode;
 
+use nix::sys::signal::{SigSet, Signal};
+
 /// Messages for people go to standard error, plain: what is asked for goes to standard output.
 struct Log;
 
@@ -52,6 +54,12 @@ fn main() -> ExitCode {
     log::set_max_level(log::LevelFilter::Warn);
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let failure = command::failure(&arguments);
+    // Beyond RLIMIT_FSIZE a write is to fail, so that the error says which, instead of ending us without a word. Who is started has
+    // no mask.
+    if let Err(errno) = SigSet::from(Signal::SIGXFSZ).thread_block() {
+        say(&format!("go on after large files: {errno}"));
+        return failure;
+    }
     match command::run(arguments) {
         Ok(code) => code,
         Err(error) => {

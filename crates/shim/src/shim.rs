@@ -126,6 +126,8 @@ impl Shim {
         let mut set = SigSet::empty();
         set.add(Signal::SIGCHLD);
         set.thread_block()?;
+        // Beyond RLIMIT_FSIZE a write is to fail, instead of ending the shim of all containers. Who is started has no mask.
+        SigSet::from(Signal::SIGXFSZ).thread_block()?;
         let mut shim = Shim {
             poller: Poller::new()?,
             sources: BTreeMap::new(),

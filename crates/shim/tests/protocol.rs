@@ -493,12 +493,27 @@ fn long_answers_to_short_questions_wait_for_who_reads_them() {
     shim.end("one");
 }
 
-/// Sets how many descriptors a shim may have.
-fn limit_descriptors(shim: &Shim, most: usize) {
+/// Sets a limit of a shim's, by an option of prlimit(1).
+fn limit(shim: &Shim, option: &str) {
     let mut command = std::process::Command::new("prlimit");
     command.arg(format!("--pid={}", shim.pid()));
-    let status = command.arg(format!("--nofile={most}")).status().unwrap();
+    let status = command.arg(option).status().unwrap();
     assert!(status.success());
+}
+
+/// One container that cannot be made is no reason for the shim of the others to end.
+#[test]
+fn files_that_may_not_grow_are_an_error() {
+    if skipped("files_that_may_not_grow_are_an_error") {
+        return;
+    }
+    let shim = Shim::start("small-files");
+    shim.run("one", "sleep 1000");
+    limit(&shim, "--fsize=100");
+    let (_, text) = refused(shim.create("two", "sleep 1000"));
+    assert!(text.contains("file too large"), "{text}");
+    assert_eq!(shim.status("one"), Status::RUNNING);
+    shim.end("one");
 }
 
 /// The processor time that a shim has taken.
@@ -516,7 +531,7 @@ fn those_who_never_speak_are_no_harm() {
     let shim = Shim::start("silent");
     shim.run("one", "sleep 1000");
     let before = shim.uses();
-    limit_descriptors(&shim, 400);
+    limit(&shim, "--nofile=400");
     // More than there are descriptors, half of them with half of a message.
     let half = frame(1, 1, &[0; 100]);
     let silent: Vec<UnixStream> = (0..800)
@@ -562,7 +577,7 @@ fn without_descriptors_for_more_the_others_are_served_at_rest() {
         ..Default::default()
     };
     let connect = frame(1, 1, &protobuf::Message::write_to_bytes(&connect).unwrap());
-    limit_descriptors(&shim, 100);
+    limit(&shim, "--nofile=100");
     // All of them have made a call, and so may be anybody.
     let mut speaking: Vec<UnixStream> = Vec::new();
     for _ in 0..200 {

@@ -317,6 +317,28 @@ fn a_store_is_looked_at_without_writing() {
     }
 }
 
+/// Not the end by a signal, of which nobody hears why.
+#[test]
+fn files_that_may_not_grow_are_an_error_with_a_name() {
+    let program = Program::new();
+    make_image(&program, "localhost/app", 1);
+    let limited = "ulimit -f 100; exec \"$0\" save localhost/app \"$1\"";
+    let target = program.path("saved.tar");
+    let output = peer("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_tare-image")])
+        .arg(&target)
+        .env("TARE_IMAGE_ROOT", program.store())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        said.starts_with("tare-image: save ") && said.contains("File too large"),
+        "{said}"
+    );
+    assert!(!target.exists());
+}
+
 #[test]
 fn privileged_a_full_disk() {
     if !(is_root() && have("unshare")) {
