@@ -33,12 +33,36 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
         return Err("publish takes no arguments, and sends nothing anywhere".to_owned());
     }
     manifests()?;
+    forget_unpacked()?;
     let target = call::target();
     let dry = ["publish", "--workspace", "--dry-run", "--allow-dirty"];
     call::run(call::cargo(dry).arg("--target-dir").arg(&target))?;
     stranger(&target.join("package"))?;
     if members()?.iter().any(|crate_| crate_.repository.is_empty()) {
         println!("before it is published, `repository` has to be filled in: docs/releasing.md");
+    }
+    Ok(())
+}
+
+/// Cargo unpacks our crates for each other once for each place and version: an earlier state of the same version would be built.
+fn forget_unpacked() -> Answer {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let usual = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    let Some(sources) = home.or_else(usual).map(|home| home.join("registry/src")) else {
+        return Ok(());
+    };
+    let registries = fs::read_dir(sources).into_iter().flatten().flatten();
+    // Those of this machine's own have no host in their names.
+    let own = registries.filter(|entry| entry.file_name().to_string_lossy().starts_with('-'));
+    let own: Vec<PathBuf> = own.map(|entry| entry.path()).collect();
+    for crate_ in members()? {
+        for registry in &own {
+            let unpacked = registry.join(format!("{}-{}", crate_.name, crate_.version));
+            if unpacked.exists() {
+                fs::remove_dir_all(&unpacked)
+                    .map_err(|error| format!("{}: {error}", unpacked.display()))?;
+            }
+        }
     }
     Ok(())
 }
