@@ -70,16 +70,10 @@ impl ConfigPath {
     /// An element of the list here.
     #[must_use]
     pub fn index(self, index: usize) -> ConfigPath {
-        match (u32::try_from(index), &self) {
-            (
-                Ok(small),
-                ConfigPath {
-                    index: None,
-                    rest: Rest::Name(""),
-                    ..
-                },
-            ) => ConfigPath {
-                index: Some(small),
+        let fits = self.index.is_none() && self.rest == Rest::Name("");
+        match u32::try_from(index) {
+            Ok(index) if fits => ConfigPath {
+                index: Some(index),
                 ..self
             },
             _ => self.with(Part::Index(index)),
@@ -121,7 +115,8 @@ impl fmt::Display for ConfigPath {
             Rest::Name(name) => return write!(f, ".{name}"),
             Rest::Parts(parts) => parts,
         };
-        let mut dot = if self.head.is_empty() { "" } else { "." };
+        let is_first = self.head.is_empty() && self.index.is_none();
+        let mut dot = if is_first { "" } else { "." };
         for part in parts.iter() {
             match part {
                 Part::Name(name) => write!(f, "{dot}{name}")?,
@@ -159,6 +154,8 @@ mod tests {
         let large = usize::try_from(u64::from(u32::MAX) + 1).unwrap_or(usize::MAX);
         let path = ConfigPath::of("a").index(large).index(1).then("b");
         assert_eq!(path.to_string(), format!("a[{large}][1].b"));
+        let path = ConfigPath::none().index(2).then("a").unknown("b");
+        assert_eq!(path.to_string(), "[2].a.b");
         assert!(size_of::<ConfigPath>() <= 40);
         assert!(ConfigPath::none().is_none() && !ConfigPath::none().index(0).is_none());
     }
