@@ -206,12 +206,12 @@ impl<'a> Scene<'a> {
         Ok(traced)
     }
 
-    /// The same once what was ended with the runtime is dead, which a busy machine takes its time for.
+    /// The same once what was ended with the runtime is dead.
     fn settled(&mut self) -> Result<Value, String> {
         let begin = Instant::now();
         loop {
             match self.state() {
-                Err(_) if begin.elapsed() < harness::slow(10) => {
+                Err(_) if begin.elapsed() < harness::slow(2) => {
                     self.reap(begin);
                     std::thread::sleep(Duration::from_millis(5));
                 }
