@@ -83,7 +83,11 @@ impl Layout {
 
     /// All entries of `index.json`.
     pub fn index(&self) -> Result<ImageIndex> {
-        parse_document(&self.index_bytes()?, "index.json")
+        self.parsed(&self.index_bytes()?)
+    }
+
+    fn parsed(&self, index: &[u8]) -> Result<ImageIndex> {
+        parse_document(index, "index.json")
             .map_err(|e| {
                 e.hint("Without that file, the store starts with no names; pull the images again")
             })
@@ -143,8 +147,9 @@ impl Layout {
         let lock = File::open(&self.root).at("open", &self.root)?;
         rustix::fs::flock(&lock, FlockOperation::LockExclusive).at("lock", &self.root)?;
         // Not what `change` reports, which is not about that file.
-        self.index()?;
-        let (index, result) = index::change(&self.index_bytes()?, "index.json", change)?;
+        let bytes = self.index_bytes()?;
+        self.parsed(&bytes)?;
+        let (index, result) = index::change(&bytes, "index.json", change)?;
         self.replace("index.json", &to_json(&index)?)?;
         Ok(result)
     }
