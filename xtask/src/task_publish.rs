@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
         return Err("publish takes no arguments, and sends nothing anywhere".to_owned());
     }
     manifests()?;
-    forget_unpacked()?;
+    forget_earlier()?;
     let target = call::target();
     let dry = ["publish", "--workspace", "--dry-run", "--allow-dirty"];
     call::run(call::cargo(dry).arg("--target-dir").arg(&target))?;
@@ -44,27 +44,45 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     Ok(())
 }
 
-/// Cargo unpacks our crates for each other once for each place and version: an earlier state of the same version would be built.
-fn forget_unpacked() -> Answer {
+/// Cargo unpacks and builds our crates for each other once for each place and version: an earlier state of the same version would
+/// be taken.
+fn forget_earlier() -> Answer {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let usual = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
-    let Some(sources) = home.or_else(usual).map(|home| home.join("registry/src")) else {
-        return Ok(());
-    };
-    let registries = fs::read_dir(sources).into_iter().flatten().flatten();
-    // Those of this machine's own have no host in their names.
-    let own = registries.filter(|entry| entry.file_name().to_string_lossy().starts_with('-'));
-    let own: Vec<PathBuf> = own.map(|entry| entry.path()).collect();
+    let sources = home.or_else(usual).map(|home| home.join("registry/src"));
+    let built = entries(call::target().join("debug/.fingerprint"));
     for crate_ in members()? {
-        for registry in &own {
-            let unpacked = registry.join(format!("{}-{}", crate_.name, crate_.version));
-            if unpacked.exists() {
-                fs::remove_dir_all(&unpacked)
-                    .map_err(|error| format!("{}: {error}", unpacked.display()))?;
-            }
+        let unpacked = format!("{}-{}", crate_.name, crate_.version);
+        // Registries of this machine's own have no host in their names.
+        let own = sources.clone().into_iter().flat_map(entries);
+        let own = own.filter(|(name, _)| name.starts_with('-'));
+        let earlier: Vec<PathBuf> = own
+            .map(|(_, path)| path.join(&unpacked))
+            .filter(|path| path.exists())
+            .collect();
+        if earlier.is_empty() {
+            continue;
+        }
+        let is_its = |name: &str| {
+            name.rsplit_once('-')
+                .is_some_and(|(of, _)| of == crate_.name)
+        };
+        let marks = built.iter().filter(|(name, _)| is_its(name));
+        for path in earlier.iter().chain(marks.map(|(_, path)| path)) {
+            fs::remove_dir_all(path).map_err(|error| format!("{}: {error}", path.display()))?;
         }
     }
     Ok(())
+}
+
+/// What is in a folder: names and paths. Nothing where there is no such folder.
+fn entries(folder: PathBuf) -> Vec<(String, PathBuf)> {
+    let all = fs::read_dir(folder).into_iter().flatten().flatten();
+    all.map(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        (name, entry.path())
+    })
+    .collect()
 }
 
 /// A crate that is published.
