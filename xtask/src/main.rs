@@ -24,6 +24,7 @@ mod task_golden;
 mod task_hello;
 mod task_lab;
 mod task_lengths;
+mod task_order;
 mod task_publish;
 mod task_test;
 
@@ -80,6 +81,11 @@ const TASKS: &[Task] = &[
         "lengths",
         "list files over 400 lines and functions over 60",
         task_lengths::run,
+    ),
+    (
+        "order",
+        "write anew in which order the functions of the static program lie",
+        task_order::run,
     ),
     (
         "attack",
