@@ -2,7 +2,7 @@
 
 use kernel::Errno;
 
-use crate::dir::read_path;
+use crate::dir::read_whole;
 use crate::{Error, Place};
 
 impl Place {
@@ -21,7 +21,7 @@ impl Place {
         } else {
             "freezer.state"
         };
-        match read_path(&self.locations[index].path.join(name)) {
+        match read_whole(&self.locations[index].path.join(name)) {
             Ok(state) => Ok(is_frozen(&state)),
             Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENODEV) => Ok(false),
             Err(error) => Err(error),

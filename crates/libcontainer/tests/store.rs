@@ -23,10 +23,51 @@ fn a_store_is_absolute_and_need_not_be_there() {
             .is_empty()
     );
     assert!(Container::open(&store, "a").unwrap_err().is_not_found());
+    assert_eq!(Container::all(&store).unwrap().count(), 0);
     assert!(matches!(
         Store::open(""),
         Err(Error::Argument { name: "root", .. })
     ));
+}
+
+#[test]
+fn all_containers_are_there_in_order_and_what_is_wrong_with_one_hides_no_other() {
+    let Some(sandbox) = Sandbox::new("all") else {
+        return;
+    };
+    let store = &sandbox.store;
+    let ids = ["c", "a", "b"].map(|name| sandbox.id(name));
+    let bundle = sandbox.config("exit 0", false);
+    for id in &ids {
+        Container::create(store, id, &bundle, quiet()).unwrap();
+    }
+    let record = store.root().join(&ids[1]).join("state.json");
+    let kept = std::fs::read(&record).unwrap();
+    std::fs::write(&record, "{\"no").unwrap();
+    // Neither is a container.
+    std::fs::create_dir(store.root().join("empty")).unwrap();
+    std::fs::write(store.root().join("note"), "").unwrap();
+    let found: Vec<(String, Option<Status>)> = Container::all(store)
+        .unwrap()
+        .map(|(id, container)| {
+            let status = |container: Container| container.status().unwrap();
+            (id, container.ok().map(status))
+        })
+        .collect();
+    let expected = [
+        (ids[1].clone(), None),
+        (ids[2].clone(), Some(Status::Created)),
+        (ids[0].clone(), Some(Status::Created)),
+    ];
+    assert_eq!(found, expected);
+    std::fs::write(&record, kept).unwrap();
+    // One that goes while somebody looks is not an error.
+    let mut rest = Container::all(store).unwrap();
+    assert_eq!(rest.next().unwrap().0, ids[1]);
+    for id in &ids {
+        Container::delete(store, id, true).unwrap();
+    }
+    assert_eq!(rest.count(), 0);
 }
 
 /// The sandbox's store with somebody who notes the warnings.

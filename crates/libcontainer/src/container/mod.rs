@@ -56,10 +56,30 @@ impl Container {
     /// # Errors
     /// There is none, or its record cannot be read.
     pub fn open(store: &Store, id: &str) -> Result<Container, Error> {
-        let folder = store.folder(id)?;
+        store.folder(id).and_then(Container::of)
+    }
+
+    /// All containers of a store with their ids, sorted, and why one cannot be read. One that is deleted meanwhile is left out.
+    ///
+    /// # Errors
+    /// The store's directory cannot be read.
+    pub fn all(
+        store: &Store,
+    ) -> Result<impl Iterator<Item = (String, Result<Container, Error>)> + use<'_>, Error> {
+        let read =
+            |(id, folder): (String, Result<Folder, Error>)| (id, folder.and_then(Container::of));
+        let is_there = |(_, read): &(String, Result<Container, Error>)| {
+            !matches!(read, Err(Error::NotFound { .. }))
+        };
+        Ok(store.folders()?.map(read).filter(is_there))
+    }
+
+    fn of(folder: Folder) -> Result<Container, Error> {
         match folder.record()? {
             Some(record) => Ok(Container { folder, record }),
-            None => Err(Error::NotFound { id: id.to_owned() }),
+            None => Err(Error::NotFound {
+                id: folder.id().to_owned(),
+            }),
         }
     }
 

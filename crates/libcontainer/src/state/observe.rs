@@ -163,8 +163,12 @@ pub(crate) fn is_runtimes(pid: i32) -> Result<bool, Error> {
 
 /// What tells a process from a later one with the same number, see [`Record::identity`]; `None` when it has been reaped.
 pub(crate) fn identity_of(pid: i32, pidfd: &Fd) -> kernel::Result<Option<u64>> {
-    const PIDFS_MAGIC: u64 = 0x5049_4446;
-    let in_this_boot = if file::filesystem(pidfd.borrow())?.kind == PIDFS_MAGIC {
+    identity_by(is_in_pidfs(pidfd)?, pid, pidfd)
+}
+
+/// By the inode number of its pidfd, or else by when it started.
+fn identity_by(inode: bool, pid: i32, pidfd: &Fd) -> kernel::Result<Option<u64>> {
+    let in_this_boot = if inode {
         Some(file::status(pidfd.borrow())?.inode)
     } else {
         start_time(pid)?
@@ -173,6 +177,17 @@ pub(crate) fn identity_of(pid: i32, pidfd: &Fd) -> kernel::Result<Option<u64>> {
         Some(number) => identity(number, boot()?).map(Some),
         None => Ok(None),
     }
+}
+
+/// Whether inode numbers of pidfds tell processes apart (Linux 6.9): all are of one kind, so it is looked at once.
+fn is_in_pidfs(pidfd: &Fd) -> kernel::Result<bool> {
+    const PIDFS_MAGIC: u64 = 0x5049_4446;
+    static PIDFS: OnceLock<bool> = OnceLock::new();
+    if let Some(known) = PIDFS.get() {
+        return Ok(*known);
+    }
+    let found = file::filesystem(pidfd.borrow())?.kind == PIDFS_MAGIC;
+    Ok(*PIDFS.get_or_init(|| found))
 }
 
 /// Both kinds of numbers begin anew with each boot, and little processes differ in order and time from one to the next.
@@ -536,8 +551,7 @@ mod tests {
         record.identity += 1;
         assert!(matches!(liveness(&record), Ok(Liveness::Gone)));
         // As on kernels without pidfs: by the number, which here is nobody's.
-        let (other, _peer) = kernel::socket::pair().unwrap();
-        assert_eq!(identity_of(i32::MAX, &other), Ok(None));
+        assert_eq!(identity_by(false, i32::MAX, &pidfd), Ok(None));
     }
 
     #[test]

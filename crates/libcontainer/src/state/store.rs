@@ -130,28 +130,55 @@ impl Store {
     /// # Errors
     /// The directory cannot be read.
     pub fn ids(&self) -> Result<Vec<String>, Error> {
-        let failed = |error| Error::file("list containers in", &self.root, error);
+        let failed = |fault: Fault| Error::file("list containers in", &self.root, fault.into());
         let mut ids = Vec::new();
+        for name in self.names()? {
+            let record = self.root.join(&name).join("state.json");
+            match file::status_at(file::HERE, &c_path(&record)?) {
+                Ok(_) => ids.push(name),
+                // A folder without a record is not a container yet, or no longer.
+                Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {}
+                Err(fault) => return Err(failed(fault)),
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Names of what may be containers, sorted.
+    fn names(&self) -> Result<Vec<String>, Error> {
+        let failed = |error| Error::file("list containers in", &self.root, error);
+        let mut names = Vec::new();
         let entries = match std::fs::read_dir(&self.root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ids),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
             entries => entries.map_err(failed)?,
         };
         for entry in entries {
             // Names of other kinds are not containers: somebody may keep notes here.
             let name = entry.map_err(failed)?.file_name();
-            let Some(name) = name.to_str().filter(|name| argument::is_id(name)) else {
-                continue;
-            };
-            let record = self.root.join(name).join("state.json");
-            match file::status_at(file::HERE, &c_path(&record)?) {
-                Ok(_) => ids.push(name.to_owned()),
-                // A folder without a record is not a container yet, or no longer.
-                Err(fault) if fault.is(Errno::ENOENT) || fault.is(Errno::ENOTDIR) => {}
-                Err(fault) => return Err(failed(fault.into())),
-            }
+            names.extend(
+                name.to_str()
+                    .filter(|name| argument::is_id(name))
+                    .map(str::to_owned),
+            );
         }
-        ids.sort();
-        Ok(ids)
+        names.sort();
+        Ok(names)
+    }
+
+    /// The folders of what may be containers, sorted by name, and why one cannot be opened; each is opened as it is asked for.
+    pub(crate) fn folders(
+        &self,
+    ) -> Result<impl Iterator<Item = (String, Result<Folder, Error>)> + use<'_>, Error> {
+        let names = self.names()?;
+        let parent = match open_directory(&c_path(&self.root)?) {
+            Ok(parent) => Some(Arc::new(parent)),
+            Err(fault) if fault.is(Errno::ENOENT) => None,
+            Err(fault) => return Err(Error::file("open", &self.root, fault.into())),
+        };
+        Ok(names.into_iter().filter_map(move |name| {
+            let folder = Folder::open(self, parent.as_ref()?, &name);
+            Some((name, folder))
+        }))
     }
 
     /// Makes the folder of a new container and locks it. What is in it decides who has the id: its record is made by

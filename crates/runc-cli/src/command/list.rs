@@ -2,10 +2,8 @@
 
 use std::fmt::Write;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
-use libcontainer::{Container, StateReport};
+use libcontainer::{Container, StateReport, Store};
 
 use super::{Arguments, Command};
 use crate::failure::Failure;
@@ -39,14 +37,15 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
-    let ids = ids(global)?;
+    must_be_there(global)?;
     if invocation.switch(&QUIET) {
+        let ids = global.store().ids()?;
         let text: String = ids.iter().flat_map(|id| [id.as_str(), "\n"]).collect();
         return output::print(&text).map(|()| 0);
     }
     let text = match invocation.text(&FORMAT) {
-        None | Some("table") => table(&reports(global, &ids)),
-        Some("json") => match reports(global, &ids) {
+        None | Some("table") => table(&reports(global.store())?),
+        Some("json") => match reports(global.store())? {
             reports if reports.is_empty() => "null\n".to_owned(),
             reports => output::line(&reports)?,
         },
@@ -56,30 +55,26 @@ fn run(global: &Global, invocation: &Invocation) -> Result<i32, Failure> {
 }
 
 /// A directory that somebody named should exist; others appear with the first container.
-fn ids(global: &Global) -> Result<Vec<String>, Failure> {
+fn must_be_there(global: &Global) -> Result<(), Failure> {
     match std::fs::metadata(&global.root) {
-        Ok(_) => Ok(global.store().ids()?),
-        Err(error) if error.kind() == ErrorKind::NotFound && global.root_from != RootFrom::Flag => {
-            Ok(Vec::new())
+        Err(error) if error.kind() != ErrorKind::NotFound || global.root_from == RootFrom::Flag => {
+            let doing = format!("open {}", global.root.display());
+            Err(Failure::io(&doing, &error))
         }
-        Err(error) => Err(Failure::io(
-            &format!("open {}", global.root.display()),
-            &error,
-        )),
+        _ => Ok(()),
     }
 }
 
-/// The states of all containers that can be read. One that is just being deleted must not hide the others.
-fn reports(global: &Global, ids: &[String]) -> Vec<StateReport> {
-    let store = global.store();
+/// The states of all containers that can be read. One that cannot be must not hide the others.
+fn reports(store: &Store) -> Result<Vec<StateReport>, Failure> {
     let mut users = Users::default();
-    let mut reports = Vec::with_capacity(ids.len());
-    for id in ids {
-        let report = Container::open(store, id)
+    let mut reports = Vec::new();
+    for (id, container) in Container::all(store)? {
+        let report = container
             .and_then(|container| container.state())
             .map_err(Failure::from)
             .and_then(|mut report| {
-                report.owner = users.owner(&global.root.join(id))?;
+                report.owner = users.name(report.owner_id)?;
                 Ok(report)
             });
         match report {
@@ -90,7 +85,7 @@ fn reports(global: &Global, ids: &[String]) -> Vec<StateReport> {
             }
         }
     }
-    reports
+    Ok(reports)
 }
 
 /// Columns are at least 12 wide and three spaces apart; the last one is not padded.
@@ -129,21 +124,18 @@ struct Users {
 }
 
 impl Users {
-    /// Who owns a container: the owner of its folder. A user without a name is shown as `#1000`.
-    fn owner(&mut self, folder: &Path) -> Result<String, Failure> {
+    /// A user without a name is shown as `#1000`.
+    fn name(&mut self, uid: u32) -> Result<String, Failure> {
         const PASSWD: &str = "/etc/passwd";
-        let failed =
-            |path: &Path, error| Failure::io(&format!("look at {}", path.display()), &error);
-        let metadata = std::fs::metadata(folder).map_err(|error| failed(folder, error))?;
         if self.passwd.is_none() {
             let text = match std::fs::read(PASSWD) {
                 Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-                answer => answer.map_err(|error| failed(Path::new(PASSWD), error))?,
+                answer => answer.map_err(|error| Failure::io(&format!("read {PASSWD}"), &error))?,
             };
             self.passwd = Some(String::from_utf8_lossy(&text).into_owned());
         }
         let passwd = self.passwd.as_deref().unwrap_or_default();
-        Ok(user_name(passwd, metadata.uid()))
+        Ok(user_name(passwd, uid))
     }
 }
 
