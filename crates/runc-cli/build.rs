@@ -17,25 +17,32 @@ fn main() {
         .unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=TARE_COMMIT={commit}");
     if let Some(script) = order() {
-        println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
+        println!("cargo::rustc-link-arg-bins=-T{}", script.display());
     }
 }
 
-/// A script for the linker that puts the functions of order.txt first, in that order. What it names and is not there does no
-/// harm. Only where the usual linker of static release builds is called: others need not know such scripts.
+/// A script for the linker that puts the functions of order.txt first, in that order: for static release builds, with a linker
+/// that takes such scripts. What the script names and is not there does no harm.
 fn order() -> Option<PathBuf> {
     println!("cargo::rerun-if-changed=order.txt");
+    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
     let set = |name| std::env::var(name).unwrap_or_default();
-    let chosen =
-        set("CARGO_ENCODED_RUSTFLAGS").contains("fuse-ld") || !set("RUSTC_LINKER").is_empty();
-    if set("PROFILE") != "release" || set("CARGO_CFG_TARGET_ENV") != "musl" || chosen {
+    if set("PROFILE") != "release" || set("CARGO_CFG_TARGET_ENV") != "musl" {
+        return None;
+    }
+    let driver = std::env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
+    let flags = set("CARGO_ENCODED_RUSTFLAGS");
+    let linker = Command::new(driver).arg("-Wl,--version").output().ok()?;
+    let linker = String::from_utf8_lossy(&linker.stdout).into_owned();
+    let known = ["GNU ld", "LLD"]
+        .iter()
+        .any(|name| linker.starts_with(name));
+    if !known || flags.contains("fuse-ld") {
         return None;
     }
     let names = std::fs::read_to_string("order.txt").ok()?;
-    let sections: String = names
-        .lines()
-        .map(|name| format!("*(.text.{name})\n"))
-        .collect();
+    let sections = names.lines().map(|name| format!("*(.text.{name})\n"));
+    let sections: String = sections.collect();
     let script = PathBuf::from(std::env::var_os("OUT_DIR")?).join("order.ld");
     let text = format!("SECTIONS {{ .text.ordered : {{\n{sections}}} }} INSERT BEFORE .text;\n");
     std::fs::write(&script, text).ok()?;

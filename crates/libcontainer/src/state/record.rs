@@ -110,7 +110,11 @@ impl Record {
 
     /// A record from its file's content; `None` when that was read while its process was being written.
     pub(super) fn read(bytes: &[u8]) -> Result<Option<Record>, serde_json::Error> {
-        let record: Record = serde_json::from_slice(bytes)?;
+        // Checked as a whole, its strings need not be one by one.
+        let record: Record = match std::str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str(text)?,
+            Err(_) => serde_json::from_slice(bytes)?,
+        };
         let is_whole = record.check == check(record.pid, record.identity, record.start);
         Ok(is_whole.then_some(record))
     }
