@@ -10,6 +10,15 @@ use kernel::{BorrowedFd, Errno, Fault, Fd};
 use crate::Error;
 use crate::error::c_string;
 
+/// There is no such file (any more), or it is somebody else's.
+const NOT_TO_CHANGE: [Errno; 5] = [
+    Errno::ENOENT,
+    Errno::ENODEV,
+    Errno::EACCES,
+    Errno::EPERM,
+    Errno::EROFS,
+];
+
 /// A cgroup directory. Files in it are opened by descriptor, so a directory that was removed and made again by somebody
 /// else is never written to by mistake.
 #[derive(Debug)]
@@ -90,9 +99,7 @@ impl Dir {
     /// Opens a file that only those who may change the cgroup can open. None where it is missing or somebody else's.
     pub(crate) fn open_to_change(&self, name: &str) -> Result<Option<Fd>, Error> {
         match self.open_file(name, open::WRONLY) {
-            Err(fault) if [Errno::ENOENT, Errno::EACCES, Errno::EPERM].contains(&fault.errno) => {
-                Ok(None)
-            }
+            Err(fault) if NOT_TO_CHANGE.contains(&fault.errno) => Ok(None),
             opened => {
                 (opened.map(Some)).map_err(|fault| Error::file("open", self.path.join(name), fault))
             }

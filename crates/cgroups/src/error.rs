@@ -129,9 +129,11 @@ impl Error {
         }
     }
 
-    /// Somebody is inside, or was a moment ago.
+    /// Somebody is inside, or was a moment ago, or is about to be.
     pub(crate) fn is_busy(&self) -> bool {
-        matches!(self, Error::Busy { .. }) || self.is(Errno::EBUSY) || self.is(Errno::ENOTEMPTY)
+        matches!(self, Error::Busy { .. } | Error::Claimed)
+            || self.is(Errno::EBUSY)
+            || self.is(Errno::ENOTEMPTY)
     }
 
     pub(crate) fn is(&self, errno: Errno) -> bool {

@@ -282,6 +282,14 @@ impl Place {
             .or_else(|| self.unified())
     }
 
+    /// The order in which the hierarchies are made, which is the other way round that in which they are removed: that with the
+    /// device rules first, for who has claimed that has the others.
+    pub(crate) fn order(&self) -> impl DoubleEndedIterator<Item = usize> {
+        let first = self.location_of("devices");
+        let rest = (0..self.locations.len()).filter(move |index| Some(*index) != first);
+        first.into_iter().chain(rest)
+    }
+
     pub(crate) fn unified(&self) -> Option<usize> {
         self.locations.iter().position(Location::is_unified)
     }

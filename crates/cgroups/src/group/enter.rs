@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kernel::Errno;
 
 use super::Group;
+use super::claim::Claim;
 use crate::dir::{Dir, read_path};
 use crate::host::memberships;
 use crate::place::normal;
@@ -159,16 +160,8 @@ impl Group {
             return self.seat()?.place(pid);
         }
         place_all(self.existing(), pid)?;
-        self.yield_claim();
+        self.claim.iter().for_each(Claim::give_up);
         Ok(())
-    }
-
-    /// There is a process, by which others see that it is in use.
-    fn yield_claim(&self) {
-        if let Some(Err(fault)) = (self.claim.as_ref()).map(|fd| kernel::file::unlock(fd.borrow()))
-        {
-            log::debug!("{fault}");
-        }
     }
 
     /// Moves a process that was cloned into [`Group::entry`] into the hierarchies of v1 that hybrid hosts have besides.
@@ -180,7 +173,7 @@ impl Group {
         let dirs = self.dirs.iter().enumerate();
         let rest = dirs.filter(|(index, _)| Some(*index) != unified);
         place_all(rest.filter_map(|(_, dir)| dir.as_ref()), pid)?;
-        self.yield_claim();
+        self.claim.iter().for_each(Claim::give_up);
         Ok(())
     }
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kernel::file::{self, HERE};
-use kernel::{Errno, Fault, Fd};
+use kernel::{Errno, Fault};
 
+use super::claim::{Answer, Claim, is_as_it_was};
 use super::{Group, devices};
 use crate::dir::{Dir, read_whole, write_whole};
 use crate::error::c_string;
@@ -23,6 +24,9 @@ const USUAL: [(&str, &str); 4] = [
     ("pids", "pids"),
 ];
 
+/// How often a cgroup that others remove is made again.
+const MOST_TRIES: usize = 1000;
+
 impl Group {
     /// Makes and opens the directory in every hierarchy.
     pub(super) fn make(&mut self, settings: &Settings, unused: bool) -> Result<(), Error> {
@@ -32,13 +36,20 @@ impl Group {
             .iter()
             .filter(|(_, v1)| !place.locations.iter().any(|location| location.has(v1)));
         let usual: Vec<&str> = usual.map(|(name, _)| *name).collect();
-        // The hierarchy with the device rules first: who has that has the others.
-        let first = place.location_of("devices");
-        let rest = (0..place.locations.len()).filter(|index| Some(*index) != first);
-        for index in first.into_iter().chain(rest) {
+        let order: Vec<usize> = place.order().collect();
+        for (round, &index) in order.iter().enumerate() {
             let location = &place.locations[index];
-            let claims = unused && Some(index) == first;
-            match make_one(location, settings, index, unused, claims, &usual) {
+            let claims = unused && round == 0;
+            let mut tries = 0..MOST_TRIES;
+            let made = loop {
+                match make_one(location, settings, index, unused, claims, &usual) {
+                    Ok(None) if tries.next().is_some() => {}
+                    Ok(None) => break Err(Error::Claimed),
+                    Ok(Some(made)) => break Ok(made),
+                    Err(error) => break Err(error),
+                }
+            };
+            match made {
                 Ok(made) => {
                     if made.reused && claims && location.is_unified() {
                         self.worn = devices::left_behind(&made.dir)?;
@@ -68,10 +79,10 @@ struct Made {
     dir: Dir,
     /// It was there already, used by somebody before.
     reused: bool,
-    claim: Option<Fd>,
+    claim: Option<Claim>,
 }
 
-/// Makes one of them.
+/// Makes one of them; `None` where it is to be made again, for somebody else had it meanwhile.
 fn make_one(
     location: &Location,
     settings: &Settings,
@@ -79,27 +90,27 @@ fn make_one(
     unused: bool,
     claims: bool,
     usual: &[&str],
-) -> Result<Made, Error> {
+) -> Result<Option<Made>, Error> {
     let fresh = make_all(location)?;
     let mut requested = settings.list.iter().filter(|s| s.location == index);
     if fresh && !location.is_unified() && !location.has("devices") && requested.next().is_none() {
-        return Ok(Made {
+        return Ok(Some(Made {
             dir: Dir::named(&location.path),
             reused: false,
             claim: None,
-        });
+        }));
     }
-    let dir = Dir::open(&location.path)?;
-    let mut claim = None;
-    if claims {
-        match take_claim(&dir, location)? {
-            Claim::Taken(fd) => claim = fd,
-            // Whoever had it may have removed it.
-            Claim::Waited => {
-                return make_one(location, settings, index, unused, claims, usual);
-            }
-        }
-    }
+    let dir = match Dir::open(&location.path) {
+        Err(error) if claims && error.is(Errno::ENOENT) => return Ok(None),
+        dir => dir?,
+    };
+    let claim = match claims {
+        true => match take_claim(&dir, location)? {
+            Some(claim) if is_as_it_was(&dir, fresh)? => claim,
+            _ => return Ok(None),
+        },
+        false => None,
+    };
     if unused && !fresh {
         check_unused(&dir, location)?;
     }
@@ -109,40 +120,24 @@ fn make_one(
         let requested = requested.map(|s| s.controller.as_ref()).chain(usual);
         enable(location, &dir, requested)?;
     }
-    Ok(Made {
+    Ok(Some(Made {
         dir,
         reused: unused && !fresh,
         claim,
-    })
+    }))
 }
 
-enum Claim {
-    /// With what holds it, if there is something that can.
-    Taken(Option<Fd>),
-    /// Somebody else had it for a while.
-    Waited,
-}
-
-/// Two who make the same cgroup ready at once would both find it empty. One of them has the lock until its process is inside, or
-/// all is done; the other waits for that process. The lock is on a file that nobody can open who may only look at the cgroup:
-/// users, or containers that see the hierarchy, could keep everybody off with one on the directory.
-fn take_claim(dir: &Dir, location: &Location) -> Result<Claim, Error> {
+/// Claims it, or waits for the process of whoever has; `None` if that one had it for a while and has let go of it, or removed it.
+fn take_claim(dir: &Dir, location: &Location) -> Result<Option<Option<Claim>>, Error> {
     const PATIENCE: Duration = Duration::from_secs(3);
-    let name = match location.is_unified() {
-        true => "cgroup.kill",
-        false => "devices.deny",
-    };
-    let Some(fd) = dir.open_to_change(name)? else {
-        return Ok(Claim::Taken(None));
-    };
     let mut patience = Patience::of(PATIENCE);
     let mut has_waited = false;
     loop {
-        match file::try_lock(fd.borrow()) {
-            Ok(()) if has_waited => return Ok(Claim::Waited),
-            Ok(()) => return Ok(Claim::Taken(Some(fd))),
-            Err(fault) if fault.is(Errno::EAGAIN) => {}
-            Err(fault) => return Err(Error::file("lock", dir.path().join(name), fault)),
+        match Claim::take(dir, location)? {
+            Answer::Gone => return Ok(None),
+            Answer::Mine(_) if has_waited => return Ok(None),
+            Answer::Mine(claim) => return Ok(Some(claim)),
+            Answer::Others => {}
         }
         match super::kill::processes_below(dir)?.len() {
             0 if patience.wait(Duration::from_millis(1)) => has_waited = true,

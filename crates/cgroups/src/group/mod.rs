@@ -1,6 +1,7 @@
 //! A cgroup that exists: the handle.
 
 mod apply;
+mod claim;
 mod complete;
 mod delegate;
 mod devices;
@@ -30,8 +31,8 @@ pub struct Group {
     pub(crate) dirs: Vec<Option<Dir>>,
     /// With systemd: what the scope will be started with.
     pending: Option<Settings>,
-    /// What keeps others from making it ready, too.
-    claim: Option<Fd>,
+    /// What keeps others from making it ready, too, and from removing it.
+    claim: Option<claim::Claim>,
     /// Device programs that somebody has left in it who used it before.
     worn: Vec<Fd>,
     /// What a rootless caller has to do without.
@@ -78,7 +79,7 @@ impl Group {
         if let Err(error) = made {
             // Only what this call made: an existing cgroup with processes in it is somebody else's.
             if !matches!(error, Error::NotEmpty(_) | Error::Frozen | Error::Claimed)
-                && let Err(left) = group.remove_quietly()
+                && let Err(left) = group.remove()
             {
                 log::debug!("{left}");
             }

@@ -7,6 +7,7 @@ use kernel::file::{self, HERE};
 use kernel::{Errno, Fault};
 
 use super::Group;
+use super::claim::{Answer, Claim};
 use super::kill::processes_below;
 use crate::dir::Dir;
 use crate::error::c_string;
@@ -20,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Place {
     /// Removes the cgroup if it is a plain directory without anything in it or below it, as it nearly always is when a
-    /// container has ended: one call for each hierarchy. False when more has to be done; what is gone then stays gone.
+    /// container has ended: one call for each hierarchy, and what keeps others off. False when more has to be done; what is gone
+    /// then stays gone.
     pub fn remove_if_empty(&self) -> bool {
         let removed =
             |path: &Path| match c_string(path).map(|name| file::remove_directory(HERE, &name)) {
@@ -28,14 +30,25 @@ impl Place {
                 Ok(Ok(())) => true,
                 Err(_) => false,
             };
-        self.unit.is_none()
-            && self.locations.iter().all(|location| {
-                let removed = removed(&location.path);
-                if removed {
-                    remove_above(location);
-                }
-                removed
-            })
+        if self.unit.is_some() {
+            return false;
+        }
+        let _claim = match Claim::to_remove(self) {
+            Ok(Answer::Mine(claim)) => claim,
+            Ok(Answer::Gone) => {
+                self.locations.iter().for_each(remove_above);
+                return true;
+            }
+            Ok(Answer::Others) | Err(_) => return false,
+        };
+        let mut locations = self.order().rev().map(|index| &self.locations[index]);
+        locations.all(|location| {
+            let removed = removed(&location.path);
+            if removed {
+                remove_above(location);
+            }
+            removed
+        })
     }
 }
 
@@ -57,13 +70,13 @@ impl Group {
     /// if it is gone already.
     ///
     /// # Errors
-    /// [`Error::Busy`] when processes are still inside after some seconds.
+    /// [`Error::Busy`] when processes are still inside after some seconds, [`Error::Claimed`] when somebody else is making it ready.
     pub fn remove(mut self) -> Result<(), Error> {
         if self.place.unit.is_none() {
-            // Closing a directory that is gone costs more than closing one that is there.
+            // Closing a directory that is gone costs more than closing one that is there, and there may be few descriptors.
             self.dirs.clear();
         }
-        self.remove_quietly()
+        self.remove_within(PATIENCE)
     }
 
     /// As [`Group::remove`], without waiting for anybody to leave (a systemd unit is waited for). The processes that are inside
@@ -71,7 +84,7 @@ impl Group {
     ///
     /// # Errors
     /// It cannot be removed for another reason.
-    pub fn try_remove(self) -> Result<Option<Vec<i32>>, Error> {
+    pub fn try_remove(mut self) -> Result<Option<Vec<i32>>, Error> {
         match self.remove_within(Duration::ZERO) {
             Ok(()) => Ok(None),
             Err(error) if error.is_busy() => self.processes().map(Some),
@@ -79,15 +92,24 @@ impl Group {
         }
     }
 
-    pub(super) fn remove_quietly(&self) -> Result<(), Error> {
-        self.remove_within(PATIENCE)
-    }
-
-    fn remove_within(&self, patience: Duration) -> Result<(), Error> {
+    fn remove_within(&mut self, patience: Duration) -> Result<(), Error> {
+        const PAUSE: Duration = Duration::from_millis(1);
+        self.claim = None;
         let stopped = self.stop_unit();
         let mut failed = Ok(());
         let mut patience = Patience::of(patience);
-        for location in &self.place.locations {
+        let _claim = loop {
+            match Claim::to_remove(&self.place)? {
+                Answer::Mine(claim) => break claim,
+                Answer::Gone => {
+                    self.place.locations.iter().for_each(remove_above);
+                    return stopped;
+                }
+                Answer::Others if patience.wait(PAUSE) => {}
+                Answer::Others => return Err(Error::Claimed),
+            }
+        };
+        for location in self.place.order().rev().map(|at| &self.place.locations[at]) {
             match remove_tree(&location.path, &mut patience) {
                 // Rootless: what could not be made cannot be removed either.
                 Err(error) if self.place.optional && error.is_refusal() => {}

@@ -1,8 +1,8 @@
 //! Making, entering, killing, freezing, removing.
 
-use tare_cgroups::{Error, Settings};
+use tare_cgroups::{Error, Group, Settings};
 
-use crate::sandbox::{Process, Sandbox, eventually, skip};
+use crate::sandbox::{Process, Sandbox, eventually, resolve, skip};
 
 #[test]
 fn a_cgroup_is_made_entered_killed_and_removed_everywhere() {
@@ -131,6 +131,114 @@ fn locks_of_onlookers_are_in_nobodys_way() {
     drop(group);
     drop(sandbox.create(&Settings::default()));
     drop(locks);
+}
+
+/// It is taken from nobody who makes it ready.
+#[test]
+fn what_is_being_made_ready_is_not_removed() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if sandbox.is_systemd() {
+        skip!("systemd makes the cgroups");
+    }
+    let mut group = sandbox.create(&Settings::default());
+    assert!(!sandbox.place.remove_if_empty());
+    assert_eq!(sandbox.open().try_remove().unwrap(), Some(Vec::new()));
+    assert!(sandbox.paths().iter().all(|path| path.exists()));
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    drop(process);
+    assert!(eventually(|| group.processes().unwrap().is_empty()));
+    assert!(sandbox.place.remove_if_empty());
+}
+
+/// Each of them has it for itself, or is told that somebody else has.
+#[test]
+fn many_who_make_and_remove_one_cgroup_do_each_other_no_harm() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if sandbox.is_systemd() {
+        skip!("systemd makes the cgroups");
+    }
+    let settings = sandbox.settings(r#"{"devices": [{"allow": false, "access": "rwm"}]}"#);
+    let made = std::sync::atomic::AtomicU32::new(0);
+    let use_it = || match Group::create(&sandbox.place, &settings) {
+        Ok(mut group) => {
+            let process = Process::sleeping();
+            group.place(process.id()).unwrap();
+            assert_eq!(group.processes().unwrap(), [process.id()]);
+            drop(process);
+            group.remove().unwrap();
+            made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        Err(error) => {
+            let error = error.to_string();
+            assert!(error.starts_with("container's cgroup is "), "{error}");
+            // As a failed maker does, and whoever deletes a container that has ended.
+            sandbox.place.remove_if_empty();
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..200).for_each(|_| use_it()));
+        }
+    });
+    assert!(made.into_inner() > 0);
+}
+
+const MAKER: &str = "TARE_TEST_MAKER";
+
+/// Not a test by itself: makes a cgroup of that name, and says what has come of it.
+#[test]
+fn maker() {
+    let Ok(name) = std::env::var(MAKER) else {
+        return;
+    };
+    let host = tare_cgroups::Host::probe().unwrap();
+    let made = Group::create(&resolve(&host, &name), &Settings::default());
+    println!("made: {:?}", made.map(drop).map_err(|e| e.to_string()));
+}
+
+/// Between the directory that is made and the one that is claimed there is time for others, who find it there and use it.
+#[test]
+fn a_new_cgroup_that_others_have_come_into_is_refused() {
+    use std::process::{Command, Stdio};
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if sandbox.is_systemd() {
+        skip!("systemd makes the cgroups");
+    }
+    let first = (sandbox.place.paths()).find(|(name, _)| *name == "devices");
+    let first = first.or_else(|| sandbox.place.paths().find(|(name, _)| name.is_empty()));
+    let (_, first) = first.unwrap();
+    let maker = Command::new("strace")
+        .args(["-f", "-o", "/dev/null", "-e", "trace=mkdirat", "-P"])
+        .arg(first)
+        .args(["-e", "inject=mkdirat:delay_exit=1000000:when=1"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "life::maker", "--nocapture"])
+        .env(MAKER, &sandbox.name)
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(maker) = maker else {
+        skip!("no strace");
+    };
+    if !eventually(|| first.exists()) {
+        let output = maker.wait_with_output().unwrap();
+        skip!("nobody can be traced here: {}", output.status);
+    }
+    let mut group = sandbox.create(&Settings::default());
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    let output = maker.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("cgroup is not empty"), "{said}");
+    assert_eq!(group.processes().unwrap(), [process.id()]);
+    drop(process);
+    group.remove().unwrap();
 }
 
 #[test]
