@@ -137,6 +137,18 @@ fn privileged_group_with_processes_is_refused() {
         .arg(sandbox.id("b"))
         .output();
     call.fails_with(1, &["container's cgroup is not empty: 1 process(es) found"]);
+    // One that fails before it has come to its cgroup has none to remove either.
+    let namespaces = json!([{"type": "mount"}, {"type": "uts", "path": "/etc/passwd"}]);
+    let bundle = bundle.set("/linux/namespaces", namespaces);
+    let call = sandbox
+        .runtime(["create", "--bundle"])
+        .arg(&bundle.path)
+        .arg(sandbox.id("c"))
+        .output();
+    let call = call.fails_with(1, &["/etc/passwd is not a namespace"]);
+    assert!(!call.stderr.contains("cannot remove"), "{call:?}");
+    let call = sandbox.runtime(["state", &sandbox.id("c")]).output();
+    call.fails_with(1, &["does not exist"]);
     assert_eq!(
         first.status(),
         "created",

@@ -44,6 +44,13 @@ pub(super) struct Made {
     pub(super) fence: Option<Fd>,
 }
 
+/// The container's cgroup while it is created.
+#[derive(Default)]
+struct OwnGroup {
+    has_begun: bool,
+    group: Option<cgroups::Group>,
+}
+
 /// What a walk needs besides the options.
 struct Manner {
     console: Way,
@@ -114,14 +121,27 @@ impl Container {
             record.waiter = Some(this_process()?);
         }
         let folder = store.make(id)?;
-        match perform(&prepared, &folder, bundle, &mut record, &options, manner) {
+        let mut cgroup = OwnGroup::default();
+        let performed = perform(
+            &prepared,
+            &folder,
+            bundle,
+            &mut record,
+            &options,
+            manner,
+            &mut cgroup,
+        );
+        // It can be removed only when nobody has it claimed any more.
+        let has_begun = cgroup.has_begun;
+        drop(cgroup);
+        match performed {
             Ok((process, fence)) => Ok(Made {
                 locked: Locked { folder, record },
                 process,
                 fence,
             }),
             Err(error) => {
-                clean_up(&prepared, folder, &record, &error);
+                clean_up(&prepared, folder, &record, has_begun, &error);
                 Err(error)
             }
         }
@@ -146,6 +166,7 @@ fn perform(
     record: &mut Record,
     options: &CreateOptions,
     manner: Manner,
+    cgroup: &mut OwnGroup,
 ) -> Result<(Process, Option<Fd>), Error> {
     let Manner {
         console,
@@ -175,7 +196,8 @@ fn perform(
         cgroup: prepared.place.as_ref().map(|place| Cgroup::New {
             place,
             settings: &prepared.settings,
-            group: None,
+            has_begun: &mut cgroup.has_begun,
+            group: &mut cgroup.group,
         }),
         resctrl: prepared.resctrl.as_ref(),
         preserve_fds: options.preserve_fds,
@@ -185,7 +207,7 @@ fn perform(
         run_hook: Some(&run_hook),
     };
     drop(part);
-    let (mut performed, group) = walk(&prepared.plan, given, &mut |child: &Started| {
+    let mut performed = walk(&prepared.plan, given, &mut |child: &Started| {
         let failed = |fault| own("see which process the child is", fault);
         let identity = observe::identity_of(child.pid, &child.pidfd).map_err(failed)?;
         let gone = Fault::found(Call::PidfdOpen, Errno::ESRCH);
@@ -198,7 +220,7 @@ fn perform(
     let finished = confirm_root(bundle, &performed)
         .and_then(|()| expected.map(Expected::receive).transpose())
         .and_then(|terminal| {
-            finish(folder, group, prepared, &performed, options).map(|()| terminal)
+            finish(folder, cgroup.group.as_ref(), prepared, &performed, options).map(|()| terminal)
         });
     drop(part);
     match finished {
@@ -230,7 +252,7 @@ fn confirm_root(bundle: &Bundle, performed: &Performed) -> Result<(), Error> {
 /// What comes last, when the container is ready: tight limits, then the pid file, whose existence tells that all is done.
 fn finish(
     folder: &Folder,
-    group: Option<cgroups::Group>,
+    group: Option<&cgroups::Group>,
     prepared: &Prepared<'_>,
     performed: &Performed,
     options: &CreateOptions,
@@ -269,8 +291,14 @@ pub(super) fn warn_about_ambient(folder: &Folder, missing: u64) {
 
 /// A failed create leaves nothing, or, where its cgroup cannot be removed, a record by which `delete` can. Hooks after the
 /// end run also then (runtime.md, "Lifecycle"), in the latter case at the end of `delete`.
-pub(super) fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, error: &Error) {
-    // A group that held others before, or was frozen by somebody, is theirs.
+pub(super) fn clean_up(
+    prepared: &Prepared<'_>,
+    folder: Held,
+    record: &Record,
+    has_begun: bool,
+    error: &Error,
+) {
+    // A group that was not come to, that held others before, or was frozen by somebody, is theirs.
     let taken = matches!(
         error,
         Error::Cgroup(
@@ -278,6 +306,7 @@ pub(super) fn clean_up(prepared: &Prepared<'_>, folder: Held, record: &Record, e
         )
     );
     if let Some(place) = &prepared.place
+        && has_begun
         && !taken
         && let Err(left) = cgroups::Group::open(place).and_then(cgroups::Group::remove)
     {

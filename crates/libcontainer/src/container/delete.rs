@@ -268,7 +268,9 @@ impl Locked {
         }
         self.let_go_who_came_late(&group)?;
         match group.remove() {
-            Err(error @ cgroups::Error::Busy { .. }) if force && self.record.owns_pids => {
+            Err(error @ (cgroups::Error::Busy { .. } | cgroups::Error::Claimed))
+                if force && self.record.owns_pids =>
+            {
                 self.folder.warn(format_args!("left to its user: {error}"));
                 Ok(())
             }

@@ -250,7 +250,7 @@ impl Container {
             state: Some(state),
             run_hook: None,
         };
-        let (performed, _) = walk(plan, given, &mut |_| Ok(()))?;
+        let performed = walk(plan, given, &mut |_| Ok(()))?;
         let failed = |fault| crate::perform::own("let the process go", fault);
         match performed.release().map_err(failed)? {
             Some(fault) => {

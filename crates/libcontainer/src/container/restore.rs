@@ -114,6 +114,7 @@ impl Container {
             console,
             record,
             network: Network::default(),
+            has_begun: false,
             has_group: false,
             child: None,
         };
@@ -134,8 +135,8 @@ impl Container {
             Err(error) => {
                 warn_of(&folder, &error);
                 restoration.undo();
-                let record = restoration.record;
-                clean_up(&prepared, folder, &record, &error);
+                let (record, has_begun) = (restoration.record, restoration.has_begun);
+                clean_up(&prepared, folder, &record, has_begun, &error);
                 Err(error)
             }
         }
@@ -155,6 +156,8 @@ struct Restoration<'a> {
     console: Way,
     record: Record,
     network: Network,
+    /// There may be something of its cgroup.
+    has_begun: bool,
     /// Its cgroup has been made: who is in there is ours.
     has_group: bool,
     child: Option<Started>,
@@ -172,6 +175,7 @@ impl<'a> Restoration<'a> {
         let (mut request, mut opened) = self.request(&root_text)?;
         give_streams(streams, ends, &mut request, &mut opened)?;
 
+        self.has_begun = true;
         let mut group = match &self.prepared.place {
             Some(place) => Some(cgroups::Group::create(place, &self.prepared.settings)?),
             None => None,

@@ -92,7 +92,7 @@ impl HookProcess {
             state: Some(state),
             run_hook: None,
         };
-        let (performed, _) = walk(plan, given, note)?;
+        let performed = walk(plan, given, note)?;
         let released = performed.release();
         let stream = |end| Stream {
             from: Some(File::from(OwnedFd::from(end))),

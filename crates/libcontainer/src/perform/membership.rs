@@ -13,8 +13,11 @@ pub(crate) enum Cgroup<'a> {
     New {
         place: &'a cgroups::Place,
         settings: &'a cgroups::Settings,
+        /// Whether there may be something of it, also where it could not be made: the caller removes it if the walk does not
+        /// come to its end.
+        has_begun: &'a mut bool,
         /// As soon as it is made.
-        group: Option<cgroups::Group>,
+        group: &'a mut Option<cgroups::Group>,
     },
     /// One that exists, for a process that is added to a container.
     Existing(cgroups::Seat),
@@ -53,11 +56,13 @@ impl Cgroup<'_> {
         let Cgroup::New {
             place,
             settings,
+            has_begun,
             group,
         } = self
         else {
             return Ok(());
         };
+        **has_begun = true;
         let create = match devices {
             Devices::Later => cgroups::Group::create_before_devices,
             Devices::Now | Devices::IfPermitted => cgroups::Group::create,

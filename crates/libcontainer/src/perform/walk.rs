@@ -47,7 +47,7 @@ pub(crate) fn walk(
     plan: &Plan,
     given: Given<'_>,
     record: &mut dyn FnMut(&Started) -> Result<(), Error>,
-) -> Result<(Performed, Option<cgroups::Group>), Error> {
+) -> Result<Performed, Error> {
     let report = map_report(&given.report).map_err(|fault| own("map the report page", fault))?;
     let mut walk = Walk {
         plan,
@@ -73,21 +73,14 @@ pub(crate) fn walk(
     }
     let missing_ambient = walk.report.missing_ambient();
     let fence = walk.given.fence.take().and_then(|(_, ours)| ours);
-    let group = match walk.given.cgroup {
-        Some(Cgroup::New { group, .. }) => group,
-        _ => None,
-    };
     match walk.child {
-        Some(child) => Ok((
-            Performed {
-                child,
-                fence,
-                missing_ambient,
-                devices: walk.devices,
-                report: walk.report,
-            },
-            group,
-        )),
+        Some(child) => Ok(Performed {
+            child,
+            fence,
+            missing_ambient,
+            devices: walk.devices,
+            report: walk.report,
+        }),
         None => Err(own(
             "start child",
             Fault::found(Call::Clone3, Errno::ECHILD),
