@@ -1,6 +1,6 @@
 //! `pause` and `resume`.
 
-use harness::{Sandbox, cases, need};
+use harness::{Invocation, Sandbox, cases, need, skip};
 use serde_json::json;
 
 cases![
@@ -10,6 +10,7 @@ cases![
     privileged_pause_and_resume_need_the_right_status,
     privileged_signals_for_what_waits_come_at_resume,
     privileged_who_came_late_goes_with_the_container,
+    privileged_who_came_late_without_executable_memory_files,
     privileged_frozen_group_is_refused,
     privileged_delete_below_a_frozen_group_ends,
 ];
@@ -90,6 +91,42 @@ fn privileged_who_came_late_goes_with_the_container() {
         assert!(output.stderr.is_empty(), "{output:?}");
         exec.finish().exits(255);
     }
+    sandbox.host(None).same_as(&before);
+}
+
+/// Then it is no memory file by which such a process is recognised.
+fn privileged_who_came_late_without_executable_memory_files() {
+    need::cgroups();
+    need::kernel(6, 3);
+    let sandbox = Sandbox::new();
+    let group = format!("/{}-late", sandbox.tag);
+    let bundle = sandbox.bundle().set("/linux/cgroupsPath", json!(group));
+    let bundle = bundle.probe("sleep 1000");
+    let before = sandbox.host(None);
+    let script = r#"
+        echo 2 >/proc/sys/vm/memfd_noexec || exit 99
+        tare=$1 root=$2 bundle=$3 id=$4 pids=$5
+        call() { "$tare" --root "$root" "$@"; }
+        call run --detach --pid-file $pids --bundle $bundle $id || exit 1
+        call pause $id || exit 2
+        call exec --ignore-paused $id /bin/probe sleep 1000 2>/dev/null &
+        exec=$! pid=$(cat $pids)
+        while [ "$(call ps $id | wc -l)" != 3 ]; do sleep 0.01; done
+        above=/sys/fs/cgroup/freezer/cgroup.procs
+        if [ -e $above ]; then echo $pid >$above; fi
+        kill -9 $pid
+        while [ "$(call ps $id | wc -l)" != 2 ]; do sleep 0.01; done
+        call delete $id || exit 3
+        wait $exec; echo exec: $?"#;
+    let call = Invocation::new("unshare", &sandbox.path.join("io"));
+    let call = call.args(["-p", "-f", "-m", "--mount-proc", "sh", "-c", script, "sh"]);
+    let call = call.arg(sandbox.program()).arg(&sandbox.root);
+    let call = call.arg(&bundle.path).arg(sandbox.id("a"));
+    let output = call.arg(sandbox.path.join("pids")).limit(30).output();
+    if output.code == 99 {
+        skip!("vm.memfd_noexec cannot be set");
+    }
+    output.ok().prints("exec: 255");
     sandbox.host(None).same_as(&before);
 }
 

@@ -36,6 +36,7 @@ use crate::Error;
 use crate::plan::HookKind;
 use crate::state::Store;
 
+pub(crate) use child::is_init;
 pub(crate) use explain::{execution_failed, forbidden, forbids};
 pub(crate) use hook_state::{HookState, Inside};
 pub(crate) use hooks::{run as run_hook, run_all as run_hooks};

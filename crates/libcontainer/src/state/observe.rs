@@ -145,10 +145,16 @@ pub(crate) fn is_runtimes(pid: i32) -> Result<bool, Error> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
         target => target.map_err(failed)?,
     };
-    // As the kernel names a memory file.
+    // As the kernel names a memory file; where these may not be executed (vm.memfd_noexec), it has the same content.
     let init = format!("/memfd:{} (deleted)", perform::INIT.to_string_lossy());
     if target == Path::new(&init) {
         return Ok(true);
+    }
+    match perform::is_init(&path) {
+        Err(error) if is_gone(&error) => return Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
+        Ok(true) => return Ok(true),
+        answer => drop(answer.map_err(failed)?),
     }
     let own = Path::new("/proc/self/exe");
     let own = std::fs::metadata(own).map_err(|error| Error::file("look at", own, error))?;
