@@ -49,7 +49,14 @@ pub fn locate(text: &str, at: &str) -> Position {
 ///
 /// Elements of lists count: to take one away would number the others anew, so the whole list goes.
 pub fn without(text: &str, at: &str) -> Option<String> {
-    let property = at.trim_end_matches(|c: char| c == ']' || c == '[' || c.is_ascii_digit());
+    let mut property = at;
+    while let Some((list, index)) = property
+        .strip_suffix(']')
+        .and_then(|at| at.rsplit_once('['))
+        && index.bytes().all(|digit| digit.is_ascii_digit())
+    {
+        property = list;
+    }
     let Walk { found, whole, .. } = find(text, property);
     if !whole || property.is_empty() {
         return None;

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::Deserialize;
+use serde_path_to_error::Segment;
 
 use crate::object::take_remarks;
-use crate::{LinuxResources, Position, Process, Remark};
+use crate::{ConfigPath, LinuxResources, Position, Process, Remark};
 
 /// JSON that is broken or does not have the shape of the specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +55,9 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
     let tracked: Result<T, _> =
         serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
     let at = match tracked {
-        Err(found) if found.inner().is_data() => found.path().to_string(),
+        Err(found) if found.inner().is_data() => config_path(found.path()).to_string(),
         _ => String::new(),
     };
-    let at = if at == "." { String::new() } else { at };
     let message = in_words_of_json(&error.to_string());
     let position = Position::of_line(text, error.line(), error.column());
     // To serde the place of a missing property is the object.
@@ -86,6 +86,32 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
         message,
         position,
     })
+}
+
+/// Of the specification's objects those that are maps: serde does not tell a property of an object from an entry of a map.
+const MAPS: [&str; 6] = [
+    "annotations",
+    "netDevices",
+    "rdma",
+    "sysctl",
+    "timeOffsets",
+    "unified",
+];
+
+/// As the planner names properties.
+fn config_path(found: &serde_path_to_error::Path) -> ConfigPath {
+    let mut at = ConfigPath::none();
+    let mut in_map = false;
+    for segment in found {
+        at = match segment {
+            Segment::Seq { index } => at.index(*index),
+            Segment::Map { key } if in_map => at.key(key),
+            Segment::Map { key } | Segment::Enum { variant: key } => at.unknown(key),
+            Segment::Unknown => at.unknown("?"),
+        };
+        in_map = !in_map && matches!(segment, Segment::Map { key } if MAPS.contains(&key.as_str()));
+    }
+    at
 }
 
 /// What serde says of its own types, and of Rust's, as JSON has it.
@@ -197,6 +223,34 @@ mod tests {
             (
                 r#"{"linux":{"resources":{"memory":{"limit":"1G"}}}}"#,
                 "linux.resources.memory.limit",
+            ),
+            (
+                r#"{"annotations":{"org.example.a":1}}"#,
+                r#"annotations["org.example.a"]"#,
+            ),
+            (
+                r#"{"annotations":{"annotations":{"x":1}}}"#,
+                r#"annotations["annotations"]"#,
+            ),
+            (
+                r#"{"linux":{"sysctl":{"net.core.somaxconn":1}}}"#,
+                r#"linux.sysctl["net.core.somaxconn"]"#,
+            ),
+            (
+                r#"{"linux":{"resources":{"unified":{"memory.high":1}}}}"#,
+                r#"linux.resources.unified["memory.high"]"#,
+            ),
+            (
+                r#"{"linux":{"resources":{"rdma":{"mlx5_1":{"hcaHandles":"3"}}}}}"#,
+                r#"linux.resources.rdma["mlx5_1"].hcaHandles"#,
+            ),
+            (
+                r#"{"linux":{"netDevices":{"eth0.1":{"name":1}}}}"#,
+                r#"linux.netDevices["eth0.1"].name"#,
+            ),
+            (
+                r#"{"linux":{"timeOffsets":{"boottime":{"secs":"1"}}}}"#,
+                r#"linux.timeOffsets["boottime"].secs"#,
             ),
             (r#"{"process":{"#, ""),
             (r#"[1]"#, ""),

@@ -30,9 +30,22 @@ fn places(value: &Value, pointer: &str, path: &str, all: &mut Vec<(String, Strin
     };
     match value {
         Value::Object(map) => {
+            let maps = [
+                "annotations",
+                "netDevices",
+                "rdma",
+                "sysctl",
+                "timeOffsets",
+                "unified",
+            ];
+            let is_map = path
+                .rsplit('.')
+                .next()
+                .is_some_and(|name| maps.contains(&name));
             for (key, value) in map {
                 let step = match path {
                     "" => key.clone(),
+                    path if is_map => format!("{path}[{key:?}]"),
                     path => format!("{path}.{key}"),
                 };
                 one(key, step, value);

@@ -272,12 +272,14 @@ mod tests {
     "sysctl": {"kernel.panic": "1", "net.core.somaxconn": "1"},
     "resources": {"pids": {"limit": -7}, "memory": {"limit": true}},
     "maskedPaths": ["relative", "/fine"]
-  }
+  },
+  "annotations": {"run.oci.x": "fine", "run.oci.y": 1}
 }"#;
         let verdict = checked(text);
         assert!(!verdict.valid);
         let found = places(&verdict.problems);
         for expected in [
+            "annotations[\"run.oci.y\"] 17:40",
             "ociVersion 2:3",
             "hostname 3:3",
             "root.path 4:12",
