@@ -6,24 +6,19 @@
 use std::io::{self, Write};
 
 use oci_spec::image::{Descriptor, Digest, DigestAlgorithm};
-use sha2::Digest as _;
+use ring::digest::{Context, SHA256, SHA512};
 
 #[cfg(doc)]
 use crate::error::Kind;
 use crate::error::{Error, Result};
 
-/// A running hash of one of the registered algorithms.
+/// A running hash of one of the registered algorithms: SHA-256, which every implementation must support, or SHA-512.
 #[derive(Clone)]
-pub enum Hasher {
-    /// SHA-256, which every implementation must support.
-    Sha256(sha2::Sha256),
-    /// SHA-512, registered and optional.
-    Sha512(Box<sha2::Sha512>),
-}
+pub struct Hasher(Context);
 
 impl Default for Hasher {
     fn default() -> Self {
-        Hasher::Sha256(sha2::Sha256::new())
+        Hasher(Context::new(&SHA256))
     }
 }
 
@@ -32,7 +27,7 @@ impl Hasher {
     pub fn like(digest: &Digest) -> Result<Self> {
         match digest.algorithm() {
             DigestAlgorithm::Sha256 => Ok(Hasher::default()),
-            DigestAlgorithm::Sha512 => Ok(Hasher::Sha512(Box::new(sha2::Sha512::new()))),
+            DigestAlgorithm::Sha512 => Ok(Hasher(Context::new(&SHA512))),
             other => Err(
                 failure!(Unsupported: "digest algorithm {other} cannot be verified"
                 => "sha256 and sha512 are supported"),
@@ -42,25 +37,19 @@ impl Hasher {
 
     /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Hasher::Sha256(h) => h.update(bytes),
-            Hasher::Sha512(h) => h.update(bytes),
-        }
+        self.0.update(bytes);
     }
 
     /// The digest of everything added.
     pub fn finish(self) -> Digest {
-        let (name, bytes) = match self {
-            Hasher::Sha256(h) => ("sha256", h.finalize().to_vec()),
-            Hasher::Sha512(h) => ("sha512", h.finalize().to_vec()),
+        let name = match self.0.algorithm() == &SHA256 {
+            true => "sha256",
+            false => "sha512",
         };
-        let digits =
-            |byte: &u8| [byte >> 4, byte & 15].map(|n| char::from(b"0123456789abcdef"[n as usize]));
-        let text = format!(
-            "{name}:{}",
-            String::from_iter(bytes.iter().flat_map(digits))
-        );
-        Digest::try_from(text).unwrap_or_else(|_| unreachable!("hexadecimal of a hash is a digest"))
+        let hash = self.0.finish();
+        let digits = hash.as_ref().iter().map(|byte| format!("{byte:02x}"));
+        Digest::try_from(format!("{name}:{}", digits.collect::<String>()))
+            .unwrap_or_else(|_| unreachable!("hexadecimal of a hash is a digest"))
     }
 }
 
