@@ -1,14 +1,14 @@
 //! Users and groups of an image, from its own files: never from the host, never followed out of the image, never unbounded.
 
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error, Result};
+use crate::json::read_most;
 use crate::limits::Limits;
 use crate::unpack::{lookup, open_directory};
 
@@ -113,20 +113,24 @@ fn number(text: &str) -> Result<Option<u32>> {
 fn read(roots: &[&Path], path: &str, limits: &Limits) -> Result<String> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     for root in roots {
-        match lookup(open_directory(root)?.as_fd(), path.as_bytes(), flags) {
+        match lookup(
+            open_directory(root)?.as_fd(),
+            path.as_bytes(),
+            flags,
+            ResolveFlags::empty(),
+        ) {
             Ok(fd) => {
                 let file = File::from(fd);
                 // Else a whiteout, or something that is no list of anything.
                 if !file.metadata().doing("read attributes")?.is_file() {
                     break;
                 }
-                let (mut bytes, most) = (Vec::new(), limits.account_file_bytes);
-                let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes);
-                read.map_err(|e| Error::system(format!("read /{path} of the image"), e))?;
-                if bytes.len() as u64 > most {
-                    fail!(Limit: "/{path} of the image has more than {most} bytes"
-                        => "--max-account-file-bytes allows more, if the image can be trusted");
-                }
+                let most = limits.account_file_bytes;
+                let bytes = read_most(file, most).doing(&format!("read /{path} of the image"))?;
+                let bytes = bytes.ok_or_else(|| {
+                    failure!(Limit: "/{path} of the image has more than {most} bytes"
+                        => "--max-account-file-bytes allows more, if the image can be trusted")
+                })?;
                 return Ok(String::from_utf8_lossy(&bytes).into_owned());
             }
             Err(Errno::NOENT | Errno::NOTDIR) => {}

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -96,15 +97,17 @@ pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>> {
 }
 
 fn read(file: File, path: &Path, limit: u64) -> Result<Vec<u8>> {
-    use std::io::Read;
+    let bytes = read_most(file, limit).at("read", path)?;
+    bytes.ok_or_else(|| failure!(Limit: "{} has more than {limit} bytes", path.display()))
+}
+
+/// All that `input` has; none when that is more than `limit` bytes.
+pub(crate) fn read_most(input: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .at("read", path)?;
-    if bytes.len() as u64 > limit {
-        fail!(Limit: "{} has more than {limit} bytes", path.display());
-    }
-    Ok(bytes)
+    input
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= limit))
 }
 
 #[cfg(test)]

@@ -8,12 +8,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FileType, Stat};
-use rustix::io::Errno;
+use rustix::fs::{self, FileType, Stat};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Result};
 use crate::unpack::{
-    children, has_opaque_mark, is_whiteout, opaque_name, open_child, open_directory,
+    Said, children, has_opaque_mark, is_directory, look, opaque_name, open_directory, open_found,
     shown_attributes,
 };
 
@@ -74,22 +73,6 @@ struct View {
     opaque: String,
 }
 
-/// Something in a tree; directories are open.
-struct Found {
-    stat: Stat,
-    directory: Option<OwnedFd>,
-    /// Where it is.
-    parent: OwnedFd,
-}
-
-/// What one layer says about a name.
-enum Said {
-    Nothing,
-    /// There is nothing, and what the layers below say does not count.
-    Hidden,
-    Found(Box<Found>),
-}
-
 impl View {
     /// Where `path` leads to, links included; nothing when they go round in circles.
     fn resolve(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -114,9 +97,9 @@ impl View {
                 next.push(b'/');
             }
             next.extend_from_slice(&name);
-            let link = match find_in(&self.layers, &next, &self.opaque)? {
-                Some(found) if kind(&found.stat) == FileType::Symlink => {
-                    let link = fs::readlinkat(&found.parent, &name[..], Vec::new());
+            let link = match self.find(&self.layers, &next)? {
+                Said::Found(folder, stat) if kind(&stat) == FileType::Symlink => {
+                    let link = fs::readlinkat(&folder, &name[..], Vec::new());
                     Some(link.doing("read link")?.into_bytes())
                 }
                 _ => None,
@@ -139,91 +122,51 @@ impl View {
     }
 
     fn is_stub(&self, path: &[u8], target: bool, known: &BTreeSet<Vec<u8>>) -> Result<bool> {
-        let Said::Found(own) = look(&self.layers[0], path, &self.opaque)? else {
+        let Said::Found(folder, own) = self.find(&self.layers[..1], path)? else {
             return Ok(false);
         };
-        let below = find_in(&self.layers[1..], path, &self.opaque)?;
-        let Some(directory) = &own.directory else {
-            return Ok(target
-                && below.is_none()
-                && kind(&own.stat) == FileType::RegularFile
-                && own.stat.st_size == 0);
-        };
-        let children = children(directory)?;
+        let below = self.find(&self.layers[1..], path)?;
+        if !is_directory(&own) {
+            let is_empty = kind(&own) == FileType::RegularFile && own.st_size == 0;
+            return Ok(target && is_empty && !matches!(below, Said::Found(..)));
+        }
+        let directory = open_found(&folder, path)?;
+        let children = children(&directory)?;
         let within = |name: &Vec<u8>| known.contains(&[path, b"/", name].concat());
         if !children.iter().all(within) {
             return Ok(false);
         }
-        let attributes = sorted(directory)?;
+        let attributes = sorted(&directory)?;
         Ok(match below {
-            None => {
-                let mode = own.stat.st_mode & 0o7777;
+            Said::Found(folder, below) => {
+                is_directory(&below)
+                    && !children.is_empty()
+                    && !has_opaque_mark(&directory, &self.opaque)?
+                    && own.st_mode == below.st_mode
+                    && own.st_uid == below.st_uid
+                    && own.st_gid == below.st_gid
+                    && attributes == sorted(&open_found(&folder, path)?)?
+            }
+            _ => {
+                let mode = own.st_mode & 0o7777;
                 (mode == MODE || target && mode == FOR_TMPFS)
-                    && own.stat.st_uid == rustix::process::geteuid().as_raw()
-                    && own.stat.st_gid == rustix::process::getegid().as_raw()
+                    && own.st_uid == rustix::process::geteuid().as_raw()
+                    && own.st_gid == rustix::process::getegid().as_raw()
                     && attributes.is_empty()
             }
-            Some(below) => match &below.directory {
-                Some(lower) => {
-                    !children.is_empty()
-                        && !has_opaque_mark(directory, &self.opaque)?
-                        && own.stat.st_mode == below.stat.st_mode
-                        && own.stat.st_uid == below.stat.st_uid
-                        && own.stat.st_gid == below.stat.st_gid
-                        && attributes == sorted(lower)?
-                }
-                None => false,
-            },
         })
     }
-}
 
-/// What is at `path` in `layers`, the uppermost first, none of whose folders is a link.
-fn find_in(layers: &[OwnedFd], path: &[u8], opaque: &str) -> Result<Option<Found>> {
-    for layer in layers {
-        match look(layer, path, opaque)? {
-            Said::Nothing => {}
-            Said::Hidden => return Ok(None),
-            Said::Found(found) => return Ok(Some(*found)),
+    /// What is at `path` in `layers`, the uppermost first, none of whose folders is a link.
+    fn find(&self, layers: &[OwnedFd], path: &[u8]) -> Result<Said> {
+        for layer in layers {
+            let said = look(layer.as_fd(), path, false, Some(&self.opaque))?;
+            if !matches!(said, Said::Nothing) {
+                return Ok(said);
+            }
         }
+        Ok(Said::Nothing)
     }
-    Ok(None)
-}
-
-fn look(layer: &OwnedFd, path: &[u8], opaque: &str) -> Result<Said> {
-    let error = |e| Error::system("look for mount points", e);
-    let mut parent = layer.try_clone().doing("duplicate descriptor")?;
-    let mut nothing = Said::Nothing;
-    let mut names = path.split(|b| *b == b'/').peekable();
-    while let Some(name) = names.next() {
-        let stat = match fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(nothing),
-            Err(e) => return Err(error(e)),
-        };
-        if is_whiteout(&stat) {
-            return Ok(Said::Hidden);
-        }
-        let directory = match kind(&stat) {
-            FileType::Directory => Some(open_child(&parent, name).map_err(error)?),
-            _ => None,
-        };
-        if names.peek().is_none() {
-            return Ok(Said::Found(Box::new(Found {
-                stat,
-                directory,
-                parent,
-            })));
-        }
-        let Some(directory) = directory else {
-            return Ok(Said::Hidden);
-        };
-        if has_opaque_mark(&directory, opaque)? {
-            nothing = Said::Hidden;
-        }
-        parent = directory;
-    }
-    Ok(nothing)
 }
 
 fn kind(stat: &Stat) -> FileType {

@@ -43,6 +43,11 @@ impl Marks {
         }
     }
 
+    /// The attribute of directories that hide, where that is how layers say it; else all below is one tree already.
+    pub(super) fn opaque_name(&self) -> Option<&str> {
+        (self.form == Form::Overlay).then_some(&self.opaque_name)
+    }
+
     pub(super) fn form(&self) -> Form {
         self.form
     }

@@ -12,6 +12,7 @@ mod attributes;
 mod directory;
 mod entry;
 mod journal;
+mod look;
 mod marks;
 pub mod merge;
 mod path;
@@ -25,6 +26,7 @@ pub(crate) use attributes::{
     shown as shown_attributes, timestamps,
 };
 pub(crate) use directory::{children, entries, open_child, open_directory, open_file};
+pub(crate) use look::{Said, look, open_found};
 pub use marks::Form;
 pub(crate) use marks::has_opaque_mark;
 pub use remove::remove_tree;

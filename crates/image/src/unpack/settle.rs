@@ -2,14 +2,15 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::attributes::{self, Attributes, timestamps};
-use super::directory::{open_child, open_file};
+use super::directory::open_file;
 use super::journal::Record;
-use super::marks::{Form, Marks, has_opaque_mark};
-use super::tree::{Tree, is_whiteout, lookup};
+use super::look::{Said, any_above, look, open_found};
+use super::marks::{Form, Marks};
+use super::tree::{Tree, is_directory, lookup};
 use super::{Layer, path};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::tar::Time;
@@ -24,9 +25,7 @@ pub(super) fn settle(layer: &mut Layer, lowers: &[OwnedFd]) -> Result<()> {
     } = layer;
     // Links first: they change the times of directories.
     journal.replay(|record| match record {
-        Record::Link { path, target } => {
-            link(tree, attributes, marks.form(), &path, &target, lowers)
-        }
+        Record::Link { path, target } => link(tree, attributes, marks, &path, &target, lowers),
         _ => Ok(()),
     })?;
     journal.replay(|record| match record {
@@ -58,7 +57,7 @@ fn present(tree: &Tree, path: &[u8]) -> Result<Option<OwnedFd>> {
 fn directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     let path = if path.is_empty() { b"." } else { path };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
-    lookup(root, path, flags)
+    lookup(root, path, flags, ResolveFlags::empty())
 }
 
 /// A directory that no entry described is, for the layers below, unchanged: it takes its attributes from there.
@@ -80,100 +79,52 @@ fn adopt(
     let hidden = marks.is_replaced(&fd)?
         || (marks.hide_something() && any_above(tree.root(), path, |fd| marks.is_opaque(fd))?);
     for lower in lowers.iter().filter(|_| !hidden) {
-        match directory(lower.as_fd(), path) {
-            Ok(below) => {
+        match look(lower.as_fd(), path, true, marks.opaque_name())? {
+            Said::Nothing => {}
+            Said::Found(folder, stat) if is_directory(&stat) => {
+                let below = open_found(&folder, path)?;
                 attributes::copy(below.as_fd(), fd.as_fd(), attributes.privileged())?;
-                time = Time::modified(&stat(&below)?);
+                time = Time::modified(&stat);
                 break;
             }
-            Err(Errno::NOENT) if !hides(lower, path, marks.form())? => {}
             // Something else, or a whiteout, ends the search.
-            Err(_) => break,
+            _ => break,
         }
     }
     // Without a model: not the time of unpacking, so that the same layer gives the same tree.
     fs::futimens(&fd, &timestamps(time)).doing("set time")
 }
 
-fn stat(fd: &OwnedFd) -> Result<Stat> {
-    fs::fstat(fd).doing("read attributes")
-}
-
-/// True if what is below `lower` does not count for `path`, which is not there.
-fn hides(lower: &OwnedFd, path: &[u8], form: Form) -> Result<bool> {
-    match form {
-        // All layers below are one tree already.
-        Form::Flat => Ok(false),
-        Form::Overlay => {
-            let name = attributes::opaque_name();
-            any_above(lower.as_fd(), path, |fd| has_opaque_mark(fd, &name))
-        }
-    }
-}
-
-/// Asks `test` about the directories that lead to `path`, as far as they are there.
-fn any_above(
-    root: BorrowedFd<'_>,
-    path: &[u8],
-    test: impl Fn(BorrowedFd<'_>) -> Result<bool>,
-) -> Result<bool> {
-    if path.is_empty() {
-        return Ok(false);
-    }
-    if test(root)? {
-        return Ok(true);
-    }
-    let mut at: Option<OwnedFd> = None;
-    for name in path::split(path).0.split(|b| *b == b'/') {
-        match open_child(at.as_ref().map_or(root, |fd| fd.as_fd()), name) {
-            Ok(fd) if test(fd.as_fd())? => return Ok(true),
-            Ok(fd) => at = Some(fd),
-            Err(_) => break,
-        }
-    }
-    Ok(false)
-}
-
 /// A hard link to a file of a lower layer. In one tree it is one; overlayfs cannot link across layers, so the file is copied up.
 fn link(
     tree: &mut Tree,
     attributes: &Attributes,
-    form: Form,
+    marks: &Marks,
     path: &[u8],
     target: &[u8],
     lowers: &[OwnedFd],
 ) -> Result<()> {
     let shown = String::from_utf8_lossy(path).into_owned();
     let about = |kind, what: &str| Error::new(kind, format!("entry {shown:?}: {what}"));
-    let nowhere = "the target of the hard link does not exist";
-    let missing = || about(Kind::Malformed, nowhere);
     let error = |e| Error::system(format!("entry {shown:?}: copy link target"), e);
     // It may have come later in the same layer.
-    let own = tree.root().try_clone_to_owned();
-    let own = [own.doing("duplicate descriptor")?];
-    let (target_folder, target_name) = path::split(target);
-    let mut found = None;
-    for lower in own.iter().chain(lowers) {
-        // The same descriptor is looked at, and linked or read from.
-        let folder = match target_folder {
-            b"" => lower.try_clone().map_err(|_| Errno::NFILE),
-            folder => lookup(lower.as_fd(), folder, OFlags::RDONLY | OFlags::DIRECTORY),
-        };
-        let looked = folder.and_then(|folder| {
-            let stat = fs::statat(&folder, target_name, AtFlags::SYMLINK_NOFOLLOW)?;
-            Ok((folder, stat))
-        });
-        match looked {
-            Ok((_, stat)) if is_whiteout(&stat) => return Err(missing()),
-            Ok(there) => {
-                found = Some(there);
-                break;
-            }
-            Err(Errno::NOENT) if !hides(lower, target, form)? => {}
-            Err(_) => return Err(missing()),
+    let layers = [tree.root()]
+        .into_iter()
+        .chain(lowers.iter().map(AsFd::as_fd));
+    let mut found = Said::Nothing;
+    for layer in layers {
+        found = look(layer, target, true, marks.opaque_name())?;
+        if !matches!(found, Said::Nothing) {
+            break;
         }
     }
-    let (from, stat) = found.ok_or_else(missing)?;
+    let Said::Found(from, stat) = found else {
+        return Err(about(
+            Kind::Malformed,
+            "the target of the hard link does not exist",
+        ));
+    };
+    let target_name = path::split(target).1;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         let what = "a hard link to something that is no file, in a lower layer";
         return Err(about(Kind::Unsafe, what));
@@ -181,7 +132,7 @@ fn link(
     let (folder, name) = path::split(path);
     let parent = tree.existing(folder).map_err(error)?;
     tree.clear(&parent, name).map_err(error)?;
-    if form == Form::Flat
+    if marks.form() == Form::Flat
         && fs::linkat(&from, target_name, &*parent, name, AtFlags::empty()).is_ok()
     {
         return Ok(());

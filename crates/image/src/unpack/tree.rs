@@ -56,7 +56,12 @@ impl Tree {
             return Ok(fd);
         }
         let flags = OFlags::DIRECTORY | OFlags::RDONLY;
-        let fd = Arc::new(lookup(self.root.as_fd(), folder, flags)?);
+        let fd = Arc::new(lookup(
+            self.root.as_fd(),
+            folder,
+            flags,
+            ResolveFlags::empty(),
+        )?);
         self.remember(folder, fd.clone());
         Ok(fd)
     }
@@ -145,9 +150,14 @@ fn lookup_error(path: &[u8], error: Errno) -> Error {
     }
 }
 
-/// Opens `path` below `root`; links on the way stay inside, magic links are refused.
-pub(crate) fn lookup(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+/// Opens `path` below `root`; links on the way stay inside, magic links are refused, and `more` if it says so.
+pub(crate) fn lookup(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+    more: ResolveFlags,
+) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
     loop {
         match fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
             // A rename elsewhere on the system can make the kernel unsure whether ".." stayed inside.
