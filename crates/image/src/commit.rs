@@ -193,9 +193,7 @@ fn finish(
     let described = digest::describe(MediaType::ImageConfig.as_ref(), &config);
     store.layout().put(&described, &config)?;
     layers.push(made.descriptor);
-    let document = Document::made(&json!({
-        "schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": described, "layers": layers,
-    }))?;
+    let document = Document::image(&described, &layers)?;
     store.layout().put(&document.descriptor, &document.bytes)?;
     let name = name.to_string();
     store.layout().tag(Some(&name), &document.descriptor)?;

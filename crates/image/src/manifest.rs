@@ -8,6 +8,7 @@ use oci_spec::image::{
     Descriptor, Digest, ImageConfiguration, ImageIndex, ImageManifest, MediaType,
 };
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::digest;
 #[cfg(doc)]
@@ -109,6 +110,13 @@ impl Document {
     /// A document that is made here, and says itself what it is.
     pub(crate) fn made(value: &impl serde::Serialize) -> Result<Self> {
         Document::parse(to_json(value)?, None)
+    }
+
+    /// The manifest of an image that is made here.
+    pub(crate) fn image(config: &Descriptor, layers: &impl serde::Serialize) -> Result<Self> {
+        Document::made(&json!({
+            "schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": config, "layers": layers,
+        }))
     }
 
     /// As [`Document::parse`], for bytes that were verified against `descriptor`: what asks for the document by that digest,

@@ -202,9 +202,7 @@ pub fn sign(
     let config_descriptor = describe(MediaType::ImageConfig.as_ref(), &config);
     repository.push_bytes(&signed, &payload)?;
     repository.push_bytes(&config_descriptor, &config)?;
-    let document = Document::made(&json!({
-        "schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": config_descriptor, "layers": layers,
-    }))?;
+    let document = Document::image(&config_descriptor, &layers)?;
     if document.descriptor.size() > Limits::default().manifest_bytes {
         fail!(Limit: "there are too many signatures of {digest}");
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::index::{Files, normal};
 use crate::compression::Compression;
@@ -195,12 +194,9 @@ impl Archive {
         config.set_media_type(MediaType::ImageConfig);
         let layers = image.layers.iter().flatten();
         let layers = layers.map(|name| find(name)).collect::<Result<Vec<_>>>()?;
-        let manifest = json!({
-            "schemaVersion": 2, "mediaType": MediaType::ImageManifest, "config": config, "layers": layers,
-        });
         Ok(ArchiveSource {
             files: self.files.clone(),
-            root: Document::made(&manifest)?,
+            root: Document::image(&config, &layers)?,
             places,
             limits: self.limits.clone(),
         })

@@ -246,8 +246,7 @@ fn mounts(config: &Config, overrides: &Overrides) -> Result<Vec<Mount>> {
     let mut volumes = config.volumes().clone().unwrap_or_default();
     volumes.sort();
     for volume in volumes {
-        let clean = volume.starts_with('/') && !volume.split('/').any(|c| c == "..");
-        if !clean || volume.trim_matches('/').is_empty() {
+        if !words::is_place(&volume) {
             fail!(Unsafe: "the image wants a volume at {volume:?}");
         }
         mounts.push(mount(&volume, "tmpfs", "nosuid nodev mode=0755 tmpcopyup"));

@@ -179,9 +179,13 @@ fn volume(text: &str) -> Result<Mount> {
 }
 
 /// Every mount is below the root, and not the root.
-fn checked(destination: &str) -> Result<&str> {
+pub(super) fn is_place(destination: &str) -> bool {
     let clean = destination.starts_with('/') && !destination.split('/').any(|c| c == "..");
-    match clean && !destination.trim_matches('/').is_empty() {
+    clean && !destination.trim_matches('/').is_empty()
+}
+
+fn checked(destination: &str) -> Result<&str> {
+    match is_place(destination) {
         true => Ok(destination),
         false => Err(
             failure!(Usage: "{destination:?} is no place for a mount" => "It is an absolute path inside"),
