@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, sync_channel};
 
 use oci_spec::image::Digest;
 
@@ -37,17 +37,12 @@ pub(crate) fn pass(
     }
 }
 
-/// The writing end.
+/// The writing end. A buffer with nothing in it is the end.
 pub(crate) struct Sender {
-    full: SyncSender<Message>,
+    full: SyncSender<Vec<u8>>,
     empty: Receiver<Vec<u8>>,
     made: usize,
     size: usize,
-}
-
-enum Message {
-    Data(Vec<u8>),
-    End,
 }
 
 /// The reading end gave up; why, is what its thread returns.
@@ -55,27 +50,23 @@ enum Message {
 pub(crate) struct Closed;
 
 /// A pipe with buffers of `size` bytes.
-pub(crate) fn pipe(size: usize) -> (Sender, ChunkReader) {
+pub(crate) fn pipe(size: usize) -> (Sender, ChunkReader<'static>) {
     let (full, data) = sync_channel(DEPTH);
     let (back, empty) = sync_channel(DEPTH + 2);
-    let reader = ChunkReader {
-        data,
-        back,
-        current: Vec::new(),
-        at: 0,
-        ended: false,
-        count: Arc::default(),
-        hasher: None,
+    let reader = ChunkReader::new(move |used: Vec<u8>| {
+        if used.capacity() > 0 {
+            let _ = back.try_send(used);
+        }
+        data.recv()
+            .map_err(|_: RecvError| io::ErrorKind::BrokenPipe.into())
+    });
+    let sender = Sender {
+        full,
+        empty,
+        made: 0,
+        size,
     };
-    (
-        Sender {
-            full,
-            empty,
-            made: 0,
-            size,
-        },
-        reader,
-    )
+    (sender, reader)
 }
 
 impl Sender {
@@ -95,7 +86,7 @@ impl Sender {
 
     /// Passes a buffer on; waits when the reader is behind.
     pub(crate) fn send(&mut self, buffer: Vec<u8>) -> Result<(), Closed> {
-        self.full.send(Message::Data(buffer)).map_err(|_| Closed)
+        self.full.send(buffer).map_err(|_| Closed)
     }
 
     /// Copies `bytes` through.
@@ -112,15 +103,17 @@ impl Sender {
     }
 
     /// Says that all is there. A sender that is dropped without it makes the reader fail: half a layer must not look whole.
-    pub(crate) fn end(self) -> Result<(), Closed> {
-        self.full.send(Message::End).map_err(|_| Closed)
+    pub(crate) fn end(mut self) -> Result<(), Closed> {
+        self.send(Vec::new())
     }
 }
 
+/// Takes a buffer that was read, and gives the next one.
+type Next<'a> = Box<dyn FnMut(Vec<u8>) -> io::Result<Vec<u8>> + Send + 'a>;
+
 /// The reading end.
-pub(crate) struct ChunkReader {
-    data: Receiver<Message>,
-    back: SyncSender<Vec<u8>>,
+pub(crate) struct ChunkReader<'a> {
+    next: Next<'a>,
     current: Vec<u8>,
     at: usize,
     ended: bool,
@@ -128,7 +121,19 @@ pub(crate) struct ChunkReader {
     hasher: Option<Hasher>,
 }
 
-impl ChunkReader {
+impl<'a> ChunkReader<'a> {
+    /// Reads what `next` makes of one buffer again and again, on the thread that reads.
+    pub(crate) fn new(next: impl FnMut(Vec<u8>) -> io::Result<Vec<u8>> + Send + 'a) -> Self {
+        ChunkReader {
+            next: Box::new(next),
+            current: Vec::new(),
+            at: 0,
+            ended: false,
+            count: Arc::default(),
+            hasher: None,
+        }
+    }
+
     /// Bytes received, for whoever does not have the reader.
     pub(crate) fn count(&self) -> Arc<AtomicU64> {
         self.count.clone()
@@ -149,24 +154,17 @@ impl ChunkReader {
     }
 }
 
-impl BufRead for ChunkReader {
+impl BufRead for ChunkReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.at == self.current.len() && !self.ended {
+        if self.at == self.current.len() && !self.ended {
             let used = std::mem::take(&mut self.current);
             self.at = 0;
-            if used.capacity() > 0 {
-                let _ = self.back.try_send(used);
-            }
-            match self.data.recv() {
-                Ok(Message::Data(buffer)) => {
-                    self.count.fetch_add(buffer.len() as u64, Ordering::Relaxed);
-                    if let Some(hasher) = &mut self.hasher {
-                        hasher.update(&buffer);
-                    }
-                    self.current = buffer;
-                }
-                Ok(Message::End) => self.ended = true,
-                Err(_) => return Err(io::ErrorKind::BrokenPipe.into()),
+            self.current = (self.next)(used)?;
+            self.ended = self.current.is_empty();
+            let length = self.current.len() as u64;
+            self.count.fetch_add(length, Ordering::Relaxed);
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&self.current);
             }
         }
         Ok(&self.current[self.at..])
@@ -177,7 +175,7 @@ impl BufRead for ChunkReader {
     }
 }
 
-impl Read for ChunkReader {
+impl Read for ChunkReader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let n = self.fill_buf()?.read(into)?;
         self.consume(n);

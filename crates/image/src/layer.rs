@@ -1,4 +1,5 @@
-//! The stages that a layer runs through, each in a thread of its own: source, decompression, then digest and writing.
+//! The stages that a layer runs through: source, decompression, then digest and writing. Each has a thread of its own, or the
+//! last two have one.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -37,6 +38,15 @@ impl Feed<'_> {
     }
 }
 
+/// How many threads a layer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// One for each stage: a layer is done as soon as can be.
+    Three,
+    /// Less has to pass from one to another: where all processors are busy with other layers too, all is done sooner.
+    Two,
+}
+
 /// Runs a layer through the stages. `source` runs on this thread and passes the compressed layer on; `sink` reads the uncompressed
 /// one, of which it may leave a rest. When there is no room for its window, the content is fetched all the same, and then the
 /// result is [`Error::stopped`], and `share` knows. What the source reports comes first, since it explains what the other stages see.
@@ -48,11 +58,11 @@ pub(crate) fn read<T: Send>(
     diff_id: &Digest,
     limits: &Limits,
     share: &mut Share,
-    sink: impl FnOnce(&mut ChunkReader) -> Result<T> + Send,
+    threads: Threads,
+    sink: impl FnOnce(&mut ChunkReader<'_>) -> Result<T> + Send,
 ) -> Result<T> {
     let (sender, input) = chunks::pipe(PIECE);
-    let (plain, output) = chunks::pipe(CHUNK);
-    let output = output.hash(Hasher::like(diff_id)?);
+    let hasher = Hasher::like(diff_id)?;
     let abort = AtomicBool::new(false);
     let judge = &|error: &Error| {
         if matches!(error.kind(), Kind::Local | Kind::Limit) && !error.is_stopped() {
@@ -60,9 +70,31 @@ pub(crate) fn read<T: Send>(
         }
     };
     thread::scope(|scope| {
-        let inflating =
-            scope.spawn(move || inflate(input, plain, limits, share).inspect_err(judge));
-        let writing = scope.spawn(move || write(output, diff_id, sink).inspect_err(judge));
+        let mut inflating = None;
+        let writing = match threads {
+            Threads::Three => {
+                let (plain, output) = chunks::pipe(CHUNK);
+                let inflate = move || inflate(input, plain, limits, share).inspect_err(judge);
+                inflating = Some(scope.spawn(inflate));
+                let write = move || write(output.hash(hasher), diff_id, sink).inspect_err(judge);
+                scope.spawn(write)
+            }
+            Threads::Two => scope.spawn(move || {
+                let work = || {
+                    let mut next = inflater(input, limits, share)?;
+                    let mut failed = None;
+                    let output = ChunkReader::new(|used| {
+                        next(used).map_err(|e| {
+                            failed = Some(e);
+                            io::ErrorKind::BrokenPipe.into()
+                        })
+                    });
+                    let written = write(output.hash(hasher), diff_id, sink);
+                    failed.map_or(written, Err)
+                };
+                work().inspect_err(judge)
+            }),
+        };
         let mut feed = Feed {
             sender,
             abort: &abort,
@@ -75,7 +107,9 @@ pub(crate) fn read<T: Send>(
         } else {
             drop(feed);
         }
-        let inflated = inflating.join().unwrap_or_else(|_| Err(Error::stopped()));
+        let inflated = inflating.map_or(Ok(()), |thread| {
+            thread.join().unwrap_or_else(|_| Err(Error::stopped()))
+        });
         let written = writing.join().unwrap_or_else(|_| Err(Error::stopped()));
         let failures = [fetched.err(), inflated.err()].into_iter().flatten();
         match { failures }.find(|e| !e.is_stopped()) {
@@ -91,13 +125,14 @@ pub(crate) fn reread<T: Send>(
     layer: &Descriptor,
     diff_id: &Digest,
     limits: &Limits,
-    sink: impl Fn(&mut ChunkReader) -> Result<T> + Sync,
+    sink: impl Fn(&mut ChunkReader<'_>) -> Result<T> + Sync,
 ) -> Result<T> {
     source::persist(source, layer, || {
         let fetch = |feed: &mut Feed<'_>| source::pass(source, layer, &mut |b| feed.pass(b));
         // Nothing is kept that could be read later: it does not wait.
         let windows = Arc::new(Windows::new(u64::MAX));
-        read(fetch, diff_id, limits, &mut windows.share(), &sink)
+        let mut share = windows.share();
+        read(fetch, diff_id, limits, &mut share, Threads::Three, &sink)
     })
 }
 
@@ -117,11 +152,27 @@ pub(crate) fn failed(doing: &str, error: io::Error) -> Error {
 }
 
 fn inflate(
-    input: ChunkReader,
+    input: ChunkReader<'_>,
     mut output: Sender,
     limits: &Limits,
     share: &mut Share,
 ) -> Result<()> {
+    let mut next = inflater(input, limits, share)?;
+    loop {
+        let buffer = next(output.buffer()?)?;
+        if buffer.is_empty() {
+            return Ok(output.end()?);
+        }
+        output.send(buffer)?;
+    }
+}
+
+/// What fills a buffer with the next bytes of the uncompressed layer; with none at its end.
+fn inflater<'a>(
+    input: ChunkReader<'a>,
+    limits: &'a Limits,
+    share: &'a mut Share,
+) -> Result<impl FnMut(Vec<u8>) -> Result<Vec<u8>> + Send + 'a> {
     let error = |e: io::Error| match e.kind() {
         io::ErrorKind::BrokenPipe | io::ErrorKind::WouldBlock => Error::stopped(),
         _ => failure!(Malformed: "decompress: {e}"),
@@ -129,8 +180,7 @@ fn inflate(
     let compressed = input.count();
     let mut plain = compression::decompress_within(input, share).map_err(error)?;
     let mut total = 0u64;
-    loop {
-        let mut buffer = output.buffer()?;
+    Ok(move |mut buffer: Vec<u8>| {
         // What is old in it is written over: nothing but the end of a short one is filled with zeros.
         buffer.resize(CHUNK, 0);
         let mut filled = 0;
@@ -151,18 +201,15 @@ fn inflate(
         if total > limits.ratio_from && total / read > limits.ratio {
             fail!(Limit: "the layer grows more than {} times when decompressed", limits.ratio);
         }
-        if filled == 0 {
-            return Ok(output.end()?);
-        }
         buffer.truncate(filled);
-        output.send(buffer)?;
-    }
+        Ok(buffer)
+    })
 }
 
 fn write<T>(
-    mut input: ChunkReader,
+    mut input: ChunkReader<'_>,
     diff_id: &Digest,
-    sink: impl FnOnce(&mut ChunkReader) -> Result<T>,
+    sink: impl FnOnce(&mut ChunkReader<'_>) -> Result<T>,
 ) -> Result<T> {
     let made = sink(&mut input)?;
     // What follows the end of the archive belongs to the layer's identity.
@@ -170,4 +217,90 @@ fn write<T>(
     let found = found.ok_or_else(Error::stopped)?;
     digest::expect(&found, diff_id).during(|| "uncompressed layer (DiffID)".into())?;
     Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compression::{Compression, Compressor};
+    use std::io::Write;
+
+    fn pack(bytes: &[u8]) -> Vec<u8> {
+        let mut compressor = Compressor::new(Vec::new(), Compression::Gzip).unwrap();
+        compressor.write_all(bytes).unwrap();
+        compressor.finish().unwrap()
+    }
+
+    /// With `source` for the compressed layer, as often as it is asked for.
+    fn run<T: Send>(
+        source: impl Fn(&mut Feed<'_>) -> Result<()>,
+        diff_id: &Digest,
+        limits: &Limits,
+        sink: impl Fn(&mut ChunkReader<'_>) -> Result<T> + Sync,
+    ) -> [Result<T>; 2] {
+        [Threads::Two, Threads::Three].map(|threads| {
+            let windows = Arc::new(Windows::new(u64::MAX));
+            let mut share = windows.share();
+            read(&source, diff_id, limits, &mut share, threads, &sink)
+        })
+    }
+
+    fn all(input: &mut ChunkReader<'_>) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = input.read_to_end(&mut bytes);
+        read.map_err(|e| failed("read", e)).map(|_| bytes)
+    }
+
+    #[test]
+    fn as_many_threads_as_there_are_the_content_is_the_same() {
+        let content: Vec<u8> = (0..1_000_000u32)
+            .map(|n| (n / 7).wrapping_mul(n) as u8)
+            .collect();
+        let (packed, diff_id) = (pack(&content), digest::of(&content));
+        let limits = Limits::default();
+        for found in run(|feed| feed.pass(&packed), &diff_id, &limits, all) {
+            assert!(found.unwrap() == content);
+        }
+        // What the sink leaves counts too.
+        for found in run(|feed| feed.pass(&packed), &diff_id, &limits, |_| Ok(())) {
+            found.unwrap();
+        }
+    }
+
+    #[test]
+    fn as_many_threads_as_there_are_the_first_stage_that_failed_says_why() {
+        let content = b"content".repeat(100_000);
+        let (packed, diff_id) = (pack(&content), digest::of(&content));
+        let limits = Limits::default();
+        let small = Limits {
+            layer_bytes: 1000,
+            ..Limits::default()
+        };
+        let (mut damaged, other) = (packed.clone(), digest::of(b"other"));
+        let middle = damaged.len() / 2;
+        damaged[middle..].fill(0xff);
+        let kinds = |results: [Result<Vec<u8>>; 2]| results.map(|r| r.unwrap_err().kind());
+        let whole = |feed: &mut Feed<'_>| feed.pass(&packed);
+        let cut = |feed: &mut Feed<'_>| {
+            feed.pass(&packed[..middle])?;
+            Err(Error::new(Kind::Network, "broke off"))
+        };
+        let full = |input: &mut ChunkReader<'_>| {
+            all(input)?;
+            Err(Error::new(Kind::Local, "full"))
+        };
+        assert_eq!(
+            kinds(run(whole, &other, &limits, all)),
+            [Kind::Integrity; 2]
+        );
+        assert_eq!(kinds(run(whole, &diff_id, &small, all)), [Kind::Limit; 2]);
+        assert_eq!(kinds(run(cut, &diff_id, &limits, all)), [Kind::Network; 2]);
+        assert_eq!(kinds(run(whole, &diff_id, &limits, full)), [Kind::Local; 2]);
+        let damaged = |feed: &mut Feed<'_>| feed.pass(&damaged);
+        for error in run(damaged, &diff_id, &limits, all) {
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), Kind::Malformed);
+            assert!(error.to_string().starts_with("decompress: "), "{error}");
+        }
+    }
 }

@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 
 use oci_spec::image::{Descriptor, Digest};
 
 use crate::chunks::ChunkReader;
 use crate::error::{Doing, During, Error, Kind, Result};
 use crate::index;
-use crate::layer;
+use crate::layer::{self, Threads};
 use crate::limits::Limits;
 use crate::manifest::{Content, Document, Image};
 use crate::parallel::{check, in_order};
@@ -201,6 +201,8 @@ pub(crate) struct Job<'a> {
     pub(crate) image: &'a Image,
     pub(crate) options: &'a Options,
     windows: Arc<Windows>,
+    /// Bytes of the layers that are not unpacked yet.
+    left: u64,
 }
 
 impl<'a> Job<'a> {
@@ -210,12 +212,27 @@ impl<'a> Job<'a> {
         image: &'a Image,
         options: &'a Options,
     ) -> Self {
+        let layers = image.manifest.layers().iter().zip(&image.chain_ids);
+        let is_unpacked = |id| store.layer(id).is_ok_and(|layer| layer.join("fs").is_dir());
+        let left = layers.filter(|(_, id)| !is_unpacked(id));
         Job {
             source,
             store,
             image,
             options,
             windows: Arc::new(Windows::new(options.windows)),
+            left: left.map(|(layer, _)| layer.size()).sum(),
+        }
+    }
+
+    /// A layer that is the most of what is to be done must not be what all wait for in the end.
+    fn threads(&self, n: usize) -> Threads {
+        static PROCESSORS: LazyLock<usize> =
+            LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let part = self.layer(n).size().saturating_mul(*PROCESSORS as u64);
+        match self.options.parallel >= *PROCESSORS && part <= self.left {
+            true => Threads::Two,
+            false => Threads::Three,
         }
     }
 
@@ -309,12 +326,13 @@ impl<'a> Job<'a> {
                 )
             };
             let limits = &options.limits;
-            let sink = |archive: &mut ChunkReader| {
+            let sink = |archive: &mut ChunkReader<'_>| {
                 let mut layer = Layer::new(&fs, form, options.owner, limits)?;
                 layer.unpack(archive)?;
                 Ok(layer)
             };
-            match layer::read(fetch, &self.image.diff_ids[n], limits, &mut share, sink) {
+            let (diff_id, threads) = (&self.image.diff_ids[n], self.threads(n));
+            match layer::read(fetch, diff_id, limits, &mut share, threads, sink) {
                 // There was no room. Now that there is, the content comes from the store.
                 Err(e) if e.is_stopped() && share.wait() => {}
                 done => return done,
