@@ -23,12 +23,11 @@ impl<'a> Header<'a> {
         let stated =
             number(&block[148..156]).ok_or_else(|| malformed("checksum is not a number"))?;
         // The field itself counts as spaces. Historic programs summed signed characters.
-        let unsigned: i64 = block.iter().map(|b| i64::from(*b)).sum::<i64>()
-            + field_as_spaces(&block[148..156], i64::from);
-        let signed: i64 = block.iter().map(|b| i64::from(*b as i8)).sum::<i64>()
-            + field_as_spaces(&block[148..156], |b| i64::from(b as i8));
+        let others = || block[..148].iter().chain(&block[156..]);
+        let unsigned = || 256 + others().map(|b| i64::from(*b)).sum::<i64>();
+        let signed = || 256 + others().map(|b| i64::from(*b as i8)).sum::<i64>();
         // No mutation of the fuzzer's would survive it.
-        if !cfg!(fuzzing) && stated != unsigned && stated != signed {
+        if !cfg!(fuzzing) && stated != unsigned() && stated != signed() {
             return Err(malformed("checksum is wrong: this is not a tar header"));
         }
         let flavour = match &block[257..265] {
@@ -112,10 +111,6 @@ impl<'a> Header<'a> {
     fn field(&self, what: &str, range: std::ops::Range<usize>) -> Result<i64> {
         number(&self.block[range]).ok_or_else(|| malformed(&format!("{what} is not a number")))
     }
-}
-
-fn field_as_spaces(field: &[u8], value: impl Fn(u8) -> i64) -> i64 {
-    field.iter().map(|b| 32 - value(*b)).sum()
 }
 
 pub(super) fn until_nul(field: &[u8]) -> &[u8] {
