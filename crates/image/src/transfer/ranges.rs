@@ -11,6 +11,7 @@ use std::sync::{Condvar, Mutex};
 use oci_spec::image::Descriptor;
 
 use super::Options;
+use crate::chunks;
 use crate::error::{Doing, Error, Result, Retry};
 use crate::ingest::Ingest;
 use crate::parallel::{lock, wait_while};
@@ -171,27 +172,26 @@ impl Fetch<'_> {
 
     /// One request: from `position` to `end`, or to the next failure.
     fn part(&self, position: &mut u64, end: u64) -> Result<()> {
-        let mut content = self.source.open(self.descriptor, *position, Some(end))?;
+        let content = self.source.open(self.descriptor, *position, Some(end))?;
         if content.start != *position {
             lock(&self.state).ignored = true;
             return Err(Error::network("the source ignores ranges", Retry::Never));
         }
-        let mut buffer = vec![0u8; crate::chunks::CHUNK];
-        while *position < end {
-            let left = usize::try_from(end - *position).unwrap_or(usize::MAX);
-            let most = left.min(buffer.len());
-            let n = content.reader.read(&mut buffer[..most]);
-            let n = n.map_err(|e| cut(self.descriptor, *position, &e))?;
-            if n == 0 {
-                let what = format!("a part of {} ended early", self.descriptor.digest());
-                return Err(Error::network(what, Retry::Later));
-            }
-            let written = self.file.write_all_at(&buffer[..n], *position);
+        let start = *position;
+        let part = content.reader.take(end - start);
+        let broken = |count, e| cut(self.descriptor, start + count, &e);
+        chunks::pass(part, broken, &mut |bytes| {
+            let written = self.file.write_all_at(bytes, *position);
             written.doing("write partial content")?;
-            *position += n as u64;
-            if lock(&self.state).stop {
-                return Err(Error::stopped());
+            *position += bytes.len() as u64;
+            match lock(&self.state).stop {
+                true => Err(Error::stopped()),
+                false => Ok(()),
             }
+        })?;
+        if *position < end {
+            let what = format!("a part of {} ended early", self.descriptor.digest());
+            return Err(Error::network(what, Retry::Later));
         }
         Ok(())
     }
