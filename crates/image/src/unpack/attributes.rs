@@ -3,12 +3,16 @@
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{self, AtFlags, Gid, Mode, Stat, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error, Result};
 use crate::identity::Mapping;
 use crate::tar::{Entry, Time};
+
+/// Bytes of the longest value of an extended attribute, and of the longest list of names (xattr(7)).
+const LONGEST: usize = 64 << 10;
 
 /// Whom files belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,20 +230,13 @@ pub(super) fn is_private(name: &[u8]) -> bool {
 
 /// Names of all extended attributes.
 pub(crate) fn names(fd: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
-    let mut buffer = vec![0u8; 4096];
-    loop {
-        match fs::flistxattr(fd, buffer.as_mut_slice()) {
-            Err(Errno::RANGE) if buffer.len() < 65536 => buffer.resize(65536, 0),
-            Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
-            listed => {
-                let n = listed.doing("list extended attributes")?;
-                let names = buffer[..n]
-                    .split(|b| *b == 0)
-                    .filter(|name| !name.is_empty());
-                return Ok(names.map(<[u8]>::to_vec).collect());
-            }
-        }
+    let mut all: Vec<u8> = Vec::with_capacity(LONGEST);
+    match fs::flistxattr(fd, spare_capacity(&mut all)) {
+        Err(Errno::OPNOTSUPP) => {}
+        listed => drop(listed.doing("list extended attributes")?),
     }
+    let names = all.split(|b| *b == 0).filter(|name| !name.is_empty());
+    Ok(names.map(<[u8]>::to_vec).collect())
 }
 
 /// Extended attributes with their values.
@@ -247,9 +244,10 @@ type Named = Vec<(Vec<u8>, Vec<u8>)>;
 
 fn values(fd: BorrowedFd<'_>, wanted: impl Fn(&[u8]) -> bool) -> Result<Named> {
     let value = |name: Vec<u8>| {
-        let mut value = vec![0u8; 65536];
-        let n = fs::fgetxattr(fd, name.as_slice(), value.as_mut_slice());
-        value.truncate(n.doing("read extended attribute")?);
+        let mut value = Vec::with_capacity(LONGEST);
+        let read = fs::fgetxattr(fd, name.as_slice(), spare_capacity(&mut value));
+        read.doing("read extended attribute")?;
+        value.shrink_to_fit();
         Ok((name, value))
     };
     let names = names(fd)?.into_iter().filter(|name| wanted(name));
