@@ -157,15 +157,9 @@ impl View {
         })
     }
 
-    /// What is at `path` in `layers`, the uppermost first, none of whose folders is a link.
+    /// What is at `path` in `layers`, none of whose folders is a link.
     fn find(&self, layers: &[OwnedFd], path: &[u8]) -> Result<Said> {
-        for layer in layers {
-            let said = look(layer.as_fd(), path, false, Some(&self.opaque))?;
-            if !matches!(said, Said::Nothing) {
-                return Ok(said);
-            }
-        }
-        Ok(Said::Nothing)
+        look(layers, path, false, Some(&self.opaque))
     }
 }
 

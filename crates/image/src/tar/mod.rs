@@ -35,4 +35,21 @@ impl Time {
             nanoseconds: stat.st_mtime_nsec as u32,
         }
     }
+
+    /// For a file that is read again by [`Time::from_bytes`].
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        [
+            &self.seconds.to_le_bytes()[..],
+            &self.nanoseconds.to_le_bytes(),
+        ]
+        .concat()
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        let (seconds, nanoseconds) = bytes.split_at(8);
+        Time {
+            seconds: i64::from_le_bytes(seconds.try_into().unwrap_or_default()),
+            nanoseconds: u32::from_le_bytes(nanoseconds.try_into().unwrap_or_default()),
+        }
+    }
 }

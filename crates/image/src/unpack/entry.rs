@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::attributes::timestamps;
 use super::directory::open_child;
-use super::journal::Record;
+use super::journal::Kind;
 use super::path::{self, Whiteout};
 use super::tree::{is_directory, is_whiteout};
 use super::{Layer, attributes};
@@ -61,7 +61,7 @@ impl Layer {
     /// Until an entry describes the root, it is like any directory that was left out.
     pub(super) fn start(&mut self) -> Result<()> {
         self.marks.implicit(self.tree.root())?;
-        self.journal.push(&Record::Implicit { path: Vec::new() })
+        self.journal.push(Kind::Implicit, b"", b"")
     }
 
     /// The root's own entry. Were it anything but a directory, later names would lead elsewhere (CVE-2021-29136).
@@ -71,12 +71,10 @@ impl Layer {
         }
         let mode = self.attributes.directory_mode(entry);
         self.marks.described(self.tree.root())?;
-        self.strip(self.tree.root())?;
-        self.attributes.apply(self.tree.root(), entry, mode)?;
-        self.journal.push(&Record::Times {
-            path: Vec::new(),
-            time: entry.mtime,
-        })
+        self.strip(self.tree.root().as_fd())?;
+        self.attributes
+            .apply(self.tree.root().as_fd(), entry, mode)?;
+        self.journal.push(Kind::Times, b"", &entry.mtime.to_bytes())
     }
 
     /// The directory that an entry goes into. Missing ones are made, marked, and completed at the end.
@@ -90,7 +88,7 @@ impl Layer {
             if directory.over_whiteout {
                 self.marks.replace(fd)?;
             }
-            self.journal.push(&Record::Implicit { path })?;
+            self.journal.push(Kind::Implicit, &path, b"")?;
         }
         Ok(fd)
     }
@@ -173,10 +171,8 @@ impl Layer {
         if !made.existed {
             self.tree.remember(path, fd);
         }
-        self.journal.push(&Record::Times {
-            path: path.to_vec(),
-            time: entry.mtime,
-        })
+        self.journal
+            .push(Kind::Times, path, &entry.mtime.to_bytes())
     }
 
     /// Last wins: nothing of an earlier description may stay.
@@ -211,8 +207,7 @@ impl Layer {
         });
         let (from, stat) = match found {
             Err(Errno::NOENT | Errno::NOTDIR) => {
-                let path = path.to_vec();
-                return self.journal.push(&Record::Link { path, target });
+                return self.journal.push(Kind::Link, path, &target);
             }
             found => found.doing("look up link target")?,
         };

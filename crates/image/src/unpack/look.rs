@@ -1,4 +1,4 @@
-//! What a layer, in a directory of its own, says about a name.
+//! What layers, each in a directory of its own, say about a name.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -20,10 +20,10 @@ pub(crate) enum Said {
     Found(OwnedFd, Stat),
 }
 
-/// Looks for `path` below `layer`, where folders are also found through links if `links` says so. `opaque` is the attribute of
-/// directories that hide, if some may.
-pub(crate) fn look(
-    layer: BorrowedFd<'_>,
+/// What the uppermost of `layers` that says something says about `path`. Folders are also found through links if `links` says
+/// so. `opaque` is the attribute of directories that hide, if some may.
+pub(crate) fn look<'a>(
+    layers: impl IntoIterator<Item = &'a OwnedFd>,
     path: &[u8],
     links: bool,
     opaque: Option<&str>,
@@ -34,19 +34,23 @@ pub(crate) fn look(
         false => ResolveFlags::NO_SYMLINKS,
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-    // The same descriptor is looked at, and used by whoever asks: nothing can change in between (CVE-2026-50163).
-    let found = lookup(layer, folder, flags, more).and_then(|folder| {
-        let stat = fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok((folder, stat))
-    });
     let hides = |fd: BorrowedFd<'_>| opaque.map_or(Ok(false), |name| has_opaque_mark(fd, name));
-    match found {
-        Ok((_, stat)) if is_whiteout(&stat) => Ok(Said::Hidden),
-        Ok((folder, stat)) => Ok(Said::Found(folder, stat)),
-        Err(Errno::NOENT) if !any_above(layer, path, hides)? => Ok(Said::Nothing),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(Said::Hidden),
-        Err(e) => Err(Error::system("look into a layer", e)),
+    for layer in layers {
+        let layer = layer.as_fd();
+        // The same descriptor is looked at, and used by whoever asks: nothing can change in between (CVE-2026-50163).
+        let found = lookup(layer, folder, flags, more).and_then(|folder| {
+            let stat = fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            Ok((folder, stat))
+        });
+        return match found {
+            Ok((_, stat)) if is_whiteout(&stat) => Ok(Said::Hidden),
+            Ok((folder, stat)) => Ok(Said::Found(folder, stat)),
+            Err(Errno::NOENT) if !any_above(layer, path, hides)? => continue,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(Said::Hidden),
+            Err(e) => Err(Error::system("look into a layer", e)),
+        };
     }
+    Ok(Said::Nothing)
 }
 
 /// The directory that [`look`] found at `path`.

@@ -74,7 +74,7 @@ impl Layer {
     pub fn new(directory: &Path, form: Form, owner: Owner, limits: &Limits) -> Result<Self> {
         let root = open_directory(directory)?;
         let mut layer = Layer {
-            journal: Journal::new(directory)?,
+            journal: Journal::new(directory),
             tree: Tree::new(root),
             attributes: Attributes::new(owner),
             marks: Marks::new(form),

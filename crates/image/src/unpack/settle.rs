@@ -7,11 +7,10 @@ use rustix::io::Errno;
 
 use super::attributes::{self, Attributes, timestamps};
 use super::directory::open_file;
-use super::journal::Record;
 use super::look::{Said, any_above, look, open_found};
 use super::marks::{Form, Marks};
 use super::tree::{Tree, is_directory, lookup};
-use super::{Layer, path};
+use super::{Layer, journal, path};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::tar::Time;
 
@@ -24,30 +23,25 @@ pub(super) fn settle(layer: &mut Layer, lowers: &[OwnedFd]) -> Result<()> {
         ..
     } = layer;
     // Links first: they change the times of directories.
-    journal.replay(|record| match record {
-        Record::Link { path, target } => link(tree, attributes, marks, &path, &target, lowers),
-        _ => Ok(()),
+    journal.replay(journal::Kind::Link, |path, target| {
+        link(tree, attributes, marks, &path, &target, lowers)
     })?;
-    journal.replay(|record| match record {
-        Record::Implicit { path } => adopt(tree, attributes, marks, &path, lowers),
-        _ => Ok(()),
+    journal.replay(journal::Kind::Implicit, |path, _| {
+        adopt(tree, attributes, marks, &path, lowers)
     })?;
-    journal.replay(|record| match record {
-        Record::Times { path, time } => times(tree, &path, time),
-        _ => Ok(()),
-    })
+    journal.replay(journal::Kind::Times, |path, time| times(tree, &path, &time))
 }
 
-fn times(tree: &Tree, path: &[u8], time: Time) -> Result<()> {
+fn times(tree: &Tree, path: &[u8], time: &[u8]) -> Result<()> {
     match present(tree, path)? {
-        Some(fd) => fs::futimens(fd, &timestamps(time)).doing("set time"),
+        Some(fd) => fs::futimens(fd, &timestamps(Time::from_bytes(time))).doing("set time"),
         None => Ok(()),
     }
 }
 
 /// The directory at `path`, unless it was replaced by something else later on.
 fn present(tree: &Tree, path: &[u8]) -> Result<Option<OwnedFd>> {
-    match directory(tree.root(), path) {
+    match directory(tree.root().as_fd(), path) {
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
         other => other.map(Some).doing("open directory"),
     }
@@ -77,19 +71,15 @@ fn adopt(
     }
     let mut time = Time::default();
     let hidden = marks.is_replaced(&fd)?
-        || (marks.hide_something() && any_above(tree.root(), path, |fd| marks.is_opaque(fd))?);
-    for lower in lowers.iter().filter(|_| !hidden) {
-        match look(lower.as_fd(), path, true, marks.opaque_name())? {
-            Said::Nothing => {}
-            Said::Found(folder, stat) if is_directory(&stat) => {
-                let below = open_found(&folder, path)?;
-                attributes::copy(below.as_fd(), fd.as_fd(), attributes.privileged())?;
-                time = Time::modified(&stat);
-                break;
-            }
-            // Something else, or a whiteout, ends the search.
-            _ => break,
-        }
+        || (marks.hide_something()
+            && any_above(tree.root().as_fd(), path, |fd| marks.is_opaque(fd))?);
+    let lowers = lowers.iter().filter(|_| !hidden);
+    if let Said::Found(folder, stat) = look(lowers, path, true, marks.opaque_name())?
+        && is_directory(&stat)
+    {
+        let below = open_found(&folder, path)?;
+        attributes::copy(below.as_fd(), fd.as_fd(), attributes.privileged())?;
+        time = Time::modified(&stat);
     }
     // Without a model: not the time of unpacking, so that the same layer gives the same tree.
     fs::futimens(&fd, &timestamps(time)).doing("set time")
@@ -108,21 +98,10 @@ fn link(
     let about = |kind, what: &str| Error::new(kind, format!("entry {shown:?}: {what}"));
     let error = |e| Error::system(format!("entry {shown:?}: copy link target"), e);
     // It may have come later in the same layer.
-    let layers = [tree.root()]
-        .into_iter()
-        .chain(lowers.iter().map(AsFd::as_fd));
-    let mut found = Said::Nothing;
-    for layer in layers {
-        found = look(layer, target, true, marks.opaque_name())?;
-        if !matches!(found, Said::Nothing) {
-            break;
-        }
-    }
-    let Said::Found(from, stat) = found else {
-        return Err(about(
-            Kind::Malformed,
-            "the target of the hard link does not exist",
-        ));
+    let layers = [tree.root()].into_iter().chain(lowers);
+    let Said::Found(from, stat) = look(layers, target, true, marks.opaque_name())? else {
+        let what = "the target of the hard link does not exist";
+        return Err(about(Kind::Malformed, what));
     };
     let target_name = path::split(target).1;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {

@@ -40,8 +40,8 @@ impl Tree {
         }
     }
 
-    pub(super) fn root(&self) -> BorrowedFd<'_> {
-        self.root.as_fd()
+    pub(super) fn root(&self) -> &OwnedFd {
+        &self.root
     }
 
     /// The directory `folder`, which must exist.
