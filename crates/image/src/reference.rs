@@ -25,7 +25,7 @@ pub struct Reference {
     host: String,
     repository: String,
     tag: Option<String>,
-    digest: Option<String>,
+    digest: Option<Digest>,
     /// The name without host, if it was written so: another spelling, and the same name.
     short: Option<String>,
 }
@@ -91,17 +91,13 @@ impl Reference {
 
     /// The digest, if there is one.
     pub fn digest(&self) -> Option<Digest> {
-        self.digest
-            .as_deref()
-            .and_then(|d| Digest::try_from(d).ok())
+        self.digest.clone()
     }
 
     /// What stands after `/manifests/`: the digest if there is one, else the tag.
     pub fn target(&self) -> &str {
-        self.digest
-            .as_deref()
-            .or(self.tag.as_deref())
-            .unwrap_or("latest")
+        let digest = self.digest.as_ref().map(AsRef::as_ref);
+        digest.or(self.tag.as_deref()).unwrap_or("latest")
     }
 
     /// `host/repository`.
@@ -129,8 +125,8 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self> {
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => {
-                crate::digest::parse(digest).map_err(|e| bad(text, &e.to_string()))?;
-                (rest, Some(digest.to_string()))
+                let digest = crate::digest::parse(digest);
+                (rest, Some(digest.map_err(|e| bad(text, &e.to_string()))?))
             }
             None => (text, None),
         };
