@@ -4,6 +4,7 @@
 //! content can be checked with (image-spec, descriptor.md, "Digests"): SHA-256 and SHA-512.
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Descriptor, Digest, DigestAlgorithm};
 use ring::digest::{Context, SHA256, SHA512};
@@ -99,6 +100,17 @@ pub fn of(bytes: &[u8]) -> Digest {
 /// The descriptor of `bytes`.
 pub(crate) fn describe(media_type: &str, bytes: &[u8]) -> Descriptor {
     Descriptor::new(media_type.into(), bytes.len() as u64, of(bytes))
+}
+
+/// Where the content of `digest` is below `folder`, or would be.
+///
+/// # Errors
+/// [`Kind::Unsupported`] for algorithms that cannot be verified: their content is never stored.
+pub(crate) fn below(folder: &Path, digest: &Digest) -> Result<PathBuf> {
+    Hasher::like(digest)?;
+    Ok(folder
+        .join(digest.algorithm().as_ref())
+        .join(digest.digest()))
 }
 
 /// Parses a digest; upper-case hexadecimal and wrong lengths are refused.

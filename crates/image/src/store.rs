@@ -21,7 +21,7 @@ use oci_spec::image::{Descriptor, Digest};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::digest::Hasher;
+use crate::digest;
 use crate::env;
 use crate::error::{Doing, Kind, Result};
 use crate::files;
@@ -239,12 +239,7 @@ impl Store {
 
     /// Where the unpacked layer with this ChainID is, or would be.
     pub fn layer(&self, chain_id: &Digest) -> Result<PathBuf> {
-        Hasher::like(chain_id)?;
-        Ok(self
-            .root()
-            .join("layers")
-            .join(chain_id.algorithm().as_ref())
-            .join(chain_id.digest()))
+        digest::below(&self.root().join("layers"), chain_id)
     }
 
     /// False when nothing can be written there.

@@ -24,9 +24,7 @@ impl Layout {
     /// # Errors
     /// [`Kind::Unsupported`] for algorithms that cannot be verified: their content is never stored.
     pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf> {
-        Hasher::like(digest)?;
-        let folder = self.root.join("blobs").join(digest.algorithm().as_ref());
-        Ok(folder.join(digest.digest()))
+        digest::below(&self.root.join("blobs"), digest)
     }
 
     /// True if the content is there with the right size.
