@@ -129,21 +129,16 @@ impl Record {
 
     /// From now on the bundle in `folder` belongs to nobody, and stays until it is removed.
     pub fn keep(folder: &Path) -> Result<()> {
-        let (owner, runtime) = (None, None);
-        let record = Record::read(folder)?;
-        Record {
-            owner,
-            runtime,
-            ..record
-        }
-        .write(folder)
+        let mut record = Record::read(folder)?;
+        (record.owner, record.runtime) = (None, None);
+        record.write(folder)
     }
 
     /// From now on `runtime` has a container of the bundle in `folder`.
     pub fn started(folder: &Path, runtime: &Runtime) -> Result<()> {
-        let runtime = Some(runtime.clone());
-        let record = Record::read(folder)?;
-        Record { runtime, ..record }.write(folder)
+        let mut record = Record::read(folder)?;
+        record.runtime = Some(runtime.clone());
+        record.write(folder)
     }
 
     fn write(&self, folder: &Path) -> Result<()> {
@@ -199,10 +194,7 @@ pub fn create(
     overrides: &Overrides,
     options: &Options,
 ) -> Result<()> {
-    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-        fail!(Local: "{} exists and is not empty", folder.display()
-            => "Name a new directory, or remove that one first");
-    }
+    files::check_free(folder)?;
     fs::create_dir_all(folder).at("make directory", folder)?;
     let absolute = fs::canonicalize(folder).at("resolve", folder)?;
     let result = fill(store, image, &absolute, rootfs, overrides, options);

@@ -107,6 +107,16 @@ pub(crate) fn sweep(folder: &Path, prefix: &str) -> (u64, u64) {
     (count, bytes)
 }
 
+/// Refuses what has something in it already, or is no folder.
+pub(crate) fn check_free(target: &Path) -> Result<()> {
+    let occupied = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied || (target.exists() && !target.is_dir()) {
+        fail!(Local: "{} exists and is not empty", target.display()
+            => "Name a new directory, or remove that one first");
+    }
+    Ok(())
+}
+
 /// The folder that `path` is in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {

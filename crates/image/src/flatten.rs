@@ -6,6 +6,7 @@ use std::path::Path;
 #[cfg(doc)]
 use crate::error::Kind;
 use crate::error::{Doing, During, Result};
+use crate::files;
 use crate::manifest::Image;
 use crate::parallel::in_order;
 use crate::pull::{Job, Options, make_directory, report};
@@ -19,11 +20,7 @@ use crate::unpack::{Form, merge, open_directory, remove_tree, timestamps};
 /// # Errors
 /// As [`crate::pull::pull`]; [`Kind::Local`] when `target` is in the way.
 pub fn flatten(store: &Store, image: &Image, target: &Path, options: &Options) -> Result<()> {
-    let occupied = fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some());
-    if occupied || (target.exists() && !target.is_dir()) {
-        fail!(Local: "{} exists and is not empty", target.display()
-            => "Name a new directory, or remove that one first");
-    }
+    files::check_free(target)?;
     let staging = Staging::beside(target)?;
     let root = staging.path().join("root");
     make_directory(&root)?;
