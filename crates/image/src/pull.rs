@@ -221,7 +221,7 @@ impl<'a> Job<'a> {
             image,
             options,
             windows: Arc::new(Windows::new(options.windows)),
-            left: left.map(|(layer, _)| layer.size()).sum(),
+            left: left.fold(0, |sum, (layer, _)| layer.size().saturating_add(sum)),
         }
     }
 
