@@ -107,15 +107,16 @@ fn privileged_who_came_late_without_executable_memory_files() {
         echo 2 >/proc/sys/vm/memfd_noexec || exit 99
         tare=$1 root=$2 bundle=$3 id=$4 pids=$5
         call() { "$tare" --root "$root" "$@"; }
+        until_beside() { while [ "$(call ps --format json $id | tr -cd , | wc -c)" != $1 ]; do sleep 0.01; done; }
         call run --detach --pid-file $pids --bundle $bundle $id || exit 1
         call pause $id || exit 2
         call exec --ignore-paused $id /bin/probe sleep 1000 2>/dev/null &
         exec=$! pid=$(cat $pids)
-        while [ "$(call ps $id | wc -l)" != 3 ]; do sleep 0.01; done
+        until_beside 1
         above=/sys/fs/cgroup/freezer/cgroup.procs
         if [ -e $above ]; then echo $pid >$above; fi
         kill -9 $pid
-        while [ "$(call ps $id | wc -l)" != 2 ]; do sleep 0.01; done
+        until_beside 0
         call delete $id || exit 3
         wait $exec; echo exec: $?"#;
     let call = Invocation::new("unshare", &sandbox.path.join("io"));
