@@ -34,7 +34,7 @@ pub struct Joining {
 /// place: what concerns the system call filter comes from it.
 ///
 /// # Errors
-/// As [`super::create`].
+/// As [`super::create()`].
 pub fn exec(spec: &Spec<'_>, joining: &Joining, host: &HostFacts) -> Result<Plan, PlanError> {
     let at = ConfigPath::of("process");
     let process = spec.process.as_ref().ok_or(PlanError::missing(at))?;
