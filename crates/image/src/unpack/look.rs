@@ -34,7 +34,10 @@ pub(crate) fn look<'a>(
         false => ResolveFlags::NO_SYMLINKS,
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-    let hides = |fd: BorrowedFd<'_>| opaque.map_or(Ok(false), |name| has_opaque_mark(fd, name));
+    let hides = |layer| match opaque {
+        Some(name) => any_above(layer, path, |fd| has_opaque_mark(fd, name)),
+        None => Ok(false),
+    };
     for layer in layers {
         let layer = layer.as_fd();
         // The same descriptor is looked at, and used by whoever asks: nothing can change in between (CVE-2026-50163).
@@ -45,7 +48,7 @@ pub(crate) fn look<'a>(
         return match found {
             Ok((_, stat)) if is_whiteout(&stat) => Ok(Said::Hidden),
             Ok((folder, stat)) => Ok(Said::Found(folder, stat)),
-            Err(Errno::NOENT) if !any_above(layer, path, hides)? => continue,
+            Err(Errno::NOENT) if !hides(layer)? => continue,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(Said::Hidden),
             Err(e) => Err(Error::system("look into a layer", e)),
         };
