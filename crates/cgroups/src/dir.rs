@@ -64,6 +64,11 @@ impl Dir {
         &self.path
     }
 
+    /// Whether nobody has removed it.
+    pub(crate) fn is_there(&self) -> bool {
+        !(self.open_to_read("cgroup.procs")).is_err_and(|error| error.is_gone())
+    }
+
     /// The descriptor, unless the directory goes by its name.
     pub(crate) fn fd(&self) -> Option<&Fd> {
         self.fd.as_ref()

@@ -136,8 +136,18 @@ impl Error {
             || self.is(Errno::ENOTEMPTY)
     }
 
+    /// It is somebody else's.
+    pub(crate) fn is_about_others(&self) -> bool {
+        matches!(self, Error::NotEmpty(_) | Error::Frozen | Error::Claimed)
+    }
+
     pub(crate) fn is(&self, errno: Errno) -> bool {
         self.errno() == Some(errno)
+    }
+
+    /// There is no such thing (any more).
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is(Errno::ENOENT) || self.is(Errno::ENODEV)
     }
 
     /// The kernel refused for lack of privilege: what a rootless caller has to expect.

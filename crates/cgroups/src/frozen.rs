@@ -1,7 +1,5 @@
 //! Whether a container is paused, asked by its place alone.
 
-use kernel::Errno;
-
 use crate::dir::read_whole;
 use crate::{Error, Place};
 
@@ -23,7 +21,7 @@ impl Place {
         };
         match read_whole(&self.locations[index].path.join(name)) {
             Ok(state) => Ok(is_frozen(&state)),
-            Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENODEV) => Ok(false),
+            Err(error) if error.is_gone() => Ok(false),
             Err(error) => Err(error),
         }
     }

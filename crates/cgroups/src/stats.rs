@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Error, Group};
+use crate::{Error, Group};
 
 /// What the cgroup has used. Serialised it is the `data` of a `stats` event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -326,7 +326,7 @@ impl Group {
         if stats == Stats::default()
             && let Some(dir) = self.existing().next()
             && let Err(error) = dir.read("cgroup.procs")
-            && (error.is(Errno::ENOENT) || error.is(Errno::ENODEV))
+            && error.is_gone()
         {
             return Err(error);
         }

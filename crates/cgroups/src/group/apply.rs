@@ -30,13 +30,11 @@ impl Before {
 impl Group {
     /// What has to be in place before anything enters.
     pub(crate) fn apply_early(&mut self, settings: &Settings) -> Result<(), Error> {
-        self.write_early(settings)?;
-        self.limit_devices(settings)
-    }
-
-    /// The same but for the rules about devices.
-    pub(crate) fn write_early(&mut self, settings: &Settings) -> Result<(), Error> {
-        self.write_all(settings, |setting| setting.when == When::Early, None)
+        self.write_all(settings, |setting| setting.when == When::Early, None)?;
+        match self.devices_are_early {
+            true => self.limit_devices(settings),
+            false => Ok(()),
+        }
     }
 
     /// Applies the settings that were held back: limits that the runtime itself might not fit in. Called at the last

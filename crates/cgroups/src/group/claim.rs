@@ -118,7 +118,7 @@ fn without_first(first: &Location) -> Result<Answer, Error> {
 pub(super) fn is_as_it_was(dir: &Dir, fresh: bool) -> Result<bool, Error> {
     match dir.read("cgroup.procs") {
         Ok(list) => Ok(!fresh || list.is_empty()),
-        Err(error) if error.is(Errno::ENOENT) || error.is(Errno::ENODEV) => Ok(false),
+        Err(error) if error.is_gone() => Ok(false),
         // Among threaded ones.
         Err(error) if error.is(Errno::EOPNOTSUPP) => Ok(true),
         Err(error) => Err(error),

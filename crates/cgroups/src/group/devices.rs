@@ -26,7 +26,9 @@ impl Group {
         let result = match self.dir_of("devices") {
             None => return Ok(()),
             Some(dir) if self.on_v1() => self.v1_devices(dir, rules),
-            Some(dir) => load(dir, rules).and_then(|program| put(dir, &program, &self.worn)),
+            Some(dir) => load(dir, rules)
+                .and_then(|program| put(dir, &program, &self.worn).map(|()| program))
+                .map(|program| self.worn = vec![program]),
         };
         match result {
             Err(error) if error.is_refusal() && (self.place.rootless || in_user_namespace()?) => {

@@ -159,7 +159,7 @@ impl Group {
         if self.place.unit.as_ref().is_some_and(|unit| unit.user) {
             return self.seat()?.place(pid);
         }
-        place_all(self.existing(), pid)?;
+        self.until_inside(|group| place_all(group.existing(), pid))?;
         self.claim.iter().for_each(Claim::give_up);
         Ok(())
     }
@@ -168,11 +168,13 @@ impl Group {
     ///
     /// # Errors
     /// Whatever the kernel refuses.
-    pub fn place_rest(&self, pid: i32) -> Result<(), Error> {
+    pub fn place_rest(&mut self, pid: i32) -> Result<(), Error> {
         let unified = self.place.unified();
-        let dirs = self.dirs.iter().enumerate();
-        let rest = dirs.filter(|(index, _)| Some(*index) != unified);
-        place_all(rest.filter_map(|(_, dir)| dir.as_ref()), pid)?;
+        self.until_inside(|group| {
+            let dirs = group.dirs.iter().enumerate();
+            let rest = dirs.filter(|(index, _)| Some(*index) != unified);
+            place_all(rest.filter_map(|(_, dir)| dir.as_ref()), pid)
+        })?;
         self.claim.iter().for_each(Claim::give_up);
         Ok(())
     }

@@ -34,7 +34,7 @@ fn collect(dir: &Dir, found: &mut BTreeSet<i32>) -> Result<(), Error> {
                 found.extend(process_of(thread)?);
             }
         }
-        Err(error) if error.is(Errno::ENODEV) || error.is(Errno::ENOENT) => return Ok(()),
+        Err(error) if error.is_gone() => return Ok(()),
         Err(error) => return Err(error),
     }
     for name in dir.children()? {
@@ -113,7 +113,7 @@ impl Group {
         };
         match dir.write("cgroup.kill", "1") {
             Ok(()) => {}
-            Err(error) if error.is(Errno::ENODEV) || error.is(Errno::ENOENT) => {
+            Err(error) if error.is_gone() => {
                 return Ok(dir_is_gone(dir));
             }
             Err(error) if error.is(Errno::EOPNOTSUPP) => return Ok(false),
@@ -156,6 +156,5 @@ impl Group {
 
 /// The directory was removed: then nothing is in it.
 fn dir_is_gone(dir: &Dir) -> bool {
-    dir.read("cgroup.procs")
-        .is_err_and(|error| error.is(Errno::ENODEV) || error.is(Errno::ENOENT))
+    dir.read("cgroup.procs").is_err_and(|error| error.is_gone())
 }

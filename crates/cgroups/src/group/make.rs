@@ -28,7 +28,37 @@ const USUAL: [(&str, &str); 4] = [
 const MOST_TRIES: usize = 1000;
 
 impl Group {
-    /// Makes and opens the directory in every hierarchy.
+    /// Makes it, with all that has to be in place before anything enters.
+    pub(super) fn make_ready(&mut self, settings: &Settings) -> Result<(), Error> {
+        self.make(settings, true)?;
+        self.apply_early(settings)
+    }
+
+    /// Does this to a cgroup in which nothing is yet, and makes again what is removed meanwhile: systemd does that on v1 to every
+    /// empty cgroup, of whomever it is, of a controller that its units cease to use.
+    pub(super) fn until_inside(
+        &mut self,
+        mut act: impl FnMut(&mut Group) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut answer = act(self);
+        for _ in 0..MOST_TRIES {
+            let settings = match (&answer, &self.early) {
+                (Err(error), Some(settings)) if !error.is_about_others() => settings.clone(),
+                _ => break,
+            };
+            if !self.has_lost_some() {
+                break;
+            }
+            answer = self.make_ready(&settings).and_then(|()| act(self));
+        }
+        answer
+    }
+
+    fn has_lost_some(&self) -> bool {
+        self.existing().any(|dir| !dir.is_there())
+    }
+
+    /// Makes and opens the directory in every hierarchy where it is not there already.
     pub(super) fn make(&mut self, settings: &Settings, unused: bool) -> Result<(), Error> {
         // What v1 has v2 cannot have.
         let place = &self.place;
@@ -39,11 +69,15 @@ impl Group {
         let order: Vec<usize> = place.order().collect();
         for (round, &index) in order.iter().enumerate() {
             let location = &place.locations[index];
+            if self.dirs[index].as_ref().is_some_and(Dir::is_there) {
+                continue;
+            }
             let claims = unused && round == 0;
             let mut tries = 0..MOST_TRIES;
             let made = loop {
                 match make_one(location, settings, index, unused, claims, &usual) {
                     Ok(None) if tries.next().is_some() => {}
+                    Err(error) if error.is_gone() && tries.next().is_some() => {}
                     Ok(None) => break Err(Error::Claimed),
                     Ok(Some(made)) => break Ok(made),
                     Err(error) => break Err(error),
@@ -100,10 +134,7 @@ fn make_one(
             claim: None,
         }));
     }
-    let dir = match Dir::open(&location.path) {
-        Err(error) if claims && error.is(Errno::ENOENT) => return Ok(None),
-        dir => dir?,
-    };
+    let dir = Dir::open(&location.path)?;
     let claim = match claims {
         true => match take_claim(&dir, location)? {
             Some(claim) if is_as_it_was(&dir, fresh)? => claim,

@@ -18,7 +18,7 @@ use kernel::Fd;
 use spec::ConfigPath;
 
 use crate::dir::Dir;
-use crate::{Driver, Error, Place, Settings};
+use crate::{Driver, Error, Place, Settings, Version};
 pub use enter::Seat;
 
 /// A cgroup that exists, in every hierarchy of its place.
@@ -31,9 +31,13 @@ pub struct Group {
     pub(crate) dirs: Vec<Option<Dir>>,
     /// With systemd: what the scope will be started with.
     pending: Option<Settings>,
+    /// With v1: what it is made with once more if somebody removes it while nothing is in it.
+    early: Option<Settings>,
+    /// Whether the rules about devices are among that.
+    devices_are_early: bool,
     /// What keeps others from making it ready, too, and from removing it.
     claim: Option<claim::Claim>,
-    /// Device programs that somebody has left in it who used it before.
+    /// Device programs that are in it: what somebody has left who used it before, or ours.
     worn: Vec<Fd>,
     /// What a rootless caller has to do without.
     skipped: Vec<&'static str>,
@@ -50,7 +54,7 @@ impl Group {
     /// An existing cgroup that is frozen or in which something runs, or one that somebody else is making ready: it is theirs until a
     /// process is placed in it, or the handle is dropped. Whatever the kernel refuses. What had been made is removed again.
     pub fn create(place: &Place, settings: &Settings) -> Result<Group, Error> {
-        Group::create_with(place, settings, Group::apply_early)
+        Group::create_with(place, settings, true)
     }
 
     /// As [`Group::create`] without the rules about devices, for which the kernel needs longer than for all the rest: they follow
@@ -60,25 +64,21 @@ impl Group {
     /// # Errors
     /// As [`Group::create`].
     pub fn create_before_devices(place: &Place, settings: &Settings) -> Result<Group, Error> {
-        Group::create_with(place, settings, Group::write_early)
+        Group::create_with(place, settings, false)
     }
 
-    fn create_with(
-        place: &Place,
-        settings: &Settings,
-        apply: impl FnOnce(&mut Group, &Settings) -> Result<(), Error>,
-    ) -> Result<Group, Error> {
+    fn create_with(place: &Place, settings: &Settings, devices: bool) -> Result<Group, Error> {
         let mut group = Group::at(place);
         if place.driver != Driver::Direct {
             group.pending = Some(settings.clone());
             return Ok(group);
         }
-        let made = group
-            .make(settings, true)
-            .and_then(|()| apply(&mut group, settings));
+        group.early = (place.version != Version::V2).then(|| settings.clone());
+        group.devices_are_early = devices;
+        let made = group.until_inside(|group| group.make_ready(settings));
         if let Err(error) = made {
             // Only what this call made: an existing cgroup with processes in it is somebody else's.
-            if !matches!(error, Error::NotEmpty(_) | Error::Frozen | Error::Claimed)
+            if !error.is_about_others()
                 && let Err(left) = group.remove()
             {
                 log::debug!("{left}");
@@ -111,6 +111,8 @@ impl Group {
             place: place.clone(),
             dirs: place.locations.iter().map(|_| None).collect(),
             pending: None,
+            early: None,
+            devices_are_early: true,
             claim: None,
             worn: Vec::new(),
             skipped: Vec::new(),

@@ -2,7 +2,7 @@
 
 use tare_cgroups::{Error, Group, Settings};
 
-use crate::sandbox::{Process, Sandbox, eventually, resolve, skip};
+use crate::sandbox::{Process, Sandbox, eventually, read, resolve, skip};
 
 #[test]
 fn a_cgroup_is_made_entered_killed_and_removed_everywhere() {
@@ -186,6 +186,80 @@ fn many_who_make_and_remove_one_cgroup_do_each_other_no_harm() {
         }
     });
     assert!(made.into_inner() > 0);
+}
+
+/// As systemd does on v1 with the empty cgroups of a controller that its units cease to use.
+#[test]
+fn what_is_removed_before_a_process_is_inside_is_made_again() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    if sandbox.is_systemd() {
+        skip!("systemd makes the cgroups");
+    }
+    let v1 = sandbox
+        .place
+        .paths()
+        .filter(|(name, _)| !name.is_empty())
+        .map(|(_, path)| path.to_owned())
+        .collect::<std::collections::BTreeSet<_>>();
+    if v1.is_empty() {
+        skip!("there is no v1");
+    }
+    let limits = r#"{"pids": {"limit": 77}, "devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 42, "minor": 7, "access": "r"}]}"#;
+    let settings = sandbox.settings(limits);
+    let check = |group: &Group, process: &Process| {
+        for path in &v1 {
+            let inside = read(path, "cgroup.procs");
+            assert_eq!(inside, process.id().to_string(), "{}", path.display());
+            if path.join("pids.max").exists() {
+                assert_eq!(read(path, "pids.max"), "77");
+            }
+            if path.join("devices.list").exists() {
+                let list = read(path, "devices.list");
+                assert!(
+                    list.contains("c 42:7 r") && !list.contains("a *:*"),
+                    "{list}"
+                );
+            }
+        }
+        assert_eq!(group.processes().unwrap(), [process.id()]);
+    };
+    let all: Vec<_> = v1.iter().collect();
+    for lost in all.chunks(1).chain([&all[..]]) {
+        let mut group = sandbox.create(&settings);
+        for path in lost {
+            std::fs::remove_dir(path).unwrap();
+        }
+        let process = Process::sleeping();
+        group.place(process.id()).unwrap();
+        group.restrict(&settings).unwrap();
+        check(&group, &process);
+        drop(process);
+        group.remove().unwrap();
+    }
+    for _ in 0..100 {
+        let is_inside = std::sync::atomic::AtomicBool::new(false);
+        let process = Process::sleeping();
+        let group = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_inside.load(std::sync::atomic::Ordering::Relaxed) {
+                    for path in &v1 {
+                        let _ = std::fs::remove_dir(path);
+                        std::thread::sleep(std::time::Duration::from_micros(50));
+                    }
+                }
+            });
+            let made = Group::create(&sandbox.place, &settings);
+            let made = made.and_then(|mut group| group.place(process.id()).map(|()| group));
+            is_inside.store(true, std::sync::atomic::Ordering::Relaxed);
+            made.unwrap()
+        });
+        group.restrict(&settings).unwrap();
+        check(&group, &process);
+        drop(process);
+        group.remove().unwrap();
+    }
 }
 
 const MAKER: &str = "TARE_TEST_MAKER";

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use kernel::file::{self, mode, open};
-use kernel::{Fd, mount};
+use kernel::{Errno, Fd, mount};
 
 use super::propagation::{describe_all, propagate_all};
 use super::{Attributes, Context, Show, Step, step};
@@ -19,6 +19,8 @@ step! {
         source: Span,
         /// The source is looked up below the root: there it may be a mount that an earlier step has made.
         inside: bool,
+        /// Others remove the source as they like; where there is none (any more) nothing is bound.
+        may_be_gone: bool,
         /// What the target is below.
         below: Slot<kind::Mount>,
         /// Where.
@@ -78,7 +80,10 @@ fn copy(context: &Context<'_>, source: Span, inside: bool, recursive: bool) -> k
 
 impl Step for Bind {
     fn run(&self, context: &mut Context<'_>) -> kernel::Result<()> {
-        let tree = copy(context, self.source, self.inside, self.recursive)?;
+        let tree = match copy(context, self.source, self.inside, self.recursive) {
+            Err(fault) if self.may_be_gone && fault.is(Errno::ENOENT) => return Ok(()),
+            tree => tree?,
+        };
         self.attributes.apply(tree.borrow())?;
         attach_inside(context, &tree, self.below, self.target)?;
         propagate_all(tree.borrow(), context.text.bytes(self.propagation))?;
@@ -89,6 +94,11 @@ impl Step for Bind {
     fn describe(&self, text: StringTable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("bind ")?;
         describe_source(text, f, self.source, self.inside, self.recursive)?;
+        f.write_str(if self.may_be_gone {
+            " if it is there"
+        } else {
+            ""
+        })?;
         write!(f, " at {}", Show(text.bytes(self.target)))?;
         if self.below != Slot::ROOT {
             write!(f, " of mount {}", self.below)?;

@@ -37,6 +37,7 @@ pub(super) fn bind(source: Span, target: Span) -> Bind {
     Bind {
         source,
         inside: false,
+        may_be_gone: false,
         below: Slot::ROOT,
         target,
         recursive: true,
@@ -234,6 +235,15 @@ fn bind_step() {
         );
     }
     assert!(!root.join("there/file").exists(), "seen outside");
+    drop(waiting);
+    let mut script = Script::below(&root);
+    let (from, to) = (script.text("/nosuch/source"), script.text("/absent"));
+    script.child(Bind {
+        may_be_gone: true,
+        ..bind(from, to)
+    });
+    let waiting = script.waits();
+    assert!(!waiting.seen(root.join("absent")).exists());
     drop(waiting);
     let mut script = Script::below(&root);
     let (from, to) = (script.text("/nosuch/source"), script.text("/there"));

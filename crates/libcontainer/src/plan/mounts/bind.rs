@@ -259,6 +259,7 @@ pub(crate) fn mount(
         let step = Bind {
             source,
             inside,
+            may_be_gone: false,
             below: Slot::ROOT,
             target,
             recursive,

@@ -70,6 +70,7 @@ fn bind_of(source: init::Span, target: init::Span, options: &Options) -> Bind {
     Bind {
         source,
         inside: false,
+        may_be_gone: false,
         below: Slot::ROOT,
         target,
         recursive: true,
@@ -117,6 +118,8 @@ fn hierarchies(draft: &mut Draft<'_>, place: &MountEntry<'_>) -> Result<(), Plan
         );
         let mut step = bind_of(source, name, options);
         step.below = tmpfs;
+        // systemd moves processes elsewhere when its units cease to use a controller, and removes what is empty then.
+        step.may_be_gone = true;
         draft.child(&at, step);
         for link in &hierarchy.links {
             let step = Symlink {
