@@ -22,7 +22,8 @@ fn main() {
 }
 
 /// A script for the linker that puts the functions of order.txt first, in that order: for static release builds, with a linker
-/// that takes such scripts. What the script names and is not there does no harm.
+/// that takes such scripts. What the script names and is not there does no harm. The compiler has put those aside that it thinks
+/// are seldom used.
 fn order() -> Option<PathBuf> {
     println!("cargo::rerun-if-changed=order.txt");
     println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
@@ -41,7 +42,9 @@ fn order() -> Option<PathBuf> {
         return None;
     }
     let names = std::fs::read_to_string("order.txt").ok()?;
-    let sections = names.lines().map(|name| format!("*(.text.{name})\n"));
+    let sections = names
+        .lines()
+        .map(|name| format!("*(.text.{name} .text.unlikely.{name})\n"));
     let sections: String = sections.collect();
     let script = PathBuf::from(std::env::var_os("OUT_DIR")?).join("order.ld");
     let text = format!("SECTIONS {{ .text.ordered : {{\n{sections}}} }} INSERT BEFORE .text;\n");

@@ -46,21 +46,37 @@ pub(crate) fn run(arguments: &[String]) -> Answer {
     let functions = Functions::of(&tare)?;
     make_bundle(&folder.join("ENDS"), &["/bin/hello", "report"])?;
     make_bundle(&folder.join("WAITS"), &["/bin/hello", "sleep", "600"])?;
-    let mut users: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut commands = Vec::new();
     for arguments in COMMANDS {
         let executed = functions.executed(&tare, &folder, arguments)?;
         println!("{:>7} functions  {}", executed.len(), arguments[0]);
-        for name in executed {
-            *users.entry(name).or_default() += 1;
-        }
+        commands.push(executed);
     }
-    // What most commands need comes first: who needs only that touches only those pages.
-    let mut order: Vec<(usize, &str)> = users.iter().map(|(name, users)| (*users, *name)).collect();
-    order.sort_by_key(|(users, name)| (std::cmp::Reverse(*users), *name));
-    let lines: String = order.iter().flat_map(|(_, name)| [*name, "\n"]).collect();
+    let order = order(commands);
+    let lines: String = order.iter().flat_map(|name| [*name, "\n"]).collect();
     fs::write(call::workspace().join(LIST), lines).map_err(|error| format!("{LIST}: {error}"))?;
     println!("{:>7} names in {LIST}", order.len());
     Ok(())
+}
+
+/// Each function lies in the middle between the commands that execute it, of which the small ones come first: so what several
+/// execute lies beside what each of them has for itself, and each touches few pages.
+fn order(mut commands: Vec<BTreeSet<&str>>) -> Vec<&str> {
+    commands.sort_by_key(BTreeSet::len);
+    let mut users: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, command) in commands.iter().enumerate() {
+        for name in command {
+            users.entry(name).or_default().push(place);
+        }
+    }
+    let mut order: Vec<(&str, Vec<usize>)> = users.into_iter().collect();
+    order.sort_by_key(|(_, users)| {
+        (
+            1000 * users.iter().sum::<usize>() / users.len(),
+            users.clone(),
+        )
+    });
+    order.into_iter().map(|(name, _)| name).collect()
 }
 
 /// `tare` as it is released, with the names of its functions.

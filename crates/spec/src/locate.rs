@@ -1,5 +1,6 @@
 //! Finding a property in the text of its document, for those who show mistakes where they are.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// A place in a text. Both count from 1; columns count characters.
@@ -92,6 +93,26 @@ pub fn with(text: &str, at: &str, value: &str) -> Option<String> {
     Some(format!("{before}\"{key}\":{value}{comma}{behind}"))
 }
 
+/// What a parser that has read as far as to a byte is about: from the document inwards, the key (of objects) or the index of each
+/// property and element.
+pub(crate) fn parts_at(text: &str, byte: usize) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut value = skip_space(text.as_bytes(), 0);
+    while byte >= value {
+        // Behind the last one it is about the whole.
+        let mut around = entries(text, value).enumerate();
+        let Some((index, entry)) = around.find(|(_, entry)| byte < entry.end) else {
+            break;
+        };
+        parts.push(match entry.value == entry.start {
+            true => Part::Index(index),
+            false => Part::Key(entry.key(text)),
+        });
+        value = entry.value;
+    }
+    parts
+}
+
 /// How far a path leads.
 struct Walk {
     /// From the key (or the element's beginning) to the end of the value.
@@ -102,8 +123,9 @@ struct Walk {
     whole: bool,
 }
 
-enum Part<'a> {
-    Key(&'a str),
+/// A step into an object or a list.
+pub(crate) enum Part<'a> {
+    Key(Cow<'a, str>),
     Index(usize),
 }
 
@@ -115,7 +137,7 @@ fn find(text: &str, at: &str) -> Walk {
     let mut rest = at;
     while let Some((part, after)) = next_part(rest) {
         let entry = match part {
-            Part::Key(key) => entries(text, value).find(|entry| entry.is(text, key)),
+            Part::Key(key) => entries(text, value).find(|entry| entry.key(text) == key),
             Part::Index(index) => entries(text, value).nth(index),
         };
         let Some(entry) = entry else {
@@ -144,14 +166,14 @@ fn next_part(path: &str) -> Option<(Part<'_>, &str)> {
     }
     if let Some(quoted) = path.strip_prefix("[\"") {
         let end = quoted.find("\"]")?;
-        return Some((Part::Key(&quoted[..end]), &quoted[end + 2..]));
+        return Some((Part::Key(quoted[..end].into()), &quoted[end + 2..]));
     }
     if let Some(number) = path.strip_prefix('[') {
         let (number, rest) = number.split_once(']')?;
         return Some((Part::Index(number.parse().ok()?), rest));
     }
     let end = path.find(['.', '[']).unwrap_or(path.len());
-    Some((Part::Key(&path[..end]), &path[end..]))
+    Some((Part::Key(path[..end].into()), &path[end..]))
 }
 
 /// A property of an object, or an element of a list.
@@ -162,12 +184,14 @@ struct Entry {
 }
 
 impl Entry {
-    fn is(&self, text: &str, key: &str) -> bool {
+    /// As it is meant: with escapes replaced.
+    fn key<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let end = skip_value(text.as_bytes(), self.start);
         let written = text.get(self.start..end).unwrap_or_default();
+        let plain = Cow::Borrowed(written.trim_matches('"'));
         match written.contains('\\') {
-            false => written.trim_matches('"') == key,
-            true => serde_json::from_str::<String>(written).is_ok_and(|written| written == key),
+            false => plain,
+            true => serde_json::from_str(written).map_or(plain, Cow::Owned),
         }
     }
 }

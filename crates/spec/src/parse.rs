@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde_path_to_error::Segment;
 
+use crate::locate::{Part, parts_at};
 use crate::object::take_remarks;
 use crate::{ConfigPath, LinuxResources, Position, Process, Remark};
 
@@ -31,7 +31,6 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// Parses `text` once; only when that fails, once more with tracking of the place.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseError> {
     if text.starts_with('\u{feff}') {
         return Err(ParseError {
@@ -52,11 +51,9 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ParseErr
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
-    let tracked: Result<T, _> =
-        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
-    let at = match tracked {
-        Err(found) if found.inner().is_data() => config_path(found.path()).to_string(),
-        _ => String::new(),
+    let at = match error.is_data() {
+        true => config_path(text, &error).to_string(),
+        false => String::new(),
     };
     let message = in_words_of_json(&error.to_string());
     let position = Position::of_line(text, error.line(), error.column());
@@ -98,18 +95,22 @@ const MAPS: [&str; 6] = [
     "unified",
 ];
 
-/// As the planner names properties.
-fn config_path(found: &serde_path_to_error::Path) -> ConfigPath {
+/// The property that an error is about, as the planner names it. serde says how far it has read then.
+fn config_path(text: &str, error: &serde_json::Error) -> ConfigPath {
+    let lines = text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1));
+    let read = lines.map(str::len).sum::<usize>() + error.column();
     let mut at = ConfigPath::none();
     let mut in_map = false;
-    for segment in found {
-        at = match segment {
-            Segment::Seq { index } => at.index(*index),
-            Segment::Map { key } if in_map => at.key(key),
-            Segment::Map { key } | Segment::Enum { variant: key } => at.unknown(key),
-            Segment::Unknown => at.unknown("?"),
+    for part in parts_at(text, read.saturating_sub(1)) {
+        let is_map = matches!(&part, Part::Key(key) if MAPS.contains(&key.as_ref()));
+        at = match part {
+            Part::Index(index) => at.index(index),
+            Part::Key(key) if in_map => at.key(&key),
+            Part::Key(key) => at.unknown(&key),
         };
-        in_map = !in_map && matches!(segment, Segment::Map { key } if MAPS.contains(&key.as_str()));
+        in_map = !in_map && is_map;
     }
     at
 }
@@ -266,9 +267,10 @@ mod tests {
     #[test]
     fn a_property_given_twice_is_an_error() {
         let error = Spec::parse(r#"{"process":{"cwd":"/","cwd":"/tmp"}}"#).unwrap_err();
+        let text = error.to_string();
         assert!(
-            error.to_string().contains("duplicate field `cwd`"),
-            "{error}"
+            text.starts_with("process.cwd: duplicate field `cwd`"),
+            "{text}"
         );
     }
 }

@@ -158,7 +158,7 @@ impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Pairs<'a, V> {
     }
 }
 
-/// Any JSON object as a list of pairs in the order of the text; a key given twice is an error, `null` is empty.
+/// Any JSON object as a list of pairs in the order of the text; a key given twice is an error.
 pub(crate) fn pairs<'de, D, V>(deserializer: D) -> Result<Vec<(Text<'de>, V)>, D::Error>
 where
     D: Deserializer<'de>,
@@ -171,10 +171,6 @@ where
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
-        }
-
-        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -191,7 +187,7 @@ where
         }
     }
 
-    deserializer.deserialize_any(Pairs(std::marker::PhantomData))
+    deserializer.deserialize_map(Pairs(std::marker::PhantomData))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
