@@ -245,6 +245,25 @@ pub fn status_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<Status> {
     Ok(raw.into())
 }
 
+/// As the kernel knows it (AT_STATX_DONT_SYNC): it does not ask whoever serves the file system, who may not answer. A symbolic link
+/// at the end is followed.
+pub fn known_status_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<Status> {
+    const AT_STATX_DONT_SYNC: usize = 0x4000;
+    let mut raw = RawStatus::default();
+    // SAFETY: a valid string and a whole `struct stat`.
+    unsafe {
+        syscall!(
+            Stat,
+            NEWFSTATAT,
+            dir.raw(),
+            path.as_ptr(),
+            &raw mut raw,
+            AT_STATX_DONT_SYNC
+        )
+    }?;
+    Ok(raw.into())
+}
+
 /// The file system types that a runtime checks for (`f_type` of statfs(2)).
 #[allow(missing_docs, reason = "the names of statfs(2)")]
 pub mod magic {

@@ -11,6 +11,7 @@ cases![
     privileged_signals_for_what_waits_come_at_resume,
     privileged_who_came_late_goes_with_the_container,
     privileged_who_came_late_without_executable_memory_files,
+    privileged_program_whose_files_server_is_silent_does_not_keep_delete,
     privileged_frozen_group_is_refused,
     privileged_delete_below_a_frozen_group_ends,
 ];
@@ -128,6 +129,108 @@ fn privileged_who_came_late_without_executable_memory_files() {
         skip!("vm.memfd_noexec cannot be set");
     }
     output.ok().prints("exec: 255");
+    sandbox.host(None).same_as(&before);
+}
+
+/// Serves a directory with one program in it by FUSE's protocol (linux/fuse.h), at `sys.argv[1]`, and executes it; writes the
+/// number of that process to `sys.argv[3]`. From SIGUSR1 on it is silent, for half a minute, and then it ends.
+const SERVER: &str = r#"
+import ctypes, os, signal, struct, sys
+def fall_silent(*_):
+    signal.alarm(30)
+    while True:
+        signal.pause()
+signal.signal(signal.SIGUSR1, fall_silent)
+mount, source, pids = sys.argv[1:]
+data = open(source, 'rb').read()
+fuse = os.open('/dev/fuse', os.O_RDWR)
+options = 'fd=%d,rootmode=40000,user_id=0,group_id=0' % fuse
+assert ctypes.CDLL(None).mount(b'one', mount.encode(), b'fuse', 0, options.encode()) == 0
+FORGET, INTERRUPT, BATCH = 2, 36, 42
+LOOKUP, GETATTR, OPEN, READ, INIT, OPENDIR = 1, 3, 14, 15, 26, 27
+def attributes(node):
+    size, mode = (0, 0o40755) if node == 1 else (len(data), 0o100755)
+    return struct.pack('<6Q10I', node, size, (size + 511) // 512, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+def serve():
+    while True:
+        request = os.read(fuse, 1 << 20)
+        _, call, unique, node = struct.unpack('<IIQQ', request[:24])
+        body, error, answer = request[40:], 0, b''
+        if call in (FORGET, BATCH, INTERRUPT):
+            continue
+        if call == INIT:
+            answer = struct.pack('<4I2H2I2H8I', 7, 31, 65536, 0, 0, 0, 65536, 1, 16, 0, *[0] * 8)
+        elif call == LOOKUP and body == b'program\0':
+            answer = struct.pack('<4Q2I', 2, 0, 0, 0, 0, 0) + attributes(2)
+        elif call == GETATTR:
+            answer = struct.pack('<Q2I', 0, 0, 0) + attributes(node)
+        elif call in (OPEN, OPENDIR):
+            answer = struct.pack('<Q2I', 1, 0, 0)
+        elif call == READ:
+            _, offset, size = struct.unpack('<QQI', body[:20])
+            answer = data[offset:offset + size]
+        elif call == LOOKUP:
+            error = -2
+        else:
+            error = -38
+        os.write(fuse, struct.pack('<IiQ', 16 + len(answer), error, unique) + answer)
+child = os.fork()
+if child == 0:
+    os.execv(mount + '/program', ['sleep', '1000'])
+open(pids + '.new', 'w').write(str(child))
+os.rename(pids + '.new', pids)
+serve()
+"#;
+
+/// Whose program a process is that keeps a frozen group is not asked of whoever serves that program's file.
+fn privileged_program_whose_files_server_is_silent_does_not_keep_delete() {
+    use std::fs;
+    need::cgroups();
+    let (python, busybox) = (need::program("python3"), need::program("busybox"));
+    if fs::File::open("/dev/fuse").is_err() {
+        skip!("there is no /dev/fuse");
+    }
+    let sandbox = Sandbox::new();
+    let before = sandbox.host(None);
+    let group = format!("/{}-silent", sandbox.tag);
+    let bundle = sandbox.bundle().set("/linux/cgroupsPath", json!(group));
+    let container = sandbox.detach(&bundle.probe("sleep 1000"), "a");
+    let (mount, pids) = (sandbox.path.join("mount"), sandbox.path.join("pid"));
+    fs::create_dir(&mount).unwrap();
+    let server = Invocation::new("unshare", &sandbox.path.join("io"));
+    let server = server.args(["-m", &python, "-c", SERVER]);
+    let server = server.arg(&mount).arg(&busybox).arg(&pids).spawn();
+    harness::wait_until("the program's number", || pids.exists());
+    let pid = fs::read_to_string(&pids).unwrap();
+    let program = format!("/proc/{pid}/exe");
+    let is_served = || fs::read_link(&program).is_ok_and(|path| path.ends_with("program"));
+    harness::wait_until("the served program", is_served);
+    for group in sandbox.host(None).groups() {
+        fs::write(group.join("cgroup.procs"), &pid).unwrap();
+    }
+    container.call("pause", &[] as &[&str]).output().ok();
+    if !need::is_unified() {
+        fs::write(
+            "/sys/fs/cgroup/freezer/cgroup.procs",
+            container.pid.to_string(),
+        )
+        .unwrap();
+    }
+    let kill = |pid, signal| nix::sys::signal::kill(pid, signal).unwrap();
+    let first = nix::unistd::Pid::from_raw(container.pid);
+    kill(first, nix::sys::signal::SIGKILL);
+    container.wait();
+    kill(server.pid(), nix::sys::signal::SIGUSR1);
+    let call = container.call("delete", &[] as &[&str]).limit(20).output();
+    call.fails_with(1, &["1 process(es) still in it"]);
+    kill(server.pid(), nix::sys::signal::SIGKILL);
+    server.finish();
+    if !need::is_unified() {
+        fs::write("/sys/fs/cgroup/freezer/cgroup.procs", &pid).unwrap();
+    }
+    let pid = nix::unistd::Pid::from_raw(pid.parse().unwrap());
+    kill(pid, nix::sys::signal::SIGKILL);
+    container.force_delete();
     sandbox.host(None).same_as(&before);
 }
 

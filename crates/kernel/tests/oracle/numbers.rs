@@ -214,6 +214,7 @@ const CONSTANTS: &[(&str, i128)] = &[
     ("file::mode::CHARACTER", libc::S_IFCHR as i128),
     ("file::mode::FIFO", libc::S_IFIFO as i128),
     ("file::status_at::AT_SYMLINK_NOFOLLOW", libc::AT_SYMLINK_NOFOLLOW as i128),
+    ("file::known_status_at::AT_STATX_DONT_SYNC", libc::AT_STATX_DONT_SYNC as i128),
     ("file::magic::PROC", libc::PROC_SUPER_MAGIC as i128),
     ("file::magic::SYSFS", libc::SYSFS_MAGIC as i128),
     ("file::magic::CGROUP2", libc::CGROUP2_SUPER_MAGIC as i128),

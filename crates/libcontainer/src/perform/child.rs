@@ -1,9 +1,6 @@
 //! Starting the child: init and its plan in one file.
 
 use std::ffi::CString;
-use std::fs;
-use std::io::{self, Read as _};
-use std::path::Path;
 
 use init::{ChildStep, Reading, Slot};
 use kernel::process::{Program, Started};
@@ -13,14 +10,6 @@ use crate::plan::Plan;
 
 /// The init program, built by the build script.
 static INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
-
-/// Whether this is a file that init is executed from: its plan is behind it.
-pub(crate) fn is_init(file: &Path) -> io::Result<bool> {
-    let mut begin = Vec::new();
-    let file = fs::File::open(file)?;
-    file.take(INIT.len() as u64).read_to_end(&mut begin)?;
-    Ok(!INIT.is_empty() && begin == INIT)
-}
 
 /// Starts init with a plan and the descriptors that it finds in its slots.
 pub(crate) fn start(

@@ -6,8 +6,25 @@ use std::ffi::{CStr, CString};
 use kernel::file::{self, open};
 use kernel::{Call, Errno, Fault, Fd, mount};
 
-/// What the memory file is called.
-pub(crate) const INIT: &CStr = c"tare-init";
+/// What the file is called, if it has a name.
+const INIT: &CStr = c"tare-init";
+
+/// Where one without a name can be.
+const DIRECTORIES: [&CStr; 3] = [c"/dev/shm", c"/tmp", c"/var/tmp"];
+
+/// Whether it is such a file that a process is executed from, by where `/proc/<pid>/exe` leads. Others can give their files such
+/// names, too. But to look at the file itself would be to wait for whoever serves its file system.
+pub(crate) fn is_named_so(link: &[u8]) -> bool {
+    let init = INIT.to_bytes();
+    let Some(removed) = link.strip_suffix(b" (deleted)") else {
+        return link.strip_prefix(b"/") == Some(init);
+    };
+    let in_directory = |directory: &CStr| removed.strip_prefix(directory.to_bytes());
+    let number = DIRECTORIES.into_iter().find_map(in_directory);
+    let number = number.and_then(|number| number.strip_prefix(b"/#"));
+    number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+        || removed.strip_prefix(b"/memfd:") == Some(init)
+}
 
 /// A file with this content that can be executed and that nobody can write to: a sealed memory file. Where these may not be
 /// executed (vm.memfd_noexec=2), a file on a file system of its own, which is mounted nowhere and read-only for good; for a
@@ -27,7 +44,7 @@ pub(super) fn make(content: &[&[u8]]) -> kernel::Result<Fd> {
         Err(fault) if fault.is(Errno::EPERM) => {}
         answer => return answer,
     }
-    for directory in [c"/dev/shm", c"/tmp", c"/var/tmp"] {
+    for directory in DIRECTORIES {
         match without_name(directory, content) {
             Ok(image) => return Ok(image),
             Err(fault) => log::debug!("{}: {fault}", directory.to_string_lossy()),
@@ -51,10 +68,9 @@ fn on_own_file_system(content: &[&[u8]]) -> kernel::Result<Fd> {
     let context = mount::open_filesystem(c"tmpfs")?;
     mount::configure(context.borrow(), c"mode", Some(c"0555"))?;
     let root = mount::create_mount(context.borrow(), NOSUID | NODEV)?;
-    let name = c"init";
     let flags = open::WRONLY | open::CREAT | open::EXCL;
-    fill(&file::open_at(root.borrow(), name, flags, 0o555)?, content)?;
-    let image = file::open_at(root.borrow(), name, open::RDONLY, 0)?;
+    fill(&file::open_at(root.borrow(), INIT, flags, 0o555)?, content)?;
+    let image = file::open_at(root.borrow(), INIT, open::RDONLY, 0)?;
     // The file system, not only this mount of it.
     mount::configure(context.borrow(), c"ro", None)?;
     mount::reconfigure(context.borrow())?;
@@ -82,6 +98,8 @@ fn without_name(directory: &CStr, content: &[&[u8]]) -> kernel::Result<Fd> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
@@ -99,10 +117,23 @@ mod tests {
                 images.push(image);
             }
         }
+        for other in [
+            "/init",
+            "/tmp/tare-init",
+            "/tmp/#1",
+            "/tmp/1 (deleted)",
+            "/#1 (deleted)",
+            "tare-init (deleted)",
+        ] {
+            assert!(!is_named_so(other.as_bytes()), "{other}");
+        }
         for image in images {
             let mut text = [0; 32];
             let length = file::read_at(image.borrow(), &mut text, 0).unwrap();
             assert_eq!(&text[..length], b"#!/bin/true\n");
+            let path = format!("/proc/self/fd/{}", image.raw());
+            let link = std::fs::read_link(path).unwrap();
+            assert!(is_named_so(link.as_os_str().as_bytes()), "{link:?}");
             assert!(file::write(image.borrow(), b"x").is_err());
         }
     }

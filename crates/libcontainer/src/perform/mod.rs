@@ -36,12 +36,11 @@ use crate::Error;
 use crate::plan::HookKind;
 use crate::state::Store;
 
-pub(crate) use child::is_init;
 pub(crate) use explain::{execution_failed, forbidden, forbids};
 pub(crate) use hook_state::{HookState, Inside};
 pub(crate) use hooks::{run as run_hook, run_all as run_hooks};
 pub(crate) use id_maps::outside;
-pub(crate) use image::INIT;
+pub(crate) use image::is_named_so;
 pub(crate) use membership::Cgroup;
 pub(crate) use namespace::WayIn;
 pub(crate) use network::Network;

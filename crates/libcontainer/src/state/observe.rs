@@ -5,8 +5,6 @@
 //! goes wrong is an error: what would destroy is not done then, and what is made is not made with less than was asked for.
 
 use std::ffi::{CStr, CString};
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -132,37 +130,32 @@ fn is_hidden(pid: i32) -> kernel::Result<bool> {
     }
 }
 
-/// Whether a process is this program's or init, not a container's program; also when it is gone.
+/// Whether a process is this program's or init, not a container's program; also when it is gone. It may be a hostile one, whose
+/// file is on a file system that it serves itself and does not answer for, so nothing is asked of that.
 pub(crate) fn is_runtimes(pid: i32) -> Result<bool, Error> {
-    let path = PathBuf::from(format!("/proc/{pid}/exe"));
-    let is_gone = |error: &io::Error| {
-        error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH.0)
-    };
-    let failed = |error| Error::file("look at", &path, error);
-    let target = match std::fs::read_link(&path) {
-        Err(error) if is_gone(&error) => return Ok(true),
+    let path = format!("/proc/{pid}/exe");
+    let failed = |fault: Fault| Error::file("look at", Path::new(&path), fault.into());
+    let name = CString::new(path.as_str());
+    let name = name.map_err(|_| failed(Fault::found(Call::Readlinkat, Errno::EINVAL)))?;
+    let is_gone = |fault: Fault| fault.is(Errno::ENOENT) || fault.is(Errno::ESRCH);
+    let mut link = [0; 64];
+    match file::read_link(file::HERE, &name, &mut link) {
+        Err(fault) if is_gone(fault) => return Ok(true),
         // Who may not see it has not started it.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
-        target => target.map_err(failed)?,
-    };
-    // As the kernel names a memory file; where these may not be executed (vm.memfd_noexec), it has the same content.
-    let init = format!("/memfd:{} (deleted)", perform::INIT.to_string_lossy());
-    if target == Path::new(&init) {
-        return Ok(true);
+        Err(fault) if fault.is(Errno::EACCES) || fault.is(Errno::EPERM) => return Ok(false),
+        length => {
+            let link = &link[..length.map_err(failed)?];
+            if perform::is_named_so(link) {
+                return Ok(true);
+            }
+        }
     }
-    match perform::is_init(&path) {
-        Err(error) if is_gone(&error) => return Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
-        Ok(true) => return Ok(true),
-        answer => drop(answer.map_err(failed)?),
-    }
-    let own = Path::new("/proc/self/exe");
-    let own = std::fs::metadata(own).map_err(|error| Error::file("look at", own, error))?;
-    match std::fs::metadata(&path) {
-        Err(error) if is_gone(&error) => Ok(true),
+    let own = file::known_status_at(file::HERE, c"/proc/self/exe").map_err(failed)?;
+    match file::known_status_at(file::HERE, &name) {
+        Err(fault) if is_gone(fault) => Ok(true),
         other => {
             let other = other.map_err(failed)?;
-            Ok((other.dev(), other.ino()) == (own.dev(), own.ino()))
+            Ok((other.device, other.inode) == (own.device, own.inode))
         }
     }
 }
