@@ -243,11 +243,13 @@ fn what_is_removed_before_a_process_is_inside_is_made_again() {
         let process = Process::sleeping();
         let group = std::thread::scope(|scope| {
             scope.spawn(|| {
-                while !is_inside.load(std::sync::atomic::Ordering::Relaxed) {
-                    for path in &v1 {
-                        let _ = std::fs::remove_dir(path);
-                        std::thread::sleep(std::time::Duration::from_micros(50));
+                // Not for ever: on a slow machine whoever only removes is always sooner.
+                for path in v1.iter().cycle().take(20 * v1.len()) {
+                    if is_inside.load(std::sync::atomic::Ordering::Relaxed) {
+                        break;
                     }
+                    let _ = std::fs::remove_dir(path);
+                    std::thread::sleep(std::time::Duration::from_micros(50));
                 }
             });
             let made = Group::create(&sandbox.place, &settings);
