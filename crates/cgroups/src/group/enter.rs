@@ -11,7 +11,7 @@ use crate::dir::{Dir, read_path};
 use crate::host::memberships;
 use crate::place::normal;
 use crate::systemd::{Unit, attach};
-use crate::{Driver, Error};
+use crate::{Driver, Error, Place, Version};
 
 /// Where a process can be put: the container's cgroup, one below it, or the one that its init is in.
 #[derive(Debug)]
@@ -23,7 +23,12 @@ pub struct Seat {
     /// The unit, and the path below its cgroup.
     unit: Option<(Unit, String)>,
     is_frozen: bool,
+    /// With v1: whose it is and its first process, for when others remove it before it is entered.
+    container: Option<(Place, i32)>,
 }
+
+/// How often who moves the container's processes elsewhere is followed.
+const MOST_MOVES: usize = 100;
 
 impl Seat {
     /// The directory of v2 for CLONE_INTO_CGROUP, if there is one. `None` also where the user's systemd has to do the move,
@@ -67,11 +72,11 @@ impl Seat {
     /// # Errors
     /// Whatever the kernel refuses.
     pub fn place_rest(&self, pid: i32) -> Result<(), Error> {
-        let dirs = self.dirs.iter().enumerate();
-        place_all(
-            dirs.filter_map(|(index, dir)| (Some(index) != self.unified).then_some(dir)),
-            pid,
-        )
+        self.until_inside(|seat| {
+            let dirs = seat.dirs.iter().enumerate();
+            let rest = dirs.filter(|(index, _)| Some(*index) != seat.unified);
+            place_all(rest.map(|(_, dir)| dir), pid)
+        })
     }
 
     /// Moves a process here.
@@ -79,15 +84,31 @@ impl Seat {
     /// # Errors
     /// `EBUSY` when the cgroup cannot hold processes because controllers are enabled for those below it.
     pub fn place(&self, pid: i32) -> Result<(), Error> {
-        match (place_all(self.dirs.iter(), pid), &self.unit) {
-            // A user may not move processes out of what is not the user's, but the user's manager can have it done.
-            (Err(error), Some((unit, below))) if error.is_refusal() => attach(unit, below, pid)
-                .map_err(|refused| {
-                    log::debug!("{refused}");
-                    error
-                }),
-            (result, _) => result,
+        self.until_inside(
+            |seat| match (place_all(seat.dirs.iter(), pid), &seat.unit) {
+                // A user may not move processes out of what is not the user's, but the user's manager can have it done.
+                (Err(error), Some((unit, below))) if error.is_refusal() => attach(unit, below, pid)
+                    .map_err(|refused| {
+                        log::debug!("{refused}");
+                        error
+                    }),
+                (result, _) => result,
+            },
+        )
+    }
+
+    /// Where systemd has v1 it may move the container's processes out of a hierarchy's cgroup, and remove that: then to where they are.
+    fn until_inside(&self, act: impl Fn(&Seat) -> Result<(), Error>) -> Result<(), Error> {
+        let mut answer = act(self);
+        for _ in 0..MOST_MOVES {
+            let (place, init) = match (&answer, &self.container) {
+                (Err(error), Some(container)) if error.is_gone() => container,
+                _ => break,
+            };
+            let seat = Group::open(place).and_then(|group| group.seat_for(*init));
+            answer = seat.and_then(|seat| act(&seat));
         }
+        answer
     }
 }
 
@@ -194,11 +215,17 @@ impl Group {
             _ => false,
         };
         let moved = !self.place.optional && self.dirs.iter().any(Option::is_none);
-        if divided || moved {
-            self.beside(init)
-        } else {
-            self.seat()
+        let mut seat = match divided || moved {
+            true => self.beside(init)?,
+            false => match self.seat() {
+                Err(error) if error.is_gone() => self.beside(init)?,
+                seat => seat?,
+            },
+        };
+        if self.place.version != Version::V2 {
+            seat.container = Some((self.place.clone(), init));
         }
+        Ok(seat)
     }
 
     /// The container's own cgroup as a seat for a further process.
@@ -234,7 +261,7 @@ impl Group {
                 .filter(|line| !line.is_outside);
             let path = inside.map(|line| location.mount.join(normal(line.path)));
             // Never outside of what is there: whatever the file says, the process stays under the container's limits.
-            let is_removed = dir.is_none() && !self.place.optional;
+            let is_removed = !dir.as_ref().is_some_and(Dir::is_there) && !self.place.optional;
             let path = path.filter(|path| is_removed || path.starts_with(&location.path));
             paths.push(path.unwrap_or_else(|| location.path.clone()));
         }
@@ -328,6 +355,7 @@ impl Group {
             unified,
             unit,
             is_frozen: false,
+            container: None,
         })
     }
 }

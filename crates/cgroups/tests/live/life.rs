@@ -235,7 +235,20 @@ fn what_is_removed_before_a_process_is_inside_is_made_again() {
         group.place(process.id()).unwrap();
         group.restrict(&settings).unwrap();
         check(&group, &process);
-        drop(process);
+        // Who comes later goes where the first one has been moved.
+        let seat = group.seat_for(process.id()).unwrap();
+        for path in lost {
+            let above = path.parent().unwrap();
+            std::fs::write(above.join("cgroup.procs"), process.id().to_string()).unwrap();
+            std::fs::remove_dir(path).unwrap();
+        }
+        let second = Process::sleeping();
+        seat.place(second.id()).unwrap();
+        let membership = |process: &Process| {
+            std::fs::read_to_string(format!("/proc/{}/cgroup", process.id())).unwrap()
+        };
+        assert_eq!(membership(&second), membership(&process));
+        drop((process, second));
         group.remove().unwrap();
     }
     for _ in 0..100 {
