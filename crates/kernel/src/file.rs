@@ -230,25 +230,17 @@ pub fn status(fd: BorrowedFd<'_>) -> Result<Status> {
 /// fstatat(2); a symbolic link at the end is not followed.
 pub fn status_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<Status> {
     const AT_SYMLINK_NOFOLLOW: usize = 0x100;
-    let mut raw = RawStatus::default();
-    // SAFETY: a valid string and a whole `struct stat`.
-    unsafe {
-        syscall!(
-            Stat,
-            NEWFSTATAT,
-            dir.raw(),
-            path.as_ptr(),
-            &raw mut raw,
-            AT_SYMLINK_NOFOLLOW
-        )
-    }?;
-    Ok(raw.into())
+    status_with(dir, path, AT_SYMLINK_NOFOLLOW)
 }
 
 /// As the kernel knows it (AT_STATX_DONT_SYNC): it does not ask whoever serves the file system, who may not answer. A symbolic link
 /// at the end is followed.
 pub fn known_status_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<Status> {
     const AT_STATX_DONT_SYNC: usize = 0x4000;
+    status_with(dir, path, AT_STATX_DONT_SYNC)
+}
+
+fn status_with(dir: BorrowedFd<'_>, path: &CStr, flags: usize) -> Result<Status> {
     let mut raw = RawStatus::default();
     // SAFETY: a valid string and a whole `struct stat`.
     unsafe {
@@ -258,7 +250,7 @@ pub fn known_status_at(dir: BorrowedFd<'_>, path: &CStr) -> Result<Status> {
             dir.raw(),
             path.as_ptr(),
             &raw mut raw,
-            AT_STATX_DONT_SYNC
+            flags
         )
     }?;
     Ok(raw.into())
