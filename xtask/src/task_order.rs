@@ -70,7 +70,7 @@ fn order(mut commands: Vec<BTreeSet<&str>>) -> Vec<&str> {
         }
     }
     let mut order: Vec<(&str, Vec<usize>)> = users.into_iter().collect();
-    order.sort_by_key(|(_, users)| {
+    order.sort_by_cached_key(|(_, users)| {
         (
             1000 * users.iter().sum::<usize>() / users.len(),
             users.clone(),

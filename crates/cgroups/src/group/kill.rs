@@ -113,9 +113,8 @@ impl Group {
         };
         match dir.write("cgroup.kill", "1") {
             Ok(()) => {}
-            Err(error) if error.is_gone() => {
-                return Ok(dir_is_gone(dir));
-            }
+            // Where the directory was removed nothing is in it.
+            Err(error) if error.is_gone() => return Ok(!dir.is_there()),
             Err(error) if error.is(Errno::EOPNOTSUPP) => return Ok(false),
             Err(error) => return Err(error),
         }
@@ -152,9 +151,4 @@ impl Group {
         }
         Ok(())
     }
-}
-
-/// The directory was removed: then nothing is in it.
-fn dir_is_gone(dir: &Dir) -> bool {
-    dir.read("cgroup.procs").is_err_and(|error| error.is_gone())
 }

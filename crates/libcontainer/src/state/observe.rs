@@ -121,37 +121,38 @@ pub(crate) fn exit_of_other(pid: i32, pidfd: &Fd) -> Result<Exit, Error> {
 /// Whether procfs shows 0 for how a process ended, because the caller may not see it: that takes what looking at its
 /// program takes (proc_pid_stat(5): PTRACE_MODE_READ_FSCREDS), and the program of a process that has ended is not there.
 fn is_hidden(pid: i32) -> kernel::Result<bool> {
-    let path = CString::new(format!("/proc/{pid}/exe"))
-        .map_err(|_| Fault::found(Call::Readlinkat, Errno::EINVAL))?;
-    match file::read_link(file::HERE, &path, &mut [0; 1]) {
+    match file::read_link(file::HERE, &program_of(pid)?, &mut [0; 1]) {
         Err(fault) if fault.is(Errno::EACCES) || fault.is(Errno::EPERM) => Ok(true),
         Err(fault) if !fault.is(Errno::ENOENT) && !fault.is(Errno::ESRCH) => Err(fault),
         _ => Ok(false),
     }
 }
 
+/// The link to the program that a process executes.
+fn program_of(pid: i32) -> kernel::Result<CString> {
+    CString::new(format!("/proc/{pid}/exe"))
+        .map_err(|_| Fault::found(Call::Readlinkat, Errno::EINVAL))
+}
+
 /// Whether a process is this program's or init, not a container's program; also when it is gone. It may be a hostile one, whose
 /// file is on a file system that it serves itself and does not answer for, so nothing is asked of that.
 pub(crate) fn is_runtimes(pid: i32) -> Result<bool, Error> {
-    let path = format!("/proc/{pid}/exe");
-    let failed = |fault: Fault| Error::file("look at", Path::new(&path), fault.into());
-    let name = CString::new(path.as_str());
-    let name = name.map_err(|_| failed(Fault::found(Call::Readlinkat, Errno::EINVAL)))?;
+    let failed = |fault| Error::call(format!("look at /proc/{pid}/exe"), fault);
+    let program = program_of(pid).map_err(failed)?;
     let is_gone = |fault: Fault| fault.is(Errno::ENOENT) || fault.is(Errno::ESRCH);
     let mut link = [0; 64];
-    match file::read_link(file::HERE, &name, &mut link) {
+    let length = match file::read_link(file::HERE, &program, &mut link) {
         Err(fault) if is_gone(fault) => return Ok(true),
         // Who may not see it has not started it.
         Err(fault) if fault.is(Errno::EACCES) || fault.is(Errno::EPERM) => return Ok(false),
-        length => {
-            let link = &link[..length.map_err(failed)?];
-            if perform::is_named_so(link) {
-                return Ok(true);
-            }
-        }
+        length => length.map_err(failed)?,
+    };
+    if perform::is_named_so(&link[..length]) {
+        return Ok(true);
     }
-    let own = file::known_status_at(file::HERE, c"/proc/self/exe").map_err(failed)?;
-    match file::known_status_at(file::HERE, &name) {
+    let own = file::known_status_at(file::HERE, c"/proc/self/exe");
+    let own = own.map_err(|fault| Error::call("look at /proc/self/exe", fault))?;
+    match file::known_status_at(file::HERE, &program) {
         Err(fault) if is_gone(fault) => Ok(true),
         other => {
             let other = other.map_err(failed)?;
