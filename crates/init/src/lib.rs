@@ -27,7 +27,7 @@ pub mod turn;
 mod walk;
 pub mod wire;
 
-pub use report::{Reading, Report};
+pub use report::{Report, Seen};
 pub use slots::Slot;
 pub use step::{ChildStep, Context, Step};
 pub use walk::{BAD_PLAN, FAILED, PANICKED, main};

@@ -1,6 +1,6 @@
 //! The report page: where init is, and how it failed.
 //!
-//! A page of a file that both processes have mapped. Writing to it needs no system call, so neither a system call
+//! A page of a file that init has mapped and the runtime reads. Writing to it needs no system call, so neither a system call
 //! filter nor closed descriptors nor a crash can hide what happened: whatever ends init, the page still says in which
 //! step. It goes away from the container's address space with execve(2), and stays readable in the file.
 //!
@@ -11,7 +11,7 @@
 //! status and which error are shown, never which process is meant: that is recorded by the runtime elsewhere.
 
 use kernel::memory::SharedWords;
-use kernel::{BorrowedFd, Call, Errno, Fault, clock};
+use kernel::{BorrowedFd, Call, Errno, Fault, clock, file};
 
 /// Length of the file in bytes.
 pub const LENGTH: usize = WORDS * 4;
@@ -24,10 +24,8 @@ const WORDS: usize = 5;
 
 /// Length of a file with stamps in bytes: a page.
 pub const STAMPED_LENGTH: usize = 4096;
-/// The first pair of words that is a stamp.
+/// The first pair of words that is a stamp. Plans of more steps than there is room for are stamped at their beginning.
 const STAMPS: usize = WORDS.div_ceil(2);
-/// How many there can be. Longer plans are stamped at their beginning.
-const MOST_STAMPS: usize = STAMPED_LENGTH / 8 - STAMPS;
 
 /// How many words are mapped.
 fn words(stamped: bool) -> usize {
@@ -46,7 +44,7 @@ impl Report {
     /// # Errors
     /// As mmap(2).
     pub fn map(fd: BorrowedFd<'_>, stamped: bool) -> kernel::Result<Report> {
-        SharedWords::map(fd, words(stamped), true).map(Report)
+        SharedWords::map(fd, words(stamped)).map(Report)
     }
 
     /// Notes that step `index` of the plan begins.
@@ -73,56 +71,32 @@ impl Report {
     }
 }
 
-/// The page, as the runtime has it: to read only. Whoever may write the memory of init may have written what is in it.
-#[derive(Debug)]
-pub struct Reading(SharedWords);
-
-impl Reading {
-    /// Maps the page as [`Report::map`] does.
-    ///
-    /// # Errors
-    /// As mmap(2).
-    pub fn map(fd: BorrowedFd<'_>, stamped: bool) -> kernel::Result<Reading> {
-        SharedWords::map(fd, words(stamped), false).map(Reading)
-    }
-
-    /// When each step began, by [`clock::ticks`]; 0 for those that did not, or that nobody stamped.
-    pub fn stamps(&self) -> impl Iterator<Item = u64> {
-        (0..MOST_STAMPS).map(|index| self.0.stamped(STAMPS + index))
-    }
-
-    /// The step that was begun last.
-    pub fn step(&self) -> Option<u32> {
-        self.0.load(STEP).checked_sub(1)
-    }
-
-    /// How the present step failed, if it did.
-    pub fn fault(&self) -> Option<Fault> {
-        decode_fault(self.0.load(FAULT))
-    }
-
-    /// The descriptor number of the filter's listener in init, once there is one.
-    pub fn listener(&self) -> Option<i32> {
-        Some(self.0.load(LISTENER) as i32).filter(|fd| *fd > 0)
-    }
-
-    /// Capabilities that could not be raised in the ambient set.
-    pub fn missing_ambient(&self) -> u64 {
-        u64::from(self.0.load(NOT_RAISED)) | u64::from(self.0.load(NOT_RAISED + 1)) << 32
-    }
-}
-
-/// What the bytes of a report file say, for a reader that does not map it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the page says to the runtime, which reads the file and does not map it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// The step that was begun last.
     pub step: Option<u32>,
     /// How it failed, if it did.
     pub fault: Option<Fault>,
+    /// The descriptor number of the filter's listener in init, once there is one.
+    pub listener: Option<i32>,
+    /// Capabilities that could not be raised in the ambient set.
+    pub missing_ambient: u64,
 }
 
 impl Seen {
-    /// Reads a report file; `None` when it is cut short.
+    /// Reads what is in a report file now.
+    ///
+    /// # Errors
+    /// As pread(2); EIO when the file is cut short.
+    pub fn in_file(fd: BorrowedFd<'_>) -> kernel::Result<Seen> {
+        let mut page = [0; LENGTH];
+        let length = file::read_at(fd, &mut page, 0)?;
+        let cut_short = Fault::found(Call::Pread, Errno::EIO);
+        Seen::read(&page[..length]).ok_or(cut_short)
+    }
+
+    /// Reads the bytes of a report file; `None` when it is cut short.
     pub fn read(bytes: &[u8]) -> Option<Seen> {
         let words: &[u8; LENGTH] = bytes.first_chunk()?;
         let word = |index: usize| {
@@ -132,8 +106,16 @@ impl Seen {
         Some(Seen {
             step: word(STEP).checked_sub(1),
             fault: decode_fault(word(FAULT)),
+            listener: Some(word(LISTENER) as i32).filter(|fd| *fd > 0),
+            missing_ambient: u64::from(word(NOT_RAISED)) | u64::from(word(NOT_RAISED + 1)) << 32,
         })
     }
+}
+
+/// When each step began, by [`clock::ticks`], from the bytes of a file with stamps; 0 for those that did not begin.
+pub fn stamps(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let (pairs, _) = bytes.as_chunks();
+    pairs.iter().skip(STAMPS).copied().map(u64::from_ne_bytes)
 }
 
 fn encode_fault(fault: Fault) -> u32 {

@@ -62,7 +62,7 @@ impl Drop for Numbers {
     }
 }
 
-/// 32-bit words of a file that another process has mapped too; unmapped when dropped.
+/// 32-bit words of a file that another process reads; unmapped when dropped.
 #[derive(Debug)]
 pub struct SharedWords {
     start: usize,
@@ -71,8 +71,8 @@ pub struct SharedWords {
 
 impl SharedWords {
     /// Maps the first `count` words of a file that is at least that long, and whose space is allocated: what cannot be
-    /// allocated when it is touched ends the program (SIGBUS). Without `writable`, [`SharedWords::store`] does so too.
-    pub fn map(fd: BorrowedFd<'_>, count: usize, writable: bool) -> Result<SharedWords> {
+    /// allocated when it is touched ends the program (SIGBUS).
+    pub fn map(fd: BorrowedFd<'_>, count: usize) -> Result<SharedWords> {
         let too_long = Fault::found(Call::Mmap, Errno::ENOMEM);
         let length = count.checked_mul(4).ok_or(too_long)?;
         // SAFETY: the kernel picks the place; a new mapping aliases nothing.
@@ -82,7 +82,7 @@ impl SharedWords {
                 MMAP,
                 0,
                 length,
-                PROT_READ | if writable { PROT_WRITE } else { 0 },
+                PROT_READ | PROT_WRITE,
                 MAP_SHARED,
                 fd.raw(),
                 0
@@ -97,22 +97,11 @@ impl SharedWords {
         unsafe { &*((self.start + index * 4) as *const AtomicU32) }
     }
 
-    /// Reads one word.
-    pub fn load(&self, index: usize) -> u32 {
-        self.word(index).load(Ordering::Acquire)
-    }
-
     /// Writes the words `2 * pair` and the next as one number, where there are so many.
     pub fn stamp(&self, pair: usize, value: u64) {
         if let Some(words) = self.pair(pair) {
             words.store(value, Ordering::Relaxed);
         }
-    }
-
-    /// What [`SharedWords::stamp`] wrote, or 0.
-    pub fn stamped(&self, pair: usize) -> u64 {
-        let words = self.pair(pair);
-        words.map_or(0, |words| words.load(Ordering::Relaxed))
     }
 
     fn pair(&self, pair: usize) -> Option<&AtomicU64> {
@@ -345,7 +334,7 @@ mod tests {
     #[test]
     fn more_words_than_there_are_numbers_are_not_mapped() {
         let file = file::memory_file(c"map", false).unwrap();
-        let refused = SharedWords::map(file.borrow(), usize::MAX / 4 + 2, true).unwrap_err();
+        let refused = SharedWords::map(file.borrow(), usize::MAX / 4 + 2).unwrap_err();
         assert_eq!(refused, Fault::found(Call::Mmap, Errno::ENOMEM));
     }
 

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
-use kernel::clock;
+use init::report::{self, STAMPED_LENGTH};
+use kernel::{Fd, clock, file};
 use serde::{Serialize, Serializer};
 use spec::ConfigPath;
 
@@ -222,11 +223,14 @@ fn begin(what: impl FnOnce() -> (String, ConfigPath)) -> Part {
     })
 }
 
-/// The child's steps, from the ticks at which each began (0: it did not). The last one ends now.
-pub(crate) fn child(plan: &Plan, stamps: impl Iterator<Item = u64>) {
+/// The child's steps, from the stamps in its report: when each began (0: it did not). The last one ends now.
+pub(crate) fn child(plan: &Plan, report: &Fd) {
     RECORDER.with_borrow_mut(|recorder| {
         let Some(recorder) = recorder else { return };
-        let stamps = stamps.zip(0..).filter(|(ticks, _)| *ticks != 0);
+        let mut page = [0; STAMPED_LENGTH];
+        let length = file::read_at(report.borrow(), &mut page, 0).unwrap_or(0);
+        let stamps = report::stamps(&page[..length]).zip(0..);
+        let stamps = stamps.filter(|(ticks, _)| *ticks != 0);
         let mut began: Vec<(u64, usize)> = stamps.collect();
         began.sort_unstable();
         let ends = began.iter().skip(1).map(|(ticks, _)| *ticks);

@@ -42,6 +42,8 @@ pub(super) struct Made {
     pub(super) locked: Locked,
     pub(super) process: Process,
     pub(super) fence: Option<Fd>,
+    /// How the program was refused, if nothing held it.
+    pub(super) refused: Option<Fault>,
 }
 
 /// The container's cgroup while it is created.
@@ -135,10 +137,11 @@ impl Container {
         let has_begun = cgroup.has_begun;
         drop(cgroup);
         match performed {
-            Ok((process, fence)) => Ok(Made {
+            Ok((process, fence, refused)) => Ok(Made {
                 locked: Locked { folder, record },
                 process,
                 fence,
+                refused,
             }),
             Err(error) => {
                 clean_up(&prepared, folder, &record, has_begun, &error);
@@ -167,7 +170,7 @@ fn perform(
     options: &CreateOptions,
     manner: Manner,
     cgroup: &mut OwnGroup,
-) -> Result<(Process, Option<Fd>), Error> {
+) -> Result<(Process, Option<Fd>, Option<Fault>), Error> {
     let Manner {
         console,
         expected,
@@ -215,7 +218,7 @@ fn perform(
         record.identity = identity.ok_or_else(|| failed(gone))?;
         stored.identify(record.pid, record.identity)
     })?;
-    warn_about_ambient(folder, performed.missing_ambient);
+    warn_about_ambient(folder, performed.seen.missing_ambient);
     let part = timings::part("apply late limits, and say which process it is");
     let finished = confirm_root(bundle, &performed)
         .and_then(|()| expected.map(Expected::receive).transpose())
@@ -225,9 +228,10 @@ fn perform(
     drop(part);
     match finished {
         Ok(terminal) => {
+            let refused = performed.seen.fault;
             let (child, fence) = performed.keep();
             let process = Process::started(child, record.identity, true);
-            Ok((process.with(ends, terminal), fence))
+            Ok((process.with(ends, terminal), fence, refused))
         }
         Err(error) => {
             performed.undo();

@@ -194,7 +194,7 @@ impl Container {
             preserve_fds: request.preserve_fds,
         };
         let performed = self.perform(&plan, &spec, entrance)?;
-        warn_about_ambient(&self.folder, performed.missing_ambient);
+        warn_about_ambient(&self.folder, performed.seen.missing_ambient);
         let terminal = expected.map(Expected::receive).transpose();
         let told =
             terminal.and_then(|terminal| report_process(&request, &performed).map(|()| terminal));

@@ -26,6 +26,7 @@ impl Container {
             locked,
             process,
             fence,
+            refused,
         } = Container::make(store, id, bundle, options, Fence::Pipe)?;
         let started = (|| {
             let readiness = match &manager {
@@ -34,7 +35,7 @@ impl Container {
             };
             match &fence {
                 Some(fence) => locked.release(fence)?,
-                None => locked.confirm_program()?,
+                None => locked.confirm_program(refused)?,
             }
             Ok(readiness)
         })();

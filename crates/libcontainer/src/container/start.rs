@@ -102,14 +102,14 @@ impl Locked {
         let part = timings::part("let the program go, and wait until it runs");
         fence::release(fence, &process)
             .map_err(|fault| crate::perform::own("let the container go", fault))?;
-        self.confirm_program()?;
+        self.confirm_program(observe::report(&self.folder)?.and_then(|seen| seen.fault))?;
         drop(part);
         run_hooks(HookKind::Poststart, "running")
     }
 
-    /// Whether the program runs, after init has come to its last step.
-    pub(super) fn confirm_program(&self) -> Result<(), Error> {
-        match observe::report(&self.folder)?.and_then(|seen| seen.fault) {
+    /// Whether the program runs, after init has come to its last step, and told this of it.
+    pub(super) fn confirm_program(&self, refused: Option<Fault>) -> Result<(), Error> {
+        match refused {
             Some(fault) => self.explain_refusal(fault),
             None => Ok(()),
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use init::{ChildStep, Reading, Slot};
+use init::{ChildStep, Seen, Slot};
 use kernel::process::{Program, Started};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, Stream, StringList, file, process};
 
@@ -89,7 +89,7 @@ pub(crate) fn hold_after(
         Ok(_) => Ok((helper.started, helper.lifeline)),
         Err(gone) => {
             super::end(&helper.started)?;
-            let fault = Reading::map(helper.report.borrow(), false)?.fault();
+            let fault = Seen::in_file(helper.report.borrow())?.fault;
             Err(fault.unwrap_or(gone))
         }
     }

@@ -1,6 +1,6 @@
 //! What is said when the child did not get to the end: the field, the step, and the words that callers look for.
 
-use init::ChildStep;
+use init::{ChildStep, Seen};
 use kernel::process::Exit;
 use kernel::{Call, Errno, Fault};
 use spec::{ConfigPath, Seccomp};
@@ -11,12 +11,12 @@ use crate::plan::{Plan, Step};
 /// The error for a child that did not get to the end of its plan. `filter` is the profile of its system call filter.
 pub(super) fn explain(
     plan: &Plan,
-    step: Option<u32>,
-    fault: Option<Fault>,
+    seen: Seen,
     exit: Option<Exit>,
     filter: Option<&Seccomp<'_>>,
 ) -> Error {
-    let index = step.map_or(0, |step| step as usize);
+    let fault = seen.fault;
+    let index = seen.step.map_or(0, |step| step as usize);
     let at = plan
         .entries
         .get(index)

@@ -27,7 +27,7 @@ mod walk;
 
 use std::path::PathBuf;
 
-use init::{Reading, Slot};
+use init::{Seen, Slot};
 use kernel::process::{Exit, Started, signals};
 use kernel::{BorrowedFd, Errno, Fault, Fd, process};
 use spec::ConfigPath;
@@ -87,11 +87,11 @@ pub(crate) struct Performed {
     pub(crate) child: Started,
     /// Our end of the fence.
     pub(crate) fence: Option<Fd>,
-    /// Capabilities that could not be raised in the ambient set.
-    pub(crate) missing_ambient: u64,
+    /// What the child had reported by then.
+    pub(crate) seen: Seen,
     /// Devices that go back if the container is not to be after all.
     devices: Vec<net_devices::Moved>,
-    report: Reading,
+    report: Fd,
 }
 
 impl Performed {
@@ -118,7 +118,7 @@ impl Performed {
             return Ok(None);
         };
         fence::release(fence, &self.child.pidfd)?;
-        Ok(self.report.fault())
+        Ok(Seen::in_file(self.report.borrow())?.fault)
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use init::slots::kind;
 use init::step::{AwaitStart, BecomeRoot, Execute, FindProgram, Fork, OpenRoot, Unshare};
 use init::wire::Strings;
-use init::{ChildStep, Reading, Slot, Span};
+use init::{ChildStep, Seen, Slot, Span};
 use kernel::namespace::flags::{NEWNS, NEWPID, NEWTIME, NEWUSER};
 use kernel::{Call, Errno, Fault, Fd, file, process};
 use spec::{ConfigPath, IdMapping};
@@ -173,10 +173,10 @@ impl Script {
         })
     }
 
-    fn walk(self, fence: Option<super::fence::Ends>) -> (Result<Performed, Error>, Reading) {
+    fn walk(self, fence: Option<super::fence::Ends>) -> (Result<Performed, Error>, Seen) {
         let fd = file::memory_file(c"tare-report", false).unwrap();
         file::set_length(fd.borrow(), init::report::LENGTH as u64).unwrap();
-        let report = Reading::map(fd.borrow(), false).unwrap();
+        let report = file::duplicate_above(fd.borrow(), 3).unwrap();
         let store = Store::open("/nonexistent").unwrap();
         let given = Given {
             store: &store,
@@ -195,7 +195,7 @@ impl Script {
             run_hook: None,
         };
         let answer = walk(&self.plan, given, &mut |_| Ok(()));
-        (answer, report)
+        (answer, Seen::in_file(report.borrow()).unwrap())
     }
 
     /// Walks the plan up to a fence behind the last step: everything must succeed.
@@ -205,7 +205,7 @@ impl Script {
         let (answer, report) = self.walk(Some(fence()));
         match answer {
             Ok(performed) => Waiting { performed },
-            Err(error) => panic!("{error} ({:?}) in\n{words}", report.fault()),
+            Err(error) => panic!("{error} ({:?}) in\n{words}", report.fault),
         }
     }
 
@@ -219,7 +219,7 @@ impl Script {
         let (answer, report) = self.walk(None);
         let expected = Fault { call, errno };
         assert_eq!(
-            (report.step(), report.fault()),
+            (report.step, report.fault),
             (Some(index), Some(expected)),
             "{words}: {:?}",
             answer.err()
@@ -241,7 +241,7 @@ impl Script {
         let words = self.plan.clone();
         let (answer, report) = self.walk(None);
         let performed =
-            answer.unwrap_or_else(|error| panic!("{error} ({:?}) in\n{words}", report.fault()));
+            answer.unwrap_or_else(|error| panic!("{error} ({:?}) in\n{words}", report.fault));
         let mut output = String::new();
         fs::File::from(read).read_to_string(&mut output).unwrap();
         let exit = process::wait(performed.child.pidfd.borrow(), true).unwrap();

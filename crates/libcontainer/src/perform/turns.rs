@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use init::{ChildStep, Slot};
+use init::{ChildStep, Seen, Slot};
 use kernel::process::{Exit, PollFd, Started};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, process, socket};
 
@@ -232,7 +232,7 @@ impl Walk<'_> {
             }
             // Only the process that loaded the filter has the descriptor, and a new process announces itself before.
             if let (Some(waiting), Some(fd), Some(child)) =
-                (&agent, self.report.listener(), &self.child)
+                (&agent, self.seen().listener, &self.child)
                 && (self.has_forked || !forks)
             {
                 listener::forward(waiting, fd, child, self.given.state.as_ref())?;
@@ -269,23 +269,23 @@ impl Walk<'_> {
     /// said so itself, and has run.
     fn has_executed(&self) -> bool {
         let last = self.plan.entries.len() - 1;
+        let seen = self.seen();
         let tells = |step: &Step| matches!(step, Step::Child(ChildStep::Execute(step)) if step.prints_failure);
         self.held_fence().is_none()
-            && self.report.step() == Some(last as u32)
-            && (self.report.fault().is_none() || tells(&self.plan.entries[last].step))
+            && seen.step == Some(last as u32)
+            && (seen.fault.is_none() || tells(&self.plan.entries[last].step))
     }
 
     /// Why the child is no longer there.
     fn died(&mut self) -> Error {
         let exit = self.end_child();
         let profile = self.given.state.as_ref().and_then(HookState::filter);
-        explain(
-            self.plan,
-            self.report.step(),
-            self.report.fault(),
-            exit,
-            profile,
-        )
+        explain(self.plan, self.seen(), exit, profile)
+    }
+
+    /// What the child reports now. A page that cannot be read tells nothing.
+    fn seen(&self) -> Seen {
+        Seen::in_file(self.given.report.borrow()).unwrap_or_default()
     }
 
     pub(super) fn end_child(&mut self) -> Option<Exit> {

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use init::slots::Slots;
-use init::{ChildStep, Reading, Slot};
+use init::{ChildStep, Seen, Slot};
 use kernel::process::Started;
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file};
 use spec::ConfigPath;
@@ -20,7 +20,6 @@ use crate::timings;
 pub(super) struct Walk<'a> {
     pub(super) plan: &'a Plan,
     pub(super) given: Given<'a>,
-    pub(super) report: Reading,
     pub(super) slots: Slots,
     /// Slots that the child has not been sent yet.
     pub(super) fresh: Vec<Slot>,
@@ -48,11 +47,13 @@ pub(crate) fn walk(
     given: Given<'_>,
     record: &mut dyn FnMut(&Started) -> Result<(), Error>,
 ) -> Result<Performed, Error> {
-    let report = map_report(&given.report).map_err(|fault| own("map the report page", fault))?;
+    if timings::is_on() {
+        file::set_length(given.report.borrow(), init::report::STAMPED_LENGTH as u64)
+            .map_err(unseen)?;
+    }
     let mut walk = Walk {
         plan,
         given,
-        report,
         slots: Slots::default(),
         fresh: Vec::new(),
         peer: None,
@@ -64,22 +65,26 @@ pub(crate) fn walk(
         entered_tasks: false,
         devices: Vec::new(),
     };
-    let walked = walk.run(record);
-    timings::child(plan, walk.report.stamps());
-    if let Err(error) = walked {
-        bring_back(&mut walk.devices);
-        walk.end_child();
-        return Err(error);
-    }
-    let missing_ambient = walk.report.missing_ambient();
+    let walked = walk
+        .run(record)
+        .and_then(|()| Seen::in_file(walk.given.report.borrow()).map_err(unseen));
+    timings::child(plan, &walk.given.report);
+    let seen = match walked {
+        Ok(seen) => seen,
+        Err(error) => {
+            bring_back(&mut walk.devices);
+            walk.end_child();
+            return Err(error);
+        }
+    };
     let fence = walk.given.fence.take().and_then(|(_, ours)| ours);
     match walk.child {
         Some(child) => Ok(Performed {
             child,
             fence,
-            missing_ambient,
+            seen,
             devices: walk.devices,
-            report: walk.report,
+            report: walk.given.report,
         }),
         None => Err(own(
             "start child",
@@ -88,13 +93,8 @@ pub(crate) fn walk(
     }
 }
 
-/// With room for stamps, if somebody wants to know where the time goes.
-fn map_report(report: &Fd) -> kernel::Result<Reading> {
-    let stamped = timings::is_on();
-    if stamped {
-        file::set_length(report.borrow(), init::report::STAMPED_LENGTH as u64)?;
-    }
-    Reading::map(report.borrow(), stamped)
+fn unseen(fault: Fault) -> Error {
+    own("use the report page", fault)
 }
 
 impl Walk<'_> {

@@ -51,7 +51,7 @@ fn capabilities() {
     ] {
         assert_eq!(waiting.status(name), format!("{value:016x}"), "{name}");
     }
-    assert_eq!(waiting.performed.missing_ambient, 0);
+    assert_eq!(waiting.performed.seen.missing_ambient, 0);
     // One that is not inheritable cannot become ambient, which is only worth a warning.
     let mut script = Script::inside(0);
     script.child(Capabilities {
@@ -60,7 +60,7 @@ fn capabilities() {
         ..NONE
     });
     let waiting = script.waits();
-    assert_eq!(waiting.performed.missing_ambient, KILL);
+    assert_eq!(waiting.performed.seen.missing_ambient, KILL);
     let mut script = Script::inside(0);
     let index = script.child(Capabilities {
         effective: KILL,
