@@ -54,7 +54,7 @@ impl Hierarchy {
 }
 
 /// What this machine's cgroups look like. On v2 hosts one statfs(2) tells; v1 needs `/proc/self/cgroup`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Host {
     version: Version,
     hierarchies: Vec<Hierarchy>,

@@ -10,13 +10,15 @@
 //!
 //! Functions are grouped by what a reader would look for: [`mod@file`], [`mount`], [`namespace`], [`process`],
 //! [`identity`], [`scheduling`], [`socket`], [`terminal`], [`seccomp`], [`bpf`], [`keyring`], [`memory`], [`strings`],
-//! [`network`], [`watch`], [`clock`], [`loop_device`], [`bytes`].
+//! [`network`], [`watch`], [`clock`], [`loop_device`], [`bytes`], and `entry` with the feature `program`.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 mod arch;
 pub mod bpf;
 pub mod bytes;
 pub mod clock;
+#[cfg(feature = "program")]
+pub mod entry;
 pub mod errno;
 mod fault;
 mod fd;

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use kernel::Errno;
 use kernel::file::open;
 use spec::Spec;
 
@@ -33,9 +34,8 @@ impl Bundle {
         let _part = crate::timings::part("read config.json");
         let given = directory.as_ref();
         argument::path("bundle", given)?;
-        let directory = given
-            .canonicalize()
-            .map_err(|error| Error::file("open bundle", given, error))?;
+        let directory =
+            without_links(given).map_err(|error| Error::file("open bundle", given, error))?;
         let path = directory.join("config.json");
         let text = read(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -120,6 +120,45 @@ impl Bundle {
     }
 }
 
+/// The path that leads to the same without links, as realpath(3). That asks C's allocator for room, whose first use takes as long as
+/// reading the config, and which a program with an allocator of its own does not use otherwise.
+pub(crate) fn without_links(path: &Path) -> std::io::Result<PathBuf> {
+    // As many as the kernel follows (path_resolution(7)).
+    const MOST_LINKS: u32 = 40;
+    let mut links = 0;
+    let mut resolved = PathBuf::new();
+    let mut rest = std::path::absolute(path)?;
+    loop {
+        let mut parts = rest.components();
+        let Some(part) = parts.next() else {
+            return Ok(resolved);
+        };
+        let mut behind = parts.as_path().to_owned();
+        match part {
+            Component::ParentDir => {
+                resolved.pop();
+            }
+            part => resolved.push(part),
+        }
+        if let Component::Normal(_) = part {
+            match std::fs::read_link(&resolved) {
+                Ok(_) if links == MOST_LINKS => {
+                    return Err(std::io::Error::from_raw_os_error(Errno::ELOOP.0));
+                }
+                Ok(target) => {
+                    links += 1;
+                    resolved.pop();
+                    behind = target.join(behind);
+                }
+                // No link.
+                Err(error) if error.raw_os_error() == Some(Errno::EINVAL.0) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        rest = behind;
+    }
+}
+
 /// Reads a regular file of bounded size without ever waiting: a FIFO in its place is not opened for good.
 fn read(path: &Path) -> std::io::Result<String> {
     let invalid = |why: &str| {
@@ -147,5 +186,63 @@ fn read(path: &Path) -> std::io::Result<String> {
         Err(error) => Err(error),
         Ok(_) if text.len() as u64 > LONGEST => invalid("config.json is larger than 64 MiB"),
         Ok(_) => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn paths_lose_their_links_as_realpath_takes_them() {
+        let folder = std::env::temp_dir().join(format!("tare-links-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("a/b")).unwrap();
+        std::fs::write(folder.join("file"), "").unwrap();
+        let links = [
+            ("absolute", folder.join("a/b").to_str().unwrap().to_owned()),
+            ("relative", "a/b".to_owned()),
+            ("up", "a/b/../../relative".to_owned()),
+            ("two", "up/".to_owned()),
+            ("a/b/above", "../..".to_owned()),
+            ("ring", "gnir".to_owned()),
+            ("gnir", "ring".to_owned()),
+            ("nowhere", "missing/b".to_owned()),
+            ("root", "/".to_owned()),
+            ("beyond", "/../../..".to_owned()),
+        ];
+        for (name, target) in &links {
+            symlink(target, folder.join(name)).unwrap();
+        }
+        for path in [
+            ".",
+            "/",
+            "/..",
+            "a/b",
+            "a//b/",
+            "a/./b/.",
+            "a/b/..",
+            "absolute",
+            "relative/..",
+            "up",
+            "two/above",
+            "two/above/up/..",
+            "ring",
+            "ring/x",
+            "nowhere",
+            "missing",
+            "missing/..",
+            "file",
+            "file/x",
+            "root",
+            "beyond",
+            "/proc/self/root",
+        ] {
+            let given = folder.join(path);
+            let kind = |error: std::io::Error| error.raw_os_error();
+            let expected = given.canonicalize().map_err(kind);
+            assert_eq!(without_links(&given).map_err(kind), expected, "{path}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -3,17 +3,27 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// What a program without PATH searches.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Variables and their values.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Environment(Vec<(OsString, OsString)>);
+/// Variables and their values, which are asked for when somebody needs them: most commands do not.
+#[derive(Debug)]
+pub(crate) struct Environment(LazyLock<Variables, Source>);
+
+type Variables = Vec<(OsString, OsString)>;
+type Source = Box<dyn FnOnce() -> Variables + Send>;
+
+impl Default for Environment {
+    fn default() -> Environment {
+        Environment::new(Vec::new)
+    }
+}
 
 impl Environment {
-    pub(crate) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
-        Environment(variables.into_iter().collect())
+    pub(crate) fn new(variables: impl FnOnce() -> Variables + Send + 'static) -> Environment {
+        Environment(LazyLock::new(Box::new(variables)))
     }
 
     /// The value of one.
@@ -66,7 +76,10 @@ mod tests {
 
     #[test]
     fn programs_are_found_as_execvp_finds_them() {
-        let with = |path: &str| Environment::new([("PATH".into(), path.into())]);
+        let with = |path: &str| {
+            let path = path.into();
+            Environment::new(|| vec![("PATH".into(), path)])
+        };
         assert_eq!(
             with("/nowhere:/bin").find_program("sh"),
             Some("/bin/sh".into())
@@ -78,10 +91,8 @@ mod tests {
 
     #[test]
     fn variables_become_strings_and_a_session() {
-        let environment = Environment::new([
-            ("XDG_RUNTIME_DIR".into(), "/run/user/7".into()),
-            ("A".into(), "b=c".into()),
-        ]);
+        let runtime = ("XDG_RUNTIME_DIR".into(), "/run/user/7".into());
+        let environment = Environment::new(|| vec![runtime, ("A".into(), "b=c".into())]);
         assert_eq!(environment.strings()[1], b"A=b=c");
         let session = environment.session();
         assert_eq!(session.runtime_directory, Some("/run/user/7".into()));

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use init::report::{self, STAMPED_LENGTH};
@@ -63,10 +64,11 @@ pub fn record<T>(work: impl FnOnce() -> T) -> (T, Timings) {
         zero: clock::ticks(),
         marks: Vec::with_capacity(16),
     };
-    let before = RECORDER.replace(Some(recorder));
+    let before = RECORDER.replace(ManuallyDrop::new(Some(Box::new(recorder))));
     let answer = work();
     let recorder = RECORDER.replace(before);
-    let timings = recorder.map_or_else(Timings::default, Recorder::finish);
+    let timings = ManuallyDrop::into_inner(recorder)
+        .map_or_else(Timings::default, |recorder| recorder.finish());
     (answer, timings)
 }
 
@@ -164,12 +166,15 @@ impl fmt::Display for Mark {
 }
 
 thread_local! {
-    static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
+    /// [`record`] takes it out again: there is nothing to be dropped at the end of the thread, for which each thread would have to be
+    /// registered at its first part.
+    static RECORDER: RefCell<ManuallyDrop<Option<Box<Recorder>>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Whether somebody asked for it.
 pub(crate) fn is_on() -> bool {
-    RECORDER.with_borrow(Option::is_some)
+    RECORDER.with_borrow(|recorder| recorder.is_some())
 }
 
 /// A part of the runtime's work, until this is dropped.
@@ -181,7 +186,9 @@ impl Drop for Part {
     fn drop(&mut self) {
         let Some(index) = self.0 else { return };
         RECORDER.with_borrow_mut(|recorder| {
-            let Some(recorder) = recorder else { return };
+            let Some(recorder) = &mut **recorder else {
+                return;
+            };
             if let Some(mark) = recorder.marks.get_mut(index) {
                 mark.end = clock::ticks();
             }
@@ -205,7 +212,7 @@ pub(crate) fn step(plan: &Plan, index: usize) -> Part {
 
 fn begin(what: impl FnOnce() -> (String, ConfigPath)) -> Part {
     RECORDER.with_borrow_mut(|recorder| {
-        let Some(recorder) = recorder else {
+        let Some(recorder) = &mut **recorder else {
             return Part(None);
         };
         let (name, config) = what();
@@ -226,7 +233,9 @@ fn begin(what: impl FnOnce() -> (String, ConfigPath)) -> Part {
 /// The child's steps, from the stamps in its report: when each began (0: it did not). The last one ends now.
 pub(crate) fn child(plan: &Plan, report: &Fd) {
     RECORDER.with_borrow_mut(|recorder| {
-        let Some(recorder) = recorder else { return };
+        let Some(recorder) = &mut **recorder else {
+            return;
+        };
         let mut page = [0; STAMPED_LENGTH];
         let length = file::read_at(report.borrow(), &mut page, 0).unwrap_or(0);
         let stamps = report::stamps(&page[..length]).zip(0..);

@@ -150,8 +150,8 @@ fn the_environment_is_what_the_caller_says() {
     };
     assert!(std::env::vars_os().count() > 0);
     assert_eq!(seen(&sandbox.store), [""; 0]);
-    let variable = (OsString::from("A"), OsString::from("b=c"));
-    let store = sandbox.store.clone().with_environment([variable]);
+    let variables = || vec![(OsString::from("A"), OsString::from("b=c"))];
+    let store = sandbox.store.clone().with_environment(variables);
     assert_eq!(seen(&store), ["A=b=c"]);
 }
 

@@ -105,7 +105,7 @@ impl Global {
             default_root(program.identity(), session_directory()?)
         };
         let store = Store::open(&root)?
-            .with_environment(std::env::vars_os())
+            .with_environment(|| std::env::vars_os().collect())
             .with_warnings(|warning| log::warn!("{warning}"))
             .with_interrupt(foreground::ending_signals);
         Ok(Global {

@@ -4,6 +4,8 @@
 //! done to it, is in `libcontainer`. Each command is one file in [`command`]; its flags are a table there, from which
 //! parsing, help and `docs/cli.md` follow.
 
+#![cfg_attr(not(test), no_main)]
+
 mod command;
 mod failure;
 mod flag;
@@ -21,7 +23,8 @@ mod signal;
 mod time;
 mod timings;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::process::exit;
 
 use command::Command;
@@ -29,6 +32,8 @@ use failure::Failure;
 use flag::HELP;
 use global::{Global, VERSION};
 use invocation::{Invocation, Order};
+use kernel::entry::Arguments;
+use kernel::{Errno, Stream, file, process};
 use program::Program;
 
 /// A run takes milliseconds: what it frees is not worth giving back.
@@ -36,27 +41,22 @@ use program::Program;
 static ALLOCATOR: kernel::memory::ShortLived =
     kernel::memory::ShortLived::or_end(logger::out_of_memory);
 
-fn main() {
+#[cfg(not(test))]
+kernel::entry!(main);
+
+fn main(words: Arguments) -> i32 {
     std::panic::set_hook(Box::new(|panic| {
         // A defect of ours, but the engine that called should still find a reason in its log.
         logger::fatal(&Failure::new(format!("internal error: {panic}")));
         exit(1);
     }));
-    // It may have been inherited as ignored: then the kernel would tell nobody how children end.
-    if let Err(fault) = kernel::process::default_action(SIGCHLD) {
-        logger::fatal(&Failure::new(format!("take note of children: {fault}")));
-        exit(1);
-    }
-    // Beyond RLIMIT_FSIZE a write is to fail, so that the error says which, instead of ending us without a word. Init sets it to
-    // the default for the program.
-    if let Err(fault) = kernel::process::ignore(SIGXFSZ) {
-        logger::fatal(&Failure::new(format!("go on after large files: {fault}")));
-        exit(1);
-    }
-    let mut words = std::env::args_os();
+    let mut words = words.map(|word| OsStr::from_bytes(word.to_bytes()).to_owned());
     let program = Program::from_argument(words.next());
     let words: Vec<OsString> = words.collect();
-    match run(program, &words) {
+    let answer = prepare()
+        .map_err(|fault| Failure::new(format!("prepare the program: {fault}")))
+        .and_then(|()| run(program, &words));
+    match answer {
         Ok(status) => exit(status),
         Err(failure) => {
             logger::fatal(&failure);
@@ -65,8 +65,30 @@ fn main() {
     }
 }
 
+const SIGPIPE: i32 = 13;
 const SIGCHLD: i32 = 17;
 const SIGXFSZ: i32 = 25;
+
+/// What is inherited from the caller becomes what the rest of the program relies on.
+fn prepare() -> kernel::Result<()> {
+    // What is opened next would become a stream that is closed.
+    for stream in Stream::all() {
+        match file::status_flags(stream.borrow()) {
+            Err(fault) if fault.is(Errno::EBADF) => {
+                let null = file::open_at(file::HERE, c"/dev/null", file::open::RDWR, 0)
+                    .and_then(|lowest| file::duplicate_above(lowest.borrow(), 3))?;
+                file::duplicate_onto(null.borrow(), stream)?;
+            }
+            answer => answer.map(drop)?,
+        }
+    }
+    // When it is inherited as ignored, the kernel tells nobody how children end.
+    process::default_action(SIGCHLD)?;
+    // A write to a pipe that nobody reads, or beyond RLIMIT_FSIZE, is to fail, so that the error says which, instead of ending us
+    // without a word. Init sets both to the default for the program.
+    process::ignore(SIGPIPE)?;
+    process::ignore(SIGXFSZ)
+}
 
 /// Runs the whole command line; the answer is the exit code.
 fn run(program: Program, words: &[OsString]) -> Result<i32, Failure> {

@@ -521,9 +521,13 @@ impl Shim {
 /// Opens a store as all parts of the shim do it.
 pub(crate) fn open_store(root: &Path) -> Result<Store, Status> {
     let store = Store::open(root).map_err(|error| Status::of("", &error))?;
-    let environment = std::env::vars_os().filter(|(name, _)| name != "NOTIFY_SOCKET");
     Ok(store
-        .with_environment(environment)
+        .with_environment(|| {
+            let variables = std::env::vars_os();
+            variables
+                .filter(|(name, _)| name != "NOTIFY_SOCKET")
+                .collect()
+        })
         .with_warnings(|warning| crate::log::warn(&warning.container, &warning.to_string())))
 }
 

@@ -4,7 +4,8 @@
 //! is taken as the known one, with a remark. Absent optional properties have their type's default; an absent property
 //! that the specification requires is an error, where the table says so.
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
 
 use serde::de::{Deserialize, Error, MapAccess};
 
@@ -37,13 +38,18 @@ impl std::fmt::Display for Remark {
 }
 
 thread_local! {
-    /// Of the document that this thread is parsing: serde hands nothing through.
-    static REMARKS: RefCell<Vec<Remark>> = const { RefCell::new(Vec::new()) };
+    /// Of the document that this thread is parsing: serde hands nothing through. They are taken out before anything ends, so that
+    /// no thread has to be registered for dropping them. Small, since each thread has room for it from its beginning.
+    static REMARKS: Cell<Option<ManuallyDrop<Box<Remarks>>>> = const { Cell::new(None) };
 }
+
+struct Remarks(Vec<Remark>);
 
 /// The remarks since the last call.
 pub(crate) fn take_remarks() -> Vec<Remark> {
-    REMARKS.take()
+    REMARKS
+        .take()
+        .map_or_else(Vec::new, |remarks| ManuallyDrop::into_inner(remarks).0)
 }
 
 /// The known key that a key in another case stands for, empty if there is none; with a remark.
@@ -54,17 +60,17 @@ pub(crate) fn known_as(
     known: &'static [&'static str],
 ) -> &'static str {
     let same = known.iter().find(|known| known.eq_ignore_ascii_case(key));
-    REMARKS.with_borrow_mut(|remarks| {
-        if remarks.len() < MOST {
-            remarks.push(Remark {
-                at: object_at(place).unknown(key),
-                meant: same
-                    .or_else(|| known.iter().find(|known| is_near(known, key)))
-                    .copied(),
-                taken: same.is_some(),
-            });
-        }
-    });
+    let mut remarks = take_remarks();
+    if remarks.len() < MOST {
+        remarks.push(Remark {
+            at: object_at(place).unknown(key),
+            meant: same
+                .or_else(|| known.iter().find(|known| is_near(known, key)))
+                .copied(),
+            taken: same.is_some(),
+        });
+    }
+    REMARKS.set(Some(ManuallyDrop::new(Box::new(Remarks(remarks)))));
     same.copied().unwrap_or_default()
 }
 

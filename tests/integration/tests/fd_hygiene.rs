@@ -8,6 +8,7 @@ use serde_json::json;
 
 cases![
     callers_descriptors_are_closed,
+    streams_that_the_caller_has_closed_are_the_null_device,
     preserved_descriptors,
     working_directory_cannot_be_a_descriptor_outside,
     exec_cannot_change_to_a_descriptor_outside,
@@ -43,6 +44,25 @@ fn callers_descriptors_are_closed() {
         .filter_map(|line| line.split(' ').next())
         .collect();
     assert_eq!(numbers, ["0", "1", "2"], "{}", seen.stdout);
+}
+
+/// Whatever the runtime opens first would get its number otherwise.
+fn streams_that_the_caller_has_closed_are_the_null_device() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.bundle().probe("fds");
+    for (closed, stream) in [("<&-", 0), ("2>&-", 2), ("<&- 2>&-", 2)] {
+        let call = sandbox
+            .command("/bin/sh")
+            .args(["-c", &format!("exec \"$@\" {closed}"), "sh"])
+            .arg(sandbox.program());
+        let call = call.arg("--root").arg(&sandbox.root);
+        let call = call.args(["run", "--bundle"]).arg(&bundle.path);
+        let seen = call.arg(sandbox.id("a")).output();
+        let null = format!("\n{stream} /dev/null\n");
+        let lines = format!("\n{}", seen.stdout);
+        assert!(lines.contains(&null), "{closed}: {lines}{}", seen.stderr);
+        assert_eq!(lines.lines().count(), 4, "{closed}: {lines}");
+    }
 }
 
 fn preserved_descriptors() {

@@ -41,15 +41,15 @@ pub(crate) fn compile(
         let at = at.clone().index(index);
         rules.extend(Rule::parse(rule, &at, &mut draft.settings.warnings)?);
     }
-    let asked = Exceptions::of(&rules);
-    rules.extend(defaults());
-    let rules = after_last_reset(rules);
-    let exceptions = Exceptions::of(&rules);
     let on_v1 = draft
         .place
         .locations
         .iter()
         .any(|location| location.has("devices"));
+    let asked = on_v1.then(|| Exceptions::of(&rules)).flatten();
+    rules.extend(defaults());
+    let rules = after_last_reset(rules);
+    let exceptions = Exceptions::of(&rules);
     if on_v1 && exceptions.is_none() {
         return wrong(
             at,
@@ -57,6 +57,7 @@ pub(crate) fn compile(
         );
     }
     match &exceptions {
+        _ if draft.place.unit.is_none() => {}
         Some(Exceptions { allow: false, list }) => {
             draft.property(Property::new("DevicePolicy", Value::Text("strict".into())));
             // An update adds to the list, unless an empty one comes first.

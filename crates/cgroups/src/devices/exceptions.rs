@@ -1,6 +1,6 @@
 //! Device rules as one default and exceptions to it, whose order does not matter: all that v1's lists and systemd can say.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::devices::rule::{Devices, Kind, MKNOD, READ, Rule, WRITE};
 
@@ -16,7 +16,7 @@ impl Exceptions {
     /// a part of an exception back.
     pub(crate) fn of(rules: &[Rule]) -> Option<Exceptions> {
         let mut state = Exceptions::default();
-        let mut places: HashMap<Devices, usize> = HashMap::new();
+        let mut places: BTreeMap<Devices, usize> = BTreeMap::new();
         for rule in rules {
             if rule.is_reset() {
                 state = Exceptions {
@@ -92,7 +92,7 @@ impl Exceptions {
     }
 }
 
-fn places_of(list: &[Rule]) -> HashMap<Devices, usize> {
+fn places_of(list: &[Rule]) -> BTreeMap<Devices, usize> {
     let places = list.iter().enumerate();
     places
         .map(|(place, rule)| (rule.devices(), place))
@@ -135,7 +135,7 @@ fn letters(access: u8) -> String {
 /// the last would count.
 pub(crate) fn for_systemd(list: &[Rule], on_v1: bool) -> Vec<(String, String)> {
     let mut names: Vec<(String, u8)> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for rule in list {
         let kind = match rule.kind {
             Some(Kind::Block) => "block",

@@ -15,7 +15,7 @@ pub(crate) struct DeviceRules {
     pub(crate) given: bool,
     /// For v1, and for systemd: the same as one default and exceptions to it.
     pub(crate) exceptions: Option<Exceptions>,
-    /// What of them the config asks for by itself.
+    /// What of them the config asks for by itself, on v1.
     pub(crate) asked: Option<Exceptions>,
 }
 

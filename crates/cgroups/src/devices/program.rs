@@ -4,7 +4,7 @@
 //! everything") are grouped by major number, with one bit test for the minor numbers below 32. Everything else walks the
 //! rules from the last to the first, keeping in a register the kinds of access that no rule has decided yet.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use kernel::bpf::Instruction;
 
@@ -230,7 +230,7 @@ fn by_major(out: &mut Assembler, rules: &[Rule]) {
     let (full, partial): (Vec<&Rule>, Vec<&Rule>) =
         rules.iter().partition(|rule| rule.access == ALL);
     let mut majors: Vec<(u32, Vec<u32>)> = Vec::new();
-    let mut places: HashMap<u32, usize> = HashMap::new();
+    let mut places: BTreeMap<u32, usize> = BTreeMap::new();
     for rule in &full {
         match (rule.major, rule.minor) {
             (None, Some(minor)) => out.jump(op::IF_EQUAL, MINOR, minor as i32, Target::Allow),

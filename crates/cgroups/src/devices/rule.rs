@@ -11,7 +11,7 @@ pub(crate) const WRITE: u8 = 4;
 pub(crate) const ALL: u8 = MKNOD | READ | WRITE;
 
 /// Kinds of device nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Block,
     Character,

@@ -1,6 +1,6 @@
 //! Device rules: a program on v2, lists on v1.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use kernel::{Errno, Fd, bpf};
 
@@ -109,8 +109,8 @@ impl Group {
 }
 
 /// Kinds of access by devices.
-fn access_of(list: &[Rule]) -> HashMap<Devices, u8> {
-    let mut found = HashMap::new();
+fn access_of(list: &[Rule]) -> BTreeMap<Devices, u8> {
+    let mut found = BTreeMap::new();
     for rule in list {
         *found.entry(rule.devices()).or_insert(0) |= rule.access;
     }

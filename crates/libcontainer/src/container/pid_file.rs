@@ -1,11 +1,10 @@
 //! The pid file: a number that others read as soon as the file is there.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use kernel::file::{self, mode, open};
-use kernel::{Call, Errno, Fault, Fd};
+use kernel::{Call, Errno, Fault, Fd, clock};
 
 use crate::Error;
 
@@ -40,8 +39,8 @@ fn put(path: &Path, text: &[u8]) -> kernel::Result<()> {
         Ok(_) => return put_into(&directory, &target, text),
     }
     let (file, beside) = loop {
-        let random = RandomState::new().build_hasher().finish();
-        let beside = c_string(&[b".", name, format!(".{random:016x}").as_bytes()].concat())?;
+        let unique = format!(".{}.{:x}", kernel::process::id(), clock::ticks());
+        let beside = c_string(&[b".", name, unique.as_bytes()].concat())?;
         let flags = open::WRONLY | open::CREAT | open::EXCL | open::NOFOLLOW;
         match file::open_at(directory.borrow(), &beside, flags, 0o644) {
             Err(fault) if fault.is(Errno::EEXIST) => {}

@@ -9,7 +9,7 @@ use kernel::namespace::flags::NEWPID;
 use spec::{ConfigPath, LinuxResources, Spec};
 
 use super::group::as_of;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, without_links};
 use crate::host::{Hierarchy, HostFacts};
 use crate::perform::HookState;
 use crate::plan::{self, Creation, Namespaces, Plan, PlanError, RuntimeStep, Step};
@@ -156,7 +156,7 @@ impl<'a> Prepared<'a> {
             creation: Creation::default(),
             plan: Plan::default(),
         };
-        prepared.place_cgroup(id, options.systemd_cgroup, rootless, &mut problems);
+        prepared.place_cgroup(store, id, (options.systemd_cgroup, rootless), &mut problems);
         prepared.add_hierarchies(&mut host);
         let namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
         for (index, namespace) in namespaces.enumerate() {
@@ -188,7 +188,13 @@ impl<'a> Prepared<'a> {
         Ok((prepared, problems))
     }
 
-    fn place_cgroup(&mut self, id: &str, systemd: bool, rootless: bool, problems: &mut Vec<Error>) {
+    fn place_cgroup(
+        &mut self,
+        store: &Store,
+        id: &str,
+        (systemd, rootless): (bool, bool),
+        problems: &mut Vec<Error>,
+    ) {
         let Some(host) = self.cgroup_host else {
             return;
         };
@@ -196,6 +202,9 @@ impl<'a> Prepared<'a> {
             true => cgroups::Driver::Systemd { user: rootless },
             false => cgroups::Driver::Direct,
         };
+        let in_session = (driver == cgroups::Driver::Systemd { user: true })
+            .then(|| host.clone().with_session(store.environment().session()));
+        let host = in_session.as_ref().unwrap_or(host);
         let linux = self.spec.linux.as_ref();
         let path = linux.and_then(|linux| linux.cgroups_path.as_deref());
         let unasked = !systemd && path.is_none_or(str::is_empty);
@@ -433,7 +442,7 @@ fn root_directory(spec: &Spec<'_>, bundle: &Bundle) -> Result<String, Error> {
             why: plan::Why::Invalid(why),
         })
     };
-    let resolved = path.canonicalize().map_err(|error| {
+    let resolved = without_links(&path).map_err(|error| {
         let text = error.raw_os_error().map_or_else(
             || error.to_string(),
             |number| kernel::Errno(number).text().to_owned(),

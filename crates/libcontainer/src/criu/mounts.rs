@@ -1,7 +1,7 @@
 //! The mounts of a container as CRIU has to know them: which come from outside, and where they were put. Both stand in the
 //! plan.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use init::inside::{self, Last};
@@ -33,8 +33,8 @@ fn planned(plan: &Plan) -> Vec<Planned<'_>> {
     let text = init::StringTable(&plan.text);
     // The plan's strings are the config's, which are UTF-8.
     let word = |span| std::str::from_utf8(text.bytes(span)).unwrap_or("");
-    let mut trees: HashMap<u8, &str> = HashMap::new();
-    let mut kept: HashMap<u8, String> = HashMap::new();
+    let mut trees: BTreeMap<u8, &str> = BTreeMap::new();
+    let mut kept: BTreeMap<u8, String> = BTreeMap::new();
     let mut mounts = Vec::new();
     for entry in &plan.entries {
         let (below, target, source, keep) = match &entry.step {

@@ -10,23 +10,9 @@ use crate::Error;
 pub(crate) struct Known {
     facts: OnceLock<HostFacts>,
     cgroups: OnceLock<cgroups::Host>,
-    session: cgroups::Session,
 }
 
 impl Known {
-    /// Nothing yet, of a caller who reaches systemd like this.
-    pub(crate) fn in_session(session: cgroups::Session) -> Known {
-        Known {
-            session,
-            ..Known::default()
-        }
-    }
-
-    /// Where the caller reaches its systemd.
-    pub(crate) fn session(&self) -> &cgroups::Session {
-        &self.session
-    }
-
     /// The facts on which plans depend.
     pub(crate) fn facts(&self) -> Result<&HostFacts, Error> {
         if let Some(facts) = self.facts.get() {
@@ -41,7 +27,7 @@ impl Known {
         if let Some(host) = self.cgroups.get() {
             return Ok(host);
         }
-        let host = cgroups::Host::probe()?.with_session(self.session.clone());
+        let host = cgroups::Host::probe()?;
         Ok(self.cgroups.get_or_init(|| host))
     }
 }

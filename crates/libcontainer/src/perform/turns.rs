@@ -7,7 +7,7 @@ use kernel::process::{Exit, PollFd, Started};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, process, socket};
 
 use super::explain::explain;
-use super::walk::Walk;
+use super::walk::{Walk, unseen};
 use super::{Cgroup, HookState, child, listener, own};
 use crate::Error;
 use crate::plan::{Entry, RuntimeStep, Step};
@@ -225,15 +225,15 @@ impl Walk<'_> {
             ];
             let [message, room, ended] = self.look(what, pause)?;
             if message != 0 && !self.take_turn()? {
-                return match self.has_executed() {
+                return match self.has_executed()? {
                     true => Ok(()),
                     false => Err(self.died()),
                 };
             }
             // Only the process that loaded the filter has the descriptor, and a new process announces itself before.
-            if let (Some(waiting), Some(fd), Some(child)) =
-                (&agent, self.seen().listener, &self.child)
+            if let (Some(waiting), Some(child)) = (&agent, &self.child)
                 && (self.has_forked || !forks)
+                && let Some(fd) = self.seen()?.listener
             {
                 listener::forward(waiting, fd, child, self.given.state.as_ref())?;
                 agent = None;
@@ -243,7 +243,7 @@ impl Walk<'_> {
                 return Ok(());
             }
             if ended != 0 && message == 0 && !self.left() {
-                return match self.has_executed() {
+                return match self.has_executed()? {
                     true => Ok(()),
                     false => Err(self.died()),
                 };
@@ -267,25 +267,28 @@ impl Walk<'_> {
 
     /// The socket is closed and no fault is noted: by execve, if that was the step. A container whose program was refused has
     /// said so itself, and has run.
-    fn has_executed(&self) -> bool {
+    fn has_executed(&self) -> Result<bool, Error> {
         let last = self.plan.entries.len() - 1;
-        let seen = self.seen();
+        let seen = self.seen()?;
         let tells = |step: &Step| matches!(step, Step::Child(ChildStep::Execute(step)) if step.prints_failure);
-        self.held_fence().is_none()
+        Ok(self.held_fence().is_none()
             && seen.step == Some(last as u32)
-            && (seen.fault.is_none() || tells(&self.plan.entries[last].step))
+            && (seen.fault.is_none() || tells(&self.plan.entries[last].step)))
     }
 
     /// Why the child is no longer there.
     fn died(&mut self) -> Error {
         let exit = self.end_child();
         let profile = self.given.state.as_ref().and_then(HookState::filter);
-        explain(self.plan, self.seen(), exit, profile)
+        match self.seen() {
+            Ok(seen) => explain(self.plan, seen, exit, profile),
+            Err(error) => error,
+        }
     }
 
-    /// What the child reports now. A page that cannot be read tells nothing.
-    fn seen(&self) -> Seen {
-        Seen::in_file(self.given.report.borrow()).unwrap_or_default()
+    /// What the child reports now.
+    pub(super) fn seen(&self) -> Result<Seen, Error> {
+        Seen::in_file(self.given.report.borrow()).map_err(unseen)
     }
 
     pub(super) fn end_child(&mut self) -> Option<Exit> {

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use init::slots::Slots;
-use init::{ChildStep, Seen, Slot};
+use init::{ChildStep, Slot};
 use kernel::process::Started;
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, file};
 use spec::ConfigPath;
@@ -65,9 +65,7 @@ pub(crate) fn walk(
         entered_tasks: false,
         devices: Vec::new(),
     };
-    let walked = walk
-        .run(record)
-        .and_then(|()| Seen::in_file(walk.given.report.borrow()).map_err(unseen));
+    let walked = walk.run(record).and_then(|()| walk.seen());
     timings::child(plan, &walk.given.report);
     let seen = match walked {
         Ok(seen) => seen,
@@ -93,7 +91,7 @@ pub(crate) fn walk(
     }
 }
 
-fn unseen(fault: Fault) -> Error {
+pub(super) fn unseen(fault: Fault) -> Error {
     own("use the report page", fault)
 }
 

@@ -3,7 +3,7 @@
 //! What a planner must not get wrong stands here once, apart from the planners. The rules run on every plan in tests
 //! and in debug builds; `violations` is empty for every plan that the planners make, whatever the config.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use init::{ChildStep, Slot, Span, StringTable};
 use kernel::mount::flags;
@@ -333,7 +333,7 @@ pub const RULES: &[Rule] = &[
         reason: "by now its path may lead to somebody else's mount: a volume can have neighbours",
         keeps: |view| {
             let text = StringTable(&view.0.text);
-            let mut made = HashSet::new();
+            let mut made = BTreeSet::new();
             view.0.entries.iter().all(|entry| {
                 let Step::Child(step) = &entry.step else {
                     return true;

@@ -1,6 +1,6 @@
 //! The network of the container: loopback, `linux.netDevices`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use init::step::Loopback;
 use kernel::namespace::flags::NEWNET;
@@ -21,7 +21,7 @@ pub(crate) fn configure(draft: &mut Draft<'_>, requested: &Namespaces) -> Result
         .as_ref()
         .map_or(&[][..], |linux| &linux.net_devices);
     let list = ConfigPath::of("linux.netDevices");
-    let mut names: HashMap<&str, &str> = HashMap::new();
+    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, device) in devices {
         let at = list.clone().key(name);
         if !requested.has(NEWNET) {

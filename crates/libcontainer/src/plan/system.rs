@@ -1,6 +1,6 @@
 //! `hostname`, `domainname`, `linux.sysctl`, `linux.maskedPaths`, `linux.readonlyPaths`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use init::step::{Domainname, Hide, Hostname, ReadOnlyPath, Sysctl};
 use kernel::namespace::flags::{NEWIPC, NEWNET, NEWUTS};
@@ -72,7 +72,7 @@ pub(crate) fn configure(draft: &mut Draft<'_>, requested: &Namespaces) -> Result
     let Some(linux) = &draft.spec.linux else {
         return Ok(());
     };
-    let mut seen: HashMap<String, (&str, &str)> = HashMap::new();
+    let mut seen: BTreeMap<String, (&str, &str)> = BTreeMap::new();
     for (key, value) in linux.sysctl.iter() {
         let file = file_of(key);
         draft.part(|draft| set_parameter(draft, requested, key, &file, value));
@@ -154,7 +154,7 @@ pub(crate) fn protect(draft: &mut Draft<'_>) -> Result<(), PlanError> {
         ("linux.readonlyPaths", &linux.readonly_paths),
         ("linux.maskedPaths", &linux.masked_paths),
     ] {
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         for (index, path) in list.iter().enumerate() {
             let at = ConfigPath::of(field).index(index);
             if !path.starts_with('/') {

@@ -33,7 +33,7 @@ const NOTIFY_SOCKET: &CStr = c"notify/notify.sock";
 const CRIU_ROOT: &CStr = c"criu-root";
 
 /// In the order in which they are removed. The record last: a crash in between leaves what can be deleted again.
-const OURS: [&CStr; 6] = [NOTIFY_SOCKET, HOOK, FENCE, REPORT, CONFIG, RECORD];
+const OURS: [&CStr; 5] = [HOOK, FENCE, REPORT, CONFIG, RECORD];
 
 /// A FIFO of that name, in a directory that is not ours, is not waited for.
 const TO_READ: u64 = open::RDONLY | open::NOFOLLOW | open::NONBLOCK;
@@ -154,7 +154,7 @@ impl Folder {
         }
         Ok(Held {
             folder: self.clone(),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -249,8 +249,10 @@ impl Folder {
                         record.cgroup = None;
                         record.resctrl = None;
                     }
-                    if let Some(place) = &mut record.cgroup {
-                        place.use_session(self.store.known().session());
+                    if let Some(place) = &mut record.cgroup
+                        && place.driver() == (cgroups::Driver::Systemd { user: true })
+                    {
+                        place.use_session(&self.store.environment().session());
                     }
                     return Ok(Some(record));
                 }
@@ -325,7 +327,7 @@ impl Drop for Lock {
 #[derive(Debug)]
 pub(crate) struct Held {
     folder: Folder,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Deref for Held {
@@ -344,12 +346,10 @@ impl Held {
 
     /// Whether nothing of a container is in it.
     pub(super) fn is_bare(&self) -> Result<bool, Error> {
-        for name in OURS {
-            if self.has(name)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let names = self.names()?;
+        // A directory of ours may be empty.
+        let in_directory = has(&names, NOTIFY) && self.has(NOTIFY_SOCKET)?;
+        Ok(!in_directory && !OURS.iter().any(|ours| has(&names, ours)))
     }
 
     /// A file that is not there yet.
@@ -461,16 +461,22 @@ impl Held {
     /// Removes all that this library puts into the folder, and then the folder. What a stranger keeps there stays, and a
     /// warning names it.
     pub(crate) fn remove(self) -> Result<(), Error> {
-        for name in OURS {
+        let names = self.names()?;
+        if has(&names, NOTIFY) {
+            self.remove_one(NOTIFY_SOCKET)?;
+        }
+        for name in OURS.iter().filter(|ours| has(&names, ours)) {
             self.remove_one(name)?;
         }
         for name in [NOTIFY, CRIU_ROOT] {
-            self.remove_one_directory(name)?;
+            if has(&names, name) {
+                self.remove_one_directory(name)?;
+            }
         }
         let name = c_path(Path::new(&self.id))?;
         match file::remove_directory(self.parent.borrow(), &name) {
             Err(fault) if fault.is(Errno::ENOTEMPTY) => {
-                let names = self.strangers()?.join(", ");
+                let names = self.names()?.join(", ");
                 let path = self.path.display();
                 self.warn(format_args!("{path} stays: not made here: {names}"));
                 Ok(())
@@ -484,19 +490,21 @@ impl Held {
 
     /// Whether there is something in it that this library did not put there.
     pub(crate) fn has_strangers(&self) -> Result<bool, Error> {
-        let names = self.strangers()?;
+        let names = self.names()?;
         let ours = |name: &String| OURS.iter().any(|ours| ours.to_bytes() == name.as_bytes());
         Ok(!names.iter().all(ours))
     }
 
-    fn strangers(&self) -> Result<Vec<String>, Error> {
+    /// What is in it.
+    fn names(&self) -> Result<Vec<String>, Error> {
         let failed = |fault: Fault| Error::file("list", &self.path, fault.into());
-        let mut buffer = vec![0; 4096];
+        let directory = self.lock.0.borrow();
+        let mut buffer = [0; 1024];
         let mut found = Vec::new();
         // From the beginning, whoever has listed it before.
-        let directory = self.again()?;
+        file::seek(directory, 0).map_err(failed)?;
         loop {
-            match file::read_directory(directory.borrow(), &mut buffer).map_err(failed)? {
+            match file::read_directory(directory, &mut buffer).map_err(failed)? {
                 0 => return Ok(found),
                 length => found.extend(
                     file::names(&buffer[..length]).map(|name| name.to_string_lossy().into_owned()),
@@ -504,6 +512,12 @@ impl Held {
             }
         }
     }
+}
+
+fn has(names: &[String], name: &CStr) -> bool {
+    names
+        .iter()
+        .any(|known| known.as_bytes() == name.to_bytes())
 }
 
 /// A record that was stored, and waits to be told which process the container became.

@@ -49,18 +49,16 @@ impl Store {
         })
     }
 
-    /// The same, with these environment variables, such as those of `std::env::vars_os()`. The library reads none by
-    /// itself. It goes by PATH for newuidmap(1), newgidmap(1) and criu(8) (without it: the usual directories), and by
+    /// The same, with these environment variables, such as `|| std::env::vars_os().collect()`: asked for once, when they are
+    /// first needed. The library reads none by itself. It goes by PATH for newuidmap(1), newgidmap(1) and criu(8) (without it: the usual directories), and by
     /// XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS for cgroups of a user's systemd; all of them are what criu(8) gets, and hooks that have
     /// no environment of their own.
     #[must_use]
     pub fn with_environment(
         mut self,
-        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        variables: impl FnOnce() -> Vec<(OsString, OsString)> + Send + 'static,
     ) -> Store {
-        let environment = Environment::new(variables);
-        self.known = Arc::new(Known::in_session(environment.session()));
-        self.environment = Arc::new(environment);
+        self.environment = Arc::new(Environment::new(variables));
         self
     }
 

@@ -6,7 +6,7 @@ mod filesystem;
 pub mod options;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use init::Slot;
 use init::slots::kind;
@@ -166,7 +166,7 @@ impl Kept {
         let late = |index: usize| is_late(&mounts[index], &options[index]);
         let mut needed: Vec<bool> = (0..mounts.len()).map(late).collect();
         let mut made_by = vec![None; mounts.len()];
-        let mut latest = HashMap::new();
+        let mut latest = BTreeMap::new();
         for (index, target) in targets.iter().enumerate() {
             if !options[index].is_remount() {
                 latest.insert(target.as_str(), index);

@@ -1,6 +1,6 @@
 //! `process.capabilities`.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use init::step::{BoundingSet, Capabilities, capability_names};
 use spec::{Process, Text};
@@ -36,7 +36,7 @@ pub(super) fn read(draft: &mut Draft<'_>, process: &Process<'_>, user_namespace:
     } else {
         draft.host.capabilities
     };
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     let mut ignored = Vec::new();
     let mut set = |names: &'_ [Text<'_>]| {
         let mut bits = 0u64;

@@ -1,6 +1,6 @@
 //! `process.args`, `process.env`, `process.cwd`: the program, its environment and its directory.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use init::Span;
 use init::step::{Directory, Execute, FindHome, FindProgram};
@@ -123,7 +123,7 @@ impl Command {
 /// Of entries with the same name, the last counts; the order is that of the last ones.
 fn last_of_each<'t>(entries: impl DoubleEndedIterator<Item = &'t str>) -> Vec<&'t str> {
     let name = |entry: &'t str| entry.split_once('=').map_or(entry, |(name, _)| name);
-    let mut later = HashSet::new();
+    let mut later = BTreeSet::new();
     let mut kept: Vec<&str> = entries
         .rev()
         .filter(|entry| later.insert(name(entry)))
