@@ -82,7 +82,7 @@ calls! {
     Umask = "umask", Umount = "umount", Unlinkat = "unlinkat", Unshare = "unshare", Utimensat = "utimensat", Wait = "wait", Write = "write",
     EpollCreate = "epoll_create1", EpollCtl = "epoll_ctl", Eventfd = "eventfd2",
     Linkat = "linkat", Lseek = "lseek", Sendfile = "sendfile", Pipe = "pipe2",
-    ClockGettime = "clock_gettime", TimerfdCreate = "timerfd_create", TimerfdSettime = "timerfd_settime",
+    ClockGettime = "clock_gettime", TimerfdCreate = "timerfd_create", TimerfdSettime = "timerfd_settime", Futex = "futex",
 }
 
 impl Call {

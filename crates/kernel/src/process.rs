@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 use core::marker::PhantomData;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{
     BorrowedFd, Call, Errno, Fault, Fd, Result, Stream, StringList, arch, check, file, namespace,
@@ -13,8 +14,8 @@ use crate::{
 pub mod flags {
     pub const VM: u64 = 0x100;
     pub const PIDFD: u64 = 0x1000;
-    pub const VFORK: u64 = 0x4000;
     pub const PARENT: u64 = 0x8000;
+    pub const CHILD_CLEARTID: u64 = 0x20_0000;
     pub const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     pub const INTO_CGROUP: u64 = 0x2_0000_0000;
 }
@@ -85,12 +86,18 @@ struct Launch<'a> {
     fault: Option<Fault>,
 }
 
-/// Starts a program with `clone3(CLONE_VM | CLONE_VFORK)` and execveat(2), as posix_spawn(3) does.
-///
-/// Nothing is copied, so the cost does not depend on the caller's size; the calling thread is suspended until the
-/// program runs. Between the two calls the child only enters cgroups, marks descriptors and sets its signal mask: it cannot allocate,
-/// take a lock or unwind, which makes this safe in programs with threads.
+/// As [`start_beside`], with nothing to be done meanwhile.
 pub fn start(program: &Program<'_>) -> Result<Started> {
+    start_beside(program, &mut |_| {})
+}
+
+/// Starts a program with `clone3(CLONE_VM)` and execveat(2), much as posix_spawn(3) does.
+///
+/// Nothing is copied, so the cost does not depend on the caller's size. While the child is on its way to the program, the caller
+/// does what there is to do for a child that may fail yet, and waits for it then. Between the two calls the child only enters
+/// cgroups, marks descriptors and sets its signal mask: it cannot allocate, take a lock or unwind, which makes this safe in programs
+/// with threads.
+pub fn start_beside(program: &Program<'_>, meanwhile: &mut dyn FnMut(&Started)) -> Result<Started> {
     const STACK: usize = 16 * 1024;
     if program.namespaces & !namespace::flags::ALL != 0 {
         return Err(Fault::found(Call::Clone3, Errno::EINVAL));
@@ -98,6 +105,7 @@ pub fn start(program: &Program<'_>) -> Result<Started> {
     // Not zeroed: the child touches little of it, and what is touched is memory that the caller has to have.
     let mut stack = [core::mem::MaybeUninit::<u128>::uninit(); STACK / 16];
     let mut pidfd: i32 = -1;
+    let is_here = AtomicU32::new(1);
     let mut launch = Launch {
         program,
         old_mask: 0,
@@ -107,7 +115,7 @@ pub fn start(program: &Program<'_>) -> Result<Started> {
     launch.old_mask = set_signal_mask(!0)?;
     let arguments = CloneArguments {
         flags: flags::VM
-            | flags::VFORK
+            | flags::CHILD_CLEARTID
             | flags::PIDFD
             | flags::CLEAR_SIGHAND
             | program.namespaces
@@ -117,14 +125,15 @@ pub fn start(program: &Program<'_>) -> Result<Started> {
                 0
             },
         pidfd: &raw mut pidfd as u64,
+        child_tid: is_here.as_ptr() as u64,
         exit_signal: SIGCHLD,
         stack: stack.as_mut_ptr() as u64,
         stack_size: STACK as u64,
         cgroup: program.cgroup.map_or(0, |cgroup| cgroup.raw() as u64),
         ..CloneArguments::default()
     };
-    // SAFETY: `arguments` names a stack that lives until the child has left it (CLONE_VFORK suspends us until then);
-    // `run_child` does not return and touches only `launch`.
+    // SAFETY: `arguments` names a stack that lives until the child has left it (`Leaving` waits for that); `run_child` does not return
+    // and touches only `launch`, which nobody else does until then.
     let answer = check(Call::Clone3, unsafe {
         arch::clone_onto_stack(
             &raw const arguments as usize,
@@ -139,7 +148,13 @@ pub fn start(program: &Program<'_>) -> Result<Started> {
         pid,
         pidfd: Fd::fresh(pidfd as usize),
     };
-    // SAFETY: the child wrote this field, if it did, before we were resumed; it is read afresh.
+    let leaving = Leaving {
+        is_here: &is_here,
+        child: &started,
+    };
+    meanwhile(&started);
+    drop(leaving);
+    // SAFETY: the child wrote this field, if it did, before it left; it is read afresh.
     match unsafe { core::ptr::read_volatile(&raw const launch.fault) } {
         None => Ok(started),
         Some(fault) => {
@@ -149,8 +164,33 @@ pub fn start(program: &Program<'_>) -> Result<Started> {
     }
 }
 
+/// Waits, when it is dropped, until the child uses no memory of ours any more: it has executed its program, or has ended.
+struct Leaving<'a> {
+    /// The kernel writes 0 (CLONE_CHILD_CLEARTID), and wakes who waits for that.
+    is_here: &'a AtomicU32,
+    child: &'a Started,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        // Some kernels write nothing when a child dumps core.
+        const SECOND: [u64; 2] = [1, 0];
+        const FUTEX_WAIT: usize = 0;
+        while self.is_here.load(Ordering::Acquire) != 0 {
+            let word = self.is_here.as_ptr();
+            // SAFETY: the word is ours, and a whole timespec.
+            let waited =
+                unsafe { syscall!(Futex, FUTEX, word, FUTEX_WAIT, 1, SECOND.as_ptr(), 0, 0) };
+            let mut end = [PollFd::new(self.child.pidfd.borrow(), PollFd::IN)];
+            if waited.is_err() && poll(&mut end, Some(0)) == Ok(1) {
+                return;
+            }
+        }
+    }
+}
+
 extern "C" fn run_child(launch: usize) -> ! {
-    // SAFETY: the address of the `Launch` that `start` keeps alive while it is suspended.
+    // SAFETY: the address of the `Launch` that `start_beside` keeps alive until the child has left.
     let launch = unsafe { &mut *(launch as *mut Launch<'_>) };
     launch.fault = Some(prepare_and_execute(launch));
     exit(127)

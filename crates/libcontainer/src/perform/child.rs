@@ -11,26 +11,35 @@ use crate::plan::Plan;
 /// The init program, built by the build script.
 static INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
 
-/// Starts init with a plan and the descriptors that it finds in its slots.
+/// Init with a plan, and what it finds when it starts.
+pub(crate) struct Launch<'a> {
+    pub(crate) plan: &'a Plan,
+    /// The descriptors in its slots.
+    pub(crate) slots: &'a [(Slot, BorrowedFd<'a>)],
+    pub(crate) namespaces: u64,
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    pub(crate) tasks: &'a [BorrowedFd<'a>],
+    pub(crate) preserve_fds: u32,
+    /// Its standard streams, where they are not the caller's.
+    pub(crate) standard: [Option<BorrowedFd<'a>>; 3],
+}
+
+/// Starts init, and does something for it while it is on its way.
 pub(crate) fn start(
-    plan: &Plan,
-    slots: &[(Slot, BorrowedFd<'_>)],
-    namespaces: u64,
-    cgroup: Option<BorrowedFd<'_>>,
-    tasks: &[BorrowedFd<'_>],
-    preserve_fds: u32,
-    standard: [Option<BorrowedFd<'_>>; 3],
+    launch: &Launch<'_>,
+    meanwhile: &mut dyn FnMut(&Started),
 ) -> kernel::Result<Started> {
     if INIT.is_empty() {
         return Err(Fault::found(Call::Execveat, Errno::ENOEXEC));
     }
     // A caller without standard streams may have got their numbers, which init does not take for anything else.
-    let (streams, others): (Vec<_>, Vec<_>) = slots.iter().partition(|(_, fd)| is_stream(*fd));
+    let (streams, others): (Vec<_>, Vec<_>) =
+        launch.slots.iter().partition(|(_, fd)| is_stream(*fd));
     let copy = |(slot, fd): (Slot, _)| Ok((slot, file::duplicate_above(fd, 3)?));
     let copies: Vec<(Slot, Fd)> = streams.into_iter().map(copy).collect::<Result<_, _>>()?;
     let copies = copies.iter().map(|(slot, fd)| (*slot, fd.borrow()));
     let slots: Vec<(Slot, BorrowedFd<'_>)> = others.into_iter().chain(copies).collect();
-    let encoded = plan.encode(&numbers(&slots));
+    let encoded = launch.plan.encode(&numbers(&slots));
     // One file for both: the program reads its plan behind its own end.
     let mut image = super::image::make(&[INIT, &encoded])?;
     if is_stream(image.borrow()) {
@@ -42,18 +51,19 @@ pub(crate) fn start(
     let (arguments, _) = StringList::lay_out([c"init", &argument].into_iter(), &mut room)?;
     let mut keep: Vec<BorrowedFd<'_>> = slots.iter().map(|(_, fd)| *fd).collect();
     keep.push(image.borrow());
-    process::start(&Program {
+    let program = Program {
         executable: image.borrow(),
         arguments,
         environment: StringList::EMPTY,
         unblocked: false,
-        closed_from: 3 + preserve_fds,
+        closed_from: 3 + launch.preserve_fds,
         keep: &keep,
-        standard,
-        cgroup,
-        tasks,
-        namespaces,
-    })
+        standard: launch.standard,
+        cgroup: launch.cgroup,
+        tasks: launch.tasks,
+        namespaces: launch.namespaces,
+    };
+    process::start_beside(&program, meanwhile)
 }
 
 fn is_stream(fd: BorrowedFd<'_>) -> bool {
@@ -131,7 +141,16 @@ impl Helper {
             (Slot::PEER.any(), theirs.borrow()),
         ];
         slots.extend(given);
-        let started = start(&plan, &slots, namespaces, None, &[], 0, [None; 3])?;
+        let launch = Launch {
+            plan: &plan,
+            slots: &slots,
+            namespaces,
+            cgroup: None,
+            tasks: &[],
+            preserve_fds: 0,
+            standard: [None; 3],
+        };
+        let started = start(&launch, &mut |_| {})?;
         Ok(Helper {
             started,
             lifeline,

@@ -6,14 +6,20 @@ use init::{ChildStep, Seen, Slot};
 use kernel::process::{Exit, PollFd, Started};
 use kernel::{BorrowedFd, Call, Errno, Fault, Fd, process, socket};
 
+use super::child::{self, Launch};
 use super::explain::explain;
 use super::walk::{Walk, unseen};
-use super::{Cgroup, HookState, child, listener, own};
+use super::{Cgroup, HookState, listener, own};
 use crate::Error;
 use crate::plan::{Entry, RuntimeStep, Step};
 
 impl Walk<'_> {
-    pub(super) fn start(&mut self, namespaces: u64) -> kernel::Result<()> {
+    /// Starts the child, and does something for it while it is on its way.
+    pub(super) fn start(
+        &mut self,
+        namespaces: u64,
+        meanwhile: &mut dyn FnMut(&Started),
+    ) -> kernel::Result<()> {
         let (ours, theirs) = socket::pair()?;
         if self.forks() {
             socket::pass_credentials(ours.borrow())?;
@@ -36,16 +42,17 @@ impl Walk<'_> {
         let given = self.given.cgroup.as_ref().filter(|_| !later);
         let cgroup = given.and_then(Cgroup::entry);
         self.cloned_into_cgroup = cgroup.is_some();
-        let start = |tasks: &[BorrowedFd<'_>]| {
-            child::start(
-                self.plan,
-                &slots,
+        let mut start = |tasks: &[BorrowedFd<'_>]| {
+            let launch = Launch {
+                plan: self.plan,
+                slots: &slots,
                 namespaces,
                 cgroup,
                 tasks,
-                self.given.preserve_fds,
-                self.given.standard,
-            )
+                preserve_fds: self.given.preserve_fds,
+                standard: self.given.standard,
+            };
+            child::start(&launch, meanwhile)
         };
         let tasks = given.map(Cgroup::tasks).unwrap_or_default();
         let entered: Vec<BorrowedFd<'_>> = tasks.iter().map(|fd| fd.as_fd().into()).collect();

@@ -36,6 +36,8 @@ pub(super) struct Walk<'a> {
     /// Whether it has entered those of v1 by itself.
     pub(super) entered_tasks: bool,
     devices: Vec<net_devices::Moved>,
+    /// Which child it is was recorded while that was on its way.
+    is_recorded: bool,
 }
 
 /// Walks the plan: performs the runtime's steps and waits for the child to perform its own, up to the fence, or, where
@@ -64,6 +66,7 @@ pub(crate) fn walk(
         cloned_into_cgroup: false,
         entered_tasks: false,
         devices: Vec::new(),
+        is_recorded: false,
     };
     let walked = walk.run(record).and_then(|()| walk.seen());
     timings::child(plan, &walk.given.report);
@@ -201,7 +204,20 @@ impl Walk<'_> {
                     .resctrl
                     .map_or(Ok(()), |group| group.make(requested))?;
             }
-            RuntimeStep::StartChild { namespaces } => self.start(*namespaces).map_err(failed)?,
+            RuntimeStep::StartChild { namespaces } => {
+                let next = self.plan.entries.get(index + 1).map(|entry| &entry.step);
+                let recorded = match next {
+                    Some(Step::Runtime(RuntimeStep::RecordProcess)) => {
+                        let mut recorded = Ok(());
+                        let mut meanwhile = |child: &Started| recorded = record(child);
+                        self.start(*namespaces, &mut meanwhile).map_err(failed)?;
+                        self.is_recorded = true;
+                        recorded
+                    }
+                    _ => self.start(*namespaces, &mut |_| {}).map_err(failed),
+                };
+                recorded?;
+            }
             RuntimeStep::PlaceChild => {
                 let pid = self.pid()?;
                 if let Some(cgroup) = &mut self.given.cgroup
@@ -232,6 +248,7 @@ impl Walk<'_> {
                 let moved = net_devices::take(name, new_name, self.pid()?);
                 self.devices.push(moved.map_err(failed)?);
             }
+            RuntimeStep::RecordProcess if self.is_recorded => {}
             RuntimeStep::RecordProcess => self.child.as_ref().map_or(Ok(()), record)?,
             RuntimeStep::RunHook { kind, index, .. } => {
                 let shared = self.shared_namespaces().map_err(failed)?;
