@@ -10,20 +10,24 @@ impl Place {
     /// # Errors
     /// The file is there and cannot be read.
     pub fn is_frozen(&self) -> Result<bool, Error> {
-        let unified = |index: usize| self.locations[index].is_unified();
-        let Some(index) = self.location_of("freezer") else {
-            return Ok(false);
-        };
-        let name = if unified(index) {
-            "cgroup.freeze"
-        } else {
-            "freezer.state"
-        };
-        match read_whole(&self.locations[index].path.join(name)) {
-            Ok(state) => Ok(is_frozen(&state)),
-            Err(error) if error.is_gone() => Ok(false),
-            Err(error) => Err(error),
+        // As the handle does it: where v1's freezer has lost the container, that of v2 stops it.
+        for index in self
+            .location_of("freezer")
+            .into_iter()
+            .chain(self.unified())
+        {
+            let location = &self.locations[index];
+            let name = match location.is_unified() {
+                true => "cgroup.freeze",
+                false => "freezer.state",
+            };
+            match read_whole(&location.path.join(name)) {
+                Ok(state) => return Ok(is_frozen(&state)),
+                Err(error) if error.is_gone() => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(false)
     }
 }
 

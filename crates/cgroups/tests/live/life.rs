@@ -360,6 +360,35 @@ fn a_frozen_process_stands_still_and_can_be_killed() {
     assert!(process.is_dead_soon());
 }
 
+/// On a hybrid host the freezer of v2 stands in for that of v1: whoever only looks must see it, or nobody lets the container go on.
+#[test]
+fn what_is_frozen_without_the_freezer_of_v1_is_seen_to_be() {
+    let Some(sandbox) = Sandbox::new() else {
+        return;
+    };
+    let mut group = sandbox.create(&Settings::default());
+    let process = Process::sleeping();
+    group.place(process.id()).unwrap();
+    let has = |file: &str| {
+        sandbox
+            .paths()
+            .into_iter()
+            .find(|path| path.join(file).exists())
+    };
+    let (Some(lost), Some(_)) = (has("freezer.state"), has("cgroup.freeze")) else {
+        skip!("no freezers of both versions");
+    };
+    let above = lost.parent().unwrap();
+    std::fs::write(above.join("cgroup.procs"), process.id().to_string()).unwrap();
+    std::fs::remove_dir(&lost).unwrap();
+    let place = resolve(&sandbox.host, &sandbox.name);
+    assert!(!place.is_frozen().unwrap());
+    sandbox.open().freeze().unwrap();
+    assert!(place.is_frozen().unwrap());
+    sandbox.open().thaw().unwrap();
+    assert!(!place.is_frozen().unwrap());
+}
+
 #[test]
 fn other_signals_reach_everybody_once() {
     let Some(sandbox) = Sandbox::new() else {
