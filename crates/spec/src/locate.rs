@@ -165,8 +165,8 @@ fn next_part(path: &str) -> Option<(Part<'_>, &str)> {
         return None;
     }
     if let Some(quoted) = path.strip_prefix("[\"") {
-        let end = quoted.find("\"]")?;
-        return Some((Part::Key(quoted[..end].into()), &quoted[end + 2..]));
+        let (key, rest) = quoted_key(quoted)?;
+        return Some((Part::Key(key), rest));
     }
     if let Some(number) = path.strip_prefix('[') {
         let (number, rest) = number.split_once(']')?;
@@ -174,6 +174,38 @@ fn next_part(path: &str) -> Option<(Part<'_>, &str)> {
     }
     let end = path.find(['.', '[']).unwrap_or(path.len());
     Some((Part::Key(path[..end].into()), &path[end..]))
+}
+
+/// The key of a map's entry behind its opening quote, as [`crate::ConfigPath`] prints it, and what follows the bracket.
+fn quoted_key(path: &str) -> Option<(Cow<'_, str>, &str)> {
+    let mut key = String::new();
+    let mut letters = path.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => {
+                let written = &path[..at];
+                let key = match written.contains('\\') {
+                    true => Cow::Owned(key),
+                    false => Cow::Borrowed(written),
+                };
+                return Some((key, path[at + 1..].strip_prefix(']')?));
+            }
+            '\\' => key.push(match letters.next()?.1 {
+                '0' => '\0',
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'u' => {
+                    let number = letters.by_ref().map(|(_, digit)| digit).skip(1);
+                    let number: String = number.take_while(|digit| *digit != '}').collect();
+                    char::from_u32(u32::from_str_radix(&number, 16).ok()?)?
+                }
+                other => other,
+            }),
+            other => key.push(other),
+        }
+    }
+    None
 }
 
 /// A property of an object, or an element of a list.
@@ -309,11 +341,46 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_maps_are_found_whatever_their_keys_are() {
+        for key in [
+            "a\"b",
+            "a\"]b",
+            "\\",
+            "a\\\"",
+            "\n\r\t\0",
+            "\u{1b}\u{200b}",
+            "ü'",
+            "",
+        ] {
+            let entry = format!("{}: 1", serde_json::to_string(key).unwrap());
+            let text = format!("{{\"annotations\": {{\"\\\"]\": 1, {entry}}}}}");
+            let at = crate::ConfigPath::of("annotations").key(key).to_string();
+            let gone = format!(", {entry}");
+            let blank = " ".repeat(gone.chars().count());
+            let expected = text.replacen(&gone, &blank, 1);
+            assert_eq!(without(&text, &at), Some(expected), "{at}");
+        }
+    }
+
+    #[test]
     fn texts_that_are_no_json_do_no_harm() {
         for text in [
             "", "{", "[", "{\"a", "{\"a\":", "[1", "{]", "}", "\"\\", "{:,:,}", "[,,]", "[::]",
         ] {
-            for at in ["", "a", "a.b", "[0]", "[3][0]", "[\"a\"]", "[x", "]", "a]["] {
+            for at in [
+                "",
+                "a",
+                "a.b",
+                "[0]",
+                "[3][0]",
+                "[\"a\"]",
+                "[x",
+                "]",
+                "a][",
+                "[\"\\",
+                "[\"\\u",
+                "[\"\\u{d800}\"]",
+            ] {
                 locate(text, at);
                 without(text, at);
             }

@@ -104,7 +104,9 @@ fn config_path(text: &str, error: &serde_json::Error) -> ConfigPath {
     let mut at = ConfigPath::none();
     let mut in_map = false;
     for part in parts_at(text, read.saturating_sub(1)) {
-        let is_map = matches!(&part, Part::Key(key) if MAPS.contains(&key.as_ref()));
+        // Properties are known in any case.
+        let is_known = |key: &str| MAPS.iter().any(|map| map.eq_ignore_ascii_case(key));
+        let is_map = matches!(&part, Part::Key(key) if is_known(key));
         at = match part {
             Part::Index(index) => at.index(index),
             Part::Key(key) if in_map => at.key(&key),
@@ -252,6 +254,10 @@ mod tests {
             (
                 r#"{"linux":{"timeOffsets":{"boottime":{"secs":"1"}}}}"#,
                 r#"linux.timeOffsets["boottime"].secs"#,
+            ),
+            (
+                r#"{"linux":{"SysCtl":{"net.core.somaxconn":1}}}"#,
+                r#"linux.SysCtl["net.core.somaxconn"]"#,
             ),
             (r#"{"process":{"#, ""),
             (r#"[1]"#, ""),
