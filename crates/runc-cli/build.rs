@@ -41,11 +41,14 @@ fn order() -> Option<PathBuf> {
     if !known || flags.contains("fuse-ld") {
         return None;
     }
+    // What every start executes and is written in assembler: it has no section of its own.
+    let files = ["*crt1.o", "*:memset.lo", "*:__set_thread_area.lo"];
+    let files = files.map(|file| format!("{file}(.text)\n")).into_iter();
     let names = std::fs::read_to_string("order.txt").ok()?;
     let sections = names
         .lines()
         .map(|name| format!("*(.text.{name} .text.unlikely.{name})\n"));
-    let sections: String = sections.collect();
+    let sections: String = files.chain(sections).collect();
     let script = PathBuf::from(std::env::var_os("OUT_DIR")?).join("order.ld");
     let text = format!("SECTIONS {{ .text.ordered : {{\n{sections}}} }} INSERT BEFORE .text;\n");
     std::fs::write(&script, text).ok()?;

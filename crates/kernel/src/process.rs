@@ -697,4 +697,86 @@ mod tests {
         assert_eq!(watches[0].came, 0);
         assert_ne!(watches[1].came & PollFd::HUP, 0);
     }
+
+    /// Starts true(1), which enters a "cgroup" before that is executed: a pipe, which tells that it is about to be.
+    #[cfg(not(miri))]
+    fn start_true(tasks: BorrowedFd<'_>, meanwhile: &mut dyn FnMut(&Started)) -> Result<Started> {
+        let path = c"/bin/true";
+        let executable = file::open_at(file::HERE, path, file::open::PATH, 0)?;
+        let mut room = [core::ptr::null(); 2];
+        let (arguments, _) = StringList::lay_out([path].into_iter(), &mut room)?;
+        let program = Program {
+            executable: executable.borrow(),
+            arguments,
+            environment: StringList::EMPTY,
+            unblocked: false,
+            closed_from: 3,
+            keep: &[],
+            standard: [None; 3],
+            cgroup: None,
+            tasks: &[tasks],
+            namespaces: 0,
+        };
+        start_beside(&program, meanwhile)
+    }
+
+    #[test]
+    #[cfg(not(miri))]
+    fn caller_and_child_are_at_work_at_the_same_time() {
+        let (read, write) = file::pipe().unwrap();
+        let mut told = (0, [0; 4]);
+        let started = start_true(write.borrow(), &mut |child| {
+            told.0 = child.pid;
+            // Waits for the child.
+            assert_eq!(file::read(read.borrow(), &mut told.1), Ok(1));
+        });
+        let started = started.unwrap();
+        assert_eq!(told, (started.pid, *b"0\0\0\0"));
+        assert_eq!(wait(started.pidfd.borrow(), true), Ok(Some(Exit::Code(0))));
+    }
+
+    #[test]
+    #[cfg(not(miri))]
+    fn what_the_child_says_comes_back_after_what_is_done_meanwhile() {
+        let (read, write) = file::pipe().unwrap();
+        let mut pid = 0;
+        // Nobody can write to that end.
+        let refused = start_true(read.borrow(), &mut |child| pid = child.pid).unwrap_err();
+        drop(write);
+        assert_eq!(refused, Fault::found(Call::Write, Errno::EBADF));
+        // It was reaped.
+        assert!(open(pid).unwrap_err().is(Errno::ESRCH));
+    }
+
+    #[test]
+    #[cfg(all(feature = "std", not(miri)))]
+    fn nobody_goes_from_where_the_child_may_be() {
+        use std::panic::{AssertUnwindSafe, catch_unwind};
+        let (read, write) = file::pipe().unwrap();
+        // The child waits for room in a pipe that is full.
+        set_full(write.borrow());
+        let (mut pid, mut reader) = (0, None);
+        let mut panics = |child: &Started| {
+            pid = child.pid;
+            let end = file::duplicate_above(read.borrow(), 3).unwrap();
+            reader = Some(std::thread::spawn(move || {
+                sleep(100_000_000).unwrap();
+                file::read(end.borrow(), &mut [0; 8192]).unwrap();
+            }));
+            panic!("meanwhile");
+        };
+        let gone = AssertUnwindSafe(|| start_true(write.borrow(), &mut panics));
+        assert!(catch_unwind(gone).is_err());
+        let link = std::fs::read_link(format!("/proc/{pid}/exe"));
+        let own = std::env::current_exe().unwrap();
+        assert!(link.map_or(true, |link| link != own), "still here");
+        reader.unwrap().join().unwrap();
+    }
+
+    #[cfg(all(feature = "std", not(miri)))]
+    fn set_full(pipe: BorrowedFd<'_>) {
+        file::set_nonblocking(pipe, true).unwrap();
+        while file::write(pipe, &[0; 4096]).is_ok() {}
+        file::set_nonblocking(pipe, false).unwrap();
+    }
 }

@@ -110,8 +110,10 @@ pub(crate) fn make(
 
 /// A caller that binds a /dev of its own has filled it, and it is not the container's alone.
 fn is_filled(draft: &Draft<'_>, creation: &Creation) -> bool {
-    let own = |mount| {
-        super::mounts::is_bind(mount)
+    let own = |mount: &spec::Mount<'_>| {
+        // Most are elsewhere, whatever their path is without what it does not need.
+        mount.destination.contains("dev")
+            && super::mounts::is_bind(mount)
             && super::mounts::destination(draft, creation, mount) == "/dev"
     };
     draft.spec.mounts.iter().any(own)

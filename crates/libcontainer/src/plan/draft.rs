@@ -1,5 +1,7 @@
 //! A plan under construction.
 
+use std::cell::OnceCell;
+
 use init::slots::kind;
 use init::wire::{Span, Strings};
 use init::{ChildStep, Slot};
@@ -19,6 +21,8 @@ pub(crate) struct Draft<'a> {
     problems: Vec<PlanError>,
     next_slot: u8,
     kept: Vec<u8>,
+    /// What the root directory is called outside, once that has been asked.
+    pub(super) roots: OnceCell<Vec<String>>,
 }
 
 impl PlanError {
@@ -78,6 +82,7 @@ impl<'a> Draft<'a> {
             problems: Vec::new(),
             next_slot: Slot::FIRST_FREE.number(),
             kept: Vec::new(),
+            roots: OnceCell::new(),
         }
     }
 

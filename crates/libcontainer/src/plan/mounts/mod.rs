@@ -101,19 +101,20 @@ fn clean(path: &str) -> Cow<'_, str> {
 
 /// What a path of the host is called below the container's root, if its text says that it lies there.
 fn below_root(draft: &Draft<'_>, creation: &Creation, path: &str) -> Option<String> {
-    let written = draft.spec.root.as_ref().map(|root| root.path.as_str());
-    let written = match written {
-        Some(path) if path.starts_with('/') => Cow::Borrowed(path),
-        path => Cow::Owned(format!("{}/{}", creation.bundle, path.unwrap_or_default())),
-    };
+    let roots = draft.roots.get_or_init(|| {
+        let written = draft.spec.root.as_ref().map(|root| root.path.as_str());
+        let written = match written {
+            Some(path) if path.starts_with('/') => Cow::Borrowed(path),
+            path => Cow::Owned(format!("{}/{}", creation.bundle, path.unwrap_or_default())),
+        };
+        let both = [creation.root.as_str(), &written].map(|root| clean(root).into_owned());
+        both.into_iter().filter(|root| root != "/").collect()
+    });
     let path = clean(path);
-    [creation.root.as_str(), &written]
-        .into_iter()
-        .find_map(|root| {
-            let root = clean(root);
-            let rest = path.strip_prefix(&*root).filter(|_| root != "/")?;
-            (rest.is_empty() || rest.starts_with('/')).then(|| clean(rest).into_owned())
-        })
+    roots.iter().find_map(|root| {
+        let rest = path.strip_prefix(root)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| clean(rest).into_owned())
+    })
 }
 
 /// The destination as an absolute path without empty and `.` parts; a relative one counts from `/` (config.md). Some
