@@ -173,7 +173,8 @@ const OURS: &[&str] = &[
     "memory::CHUNK",
     "memory::CLASSES",
     "memory::SMALLEST",
-    "process::start::STACK",
+    "process::Drop::drop::SECOND",
+    "process::start_beside::STACK",
     "socket::MOST_FDS",
     "watch::timer::SECOND",
 ];
@@ -337,6 +338,7 @@ const CONSTANTS: &[(&str, i128)] = &[
     ("process::flags::PIDFD", libc::CLONE_PIDFD as i128),
     ("process::flags::CHILD_CLEARTID", libc::CLONE_CHILD_CLEARTID as i128),
     ("process::flags::PARENT", libc::CLONE_PARENT as i128),
+    ("process::Drop::drop::FUTEX_WAIT", libc::FUTEX_WAIT as i128),
     ("process::SIGCHLD", libc::SIGCHLD as i128),
     ("process::signals::KILL", libc::SIGKILL as i128),
     ("process::signals::SYS", libc::SIGSYS as i128),
