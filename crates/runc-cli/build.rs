@@ -18,6 +18,8 @@ fn main() {
     println!("cargo::rustc-env=TARE_COMMIT={commit}");
     if let Some(script) = order() {
         println!("cargo::rustc-link-arg-bins=-T{}", script.display());
+        // Code and constants in one mapping: each costs the kernel as much as some pages, at the start and at the end.
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,noseparate-code");
     }
 }
 
