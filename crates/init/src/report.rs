@@ -91,7 +91,12 @@ impl Seen {
     /// As pread(2); EIO when the file is cut short.
     pub fn in_file(fd: BorrowedFd<'_>) -> kernel::Result<Seen> {
         let mut page = [0; LENGTH];
-        let length = file::read_at(fd, &mut page, 0)?;
+        let length = loop {
+            match file::read_at(fd, &mut page, 0) {
+                Err(fault) if fault.is(Errno::EINTR) => {}
+                answer => break answer?,
+            }
+        };
         let cut_short = Fault::found(Call::Pread, Errno::EIO);
         Seen::read(&page[..length]).ok_or(cut_short)
     }

@@ -112,7 +112,8 @@ pub fn start_beside(program: &Program<'_>, meanwhile: &mut dyn FnMut(&Started)) 
         fault: None,
     };
     // Raw and for all signals: the C library keeps two signals to itself that must not reach the child either.
-    launch.old_mask = set_signal_mask(!0)?;
+    let old_mask = set_signal_mask(!0)?;
+    launch.old_mask = old_mask;
     let arguments = CloneArguments {
         flags: flags::VM
             | flags::CHILD_CLEARTID
@@ -142,7 +143,7 @@ pub fn start_beside(program: &Program<'_>, meanwhile: &mut dyn FnMut(&Started)) 
             &raw mut launch as usize,
         )
     });
-    set_signal_mask(launch.old_mask)?;
+    let restored = set_signal_mask(old_mask);
     let pid = answer? as i32;
     let started = Started {
         pid,
@@ -152,12 +153,16 @@ pub fn start_beside(program: &Program<'_>, meanwhile: &mut dyn FnMut(&Started)) 
         is_here: &is_here,
         child: &started,
     };
-    meanwhile(&started);
+    if restored.is_ok() {
+        meanwhile(&started);
+    }
     drop(leaving);
     // SAFETY: the child wrote this field, if it did, before it left; it is read afresh.
-    match unsafe { core::ptr::read_volatile(&raw const launch.fault) } {
+    let refused = unsafe { core::ptr::read_volatile(&raw const launch.fault) };
+    match refused.or(restored.err()) {
         None => Ok(started),
         Some(fault) => {
+            let _ = signal(started.pidfd.borrow(), signals::KILL);
             let _ = wait(started.pidfd.borrow(), true);
             Err(fault)
         }

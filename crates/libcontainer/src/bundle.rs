@@ -125,6 +125,8 @@ impl Bundle {
 pub(crate) fn without_links(path: &Path) -> std::io::Result<PathBuf> {
     // As many as the kernel follows (path_resolution(7)).
     const MOST_LINKS: u32 = 40;
+    // That each part may be looked up, leads somewhere, and is a directory where more follows, is for the kernel to say.
+    std::fs::metadata(path)?;
     let mut links = 0;
     let mut resolved = PathBuf::new();
     let mut rest = std::path::absolute(path)?;
@@ -210,6 +212,8 @@ mod tests {
             ("nowhere", "missing/b".to_owned()),
             ("root", "/".to_owned()),
             ("beyond", "/../../..".to_owned()),
+            ("tofile", "file/".to_owned()),
+            ("fromfile", "file/..".to_owned()),
         ];
         for (name, target) in &links {
             symlink(target, folder.join(name)).unwrap();
@@ -234,6 +238,12 @@ mod tests {
             "missing/..",
             "file",
             "file/x",
+            "file/",
+            "file/.",
+            "file/..",
+            "tofile",
+            "tofile/..",
+            "fromfile",
             "root",
             "beyond",
             "/proc/self/root",
@@ -243,6 +253,9 @@ mod tests {
             let expected = given.canonicalize().map_err(kind);
             assert_eq!(without_links(&given).map_err(kind), expected, "{path}");
         }
+        // glibc's takes what the kernel would not.
+        let long = without_links(&folder.join("a/../".repeat(900))).unwrap_err();
+        assert_eq!(long.raw_os_error(), Some(Errno::ENAMETOOLONG.0));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

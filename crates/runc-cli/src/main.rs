@@ -53,10 +53,7 @@ fn main(words: Arguments) -> i32 {
     let mut words = words.map(|word| OsStr::from_bytes(word.to_bytes()).to_owned());
     let program = Program::from_argument(words.next());
     let words: Vec<OsString> = words.collect();
-    let answer = prepare()
-        .map_err(|fault| Failure::new(format!("prepare the program: {fault}")))
-        .and_then(|()| run(program, &words));
-    match answer {
+    match prepare().and_then(|()| run(program, &words)) {
         Ok(status) => exit(status),
         Err(failure) => {
             logger::fatal(&failure);
@@ -70,24 +67,34 @@ const SIGCHLD: i32 = 17;
 const SIGXFSZ: i32 = 25;
 
 /// What is inherited from the caller becomes what the rest of the program relies on.
-fn prepare() -> kernel::Result<()> {
+fn prepare() -> Result<(), Failure> {
+    let failed = |doing: &'static str| move |fault| Failure::new(format!("{doing}: {fault}"));
     // What is opened next would become a stream that is closed.
     for stream in Stream::all() {
         match file::status_flags(stream.borrow()) {
             Err(fault) if fault.is(Errno::EBADF) => {
-                let null = file::open_at(file::HERE, c"/dev/null", file::open::RDWR, 0)
-                    .and_then(|lowest| file::duplicate_above(lowest.borrow(), 3))?;
-                file::duplicate_onto(null.borrow(), stream)?;
+                open_null_as(stream)
+                    .map_err(failed("open /dev/null as a stream that is closed"))?;
             }
-            answer => answer.map(drop)?,
+            answer => answer
+                .map(drop)
+                .map_err(failed("look at standard streams"))?,
         }
     }
     // When it is inherited as ignored, the kernel tells nobody how children end.
-    process::default_action(SIGCHLD)?;
+    process::default_action(SIGCHLD).map_err(failed("take note of children"))?;
     // A write to a pipe that nobody reads, or beyond RLIMIT_FSIZE, is to fail, so that the error says which, instead of ending us
     // without a word. Init sets both to the default for the program.
-    process::ignore(SIGPIPE)?;
-    process::ignore(SIGXFSZ)
+    let ignored = process::ignore(SIGPIPE).and_then(|()| process::ignore(SIGXFSZ));
+    ignored.map_err(failed("go on after writes that fail"))
+}
+
+fn open_null_as(stream: Stream) -> kernel::Result<()> {
+    let lowest = file::open_at(file::HERE, c"/dev/null", file::open::RDWR, 0)?;
+    let null = file::duplicate_above(lowest.borrow(), 3)?;
+    // It had the number that is to be filled.
+    drop(lowest);
+    file::duplicate_onto(null.borrow(), stream)
 }
 
 /// Runs the whole command line; the answer is the exit code.

@@ -57,6 +57,10 @@ pub struct Traced {
     pub others: Vec<Pid>,
 }
 
+/// futex(2): whether the runtime has to wait for another process depends on which of both is faster. So it counts for nothing: a
+/// point is to be the same each time.
+const BY_CHANCE: u64 = nix::libc::SYS_futex as u64;
+
 /// PTRACE_SYSCALL_INFO_ENTRY: the call is about to be made.
 #[cfg(target_arch = "x86_64")]
 const SYSCALL_INFO_ENTRY: u8 = 1;
@@ -331,7 +335,7 @@ impl Trace {
             if let Some(errno) = tracee.failing.take() {
                 answer(pid, i64::from(-errno));
             }
-        } else if self.begun {
+        } else if self.begun && number(pid) != Some(BY_CHANCE) {
             match self.point {
                 None => self.calls.extend(number(pid).map(|number| (whose, number))),
                 Some(point) if point.whose == whose && self.harmed.is_none() => {
