@@ -178,7 +178,6 @@ struct Leaving<'a> {
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        // Some kernels write nothing when a child dumps core.
         const SECOND: [u64; 2] = [1, 0];
         const FUTEX_WAIT: usize = 0;
         while self.is_here.load(Ordering::Acquire) != 0 {
@@ -186,8 +185,14 @@ impl Drop for Leaving<'_> {
             // SAFETY: the word is ours, and a whole timespec.
             let waited =
                 unsafe { syscall!(Futex, FUTEX, word, FUTEX_WAIT, 1, SECOND.as_ptr(), 0, 0) };
+            match waited {
+                Ok(_) => continue,
+                Err(fault) if fault.is(Errno::EAGAIN) || fault.is(Errno::EINTR) => continue,
+                // Some kernels write nothing when a child dumps core.
+                Err(_) => {}
+            }
             let mut end = [PollFd::new(self.child.pidfd.borrow(), PollFd::IN)];
-            if waited.is_err() && poll(&mut end, Some(0)) == Ok(1) {
+            if poll(&mut end, Some(0)) == Ok(1) {
                 return;
             }
         }

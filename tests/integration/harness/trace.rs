@@ -57,9 +57,9 @@ pub struct Traced {
     pub others: Vec<Pid>,
 }
 
-/// futex(2): whether the runtime has to wait for another process depends on which of both is faster. So it counts for nothing: a
-/// point is to be the same each time.
-const BY_CHANCE: u64 = nix::libc::SYS_futex as u64;
+/// futex(2), and how it goes on: whether the runtime has to wait for another process depends on which of both is faster. So they
+/// count for nothing: a point is to be the same each time.
+const BY_CHANCE: [i64; 2] = [nix::libc::SYS_futex, nix::libc::SYS_restart_syscall];
 
 /// PTRACE_SYSCALL_INFO_ENTRY: the call is about to be made.
 #[cfg(target_arch = "x86_64")]
@@ -335,7 +335,7 @@ impl Trace {
             if let Some(errno) = tracee.failing.take() {
                 answer(pid, i64::from(-errno));
             }
-        } else if self.begun && number(pid) != Some(BY_CHANCE) {
+        } else if self.begun && !is_by_chance(pid) {
             match self.point {
                 None => self.calls.extend(number(pid).map(|number| (whose, number))),
                 Some(point) if point.whose == whose && self.harmed.is_none() => {
@@ -413,6 +413,10 @@ fn number(pid: Pid) -> Option<u64> {
 #[cfg(not(target_arch = "x86_64"))]
 fn number(_: Pid) -> Option<u64> {
     None
+}
+
+fn is_by_chance(pid: Pid) -> bool {
+    number(pid).is_some_and(|number| BY_CHANCE.contains(&number.cast_signed()))
 }
 
 #[cfg(not(target_arch = "x86_64"))]
