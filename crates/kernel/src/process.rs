@@ -71,6 +71,24 @@ pub struct Program<'a> {
     pub namespaces: u64,
 }
 
+impl<'a> Program<'a> {
+    /// With an empty environment, the caller's streams and no other descriptors, where the caller is.
+    pub const fn new(executable: BorrowedFd<'a>, arguments: StringList<'a>) -> Program<'a> {
+        Program {
+            executable,
+            arguments,
+            environment: StringList::EMPTY,
+            unblocked: false,
+            closed_from: 3,
+            keep: &[],
+            standard: [None; 3],
+            cgroup: None,
+            tasks: &[],
+            namespaces: 0,
+        }
+    }
+}
+
 /// A process that [`start`] made.
 #[derive(Debug)]
 pub struct Started {
@@ -162,6 +180,7 @@ pub fn start_beside(program: &Program<'_>, meanwhile: &mut dyn FnMut(&Started)) 
     match refused.or(restored.err()) {
         None => Ok(started),
         Some(fault) => {
+            // It may run, where it is ours that failed.
             let _ = signal(started.pidfd.borrow(), signals::KILL);
             let _ = wait(started.pidfd.borrow(), true);
             Err(fault)
@@ -185,14 +204,10 @@ impl Drop for Leaving<'_> {
             // SAFETY: the word is ours, and a whole timespec.
             let waited =
                 unsafe { syscall!(Futex, FUTEX, word, FUTEX_WAIT, 1, SECOND.as_ptr(), 0, 0) };
-            match waited {
-                Ok(_) => continue,
-                Err(fault) if fault.is(Errno::EAGAIN) || fault.is(Errno::EINTR) => continue,
-                // Some kernels write nothing when a child dumps core.
-                Err(_) => {}
-            }
+            let is_late = |fault: Fault| !fault.is(Errno::EAGAIN) && !fault.is(Errno::EINTR);
             let mut end = [PollFd::new(self.child.pidfd.borrow(), PollFd::IN)];
-            if poll(&mut end, Some(0)) == Ok(1) {
+            // Some kernels write nothing when a child dumps core.
+            if waited.is_err_and(is_late) && poll(&mut end, Some(0)) == Ok(1) {
                 return;
             }
         }
@@ -716,16 +731,8 @@ mod tests {
         let mut room = [core::ptr::null(); 2];
         let (arguments, _) = StringList::lay_out([path].into_iter(), &mut room)?;
         let program = Program {
-            executable: executable.borrow(),
-            arguments,
-            environment: StringList::EMPTY,
-            unblocked: false,
-            closed_from: 3,
-            keep: &[],
-            standard: [None; 3],
-            cgroup: None,
             tasks: &[tasks],
-            namespaces: 0,
+            ..Program::new(executable.borrow(), arguments)
         };
         start_beside(&program, meanwhile)
     }

@@ -54,10 +54,10 @@ fn main(words: Arguments) -> i32 {
     let program = Program::from_argument(words.next());
     let words: Vec<OsString> = words.collect();
     match prepare().and_then(|()| run(program, &words)) {
-        Ok(status) => exit(status),
+        Ok(status) => status,
         Err(failure) => {
             logger::fatal(&failure);
-            exit(failure.status);
+            failure.status
         }
     }
 }

@@ -194,19 +194,9 @@ pub fn spawn(context: &mut Context, arguments: &[&'static CStr]) -> Answer {
     let count = arguments.len().min(62);
     strings[1..=count].copy_from_slice(&arguments[..count]);
     let mut room: [*const c_char; 65] = [core::ptr::null(); 65];
-    let started = process::start(&Program {
-        executable: executable.borrow(),
-        arguments: list(&strings[..=count], &mut room)?,
-        environment: StringList::EMPTY,
-        unblocked: false,
-        closed_from: 3,
-        keep: &[],
-        standard: [None; 3],
-        cgroup: None,
-        tasks: &[],
-        namespaces: 0,
-    })
-    .map_err(Wrong::at(context.program))?;
+    let arguments = list(&strings[..=count], &mut room)?;
+    let started = process::start(&Program::new(executable.borrow(), arguments))
+        .map_err(Wrong::at(context.program))?;
     context.out.line(format_args!("{}", started.pid));
     Ok(())
 }

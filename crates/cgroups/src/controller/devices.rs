@@ -57,6 +57,7 @@ pub(crate) fn compile(
         );
     }
     match &exceptions {
+        // Nobody would keep them, and to name devices takes its time.
         _ if draft.place.unit.is_none() => {}
         Some(Exceptions { allow: false, list }) => {
             draft.property(Property::new("DevicePolicy", Value::Text("strict".into())));

@@ -156,7 +156,7 @@ impl<'a> Prepared<'a> {
             creation: Creation::default(),
             plan: Plan::default(),
         };
-        prepared.place_cgroup(store, id, (options.systemd_cgroup, rootless), &mut problems);
+        prepared.place_cgroup(store, id, options.systemd_cgroup, rootless, &mut problems);
         prepared.add_hierarchies(&mut host);
         let namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
         for (index, namespace) in namespaces.enumerate() {
@@ -192,7 +192,8 @@ impl<'a> Prepared<'a> {
         &mut self,
         store: &Store,
         id: &str,
-        (systemd, rootless): (bool, bool),
+        systemd: bool,
+        rootless: bool,
         problems: &mut Vec<Error>,
     ) {
         let Some(host) = self.cgroup_host else {

@@ -363,17 +363,13 @@ fn start(path: &Path, environment: &Environment, manner: &Manner<'_>) -> kernel:
     let mut keep = manner.keep.clone();
     keep.extend([executable.borrow(), theirs.borrow()]);
     let process = process::start(&Program {
-        executable: executable.borrow(),
-        arguments,
         environment,
         // The caller may collect signals until the container is restored.
         unblocked: true,
-        closed_from: 3,
         keep: &keep,
         standard: manner.standard,
         cgroup: manner.cgroup,
-        tasks: &[],
-        namespaces: 0,
+        ..Program::new(executable.borrow(), arguments)
     })?;
     Ok(Session {
         process,

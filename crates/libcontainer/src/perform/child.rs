@@ -52,16 +52,13 @@ pub(crate) fn start(
     let mut keep: Vec<BorrowedFd<'_>> = slots.iter().map(|(_, fd)| *fd).collect();
     keep.push(image.borrow());
     let program = Program {
-        executable: image.borrow(),
-        arguments,
-        environment: StringList::EMPTY,
-        unblocked: false,
         closed_from: 3 + launch.preserve_fds,
         keep: &keep,
         standard: launch.standard,
         cgroup: launch.cgroup,
         tasks: launch.tasks,
         namespaces: launch.namespaces,
+        ..Program::new(image.borrow(), arguments)
     };
     process::start_beside(&program, meanwhile)
 }

@@ -36,8 +36,6 @@ pub(super) struct Walk<'a> {
     /// Whether it has entered those of v1 by itself.
     pub(super) entered_tasks: bool,
     devices: Vec<net_devices::Moved>,
-    /// Which child it is was recorded while that was on its way.
-    is_recorded: bool,
 }
 
 /// Walks the plan: performs the runtime's steps and waits for the child to perform its own, up to the fence, or, where
@@ -66,7 +64,6 @@ pub(crate) fn walk(
         cloned_into_cgroup: false,
         entered_tasks: false,
         devices: Vec::new(),
-        is_recorded: false,
     };
     let walked = walk.run(record).and_then(|()| walk.seen());
     timings::child(plan, &walk.given.report);
@@ -141,6 +138,14 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Whether the step records which process the child is, and follows its start: then it is performed while the child is on its
+    /// way.
+    fn records_beside_start(&self, index: usize) -> bool {
+        let step = self.plan.entries.get(index).map(|entry| &entry.step);
+        matches!(step, Some(Step::Runtime(RuntimeStep::RecordProcess)))
+            && self.plan.start().is_some_and(|start| start + 1 == index)
+    }
+
     fn perform(
         &mut self,
         index: usize,
@@ -205,17 +210,14 @@ impl Walk<'_> {
                     .map_or(Ok(()), |group| group.make(requested))?;
             }
             RuntimeStep::StartChild { namespaces } => {
-                let next = self.plan.entries.get(index + 1).map(|entry| &entry.step);
-                let recorded = match next {
-                    Some(Step::Runtime(RuntimeStep::RecordProcess)) => {
-                        let mut recorded = Ok(());
-                        let mut meanwhile = |child: &Started| recorded = record(child);
-                        self.start(*namespaces, &mut meanwhile).map_err(failed)?;
-                        self.is_recorded = true;
-                        recorded
+                let records = self.records_beside_start(index + 1);
+                let mut recorded = Ok(());
+                let mut meanwhile = |child: &Started| {
+                    if records {
+                        recorded = record(child);
                     }
-                    _ => self.start(*namespaces, &mut |_| {}).map_err(failed),
                 };
+                self.start(*namespaces, &mut meanwhile).map_err(failed)?;
                 recorded?;
             }
             RuntimeStep::PlaceChild => {
@@ -248,7 +250,7 @@ impl Walk<'_> {
                 let moved = net_devices::take(name, new_name, self.pid()?);
                 self.devices.push(moved.map_err(failed)?);
             }
-            RuntimeStep::RecordProcess if self.is_recorded => {}
+            RuntimeStep::RecordProcess if self.records_beside_start(index) => {}
             RuntimeStep::RecordProcess => self.child.as_ref().map_or(Ok(()), record)?,
             RuntimeStep::RunHook { kind, index, .. } => {
                 let shared = self.shared_namespaces().map_err(failed)?;

@@ -348,8 +348,8 @@ impl Held {
     pub(super) fn is_bare(&self) -> Result<bool, Error> {
         let names = self.names()?;
         // A directory of ours may be empty.
-        let in_directory = has(&names, NOTIFY) && self.has(NOTIFY_SOCKET)?;
-        Ok(!in_directory && !OURS.iter().any(|ours| has(&names, ours)))
+        let in_directory = is_among(&names, NOTIFY) && self.has(NOTIFY_SOCKET)?;
+        Ok(!in_directory && !OURS.iter().any(|ours| is_among(&names, ours)))
     }
 
     /// A file that is not there yet.
@@ -462,14 +462,14 @@ impl Held {
     /// warning names it.
     pub(crate) fn remove(self) -> Result<(), Error> {
         let names = self.names()?;
-        if has(&names, NOTIFY) {
+        if is_among(&names, NOTIFY) {
             self.remove_one(NOTIFY_SOCKET)?;
         }
-        for name in OURS.iter().filter(|ours| has(&names, ours)) {
+        for name in OURS.iter().filter(|ours| is_among(&names, ours)) {
             self.remove_one(name)?;
         }
         for name in [NOTIFY, CRIU_ROOT] {
-            if has(&names, name) {
+            if is_among(&names, name) {
                 self.remove_one_directory(name)?;
             }
         }
@@ -514,7 +514,7 @@ impl Held {
     }
 }
 
-fn has(names: &[String], name: &CStr) -> bool {
+fn is_among(names: &[String], name: &CStr) -> bool {
     names
         .iter()
         .any(|known| known.as_bytes() == name.to_bytes())
